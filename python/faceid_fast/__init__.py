@@ -1,0 +1,1 @@
+"""Face unlock for any depth camera."""

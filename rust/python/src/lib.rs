@@ -1,0 +1,12 @@
+//! `faceid_fast._core`: convert, release the GIL, call the core, map the error; nothing else.
+#![allow(missing_docs, reason = "the interface is documented in python/faceid_fast/_core.pyi")]
+
+use pyo3::prelude::*;
+
+mod errors;
+
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    Ok(())
+}
