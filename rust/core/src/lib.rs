@@ -2,7 +2,14 @@
 //!
 //! Plain Rust without Python: the modules read in the order in which a frame flows through them.
 
+pub mod align;
+pub mod depth;
 pub mod error;
+pub mod fit;
+pub mod frame;
+pub mod head_model;
+pub mod locate;
+pub mod resample;
 pub mod distance;
 pub mod gallery;
 

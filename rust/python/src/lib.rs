@@ -3,10 +3,13 @@
 
 use pyo3::prelude::*;
 
+mod aligner;
 mod errors;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<aligner::Aligner>()?;
+    module.add_class::<aligner::AlignedFace>()?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     Ok(())
 }

@@ -1,0 +1,267 @@
+//! The way from a frame to an aligned face, or to the reason why there is none.
+
+use nalgebra::{Matrix3, Vector3};
+
+use crate::depth::{Patch, Region};
+use crate::fit::{Fit, Start, Usable, refit, search};
+use crate::frame::{Camera, DepthView, IntensityView};
+use crate::head_model::HeadModel;
+use crate::locate::{Candidate, candidates};
+use crate::resample::{draw, plane_rms};
+use crate::{CoreError, Result};
+
+/// Faces nearer than this are refused: cameras do not measure them, millimetres.
+const MIN_DISTANCE_MM: f32 = 250.0;
+/// Faces farther than this are refused: too few pixels, millimetres.
+const MAX_DISTANCE_MM: f32 = 1600.0;
+/// Another face within this depth of the nearest one makes the choice uncertain, millimetres.
+const RIVAL_MM: f32 = 250.0;
+/// A fit that scores less is not a face.
+const MIN_SCORE: f32 = 0.55;
+/// Faces turned further than this are refused, degrees.
+const MAX_YAW_DEG: f32 = 50.0;
+const MAX_PITCH_DEG: f32 = 40.0;
+const MAX_ROLL_DEG: f32 = 35.0;
+/// A head-sized thing whose depth is this close to a plane is a picture, millimetres.
+const FLAT_MM: f32 = 3.0;
+/// Depth kept in front of and behind a candidate's near side, millimetres.
+const BAND_MM: (f32, f32) = (80.0, 170.0);
+/// Hair is darker than this share of the face's bright skin.
+const HAIR_SHARE: f32 = 0.3;
+const SKIN_QUANTILE: f32 = 0.6;
+/// Where the eye line may be below the top of the silhouette, millimetres.
+const EYE_LINES_MM: [f32; 3] = [75.0, 100.0, 125.0];
+/// The same where the frame cuts the head's top off.
+const EYE_LINES_CUT_MM: [f32; 3] = [35.0, 70.0, 110.0];
+const START_YAWS_DEG: [f32; 3] = [-25.0, 0.0, 25.0];
+const START_PITCHES_DEG: [f32; 3] = [-15.0, 5.0, 25.0];
+
+/// Why a frame gives no face.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Refusal {
+    /// Nothing of the size and shape of a face.
+    NoFace,
+    /// Two faces at nearly the same distance.
+    SeveralFaces,
+    /// The nearest head is nearer than the limit; its distance in millimetres.
+    TooNear(f32),
+    /// The nearest head is farther than the limit; its distance in millimetres.
+    TooFar(f32),
+    /// The face leaves the frame.
+    CutOff,
+    /// Turned too far: yaw, pitch, roll in degrees.
+    PoorPose(f32, f32, f32),
+    /// Too little of the face has depth; the share that has.
+    PoorDepth(f32),
+    /// Head-sized but flat; its root mean square distance from a plane in millimetres.
+    Flat(f32),
+}
+
+/// An aligned face.
+#[derive(Debug, Clone)]
+pub struct AlignedFace {
+    /// 2 x 72 x 64 numbers: depth relative to the mean face, normalised intensity.
+    pub tensor: Vec<f32>,
+    /// Where the maps have depth (72 x 64).
+    pub valid: Vec<bool>,
+    /// p_camera = rotation * p_face + translation.
+    pub rotation: Matrix3<f32>,
+    /// Millimetres.
+    pub translation: Vector3<f32>,
+    /// Midpoint of the outer eye corners, camera millimetres.
+    pub eyes: Vector3<f32>,
+    /// Degrees; see [`angles_deg`].
+    pub yaw_pitch_roll: [f32; 3],
+    /// How well the head model explains the depth, 0..1.
+    pub score: f32,
+    /// Root mean square residual of the fit, millimetres.
+    pub residual_mm: f32,
+    /// Root mean square distance of the face's depth from a plane, millimetres.
+    pub relief_mm: f32,
+    /// Share of the grid with depth.
+    pub valid_share: f32,
+    /// Pixels of the frame that the head was looked for in.
+    pub region: Region,
+}
+
+/// Yaw, pitch, roll in degrees of rotation = Rz(roll) Rx(pitch) Ry(yaw).
+///
+/// Seen from the camera: positive yaw turns the nose to the image's left, positive pitch lowers it, positive
+/// roll turns the head clockwise.
+#[must_use]
+pub fn angles_deg(rotation: &Matrix3<f32>) -> [f32; 3] {
+    let pitch = rotation[(2, 1)].clamp(-1.0, 1.0).asin();
+    let yaw = (-rotation[(2, 0)]).atan2(rotation[(2, 2)]);
+    let roll = (-rotation[(0, 1)]).atan2(rotation[(1, 1)]);
+    [yaw, pitch, roll].map(f32::to_degrees)
+}
+
+/// Finds the nearest face of a frame and brings it into the network's frame of reference.
+///
+/// # Errors
+/// [`CoreError::Invalid`] if depth and picture do not have the same size.
+pub fn align(
+    model: &HeadModel,
+    depth: &DepthView,
+    intensity: &IntensityView,
+    camera: &Camera,
+) -> Result<std::result::Result<AlignedFace, Refusal>> {
+    intensity.check(depth.height(), depth.width())?;
+    if depth.width() < 16 || depth.height() < 16 {
+        return Err(CoreError::invalid(
+            "depth",
+            "at least 16 x 16 pixels",
+            format!("{} x {}", depth.height(), depth.width()),
+        ));
+    }
+    let found = candidates(depth, camera, MAX_DISTANCE_MM + RIVAL_MM);
+    let mut refusal = Refusal::NoFace;
+    for (at, candidate) in found.iter().enumerate() {
+        let (fit, patch) = match inspect(model, depth, intensity, camera, candidate) {
+            Ok(face) => face,
+            Err(reason) => {
+                if refusal == Refusal::NoFace {
+                    refusal = reason;
+                }
+                continue;
+            }
+        };
+        let distance = fit.translation.z;
+        let rival = found[at + 1..].iter().filter(|other| other.near_mm - candidate.near_mm < RIVAL_MM).any(|other| {
+            inspect(model, depth, intensity, camera, other)
+                .is_ok_and(|(second, _)| second.translation.z - distance < RIVAL_MM && (second.translation - fit.translation).norm() > 100.0)
+        });
+        if rival {
+            return Ok(Err(Refusal::SeveralFaces));
+        }
+        return Ok(finish(model, depth, camera, candidate, &fit, &patch));
+    }
+    Ok(Err(refusal))
+}
+
+/// Fits the head model to a candidate.
+fn inspect(
+    model: &HeadModel,
+    depth: &DepthView,
+    intensity: &IntensityView,
+    camera: &Camera,
+    candidate: &Candidate,
+) -> std::result::Result<(Fit, Patch), Refusal> {
+    if candidate.near_mm < MIN_DISTANCE_MM {
+        return Err(Refusal::TooNear(candidate.near_mm));
+    }
+    if candidate.near_mm > MAX_DISTANCE_MM {
+        return Err(Refusal::TooFar(candidate.near_mm));
+    }
+    let (near, far) = (candidate.near_mm - BAND_MM.0, candidate.near_mm + BAND_MM.1);
+    let patch = Patch::cut(depth, intensity, camera, candidate.region, near, far);
+    let starts = starts(candidate, camera);
+    let skin = skin_level(&patch, camera, candidate);
+    let masked = Usable { patch: &patch, min_reflectance: HAIR_SHARE * skin };
+    let open = Usable { patch: &patch, min_reflectance: 0.0 };
+    let fit = search(model, &masked, &starts)
+        .and_then(|fit| refit(model, &open, &fit, 2))
+        .or_else(|| search(model, &open, &starts));
+    match fit {
+        Some(fit) if fit.score >= MIN_SCORE => Ok((fit, patch)),
+        _ => {
+            let relief = plane_rms(&surface(&patch));
+            Err(if relief > 0.0 && relief < FLAT_MM { Refusal::Flat(relief) } else { Refusal::NoFace })
+        }
+    }
+}
+
+fn finish(
+    model: &HeadModel,
+    depth: &DepthView,
+    camera: &Camera,
+    candidate: &Candidate,
+    fit: &Fit,
+    patch: &Patch,
+) -> std::result::Result<AlignedFace, Refusal> {
+    let angles = angles_deg(&fit.rotation);
+    if angles[0].abs() > MAX_YAW_DEG || angles[1].abs() > MAX_PITCH_DEG || angles[2].abs() > MAX_ROLL_DEG {
+        return Err(Refusal::PoorPose(angles[0], angles[1], angles[2]));
+    }
+    // Brow to chin must be inside the frame.
+    for y in [-25.0, 80.0] {
+        let p = fit.rotation * Vector3::new(0.0, y, 0.0) + fit.translation;
+        let (u, v) = (camera.fx * p.x / p.z + camera.cx, camera.fy * p.y / p.z + camera.cy);
+        if u < 0.0 || v < 0.0 || u >= depth.width() as f32 || v >= depth.height() as f32 {
+            return Err(Refusal::CutOff);
+        }
+    }
+    let maps = draw(patch, &fit.rotation, &fit.translation);
+    let valid_share = maps.valid_share();
+    if valid_share < 0.35 {
+        return Err(Refusal::PoorDepth(valid_share));
+    }
+    let eyes = model.eyes + &model.eyes_components * &fit.shape;
+    Ok(AlignedFace {
+        tensor: maps.tensor(&model.template),
+        relief_mm: maps.relief_mm(),
+        valid: maps.valid,
+        rotation: fit.rotation,
+        translation: fit.translation,
+        eyes: fit.rotation * Vector3::new(eyes[0], eyes[1], eyes[2]) + fit.translation,
+        yaw_pitch_roll: angles,
+        score: fit.score,
+        residual_mm: fit.residual_mm,
+        valid_share,
+        region: candidate.region,
+    })
+}
+
+fn starts(candidate: &Candidate, camera: &Camera) -> Vec<Start> {
+    let z = candidate.near_mm + 20.0;
+    let lines = if candidate.touches_top { EYE_LINES_CUT_MM } else { EYE_LINES_MM };
+    let mut starts = Vec::with_capacity(27);
+    for line in lines {
+        let row = candidate.top + line * camera.fy / candidate.near_mm;
+        let origin =
+            Vector3::new((candidate.center - camera.cx) / camera.fx * z, (row - camera.cy) / camera.fy * z, z);
+        for yaw in START_YAWS_DEG {
+            for pitch in START_PITCHES_DEG {
+                starts.push(Start { origin, yaw: yaw.to_radians(), pitch: pitch.to_radians() });
+            }
+        }
+    }
+    starts
+}
+
+/// Reflectance of bright skin: a quantile over the middle of the candidate.
+fn skin_level(patch: &Patch, camera: &Camera, candidate: &Candidate) -> f32 {
+    let mm = patch.camera.fx / candidate.near_mm;
+    let scale = patch.camera.fx / camera.fx;
+    let middle = (candidate.center - candidate.region.left as f32) * scale;
+    let top = (candidate.top - candidate.region.top as f32) * scale;
+    let clamp = |value: f32, limit: usize| value.clamp(0.0, limit as f32) as usize;
+    let columns = clamp(middle - 50.0 * mm, patch.width)..clamp(middle + 50.0 * mm, patch.width);
+    let rows = clamp(top + 50.0 * mm, patch.height)..clamp(top + 190.0 * mm, patch.height);
+    let mut values: Vec<f32> = rows
+        .flat_map(|row| columns.clone().map(move |column| row * patch.width + column))
+        .filter(|&at| patch.depth[at] > 0.0)
+        .map(|at| patch.reflectance[at])
+        .collect();
+    if values.is_empty() {
+        return 0.0;
+    }
+    let at = ((values.len() - 1) as f32 * SKIN_QUANTILE) as usize;
+    *values.select_nth_unstable_by(at, f32::total_cmp).1
+}
+
+/// Camera-frame points of the patch's upper middle, where a head would be.
+fn surface(patch: &Patch) -> Vec<Vector3<f32>> {
+    let mut points = Vec::new();
+    for row in patch.height / 8..patch.height * 5 / 8 {
+        for column in patch.width / 4..patch.width * 3 / 4 {
+            let z = patch.depth[row * patch.width + column];
+            if z > 0.0 {
+                let x = (column as f32 - patch.camera.cx) / patch.camera.fx * z;
+                let y = (row as f32 - patch.camera.cy) / patch.camera.fy * z;
+                points.push(Vector3::new(x, y, z));
+            }
+        }
+    }
+    points
+}

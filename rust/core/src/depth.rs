@@ -1,0 +1,102 @@
+//! From camera pixels to a small metric patch around a head: units, missing values, noise, in one pass.
+
+use crate::frame::{Camera, DepthView, IntensityView};
+
+/// A rectangle of pixels, end exclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Region {
+    /// First row.
+    pub top: usize,
+    /// First column.
+    pub left: usize,
+    /// One past the last row.
+    pub bottom: usize,
+    /// One past the last column.
+    pub right: usize,
+}
+
+/// Depth and reflectance of the surroundings of a head at about 2 mm a cell.
+#[derive(Debug, Clone)]
+pub struct Patch {
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Millimetres; 0 is missing or outside the band of depths asked for.
+    pub depth: Vec<f32>,
+    /// Linear intensity; infrared multiplied by the squared distance in metres, so that a face does not
+    /// darken with distance. 0 where depth is missing.
+    pub reflectance: Vec<f32>,
+    /// Intrinsics of the patch's own cells.
+    pub camera: Camera,
+}
+
+/// Cells of the patch are about this wide; finer pixels are averaged, which lowers noise.
+const CELL_MM: f32 = 2.0;
+
+impl Patch {
+    /// Averages the pixels of `region` whose depth lies in `near_mm..far_mm` into cells.
+    #[must_use]
+    pub fn cut(
+        depth: &DepthView,
+        intensity: &IntensityView,
+        camera: &Camera,
+        region: Region,
+        near_mm: f32,
+        far_mm: f32,
+    ) -> Self {
+        let pixel_mm = camera.pixel_mm(near_mm);
+        let block = ((CELL_MM / pixel_mm).round() as usize).max(1);
+        let width = (region.right - region.left) / block;
+        let height = (region.bottom - region.top) / block;
+        let scale = block as f32;
+        let mut patch = Self {
+            width,
+            height,
+            depth: vec![0.0; width * height],
+            reflectance: vec![0.0; width * height],
+            camera: Camera {
+                fx: camera.fx / scale,
+                fy: camera.fy / scale,
+                cx: (camera.cx - region.left as f32 + 0.5) / scale - 0.5,
+                cy: (camera.cy - region.top as f32 + 0.5) / scale - 0.5,
+            },
+        };
+        let active = intensity.is_active();
+        for row in 0..height {
+            for column in 0..width {
+                let (mut depth_sum, mut light_sum, mut count) = (0.0_f32, 0.0_f32, 0_u32);
+                for y in region.top + row * block..region.top + (row + 1) * block {
+                    for x in region.left + column * block..region.left + (column + 1) * block {
+                        let mm = depth.mm(y, x);
+                        if mm >= near_mm && mm <= far_mm {
+                            depth_sum += mm;
+                            light_sum += intensity.linear(y * depth.width() + x);
+                            count += 1;
+                        }
+                    }
+                }
+                // Half of the pixels must agree that something is here.
+                if count > 0 && 2 * count as usize >= block * block {
+                    let z = depth_sum / count as f32;
+                    let falloff = if active { z * z * 1e-6 } else { 1.0 };
+                    let at = row * width + column;
+                    patch.depth[at] = z;
+                    patch.reflectance[at] = light_sum / count as f32 * falloff;
+                }
+            }
+        }
+        patch
+    }
+
+    /// Depth of a cell; 0 outside the patch.
+    #[inline]
+    #[must_use]
+    pub fn at(&self, row: isize, column: isize) -> f32 {
+        if row >= 0 && column >= 0 && (row as usize) < self.height && (column as usize) < self.width {
+            self.depth[row as usize * self.width + column as usize]
+        } else {
+            0.0
+        }
+    }
+}

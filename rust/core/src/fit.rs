@@ -1,0 +1,364 @@
+//! Fitting the head model to a patch of depth: many starts, few survivors, one answer.
+//!
+//! For every model point p that looks at the camera, the depth map says where its viewing ray meets the
+//! surface: q = p * d / p.z. The residual is the distance from p to q along p's normal. Gauss-Newton on pose
+//! and shape with Tukey weights; the components are scaled, so the prior is N(0, I). Normals are the mean
+//! head's, turned with the pose, which makes the Jacobian in the face frame constant (see [`HeadModel`]).
+
+use nalgebra::{DMatrix, DVector, Matrix3, Matrix6, Rotation3, Vector3, Vector6};
+
+use crate::depth::Patch;
+use crate::head_model::{HeadModel, POSE};
+
+/// Standard deviation of a residual, millimetres: sensor noise and what the components do not model.
+const SIGMA_MM: f32 = 3.2;
+/// Points whose normal is further from the viewing direction than this (cosine) are not used.
+const MIN_COSINE: f32 = 0.25;
+/// Tukey cut-offs of the pose-only steps of a start, millimetres.
+const START_CUTOFF_MM: [f32; 5] = [40.0, 40.0, 30.0, 25.0, 20.0];
+/// Starts that go on after the first two steps.
+const KEPT_EARLY: usize = 6;
+/// Starts that get the full fit.
+const KEPT: usize = 2;
+/// Tukey cut-offs of the steps over pose and shape, millimetres.
+const FULL_CUTOFF_MM: [f32; 4] = [20.0, 16.0, 12.0, 12.0];
+/// Starts use every n-th point: they only have to find the basin.
+const START_STRIDE: usize = 4;
+/// Starts closer than this are the same, millimetres and radians.
+const SAME_MM: f32 = 8.0;
+const SAME_RAD: f32 = 0.14;
+
+/// Pose and shape of a fitted head, and how well it explains the depth.
+#[derive(Debug, Clone)]
+pub struct Fit {
+    /// p_camera = rotation * p_face + translation.
+    pub rotation: Matrix3<f32>,
+    /// Millimetres.
+    pub translation: Vector3<f32>,
+    /// Component weights, N(0, 1) each.
+    pub shape: DVector<f32>,
+    /// Mean Tukey weight over the points that look at the camera, 0..1: 1 is a perfect face.
+    pub score: f32,
+    /// Root mean square of the residuals of inliers, millimetres.
+    pub residual_mm: f32,
+    /// Share of the points looking at the camera that have depth near them.
+    pub seen: f32,
+}
+
+/// Where a search begins.
+#[derive(Debug, Clone, Copy)]
+pub struct Start {
+    /// Guess of the face frame's origin, camera millimetres.
+    pub origin: Vector3<f32>,
+    /// Radians.
+    pub yaw: f32,
+    /// Radians.
+    pub pitch: f32,
+}
+
+/// One model point's measurement.
+#[derive(Clone, Copy)]
+struct Residual {
+    point: usize,
+    mm: f32,
+}
+
+struct Measured {
+    residuals: Vec<Residual>,
+    /// Points that look at the camera, with or without depth.
+    facing: usize,
+}
+
+#[derive(Clone)]
+struct State {
+    rotation: Matrix3<f32>,
+    translation: Vector3<f32>,
+    score: f32,
+}
+
+/// Which cells of the patch the fit may use.
+pub struct Usable<'a> {
+    /// The patch.
+    pub patch: &'a Patch,
+    /// Cells darker than this are ignored: hair misleads the fit. 0 uses all.
+    pub min_reflectance: f32,
+}
+
+impl Usable<'_> {
+    /// Depth along the ray through (u, v), interpolated between cells on one surface; 0 where missing.
+    #[inline]
+    fn depth(&self, u: f32, v: f32) -> f32 {
+        let (column, row) = (u.floor(), v.floor());
+        let (c, r) = (column as isize, row as isize);
+        if c < 0 || r < 0 || c + 1 >= self.patch.width as isize || r + 1 >= self.patch.height as isize {
+            return 0.0;
+        }
+        let at = r as usize * self.patch.width + c as usize;
+        let below = at + self.patch.width;
+        let corners = [at, at + 1, below, below + 1];
+        if self.min_reflectance > 0.0
+            && corners.iter().any(|&k| self.patch.reflectance[k] < self.min_reflectance)
+        {
+            return 0.0;
+        }
+        let d = corners.map(|k| self.patch.depth[k]);
+        let low = d[0].min(d[1]).min(d[2]).min(d[3]);
+        let high = d[0].max(d[1]).max(d[2]).max(d[3]);
+        if low <= 0.0 || high - low > 25.0 {
+            return 0.0;
+        }
+        let (a, b) = (u - column, v - row);
+        let upper = d[0] + a * (d[1] - d[0]);
+        let lower = d[2] + a * (d[3] - d[2]);
+        upper + b * (lower - upper)
+    }
+}
+
+/// Tukey's weight of a residual.
+#[inline]
+fn tukey(mm: f32, cutoff: f32) -> f32 {
+    let x = mm / cutoff;
+    if x.abs() < 1.0 {
+        let y = 1.0 - x * x;
+        y * y
+    } else {
+        0.0
+    }
+}
+
+/// Searches all starts and returns the best fit, or `None` if no start meets any depth.
+#[must_use]
+pub fn search(model: &HeadModel, usable: &Usable, starts: &[Start]) -> Option<Fit> {
+    let mut states: Vec<State> = starts
+        .iter()
+        .filter_map(|start| begin(model, usable, start))
+        .filter_map(|state| walk(model, usable, state, &START_CUTOFF_MM[..2]))
+        .collect();
+    keep_distinct(&mut states, KEPT_EARLY);
+    let mut states: Vec<State> =
+        states.into_iter().filter_map(|state| walk(model, usable, state, &START_CUTOFF_MM[2..])).collect();
+    keep_distinct(&mut states, KEPT);
+    states
+        .into_iter()
+        .filter_map(|state| refine(model, usable, &state, &DVector::zeros(model.shape_len()), &FULL_CUTOFF_MM))
+        .max_by(|a, b| a.score.total_cmp(&b.score))
+}
+
+/// Moves the start along its ray until the middle residual is zero.
+fn begin(model: &HeadModel, usable: &Usable, start: &Start) -> Option<State> {
+    let rotation = Rotation3::from_axis_angle(&Vector3::x_axis(), start.pitch)
+        * Rotation3::from_axis_angle(&Vector3::y_axis(), start.yaw);
+    let mut state = State { rotation: rotation.into_inner(), translation: start.origin, score: 0.0 };
+    let mut gaps: Vec<f32> = Vec::with_capacity(model.mean.len() / START_STRIDE + 1);
+    measure(model, &model.mean, usable, &state.rotation, &state.translation, START_STRIDE, |_, p, d| {
+        gaps.push(d - p.z);
+    });
+    if gaps.len() < 20 {
+        return None;
+    }
+    let middle = gaps.len() / 2;
+    gaps.select_nth_unstable_by(middle, f32::total_cmp);
+    state.translation.z += gaps[middle];
+    Some(state)
+}
+
+/// Calls `each(point, p_camera, depth)` for the points that look at the camera and meet depth; returns how
+/// many look at the camera.
+fn measure(
+    model: &HeadModel,
+    points: &[Vector3<f32>],
+    usable: &Usable,
+    rotation: &Matrix3<f32>,
+    translation: &Vector3<f32>,
+    stride: usize,
+    mut each: impl FnMut(usize, Vector3<f32>, f32),
+) -> usize {
+    let camera = &usable.patch.camera;
+    // Cosine of normal and ray without turning every normal: compare in the face frame.
+    let eye = -(rotation.transpose() * translation);
+    let mut facing = 0;
+    for at in (0..points.len()).step_by(stride) {
+        let to_eye = eye - points[at];
+        let along = model.normals[at].dot(&to_eye);
+        if along <= 0.0 || along * along < MIN_COSINE * MIN_COSINE * to_eye.norm_squared() {
+            continue;
+        }
+        facing += 1;
+        let p = rotation * points[at] + translation;
+        if p.z <= 1.0 {
+            continue;
+        }
+        let inverse = 1.0 / p.z;
+        let d = usable.depth(camera.fx * p.x * inverse + camera.cx, camera.fy * p.y * inverse + camera.cy);
+        if d > 0.0 {
+            each(at, p, d);
+        }
+    }
+    facing
+}
+
+fn residuals(
+    model: &HeadModel,
+    points: &[Vector3<f32>],
+    usable: &Usable,
+    rotation: &Matrix3<f32>,
+    translation: &Vector3<f32>,
+    stride: usize,
+) -> Measured {
+    let mut found = Vec::with_capacity(points.len() / stride + 1);
+    let facing = measure(model, points, usable, rotation, translation, stride, |at, p, d| {
+        // n . (p - q) with q = p d / p.z on the same ray.
+        let normal = rotation * model.normals[at];
+        found.push(Residual { point: at, mm: normal.dot(&p) * (1.0 - d / p.z) });
+    });
+    Measured { residuals: found, facing }
+}
+
+/// Pose-only Gauss-Newton steps on the mean head.
+fn walk(model: &HeadModel, usable: &Usable, mut state: State, cutoffs: &[f32]) -> Option<State> {
+    for &cutoff in cutoffs {
+        let measured = residuals(model, &model.mean, usable, &state.rotation, &state.translation, START_STRIDE);
+        if measured.residuals.len() < 20 {
+            return None;
+        }
+        let mut normal = Matrix6::<f32>::zeros();
+        let mut gradient = Vector6::<f32>::zeros();
+        let mut total = 0.0;
+        for residual in &measured.residuals {
+            let weight = tukey(residual.mm, cutoff);
+            if weight > 0.0 {
+                let row = model.jacobian.fixed_view::<POSE, 1>(0, residual.point);
+                normal.syger(weight, &row, &row, 1.0);
+                gradient.axpy(weight * residual.mm, &row, 1.0);
+                total += weight;
+            }
+        }
+        // A little damping: a flat or round patch leaves directions undetermined.
+        for k in 0..3 {
+            normal[(k, k)] += 2.0e4;
+            normal[(k + 3, k + 3)] += 2.0;
+        }
+        normal.fill_upper_triangle_with_lower_triangle();
+        let step = normal.cholesky()?.solve(&gradient);
+        apply(&mut state.rotation, &mut state.translation, step.as_slice());
+        state.score = total / measured.facing as f32;
+    }
+    Some(state)
+}
+
+/// Subtracts a pose step given in the face frame.
+fn apply(rotation: &mut Matrix3<f32>, translation: &mut Vector3<f32>, step: &[f32]) {
+    let turn = Vector3::new(-step[0], -step[1], -step[2]);
+    let shift = Vector3::new(-step[3], -step[4], -step[5]);
+    *translation += *rotation * shift;
+    *rotation *= Rotation3::new(turn).into_inner();
+}
+
+fn keep_distinct(states: &mut Vec<State>, count: usize) {
+    states.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let mut kept: Vec<State> = Vec::with_capacity(count);
+    for state in states.drain(..) {
+        let same = kept.iter().any(|other| {
+            let angle = Rotation3::from_matrix_unchecked(other.rotation.transpose() * state.rotation).angle();
+            (other.translation - state.translation).norm() < SAME_MM && angle < SAME_RAD
+        });
+        if !same {
+            kept.push(state);
+            if kept.len() == count {
+                break;
+            }
+        }
+    }
+    *states = kept;
+}
+
+/// Mean head bent by `shape`.
+fn bend(model: &HeadModel, shape: &DVector<f32>) -> Vec<Vector3<f32>> {
+    let shift = &model.components * shape;
+    model
+        .mean
+        .iter()
+        .enumerate()
+        .map(|(at, mean)| mean + Vector3::new(shift[3 * at], shift[3 * at + 1], shift[3 * at + 2]))
+        .collect()
+}
+
+/// Steps over pose and shape from a given fit; one step per cut-off.
+#[must_use]
+fn refine(
+    model: &HeadModel,
+    usable: &Usable,
+    state: &State,
+    shape: &DVector<f32>,
+    cutoffs: &[f32],
+) -> Option<Fit> {
+    let (mut rotation, mut translation, mut shape) = (state.rotation, state.translation, shape.clone());
+    let parameters = POSE + model.shape_len();
+    let mut points = bend(model, &shape);
+    for &cutoff in cutoffs {
+        let measured = residuals(model, &points, usable, &rotation, &translation, 1);
+        let used: Vec<(usize, f32, f32)> = measured
+            .residuals
+            .iter()
+            .map(|residual| (residual.point, tukey(residual.mm, cutoff).sqrt() / SIGMA_MM, residual.mm))
+            .filter(|&(_, weight, _)| weight > 0.0)
+            .collect();
+        if used.len() < 60 {
+            return None;
+        }
+        let mut rows = DMatrix::<f32>::zeros(parameters, used.len());
+        let mut right = DVector::<f32>::zeros(used.len());
+        for (k, &(point, weight, mm)) in used.iter().enumerate() {
+            rows.column_mut(k).axpy(weight, &model.jacobian.column(point), 0.0);
+            right[k] = weight * mm;
+        }
+        let mut normal = &rows * rows.transpose();
+        let mut gradient = &rows * right;
+        for k in 0..model.shape_len() {
+            normal[(POSE + k, POSE + k)] += 1.0;
+            gradient[POSE + k] += shape[k];
+        }
+        let step = normal.cholesky()?.solve(&gradient);
+        apply(&mut rotation, &mut translation, &step.as_slice()[..POSE]);
+        shape -= step.rows(POSE, model.shape_len());
+        points = bend(model, &shape);
+    }
+    Some(judge(model, usable, rotation, translation, shape, &points))
+}
+
+/// Continues a fit on other cells (for instance with dark ones included).
+#[must_use]
+pub fn refit(model: &HeadModel, usable: &Usable, fit: &Fit, steps: usize) -> Option<Fit> {
+    let state = State { rotation: fit.rotation, translation: fit.translation, score: fit.score };
+    let last = FULL_CUTOFF_MM[FULL_CUTOFF_MM.len() - 1];
+    refine(model, usable, &state, &fit.shape, &vec![last; steps])
+}
+
+fn judge(
+    model: &HeadModel,
+    usable: &Usable,
+    rotation: Matrix3<f32>,
+    translation: Vector3<f32>,
+    shape: DVector<f32>,
+    points: &[Vector3<f32>],
+) -> Fit {
+    let cutoff = FULL_CUTOFF_MM[FULL_CUTOFF_MM.len() - 1];
+    let measured = residuals(model, points, usable, &rotation, &translation, 1);
+    let (mut weights, mut squares, mut inliers) = (0.0, 0.0, 0.0_f32);
+    for residual in &measured.residuals {
+        weights += tukey(residual.mm, cutoff);
+        if residual.mm.abs() < cutoff {
+            squares += residual.mm * residual.mm;
+            inliers += 1.0;
+        }
+    }
+    let facing = measured.facing.max(1) as f32;
+    Fit {
+        rotation,
+        translation,
+        shape,
+        score: weights / facing,
+        residual_mm: (squares / inliers.max(1.0)).sqrt(),
+        seen: measured.residuals.len() as f32 / facing,
+    }
+}

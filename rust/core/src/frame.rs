@@ -1,0 +1,177 @@
+//! Borrowed, checked views of what a camera delivers.
+
+use crate::{CoreError, Result};
+
+/// Pinhole intrinsics, in pixels of the image they belong to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Camera {
+    /// Focal length along the columns.
+    pub fx: f32,
+    /// Focal length along the rows.
+    pub fy: f32,
+    /// Principal point, column.
+    pub cx: f32,
+    /// Principal point, row.
+    pub cy: f32,
+}
+
+impl Camera {
+    /// Checks that the focal lengths are positive and everything is finite.
+    ///
+    /// # Errors
+    /// [`CoreError::Invalid`] naming the intrinsics.
+    pub fn new(fx: f32, fy: f32, cx: f32, cy: f32) -> Result<Self> {
+        if [fx, fy, cx, cy].iter().all(|x| x.is_finite()) && fx > 0.0 && fy > 0.0 {
+            Ok(Self { fx, fy, cx, cy })
+        } else {
+            Err(CoreError::invalid(
+                "intrinsics",
+                "finite fx, fy, cx, cy with fx > 0 and fy > 0 (pixels)",
+                format!("fx={fx}, fy={fy}, cx={cx}, cy={cy}"),
+            ))
+        }
+    }
+
+    /// Millimetres covered by one pixel at depth `z_mm`.
+    #[must_use]
+    pub fn pixel_mm(&self, z_mm: f32) -> f32 {
+        z_mm / self.fx
+    }
+}
+
+/// Depth samples as the camera stores them, row by row.
+#[derive(Debug, Clone, Copy)]
+pub enum DepthSamples<'a> {
+    /// Integer units; 0 means missing.
+    U16(&'a [u16]),
+    /// Float units; 0, negative, NaN and infinite mean missing.
+    F32(&'a [f32]),
+}
+
+impl DepthSamples<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::U16(samples) => samples.len(),
+            Self::F32(samples) => samples.len(),
+        }
+    }
+}
+
+/// A depth map with its unit.
+#[derive(Debug, Clone, Copy)]
+pub struct DepthView<'a> {
+    samples: DepthSamples<'a>,
+    width: usize,
+    height: usize,
+    mm_per_unit: f32,
+}
+
+impl<'a> DepthView<'a> {
+    /// Checks length and unit.
+    ///
+    /// # Errors
+    /// [`CoreError::Invalid`] if the samples do not fill `height` x `width` or the unit is not positive.
+    pub fn new(samples: DepthSamples<'a>, height: usize, width: usize, unit_m: f32) -> Result<Self> {
+        if samples.len() != height * width {
+            return Err(CoreError::invalid(
+                "depth",
+                format!("{height} x {width} samples"),
+                format!("{} samples", samples.len()),
+            ));
+        }
+        if !(unit_m.is_finite() && unit_m > 0.0) {
+            return Err(CoreError::invalid(
+                "depth_unit_m",
+                "a positive finite number of metres per unit",
+                unit_m.to_string(),
+            ));
+        }
+        Ok(Self { samples, width, height, mm_per_unit: unit_m * 1000.0 })
+    }
+
+    /// Columns.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Rows.
+    #[must_use]
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Depth of a pixel in millimetres; 0 where it is missing.
+    #[inline]
+    #[must_use]
+    pub fn mm(&self, row: usize, column: usize) -> f32 {
+        let at = row * self.width + column;
+        match self.samples {
+            DepthSamples::U16(samples) => f32::from(samples[at]) * self.mm_per_unit,
+            DepthSamples::F32(samples) => {
+                let mm = samples[at] * self.mm_per_unit;
+                // NaN fails the comparison, so it counts as missing too.
+                if mm > 0.0 && mm < f32::INFINITY { mm } else { 0.0 }
+            }
+        }
+    }
+}
+
+/// The picture registered to a depth map.
+#[derive(Debug, Clone, Copy)]
+pub enum IntensityView<'a> {
+    /// Active infrared, 8 bit: the light falls off with the square of the distance.
+    InfraredU8(&'a [u8]),
+    /// Active infrared, 16 bit.
+    InfraredU16(&'a [u16]),
+    /// Red, green, blue under ambient light, sRGB encoded.
+    Color(&'a [u8]),
+}
+
+impl IntensityView<'_> {
+    /// Checks that the picture covers `height` x `width` pixels.
+    ///
+    /// # Errors
+    /// [`CoreError::Invalid`] naming the picture.
+    pub fn check(&self, height: usize, width: usize) -> Result<()> {
+        let (argument, per_pixel, len) = match self {
+            Self::InfraredU8(samples) => ("infrared", 1, samples.len()),
+            Self::InfraredU16(samples) => ("infrared", 1, samples.len()),
+            Self::Color(samples) => ("color", 3, samples.len()),
+        };
+        if len == height * width * per_pixel {
+            Ok(())
+        } else {
+            Err(CoreError::invalid(
+                argument,
+                format!("{height} x {width} pixels, registered to depth"),
+                format!("{len} samples"),
+            ))
+        }
+    }
+
+    /// Linear intensity of pixel `at` (row-major), in sensor units; colour as linear luminance (Rec. 709).
+    #[inline]
+    #[must_use]
+    pub fn linear(&self, at: usize) -> f32 {
+        match self {
+            Self::InfraredU8(samples) => f32::from(samples[at]),
+            Self::InfraredU16(samples) => f32::from(samples[at]),
+            Self::Color(samples) => {
+                let channel = |k: usize| SRGB_TO_LINEAR[usize::from(samples[3 * at + k])];
+                0.2126 * channel(0) + 0.7152 * channel(1) + 0.0722 * channel(2)
+            }
+        }
+    }
+
+    /// Whether the light comes from the camera, so that brightness falls with the squared distance.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        !matches!(self, Self::Color(_))
+    }
+}
+
+/// sRGB decoding (IEC 61966-2-1) of 8-bit values to 0..255 linear, approximated by the exponent 2.2:
+/// the intensity channel is normalised locally, so the toe of the exact curve does not matter.
+static SRGB_TO_LINEAR: std::sync::LazyLock<[f32; 256]> =
+    std::sync::LazyLock::new(|| std::array::from_fn(|value| 255.0 * (value as f32 / 255.0).powf(2.2)));

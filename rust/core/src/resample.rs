@@ -1,0 +1,311 @@
+//! From a fitted patch to the network's tensor: a metric, frontal map of the face.
+//!
+//! The patch is triangulated, turned into the face frame and drawn by orthographic z-buffer on the grid of
+//! [`crate::head_model`], so that distance and pose no longer matter. Two channels: depth relative to the
+//! mean face, and locally normalised log intensity. Missing cells are 0, the mean of both.
+
+use nalgebra::{Matrix3, Vector3};
+
+use crate::depth::Patch;
+use crate::head_model::{GRID_HEIGHT, GRID_LEFT_MM, GRID_STEP_MM, GRID_TOP_MM, GRID_WIDTH};
+
+/// Cells of the grid.
+pub const CELLS: usize = GRID_WIDTH * GRID_HEIGHT;
+/// Neighbours further apart in depth than this belong to different surfaces, millimetres.
+const TEAR_MM: f32 = 25.0;
+/// Depth beside holes and edges mixes two surfaces; so many cells are removed there.
+const ERODED_CELLS: usize = 2;
+/// One unit of the depth channel, millimetres, and its limit in units.
+const DEPTH_UNIT_MM: f32 = 10.0;
+const DEPTH_LIMIT: f32 = 2.5;
+/// Width of the neighbourhood that the intensity is normalised over: 12 mm.
+const BLUR_SIGMA_CELLS: f32 = 12.0 / GRID_STEP_MM;
+const BLUR_RADIUS: usize = 15;
+/// Keeps noise on an even skin from being blown up to full contrast.
+const CONTRAST_FLOOR: f32 = 0.08;
+const INTENSITY_LIMIT: f32 = 3.0;
+
+/// Frontal maps of a face.
+#[derive(Debug, Clone)]
+pub struct Maps {
+    /// Face-frame z in millimetres; meaningless where not `valid`.
+    pub depth: Vec<f32>,
+    /// Log intensity; meaningless where not `valid`.
+    pub intensity: Vec<f32>,
+    /// Cells that some surface covers.
+    pub valid: Vec<bool>,
+}
+
+/// Cells of the patch that lie safely on one surface.
+fn solid(patch: &Patch) -> Vec<bool> {
+    let (width, height) = (patch.width, patch.height);
+    let mut keep: Vec<bool> = patch.depth.iter().map(|&z| z > 0.0).collect();
+    for row in 0..height {
+        for column in 0..width {
+            let at = row * width + column;
+            let z = patch.depth[at];
+            if z <= 0.0 {
+                continue;
+            }
+            let (r, c) = (row as isize, column as isize);
+            for (dr, dc) in [(-1, 0), (1, 0), (0, -1), (0, 1)] {
+                let other = patch.at(r + dr, c + dc);
+                if other > 0.0 && z - other > TEAR_MM {
+                    keep[at] = false;
+                }
+            }
+        }
+    }
+    for _ in 0..ERODED_CELLS {
+        let before = keep.clone();
+        for row in 0..height {
+            for column in 0..width {
+                let at = row * width + column;
+                // The patch's own edge is not a hole.
+                let hole = (row > 0 && !before[at - width])
+                    || (row + 1 < height && !before[at + width])
+                    || (column > 0 && !before[at - 1])
+                    || (column + 1 < width && !before[at + 1]);
+                keep[at] &= !hole;
+            }
+        }
+    }
+    keep
+}
+
+/// A corner of a triangle on the grid: position in cells, depth, log intensity.
+#[derive(Clone, Copy)]
+struct Corner {
+    x: f32,
+    y: f32,
+    z: f32,
+    light: f32,
+}
+
+/// Draws the patch on the grid as seen from the front of the face.
+#[must_use]
+pub fn draw(patch: &Patch, rotation: &Matrix3<f32>, translation: &Vector3<f32>) -> Maps {
+    let keep = solid(patch);
+    let back = rotation.transpose();
+    let camera = &patch.camera;
+    let outside = Corner { x: f32::NAN, y: 0.0, z: 0.0, light: 0.0 };
+    let mut corners = vec![outside; patch.depth.len()];
+    for row in 0..patch.height {
+        let ray_y = (row as f32 - camera.cy) / camera.fy;
+        for column in 0..patch.width {
+            let at = row * patch.width + column;
+            if !keep[at] {
+                continue;
+            }
+            let z = patch.depth[at];
+            let ray_x = (column as f32 - camera.cx) / camera.fx;
+            let face = back * (Vector3::new(ray_x * z, ray_y * z, z) - translation);
+            corners[at] = Corner {
+                x: (face.x - GRID_LEFT_MM) / GRID_STEP_MM - 0.5,
+                y: (face.y - GRID_TOP_MM) / GRID_STEP_MM - 0.5,
+                z: face.z,
+                light: patch.reflectance[at].max(1e-3).ln(),
+            };
+        }
+    }
+    let mut maps =
+        Maps { depth: vec![f32::INFINITY; CELLS], intensity: vec![0.0; CELLS], valid: vec![false; CELLS] };
+    for row in 1..patch.height {
+        for column in 1..patch.width {
+            let at = row * patch.width + column;
+            let quad = [at - patch.width - 1, at - patch.width, at - 1, at];
+            let [a, b, c, d] = quad.map(|k| corners[k]);
+            for (triangle, indices) in [([a, b, c], [0, 1, 2]), ([b, d, c], [1, 3, 2])] {
+                if triangle.iter().any(|corner| corner.x.is_nan()) {
+                    continue;
+                }
+                let depths = indices.map(|k: usize| patch.depth[quad[k]]);
+                let low = depths[0].min(depths[1]).min(depths[2]);
+                let high = depths[0].max(depths[1]).max(depths[2]);
+                if high - low <= TEAR_MM {
+                    fill(&mut maps, &triangle);
+                }
+            }
+        }
+    }
+    for (valid, depth) in maps.valid.iter_mut().zip(&maps.depth) {
+        *valid = depth.is_finite();
+    }
+    close_pinholes(&mut maps);
+    maps
+}
+
+/// Draws one triangle; the surface nearest to the viewer (least z) wins.
+fn fill(maps: &mut Maps, [a, b, c]: &[Corner; 3]) {
+    let area = (b.x - a.x) * (c.y - a.y) - (c.x - a.x) * (b.y - a.y);
+    if area.abs() < 1e-6 {
+        return;
+    }
+    let low_x = a.x.min(b.x).min(c.x).ceil().max(0.0);
+    let high_x = a.x.max(b.x).max(c.x).floor().min(GRID_WIDTH as f32 - 1.0);
+    let low_y = a.y.min(b.y).min(c.y).ceil().max(0.0);
+    let high_y = a.y.max(b.y).max(c.y).floor().min(GRID_HEIGHT as f32 - 1.0);
+    if low_x > high_x || low_y > high_y {
+        return;
+    }
+    let inverse = 1.0 / area;
+    for row in low_y as usize..=high_y as usize {
+        for column in low_x as usize..=high_x as usize {
+            let (x, y) = (column as f32, row as f32);
+            let beta = ((x - a.x) * (c.y - a.y) - (c.x - a.x) * (y - a.y)) * inverse;
+            let gamma = ((b.x - a.x) * (y - a.y) - (x - a.x) * (b.y - a.y)) * inverse;
+            let alpha = 1.0 - beta - gamma;
+            // A hair's breadth of tolerance: neighbouring triangles share their edges.
+            if alpha < -1e-5 || beta < -1e-5 || gamma < -1e-5 {
+                continue;
+            }
+            let z = alpha * a.z + beta * b.z + gamma * c.z;
+            let at = row * GRID_WIDTH + column;
+            if z < maps.depth[at] {
+                maps.depth[at] = z;
+                maps.intensity[at] = alpha * a.light + beta * b.light + gamma * c.light;
+            }
+        }
+    }
+}
+
+/// Fills single missing cells from their neighbours: at least five of eight must be there.
+fn close_pinholes(maps: &mut Maps) {
+    let before = maps.valid.clone();
+    for row in 1..GRID_HEIGHT - 1 {
+        for column in 1..GRID_WIDTH - 1 {
+            let at = row * GRID_WIDTH + column;
+            if before[at] {
+                continue;
+            }
+            let (mut depth, mut light, mut count) = (0.0, 0.0, 0.0_f32);
+            for near in [at - GRID_WIDTH - 1, at - 1, at + GRID_WIDTH - 1] {
+                for k in near..near + 3 {
+                    if before[k] {
+                        depth += maps.depth[k];
+                        light += maps.intensity[k];
+                        count += 1.0;
+                    }
+                }
+            }
+            if count >= 5.0 {
+                maps.depth[at] = depth / count;
+                maps.intensity[at] = light / count;
+                maps.valid[at] = true;
+            }
+        }
+    }
+}
+
+impl Maps {
+    /// The network's input, channel by channel: depth, then intensity.
+    #[must_use]
+    pub fn tensor(&self, template: &[f32]) -> Vec<f32> {
+        let mut tensor = vec![0.0; 2 * CELLS];
+        let (depth, intensity) = tensor.split_at_mut(CELLS);
+        for at in 0..CELLS {
+            if self.valid[at] {
+                depth[at] = ((self.depth[at] - template[at]) / DEPTH_UNIT_MM).clamp(-DEPTH_LIMIT, DEPTH_LIMIT);
+            }
+        }
+        let mask: Vec<f32> = self.valid.iter().map(|&valid| f32::from(u8::from(valid))).collect();
+        // Around the global mean, so that squares do not cancel in single precision.
+        let count = mask.iter().sum::<f32>().max(1.0);
+        let mean = self.intensity.iter().zip(&mask).map(|(x, m)| x * m).sum::<f32>() / count;
+        let light: Vec<f32> = self.intensity.iter().zip(&mask).map(|(x, m)| (x - mean) * m).collect();
+        let squares: Vec<f32> = light.iter().map(|x| x * x).collect();
+        let (mask_blur, light_blur, square_blur) = (blur(&mask), blur(&light), blur(&squares));
+        for at in 0..CELLS {
+            if self.valid[at] {
+                let weight = mask_blur[at];
+                let local = light_blur[at] / weight;
+                let deviation = (square_blur[at] / weight - local * local).max(0.0).sqrt();
+                intensity[at] =
+                    ((light[at] - local) / (deviation + CONTRAST_FLOOR)).clamp(-INTENSITY_LIMIT, INTENSITY_LIMIT);
+            }
+        }
+        tensor
+    }
+
+    /// Root mean square distance of the face's depth from its best plane, millimetres: a flat picture has
+    /// none. Measured over the cells within 50 mm of the face's middle; 0 with too little depth to tell.
+    #[must_use]
+    pub fn relief_mm(&self) -> f32 {
+        let mut points = Vec::with_capacity(CELLS);
+        for row in 0..GRID_HEIGHT {
+            for column in 0..GRID_WIDTH {
+                let at = row * GRID_WIDTH + column;
+                let x = GRID_LEFT_MM + (column as f32 + 0.5) * GRID_STEP_MM;
+                let y = GRID_TOP_MM + (row as f32 + 0.5) * GRID_STEP_MM - 20.0;
+                if self.valid[at] && x * x + y * y < 50.0 * 50.0 {
+                    points.push(Vector3::new(x, y, self.depth[at]));
+                }
+            }
+        }
+        plane_rms(&points)
+    }
+
+    /// Share of the grid's cells with depth.
+    #[must_use]
+    pub fn valid_share(&self) -> f32 {
+        self.valid.iter().filter(|&&valid| valid).count() as f32 / CELLS as f32
+    }
+}
+
+/// Root mean square distance (along z) of points from their best plane; 0 for fewer than 200 points.
+#[must_use]
+pub fn plane_rms(points: &[Vector3<f32>]) -> f32 {
+    if points.len() < 200 {
+        return 0.0;
+    }
+    let count = points.len() as f64;
+    let mean = points.iter().fold(Vector3::zeros(), |sum: Vector3<f64>, p| sum + p.cast::<f64>()) / count;
+    let mut moments = Matrix3::<f64>::zeros();
+    for point in points {
+        let d = point.cast::<f64>() - mean;
+        moments += d * d.transpose();
+    }
+    moments /= count;
+    let slope = moments.fixed_view::<2, 2>(0, 0).into_owned();
+    let right = moments.fixed_view::<2, 1>(0, 2).into_owned();
+    slope.try_inverse().map_or(0.0, |inverse| {
+        (moments[(2, 2)] - (right.transpose() * inverse * right)[0]).max(0.0).sqrt() as f32
+    })
+}
+
+/// Gaussian blur of a grid, zero outside.
+fn blur(map: &[f32]) -> Vec<f32> {
+    static KERNEL: std::sync::LazyLock<[f32; 2 * BLUR_RADIUS + 1]> = std::sync::LazyLock::new(|| {
+        let mut kernel = std::array::from_fn(|k| {
+            let x = (k as f32 - BLUR_RADIUS as f32) / BLUR_SIGMA_CELLS;
+            (-0.5 * x * x).exp()
+        });
+        let sum: f32 = kernel.iter().sum();
+        kernel.iter_mut().for_each(|weight| *weight /= sum);
+        kernel
+    });
+    // Rows into a padded line, so that the inner loop runs over plain slices.
+    let mut across = vec![0.0; CELLS];
+    let mut line = [0.0; GRID_WIDTH + 2 * BLUR_RADIUS];
+    for (input, output) in map.chunks_exact(GRID_WIDTH).zip(across.chunks_exact_mut(GRID_WIDTH)) {
+        line[BLUR_RADIUS..BLUR_RADIUS + GRID_WIDTH].copy_from_slice(input);
+        for (shift, weight) in KERNEL.iter().enumerate() {
+            for (sum, value) in output.iter_mut().zip(&line[shift..shift + GRID_WIDTH]) {
+                *sum += weight * value;
+            }
+        }
+    }
+    let mut down = vec![0.0; CELLS];
+    for row in 0..GRID_HEIGHT {
+        let output = &mut down[row * GRID_WIDTH..(row + 1) * GRID_WIDTH];
+        let first = row.saturating_sub(BLUR_RADIUS);
+        let last = (row + BLUR_RADIUS).min(GRID_HEIGHT - 1);
+        for other in first..=last {
+            let weight = KERNEL[other + BLUR_RADIUS - row];
+            for (sum, value) in output.iter_mut().zip(&across[other * GRID_WIDTH..(other + 1) * GRID_WIDTH]) {
+                *sum += weight * value;
+            }
+        }
+    }
+    down
+}

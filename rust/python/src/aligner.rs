@@ -1,0 +1,196 @@
+//! `Aligner`: from a frame's arrays to an aligned face.
+
+use faceid_core::align::{self, Refusal};
+use faceid_core::frame::{Camera, DepthSamples, DepthView, IntensityView};
+use faceid_core::head_model::{GRID_HEIGHT, GRID_WIDTH, HeadModel};
+use faceid_core::{CoreError, Result};
+use numpy::{
+    IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray2, PyReadonlyArray3,
+    PyUntypedArrayMethods,
+};
+use pyo3::prelude::*;
+
+use crate::errors::to_python;
+
+/// A head model, ready to align frames.
+#[pyclass(frozen, module = "faceid_fast._core")]
+pub struct Aligner {
+    model: HeadModel,
+}
+
+/// What `Aligner.align` found.
+#[pyclass(frozen, module = "faceid_fast._core")]
+pub struct AlignedFace {
+    face: align::AlignedFace,
+}
+
+/// A face, or (kind, figures) of the reason why there is none.
+#[derive(IntoPyObject)]
+pub enum Alignment {
+    Face(AlignedFace),
+    Refused((&'static str, Vec<f32>)),
+}
+
+/// Depth as numpy holds it.
+#[derive(FromPyObject)]
+pub enum DepthArray<'py> {
+    U16(PyReadonlyArray2<'py, u16>),
+    F32(PyReadonlyArray2<'py, f32>),
+}
+
+/// The registered picture as numpy holds it.
+#[derive(FromPyObject)]
+pub enum IntensityArray<'py> {
+    InfraredU8(PyReadonlyArray2<'py, u8>),
+    InfraredU16(PyReadonlyArray2<'py, u16>),
+    Color(PyReadonlyArray3<'py, u8>),
+}
+
+/// C order is checked apart: `as_slice` also succeeds on Fortran-ordered arrays.
+macro_rules! c_slice {
+    ($array:expr, $name:literal) => {
+        match $array.as_slice() {
+            Ok(slice) if $array.is_c_contiguous() => Ok(slice),
+            _ => Err(CoreError::invalid($name, "a C-contiguous array", "another memory layout")),
+        }
+    };
+}
+
+fn view_depth<'a>(array: &'a DepthArray<'_>, unit_m: f32) -> Result<DepthView<'a>> {
+    let (samples, shape) = match array {
+        DepthArray::U16(array) => (DepthSamples::U16(c_slice!(array, "depth")?), array.shape()),
+        DepthArray::F32(array) => (DepthSamples::F32(c_slice!(array, "depth")?), array.shape()),
+    };
+    DepthView::new(samples, shape[0], shape[1], unit_m)
+}
+
+fn view_intensity<'a>(array: &'a IntensityArray<'_>) -> Result<IntensityView<'a>> {
+    Ok(match array {
+        IntensityArray::InfraredU8(array) => IntensityView::InfraredU8(c_slice!(array, "infrared")?),
+        IntensityArray::InfraredU16(array) => IntensityView::InfraredU16(c_slice!(array, "infrared")?),
+        IntensityArray::Color(array) => IntensityView::Color(c_slice!(array, "color")?),
+    })
+}
+
+#[pymethods]
+impl Aligner {
+    #[new]
+    fn new(
+        py: Python<'_>,
+        mean: PyReadonlyArray2<'_, f32>,
+        normals: PyReadonlyArray2<'_, f32>,
+        components: PyReadonlyArray3<'_, f32>,
+        template: PyReadonlyArray2<'_, f32>,
+    ) -> PyResult<Self> {
+        let build = || {
+            HeadModel::new(
+                c_slice!(mean, "mean")?,
+                c_slice!(normals, "normals")?,
+                c_slice!(components, "components")?,
+                c_slice!(template, "template")?,
+            )
+        };
+        Ok(Self { model: build().map_err(|error| to_python(py, &error))? })
+    }
+
+    fn align(
+        &self,
+        py: Python<'_>,
+        depth: DepthArray<'_>,
+        depth_unit_m: f32,
+        intensity: IntensityArray<'_>,
+        intrinsics: (f32, f32, f32, f32),
+    ) -> PyResult<Alignment> {
+        let run = || -> Result<_> {
+            let depth = view_depth(&depth, depth_unit_m)?;
+            let intensity = view_intensity(&intensity)?;
+            let (fx, fy, cx, cy) = intrinsics;
+            let camera = Camera::new(fx, fy, cx, cy)?;
+            py.detach(|| align::align(&self.model, &depth, &intensity, &camera))
+        };
+        let found = run().map_err(|error| to_python(py, &error))?;
+        Ok(match found {
+            Ok(face) => Alignment::Face(AlignedFace { face }),
+            Err(refusal) => Alignment::Refused(name(refusal)),
+        })
+    }
+}
+
+/// Kind and figures of a refusal.
+fn name(refusal: Refusal) -> (&'static str, Vec<f32>) {
+    match refusal {
+        Refusal::NoFace => ("no_face", vec![]),
+        Refusal::SeveralFaces => ("several_faces", vec![]),
+        Refusal::TooNear(mm) => ("too_near", vec![mm]),
+        Refusal::TooFar(mm) => ("too_far", vec![mm]),
+        Refusal::CutOff => ("cut_off", vec![]),
+        Refusal::PoorPose(yaw, pitch, roll) => ("poor_pose", vec![yaw, pitch, roll]),
+        Refusal::PoorDepth(share) => ("poor_depth", vec![share]),
+        Refusal::Flat(mm) => ("flat", vec![mm]),
+    }
+}
+
+#[pymethods]
+impl AlignedFace {
+    #[getter]
+    fn tensor<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray3<f32>>> {
+        grid(py, self.face.tensor.clone(), [2, GRID_HEIGHT, GRID_WIDTH])
+    }
+
+    #[getter]
+    fn valid<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<bool>>> {
+        PyArray1::from_slice(py, &self.face.valid).reshape([GRID_HEIGHT, GRID_WIDTH])
+    }
+
+    /// Row by row.
+    #[getter]
+    fn rotation(&self) -> [[f32; 3]; 3] {
+        std::array::from_fn(|row| std::array::from_fn(|column| self.face.rotation[(row, column)]))
+    }
+
+    #[getter]
+    fn translation_mm(&self) -> [f32; 3] {
+        self.face.translation.into()
+    }
+
+    #[getter]
+    fn eye_midpoint_mm(&self) -> [f32; 3] {
+        self.face.eyes.into()
+    }
+
+    #[getter]
+    fn yaw_pitch_roll_deg(&self) -> [f32; 3] {
+        self.face.yaw_pitch_roll
+    }
+
+    #[getter]
+    fn score(&self) -> f32 {
+        self.face.score
+    }
+
+    #[getter]
+    fn residual_mm(&self) -> f32 {
+        self.face.residual_mm
+    }
+
+    #[getter]
+    fn relief_mm(&self) -> f32 {
+        self.face.relief_mm
+    }
+
+    #[getter]
+    fn valid_share(&self) -> f32 {
+        self.face.valid_share
+    }
+
+    /// (top, left, bottom, right) in pixels of the frame.
+    #[getter]
+    fn region(&self) -> (usize, usize, usize, usize) {
+        let region = self.face.region;
+        (region.top, region.left, region.bottom, region.right)
+    }
+}
+
+fn grid(py: Python<'_>, values: Vec<f32>, shape: [usize; 3]) -> PyResult<Bound<'_, PyArray3<f32>>> {
+    values.into_pyarray(py).reshape(shape)
+}
