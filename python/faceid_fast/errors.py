@@ -1,4 +1,8 @@
-"""The exceptions of the package: one closed tree, each also the builtin that fits."""
+"""The exceptions of the package: one closed tree, each also the builtin that fits.
+
+Expected outcomes (no face, no match, a flat print) are values, see :mod:`faceid_fast.outcome`; these
+are for misuse and for what is broken.
+"""
 
 
 class FaceIDError(Exception):
@@ -15,3 +19,27 @@ class UnknownIdentityError(FaceIDError, KeyError):
     def __str__(self) -> str:
         """Return the message as it is: KeyError would quote it."""
         return str(self.args[0]) if self.args else ""
+
+
+class SourceError(FaceIDError, OSError):
+    """A file that frames are read from is missing, damaged or of another format."""
+
+
+class ModelError(FaceIDError, RuntimeError):
+    """A model file is missing, is not the one that was pinned, or gave an unusable answer."""
+
+
+class ModelContractError(ModelError, ValueError):
+    """A model's contract is absent, malformed, or asks for what this package does not do."""
+
+
+class MissingExtraError(FaceIDError, ImportError):
+    """An optional part is not installed; the message names the extra that brings it."""
+
+
+class FaceIDWarning(UserWarning):
+    """Base of this package's warnings."""
+
+
+class GuessedIntrinsicsWarning(FaceIDWarning):
+    """A frame came without intrinsics: metric distances rest on a guessed field of view."""

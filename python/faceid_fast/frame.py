@@ -1,0 +1,211 @@
+"""What a camera saw at one moment: an image and the depth registered to it, checked once."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import GuessedIntrinsicsWarning, InvalidInputError
+
+MIN_SIDE_PX: Final = 48
+"""A face needs about this many pixels; anything smaller is a mistake, not a picture."""
+MAX_SIDE_PX: Final = 4096
+GUESSED_HORIZONTAL_FOV_DEG: Final = 60.0
+"""Between a Kinect v1 (57), a RealSense D435 (69) and a TrueDepth camera (about 60)."""
+
+_DEPTH_DTYPES: Final = ("uint16", "float32", "float64")
+_COLOR_DTYPES: Final = ("uint8",)
+_INFRARED_DTYPES: Final = ("uint8", "uint16")
+
+
+@dataclass(frozen=True, slots=True)
+class Intrinsics:
+    """Pinhole camera of the image that depth is registered to, in pixels.
+
+    Pixel (u, v) at depth z looks at x = (u - cx) / fx * z, y = (v - cy) / fy * z, with x to the
+    right, y down and z away from the camera.
+
+    Parameters
+    ----------
+    fx, fy : focal lengths, positive.
+    cx, cy : principal point; may lie outside of the image when that is a crop.
+
+    Raises
+    ------
+    InvalidInputError
+        If a value is not a finite number, or a focal length is not positive.
+    """
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+    def __post_init__(self) -> None:
+        """Check every value and store it as a float."""
+        for name in ("fx", "fy"):
+            object.__setattr__(self, name, _positive(f"intrinsics.{name}", getattr(self, name), "pixels"))
+        for name in ("cx", "cy"):
+            object.__setattr__(self, name, _finite(f"intrinsics.{name}", getattr(self, name), "pixels"))
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False, slots=True)
+class Frame:
+    """Colour *or* infrared, with depth registered to it pixel by pixel.
+
+    The arrays are copied: a camera may reuse its buffers, and strided or Fortran-ordered input
+    comes out C-contiguous, in native byte order and read-only.
+
+    Parameters
+    ----------
+    depth : (H, W) uint16, float32 or float64
+        Depth along the optical axis in units of `depth_unit_m`. 0, negative, NaN and infinite
+        values mean missing. float64 is stored as float32.
+    depth_unit_m : float
+        Metres per unit of `depth`: 0.001 for millimetres, 1.0 for metres.
+    color : (H, W, 3) uint8, RGB
+        Give exactly one of `color` and `infrared`.
+    infrared : (H, W) uint8 or uint16
+    intrinsics : Intrinsics
+        If left out, guessed from a horizontal field of view of 60 degrees, with a
+        `GuessedIntrinsicsWarning`.
+
+    Raises
+    ------
+    InvalidInputError
+        If an argument has the wrong type, dtype, shape or range, or depth is not registered to
+        the image.
+    """
+
+    depth: NDArray[Any]
+    depth_unit_m: float
+    color: NDArray[np.uint8] | None
+    infrared: NDArray[Any] | None
+    intrinsics: Intrinsics
+
+    def __init__(
+        self,
+        *,
+        depth: NDArray[Any],
+        depth_unit_m: float,
+        color: NDArray[Any] | None = None,
+        infrared: NDArray[Any] | None = None,
+        intrinsics: Intrinsics | None = None,
+    ) -> None:
+        if (color is None) == (infrared is None):
+            given = "neither" if color is None else "both"
+            message = f"color, infrared: expected exactly one of the two, got {given}"
+            raise InvalidInputError(message)
+        if color is not None:
+            name, image = "color", _owned("color", color, "(H, W, 3)", _COLOR_DTYPES)
+        else:
+            name, image = "infrared", _owned("infrared", infrared, "(H, W)", _INFRARED_DTYPES)
+        height, width = image.shape[:2]
+        if not (MIN_SIDE_PX <= min(height, width) and max(height, width) <= MAX_SIDE_PX):
+            message = (
+                f"{name}: expected {MIN_SIDE_PX} to {MAX_SIDE_PX} pixels a side, "
+                f"got (height, width) = {(height, width)}"
+            )
+            raise InvalidInputError(message)
+        # Compared before the copy: depth of another size is the commonest mistake, and names itself.
+        _check_array("depth", depth, "(H, W)", _DEPTH_DTYPES)
+        if depth.shape != (height, width):
+            message = (
+                f"depth: expected depth registered to {name}, with its (height, width) = "
+                f"{(height, width)}, got {depth.shape}"
+            )
+            raise InvalidInputError(message)
+        unit = _positive("depth_unit_m", depth_unit_m, "metres per unit")
+        if intrinsics is None:
+            intrinsics = _guess_intrinsics(height, width)
+        elif not isinstance(intrinsics, Intrinsics):
+            message = f"intrinsics: expected Intrinsics, got {type(intrinsics).__name__}"
+            raise InvalidInputError(message)
+        set_field = object.__setattr__
+        set_field(self, "depth", _owned("depth", depth, "(H, W)", _DEPTH_DTYPES))
+        set_field(self, "depth_unit_m", unit)
+        set_field(self, "color", image if color is not None else None)
+        set_field(self, "infrared", image if infrared is not None else None)
+        set_field(self, "intrinsics", intrinsics)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.depth.shape[0], self.depth.shape[1]
+
+    def __repr__(self) -> str:
+        """Describe the frame without its content: frames show people."""
+        height, width = self.shape
+        image = "color uint8" if self.infrared is None else f"infrared {self.infrared.dtype}"
+        return f"<Frame {height}x{width} {image}, depth {self.depth.dtype} x {self.depth_unit_m:g} m>"
+
+
+def _check_array(name: str, value: object, shape: str, dtypes: tuple[str, ...]) -> None:
+    """Refuse anything but a plain array of the dtypes and the number of axes wanted."""
+    wanted = f"an array {shape} of {' or '.join(dtypes)}"
+    if not isinstance(value, np.ndarray):
+        message = f"{name}: expected {wanted}, got {type(value).__name__}"
+        raise InvalidInputError(message)
+    if isinstance(value, np.ma.MaskedArray):
+        # A copy would drop the mask and show what was masked.
+        message = f"{name}: expected {wanted}, got a masked array; fill it first (depth: with 0)"
+        raise InvalidInputError(message)
+    if value.dtype.newbyteorder("=").name not in dtypes:
+        message = f"{name}: expected {wanted}, got dtype {value.dtype}"
+        raise InvalidInputError(message)
+    channels = (3,) if shape == "(H, W, 3)" else ()
+    if value.ndim != 2 + len(channels) or value.shape[2:] != channels:
+        message = f"{name}: expected {wanted}, got shape {value.shape}"
+        raise InvalidInputError(message)
+
+
+def _owned(name: str, value: object, shape: str, dtypes: tuple[str, ...]) -> NDArray[Any]:
+    """Check an array and return a C-contiguous read-only copy in native byte order."""
+    _check_array(name, value, shape, dtypes)
+    array = np.asarray(value)
+    dtype = np.dtype(np.float32) if array.dtype.name == "float64" else array.dtype.newbyteorder("=")
+    with np.errstate(over="ignore", invalid="ignore"):  # beyond float32: infinite, that is missing
+        copy = np.array(array, dtype=dtype, order="C", copy=True, subok=False)
+    copy.flags.writeable = False
+    return copy
+
+
+def _finite(name: str, value: object, unit: str) -> float:
+    """Return a finite number as a float."""
+    if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if math.isfinite(number):
+            return number
+        message = f"{name}: expected a finite number of {unit}, got {number}"
+    else:
+        message = f"{name}: expected a finite number of {unit}, got {type(value).__name__}"
+    raise InvalidInputError(message)
+
+
+def _positive(name: str, value: object, unit: str) -> float:
+    """Return a finite positive number as a float."""
+    number = _finite(name, value, unit)
+    if number <= 0.0:
+        message = f"{name}: expected a positive number of {unit}, got {number:g}"
+        raise InvalidInputError(message)
+    return number
+
+
+def _guess_intrinsics(height: int, width: int) -> Intrinsics:
+    """Pinhole of a typical depth camera: square pixels, principal point in the middle."""
+    focal = width / 2 / math.tan(math.radians(GUESSED_HORIZONTAL_FOV_DEG / 2))
+    warnings.warn(
+        f"intrinsics: none given, guessed from a horizontal field of view of "
+        f"{GUESSED_HORIZONTAL_FOV_DEG:g} degrees ({focal:.0f} px); sizes in millimetres rest on it",
+        GuessedIntrinsicsWarning,
+        stacklevel=3,
+    )
+    return Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2)

@@ -1,0 +1,81 @@
+"""When a face is let in. Pure: no clocks, no files, no models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, NoReturn
+
+import numpy as np
+
+from .errors import InvalidInputError
+from .outcome import Outcome
+
+MAX_DISTANCE: Final = 2.0
+"""Euclidean distance of two opposite unit vectors: nothing is farther apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer to one frame; read `accepted`, nothing else decides.
+
+    Attributes
+    ----------
+    outcome : how it ended.
+    identity : who was verified or recognised. For `verify` the name asked for; for `identify` the
+        name found, None unless accepted (with diagnostics: the nearest one).
+    threshold : the largest distance that would have been accepted, Euclidean between unit vectors.
+    distance : distance to the nearest reference, 0 to 2; None unless the caller has diagnostics
+        (returned scores let an attacker climb towards a template).
+    reasons : in words, why a frame was refused.
+    timings_ms : milliseconds spent in "align", "liveness", "embed" and "match" (as far as the frame
+        got), and in "total".
+    """
+
+    outcome: Outcome
+    identity: str | None
+    threshold: float
+    distance: float | None = None
+    reasons: tuple[str, ...] = ()
+    timings_ms: Mapping[str, float] = field(default_factory=dict, compare=False)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the person is let in."""
+        return self.outcome is Outcome.ACCEPTED
+
+    def __bool__(self) -> NoReturn:
+        """Refuse: ``if decision:`` would let everybody in."""
+        message = "a Decision has no truth value; use decision.accepted"
+        raise TypeError(message)
+
+
+def accepts(distance: object, threshold: object) -> bool:
+    """Tell whether a distance opens the door: finite numbers and 0 <= distance <= threshold.
+
+    Anything else (NaN, infinities, negative distances, None, arrays) does not. Written so that
+    True needs every comparison to hold: ``not distance > threshold`` would accept NaN.
+    """
+    for value in (distance, threshold):
+        if not isinstance(value, (float, int, np.floating)) or isinstance(value, bool):
+            return False
+        if not math.isfinite(value):
+            return False
+    return bool(0.0 <= distance <= threshold)  # type: ignore[operator]  # both are numbers here
+
+
+def check_threshold(value: object) -> float:
+    """Return a usable threshold as a float.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is not a finite number in [0, 2): at 2 everybody is accepted.
+    """
+    usable = isinstance(value, (float, int, np.floating)) and not isinstance(value, bool)
+    if not usable or not 0.0 <= value < MAX_DISTANCE:  # type: ignore[operator]
+        given = value if usable else type(value).__name__
+        message = f"threshold: expected a finite number in [0, {MAX_DISTANCE:g}), got {given}"
+        raise InvalidInputError(message)
+    return float(value)  # type: ignore[arg-type]
