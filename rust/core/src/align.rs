@@ -33,6 +33,8 @@ const SKIN_QUANTILE: f32 = 0.6;
 const EYE_LINES_MM: [f32; 3] = [75.0, 100.0, 125.0];
 /// The same where the frame cuts the head's top off.
 const EYE_LINES_CUT_MM: [f32; 3] = [35.0, 70.0, 110.0];
+/// From the middle of the head to the eye line.
+const HEAD_RADIUS_MM: f32 = 90.0;
 const START_YAWS_DEG: [f32; 3] = [-25.0, 0.0, 25.0];
 const START_PITCHES_DEG: [f32; 3] = [-15.0, 5.0, 25.0];
 
@@ -212,17 +214,19 @@ fn finish(
     })
 }
 
+/// Guesses of pose: the head turns about its own middle, which lies below the middle of the silhouette.
 fn starts(candidate: &Candidate, camera: &Camera) -> Vec<Start> {
     let z = candidate.near_mm + 20.0;
     let lines = if candidate.touches_top { EYE_LINES_CUT_MM } else { EYE_LINES_MM };
     let mut starts = Vec::with_capacity(27);
     for line in lines {
         let row = candidate.top + line * camera.fy / candidate.near_mm;
-        let origin =
-            Vector3::new((candidate.center - camera.cx) / camera.fx * z, (row - camera.cy) / camera.fy * z, z);
-        for yaw in START_YAWS_DEG {
-            for pitch in START_PITCHES_DEG {
-                starts.push(Start { origin, yaw: yaw.to_radians(), pitch: pitch.to_radians() });
+        let eyes = Vector3::new((candidate.center - camera.cx) / camera.fx * z, (row - camera.cy) / camera.fy * z, z);
+        for yaw in START_YAWS_DEG.map(f32::to_radians) {
+            for pitch in START_PITCHES_DEG.map(f32::to_radians) {
+                let forward = HEAD_RADIUS_MM * Vector3::new(-yaw.sin(), pitch.sin(), -yaw.cos() * pitch.cos());
+                let origin = eyes + Vector3::new(0.0, 0.0, HEAD_RADIUS_MM) + forward;
+                starts.push(Start { origin, yaw, pitch });
             }
         }
     }

@@ -17,9 +17,9 @@ const MIN_COSINE: f32 = 0.25;
 /// Tukey cut-offs of the pose-only steps of a start, millimetres.
 const START_CUTOFF_MM: [f32; 5] = [40.0, 40.0, 30.0, 25.0, 20.0];
 /// Starts that go on after the first two steps.
-const KEPT_EARLY: usize = 6;
+const KEPT_EARLY: usize = 10;
 /// Starts that get the full fit.
-const KEPT: usize = 2;
+const KEPT: usize = 4;
 /// Tukey cut-offs of the steps over pose and shape, millimetres.
 const FULL_CUTOFF_MM: [f32; 4] = [20.0, 16.0, 12.0, 12.0];
 /// Starts use every n-th point: they only have to find the basin.

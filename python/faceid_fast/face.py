@@ -1,0 +1,260 @@
+"""From a frame to an aligned face: located, turned to the front, cut out on a metric grid.
+
+The work is done by the Rust core, which fits a head model (mean and components at a few hundred
+points, `models/head.npz`) to the depth map. What comes out no longer depends on the camera, the
+distance or, within limits, the pose.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._core import Aligner
+from .errors import ModelError
+from .outcome import Outcome
+
+if TYPE_CHECKING:
+    from ._core import AlignedFace
+    from .frame import Frame
+
+TENSOR_SHAPE: Final = (2, 72, 64)
+"""(channels, height, width) of the network's input: depth, then intensity, on a grid of 2 mm."""
+GRID_STEP_MM: Final = 2.0
+PREPROCESSING_ID: Final = "head-fit-1"
+"""Changes whenever the same frame would give another tensor; models name the one they were trained for."""
+HEAD_MODEL: Final = "head.npz"
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeadPose:
+    """Where a head is and how it is turned: p_camera = rotation @ p_face + translation.
+
+    Attributes
+    ----------
+    rotation : (3, 3) float32
+        Rz(roll) Rx(pitch) Ry(yaw).
+    translation_mm : (3,) float32
+        The face frame's origin (between the outer eye corners of the mean head) in the camera's
+        frame: x to the right, y down, z away from the camera.
+    yaw_deg, pitch_deg, roll_deg : float
+        As the camera sees it: positive yaw turns the nose to the image's left, positive pitch
+        lowers it, positive roll turns the head clockwise. 0 is frontal.
+    """
+
+    rotation: Floats
+    translation_mm: Floats
+    yaw_deg: float
+    pitch_deg: float
+    roll_deg: float
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FaceCrop:
+    """A face as the network sees it, and how well it was seen.
+
+    Attributes
+    ----------
+    tensor : (2, 72, 64) float32
+        Channel 0: depth relative to the mean face in units of 10 mm, clipped at +-2.5. Channel 1:
+        log intensity, normalised over its neighbourhood of 12 mm, clipped at +-3. Missing cells are 0.
+    valid : (72, 64) bool
+        Cells that have depth.
+    pose : HeadPose
+    eye_midpoint_mm : (3,) float32
+        Between the outer eye corners, in the camera's frame.
+    distance_mm : float
+        From the camera's plane to the eyes.
+    fit_score : float
+        How well the head model explains the depth, 0 to 1.
+    residual_mm : float
+        Root mean square distance between model and depth.
+    relief_mm : float
+        Root mean square distance of the face's depth from its best plane.
+    valid_share : float
+        Share of the grid's cells that have depth, 0 to 1.
+    region : (top, left, bottom, right)
+        Pixels of the frame in which the head was found.
+    """
+
+    tensor: Floats
+    valid: NDArray[np.bool_]
+    pose: HeadPose
+    eye_midpoint_mm: Floats
+    distance_mm: float
+    fit_score: float
+    residual_mm: float
+    relief_mm: float
+    valid_share: float
+    region: tuple[int, int, int, int]
+
+    def __repr__(self) -> str:
+        """Pose and quality, never the face."""
+        pose = self.pose
+        return (
+            f"FaceCrop(yaw={pose.yaw_deg:.0f}, pitch={pose.pitch_deg:.0f}, roll={pose.roll_deg:.0f} deg, "
+            f"distance={self.distance_mm:.0f} mm, fit_score={self.fit_score:.2f})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NoFace:
+    """Why a frame gave no face: an expected outcome, not an error."""
+
+    outcome: Outcome
+    reasons: tuple[str, ...]
+
+
+class FaceAligner:
+    """Finds the nearest face of a frame and aligns it.
+
+    Parameters
+    ----------
+    head_model : bytes
+        Content of a head model file (`.npz` with mean, normals, components, template), as written by
+        ``python -m training.head_model``.
+
+    Raises
+    ------
+    ModelError
+        If the content is not a head model.
+    """
+
+    def __init__(self, head_model: bytes) -> None:
+        try:
+            with np.load(io.BytesIO(head_model), allow_pickle=False) as arrays:
+                self._core = Aligner(
+                    *(np.ascontiguousarray(arrays[name], np.float32) for name in ("mean", "normals", "components", "template"))
+                )
+        except (OSError, KeyError, ValueError) as error:
+            message = f"head_model: expected an .npz with mean, normals, components and template, got: {error}"
+            raise ModelError(message) from error
+
+    @staticmethod
+    @cache
+    def bundled() -> FaceAligner:
+        """Aligner with the head model of this package.
+
+        Raises
+        ------
+        ModelError
+            If the file is missing or its SHA-256 is not the one recorded in `models.json`.
+        """
+        return FaceAligner(read_bundled_model(HEAD_MODEL))
+
+    def align(self, frame: Frame) -> FaceCrop | NoFace:
+        """Locate, align and cut out the nearest face.
+
+        Parameters
+        ----------
+        frame : Frame
+            Any size from a head crop to a full picture.
+
+        Returns
+        -------
+        FaceCrop, or NoFace with the outcome and the reason.
+        """
+        k = frame.intrinsics
+        picture = frame.infrared if frame.color is None else frame.color
+        found = self._core.align(frame.depth, frame.depth_unit_m, picture, (k.fx, k.fy, k.cx, k.cy))
+        return _refusal(*found) if isinstance(found, tuple) else _crop(found)
+
+
+def read_bundled_model(name: str) -> bytes:
+    """Bytes of a model file of this package, checked against `models.json`.
+
+    Parameters
+    ----------
+    name : str
+        File name, for instance ``head.npz``.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, not recorded, or not the recorded one.
+    """
+    folder = resources.files("faceid_fast") / "models"
+    try:
+        expected = bundled_model_sha256(name)
+        content = (folder / name).read_bytes()
+    except OSError as error:
+        message = f"models/{name}: not readable ({error.strerror}); reinstall faceid-fast"
+        raise ModelError(message) from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        message = f"models/{name}: expected SHA-256 {expected}, got {found}; reinstall faceid-fast"
+        raise ModelError(message)
+    return content
+
+
+@cache
+def bundled_model_sha256(name: str) -> str:
+    """SHA-256 (hex) that `models.json` records for a model file of this package.
+
+    Raises
+    ------
+    ModelError
+        If the file is not recorded.
+    OSError
+        If `models.json` cannot be read.
+    """
+    manifest = json.loads((resources.files("faceid_fast") / "models" / "models.json").read_text("utf-8"))
+    try:
+        return str(manifest[name]["sha256"])
+    except KeyError:
+        message = f"models/{name}: not recorded in models.json; reinstall faceid-fast"
+        raise ModelError(message) from None
+
+
+def _crop(face: AlignedFace) -> FaceCrop:
+    yaw, pitch, roll = face.yaw_pitch_roll_deg
+    pose = HeadPose(
+        rotation=np.array(face.rotation, np.float32),
+        translation_mm=np.array(face.translation_mm, np.float32),
+        yaw_deg=yaw,
+        pitch_deg=pitch,
+        roll_deg=roll,
+    )
+    eyes = np.array(face.eye_midpoint_mm, np.float32)
+    return FaceCrop(
+        tensor=face.tensor,
+        valid=face.valid,
+        pose=pose,
+        eye_midpoint_mm=eyes,
+        distance_mm=float(eyes[2]),
+        fit_score=face.score,
+        residual_mm=face.residual_mm,
+        relief_mm=face.relief_mm,
+        valid_share=face.valid_share,
+        region=face.region,
+    )
+
+
+def _refusal(kind: str, figures: list[float]) -> NoFace:
+    outcome, reason = _REFUSALS[kind]
+    return NoFace(outcome, (reason.format(*figures),))
+
+
+_REFUSALS: Final = {
+    "no_face": (Outcome.NO_FACE, "nothing of the size and shape of a face was found in the depth"),
+    "several_faces": (Outcome.SEVERAL_FACES, "two faces are at nearly the same distance; let one step back"),
+    "too_near": (Outcome.TOO_NEAR, "the nearest head is at {:.0f} mm; move back to 300 mm or more"),
+    "too_far": (Outcome.TOO_FAR, "the nearest head is at {:.0f} mm; come within 1500 mm"),
+    "cut_off": (Outcome.CUT_OFF, "the face leaves the frame; centre it"),
+    "poor_pose": (
+        Outcome.POOR_POSE,
+        "the face is turned too far (yaw {:.0f}, pitch {:.0f}, roll {:.0f} degrees); look at the camera",
+    ),
+    "poor_depth": (Outcome.POOR_DEPTH, "only {:.0%} of the face has depth; avoid glare and covering the face"),
+    "flat": (Outcome.SPOOF, "what is there is flat ({:.1f} mm from a plane): a picture, not a face"),
+}
