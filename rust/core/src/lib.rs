@@ -12,5 +12,7 @@ pub mod locate;
 pub mod resample;
 pub mod distance;
 pub mod gallery;
+mod scan;
+pub mod vectors;
 
 pub use error::{CoreError, Result};

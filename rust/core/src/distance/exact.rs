@@ -23,7 +23,7 @@ pub fn squared_norm(a: &[f32]) -> f64 {
     pairwise_sum(a, a, |x, y| x * y)
 }
 
-/// `Σ term(aᵢ, bᵢ)` in numpy's order (`pairwise_sum` in numpy/_core/src/umath/loops_utils.h.src).
+/// `Σ term(aᵢ, bᵢ)` in numpy's order (`pairwise_sum` in its `loops_utils.h.src`).
 fn pairwise_sum(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> f64 + Copy) -> f64 {
     if a.len() > LONGEST_RUN {
         let half = a.len() / 2 / 8 * 8;
@@ -38,8 +38,7 @@ fn pairwise_sum(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> f64 + Copy) -> 
         }
     }
     let eights = ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
-    a_rest
-        .iter()
-        .zip(b_rest)
-        .fold(eights, |sum, (x, y)| sum + term(f64::from(*x), f64::from(*y)))
+    a_rest.iter().zip(b_rest).fold(eights, |sum, (x, y)| {
+        sum + term(f64::from(*x), f64::from(*y))
+    })
 }

@@ -136,7 +136,12 @@ fn tile<L: Lanes, const Q: usize, const R: usize>(
         let mut dots = [0.0; R];
         for four in 0..R / 4 {
             let at = 4 * four;
-            let vectors = [sums[q][at], sums[q][at + 1], sums[q][at + 2], sums[q][at + 3]];
+            let vectors = [
+                sums[q][at],
+                sums[q][at + 1],
+                sums[q][at + 2],
+                sums[q][at + 3],
+            ];
             dots[at..at + 4].copy_from_slice(&lanes.sums(vectors));
         }
         for r in 0..R.min(count - first) {

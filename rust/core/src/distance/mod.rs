@@ -7,7 +7,10 @@
 //! A *score* is `query · row - |row|² / 2`. Since `|query - row|² = |query|² - 2 * score`, the highest
 //! score is the nearest row. Scores are float32 and rounded, by at most [`score_error`]: they select
 //! candidates; [`exact`] decides between these.
-#![allow(unsafe_code, reason = "calls into instruction sets are unsafe; each says why it is sound")]
+#![allow(
+    unsafe_code,
+    reason = "calls into instruction sets are unsafe; each says why it is sound"
+)]
 
 pub mod exact;
 mod generic;

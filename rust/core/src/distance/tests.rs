@@ -1,0 +1,212 @@
+//! Every kernel against one float64 reference written to be read.
+
+use std::io::Write;
+
+use proptest::prelude::*;
+
+use super::{Backend, Kernel, Rows, exact, score_error};
+
+/// The score in float64, as the definition reads.
+fn reference(query: &[f32], row: &[f32]) -> f64 {
+    let mut dot = 0.0;
+    let mut square = 0.0;
+    for (q, x) in query.iter().zip(row) {
+        dot += f64::from(*q) * f64::from(*x);
+        square += f64::from(*x) * f64::from(*x);
+    }
+    dot - square / 2.0
+}
+
+/// Vectors of norm 1 within the tolerance, from any values that are not all tiny.
+fn unit(values: &mut [f32], norm: f64) {
+    if exact::squared_norm(values) < 1e-12 {
+        values[0] = 1.0;
+    }
+    let scale = norm / exact::squared_norm(values).sqrt();
+    for value in values {
+        *value = (f64::from(*value) * scale) as f32;
+    }
+}
+
+/// A xorshift generator: fills large arrays from a seed that shrinks well.
+fn noise(seed: u64, count: usize) -> Vec<f32> {
+    let mut state = seed | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        // A few values dominate, many are tiny: sums that lose something.
+        let uniform = (state >> 40) as f32 / 8_388_608.0 - 1.0;
+        uniform * uniform * uniform
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+/// What the CPU lacks is said, past the capture of the test harness.
+fn kernels() -> Vec<Kernel> {
+    for backend in Backend::ALL {
+        if Kernel::of(backend).is_none() {
+            let _ = writeln!(
+                std::io::stderr(),
+                "SKIPPED: no {} on this CPU",
+                backend.name()
+            );
+        }
+    }
+    Kernel::available().collect()
+}
+
+/// Largest error of any score, over the bound; the input starts `offset` values into an allocation.
+fn worst_error(
+    kernel: Kernel,
+    (dim, queries, rows): (usize, usize, usize),
+    offset: usize,
+    seed: u64,
+    norms: (f64, f64),
+) -> f64 {
+    let mut query_values = noise(seed, offset + queries * dim);
+    let mut row_values = noise(seed.wrapping_mul(31) ^ 0x55AA, offset + rows * dim);
+    for query in query_values[offset..].chunks_exact_mut(dim) {
+        unit(query, norms.0);
+    }
+    for row in row_values[offset..].chunks_exact_mut(dim) {
+        unit(row, norms.1);
+    }
+    let (query_values, row_values) = (&query_values[offset..], &row_values[offset..]);
+    let half_squares: Vec<f32> = row_values
+        .chunks_exact(dim)
+        .map(|row| (exact::squared_norm(row) / 2.0) as f32)
+        .collect();
+    let view = Rows {
+        dim,
+        values: row_values,
+        half_squares: &half_squares,
+    };
+    let mut scores = vec![f32::NAN; queries * rows];
+    kernel.scores(query_values, view, &mut scores);
+
+    let mut worst: f64 = 0.0;
+    for (q, query) in query_values.chunks_exact(dim).enumerate() {
+        for (r, row) in row_values.chunks_exact(dim).enumerate() {
+            let error = (f64::from(scores[q * rows + r]) - reference(query, row)).abs();
+            // A score that was never written is NaN: infinitely wrong.
+            worst = worst.max(if error.is_nan() { f64::INFINITY } else { error });
+        }
+    }
+    worst / score_error(dim)
+}
+
+#[test]
+fn every_length_tail_and_start_is_within_the_bound() {
+    for kernel in kernels() {
+        for dim in 1..=300 {
+            let shape = (dim, 1 + dim % 7, 1 + dim % 19);
+            let ratio = worst_error(kernel, shape, dim % 9, dim as u64, (1.0009, 0.9991));
+            assert!(
+                ratio <= 1.0,
+                "{:?} at {shape:?}: {ratio} of the bound",
+                kernel.backend()
+            );
+        }
+    }
+}
+
+#[test]
+fn every_number_of_queries_and_rows_is_scored() {
+    for kernel in kernels() {
+        for queries in 0..=7 {
+            for rows in 0..=18 {
+                let ratio = worst_error(kernel, (20, queries, rows), 1, 7, (1.0, 1.0));
+                assert!(ratio <= 1.0, "{:?} at {queries} x {rows}", kernel.backend());
+            }
+        }
+    }
+}
+
+#[test]
+fn lengths_that_disagree_panic_instead_of_reading_beyond() {
+    for kernel in kernels() {
+        let view = Rows {
+            dim: 8,
+            values: &[0.0; 16],
+            half_squares: &[0.0; 2],
+        };
+        for (queries, scores) in [(8, 1), (8, 3), (7, 2), (16, 2)] {
+            let outcome = std::panic::catch_unwind(|| {
+                kernel.scores(&vec![0.0; queries], view, &mut vec![0.0; scores]);
+            });
+            assert!(outcome.is_err(), "{queries} query values, {scores} scores");
+        }
+    }
+}
+
+#[test]
+fn width_zero_panics() {
+    for kernel in kernels() {
+        let view = Rows {
+            dim: 0,
+            values: &[],
+            half_squares: &[],
+        };
+        assert!(std::panic::catch_unwind(|| kernel.scores(&[], view, &mut [])).is_err());
+    }
+}
+
+#[test]
+fn values_too_small_for_normal_numbers_stay_within_the_bound() {
+    // Products of 1e-30 vanish; the vectors are unit by their first value.
+    for kernel in kernels() {
+        let mut row = vec![1e-30_f32; 128];
+        row[0] = 1.0;
+        let view = Rows {
+            dim: 128,
+            values: &row,
+            half_squares: &[0.5],
+        };
+        let mut scores = [f32::NAN];
+        kernel.scores(&row, view, &mut scores);
+        let error = (f64::from(scores[0]) - reference(&row, &row)).abs();
+        assert!(error <= score_error(128));
+    }
+}
+
+#[test]
+fn the_exact_distance_adds_in_the_documented_order() {
+    // 1 + 127 tiny squares: eight running sums keep what a sequential sum would lose.
+    let a = [1.0_f32].into_iter().chain([1e-8; 127]).collect::<Vec<_>>();
+    let zero = vec![0.0; 128];
+    let tiny = f64::from(1e-8_f32).powi(2);
+    let lane = (1..16).fold(tiny, |sum, _| sum + tiny);
+    let first = (0..15).fold(1.0, |sum, _| sum + tiny);
+    let pairs = ((first + lane) + (lane + lane)) + ((lane + lane) + (lane + lane));
+    assert_eq!(
+        exact::distance(&a, &zero).to_bits(),
+        f64::sqrt(pairs).to_bits()
+    );
+    assert!((exact::distance(&a[..1], &zero[..1]) - 1.0).abs() < f64::EPSILON);
+}
+
+proptest! {
+    #[test]
+    fn any_shape_start_and_norm_is_within_the_bound(
+        dim in 1_usize..=300,
+        queries in 0_usize..=8,
+        rows in 0_usize..=40,
+        offset in 0_usize..16,
+        seed in any::<u64>(),
+        norms in (0.9991..1.0009, 0.9991..1.0009),
+    ) {
+        for kernel in kernels() {
+            let ratio = worst_error(kernel, (dim, queries, rows), offset, seed, norms);
+            prop_assert!(ratio <= 1.0, "{:?}: {ratio} of the bound", kernel.backend());
+        }
+    }
+
+    #[test]
+    fn the_exact_distance_agrees_with_a_plain_sum(dim in 1_usize..=700, seed in any::<u64>()) {
+        let (a, b) = (noise(seed, dim), noise(!seed, dim));
+        let plain: f64 = a.iter().zip(&b).map(|(x, y)| (f64::from(*x) - f64::from(*y)).powi(2)).sum();
+        let error = (exact::distance(&a, &b) - plain.sqrt()).abs();
+        prop_assert!(error <= 1e-12 * plain.sqrt());
+    }
+}
