@@ -1,1 +1,110 @@
-"""Face unlock for any depth camera."""
+"""Face unlock for any depth camera: a frame comes in, a decision comes out.
+
+>>> import faceid_fast as faceid
+>>> faceid.enroll("ada", frames)  # doctest: +SKIP
+>>> faceid.verify(frame, "ada").accepted  # doctest: +SKIP
+
+Names are loaded when they are first used: importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .authenticator import Authenticator, enroll, identify, verify
+    from .embed import Embedder, ModelContract
+    from .enrollment import Enrollment, RejectedFrame
+    from .errors import (
+        FaceIDError,
+        FaceIDWarning,
+        GuessedIntrinsicsWarning,
+        InvalidInputError,
+        MissingExtraError,
+        ModelContractError,
+        ModelError,
+        SourceError,
+        UnknownIdentityError,
+    )
+    from .face import FaceAligner, FaceCrop, HeadPose, NoFace
+    from .frame import Frame, Intrinsics
+    from .gallery import Gallery
+    from .outcome import Outcome
+    from .policy import Decision
+    from .store import InMemoryStore, References, ReferenceStore
+
+    __version__: str
+
+_HOMES = {
+    "authenticator": ("Authenticator", "enroll", "identify", "verify"),
+    "embed": ("Embedder", "ModelContract"),
+    "enrollment": ("Enrollment", "RejectedFrame"),
+    "errors": (
+        "FaceIDError",
+        "FaceIDWarning",
+        "GuessedIntrinsicsWarning",
+        "InvalidInputError",
+        "MissingExtraError",
+        "ModelContractError",
+        "ModelError",
+        "SourceError",
+        "UnknownIdentityError",
+    ),
+    "face": ("FaceAligner", "FaceCrop", "HeadPose", "NoFace"),
+    "frame": ("Frame", "Intrinsics"),
+    "gallery": ("Gallery",),
+    "outcome": ("Outcome",),
+    "policy": ("Decision",),
+    "store": ("InMemoryStore", "ReferenceStore", "References"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Authenticator",
+    "Decision",
+    "Embedder",
+    "Enrollment",
+    "FaceAligner",
+    "FaceCrop",
+    "FaceIDError",
+    "FaceIDWarning",
+    "Frame",
+    "Gallery",
+    "GuessedIntrinsicsWarning",
+    "HeadPose",
+    "InMemoryStore",
+    "Intrinsics",
+    "InvalidInputError",
+    "MissingExtraError",
+    "ModelContract",
+    "ModelContractError",
+    "ModelError",
+    "NoFace",
+    "Outcome",
+    "ReferenceStore",
+    "References",
+    "RejectedFrame",
+    "SourceError",
+    "UnknownIdentityError",
+    "__version__",
+    "enroll",
+    "identify",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  # PEP 562
+    """Load a public name at its first use."""
+    if name == "__version__":
+        value: Any = import_module("importlib.metadata").version("faceid-fast")
+    elif name in _HOME_OF:
+        value = getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
+    else:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List public names, loaded or not."""
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,99 @@
+"""What enrolling took in, what it refused, and which poses are still missing. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .face import HeadPose
+    from .outcome import Outcome
+
+POSES: Final = ("frontal", "left", "right", "up", "down")
+"""Poses that together cover how people hold their heads: seen by the camera, so "left" is the left of the image."""
+TURNED_DEG: Final = 10.0
+"""From here on a head counts as turned; a person told to look straight stays well within it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedFrame:
+    """A frame that gave no reference.
+
+    Attributes
+    ----------
+    index : its place among the frames given, from 0.
+    outcome : why, as a value.
+    reasons : why, in words.
+    """
+
+    index: int
+    outcome: Outcome
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Enrollment:
+    """The result of `Authenticator.enroll`.
+
+    Attributes
+    ----------
+    identity : who.
+    accepted : how many of these frames became references.
+    references : how many references the person has now; 0 means: not enrolled.
+    poses : poses covered, of `POSES`.
+    missing : poses not covered yet; more frames of these make later refusals rarer.
+    rejected : the frames that could not be used, and why.
+    warnings : what is worth a look, in words.
+    """
+
+    identity: str
+    accepted: int
+    references: int
+    poses: tuple[str, ...]
+    missing: tuple[str, ...]
+    rejected: tuple[RejectedFrame, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def enrolled(self) -> bool:
+        """Whether the person can be verified now."""
+        return self.references > 0
+
+
+def pose_name(pose: HeadPose) -> str:
+    """Name a pose by its larger turn: one of `POSES`."""
+    if max(abs(pose.yaw_deg), abs(pose.pitch_deg)) < TURNED_DEG:
+        return "frontal"
+    if abs(pose.yaw_deg) >= abs(pose.pitch_deg):
+        return "left" if pose.yaw_deg > 0 else "right"
+    return "down" if pose.pitch_deg > 0 else "up"
+
+
+def summarise(
+    identity: str,
+    poses: Iterable[str],
+    *,
+    accepted: int,
+    rejected: Iterable[RejectedFrame],
+    warnings: Iterable[str] = (),
+) -> Enrollment:
+    """Describe a person's references after frames were added; `poses` are of all of them."""
+    kept = tuple(poses)
+    refused = tuple(rejected)
+    notes = list(warnings)
+    missing = tuple(pose for pose in POSES if pose not in kept)
+    if kept and missing:
+        notes.append(f"no reference looks {', '.join(missing)}: faces held so may be refused")
+    if refused:
+        notes.append(f"{len(refused)} of {len(refused) + accepted} frames could not be used")
+    return Enrollment(
+        identity=identity,
+        accepted=accepted,
+        references=len(kept),
+        poses=tuple(pose for pose in POSES if pose in kept),
+        missing=missing,
+        rejected=refused,
+        warnings=tuple(notes),
+    )

@@ -1,0 +1,109 @@
+"""Captures in the layout of a Kinect v2 collection: a folder a person, `CC_depth.png` + `CC_ir.png`.
+
+`CC` = pose * 6 + expression: 9 poses (yaw = pose % 3, pitch = pose // 3) x 6 expressions. Files are
+head crops, infrared and depth (millimetres) registered pixel to pixel. The crop's place in the
+sensor's frame is not recorded: the principal point is taken at the crop's centre.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from faceid_fast.errors import SourceError
+from faceid_fast.frame import Frame, Intrinsics
+from faceid_fast.sources.png import read_png
+
+FOCAL_PX: Final = 365.0
+DEPTH_UNIT_M: Final = 0.001
+EXPRESSIONS: Final = 6
+POSES: Final = 9
+
+_DEPTH_NAME: Final = re.compile(r"(\d\d)_depth\.png")
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """One capture of one person.
+
+    Attributes
+    ----------
+    person : name of the folder.
+    number : CC, 0 to 53.
+    infrared, depth : the two files.
+    """
+
+    person: str
+    number: int
+    infrared: Path
+    depth: Path
+
+    @property
+    def pose(self) -> int:
+        """0 to 8; 4 is frontal and level."""
+        return self.number // EXPRESSIONS
+
+    @property
+    def expression(self) -> int:
+        """0 (mouth wide open) to 5 (eyes closed)."""
+        return self.number % EXPRESSIONS
+
+    @property
+    def yaw(self) -> int:
+        """0 to 2; 1 looks straight."""
+        return self.pose % 3
+
+    @property
+    def pitch(self) -> int:
+        """0 to 2; 1 is level."""
+        return self.pose // 3
+
+    def read(self) -> Frame:
+        """Read the frame.
+
+        Raises
+        ------
+        SourceError
+            If a file is damaged or the two do not fit together.
+        """
+        infrared, depth = read_png(self.infrared), read_png(self.depth)
+        height, width = infrared.shape[:2]
+        center = Intrinsics(FOCAL_PX, FOCAL_PX, (width - 1) / 2, (height - 1) / 2)
+        try:
+            return Frame(infrared=infrared, depth=depth, depth_unit_m=DEPTH_UNIT_M, intrinsics=center)
+        except ValueError as error:
+            message = f"{self.depth}: {error}"
+            raise SourceError(message) from error
+
+
+def captures(directory: str | Path) -> list[Capture]:
+    """List the captures of everybody: every subfolder is a person, whatever its name.
+
+    Captures may be missing; one that lacks either of its two files counts as missing. Other files
+    are not looked at. Sorted by person and number.
+
+    Raises
+    ------
+    SourceError
+        If the directory cannot be listed or holds no capture.
+    """
+    root = Path(directory)
+    found: list[Capture] = []
+    try:
+        for folder in sorted(entry for entry in root.iterdir() if entry.is_dir()):
+            for depth in sorted(folder.iterdir()):
+                match = _DEPTH_NAME.fullmatch(depth.name)
+                if match is None or int(match[1]) >= POSES * EXPRESSIONS:
+                    continue
+                infrared = folder / f"{match[1]}_ir.png"
+                if infrared.is_file():
+                    found.append(Capture(folder.name, int(match[1]), infrared, depth))
+    except OSError as error:
+        message = f"{error.filename or root}: not readable ({error.strerror})"
+        raise SourceError(message) from error
+    if not found:
+        message = f"{root}: expected folders of NN_depth.png and NN_ir.png, got none"
+        raise SourceError(message)
+    return found

@@ -1,0 +1,179 @@
+"""Frames from PNG files: depth, and an infrared or colour image registered to it.
+
+A PNG of a few kilobytes can claim a hundred megapixels, and OpenCV returns the top of a truncated
+file as if it were all of it. So the header and every chunk are checked before anything is decoded.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from faceid_fast.errors import InvalidInputError, SourceError
+from faceid_fast.frame import MAX_SIDE_PX, Frame, Intrinsics
+
+_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+_MAX_FILE_BYTES: Final = 64 * 2**20
+_CHANNELS: Final = {0: 1, 2: 3}
+"""Colour types taken, and their channels: grey and RGB (no palettes, no alpha)."""
+_CAMERA_KEYS: Final = ("fx", "fy", "cx", "cy", "depth_unit_m")
+
+
+def read_png(path: str | Path) -> NDArray[Any]:
+    """Read a whole PNG: (H, W) uint8 or uint16, or (H, W, 3) uint8 RGB.
+
+    Raises
+    ------
+    SourceError
+        If the file is missing, truncated, damaged, too large, or of another kind of PNG.
+    """
+    path = Path(path)
+    content = _read(path)
+    width, height, bits, channels = _check_png(content, path)
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        message = f"{path}: not decodable: {error.err}"
+        raise SourceError(message) from error
+    shape = (height, width) if channels == 1 else (height, width, channels)
+    dtype = np.dtype(np.uint8 if bits == 8 else np.uint16)
+    if image is None or image.shape != shape or image.dtype != dtype:
+        message = f"{path}: expected {dtype} {shape} as its header says, got something else"
+        raise SourceError(message)
+    return image if channels == 1 else np.ascontiguousarray(image[..., ::-1])
+
+
+def read_camera(path: str | Path) -> tuple[Intrinsics, float]:
+    """Read a camera file: JSON with fx, fy, cx, cy (pixels) and depth_unit_m (metres per unit).
+
+    Raises
+    ------
+    SourceError
+        If the file is missing, not such JSON, or holds impossible values.
+    """
+    path = Path(path)
+    try:
+        record = json.loads(_read(path))
+        values = {key: record[key] for key in _CAMERA_KEYS}
+    except (ValueError, RecursionError, TypeError, KeyError) as error:
+        message = f"{path}: expected JSON with {', '.join(_CAMERA_KEYS)}, got: {error!r:.100}"
+        raise SourceError(message) from error
+    unit = values.pop("depth_unit_m")
+    if not isinstance(unit, (int, float)) or isinstance(unit, bool):
+        message = f"{path}: depth_unit_m: expected a number, got {unit!r:.40}"
+        raise SourceError(message)
+    try:
+        return Intrinsics(**values), float(unit)
+    except (InvalidInputError, OverflowError) as error:
+        message = f"{path}: {error}"
+        raise SourceError(message) from error
+
+
+def read_frame(image: str | Path, depth: str | Path, camera: str | Path) -> Frame:
+    """Read one frame from an image, its depth and the camera file.
+
+    Parameters
+    ----------
+    image : PNG, grey (infrared, 8 or 16 bit) or RGB (8 bit)
+    depth : PNG, grey, 16 bit
+    camera : JSON, see `read_camera`
+
+    Raises
+    ------
+    SourceError
+        If a file is missing, damaged or of another kind, or the two pictures do not fit together.
+    """
+    intrinsics, unit = read_camera(camera)
+    picture, samples = read_png(image), read_png(depth)
+    channel = "infrared" if picture.ndim == 2 else "color"
+    try:
+        return Frame(depth=samples, depth_unit_m=unit, intrinsics=intrinsics, **{channel: picture})
+    except InvalidInputError as error:
+        message = f"{image}, {depth}: {error}"
+        raise SourceError(message) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_FILE_BYTES + 1)
+    except OSError as error:
+        message = f"{path}: not readable ({error.strerror})"
+        raise SourceError(message) from error
+    if len(content) > _MAX_FILE_BYTES:
+        message = f"{path}: expected at most {_MAX_FILE_BYTES} bytes, got more"
+        raise SourceError(message)
+    return content
+
+
+def _check_png(content: bytes, path: Path) -> tuple[int, int, int, int]:
+    """Check header, chunks and the size of the pixel data; return width, height, bits, channels."""
+    if not content.startswith(_SIGNATURE):
+        message = f"{path}: expected a PNG file, got something else"
+        raise SourceError(message)
+    at = len(_SIGNATURE)
+    size: tuple[int, int, int, int] | None = None
+    pixels = bytearray()
+    kind = b""
+    while kind != b"IEND":
+        if at + 12 > len(content):
+            raise _truncated(path)
+        length, kind = struct.unpack_from(">I4s", content, at)
+        end = at + 12 + length
+        if end > len(content):
+            raise _truncated(path)
+        body = content[at + 8 : end - 4]
+        (crc,) = struct.unpack_from(">I", content, end - 4)
+        if zlib.crc32(kind + body) != crc:
+            message = f"{path}: damaged: wrong checksum in chunk {kind!a}"
+            raise SourceError(message)
+        if size is None:
+            size = _check_header(kind, body, path)
+        elif kind == b"IDAT":
+            pixels += body
+        at = end
+    if size is None:  # an IEND right after the signature
+        raise _truncated(path)
+    width, height, bits, channels = size
+    wanted = height * (1 + width * channels * bits // 8)  # one filter byte a row
+    inflate = zlib.decompressobj()
+    try:
+        got = len(inflate.decompress(bytes(pixels), wanted + 1))
+    except zlib.error as error:
+        message = f"{path}: damaged: {error}"
+        raise SourceError(message) from error
+    if got < wanted:
+        raise _truncated(path)
+    if got > wanted:
+        message = f"{path}: damaged: more pixels than its header says"
+        raise SourceError(message)
+    return size
+
+
+def _check_header(kind: bytes, body: bytes, path: Path) -> tuple[int, int, int, int]:
+    if kind != b"IHDR" or len(body) != 13:
+        message = f"{path}: damaged: expected the header first, got chunk {kind!a}"
+        raise SourceError(message)
+    width, height, bits, color, _, _, interlaced = struct.unpack(">IIBBBBB", body)
+    if not (1 <= width <= MAX_SIDE_PX and 1 <= height <= MAX_SIDE_PX):
+        message = f"{path}: expected at most {MAX_SIDE_PX} pixels a side, got {width} x {height}"
+        raise SourceError(message)
+    wide_color = color == 2 and bits == 16
+    if color not in _CHANNELS or bits not in {8, 16} or interlaced or wide_color:
+        message = (
+            f"{path}: expected grey of 8 or 16 bit or RGB of 8 bit, not interlaced, "
+            f"got colour type {color} of {bits} bit{', interlaced' if interlaced else ''}"
+        )
+        raise SourceError(message)
+    return width, height, bits, _CHANNELS[color]
+
+
+def _truncated(path: Path) -> SourceError:
+    return SourceError(f"{path}: truncated: the file ends before the picture does")
