@@ -85,6 +85,8 @@ class FaceCrop:
         Share of the grid's cells that have depth, 0 to 1.
     region : (top, left, bottom, right)
         Pixels of the frame in which the head was found.
+    band_mm : (near, far)
+        Depths that were considered there; everything else counts as background.
     """
 
     tensor: Floats
@@ -97,6 +99,7 @@ class FaceCrop:
     relief_mm: float
     valid_share: float
     region: tuple[int, int, int, int]
+    band_mm: tuple[float, float]
 
     def __repr__(self) -> str:
         """Pose and quality, never the face."""
@@ -237,6 +240,7 @@ def _crop(face: AlignedFace) -> FaceCrop:
         relief_mm=face.relief_mm,
         valid_share=face.valid_share,
         region=face.region,
+        band_mm=face.band_mm,
     )
 
 

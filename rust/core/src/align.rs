@@ -17,7 +17,7 @@ const MAX_DISTANCE_MM: f32 = 1600.0;
 /// Another face within this depth of the nearest one makes the choice uncertain, millimetres.
 const RIVAL_MM: f32 = 250.0;
 /// A fit that scores less is not a face.
-const MIN_SCORE: f32 = 0.55;
+const MIN_SCORE: f32 = 0.45;
 /// Faces turned further than this are refused, degrees.
 const MAX_YAW_DEG: f32 = 50.0;
 const MAX_PITCH_DEG: f32 = 40.0;
@@ -29,6 +29,8 @@ const BAND_MM: (f32, f32) = (80.0, 170.0);
 /// Hair is darker than this share of the face's bright skin.
 const HAIR_SHARE: f32 = 0.3;
 const SKIN_QUANTILE: f32 = 0.6;
+/// Tukey cut-offs of the last steps, on all cells, millimetres.
+const OPEN_CUTOFF_MM: [f32; 2] = [12.0, 12.0];
 /// Where the eye line may be below the top of the silhouette, millimetres.
 const EYE_LINES_MM: [f32; 3] = [75.0, 100.0, 125.0];
 /// The same where the frame cuts the head's top off.
@@ -78,12 +80,16 @@ pub struct AlignedFace {
     pub score: f32,
     /// Root mean square residual of the fit, millimetres.
     pub residual_mm: f32,
+    /// Root mean square of the shape weights: how unusual the head is, 1 is typical.
+    pub strangeness: f32,
     /// Root mean square distance of the face's depth from a plane, millimetres.
     pub relief_mm: f32,
     /// Share of the grid with depth.
     pub valid_share: f32,
     /// Pixels of the frame that the head was looked for in.
     pub region: Region,
+    /// Depths that were looked at there, millimetres.
+    pub band_mm: (f32, f32),
 }
 
 /// Yaw, pitch, roll in degrees of rotation = Rz(roll) Rx(pitch) Ry(yaw).
@@ -155,22 +161,27 @@ fn inspect(
     if candidate.near_mm > MAX_DISTANCE_MM {
         return Err(Refusal::TooFar(candidate.near_mm));
     }
-    let (near, far) = (candidate.near_mm - BAND_MM.0, candidate.near_mm + BAND_MM.1);
+    let (near, far) = band(candidate);
     let patch = Patch::cut(depth, intensity, camera, candidate.region, near, far);
     let starts = starts(candidate, camera);
     let skin = skin_level(&patch, camera, candidate);
     let masked = Usable { patch: &patch, min_reflectance: HAIR_SHARE * skin };
     let open = Usable { patch: &patch, min_reflectance: 0.0 };
     let fit = search(model, &masked, &starts)
-        .and_then(|fit| refit(model, &open, &fit, 2))
+        .and_then(|fit| refit(model, &open, &fit, &OPEN_CUTOFF_MM))
         .or_else(|| search(model, &open, &starts));
     match fit {
         Some(fit) if fit.score >= MIN_SCORE => Ok((fit, patch)),
-        _ => {
-            let relief = plane_rms(&surface(&patch));
-            Err(if relief > 0.0 && relief < FLAT_MM { Refusal::Flat(relief) } else { Refusal::NoFace })
-        }
+        _ => Err(match plane_rms(&surface(&patch)) {
+            Some(relief) if relief < FLAT_MM => Refusal::Flat(relief),
+            _ => Refusal::NoFace,
+        }),
     }
+}
+
+/// Depths around a candidate that may belong to its face, millimetres.
+fn band(candidate: &Candidate) -> (f32, f32) {
+    (candidate.near_mm - BAND_MM.0, candidate.near_mm + BAND_MM.1)
 }
 
 fn finish(
@@ -209,8 +220,10 @@ fn finish(
         yaw_pitch_roll: angles,
         score: fit.score,
         residual_mm: fit.residual_mm,
+        strangeness: fit.strangeness(),
         valid_share,
         region: candidate.region,
+        band_mm: band(candidate),
     })
 }
 

@@ -18,12 +18,20 @@ const MIN_COSINE: f32 = 0.25;
 const START_CUTOFF_MM: [f32; 5] = [40.0, 40.0, 30.0, 25.0, 20.0];
 /// Starts that go on after the first two steps.
 const KEPT_EARLY: usize = 10;
-/// Starts that get the full fit.
+/// Starts that are bent as well, for a few steps, before the best is chosen.
 const KEPT: usize = 4;
-/// Tukey cut-offs of the steps over pose and shape, millimetres.
-const FULL_CUTOFF_MM: [f32; 4] = [20.0, 16.0, 12.0, 12.0];
-/// Starts use every n-th point: they only have to find the basin.
+/// Tukey cut-offs of the first steps over pose and shape, millimetres.
+const BEND_CUTOFF_MM: [f32; 2] = [20.0, 16.0];
+/// The same for the last steps, which only the best fit gets.
+const FULL_CUTOFF_MM: [f32; 3] = [14.0, 12.0, 12.0];
+/// A residual beyond this says that the model does not explain the point, millimetres.
+const JUDGED_CUTOFF_MM: f32 = 12.0;
+/// Cost in score of shape weights of variance 1. Anything round can be explained by a strange enough head
+/// seen at a strange enough angle; this is what tells it from a face.
+const SHAPE_COST: f32 = 0.12;
+/// Starts use every fourth point, the first bends every second: they only have to find the basin.
 const START_STRIDE: usize = 4;
+const BEND_STRIDE: usize = 2;
 /// Starts closer than this are the same, millimetres and radians.
 const SAME_MM: f32 = 8.0;
 const SAME_RAD: f32 = 0.14;
@@ -37,12 +45,21 @@ pub struct Fit {
     pub translation: Vector3<f32>,
     /// Component weights, N(0, 1) each.
     pub shape: DVector<f32>,
-    /// Mean Tukey weight over the points that look at the camera, 0..1: 1 is a perfect face.
+    /// Mean Tukey weight over the points that look at the camera, less the cost of an unusual shape;
+    /// 1 is a perfect, average face.
     pub score: f32,
     /// Root mean square of the residuals of inliers, millimetres.
     pub residual_mm: f32,
     /// Share of the points looking at the camera that have depth near them.
     pub seen: f32,
+}
+
+impl Fit {
+    /// Root mean square of the shape weights: how unusual the head is, 1 is typical.
+    #[must_use]
+    pub fn strangeness(&self) -> f32 {
+        (self.shape.norm_squared() / self.shape.len().max(1) as f32).sqrt()
+    }
 }
 
 /// Where a search begins.
@@ -138,10 +155,12 @@ pub fn search(model: &HeadModel, usable: &Usable, starts: &[Start]) -> Option<Fi
     let mut states: Vec<State> =
         states.into_iter().filter_map(|state| walk(model, usable, state, &START_CUTOFF_MM[2..])).collect();
     keep_distinct(&mut states, KEPT);
-    states
+    let straight = DVector::zeros(model.shape_len());
+    let best = states
         .into_iter()
-        .filter_map(|state| refine(model, usable, &state, &DVector::zeros(model.shape_len()), &FULL_CUTOFF_MM))
-        .max_by(|a, b| a.score.total_cmp(&b.score))
+        .filter_map(|state| refine(model, usable, &state, &straight, BEND_STRIDE, &BEND_CUTOFF_MM))
+        .max_by(|a, b| a.score.total_cmp(&b.score))?;
+    refit(model, usable, &best, &FULL_CUTOFF_MM)
 }
 
 /// Moves the start along its ray until the middle residual is zero.
@@ -290,13 +309,14 @@ fn refine(
     usable: &Usable,
     state: &State,
     shape: &DVector<f32>,
+    stride: usize,
     cutoffs: &[f32],
 ) -> Option<Fit> {
     let (mut rotation, mut translation, mut shape) = (state.rotation, state.translation, shape.clone());
     let parameters = POSE + model.shape_len();
     let mut points = bend(model, &shape);
     for &cutoff in cutoffs {
-        let measured = residuals(model, &points, usable, &rotation, &translation, 1);
+        let measured = residuals(model, &points, usable, &rotation, &translation, stride);
         let used: Vec<(usize, f32, f32)> = measured
             .residuals
             .iter()
@@ -323,15 +343,14 @@ fn refine(
         shape -= step.rows(POSE, model.shape_len());
         points = bend(model, &shape);
     }
-    Some(judge(model, usable, rotation, translation, shape, &points))
+    Some(judge(model, usable, rotation, translation, shape, &points, stride))
 }
 
-/// Continues a fit on other cells (for instance with dark ones included).
+/// Continues a fit with all points, perhaps on other cells (for instance with dark ones included).
 #[must_use]
-pub fn refit(model: &HeadModel, usable: &Usable, fit: &Fit, steps: usize) -> Option<Fit> {
+pub fn refit(model: &HeadModel, usable: &Usable, fit: &Fit, cutoffs: &[f32]) -> Option<Fit> {
     let state = State { rotation: fit.rotation, translation: fit.translation, score: fit.score };
-    let last = FULL_CUTOFF_MM[FULL_CUTOFF_MM.len() - 1];
-    refine(model, usable, &state, &fit.shape, &vec![last; steps])
+    refine(model, usable, &state, &fit.shape, 1, cutoffs)
 }
 
 fn judge(
@@ -341,9 +360,10 @@ fn judge(
     translation: Vector3<f32>,
     shape: DVector<f32>,
     points: &[Vector3<f32>],
+    stride: usize,
 ) -> Fit {
-    let cutoff = FULL_CUTOFF_MM[FULL_CUTOFF_MM.len() - 1];
-    let measured = residuals(model, points, usable, &rotation, &translation, 1);
+    let cutoff = JUDGED_CUTOFF_MM;
+    let measured = residuals(model, points, usable, &rotation, &translation, stride);
     let (mut weights, mut squares, mut inliers) = (0.0, 0.0, 0.0_f32);
     for residual in &measured.residuals {
         weights += tukey(residual.mm, cutoff);
@@ -353,11 +373,12 @@ fn judge(
         }
     }
     let facing = measured.facing.max(1) as f32;
+    let unusual = shape.norm_squared() / shape.len().max(1) as f32;
     Fit {
         rotation,
         translation,
         shape,
-        score: weights / facing,
+        score: weights / facing - SHAPE_COST * unusual,
         residual_mm: (squares / inliers.max(1.0)).sqrt(),
         seen: measured.residuals.len() as f32 / facing,
     }

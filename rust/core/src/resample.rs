@@ -228,7 +228,8 @@ impl Maps {
     }
 
     /// Root mean square distance of the face's depth from its best plane, millimetres: a flat picture has
-    /// none. Measured over the cells within 50 mm of the face's middle; 0 with too little depth to tell.
+    /// none. Measured over the cells within 50 mm of the face's middle; 0 with too little depth to tell, so
+    /// that doubt counts as flat.
     #[must_use]
     pub fn relief_mm(&self) -> f32 {
         let mut points = Vec::with_capacity(CELLS);
@@ -242,7 +243,7 @@ impl Maps {
                 }
             }
         }
-        plane_rms(&points)
+        plane_rms(&points).unwrap_or(0.0)
     }
 
     /// Share of the grid's cells with depth.
@@ -252,11 +253,11 @@ impl Maps {
     }
 }
 
-/// Root mean square distance (along z) of points from their best plane; 0 for fewer than 200 points.
+/// Root mean square distance (along z) of points from their best plane; `None` for fewer than 200 points.
 #[must_use]
-pub fn plane_rms(points: &[Vector3<f32>]) -> f32 {
+pub fn plane_rms(points: &[Vector3<f32>]) -> Option<f32> {
     if points.len() < 200 {
-        return 0.0;
+        return None;
     }
     let count = points.len() as f64;
     let mean = points.iter().fold(Vector3::zeros(), |sum: Vector3<f64>, p| sum + p.cast::<f64>()) / count;
@@ -268,9 +269,8 @@ pub fn plane_rms(points: &[Vector3<f32>]) -> f32 {
     moments /= count;
     let slope = moments.fixed_view::<2, 2>(0, 0).into_owned();
     let right = moments.fixed_view::<2, 1>(0, 2).into_owned();
-    slope.try_inverse().map_or(0.0, |inverse| {
-        (moments[(2, 2)] - (right.transpose() * inverse * right)[0]).max(0.0).sqrt() as f32
-    })
+    let inverse = slope.try_inverse()?;
+    Some((moments[(2, 2)] - (right.transpose() * inverse * right)[0]).max(0.0).sqrt() as f32)
 }
 
 /// Gaussian blur of a grid, zero outside.

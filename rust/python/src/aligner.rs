@@ -174,6 +174,11 @@ impl AlignedFace {
     }
 
     #[getter]
+    fn strangeness(&self) -> f32 {
+        self.face.strangeness
+    }
+
+    #[getter]
     fn relief_mm(&self) -> f32 {
         self.face.relief_mm
     }
@@ -181,6 +186,11 @@ impl AlignedFace {
     #[getter]
     fn valid_share(&self) -> f32 {
         self.face.valid_share
+    }
+
+    #[getter]
+    fn band_mm(&self) -> (f32, f32) {
+        self.face.band_mm
     }
 
     /// (top, left, bottom, right) in pixels of the frame.

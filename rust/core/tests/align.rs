@@ -1,0 +1,143 @@
+//! The aligner on synthetic surfaces: whatever comes in, it answers and does not panic.
+
+use faceid_core::align::{Refusal, align, angles_deg};
+use faceid_core::frame::{Camera, DepthSamples, DepthView, IntensityView};
+use faceid_core::head_model::{GRID_HEIGHT, GRID_WIDTH, HeadModel};
+use nalgebra::{Rotation3, Vector3};
+use proptest::prelude::*;
+
+/// A head model that is half an ellipsoid with a nose: enough to drive every line without the real file.
+fn toy_model() -> HeadModel {
+    let (mut mean, mut normals) = (Vec::new(), Vec::new());
+    for row in 0..20_i16 {
+        for column in 0..16_i16 {
+            let (x, y) = (f32::from(column - 8) * 8.0, f32::from(row - 7) * 8.0);
+            let point = Vector3::new(x, y, toy_depth(x, y));
+            let slope = |dx: f32, dy: f32| (toy_depth(x + dx, y + dy) - toy_depth(x - dx, y - dy)) / 2.0;
+            let normal = Vector3::new(slope(1.0, 0.0), slope(0.0, 1.0), -1.0).normalize();
+            mean.extend_from_slice(point.as_slice());
+            normals.extend_from_slice(normal.as_slice());
+        }
+    }
+    mean.extend_from_slice(&[0.0; 3]);
+    normals.extend_from_slice(&[0.0; 3]);
+    // Two components: wider, and a longer nose.
+    let wider: Vec<f32> = mean.iter().enumerate().map(|(k, v)| if k % 3 == 0 { 0.05 * v } else { 0.0 }).collect();
+    let nosier: Vec<f32> =
+        mean.chunks(3).flat_map(|p| [0.0, 0.0, -0.1 * nose(p[0], p[1])]).collect();
+    let template = (0..GRID_WIDTH * GRID_HEIGHT)
+        .map(|at| {
+            let (row, column) = (at / GRID_WIDTH, at % GRID_WIDTH);
+            toy_depth(column as f32 * 2.0 - 63.0, row as f32 * 2.0 - 49.0)
+        })
+        .collect::<Vec<_>>();
+    HeadModel::new(&mean, &normals, &[wider, nosier].concat(), &template).expect("a valid toy model")
+}
+
+fn nose(x: f32, y: f32) -> f32 {
+    25.0 * (-(x * x / 200.0) - (y - 35.0) * (y - 35.0) / 600.0).exp()
+}
+
+fn toy_depth(x: f32, y: f32) -> f32 {
+    let inside = (1.0 - x * x / (90.0 * 90.0) - (y - 20.0) * (y - 20.0) / (130.0 * 130.0)).max(0.0);
+    90.0 - 90.0 * inside.sqrt() - nose(x, y)
+}
+
+/// Draws the toy head at `distance` (the face frame's origin) by casting a ray per pixel.
+fn toy_scene(width: usize, height: usize, focal: f32, distance: f32) -> Vec<u16> {
+    let mut depth = vec![0; width * height];
+    for row in 0..height {
+        for column in 0..width {
+            let ray = ((column as f32 - width as f32 / 2.0) / focal, (row as f32 - height as f32 / 2.0) / focal);
+            let mut z = distance;
+            for _ in 0..30 {
+                z = distance + toy_depth(ray.0 * z, ray.1 * z);
+            }
+            let (x, y) = (ray.0 * z, ray.1 * z);
+            if (x / 88.0).powi(2) + ((y - 20.0) / 128.0).powi(2) < 1.0 {
+                depth[row * width + column] = z as u16;
+            }
+        }
+    }
+    depth
+}
+
+fn camera(width: usize, height: usize, focal: f32) -> Camera {
+    Camera::new(focal, focal, width as f32 / 2.0, height as f32 / 2.0).expect("valid intrinsics")
+}
+
+#[test]
+fn finds_a_head_and_its_place() {
+    let model = toy_model();
+    let (width, height, focal) = (320, 240, 290.0);
+    for distance in [500.0, 800.0] {
+        let depth = toy_scene(width, height, focal, distance);
+        let infrared = vec![100_u8; width * height];
+        let view = DepthView::new(DepthSamples::U16(&depth), height, width, 0.001).expect("depth");
+        let face = align(&model, &view, &IntensityView::InfraredU8(&infrared), &camera(width, height, focal))
+            .expect("valid input")
+            .expect("a face");
+        assert!((face.translation.z - distance).abs() < 3.0, "{} at {distance}", face.translation.z);
+        assert!(face.translation.xy().norm() < 6.0, "{:?}", face.translation);
+        assert!(face.relief_mm > 4.0);
+    }
+}
+
+#[test]
+fn a_flat_head_is_flat_and_an_empty_frame_is_no_face() {
+    let model = toy_model();
+    let (width, height) = (160, 160);
+    let infrared = vec![100_u8; width * height];
+    let camera = camera(width, height, 200.0);
+    let run = |depth: &[u16]| {
+        let view = DepthView::new(DepthSamples::U16(depth), height, width, 0.001).expect("depth");
+        align(&model, &view, &IntensityView::InfraredU8(&infrared), &camera).expect("valid input")
+    };
+    let mut depth = vec![0_u16; width * height];
+    assert_eq!(run(&depth).err(), Some(Refusal::NoFace));
+    for row in 40..120 {
+        depth[row * width + 50..row * width + 110].fill(600);
+    }
+    let flat = run(&depth);
+    assert!(matches!(flat, Err(Refusal::Flat(mm)) if mm < 1.0), "{:?}", flat.map(|face| (face.score, face.relief_mm)));
+}
+
+#[test]
+fn angles_are_those_of_the_rotation() {
+    let rotation = Rotation3::from_axis_angle(&Vector3::z_axis(), 0.1)
+        * Rotation3::from_axis_angle(&Vector3::x_axis(), -0.2)
+        * Rotation3::from_axis_angle(&Vector3::y_axis(), 0.3);
+    let angles = angles_deg(rotation.matrix());
+    for (angle, expected) in angles.iter().zip([0.3_f32, -0.2, 0.1]) {
+        assert!((angle - expected.to_degrees()).abs() < 1e-3);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_depth_gets_an_answer(
+        width in 16_usize..90,
+        height in 16_usize..90,
+        unit in prop::sample::select(vec![1e-4_f32, 1e-3, 1.0, 1e30]),
+        focal in 20.0_f32..800.0,
+        seed in any::<u64>(),
+    ) {
+        let model = toy_model();
+        let special = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -1.0, 0.0, f32::MAX, 1e-30];
+        let mut state = seed | 1;
+        let depth: Vec<f32> = (0..width * height).map(|_| {
+            state ^= state << 13; state ^= state >> 7; state ^= state << 17;
+            if state % 5 == 0 { special[(state >> 8) as usize % special.len()] }
+            else { (300 + (state >> 20) % 900) as f32 / 1000.0 / unit * 0.001 }
+        }).collect();
+        let infrared = vec![0_u16; width * height];
+        let view = DepthView::new(DepthSamples::F32(&depth), height, width, unit).expect("depth");
+        let answer = align(&model, &view, &IntensityView::InfraredU16(&infrared), &camera(width, height, focal));
+        if let Ok(Ok(face)) = &answer {
+            prop_assert!(face.tensor.iter().all(|value| value.is_finite()));
+        }
+        prop_assert!(answer.is_ok());
+    }
+}
