@@ -97,6 +97,12 @@ impl Gallery {
         self.indices.is_empty()
     }
 
+    /// Whether an identity has references.
+    #[must_use]
+    pub fn contains(&self, identity: &str) -> bool {
+        self.people.contains_key(identity)
+    }
+
     /// The back end that scores.
     #[must_use]
     pub fn backend(&self) -> Backend {

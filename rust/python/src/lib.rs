@@ -4,12 +4,16 @@
 use pyo3::prelude::*;
 
 mod aligner;
+mod arrays;
 mod errors;
+mod gallery;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<aligner::Aligner>()?;
     module.add_class::<aligner::AlignedFace>()?;
+    module.add_class::<gallery::Gallery>()?;
+    module.add_function(wrap_pyfunction!(gallery::backends, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     Ok(())
 }

@@ -1,0 +1,163 @@
+"""References of many identities and the exact search among them.
+
+Exact means: indices, order and distances are those of a brute-force search in float64,
+``numpy.sqrt(((query - reference) ** 2).sum(axis=-1))``; of equally near references the one added
+first comes first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import _core
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Gallery", "Matches", "RaggedMatches"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matches:
+    """What a search found; the arrays have one shape, which the search documents.
+
+    Attributes
+    ----------
+    distance : float32, Euclidean (0 to 2), rounded from float64; infinity where nothing matches.
+    index : int64, the reference: the number `Gallery.add` gave it; -1 where nothing matches.
+    identity : int64, a number that stands for the identity of the reference and for no other one;
+        -1 where nothing matches.
+    gallery : where `names` are looked up.
+    """
+
+    distance: NDArray[np.float32]
+    index: NDArray[np.int64]
+    identity: NDArray[np.int64]
+    gallery: Gallery
+
+    @property
+    def names(self) -> NDArray[np.object_]:
+        """The identities by name, looked up now: None for no match and for those removed since."""
+        names = np.empty(self.identity.size, dtype=np.object_)
+        names[:] = self.gallery.names_of(self.identity.ravel())
+        return names.reshape(self.identity.shape)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RaggedMatches(Matches):
+    """Any number of matches per query, one query after the other in flat arrays.
+
+    Attributes
+    ----------
+    offsets : (Q + 1,) int64; the matches of query i stand at ``offsets[i]:offsets[i + 1]``.
+    """
+
+    offsets: NDArray[np.int64]
+
+
+class Gallery(_core.Gallery):
+    """Unit vectors, each of one identity, in memory.
+
+    All vectors are C-contiguous float32 arrays, finite and of norm 1 within 1e-3. Other dtypes,
+    float64 among them, are refused rather than converted: results are exact in the numbers given,
+    so rounding them is the caller's step (``vectors.astype(numpy.float32)``). Everything else is
+    refused with an InvalidInputError that names the argument and row, never a value; what is
+    refused changes nothing.
+
+    Searches release the GIL and may run in any number of threads; a change is seen whole or not at
+    all.
+
+    Parameters
+    ----------
+    dim : values per vector, D, 1 to 2048.
+    backend : one of `_core.backends()`; by default the fastest that this CPU has.
+
+    Examples
+    --------
+    >>> gallery = Gallery(dim=2)
+    >>> gallery.add("ada", np.float32([[1, 0], [0, 1]]))
+    array([0, 1])
+    >>> gallery.nearest(np.float32([0.6, 0.8]), k=1).names
+    array(['ada'], dtype=object)
+
+    Notes
+    -----
+    Inherited from the core:
+
+    ``Gallery.from_arrays(vectors, identities)`` makes a gallery from (N, D) vectors and N names.
+    ``add(identity, vectors)`` adds (D,) or (M, D) references and returns their indices, (1,) or
+    (M,) int64: insertion numbers, never used again.
+    ``remove(identity)`` returns how many references went. ``replace(identity, vectors)`` swaps all
+    references of an identity for new ones in one step and returns the indices of these.
+    ``distance_to(identity, query)`` is the distance, as in `Matches`, of a (D,) query to the
+    nearest reference of one identity (1:1).
+    Those three raise UnknownIdentityError for a name that has no references.
+    ``len(gallery)`` counts references, ``identities`` lists names in order of their first
+    reference, ``name in gallery`` asks for one, ``nbytes`` is the memory allocated for references,
+    ``backend`` names the instruction set in use.
+    """
+
+    __slots__ = ()
+
+    def nearest(self, queries: NDArray[np.float32], k: int = 1) -> Matches:
+        """Find the `k` nearest references of each query, nearest first.
+
+        Parameters
+        ----------
+        queries : (Q, D) or (D,) float32.
+        k : at least 1; what the gallery is short of is filled with -1 and infinity.
+
+        Returns
+        -------
+        Matches of shape (Q, k), or (k,) for a single (D,) query.
+
+        Raises
+        ------
+        InvalidInputError
+            If `queries` are not as `Gallery` asks, or `k` is out of range.
+        """
+        return Matches(*self.nearest_arrays(queries, k), self)
+
+    def within(self, queries: NDArray[np.float32], threshold: float) -> RaggedMatches:
+        """Find every reference whose float64 distance is at most `threshold`, nearest first.
+
+        Parameters
+        ----------
+        queries : (Q, D) or (D,) float32.
+        threshold : Euclidean, finite, at least 0.
+
+        Returns
+        -------
+        RaggedMatches, with offsets of shape (Q + 1,), or (2,) for a single (D,) query.
+
+        Raises
+        ------
+        InvalidInputError
+            If `queries` are not as `Gallery` asks, or `threshold` is out of range.
+        """
+        columns, offsets = self.within_arrays(queries, threshold)
+        return RaggedMatches(*columns, self, offsets)
+
+    def best_identity(
+        self, queries: NDArray[np.float32], threshold: float | None = None
+    ) -> Matches:
+        """Find the identity nearest to each query, by the nearest of its references.
+
+        Parameters
+        ----------
+        queries : (Q, D) or (D,) float32.
+        threshold : Euclidean, finite, at least 0; farther identities do not match. None: any does.
+
+        Returns
+        -------
+        Matches of shape (Q,), or () for a single (D,) query.
+
+        Raises
+        ------
+        InvalidInputError
+            If `queries` are not as `Gallery` asks, or `threshold` is out of range.
+        """
+        return Matches(*self.best_identity_arrays(queries, threshold), self)

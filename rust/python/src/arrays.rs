@@ -1,0 +1,136 @@
+//! From numpy arrays to checked values, and back.
+
+use faceid_core::vectors::UnitVectors;
+use faceid_core::{CoreError, Result};
+use numpy::ndarray::{ArrayViewD, IxDyn};
+use numpy::{
+    Element, PyArray, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyUntypedArray,
+    PyUntypedArrayMethods,
+};
+use pyo3::prelude::*;
+
+/// Float32 vectors copied out of an array, their content not yet checked.
+///
+/// They are copied because another thread may write to the array once the GIL is released, and what
+/// was checked must be what is used.
+pub struct Float32Rows {
+    argument: &'static str,
+    dim: usize,
+    values: Vec<f32>,
+    /// Whether the array was one vector, `(D,)`, rather than `(M, D)`.
+    pub single: bool,
+}
+
+impl Float32Rows {
+    /// Values per vector.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Check the content; needs no GIL.
+    pub fn check(self) -> Result<UnitVectors> {
+        UnitVectors::new(self.argument, self.dim, self.values)
+    }
+}
+
+/// The shapes that an argument may have.
+#[derive(Clone, Copy)]
+pub enum Shape {
+    /// `(dim,)`
+    One { dim: usize },
+    /// `(dim,)` or `(M, dim)`
+    OneOrMany { dim: usize },
+    /// `(M, D)` of any width
+    Many,
+}
+
+impl Shape {
+    /// Whether the shape fits; if so, the width.
+    fn width(self, shape: &[usize]) -> Option<usize> {
+        match (self, shape) {
+            (Self::One { dim } | Self::OneOrMany { dim }, &[width])
+            | (Self::OneOrMany { dim }, &[_, width])
+                if width == dim =>
+            {
+                Some(width)
+            }
+            (Self::Many, &[_, width]) => Some(width),
+            _ => None,
+        }
+    }
+
+    fn describe(self) -> String {
+        match self {
+            Self::One { dim } => format!("({dim},)"),
+            Self::OneOrMany { dim } => format!("({dim},) or (M, {dim})"),
+            Self::Many => "(M, D)".to_owned(),
+        }
+    }
+}
+
+/// Copy float32 vectors out of a numpy array, or say what was expected and what came.
+///
+/// Other dtypes are refused, not converted: a search is exact in the numbers it was given, so the
+/// rounding of float64 must be the caller's step. C order is asked for because a slice of a Fortran
+/// ordered array holds the right values in the wrong places.
+pub fn float32_rows(
+    argument: &'static str,
+    value: &Bound<'_, PyAny>,
+    shape: Shape,
+) -> Result<Float32Rows> {
+    if let Ok(array) = value.cast::<PyArrayDyn<f32>>()
+        && let Some(dim) = shape.width(array.shape())
+        && array.is_c_contiguous()
+        && let Ok(values) = array.to_vec()
+    {
+        let single = array.ndim() == 1;
+        return Ok(Float32Rows {
+            argument,
+            dim,
+            values,
+            single,
+        });
+    }
+    let expected = format!("a C-contiguous float32 array of shape {}", shape.describe());
+    Err(CoreError::invalid(argument, expected, describe(value)))
+}
+
+/// Shape, dtype and, where these are not to blame, layout of what came.
+fn describe(value: &Bound<'_, PyAny>) -> String {
+    let Ok(array) = value.cast::<PyUntypedArray>() else {
+        let name = value.get_type().name();
+        return name.map_or_else(|_| "no array".to_owned(), |name| name.to_string());
+    };
+    let shape = array
+        .shape()
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let comma = if array.ndim() == 1 { "," } else { "" };
+    let layout = if array.is_c_contiguous() && array.is_aligned() {
+        ""
+    } else {
+        ", not C-contiguous (numpy.ascontiguousarray makes it so)"
+    };
+    let dtype = array.dtype();
+    let order = if dtype.is_native_byteorder() == Some(false) {
+        "byte-swapped "
+    } else {
+        ""
+    };
+    format!("{order}{dtype} of shape ({shape}{comma}){layout}")
+}
+
+/// A new numpy array of a shape that the values fill.
+pub fn to_numpy<'py, T: Element>(
+    py: Python<'py>,
+    values: &[T],
+    shape: &[usize],
+) -> Bound<'py, PyArrayDyn<T>> {
+    let view = ArrayViewD::from_shape(IxDyn(shape), values);
+    PyArray::from_array(
+        py,
+        &view.expect("the core fills the shape it was asked for"),
+    )
+}
