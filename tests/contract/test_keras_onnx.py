@@ -1,0 +1,84 @@
+"""Keras against ONNX: the exported file computes the same, and says what it is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+for module in ("tensorflow", "tf2onnx", "onnx"):
+    pytest.importorskip(module, reason=f"needs the training environment ({module})")
+
+import keras  # noqa: E402
+
+from training import export as exporter  # noqa: E402
+from training.batches import TensorSet  # noqa: E402
+from training.model import NetworkConfig, build_network  # noqa: E402
+
+# tf2onnx looks for an alias that numpy has removed.
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def held() -> TensorSet:
+    rng = np.random.default_rng(5)
+    tensors = np.clip(rng.standard_normal((80, 2, 72, 64)), -2.5, 2.5).astype(np.float16)
+    who = np.repeat(np.arange(20, dtype=np.int32), 4)
+    return TensorSet(tensors, who, who // 4)
+
+
+def _network(config: NetworkConfig | None = None) -> keras.Model:
+    """Untrained, with BatchNorm statistics that are not the identity."""
+    keras.utils.set_random_seed(7)
+    network = build_network(config)
+    rng = np.random.default_rng(7)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.moving_mean.assign(rng.normal(0, 0.3, layer.moving_mean.shape))
+            layer.moving_variance.assign(rng.uniform(0.5, 2, layer.moving_variance.shape))
+    return network
+
+
+@pytest.mark.parametrize("conv_batch_norm", [True, False])
+def test_parity_and_contract(held: TensorSet, tmp_path: Path, *, conv_batch_norm: bool) -> None:
+    network = _network(NetworkConfig(conv_batch_norm=conv_batch_norm))
+    done = exporter.export(network, held, tmp_path / "model.onnx", {"steps": 0})
+    assert done.parity <= 1e-5
+    contract = exporter.read_contract(done.path)
+    assert contract == done.contract
+    assert contract["schema_version"] == 1
+    assert contract["input_shape"] == [2, 72, 64]
+    assert contract["input_name"] == "tensor"
+    assert contract["output_name"] == "embedding"
+    assert contract["channels"] == ["depth", "intensity"]
+    assert contract["embedding_size"] == 128
+    assert contract["metric"] == "euclidean"
+    assert 0.0 <= contract["threshold"] <= 0.6
+    assert contract["preprocessing"]["id"] == exporter.PREPROCESSING_ID
+    assert len(contract["preprocessing"]["head_model_sha256"]) == 64
+    assert contract["calibration"]["n_identities"] == 20
+
+
+def test_rows_are_unit_vectors_whatever_the_batch(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    exporter.write_onnx(_network(), path)
+    session = exporter.open_session(path)
+    rows = np.random.default_rng(1).normal(size=(9, 2, 72, 64)).astype(np.float32)
+    together = session.run(["embedding"], {"tensor": rows})[0]
+    alone = np.concatenate([session.run(["embedding"], {"tensor": row[None]})[0] for row in rows])
+    np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1.0, atol=1e-5)
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_another_network_is_told_apart(held: TensorSet, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    network = _network()
+    exporter.write_onnx(network, path)
+    first = network.get_layer("dense")
+    first.kernel.assign(first.kernel * np.linspace(0.9, 1.1, 128, dtype=np.float32))
+    with pytest.raises(ValueError, match="differs from Keras"):
+        exporter.check_parity(network, path, held.tensors.astype(np.float32))

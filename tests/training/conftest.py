@@ -1,0 +1,37 @@
+"""Stand-ins for rendered faces: blocky random maps, identities in clusters of four look-alikes."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+
+from training.batches import TensorSet
+
+
+def make_set(identities: int, images: int, *, first: int = 0, noise: float = 0.5) -> TensorSet:
+    """``identities`` x ``images`` tensors, in the order of the identities."""
+    rng = np.random.default_rng(first)
+    clusters = np.repeat(rng.standard_normal(((identities + 3) // 4, 2, 9, 8)), 4, axis=0)
+    people = clusters[:identities] + 0.8 * rng.standard_normal((identities, 2, 9, 8))
+    blocks = np.repeat(people, images, axis=0)
+    blocks = blocks + noise * rng.standard_normal(blocks.shape)
+    tensors = np.kron(blocks, np.ones((8, 8))) + 0.1 * rng.standard_normal((len(blocks), 2, 72, 64))
+    who = np.repeat(np.arange(first, first + identities, dtype=np.int32), images)
+    return TensorSet(np.clip(tensors, -2.5, 2.5).astype(np.float16), who, first + (who - first) // 4)
+
+
+@pytest.fixture(scope="session")
+def people() -> TensorSet:
+    """48 identities x 6."""
+    return make_set(48, 6)
+
+
+@pytest.fixture(scope="session")
+def strangers() -> TensorSet:
+    """24 other identities x 6."""
+    return make_set(24, 6, first=1000)

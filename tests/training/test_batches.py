@@ -1,0 +1,78 @@
+"""Batches: identities, look-alikes, repeatability; shards on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training.batches import BatchConfig, BatchSampler, TensorSet, load_shards, load_split
+
+
+def _write(path: Path, part: TensorSet, *, clusters: bool = True) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    extra = {"cluster": part.clusters} if clusters else {}
+    np.savez(path, tensor=part.tensors, identity=part.identities, yaw_deg=np.zeros(len(part)), **extra)
+
+
+def test_batch_has_whole_identities_and_whole_clusters(people: TensorSet) -> None:
+    sampler = BatchSampler(people, BatchConfig(identities=16, images=4, clustered_share=0.5), seed=3)
+    tensors, identities = sampler.draw(0)
+    assert tensors.shape == (64, 2, 72, 64)
+    assert tensors.dtype == np.float32
+    names, counts = np.unique(identities, return_counts=True)
+    assert len(names) == 16
+    assert set(counts) == {4}
+    _, members = np.unique(names // 4, return_counts=True)
+    assert np.sum(members == 4) >= 2
+
+
+def test_batch_depends_on_seed_and_number_alone(people: TensorSet) -> None:
+    config = BatchConfig(identities=8, images=2)
+    first = BatchSampler(people, config, seed=1)
+    first.draw(0)
+    np.testing.assert_array_equal(first.draw(5)[0], BatchSampler(people, config, seed=1).draw(5)[0])
+    assert not np.array_equal(first.draw(5)[1], first.draw(6)[1])
+    assert not np.array_equal(first.draw(5)[1], BatchSampler(people, config, seed=2).draw(5)[1])
+
+
+def test_identities_with_one_image_are_not_drawn(people: TensorSet) -> None:
+    lone = people.subset(np.arange(5, 24))  # the first identity keeps one image
+    sampler = BatchSampler(lone, BatchConfig(identities=48, images=4), seed=1)
+    assert sampler.identity_count == 3
+    assert 0 not in sampler.draw(0)[1]
+
+
+def test_sampler_refuses_a_single_identity(people: TensorSet) -> None:
+    with pytest.raises(ValueError, match="2 or more identities"):
+        BatchSampler(people.subset(people.identities == 0), BatchConfig(), seed=1)
+
+
+def test_shards_come_back_in_order(people: TensorSet, tmp_path: Path) -> None:
+    _write(tmp_path / "a.npz", people.subset(np.arange(0, 60)))
+    _write(tmp_path / "b.npz", people.subset(np.arange(60, len(people))), clusters=False)
+    loaded = load_shards(tmp_path)
+    np.testing.assert_array_equal(loaded.tensors, people.tensors)
+    np.testing.assert_array_equal(loaded.identities, people.identities)
+    assert (loaded.clusters[60:] == -1).all()
+
+
+def test_split_keeps_clusters_whole(people: TensorSet, tmp_path: Path) -> None:
+    _write(tmp_path / "a.npz", people)
+    train, held = load_split(tmp_path, held_out_share=0.25)
+    assert len(train) + len(held) == len(people)
+    assert not np.intersect1d(train.clusters, held.clusters).size
+    assert held.identities.min() > train.identities.max()
+
+
+def test_split_refuses_an_identity_on_both_sides(people: TensorSet, tmp_path: Path) -> None:
+    _write(tmp_path / "train" / "a.npz", people)
+    _write(tmp_path / "val" / "a.npz", people.subset(np.arange(6)))
+    with pytest.raises(ValueError, match="both train and val"):
+        load_split(tmp_path)
+
+
+def test_empty_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=str(tmp_path)):
+        load_shards(tmp_path)

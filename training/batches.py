@@ -1,0 +1,163 @@
+"""Rendered tensors in memory, and the batches drawn from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int32]
+Floats16 = NDArray[np.float16]
+Floats32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TensorSet:
+    """Aligned tensors and who is on them.
+
+    Attributes
+    ----------
+    tensors : (N, 2, 72, 64) float16, depth and intensity as `faceid_fast.face` makes them.
+    identities : (N,) int32.
+    clusters : (N,) int32; identities of one cluster look alike; -1 for none.
+    """
+
+    tensors: Floats16
+    identities: Ints
+    clusters: Ints
+
+    def __len__(self) -> int:
+        return len(self.identities)
+
+    def subset(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> TensorSet:
+        """The rows that a mask or an index array chooses."""
+        return TensorSet(self.tensors[chosen], self.identities[chosen], self.clusters[chosen])
+
+
+def load_shards(folder: Path) -> TensorSet:
+    """Read every ``*.npz`` shard below a folder, in the order of their names.
+
+    A shard holds ``tensor`` (n, 2, 72, 64) float16, ``identity`` (n,) int32, and may hold
+    ``cluster`` (n,) int32; other arrays are left alone.
+
+    Raises
+    ------
+    FileNotFoundError
+        The folder holds no shard.
+    """
+    paths = sorted(folder.rglob("*.npz"))
+    if not paths:
+        message = f"no *.npz shard below {folder}"
+        raise FileNotFoundError(message)
+    identities, clusters = [], []
+    for path in paths:
+        with np.load(path) as shard:
+            identity = shard["identity"].astype(np.int32)
+            cluster = shard["cluster"] if "cluster" in shard else np.full(len(identity), -1)
+        identities.append(identity)
+        clusters.append(cluster.astype(np.int32))
+    # One allocation: shards of a full training set fill about a gigabyte, and a concatenation
+    # would need it twice.
+    counts = [len(identity) for identity in identities]
+    tensors: Floats16 | None = None
+    start = 0
+    for path, count in zip(paths, counts, strict=True):
+        with np.load(path) as shard:
+            content = shard["tensor"]
+        if tensors is None:
+            tensors = np.empty((sum(counts), *content.shape[1:]), np.float16)
+        tensors[start : start + count] = content
+        start += count
+    assert tensors is not None
+    return TensorSet(tensors, np.concatenate(identities), np.concatenate(clusters))
+
+
+def load_split(folder: Path, held_out_share: float = 0.1) -> tuple[TensorSet, TensorSet]:
+    """Training and validation tensors, with no identity and no cluster in both.
+
+    ``folder/train`` and ``folder/val`` where the renderer made them; otherwise the identities with
+    the largest numbers are held out (whole clusters of them).
+    """
+    if (folder / "val").is_dir():
+        train, validation = load_shards(folder / "train"), load_shards(folder / "val")
+        shared = np.intersect1d(train.identities, validation.identities)
+        if shared.size:
+            message = f"{shared.size} identities are in both train and val, first {shared[0]}"
+            raise ValueError(message)
+        return train, validation
+    everything = load_shards(folder)
+    groups = np.where(everything.clusters >= 0, everything.clusters, -1 - everything.identities)
+    names, newest = np.unique(groups, return_index=True)
+    names = names[np.argsort(everything.identities[newest], kind="stable")]
+    held_out = np.isin(groups, names[-max(1, round(held_out_share * len(names))) :])
+    return everything.subset(~held_out), everything.subset(held_out)
+
+
+@dataclass(frozen=True)
+class BatchConfig:
+    """What a batch is made of.
+
+    Attributes
+    ----------
+    identities, images : P identities with K images each.
+    clustered_share : share of the identities drawn as whole clusters of look-alikes: random
+        identities are told apart easily, and their pairs soon teach nothing.
+    """
+
+    identities: int = 48
+    images: int = 4
+    clustered_share: float = 0.5
+
+
+class BatchSampler:
+    """Draw batches; batch number n depends on (seed, n) alone, so a resumed run sees the same."""
+
+    def __init__(self, tensors: TensorSet, config: BatchConfig, seed: int) -> None:
+        self._set = tensors
+        self._config = config
+        self._seed = seed
+        order = np.argsort(tensors.identities, kind="stable")
+        names, starts = np.unique(tensors.identities[order], return_index=True)
+        rows = np.split(order, starts[1:])
+        self._rows = [row for row in rows if len(row) >= 2]
+        if len(self._rows) < 2:
+            message = f"expected 2 or more identities with 2 or more images, got {len(self._rows)} of {len(names)}"
+            raise ValueError(message)
+        cluster_of = np.array([tensors.clusters[row[0]] for row in self._rows])
+        self._clusters = [
+            members
+            for name in np.unique(cluster_of[cluster_of >= 0])
+            if len(members := np.flatnonzero(cluster_of == name)) >= 2
+        ]
+
+    @property
+    def identity_count(self) -> int:
+        """Number of identities that can be drawn."""
+        return len(self._rows)
+
+    def draw(self, number: int) -> tuple[Floats32, Ints]:
+        """Batch ``number``: (P*K, 2, 72, 64) float32 tensors and their (P*K,) identities."""
+        rng = np.random.default_rng([self._seed, number])
+        chosen = np.concatenate([self._images_of(who, rng) for who in self._identities(rng)])
+        return self._set.tensors[chosen].astype(np.float32), self._set.identities[chosen]
+
+    def _identities(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        wanted = min(self._config.identities, len(self._rows))
+        clustered = round(self._config.clustered_share * wanted) if self._clusters else 0
+        drawn: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+        room = clustered
+        for index in rng.permutation(len(self._clusters)):
+            if room < 2:  # a single member has no look-alike beside it
+                break
+            members = rng.permutation(self._clusters[index])[:room]
+            drawn.append(members)
+            room -= len(members)
+        first = np.concatenate(drawn)
+        others = np.setdiff1d(np.arange(len(self._rows)), first)
+        return np.concatenate([first, rng.choice(others, wanted - len(first), replace=False)])
+
+    def _images_of(self, who: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        rows = self._rows[who]
+        return rng.choice(rows, self._config.images, replace=len(rows) < self._config.images)

@@ -1,0 +1,247 @@
+"""Export a trained network to ONNX, with the contract that the package checks when it loads it.
+
+``python -m training.export --run DIR --data DIR`` measures the threshold on rendered validation
+identities, writes ``faceid.onnx`` into the run's folder, checks it against Keras, and with ``--ship``
+copies it into the package and enters its SHA-256 into ``models.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+
+from faceid_fast.face import GRID_STEP_MM, HEAD_MODEL, PREPROCESSING_ID
+from training.batches import TensorSet, load_split
+from training.evaluate import THRESHOLD_CAP, THRESHOLD_FAR, all_pairs, choose_threshold, embed, report
+from training.model import OUTPUT_NAME
+from training.models_manifest import record_model
+
+ROOT = Path(__file__).resolve().parent.parent
+MODELS = ROOT / "python" / "faceid_fast" / "models"
+MODEL_FILE = "faceid.onnx"
+CONTRACT_KEY = "faceid_fast.contract"
+SCHEMA_VERSION = 1
+OPSET = 15
+PARITY_TOLERANCE = 1e-5
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An exported model and what was measured on it.
+
+    Attributes
+    ----------
+    path : the ONNX file.
+    contract : content of its metadata.
+    parity : largest absolute difference from Keras, over several batch sizes.
+    latency_ms : median of one input on one thread.
+    """
+
+    path: Path
+    contract: dict[str, Any]
+    parity: float
+    latency_ms: float
+
+
+def export(network: keras.Model, held: TensorSet, path: Path, training: dict[str, Any]) -> Exported:
+    """Write ``network`` to ``path`` with a contract whose threshold comes from ``held``.
+
+    Parameters
+    ----------
+    network : as `training.model.build_network` makes it, trained.
+    held : rendered identities that the training has not seen.
+    path : of the ONNX file.
+    training : JSON on how the network was trained (entered under ``calibration.training``).
+
+    Raises
+    ------
+    ValueError
+        The ONNX file computes something else than the network.
+    """
+    embeddings = embed(network, held.tensors)
+    pairs = all_pairs(embeddings, held)
+    threshold = choose_threshold(pairs)
+    calibration = {
+        "source": "rendered identities that the training has not seen",
+        "rule": f"largest distance with FAR <= {THRESHOLD_FAR:g} over pairs of look-alikes, at most {THRESHOLD_CAP}",
+        "n_identities": len(np.unique(held.identities)),
+        **report(pairs, threshold),
+        "training": training,
+    }
+    write_onnx(network, path)
+    contract = _contract(network, path, threshold, calibration)
+    _write_contract(path, contract)
+    parity = check_parity(network, path, held.tensors[:64].astype(np.float32))
+    return Exported(path, contract, parity, measure_latency(path))
+
+
+def write_onnx(network: keras.Model, path: Path) -> None:
+    """Write the graph: batch size free, opset 15, named input and output."""
+    network(np.zeros((1, *network.input_shape[1:]), np.float32))  # export needs a traced network
+    network.export(path, format="onnx", opset_version=OPSET, verbose=False)
+    model = onnx.load(path)
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    _rename_output(model.graph, OUTPUT_NAME)
+    model.producer_name, model.producer_version = "faceid_fast.training", ""
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+
+
+def _rename_output(graph: onnx.GraphProto, name: str) -> None:
+    """Give the single output a name that says what it is (the converter calls it ``Identity:0``)."""
+    (output,) = graph.output
+    for node in graph.node:
+        for names in (node.input, node.output):
+            names[:] = [name if entry == output.name else entry for entry in names]
+    output.name = name
+
+
+def check_parity(network: keras.Model, path: Path, tensors: Floats) -> float:
+    """Largest absolute difference between Keras and onnxruntime.
+
+    On the given tensors, on noise over their whole range, and on empty input, in batches of 1, 7
+    and all.
+
+    Raises
+    ------
+    ValueError
+        It is above `PARITY_TOLERANCE`, or not a number.
+    """
+    session = open_session(path)
+    name = session.get_inputs()[0].name
+    noise = np.random.default_rng(0).uniform(-3.0, 3.0, tensors.shape).astype(np.float32)
+    largest = 0.0
+    for content in (tensors, noise, np.zeros_like(tensors[:1])):
+        for size in {1, 7, len(content)}:
+            ours = np.asarray(network(content[:size], training=False))
+            theirs = session.run(None, {name: content[:size]})[0]
+            largest = max(largest, float(np.max(np.abs(ours - theirs))))
+    if not largest <= PARITY_TOLERANCE:
+        message = f"{path}: differs from Keras by {largest:.2g}, expected <= {PARITY_TOLERANCE:g}"
+        raise ValueError(message)
+    return largest
+
+
+def open_session(path: Path) -> onnxruntime.InferenceSession:
+    """A session as the package opens it: one thread, no spinning, all optimisations."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def measure_latency(path: Path, repeats: int = 200) -> float:
+    """Median milliseconds for one input on one thread."""
+    session = open_session(path)
+    entry = session.get_inputs()[0]
+    feed = {entry.name: np.zeros((1, *entry.shape[1:]), np.float32)}
+    seconds = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        session.run(None, feed)
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds) * 1e3
+
+
+def read_contract(path: Path) -> dict[str, Any]:
+    """The contract in a model file's metadata."""
+    entries = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+    contract: dict[str, Any] = json.loads(entries[CONTRACT_KEY])
+    return contract
+
+
+def _contract(
+    network: keras.Model, path: Path, threshold: float, calibration: dict[str, Any]
+) -> dict[str, Any]:
+    session = open_session(path)
+    head_model = (MODELS / HEAD_MODEL).read_bytes()
+    weights = hashlib.sha256(b"".join(np.asarray(w).tobytes() for w in network.weights))
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "model_id": f"faceid-squeezenet-{weights.hexdigest()[:12]}",
+        "input_shape": list(network.input_shape[1:]),
+        "input_name": session.get_inputs()[0].name,
+        "output_name": session.get_outputs()[0].name,
+        "channels": ["depth", "intensity"],
+        "preprocessing": {
+            "id": PREPROCESSING_ID,
+            "head_model_sha256": hashlib.sha256(head_model).hexdigest(),
+            "grid_step_mm": GRID_STEP_MM,
+        },
+        "embedding_size": network.output_shape[-1],
+        "metric": "euclidean",
+        "threshold": threshold,
+        "training_commit": training_commit(),
+        "calibration": calibration,
+    }
+
+
+def _write_contract(path: Path, contract: dict[str, Any]) -> None:
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, {CONTRACT_KEY: json.dumps(contract, sort_keys=True)})
+    onnx.save(model, path)
+
+
+def training_commit() -> str:
+    """The commit of this repository, marked ``-dirty`` where the training code differs from it."""
+
+    def git(*arguments: str) -> str:
+        command = ("git", "-C", str(ROOT), *arguments)
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--", "training", "rust", "python/faceid_fast/face.py")
+        return git("rev-parse", "HEAD") + ("-dirty" if changed else "")
+    except (OSError, subprocess.CalledProcessError):  # an unpacked archive
+        return "unknown"
+
+
+def ship(path: Path) -> str:
+    """Copy a model into the package and pin it there; return its SHA-256."""
+    target = MODELS / MODEL_FILE
+    shutil.copyfile(path, target)
+    return record_model(target)
+
+
+def main() -> None:
+    """Command line; see the module's docstring."""
+    from training.train import load_best  # noqa: PLC0415  TensorFlow: only when run
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, required=True, help="folder that training.train wrote")
+    parser.add_argument("--data", type=Path, required=True, help="folder of rendered shards")
+    parser.add_argument("--ship", action="store_true", help="copy the model into the package")
+    arguments = parser.parse_args()
+    _, held = load_split(arguments.data)
+    config = json.loads((arguments.run / "config.json").read_text())
+    done = export(load_best(arguments.run), held, arguments.run / MODEL_FILE, config)
+    summary = {"parity": done.parity, "latency_ms": round(done.latency_ms, 3), **done.contract}
+    print(json.dumps(summary, indent=2))  # noqa: T201
+    if arguments.ship:
+        print(f"{MODELS / MODEL_FILE}  sha256 {ship(done.path)}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
