@@ -123,7 +123,7 @@ class Authenticator:
                 places.append(index)
         fresh = self._embedder.embed(np.stack([crop.tensor for crop in crops])) if crops else None
         with self._changing:
-            known = identity in self._store.identities()
+            known = identity in self._gallery
             before = self._store.get(identity) if known else None
             poses = before.poses if before is not None else ()
             if fresh is None:
@@ -173,7 +173,7 @@ class Authenticator:
         """
         clock = _Clock()
         _checked(frame)
-        if check_identity(identity) not in self._store.identities():
+        if check_identity(identity) not in self._gallery:
             raise unknown_identity(identity)
         query = self._query(frame, clock)
         if isinstance(query, NoFace):

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from .errors import InvalidInputError, ModelContractError, ModelError
 from .face import (
+    GRID_STEP_MM,
     HEAD_MODEL,
     PREPROCESSING_ID,
     TENSOR_SHAPE,
@@ -52,7 +53,7 @@ class ModelContract:
     threshold : suggested largest distance to accept, Euclidean between unit vectors, in (0, 2).
     training_commit : the source revision that trained it.
     calibration : how the threshold was found; free JSON.
-    preprocessing : "id" of the alignment and "head_model_sha256" of the head model it used.
+    preprocessing : "id" of the alignment, "head_model_sha256" of the head model and "grid_step_mm".
     input_shape : (channels, height, width).
     channels : meaning of each channel.
     embedding_size : D.
@@ -145,9 +146,13 @@ class ModelContract:
             raise ModelContractError(message)
 
 
-def served_preprocessing() -> dict[str, str]:
+def served_preprocessing() -> dict[str, Any]:
     """What this package does to a frame before the model sees it, as contracts name it."""
-    return {"id": PREPROCESSING_ID, "head_model_sha256": bundled_model_sha256(HEAD_MODEL)}
+    return {
+        "id": PREPROCESSING_ID,
+        "head_model_sha256": bundled_model_sha256(HEAD_MODEL),
+        "grid_step_mm": GRID_STEP_MM,
+    }
 
 
 class Embedder:

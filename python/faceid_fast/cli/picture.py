@@ -1,0 +1,116 @@
+"""The demo's picture: who was enrolled, who tried, and how far they were."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from faceid_fast.errors import InvalidInputError
+from faceid_fast.face import NoFace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from faceid_fast.face import FaceCrop
+    from faceid_fast.frame import Frame
+
+Pixels = NDArray[np.uint8]
+
+TILE_WIDTH, TILE_HEIGHT = 96, 108
+GAP, CAPTION_HEIGHT, NAME_WIDTH, SPLIT, HEADER = 8, 18, 90, 28, 48
+_PAPER: Final = (255, 255, 255)
+_INK: Final = (40, 40, 40)
+_FRAME_COLORS: Final = {True: (80, 160, 40), False: (60, 60, 210), None: (190, 190, 190)}
+"""BGR: accepted, refused, enrolled."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tile:
+    """One face: its picture (H, W, 3) uint8 BGR, what is written below, and the verdict."""
+
+    picture: Pixels
+    caption: str
+    accepted: bool | None
+
+
+def tile_of(frame: Frame, look: FaceCrop | NoFace, caption: str, *, accepted: bool | None) -> Tile:
+    """Cut the face out of a frame; the whole frame where no face was found."""
+    image: NDArray[Any] | None = frame.infrared if frame.color is None else frame.color[..., ::-1]
+    part = np.asarray(image)
+    if not isinstance(look, NoFace):
+        top, left, bottom, right = look.region
+        cut = part[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+        part = cut if cut.size else part
+    if part.ndim == 2:
+        bright = max(float(np.percentile(part, 99)), 1.0)
+        # Infrared falls off with the square of the distance: a root keeps the dark parts visible.
+        grey = np.sqrt(np.clip(part / bright, 0.0, 1.0)) * 255
+        part = cv2.cvtColor(grey.astype(np.uint8), cv2.COLOR_GRAY2BGR)
+    return Tile(_fitted(np.ascontiguousarray(part)), caption, accepted)
+
+
+def draw_demo(rows: Sequence[tuple[str, Sequence[Tile], Sequence[Tile]]], threshold: float) -> Pixels:
+    """Draw a row per person: the name, the enrolled faces, then the probes with their distances."""
+    most_enrolled = max((len(enrolled) for _, enrolled, _ in rows), default=0)
+    most_probes = max((len(probes) for _, _, probes in rows), default=0)
+    step_x, step_y = TILE_WIDTH + GAP, TILE_HEIGHT + CAPTION_HEIGHT + GAP
+    probes_left = NAME_WIDTH + most_enrolled * step_x + SPLIT
+    width, height = max(probes_left + most_probes * step_x + GAP, 640), HEADER + len(rows) * step_y + GAP
+    canvas: Pixels = np.full((height, width, 3), _PAPER, np.uint8)
+    _write(canvas, "enrolled", NAME_WIDTH, 34)
+    _write(canvas, f"probes: own / nearest other distance, accepted up to {threshold:.2f}", probes_left, 34)
+    for number, (person, enrolled, probes) in enumerate(rows):
+        top = HEADER + number * step_y
+        _write(canvas, person[:10], GAP, top + TILE_HEIGHT // 2)
+        for left, tiles in ((NAME_WIDTH, enrolled), (probes_left, probes)):
+            for place, tile in enumerate(tiles):
+                _place(canvas, tile, top, left + place * step_x)
+    return canvas
+
+
+def write_picture(picture: Pixels, path: Path) -> None:
+    """Write a PNG, and the folder it goes to.
+
+    Raises
+    ------
+    InvalidInputError
+        If the file cannot be written.
+    """
+    encoded, content = cv2.imencode(".png", picture)
+    try:
+        if not encoded:
+            raise OSError(0, "not encodable")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.tobytes())
+    except OSError as error:
+        message = f"--out: {path}: not writable ({error.strerror})"
+        raise InvalidInputError(message) from error
+
+
+def _fitted(picture: NDArray[Any]) -> Pixels:
+    """Scale into a tile, keeping proportions."""
+    height, width = picture.shape[:2]
+    scale = min(TILE_WIDTH / width, TILE_HEIGHT / height)
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    scaled = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    tile: Pixels = np.full((TILE_HEIGHT, TILE_WIDTH, 3), 235, np.uint8)
+    top, left = (TILE_HEIGHT - size[1]) // 2, (TILE_WIDTH - size[0]) // 2
+    tile[top : top + size[1], left : left + size[0]] = scaled
+    return tile
+
+
+def _place(canvas: Pixels, tile: Tile, top: int, left: int) -> None:
+    canvas[top : top + TILE_HEIGHT, left : left + TILE_WIDTH] = tile.picture
+    corner = (left + TILE_WIDTH - 1, top + TILE_HEIGHT - 1)
+    cv2.rectangle(canvas, (left, top), corner, _FRAME_COLORS[tile.accepted], 2)
+    _write(canvas, tile.caption, left + 2, top + TILE_HEIGHT + CAPTION_HEIGHT - 5)
+
+
+def _write(canvas: Pixels, text: str, left: int, bottom: int) -> None:
+    plain = text.encode("ascii", "replace").decode("ascii")  # the font has no more
+    cv2.putText(canvas, plain, (left, bottom), cv2.FONT_HERSHEY_SIMPLEX, 0.45, _INK, 1, cv2.LINE_AA)

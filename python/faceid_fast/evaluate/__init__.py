@@ -1,0 +1,1 @@
+"""How good is it? Error rates over pairs of captures, by protocol."""

@@ -1,0 +1,144 @@
+"""Error rates of a verification system from its distances (ISO/IEC 19795-1 terms).
+
+A distance at or below a threshold is a match. A failed acquisition has distance infinity: it
+matches at no threshold, so a genuine pair with one is lost and an impostor pair is not accepted. All
+rates are fractions, 0 to 1. "Threshold" means any real number, so no rate rests on which distances
+happened to be observed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceid_fast.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+Floats = NDArray[np.float64]
+
+REPORTED_FARS: Final = {"1e-1": 10, "1e-2": 100, "1e-3": 1000}
+"""Key in reports -> 1 / FAR, as integers: shares of a count must not depend on rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Figures of one protocol; a figure that nothing was measured for is None.
+
+    Attributes
+    ----------
+    eer : equal error rate, see `equal_error_rate`.
+    tar_at_far : true accept rate by `REPORTED_FARS` key, see `tar_at_far`.
+    genuine_mean, impostor_mean : mean Euclidean distance, failed acquisitions left out.
+    far_at_threshold, frr_at_threshold : rates at the threshold in use.
+    n_genuine, n_impostor : comparisons, failed acquisitions included.
+    failure_to_acquire : share of the protocol's captures that gave no usable face.
+    """
+
+    eer: float | None
+    tar_at_far: dict[str, float | None]
+    genuine_mean: float | None
+    impostor_mean: float | None
+    far_at_threshold: float | None
+    frr_at_threshold: float | None
+    n_genuine: int
+    n_impostor: int
+    failure_to_acquire: float | None
+
+
+def score(
+    genuine: ArrayLike, impostor: ArrayLike, *, threshold: float, failure_to_acquire: float | None
+) -> Scores:
+    """Work out all figures of one protocol.
+
+    Parameters
+    ----------
+    genuine, impostor : (n,) distances >= 0; infinity for a failed acquisition.
+    threshold : in use, Euclidean.
+    failure_to_acquire : passed through.
+
+    Raises
+    ------
+    InvalidInputError
+        If a distance is NaN or negative, or an array is not one-dimensional.
+    """
+    same, other = _distances("genuine", genuine), _distances("impostor", impostor)
+    return Scores(
+        eer=equal_error_rate(same, other),
+        tar_at_far={key: tar_at_far(same, other, inverse) for key, inverse in REPORTED_FARS.items()},
+        genuine_mean=_finite_mean(same),
+        impostor_mean=_finite_mean(other),
+        far_at_threshold=accept_rate(other, threshold),
+        frr_at_threshold=None if not same.size else 1.0 - float(np.mean(same <= threshold)),
+        n_genuine=int(same.size),
+        n_impostor=int(other.size),
+        failure_to_acquire=failure_to_acquire,
+    )
+
+
+def accept_rate(distances: ArrayLike, threshold: float) -> float | None:
+    """Share of distances at or below a threshold; None if there are none."""
+    values = _distances("distances", distances)
+    return float(np.mean(values <= threshold)) if values.size else None
+
+
+def tar_at_far(genuine: ArrayLike, impostor: ArrayLike, inverse_far: int) -> float | None:
+    """Share of genuine comparisons accepted at the largest threshold with FAR <= 1 / `inverse_far`.
+
+    With k = floor(n_impostor / inverse_far) false accepts allowed, that threshold lies just below
+    the impostor distance of rank k + 1 (all ties of it must stay out).
+
+    Returns
+    -------
+    float, or None where n_impostor < `inverse_far` (no such rate can be observed) or there are no
+    genuine comparisons.
+    """
+    same, other = _distances("genuine", genuine), np.sort(_distances("impostor", impostor))
+    if other.size < inverse_far or not same.size:
+        return None
+    allowed = other.size // inverse_far
+    limit = other[allowed] if allowed < other.size else math.inf
+    return float(np.mean(same < limit))  # an infinite genuine distance is below no limit
+
+
+def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float | None:
+    """Mean of FAR and FRR at the threshold where they are closest (of several, the smallest).
+
+    Returns
+    -------
+    float, or None if either kind of comparison is missing.
+    """
+    same, other = np.sort(_distances("genuine", genuine)), np.sort(_distances("impostor", impostor))
+    if not same.size or not other.size:
+        return None
+    # Rates change only at observed distances; -1 is the threshold that accepts nothing.
+    observed = np.concatenate([[-1.0], same, other])
+    thresholds = np.unique(observed[np.isfinite(observed)])
+    accepted = np.searchsorted(same, thresholds, side="right")
+    falsely = np.searchsorted(other, thresholds, side="right")
+    # Compared as integers over the common denominator: rounding must not choose among ties.
+    gap = np.abs(falsely * same.size - (same.size - accepted) * other.size)
+    best = int(np.argmin(gap))
+    far = falsely[best] / other.size
+    frr = (same.size - accepted[best]) / same.size
+    return float((far + frr) / 2)
+
+
+def _distances(name: str, values: ArrayLike) -> Floats:
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or not (array >= 0.0).all():  # NaN is not >= 0
+        message = f"{name}: expected (n,) distances of 0 or more (infinity: not acquired), got {array.shape}"
+        if array.ndim == 1:
+            message += f" with {array[~(array >= 0.0)][0]}"
+        raise InvalidInputError(message)
+    return array
+
+
+def _finite_mean(values: Floats) -> float | None:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if finite.size else None

@@ -1,0 +1,71 @@
+"""The rendered frames that ship with the package: made-up people, for the demo and for timings.
+
+A folder a person holds ``KIND_N_ir.png`` and ``KIND_N_depth.png``, KIND being ``enroll``, ``probe`` or
+``print`` (a flat picture of the person held to the camera); ``camera.json`` beside the folders.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from faceid_fast.errors import SourceError
+from faceid_fast.frame import Frame
+from faceid_fast.sources.png import read_frame
+
+KINDS: Final = ("enroll", "probe", "print")
+_IMAGE_NAME: Final = re.compile(rf"({'|'.join(KINDS)})_(\d+)_ir\.png")
+
+
+@dataclass(frozen=True, slots=True)
+class Render:
+    """One rendered frame.
+
+    Attributes
+    ----------
+    person : a made-up name.
+    kind : one of `KINDS`.
+    number : counts frames of one person and kind.
+    infrared, depth, camera : files.
+    """
+
+    person: str
+    kind: str
+    number: int
+    infrared: Path
+    depth: Path
+    camera: Path
+
+    def read(self) -> Frame:
+        """Read the frame; `SourceError` if a file is missing or damaged."""
+        return read_frame(self.infrared, self.depth, self.camera)
+
+
+def bundled_renders() -> list[Render]:
+    """List the renders of this package by person, kind and number.
+
+    Raises
+    ------
+    SourceError
+        If there are none.
+    """
+    root = Path(str(resources.files("faceid_fast") / "demo_frames"))
+    found = [
+        Render(
+            person=image.parent.name,
+            kind=match[1],
+            number=int(match[2]),
+            infrared=image,
+            depth=image.with_name(image.name.replace("_ir.png", "_depth.png")),
+            camera=root / "camera.json",
+        )
+        for image in root.glob("*/*_ir.png")
+        if (match := _IMAGE_NAME.fullmatch(image.name))
+    ]
+    if not found:
+        message = f"{root}: expected the renders of this package, got none; reinstall faceid-fast"
+        raise SourceError(message)
+    return sorted(found, key=lambda render: (render.person, KINDS.index(render.kind), render.number))
