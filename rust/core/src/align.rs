@@ -18,6 +18,8 @@ const MAX_DISTANCE_MM: f32 = 1600.0;
 const RIVAL_MM: f32 = 250.0;
 /// A fit that scores less is not a face.
 const MIN_SCORE: f32 = 0.45;
+/// A fit that scores more is a face, wherever it is.
+const CONFIDENT_SCORE: f32 = 0.7;
 /// Faces turned further than this are refused, degrees.
 const MAX_YAW_DEG: f32 = 50.0;
 const MAX_PITCH_DEG: f32 = 40.0;
@@ -134,10 +136,8 @@ pub fn align(
                 continue;
             }
         };
-        let distance = fit.translation.z;
         let rival = found[at + 1..].iter().filter(|other| other.near_mm - candidate.near_mm < RIVAL_MM).any(|other| {
-            inspect(model, depth, intensity, camera, other)
-                .is_ok_and(|(second, _)| second.translation.z - distance < RIVAL_MM && (second.translation - fit.translation).norm() > 100.0)
+            inspect(model, depth, intensity, camera, other).is_ok_and(|(second, _)| is_rival(&fit, &second))
         });
         if rival {
             return Ok(Err(Refusal::SeveralFaces));
@@ -145,6 +145,14 @@ pub fn align(
         return Ok(finish(model, depth, camera, candidate, &fit, &patch));
     }
     Ok(Err(refusal))
+}
+
+/// Whether a second fit is another face at nearly the same distance.
+fn is_rival(first: &Fit, second: &Fit) -> bool {
+    let apart = second.translation - first.translation;
+    // A chest is round too: under the first face's chin only a confident fit counts.
+    let below = apart.y > 150.0 && apart.x.abs() < 150.0;
+    apart.z < RIVAL_MM && apart.norm() > 100.0 && (!below || second.score > CONFIDENT_SCORE)
 }
 
 /// Fits the head model to a candidate.
@@ -199,7 +207,7 @@ fn finish(
     // Brow to chin must be inside the frame.
     for y in [-25.0, 80.0] {
         let p = fit.rotation * Vector3::new(0.0, y, 0.0) + fit.translation;
-        let (u, v) = (camera.fx * p.x / p.z + camera.cx, camera.fy * p.y / p.z + camera.cy);
+        let (u, v) = camera.project(&p);
         if u < 0.0 || v < 0.0 || u >= depth.width() as f32 || v >= depth.height() as f32 {
             return Err(Refusal::CutOff);
         }
@@ -234,7 +242,7 @@ fn starts(candidate: &Candidate, camera: &Camera) -> Vec<Start> {
     let mut starts = Vec::with_capacity(27);
     for line in lines {
         let row = candidate.top + line * camera.fy / candidate.near_mm;
-        let eyes = Vector3::new((candidate.center - camera.cx) / camera.fx * z, (row - camera.cy) / camera.fy * z, z);
+        let eyes = camera.unproject(candidate.center, row, z);
         for yaw in START_YAWS_DEG.map(f32::to_radians) {
             for pitch in START_PITCHES_DEG.map(f32::to_radians) {
                 let forward = HEAD_RADIUS_MM * Vector3::new(-yaw.sin(), pitch.sin(), -yaw.cos() * pitch.cos());
@@ -274,9 +282,7 @@ fn surface(patch: &Patch) -> Vec<Vector3<f32>> {
         for column in patch.width / 4..patch.width * 3 / 4 {
             let z = patch.depth[row * patch.width + column];
             if z > 0.0 {
-                let x = (column as f32 - patch.camera.cx) / patch.camera.fx * z;
-                let y = (row as f32 - patch.camera.cy) / patch.camera.fy * z;
-                points.push(Vector3::new(x, y, z));
+                points.push(patch.camera.unproject(column as f32, row as f32, z));
             }
         }
     }

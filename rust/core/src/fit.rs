@@ -207,8 +207,8 @@ fn measure(
         if p.z <= 1.0 {
             continue;
         }
-        let inverse = 1.0 / p.z;
-        let d = usable.depth(camera.fx * p.x * inverse + camera.cx, camera.fy * p.y * inverse + camera.cy);
+        let (u, v) = camera.project(&p);
+        let d = usable.depth(u, v);
         if d > 0.0 {
             each(at, p, d);
         }

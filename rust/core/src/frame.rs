@@ -32,6 +32,21 @@ impl Camera {
         }
     }
 
+    /// Pixel (column, row) at which a point in front of the camera is seen.
+    #[inline]
+    #[must_use]
+    pub fn project(&self, point: &nalgebra::Vector3<f32>) -> (f32, f32) {
+        let inverse = 1.0 / point.z;
+        (self.fx * point.x * inverse + self.cx, self.fy * point.y * inverse + self.cy)
+    }
+
+    /// Point at depth `z_mm` that pixel (column, row) sees, millimetres.
+    #[inline]
+    #[must_use]
+    pub fn unproject(&self, column: f32, row: f32, z_mm: f32) -> nalgebra::Vector3<f32> {
+        nalgebra::Vector3::new((column - self.cx) / self.fx * z_mm, (row - self.cy) / self.fy * z_mm, z_mm)
+    }
+
     /// Millimetres covered by one pixel at depth `z_mm`.
     #[must_use]
     pub fn pixel_mm(&self, z_mm: f32) -> f32 {
@@ -106,14 +121,12 @@ impl<'a> DepthView<'a> {
     #[must_use]
     pub fn mm(&self, row: usize, column: usize) -> f32 {
         let at = row * self.width + column;
-        match self.samples {
+        let mm = match self.samples {
             DepthSamples::U16(samples) => f32::from(samples[at]) * self.mm_per_unit,
-            DepthSamples::F32(samples) => {
-                let mm = samples[at] * self.mm_per_unit;
-                // NaN fails the comparison, so it counts as missing too.
-                if mm > 0.0 && mm < f32::INFINITY { mm } else { 0.0 }
-            }
-        }
+            DepthSamples::F32(samples) => samples[at] * self.mm_per_unit,
+        };
+        // NaN fails the comparison, so it counts as missing too.
+        if mm > 0.0 && mm < f32::INFINITY { mm } else { 0.0 }
     }
 }
 

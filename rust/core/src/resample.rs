@@ -36,37 +36,71 @@ pub struct Maps {
     pub valid: Vec<bool>,
 }
 
-/// Cells of the patch that lie safely on one surface.
-fn solid(patch: &Patch) -> Vec<bool> {
+/// A rectangle of the patch's cells, end exclusive.
+#[derive(Clone, Copy)]
+struct Window {
+    top: usize,
+    left: usize,
+    bottom: usize,
+    right: usize,
+}
+
+/// Depth of a face in its own frame reaches from before the nose tip to behind the cheeks, millimetres.
+const FACE_DEPTH_MM: [f32; 2] = [-70.0, 90.0];
+
+/// The cells that can fall on the grid: the projection of the box around the face.
+fn window(patch: &Patch, rotation: &Matrix3<f32>, translation: &Vector3<f32>) -> Window {
+    let (mut low, mut high) = ([f32::INFINITY; 2], [f32::NEG_INFINITY; 2]);
+    let right_mm = GRID_LEFT_MM + GRID_WIDTH as f32 * GRID_STEP_MM;
+    let bottom_mm = GRID_TOP_MM + GRID_HEIGHT as f32 * GRID_STEP_MM;
+    for x in [GRID_LEFT_MM, right_mm] {
+        for y in [GRID_TOP_MM, bottom_mm] {
+            for z in FACE_DEPTH_MM {
+                let p = rotation * Vector3::new(x, y, z) + translation;
+                let (u, v) = patch.camera.project(&p);
+                low = [low[0].min(u), low[1].min(v)];
+                high = [high[0].max(u), high[1].max(v)];
+            }
+        }
+    }
+    let clamp = |value: f32, limit: usize| value.clamp(0.0, limit as f32) as usize;
+    Window {
+        left: clamp(low[0], patch.width),
+        top: clamp(low[1], patch.height),
+        right: clamp(high[0] + 2.0, patch.width),
+        bottom: clamp(high[1] + 2.0, patch.height),
+    }
+}
+
+/// Cells of the window that lie safely on one surface.
+fn solid(patch: &Patch, window: Window) -> Vec<bool> {
+    // Erosion looks two cells further than the window, tears one more.
+    let margin = ERODED_CELLS + 1;
+    let (top, left) = (window.top.saturating_sub(margin), window.left.saturating_sub(margin));
+    let (bottom, right) = ((window.bottom + margin).min(patch.height), (window.right + margin).min(patch.width));
     let (width, height) = (patch.width, patch.height);
     let mut keep: Vec<bool> = patch.depth.iter().map(|&z| z > 0.0).collect();
-    for row in 0..height {
-        for column in 0..width {
+    let torn = |z: f32, other: f32| other > 0.0 && z - other > TEAR_MM;
+    for row in top..bottom {
+        for column in left..right {
             let at = row * width + column;
             let z = patch.depth[at];
-            if z <= 0.0 {
-                continue;
-            }
-            let (r, c) = (row as isize, column as isize);
-            for (dr, dc) in [(-1, 0), (1, 0), (0, -1), (0, 1)] {
-                let other = patch.at(r + dr, c + dc);
-                if other > 0.0 && z - other > TEAR_MM {
-                    keep[at] = false;
-                }
-            }
+            keep[at] &= !((row > 0 && torn(z, patch.depth[at - width]))
+                || (row + 1 < height && torn(z, patch.depth[at + width]))
+                || (column > 0 && torn(z, patch.depth[at - 1]))
+                || (column + 1 < width && torn(z, patch.depth[at + 1])));
         }
     }
     for _ in 0..ERODED_CELLS {
         let before = keep.clone();
-        for row in 0..height {
-            for column in 0..width {
+        for row in top..bottom {
+            for column in left..right {
                 let at = row * width + column;
                 // The patch's own edge is not a hole.
-                let hole = (row > 0 && !before[at - width])
-                    || (row + 1 < height && !before[at + width])
-                    || (column > 0 && !before[at - 1])
-                    || (column + 1 < width && !before[at + 1]);
-                keep[at] &= !hole;
+                keep[at] &= (row == 0 || before[at - width])
+                    & (row + 1 == height || before[at + width])
+                    & (column == 0 || before[at - 1])
+                    & (column + 1 == width || before[at + 1]);
             }
         }
     }
@@ -85,14 +119,15 @@ struct Corner {
 /// Draws the patch on the grid as seen from the front of the face.
 #[must_use]
 pub fn draw(patch: &Patch, rotation: &Matrix3<f32>, translation: &Vector3<f32>) -> Maps {
-    let keep = solid(patch);
+    let window = window(patch, rotation, translation);
+    let keep = solid(patch, window);
     let back = rotation.transpose();
     let camera = &patch.camera;
     let outside = Corner { x: f32::NAN, y: 0.0, z: 0.0, light: 0.0 };
     let mut corners = vec![outside; patch.depth.len()];
-    for row in 0..patch.height {
+    for row in window.top..window.bottom {
         let ray_y = (row as f32 - camera.cy) / camera.fy;
-        for column in 0..patch.width {
+        for column in window.left..window.right {
             let at = row * patch.width + column;
             if !keep[at] {
                 continue;
@@ -110,8 +145,8 @@ pub fn draw(patch: &Patch, rotation: &Matrix3<f32>, translation: &Vector3<f32>) 
     }
     let mut maps =
         Maps { depth: vec![f32::INFINITY; CELLS], intensity: vec![0.0; CELLS], valid: vec![false; CELLS] };
-    for row in 1..patch.height {
-        for column in 1..patch.width {
+    for row in window.top + 1..window.bottom {
+        for column in window.left + 1..window.right {
             let at = row * patch.width + column;
             let quad = [at - patch.width - 1, at - patch.width, at - 1, at];
             let [a, b, c, d] = quad.map(|k| corners[k]);
