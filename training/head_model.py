@@ -23,7 +23,7 @@ from training.ict import DEFAULT_PATH, ParametricHead, normals_of
 from training.models_manifest import record_model
 
 POINT_SPACING_MM = 7.5  # about 500 points: denser ones add cost, not accuracy
-COMPONENTS = 64
+COMPONENTS = 48
 SAMPLES = 4000
 TEMPLATE_SAMPLES = 200
 SEED = 20260
