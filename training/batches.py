@@ -32,7 +32,7 @@ class TensorSet:
         return len(self.identities)
 
     def subset(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> TensorSet:
-        """The rows that a mask or an index array chooses."""
+        """Take the rows that a mask or an index array chooses."""
         return TensorSet(self.tensors[chosen], self.identities[chosen], self.clusters[chosen])
 
 

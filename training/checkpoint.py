@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import keras
@@ -21,7 +20,7 @@ def save_checkpoint(
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
         np.savez(file, step=step, best_score=best_score, **content)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def restore_checkpoint(
@@ -49,4 +48,4 @@ def save_network(path: Path, network: keras.Model) -> None:
     """Save a network as ``.keras``; the file appears whole or not at all."""
     partial = path.with_name(f"{path.stem}.partial.keras")
     network.save(partial)
-    os.replace(partial, path)
+    partial.replace(path)

@@ -93,7 +93,7 @@ def all_pairs(embeddings: Floats, held: TensorSet) -> Pairs:
 
 
 def threshold_at_far(impostor: Floats, far: float) -> float | None:
-    """The largest threshold that accepts (``distance <= threshold``) at most a share of impostors.
+    """Find the largest threshold that accepts (``distance <= threshold``) at most a share of impostors.
 
     None where there are fewer than 1 / far pairs. Always below the first distance that must be
     refused, whatever the ties.
@@ -143,7 +143,7 @@ def measure(pairs: Pairs) -> Figures:
 
 
 def choose_threshold(pairs: Pairs) -> float:
-    """The default threshold of the shipped model, from rendered validation pairs alone.
+    """Set the default threshold of the shipped model, from rendered validation pairs alone.
 
     The largest distance at which at most one in a thousand pairs of *look-alikes* is accepted,
     and never more than 0.6. Look-alikes, because rendered strangers lie much farther apart than
@@ -156,11 +156,11 @@ def choose_threshold(pairs: Pairs) -> float:
     if threshold is None:
         # Too few pairs to know (a smoke run): nothing that was seen is accepted.
         threshold = float(np.min(impostor)) - 1e-4
-    return float(np.floor(np.clip(threshold, 0.0, THRESHOLD_CAP) * 1e4) / 1e4)
+    return float(np.floor(np.clip(threshold, 1e-3, THRESHOLD_CAP) * 1e4) / 1e4)
 
 
 def report(pairs: Pairs, threshold: float) -> dict[str, float | int | None]:
-    """The figures and the rates at a threshold, as JSON."""
+    """Collect the figures and the rates at a threshold, as JSON."""
     rates: dict[str, float | int | None] = {
         "threshold": threshold,
         "far": float(np.mean(pairs.impostor <= threshold)),

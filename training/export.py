@@ -28,7 +28,7 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from faceid_fast.face import GRID_STEP_MM, HEAD_MODEL, PREPROCESSING_ID
+from faceid_fast.embed import BUNDLED_MODEL, CONTRACT_KEY, ModelContract, served_preprocessing
 from training.batches import TensorSet, load_split
 from training.evaluate import THRESHOLD_CAP, THRESHOLD_FAR, all_pairs, choose_threshold, embed, report
 from training.model import OUTPUT_NAME
@@ -36,9 +36,6 @@ from training.models_manifest import record_model
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "python" / "faceid_fast" / "models"
-MODEL_FILE = "faceid.onnx"
-CONTRACT_KEY = "faceid_fast.contract"
-SCHEMA_VERSION = 1
 OPSET = 15
 PARITY_TOLERANCE = 1e-5
 
@@ -52,13 +49,13 @@ class Exported:
     Attributes
     ----------
     path : the ONNX file.
-    contract : content of its metadata.
+    contract : what its metadata says.
     parity : largest absolute difference from Keras, over several batch sizes.
     latency_ms : median of one input on one thread.
     """
 
     path: Path
-    contract: dict[str, Any]
+    contract: ModelContract
     parity: float
     latency_ms: float
 
@@ -144,7 +141,7 @@ def check_parity(network: keras.Model, path: Path, tensors: Floats) -> float:
 
 
 def open_session(path: Path) -> onnxruntime.InferenceSession:
-    """A session as the package opens it: one thread, no spinning, all optimisations."""
+    """Open a session as the package opens it: one thread, no spinning, all optimisations."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -165,47 +162,40 @@ def measure_latency(path: Path, repeats: int = 200) -> float:
     return statistics.median(seconds) * 1e3
 
 
-def read_contract(path: Path) -> dict[str, Any]:
-    """The contract in a model file's metadata."""
+def read_contract(path: Path) -> ModelContract:
+    """Read the contract in a model file's metadata."""
     entries = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
-    contract: dict[str, Any] = json.loads(entries[CONTRACT_KEY])
-    return contract
+    return ModelContract.from_json(entries[CONTRACT_KEY])
 
 
 def _contract(
     network: keras.Model, path: Path, threshold: float, calibration: dict[str, Any]
-) -> dict[str, Any]:
+) -> ModelContract:
     session = open_session(path)
-    head_model = (MODELS / HEAD_MODEL).read_bytes()
     weights = hashlib.sha256(b"".join(np.asarray(w).tobytes() for w in network.weights))
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "model_id": f"faceid-squeezenet-{weights.hexdigest()[:12]}",
-        "input_shape": list(network.input_shape[1:]),
-        "input_name": session.get_inputs()[0].name,
-        "output_name": session.get_outputs()[0].name,
-        "channels": ["depth", "intensity"],
-        "preprocessing": {
-            "id": PREPROCESSING_ID,
-            "head_model_sha256": hashlib.sha256(head_model).hexdigest(),
-            "grid_step_mm": GRID_STEP_MM,
-        },
-        "embedding_size": network.output_shape[-1],
-        "metric": "euclidean",
-        "threshold": threshold,
-        "training_commit": training_commit(),
-        "calibration": calibration,
-    }
+    contract = ModelContract(
+        model_id=f"faceid-squeezenet-{weights.hexdigest()[:12]}",
+        input_name=session.get_inputs()[0].name,
+        output_name=session.get_outputs()[0].name,
+        threshold=threshold,
+        training_commit=training_commit(),
+        calibration=calibration,
+        preprocessing=served_preprocessing(),
+        input_shape=network.input_shape[1:],
+        embedding_size=network.output_shape[-1],
+    )
+    contract.check()
+    return contract
 
 
-def _write_contract(path: Path, contract: dict[str, Any]) -> None:
+def _write_contract(path: Path, contract: ModelContract) -> None:
     model = onnx.load(path)
-    onnx.helper.set_model_props(model, {CONTRACT_KEY: json.dumps(contract, sort_keys=True)})
+    onnx.helper.set_model_props(model, {CONTRACT_KEY: contract.to_json()})
     onnx.save(model, path)
 
 
 def training_commit() -> str:
-    """The commit of this repository, marked ``-dirty`` where the training code differs from it."""
+    """Name the commit of this repository, marked ``-dirty`` where the training code differs from it."""
 
     def git(*arguments: str) -> str:
         command = ("git", "-C", str(ROOT), *arguments)
@@ -220,7 +210,7 @@ def training_commit() -> str:
 
 def ship(path: Path) -> str:
     """Copy a model into the package and pin it there; return its SHA-256."""
-    target = MODELS / MODEL_FILE
+    target = MODELS / BUNDLED_MODEL
     shutil.copyfile(path, target)
     return record_model(target)
 
@@ -236,11 +226,11 @@ def main() -> None:
     arguments = parser.parse_args()
     _, held = load_split(arguments.data)
     config = json.loads((arguments.run / "config.json").read_text())
-    done = export(load_best(arguments.run), held, arguments.run / MODEL_FILE, config)
-    summary = {"parity": done.parity, "latency_ms": round(done.latency_ms, 3), **done.contract}
-    print(json.dumps(summary, indent=2))  # noqa: T201
+    done = export(load_best(arguments.run), held, arguments.run / BUNDLED_MODEL, config)
+    print(done.contract.to_json())  # noqa: T201
+    print(f"parity {done.parity:.1e}, one input on one thread {done.latency_ms:.2f} ms")  # noqa: T201
     if arguments.ship:
-        print(f"{MODELS / MODEL_FILE}  sha256 {ship(done.path)}")  # noqa: T201
+        print(f"{MODELS / BUNDLED_MODEL}  sha256 {ship(done.path)}")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ def margin_contrastive(
 
 
 def main_loss(config: LossConfig) -> Loss:
-    """The loss of the first part of the training."""
+    """Choose the loss of the first part of the training."""
     if config.name == "infonce":
         return lambda z, y: info_nce(z, y, config.temperature)
     if config.name == "margin":
@@ -97,7 +97,7 @@ def main_loss(config: LossConfig) -> Loss:
 
 
 def fine_tune_loss(config: LossConfig) -> Loss:
-    """The loss of the last part: active margin pairs, with a little InfoNCE to keep the spread."""
+    """Choose that of the last part: active margin pairs, and a little InfoNCE to keep the spread."""
     return lambda z, y: (
         margin_contrastive(z, y, config.margin, active_only=True)
         + config.fine_tune_infonce * info_nce(z, y, config.temperature)

@@ -102,7 +102,7 @@ class Trainer:
         self._fine_tune = tf.function(self._step_with(fine_tune_loss(config.loss)))
 
     def phase(self, step: int) -> str:
-        """The loss that a step uses."""
+        """Name the loss that a step uses."""
         return "fine-tune" if step >= self.config.fine_tune_start else self.config.loss.name
 
     def step(self, number: int, tensors: Any, identities: Any) -> tf.Tensor:
@@ -177,7 +177,7 @@ def train(data: TensorSet, held: TensorSet, out: Path, config: TrainConfig) -> F
 
 
 def load_best(run: Path) -> keras.Model:
-    """The best network of a run."""
+    """Load the best network of a run."""
     return keras.models.load_model(run / "best.keras")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -15,6 +16,7 @@ for module in ("tensorflow", "tf2onnx", "onnx"):
 
 import keras  # noqa: E402
 
+from faceid_fast.embed import Embedder  # noqa: E402
 from training import export as exporter  # noqa: E402
 from training.batches import TensorSet  # noqa: E402
 from training.model import NetworkConfig, build_network  # noqa: E402
@@ -50,17 +52,20 @@ def test_parity_and_contract(held: TensorSet, tmp_path: Path, *, conv_batch_norm
     assert done.parity <= 1e-5
     contract = exporter.read_contract(done.path)
     assert contract == done.contract
-    assert contract["schema_version"] == 1
-    assert contract["input_shape"] == [2, 72, 64]
-    assert contract["input_name"] == "tensor"
-    assert contract["output_name"] == "embedding"
-    assert contract["channels"] == ["depth", "intensity"]
-    assert contract["embedding_size"] == 128
-    assert contract["metric"] == "euclidean"
-    assert 0.0 <= contract["threshold"] <= 0.6
-    assert contract["preprocessing"]["id"] == exporter.PREPROCESSING_ID
-    assert len(contract["preprocessing"]["head_model_sha256"]) == 64
-    assert contract["calibration"]["n_identities"] == 20
+    assert contract.input_shape == (2, 72, 64)
+    assert (contract.input_name, contract.output_name) == ("tensor", "embedding")
+    assert contract.embedding_size == 128
+    assert 0.0 < contract.threshold <= 0.6
+    assert contract.calibration["n_identities"] == 20
+
+
+def test_the_package_loads_what_training_exports(held: TensorSet, tmp_path: Path) -> None:
+    network = _network()
+    done = exporter.export(network, held, tmp_path / "model.onnx", {})
+    digest = hashlib.sha256(done.path.read_bytes()).hexdigest()
+    tensors = held.tensors[:5].astype(np.float32)
+    theirs = Embedder(done.path, sha256=digest).embed(tensors)
+    np.testing.assert_allclose(theirs, np.asarray(network(tensors)), atol=1e-5)
 
 
 def test_rows_are_unit_vectors_whatever_the_batch(tmp_path: Path) -> None:
