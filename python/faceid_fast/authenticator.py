@@ -237,7 +237,9 @@ class Authenticator:
         clock.lap("embed")
         return vector
 
-    def _judge(self, identity: str | None, distance: float, clock: _Clock, *, claimed: bool = True) -> Decision:
+    def _judge(
+        self, identity: str | None, distance: float, clock: _Clock, *, claimed: bool = True
+    ) -> Decision:
         """Accept iff the distance says so."""
         if identity is not None and accepts(distance, self._threshold):
             return self._decision(Outcome.ACCEPTED, identity, distance, (), clock)
@@ -317,7 +319,7 @@ _creating_default = threading.Lock()
 
 def default_authenticator() -> Authenticator:
     """Return the authenticator behind the module-level functions: in memory, made at first use."""
-    global _default  # noqa: PLW0603  # one per process is what it is for
+    global _default  # one per process is what it is for
     with _creating_default:
         if _default is None:
             _default = Authenticator()

@@ -200,11 +200,11 @@ class Embedder:
             If the file is missing or not the recorded one.
         """
         embedder = Embedder.__new__(Embedder)
-        embedder._load(read_bundled_model(BUNDLED_MODEL), f"models/{BUNDLED_MODEL}")  # noqa: SLF001
+        embedder._load(read_bundled_model(BUNDLED_MODEL), f"models/{BUNDLED_MODEL}")
         return embedder
 
     def _load(self, content: bytes, name: str) -> None:
-        import onnxruntime  # noqa: PLC0415  # heavy: only once a model is used
+        import onnxruntime  # heavy: only once a model is used
 
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
@@ -283,7 +283,9 @@ class Embedder:
         vectors = np.asarray(raw)
         wanted = (len(batch), self._contract.embedding_size)
         if vectors.shape != wanted or vectors.dtype != np.float32:
-            message = f"{self._name}: expected embeddings float32 {wanted}, got {vectors.dtype} {vectors.shape}"
+            message = (
+                f"{self._name}: expected embeddings float32 {wanted}, got {vectors.dtype} {vectors.shape}"
+            )
             raise ModelError(message)
         norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
         if not (np.isfinite(norms).all() and (norms >= _MIN_NORM).all()):
@@ -311,7 +313,9 @@ def _check_graph(session: onnxruntime.InferenceSession, contract: ModelContract)
             want == got for want, got in zip(shape, given[1:], strict=True) if isinstance(got, int)
         )
         if not fits or isinstance(given[0], int):
-            message = f"graph {kind} {name!r}: expected the shape (batch, {shape}) with any batch, got {given}"
+            message = (
+                f"graph {kind} {name!r}: expected the shape (batch, {shape}) with any batch, got {given}"
+            )
             raise ModelContractError(message)
 
 

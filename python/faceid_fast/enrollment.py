@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .outcome import Outcome
 
 POSES: Final = ("frontal", "left", "right", "up", "down")
-"""Poses that together cover how people hold their heads: seen by the camera, so "left" is the left of the image."""
+"""Together they cover how people hold their heads; as the camera sees it: "left" is the image's left."""
 TURNED_DEG: Final = 10.0
 """From here on a head counts as turned; a person told to look straight stays well within it."""
 

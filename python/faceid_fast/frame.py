@@ -106,7 +106,7 @@ class Frame:
         else:
             name, image = "infrared", _owned("infrared", infrared, "(H, W)", _INFRARED_DTYPES)
         height, width = image.shape[:2]
-        if not (MIN_SIDE_PX <= min(height, width) and max(height, width) <= MAX_SIDE_PX):
+        if min(height, width) < MIN_SIDE_PX or max(height, width) > MAX_SIDE_PX:
             message = (
                 f"{name}: expected {MIN_SIDE_PX} to {MAX_SIDE_PX} pixels a side, "
                 f"got (height, width) = {(height, width)}"
@@ -137,6 +137,13 @@ class Frame:
     def shape(self) -> tuple[int, int]:
         """(height, width) in pixels."""
         return self.depth.shape[0], self.depth.shape[1]
+
+    @property
+    def picture(self) -> NDArray[Any]:
+        """The image, whichever it is: `color` (H, W, 3) or `infrared` (H, W)."""
+        picture = self.infrared if self.color is None else self.color
+        assert picture is not None  # noqa: S101  # the constructor takes exactly one
+        return picture
 
     def __repr__(self) -> str:
         """Describe the frame without its content: frames show people."""

@@ -68,7 +68,7 @@ def _match(rng: np.random.Generator, size: int, repeats: int) -> dict[str, Any]:
 
 def _unit(rng: np.random.Generator, count: int) -> NDArray[np.float32]:
     vectors = rng.standard_normal((count, DIMENSIONS))
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
 def _microseconds(call: Callable[[], object]) -> float:

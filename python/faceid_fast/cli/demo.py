@@ -174,7 +174,9 @@ def _summary(screen: Console, attempts: list[Attempt], failed: list[Attempt], ou
 
 def _attempt_tile(aligner: FaceAligner, attempt: Attempt) -> Tile:
     own = attempt.claims.get(attempt.look.person)
-    others = [d.distance for p, d in attempt.claims.items() if p != attempt.look.person and d.distance is not None]
+    others = [
+        d.distance for p, d in attempt.claims.items() if p != attempt.look.person and d.distance is not None
+    ]
     if own is None or own.distance is None:
         caption = str(attempt.identified.outcome)
     else:

@@ -70,7 +70,9 @@ def evaluate(
 
 
 def _table(report: Report) -> Table:
-    table = Table(title=f"{report.people} people, {report.captures} captures, threshold {report.threshold:.3f}")
+    table = Table(
+        title=f"{report.people} people, {report.captures} captures, threshold {report.threshold:.3f}"
+    )
     table.add_column("protocol")
     columns = ["EER", *(f"TAR at FAR {key}" for key in REPORTED_FARS)]
     columns += ["FAR", "FRR", "genuine", "impostor", "not acquired", "pairs"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
@@ -14,19 +14,16 @@ from faceid_fast.cli.doctor import doctor
 from faceid_fast.cli.evaluate import evaluate
 from faceid_fast.errors import FaceIDError
 
-if TYPE_CHECKING:
-    from click import Context
-
 ERROR: Final = 2
 
 
 class OneLineErrors(TyperGroup):
     """Ends with one line on stderr where this package refuses something; bugs keep their traceback."""
 
-    def invoke(self, ctx: Context) -> Any:  # noqa: ANN401  # as the base class says
+    def invoke(self, ctx: Any) -> Any:  # the base class's; whose click it is differs
         """Run the verb."""
         try:
-            return super().invoke(ctx)  # type: ignore[arg-type, unused-ignore]  # typer brings its own click
+            return super().invoke(ctx)
         except FaceIDError as error:
             typer.echo(f"error: {' '.join(str(error).split())}", err=True)
             raise typer.Exit(ERROR) from error
@@ -41,7 +38,7 @@ app = typer.Typer(
 )
 
 
-def _show_version(asked: bool) -> None:  # noqa: FBT001  # typer's callback
+def _show_version(asked: bool) -> None:
     if asked:
         typer.echo(f"faceid-fast {faceid_fast.__version__}")
         raise typer.Exit

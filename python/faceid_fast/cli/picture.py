@@ -40,8 +40,7 @@ class Tile:
 
 def tile_of(frame: Frame, look: FaceCrop | NoFace, caption: str, *, accepted: bool | None) -> Tile:
     """Cut the face out of a frame; the whole frame where no face was found."""
-    image: NDArray[Any] | None = frame.infrared if frame.color is None else frame.color[..., ::-1]
-    part = np.asarray(image)
+    part = frame.picture if frame.color is None else frame.picture[..., ::-1]  # OpenCV's BGR
     if not isinstance(look, NoFace):
         top, left, bottom, right = look.region
         cut = part[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
@@ -82,9 +81,10 @@ def write_picture(picture: Pixels, path: Path) -> None:
         If the file cannot be written.
     """
     encoded, content = cv2.imencode(".png", picture)
+    if not encoded:
+        message = f"--out: {path}: the picture could not be encoded"
+        raise InvalidInputError(message)
     try:
-        if not encoded:
-            raise OSError(0, "not encodable")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.tobytes())
     except OSError as error:

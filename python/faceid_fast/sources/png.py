@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -118,10 +119,26 @@ def _check_png(content: bytes, path: Path) -> tuple[int, int, int, int]:
     if not content.startswith(_SIGNATURE):
         message = f"{path}: expected a PNG file, got something else"
         raise SourceError(message)
-    at = len(_SIGNATURE)
-    size: tuple[int, int, int, int] | None = None
-    pixels = bytearray()
-    kind = b""
+    chunks = _chunks(content, path)
+    width, height, bits, channels = _check_header(*next(chunks), path)
+    inflate = zlib.decompressobj()
+    wanted = height * (1 + width * channels * bits // 8)  # one filter byte a row
+    try:
+        pixels = inflate.decompress(b"".join(body for kind, body in chunks if kind == b"IDAT"), wanted + 1)
+    except zlib.error as error:
+        message = f"{path}: damaged: {error}"
+        raise SourceError(message) from error
+    if len(pixels) < wanted:
+        raise _truncated(path)
+    if len(pixels) > wanted:
+        message = f"{path}: damaged: more pixels than its header says"
+        raise SourceError(message)
+    return width, height, bits, channels
+
+
+def _chunks(content: bytes, path: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Yield kind and body of each chunk up to the last, every checksum checked."""
+    at, kind = len(_SIGNATURE), b""
     while kind != b"IEND":
         if at + 12 > len(content):
             raise _truncated(path)
@@ -130,31 +147,11 @@ def _check_png(content: bytes, path: Path) -> tuple[int, int, int, int]:
         if end > len(content):
             raise _truncated(path)
         body = content[at + 8 : end - 4]
-        (crc,) = struct.unpack_from(">I", content, end - 4)
-        if zlib.crc32(kind + body) != crc:
+        if zlib.crc32(kind + body) != struct.unpack_from(">I", content, end - 4)[0]:
             message = f"{path}: damaged: wrong checksum in chunk {kind!a}"
             raise SourceError(message)
-        if size is None:
-            size = _check_header(kind, body, path)
-        elif kind == b"IDAT":
-            pixels += body
+        yield kind, body
         at = end
-    if size is None:  # an IEND right after the signature
-        raise _truncated(path)
-    width, height, bits, channels = size
-    wanted = height * (1 + width * channels * bits // 8)  # one filter byte a row
-    inflate = zlib.decompressobj()
-    try:
-        got = len(inflate.decompress(bytes(pixels), wanted + 1))
-    except zlib.error as error:
-        message = f"{path}: damaged: {error}"
-        raise SourceError(message) from error
-    if got < wanted:
-        raise _truncated(path)
-    if got > wanted:
-        message = f"{path}: damaged: more pixels than its header says"
-        raise SourceError(message)
-    return size
 
 
 def _check_header(kind: bytes, body: bytes, path: Path) -> tuple[int, int, int, int]:
