@@ -1,0 +1,311 @@
+"""Renders of heads as a depth camera sees them, with their ground truth.
+
+``python -m training.render --sheet FILE`` draws a contact sheet to look at.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.appearance import Rng
+from training.backdrop import composite, hall, room_wall
+from training.ict import DEFAULT_PATH, ParametricHead
+from training.person import Identity, Light, Studio
+from training.raster import Camera, Pose, rotation_of
+from training.sensor import (
+    Scene,
+    StructuredLight,
+    TimeOfFlight,
+    color_picture,
+    structured_light,
+    time_of_flight,
+)
+
+Floats = NDArray[np.float32]
+KINECT_V2_FOCAL_PX = 365.0
+SUPERSAMPLING = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Capture:
+    """One capture and the truth about it.
+
+    Attributes
+    ----------
+    depth_mm : (H, W) uint16, 0 = no reading.
+    infrared : (H, W) uint16, or None; color : (H, W, 3) uint8 sRGB, or None.
+    camera : the intrinsics a user of the capture is told.
+    rotation (3, 3), translation_mm (3,) : face frame to camera frame.
+    eye_midpoint_mm : (3,) midpoint of this head's outer eye corners, camera frame.
+    identity_weights (100,), expression (53,) : of the parametric head.
+    yaw_deg, pitch_deg, roll_deg : signs as in `training.raster.Pose`.
+    """
+
+    depth_mm: NDArray[np.uint16]
+    infrared: NDArray[np.uint16] | None
+    color: NDArray[np.uint8] | None
+    camera: Camera
+    rotation: NDArray[np.float64]
+    translation_mm: NDArray[np.float64]
+    eye_midpoint_mm: NDArray[np.float64]
+    identity_weights: Floats
+    expression: Floats
+    yaw_deg: float
+    pitch_deg: float
+    roll_deg: float
+
+    @property
+    def distance_mm(self) -> float:
+        """Distance of the eye midpoint from the camera's plane."""
+        return float(self.eye_midpoint_mm[2])
+
+
+@dataclass(frozen=True)
+class PoseRange:
+    """Ranges of pose, degrees and millimetres: normal where a mean and deviation stand, else uniform."""
+
+    yaw_deviation: float = 15.0
+    yaw_limit: float = 38.0
+    pitch_mean: float = 8.0
+    pitch_deviation: float = 12.0
+    pitch_limits: tuple[float, float] = (-25.0, 35.0)
+    roll_deviation: float = 6.0
+    distance_mm: tuple[float, float] = (700.0, 1080.0)
+
+    def angles(self, rng: Rng) -> tuple[float, float, float]:
+        """Draw yaw, pitch and roll."""
+        yaw = np.clip(rng.normal(0, self.yaw_deviation), -self.yaw_limit, self.yaw_limit)
+        pitch = np.clip(rng.normal(self.pitch_mean, self.pitch_deviation), *self.pitch_limits)
+        return float(yaw), float(pitch), float(np.clip(rng.normal(0, self.roll_deviation), -18, 18))
+
+
+def random_expression(rng: Rng, head: ParametricHead) -> Floats:
+    """Draw expression weights (53,): mostly mild and mixed, mouths open and eyes shut now and then."""
+    weights = np.zeros(head.expression_count, np.float32)
+    if rng.random() < 0.8:
+        chosen = rng.choice(head.expression_count, int(rng.integers(1, 7)), replace=False)
+        weights[chosen] = rng.uniform(0.0, 0.8, len(chosen))
+
+    def both(name: str, value: float) -> None:
+        for side in ("_L", "_R"):
+            weights[head.expression_index(name + side)] = value
+
+    if rng.random() < 0.3:
+        weights[head.expression_index("jawOpen")] = rng.uniform(0.0, 1.0)
+    if rng.random() < 0.15:
+        both("eyeBlink", float(rng.uniform(0.5, 1.0)))
+    if rng.random() < 0.15:
+        both("mouthSmile", float(rng.uniform(0.2, 1.0)))
+    return weights
+
+
+def infrared_light(rng: Rng, reach_mm: float = 80.0) -> Light:
+    """Draw an illuminator beside the camera."""
+    angle, reach = rng.uniform(0, 2 * np.pi), reach_mm * np.sqrt(rng.random())
+    position = np.float32([reach * np.cos(angle), 0.6 * reach * np.sin(angle), rng.uniform(-10, 10)])
+    return Light(position, float(rng.uniform(0.0, 0.05)), True, np.ones(3, np.float32))
+
+
+def room_lights(rng: Rng) -> tuple[Light, ...]:
+    """Ambient light from a random direction, warm or cool."""
+    direction = np.float32([rng.normal(0, 1.2), rng.normal(-0.7, 0.6), rng.uniform(-1.2, 0.2)])
+    direction /= np.linalg.norm(direction)
+    warmth = rng.normal(0, 0.1)
+    tint = np.float32([1 + warmth, 1.0, 1 - warmth])
+    # Three metres from a head about one metre away.
+    position = np.float32([0, 0, 900]) + 3000 * direction
+    return (Light(position, float(rng.uniform(0.25, 1.2)), False, tint),)
+
+
+def head_crop(rng: Rng, distance_mm: float) -> tuple[Camera, tuple[float, float]]:
+    """A square-ish Kinect v2 crop around a head, and where the face frame's origin falls in it (pixels)."""
+    per_mm = KINECT_V2_FOCAL_PX / distance_mm
+    height = int(np.clip(rng.normal(305, 16) * per_mm, 82, 158))
+    width = int(np.clip(height * rng.normal(0.97, 0.03), 82, 158))
+    origin = width * rng.normal(0.5, 0.05), height * rng.normal(0.40, 0.045)
+    camera = Camera(
+        KINECT_V2_FOCAL_PX, KINECT_V2_FOCAL_PX, 0.5 * (width - 1), 0.5 * (height - 1), width, height
+    )
+    return camera, origin
+
+
+def render_head(
+    rng: Rng,
+    studio: Studio,
+    identity: Identity,
+    expression: Floats,
+    pose: Pose,
+    camera: Camera,
+    *,
+    sensor: TimeOfFlight | StructuredLight | None = None,
+    modality: str = "infrared",
+    background: str = "hall",
+    hidden_offset_px: tuple[float, float] = (0.0, 0.0),
+) -> Capture:
+    """Render one person.
+
+    Parameters
+    ----------
+    pose, camera : where the head is, and what sees it, in the frame a user of the capture assumes.
+    sensor : ranges of the sensor's errors; None for time of flight.
+    modality : "infrared", "color" or "both".
+    background : "hall" (far, dark, cluttered), "wall" or "none".
+    hidden_offset_px : how far the crop's true principal point is from ``camera``'s: crops whose place in
+        the frame was not recorded are seen slightly from the side.
+    """
+    sensor = sensor or TimeOfFlight()
+    dx, dy = hidden_offset_px
+    true_camera = replace(camera, cx=camera.cx + dx, cy=camera.cy + dy)
+    true_pose = _seen_from(pose, camera, true_camera)
+    fine = true_camera.supersampled(SUPERSAMPLING)
+    lamp = infrared_light(rng)
+    lamps = room_lights(rng) if modality != "infrared" else ()
+    scene, middle = studio.shoot(rng, identity, expression, true_pose, fine, lamp, lamps)
+    depth_of_head = float(true_pose.translation[2])
+    with_color = modality != "infrared"
+    if background == "hall":
+        scene = composite(scene, hall(rng, fine, depth_of_head, with_color=with_color))
+    elif background == "wall":
+        scene = composite(scene, room_wall(rng, fine, depth_of_head, with_color=with_color))
+    depth, infrared, color = expose(rng, scene, SUPERSAMPLING, sensor, camera.fx, modality)
+
+    pixel = true_camera.project(middle)[0]
+    # The same pixel and depth, back-projected with the assumed principal point.
+    midpoint = np.array(
+        [(pixel[0] - camera.cx) / camera.fx * middle[2], (pixel[1] - camera.cy) / camera.fy * middle[2], middle[2]]
+    )
+    return Capture(
+        depth_mm=depth,
+        infrared=infrared,
+        color=color,
+        camera=camera,
+        rotation=pose.rotation,
+        translation_mm=pose.translation,
+        eye_midpoint_mm=midpoint,
+        identity_weights=identity.weights,
+        expression=np.asarray(expression, np.float32),
+        yaw_deg=pose.yaw_deg,
+        pitch_deg=pose.pitch_deg,
+        roll_deg=pose.roll_deg,
+    )
+
+
+def _seen_from(pose: Pose, assumed: Camera, true: Camera) -> Pose:
+    """Pose in the true camera frame of what looks like ``pose`` through the assumed camera."""
+    if (assumed.cx, assumed.cy) == (true.cx, true.cy):
+        return pose
+    t = pose.translation
+    pixel = assumed.project(t)[0]
+    moved = np.array([(pixel[0] - true.cx) / true.fx, (pixel[1] - true.cy) / true.fy, 1.0]) * t[2]
+    # Turn the head with its line of sight, so that it shows the camera the same side.
+    yaw = np.degrees(np.arctan2(t[0], t[2]) - np.arctan2(moved[0], moved[2]))
+    pitch = np.degrees(np.arctan2(moved[1], moved[2]) - np.arctan2(t[1], t[2]))
+    return Pose(
+        pose.yaw_deg - float(-yaw), pose.pitch_deg + float(-pitch), pose.roll_deg, tuple(map(float, moved))
+    )
+
+
+def expose(
+    rng: Rng,
+    scene: Scene,
+    factor: int,
+    sensor: TimeOfFlight | StructuredLight,
+    focal_px: float,
+    modality: str,
+) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None, NDArray[np.uint8] | None]:
+    """Depth, infrared and colour of an ideal scene as ``sensor`` delivers them."""
+    if isinstance(sensor, TimeOfFlight):
+        depth, infrared = time_of_flight(rng, scene, factor, sensor)
+    else:
+        depth, infrared = structured_light(rng, scene, factor, sensor, focal_px)
+    color = color_picture(rng, scene, factor) if modality != "infrared" else None
+    return depth, (infrared if modality != "color" else None), color
+
+
+def render_crop(
+    rng: Rng,
+    studio: Studio,
+    identity: Identity,
+    *,
+    poses: PoseRange | None = None,
+    modality: str = "infrared",
+    hidden_offset_deviation_px: float = 20.0,
+) -> Capture:
+    """Render one Kinect v2 head crop with everything but the identity drawn at random."""
+    poses = poses or PoseRange()
+    yaw, pitch, roll = poses.angles(rng)
+    distance = float(rng.uniform(*poses.distance_mm))
+    camera, (u, v) = head_crop(rng, distance)
+    x, y = (u - camera.cx) / camera.fx * distance, (v - camera.cy) / camera.fy * distance
+    dx, dy = rng.normal(0, hidden_offset_deviation_px, 2)
+    return render_head(
+        rng,
+        studio,
+        identity,
+        random_expression(rng, studio.head),
+        Pose(yaw, pitch, roll, (float(x), float(y), distance)),
+        camera,
+        modality=modality,
+        background="hall" if rng.random() < 0.75 else "wall",
+        hidden_offset_px=(float(dx), float(dy)),
+    )
+
+
+def panel(capture: Capture, side: int = 160) -> NDArray[np.uint8]:
+    """Infrared or colour, depth within 120 mm of the face, and the depth's relief, (3 * side, side, 3) BGR."""
+    depth = capture.depth_mm.astype(np.float32)
+    middle = capture.distance_mm
+    if capture.infrared is not None:
+        bright = np.percentile(capture.infrared[depth > 0], 97) if (depth > 0).any() else 1.0
+        picture = np.clip(capture.infrared / max(float(bright), 1.0), 0, 1) ** 0.7 * 255
+        top = cv2.cvtColor(picture.astype(np.uint8), cv2.COLOR_GRAY2BGR)
+    else:
+        top = cv2.cvtColor(capture.color, cv2.COLOR_RGB2BGR)
+    near = np.clip((middle + 120 - depth) / 240, 0, 1) * 255
+    hue = cv2.applyColorMap(near.astype(np.uint8), cv2.COLORMAP_JET)
+    hue[depth == 0] = 255
+    hue[depth > middle + 300] = 60
+    slope = np.roll(depth, -1, axis=1) - np.roll(depth, 1, axis=1)
+    relief = cv2.cvtColor(np.clip(128 + 8 * slope, 0, 255).astype(np.uint8), cv2.COLOR_GRAY2BGR)
+    parts = [cv2.resize(p, (side, side), interpolation=cv2.INTER_NEAREST) for p in (top, hue, relief)]
+    stacked: NDArray[np.uint8] = np.vstack(parts)
+    return stacked
+
+
+def contact_sheet(seed: int, rows: int, columns: int, modality: str, head: Path) -> NDArray[np.uint8]:
+    """One identity a row."""
+    studio = Studio(ParametricHead.load(head))
+    lines = []
+    for row in range(rows):
+        rng = np.random.default_rng([seed, row])
+        weights = rng.standard_normal(studio.head.identity_count).astype(np.float32)
+        identity = studio.identity(rng, weights, hair_varies=bool(row % 2))
+        lines.append(np.hstack([panel(render_crop(rng, studio, identity, modality=modality)) for _ in range(columns)]))
+    sheet: NDArray[np.uint8] = np.vstack(lines)
+    return sheet
+
+
+def main() -> None:
+    """Write a contact sheet."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sheet", type=Path, required=True, help="PNG file to write")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rows", type=int, default=3)
+    parser.add_argument("--columns", type=int, default=8)
+    parser.add_argument("--modality", choices=["infrared", "color"], default="infrared")
+    parser.add_argument("--head", type=Path, default=DEFAULT_PATH)
+    arguments = parser.parse_args()
+    sheet = contact_sheet(
+        arguments.seed, arguments.rows, arguments.columns, arguments.modality, arguments.head
+    )
+    cv2.imwrite(str(arguments.sheet), sheet)
+
+
+if __name__ == "__main__":
+    main()
