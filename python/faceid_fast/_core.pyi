@@ -1,10 +1,13 @@
-"""The Rust core. Arrays must be C-contiguous; errors are those of `faceid_fast.errors`."""
+# The Rust core. Arrays must be C-contiguous; errors are those of `faceid_fast.errors`.
 
 from collections.abc import Iterable
 from typing import Self, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import disjoint_base
+
+__all__ = ["AlignedFace", "Aligner", "Gallery", "__version__", "backends"]
 
 __version__: str
 
@@ -56,6 +59,7 @@ class AlignedFace:
 
 _Columns: TypeAlias = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]
 
+@disjoint_base
 class Gallery:
     def __new__(cls, dim: int = 128, *, backend: str | None = None) -> Self: ...
     @classmethod
@@ -67,9 +71,7 @@ class Gallery:
     def within_arrays(
         self, queries: NDArray[np.float32], threshold: float
     ) -> tuple[_Columns, NDArray[np.int64]]: ...
-    def best_identity_arrays(
-        self, queries: NDArray[np.float32], threshold: float | None
-    ) -> _Columns: ...
+    def best_identity_arrays(self, queries: NDArray[np.float32], threshold: float | None) -> _Columns: ...
     def distance_to(self, identity: str, query: NDArray[np.float32]) -> float: ...
     def names_of(self, numbers: NDArray[np.int64]) -> list[str | None]: ...
     def __len__(self) -> int: ...

@@ -141,9 +141,7 @@ class Gallery(_core.Gallery):
         columns, offsets = self.within_arrays(queries, threshold)
         return RaggedMatches(*columns, self, offsets)
 
-    def best_identity(
-        self, queries: NDArray[np.float32], threshold: float | None = None
-    ) -> Matches:
+    def best_identity(self, queries: NDArray[np.float32], threshold: float | None = None) -> Matches:
         """Find the identity nearest to each query, by the nearest of its references.
 
         Parameters

@@ -7,7 +7,7 @@ use faceid_core::distance::{Backend, Kernel};
 use faceid_core::gallery::{self, Matches};
 use faceid_core::vectors::UnitVectors;
 use faceid_core::{CoreError, Result};
-use numpy::{PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArray1};
+use numpy::{PyArray1, PyArrayDyn, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
 
@@ -65,11 +65,11 @@ impl Gallery {
 impl Gallery {
     #[new]
     #[pyo3(signature = (dim=128, *, backend=None))]
-    fn new(py: Python<'_>, dim: usize, backend: Option<&str>) -> PyResult<Self> {
-        let make = || gallery::Gallery::on(kernel(backend)?, dim);
+    fn new(py: Python<'_>, dim: i64, backend: Option<&str>) -> PyResult<Self> {
+        let make = || gallery::Gallery::on(kernel(backend)?, natural("dim", dim)?);
         let inner = make().map_err(|error| to_python(py, &error))?;
         Ok(Self {
-            dim,
+            dim: inner.dim(),
             inner: RwLock::new(inner),
         })
     }
@@ -138,8 +138,7 @@ impl Gallery {
 
     fn nearest_arrays<'py>(&self, queries: &Bound<'py, PyAny>, k: i64) -> PyResult<Columns<'py>> {
         let py = queries.py();
-        // A negative k fails in the core like 0 does.
-        let k = usize::try_from(k).unwrap_or(0);
+        let k = natural("k", k).map_err(|error| to_python(py, &error))?;
         let (matches, single, count) = self.search(queries, |gallery, q| gallery.nearest(q, k))?;
         // One vector gives no axis of queries.
         Ok(columns(py, &matches, &[count, k][usize::from(single)..]))
@@ -190,7 +189,7 @@ impl Gallery {
     fn names_of(
         &self,
         py: Python<'_>,
-        numbers: PyReadonlyArray1<'_, i64>,
+        numbers: &Bound<'_, PyArray1<i64>>,
     ) -> PyResult<Vec<Option<String>>> {
         let numbers = numbers.to_vec()?;
         Ok(py.detach(|| {
@@ -251,6 +250,12 @@ fn kernel(name: Option<&str>) -> Result<Kernel> {
     named.and_then(Kernel::of).ok_or_else(|| {
         CoreError::invalid("backend", format!("one of {}", backends().join(", ")), name)
     })
+}
+
+/// A count, which Python's int can fall short of.
+fn natural(argument: &'static str, value: i64) -> Result<usize> {
+    usize::try_from(value)
+        .map_err(|_| CoreError::invalid(argument, "at least 0", value.to_string()))
 }
 
 fn columns<'py>(py: Python<'py>, matches: &Matches, shape: &[usize]) -> Columns<'py> {

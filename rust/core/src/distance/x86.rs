@@ -2,8 +2,8 @@
 #![allow(clippy::inline_always, reason = "see generic.rs")]
 
 use std::arch::x86_64::{
-    __m256, _mm_add_ps, _mm_storeu_ps, _mm256_castps256_ps128, _mm256_extractf128_ps,
-    _mm256_fmadd_ps, _mm256_hadd_ps, _mm256_loadu_ps, _mm256_setzero_ps,
+    __m256, _MM_HINT_T0, _mm_add_ps, _mm_prefetch, _mm_storeu_ps, _mm256_castps256_ps128,
+    _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_hadd_ps, _mm256_loadu_ps, _mm256_setzero_ps,
 };
 
 use super::generic::{self, Lanes, Rows, WIDTH};
@@ -43,6 +43,12 @@ impl Lanes for Avx2Fma {
         // SAFETY: as in `zero`; the reference covers the eight values read, and `loadu` takes any
         // alignment.
         unsafe { _mm256_loadu_ps(values.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, address: *const f32) {
+        // SAFETY: as in `zero`; a prefetch reads nothing and ignores addresses that are not mapped.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
     }
 
     #[inline(always)]

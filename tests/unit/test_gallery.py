@@ -1,0 +1,280 @@
+"""The Python face of the gallery: shapes, dtypes, names, refusals, threads."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from faceid_fast.errors import FaceIDError, InvalidInputError, UnknownIdentityError
+from faceid_fast.gallery import Gallery, Matches, RaggedMatches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+AXES = np.eye(4, dtype=np.float32)
+
+
+@pytest.fixture
+def gallery() -> Gallery:
+    """ada on the first two axes, bob on the third."""
+    made = Gallery(dim=4)
+    made.add("ada", AXES[:2])
+    made.add("bob", AXES[2])
+    return made
+
+
+def test_shapes_and_dtypes(gallery: Gallery) -> None:
+    """One query has no axis of queries."""
+    for queries, shape in ((AXES[0], (2,)), (AXES[:1], (1, 2)), (AXES, (4, 2)), (AXES[:0], (0, 2))):
+        found = gallery.nearest(queries, k=2)
+        best = gallery.best_identity(queries)
+        within = gallery.within(queries, 0.5)
+        assert isinstance(found, Matches)
+        assert isinstance(within, RaggedMatches)
+        assert found.distance.shape == found.index.shape == found.identity.shape == shape
+        assert best.distance.shape == best.index.shape == best.names.shape == shape[:-1]
+        assert within.offsets.shape == (len(np.atleast_2d(queries)) + 1,)
+        for matches in (found, best, within):
+            assert matches.distance.dtype == np.float32
+            assert matches.index.dtype == matches.identity.dtype == np.int64
+            assert matches.names.shape == matches.identity.shape
+    assert gallery.within(AXES[0], 0.5).offsets.tolist() == [0, 1]
+    assert gallery.within(AXES, 0.5).offsets.tolist() == [0, 1, 2, 3, 3]
+
+
+def test_matches_are_frozen_and_name_their_people(gallery: Gallery) -> None:
+    """Names are resolved when asked for; -1 has none."""
+    found = gallery.nearest(AXES[2], k=4)
+    assert found.names.tolist() == ["bob", "ada", "ada", None]
+    assert found.distance[0] == 0
+    with pytest.raises(AttributeError):
+        found.distance = found.distance  # type: ignore[misc]
+
+
+def test_removed_people_are_not_named(gallery: Gallery) -> None:
+    """Not even once somebody else, or the same name, has joined."""
+    found = gallery.nearest(AXES[2])
+    assert gallery.remove("bob") == 1
+    assert found.names.tolist() == [None]
+    gallery.add("eve", AXES[3])
+    gallery.add("bob", AXES[2])
+    assert found.names.tolist() == [None]
+    assert gallery.nearest(AXES[2]).identity > found.identity
+    assert gallery.nearest(AXES[2]).index > found.index
+
+
+def test_an_empty_gallery_matches_nothing() -> None:
+    """Infinity is never within a threshold."""
+    empty = Gallery(dim=4)
+    assert len(empty) == 0
+    assert empty.identities == []
+    found = empty.best_identity(AXES)
+    assert found.distance.tolist() == [np.inf] * 4
+    assert found.index.tolist() == found.identity.tolist() == [-1] * 4
+    assert empty.within(AXES, 2.0).offsets.tolist() == [0] * 5
+    with pytest.raises(UnknownIdentityError):
+        empty.distance_to("ada", AXES[0])
+
+
+def test_what_it_says_about_itself(gallery: Gallery) -> None:
+    """Counts, names in order of arrival, memory."""
+    assert len(gallery) == 3
+    assert gallery.identities == ["ada", "bob"]
+    assert "ada" in gallery
+    assert "eve" not in gallery
+    assert 3 not in gallery
+    assert gallery.dim == 4
+    assert gallery.nbytes >= 3 * 4 * 4
+    assert Gallery().dim == 128
+
+
+def test_from_arrays_keeps_the_order() -> None:
+    """One identity per row, in any order, also from an array of str."""
+    names = ["bob", "ada", "bob", "eve"]
+    for identities in (names, tuple(names), np.array(names), iter(names)):
+        made = Gallery.from_arrays(AXES, identities)
+        assert made.identities == ["bob", "ada", "eve"]
+        assert made.nearest(AXES).names.ravel().tolist() == names
+    assert len(Gallery.from_arrays(AXES[:0], [])) == 0
+
+
+def test_subclasses_stay_what_they_are() -> None:
+    """A classmethod makes its class."""
+
+    class Mine(Gallery):
+        pass
+
+    assert type(Mine.from_arrays(AXES, ["ada"] * 4)) is Mine
+
+
+def test_memory_is_that_of_the_data() -> None:
+    """At most 1.3 times the float32 values, for a bulk load."""
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((1000, 128), dtype=np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    made = Gallery.from_arrays(vectors, [str(i // 10) for i in range(1000)])
+    assert vectors.nbytes < made.nbytes <= 1.3 * vectors.nbytes
+
+
+FORTRAN = np.asfortranarray(np.eye(4, dtype=np.float32)[[1, 2, 3, 0]])
+BAD_QUERIES: list[tuple[Any, str]] = [
+    (AXES.astype(np.float64), r"\(4,\) or \(M, 4\), got float64 of shape \(4, 4\)$"),
+    (AXES.astype(np.int32), r"got int32 of shape \(4, 4\)$"),
+    (AXES.astype(np.float16), r"got float16 of shape \(4, 4\)$"),
+    (AXES.astype(">f4"), r"got byte-swapped >f4 of shape \(4, 4\)$"),
+    (AXES.astype(object), r"got object of shape \(4, 4\)$"),
+    (AXES[:, :3].copy(), r"got float32 of shape \(4, 3\)$"),
+    (AXES[0, :3], r"got float32 of shape \(3,\)$"),
+    (AXES[None], r"got float32 of shape \(1, 4, 4\)$"),
+    (np.float32(1), r"got float32$"),
+    (np.array(1, np.float32), r"got float32 of shape \(\)$"),
+    (FORTRAN, r"got float32 of shape \(4, 4\), not C-contiguous"),
+    (np.eye(8, dtype=np.float32)[::2, ::2], r"shape \(4, 4\), not C-contiguous"),
+    (AXES.tolist(), r"got list$"),
+    (None, r"got NoneType$"),
+    (AXES * 1.0011, r"norm 1\.0011 in row 0$"),
+    (np.diag(np.array([1, 1, 0, 1], np.float32)), r"norm 0\.0000 in row 2$"),
+    (np.diag(np.array([1, np.nan, 1, 1], np.float32)), r"NaN or infinity in row 1$"),
+    (np.diag(np.array([1, 1, 1, -np.inf], np.float32)), r"NaN or infinity in row 3$"),
+]
+
+
+@pytest.mark.parametrize(("bad", "message"), BAD_QUERIES)
+def test_bad_arrays_are_refused_everywhere(gallery: Gallery, bad: Any, message: str) -> None:
+    """By every entrance, naming the argument; nothing changes."""
+    entrances: list[tuple[str, Callable[[Any], object]]] = [
+        ("queries", gallery.nearest),
+        ("queries", lambda bad: gallery.within(bad, 1.0)),
+        ("queries", gallery.best_identity),
+        ("vectors", lambda bad: gallery.add("eve", bad)),
+        ("vectors", lambda bad: gallery.replace("ada", bad)),
+    ]
+    for argument, call in entrances:
+        with pytest.raises(InvalidInputError, match=f"^{argument}: expected .*{message}"):
+            call(bad)
+    assert gallery.identities == ["ada", "bob"]
+    assert gallery.nearest(AXES).index.ravel().tolist() == [0, 1, 2, 0]
+
+
+def test_unaligned_arrays_are_refused(gallery: Gallery) -> None:
+    """Four bytes that start between two floats."""
+    buffer = bytearray(17)
+    buffer[1:] = AXES[0].tobytes()
+    shifted = np.frombuffer(buffer, np.float32, offset=1)
+    with pytest.raises(InvalidInputError, match="C-contiguous"):
+        gallery.nearest(shifted)
+
+
+def test_messages_hold_no_values(gallery: Gallery) -> None:
+    """A template must not end up in a log."""
+    secret = np.array([0.123456, np.nan, 0.654321, 0], np.float32)
+    with pytest.raises(InvalidInputError) as caught:
+        gallery.add("eve", secret)
+    assert "123" not in str(caught.value)
+    assert "654" not in str(caught.value)
+
+
+def test_other_bad_arguments(gallery: Gallery) -> None:
+    """Each a FaceIDError that is also the builtin that fits."""
+    query = AXES[0]
+    bad_calls: list[tuple[Callable[[], object], str]] = [
+        (lambda: gallery.nearest(query, 0), "k: expected at least 1.* got 0$"),
+        (lambda: gallery.nearest(query, -1), "k: expected at least 0, got -1$"),
+        (lambda: gallery.nearest(query, 2**40), "k: expected"),
+        (lambda: gallery.within(query, np.nan), "threshold: expected a finite"),
+        (lambda: gallery.within(query, np.inf), "threshold: expected a finite"),
+        (lambda: gallery.within(query, -0.1), "threshold: expected a finite"),
+        (lambda: gallery.best_identity(query, np.nan), "threshold: expected a finite"),
+        (lambda: gallery.add("", query), "identity: expected a name"),
+        (lambda: gallery.add("\ud800", query), "identity: expected text that UTF-8"),
+        (lambda: gallery.add("eve", AXES[:0]), "vectors: expected at least one row"),
+        (lambda: gallery.distance_to("ada", AXES[:1]), r"query: .*\(4,\), got .*\(1, 4\)"),
+        (lambda: Gallery(0), "dim: expected 1 to 2048, got 0"),
+        (lambda: Gallery(2049), "dim: expected 1 to 2048, got 2049"),
+        (lambda: Gallery(-1), "dim: expected at least 0, got -1$"),
+        (lambda: Gallery.from_arrays(AXES, ["ada"]), r"identities: .*\(4\), got 1"),
+        (lambda: Gallery.from_arrays(AXES, "adab"), "identities: expected a sequence of str"),
+        (lambda: Gallery.from_arrays(AXES, [1, 2, 3, 4]), "identities: .* got int"),  # type: ignore[list-item]
+        (lambda: Gallery.from_arrays(AXES, 4), "identities: .* got int"),  # type: ignore[arg-type]
+        (lambda: Gallery.from_arrays(AXES, ["a", "b", "", "d"]), "identity: expected a name"),
+        (lambda: Gallery.from_arrays(AXES[0], ["a"]), r"vectors: .*\(M, D\)"),
+    ]
+    for call, message in bad_calls:
+        with pytest.raises(InvalidInputError, match=f"^{message}"):
+            call()
+    for unknown in (
+        lambda: gallery.remove("eve"),
+        lambda: gallery.replace("eve", query),
+        lambda: gallery.distance_to("eve", query),
+    ):
+        with pytest.raises(UnknownIdentityError) as caught:
+            unknown()
+        assert isinstance(caught.value, KeyError)
+        assert isinstance(caught.value, FaceIDError)
+    assert gallery.identities == ["ada", "bob"]
+    assert len(gallery) == 3
+
+
+def test_searches_see_a_change_whole_or_not_at_all() -> None:
+    """One writer swaps the two references of ada; readers must find both or neither."""
+    before, after = AXES[:2], AXES[2:]
+    gallery = Gallery(dim=4)
+    gallery.add("ada", before)
+    stop = threading.Event()
+    torn: list[NDArray[np.float32]] = []
+
+    def read() -> None:
+        while not stop.is_set():
+            zeros = (gallery.nearest(AXES, 1).distance[:, 0] == 0).tolist()
+            if zeros not in ([True, True, False, False], [False, False, True, True]):
+                torn.append(gallery.nearest(AXES, 1).distance)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for i in range(2000):
+        gallery.replace("ada", (after, before)[i % 2])
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert not torn
+
+
+@pytest.fixture
+def eager_switching() -> Iterator[None]:
+    """Let a waiting thread have the GIL at once."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("eager_switching")
+def test_searches_release_the_gil() -> None:
+    """While one thread searches for a long time, this one goes on."""
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((20_000, 128), dtype=np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    gallery = Gallery.from_arrays(vectors, ["ada"] * len(vectors))
+    started, done = threading.Event(), threading.Event()
+
+    def search() -> None:
+        started.set()
+        gallery.nearest(vectors[:4000])
+        done.set()
+
+    thread = threading.Thread(target=search)
+    thread.start()
+    started.wait()
+    steps = 0
+    while not done.is_set():
+        steps += 1
+    thread.join()
+    # With the GIL held, a few steps are possible before and after the search.
+    assert steps > 10_000
+    assert len(gallery) == 20_000
