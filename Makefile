@@ -1,0 +1,66 @@
+# A machine with Python >= 3.11 and cargo is enough for `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+TRAIN_VENV := .venv-train
+BIN := $(VENV)/bin
+TRAIN_BIN := $(TRAIN_VENV)/bin
+RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
+PIP := -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench train-smoke format lock clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+demo: $(VENV)/built  ## build, then enrol and unlock with bundled renders
+	$(BIN)/faceid demo --out demo/unlock.png
+
+test: $(VENV)/built  ## build, then all tests of the package, Rust and Python
+	cargo test --workspace --locked
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/built  ## formatting, clippy, ruff, types, stub, import rules
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest faceid_fast._core
+	$(BIN)/lint-imports
+
+bench: $(VENV)/built  ## time matching and verifying on this machine
+	$(BIN)/faceid bench
+
+train-smoke: $(TRAIN_VENV)/built  ## tests of the training code, with a training of seconds
+	KERAS_BACKEND=tensorflow $(TRAIN_BIN)/python -m pytest tests/training tests/contract
+
+format: $(VENV)/ready  ## format everything
+	cargo fmt --all
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+lock:  ## pin requirements anew (needs uv)
+	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile -q --generate-hashes --universal --python-version 3.11 \
+		--no-emit-index-url --no-annotate --extra report pyproject.toml requirements/dev.in -o requirements/dev.txt
+	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile -q --generate-hashes --universal --python-version 3.11 \
+		--no-emit-index-url --no-annotate pyproject.toml requirements/train.in -o requirements/train.txt
+
+clean:  ## remove what was built
+	rm -rf target demo $(VENV) $(TRAIN_VENV) python/faceid_fast/_core*.so
+
+# The environments. `maturin develop` puts the optimised core into python/, where both find it.
+%/ready:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv $*
+	$*/bin/python $(PIP) --require-hashes -r $(REQUIREMENTS)
+	touch $@
+
+$(VENV)/ready: REQUIREMENTS = requirements/dev.txt
+$(VENV)/ready: requirements/dev.txt
+$(TRAIN_VENV)/ready: REQUIREMENTS = requirements/train.txt
+$(TRAIN_VENV)/ready: requirements/train.txt
+
+%/built: %/ready pyproject.toml $(RUST)
+	VIRTUAL_ENV=$(CURDIR)/$* $*/bin/maturin develop --release --locked --quiet
+	touch $@
