@@ -31,12 +31,12 @@ const BAND_MM: (f32, f32) = (80.0, 170.0);
 /// Hair is darker than this share of the face's bright skin.
 const HAIR_SHARE: f32 = 0.3;
 const SKIN_QUANTILE: f32 = 0.6;
-/// Tukey cut-offs of the last steps, on all cells, millimetres.
-const OPEN_CUTOFF_MM: [f32; 2] = [12.0, 12.0];
+/// Tukey cut-offs of the last steps, with dark cells, millimetres.
+const FINAL_CUTOFF_MM: [f32; 2] = [12.0, 12.0];
 /// Where the eye line may be below the top of the silhouette, millimetres.
-const EYE_LINES_MM: [f32; 3] = [75.0, 100.0, 125.0];
-/// The same where the frame cuts the head's top off.
-const EYE_LINES_CUT_MM: [f32; 3] = [35.0, 70.0, 110.0];
+const EYE_LINES_MM: [f32; 4] = [75.0, 100.0, 125.0, 150.0];
+/// The same where the frame may have cut the head's top off.
+const EYE_LINES_CUT_MM: [f32; 4] = [35.0, 70.0, 105.0, 140.0];
 /// From the middle of the head to the eye line.
 const HEAD_RADIUS_MM: f32 = 90.0;
 const START_YAWS_DEG: [f32; 3] = [-25.0, 0.0, 25.0];
@@ -171,13 +171,14 @@ fn inspect(
     }
     let (near, far) = band(candidate);
     let patch = Patch::cut(depth, intensity, camera, candidate.region, near, far);
-    let starts = starts(candidate, camera);
     let skin = skin_level(&patch, camera, candidate);
-    let masked = Usable { patch: &patch, min_reflectance: HAIR_SHARE * skin };
-    let open = Usable { patch: &patch, min_reflectance: 0.0 };
-    let fit = search(model, &masked, &starts)
-        .and_then(|fit| refit(model, &open, &fit, &OPEN_CUTOFF_MM))
-        .or_else(|| search(model, &open, &starts));
+    let skin_only = Usable { patch: &patch, min_reflectance: HAIR_SHARE * skin, dark_counts: false };
+    let fit = search(model, &skin_only, &starts(candidate, camera, &skin_only))
+        .and_then(|fit| refit(model, &Usable { dark_counts: true, ..skin_only }, &fit, &FINAL_CUTOFF_MM))
+        .or_else(|| {
+            let all = Usable { min_reflectance: 0.0, ..skin_only };
+            search(model, &all, &starts(candidate, camera, &all))
+        });
     match fit {
         Some(fit) if fit.score >= MIN_SCORE => Ok((fit, patch)),
         _ => Err(match plane_rms(&surface(&patch)) {
@@ -236,13 +237,14 @@ fn finish(
 }
 
 /// Guesses of pose: the head turns about its own middle, which lies below the middle of the silhouette.
-fn starts(candidate: &Candidate, camera: &Camera) -> Vec<Start> {
+fn starts(candidate: &Candidate, camera: &Camera, usable: &Usable) -> Vec<Start> {
     let z = candidate.near_mm + 20.0;
     let lines = if candidate.touches_top { EYE_LINES_CUT_MM } else { EYE_LINES_MM };
-    let mut starts = Vec::with_capacity(27);
+    let mut starts = Vec::with_capacity(36);
     for line in lines {
         let row = candidate.top + line * camera.fy / candidate.near_mm;
-        let eyes = camera.unproject(candidate.center, row, z);
+        let middle = camera.unproject(candidate.center, row, z);
+        let eyes = Vector3::new(face_middle(usable, &middle).unwrap_or(middle.x), middle.y, z);
         for yaw in START_YAWS_DEG.map(f32::to_radians) {
             for pitch in START_PITCHES_DEG.map(f32::to_radians) {
                 let forward = HEAD_RADIUS_MM * Vector3::new(-yaw.sin(), pitch.sin(), -yaw.cos() * pitch.cos());
@@ -252,6 +254,27 @@ fn starts(candidate: &Candidate, camera: &Camera) -> Vec<Start> {
         }
     }
     starts
+}
+
+/// Horizontal middle (x, millimetres) of the usable cells from the brows to the upper lip of a face whose eye
+/// line is at `eyes`. Without the hair, which may hang on one side, it is nearer to the truth than the
+/// silhouette's middle.
+fn face_middle(usable: &Usable, eyes: &Vector3<f32>) -> Option<f32> {
+    let patch = usable.patch;
+    let at = |dx: f32, dy: f32| patch.camera.project(&(eyes + Vector3::new(dx, dy, 0.0)));
+    let ((left, top), (right, bottom)) = (at(-110.0, -20.0), at(110.0, 50.0));
+    let clamp = |value: f32, limit: usize| value.clamp(0.0, limit as f32) as usize;
+    let (mut sum, mut count) = (0.0_f32, 0.0_f32);
+    for row in clamp(top, patch.height)..clamp(bottom, patch.height) {
+        for column in clamp(left, patch.width)..clamp(right, patch.width) {
+            let k = row * patch.width + column;
+            if patch.depth[k] > 0.0 && patch.reflectance[k] >= usable.min_reflectance {
+                sum += column as f32;
+                count += 1.0;
+            }
+        }
+    }
+    (count > 100.0).then(|| patch.camera.unproject(sum / count, 0.0, eyes.z).x)
 }
 
 /// Reflectance of bright skin: a quantile over the middle of the candidate.

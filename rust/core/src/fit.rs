@@ -29,6 +29,10 @@ const JUDGED_CUTOFF_MM: f32 = 12.0;
 /// Cost in score of shape weights of variance 1. Anything round can be explained by a strange enough head
 /// seen at a strange enough angle; this is what tells it from a face.
 const SHAPE_COST: f32 = 0.12;
+/// Dark cells count as face up to this residual, millimetres; further in front of it they are hair.
+const DARK_CUTOFF_MM: f32 = 5.0;
+/// At most this share of the points may be excused as covered by hair.
+const MAX_COVERED: f32 = 0.5;
 /// Starts use every fourth point, the first bends every second: they only have to find the basin.
 const START_STRIDE: usize = 4;
 const BEND_STRIDE: usize = 2;
@@ -78,12 +82,21 @@ pub struct Start {
 struct Residual {
     point: usize,
     mm: f32,
+    dark: bool,
+}
+
+impl Residual {
+    /// Tukey's weight; dark cells must agree much better than bright ones to count.
+    #[inline]
+    fn weight(&self, cutoff: f32) -> f32 {
+        tukey(self.mm, if self.dark { cutoff.min(DARK_CUTOFF_MM) } else { cutoff })
+    }
 }
 
 struct Measured {
     residuals: Vec<Residual>,
-    /// Points that look at the camera, with or without depth.
-    facing: usize,
+    /// Points that look at the camera and are not covered by hair, with or without depth.
+    facing: f32,
 }
 
 #[derive(Clone)]
@@ -93,41 +106,50 @@ struct State {
     score: f32,
 }
 
-/// Which cells of the patch the fit may use.
+/// What the fit looks at, and what it makes of dark cells.
+#[derive(Clone, Copy)]
 pub struct Usable<'a> {
     /// The patch.
     pub patch: &'a Patch,
-    /// Cells darker than this are ignored: hair misleads the fit. 0 uses all.
+    /// Cells darker than this may be hair.
     pub min_reflectance: f32,
+    /// Whether dark cells are used where they agree with the model. While the pose is unknown they are not:
+    /// hair misleads the fit. Once it is known, brows and beards belong to the face.
+    pub dark_counts: bool,
+}
+
+/// Depth along a ray.
+#[derive(Clone, Copy)]
+struct Seen {
+    mm: f32,
+    dark: bool,
 }
 
 impl Usable<'_> {
-    /// Depth along the ray through (u, v), interpolated between cells on one surface; 0 where missing.
+    /// Depth along the ray through (u, v), interpolated between cells on one surface.
     #[inline]
-    fn depth(&self, u: f32, v: f32) -> f32 {
+    fn look(&self, u: f32, v: f32) -> Option<Seen> {
         let (column, row) = (u.floor(), v.floor());
         let (c, r) = (column as isize, row as isize);
         if c < 0 || r < 0 || c + 1 >= self.patch.width as isize || r + 1 >= self.patch.height as isize {
-            return 0.0;
+            return None;
         }
         let at = r as usize * self.patch.width + c as usize;
         let below = at + self.patch.width;
         let corners = [at, at + 1, below, below + 1];
-        if self.min_reflectance > 0.0
-            && corners.iter().any(|&k| self.patch.reflectance[k] < self.min_reflectance)
-        {
-            return 0.0;
-        }
         let d = corners.map(|k| self.patch.depth[k]);
         let low = d[0].min(d[1]).min(d[2]).min(d[3]);
         let high = d[0].max(d[1]).max(d[2]).max(d[3]);
         if low <= 0.0 || high - low > 25.0 {
-            return 0.0;
+            return None;
         }
         let (a, b) = (u - column, v - row);
         let upper = d[0] + a * (d[1] - d[0]);
         let lower = d[2] + a * (d[3] - d[2]);
-        upper + b * (lower - upper)
+        Some(Seen {
+            mm: upper + b * (lower - upper),
+            dark: corners.iter().any(|&k| self.patch.reflectance[k] < self.min_reflectance),
+        })
     }
 }
 
@@ -169,8 +191,10 @@ fn begin(model: &HeadModel, usable: &Usable, start: &Start) -> Option<State> {
         * Rotation3::from_axis_angle(&Vector3::y_axis(), start.yaw);
     let mut state = State { rotation: rotation.into_inner(), translation: start.origin, score: 0.0 };
     let mut gaps: Vec<f32> = Vec::with_capacity(model.mean.len() / START_STRIDE + 1);
-    measure(model, &model.mean, usable, &state.rotation, &state.translation, START_STRIDE, |_, p, d| {
-        gaps.push(d - p.z);
+    measure(model, &model.mean, usable, &state.rotation, &state.translation, START_STRIDE, |_, p, seen| {
+        if !seen.dark {
+            gaps.push(seen.mm - p.z);
+        }
     });
     if gaps.len() < 20 {
         return None;
@@ -181,7 +205,7 @@ fn begin(model: &HeadModel, usable: &Usable, start: &Start) -> Option<State> {
     Some(state)
 }
 
-/// Calls `each(point, p_camera, depth)` for the points that look at the camera and meet depth; returns how
+/// Calls `each(point, p_camera, seen)` for the points that look at the camera and meet depth; returns how
 /// many look at the camera.
 fn measure(
     model: &HeadModel,
@@ -190,7 +214,7 @@ fn measure(
     rotation: &Matrix3<f32>,
     translation: &Vector3<f32>,
     stride: usize,
-    mut each: impl FnMut(usize, Vector3<f32>, f32),
+    mut each: impl FnMut(usize, Vector3<f32>, Seen),
 ) -> usize {
     let camera = &usable.patch.camera;
     // Cosine of normal and ray without turning every normal: compare in the face frame.
@@ -208,9 +232,8 @@ fn measure(
             continue;
         }
         let (u, v) = camera.project(&p);
-        let d = usable.depth(u, v);
-        if d > 0.0 {
-            each(at, p, d);
+        if let Some(seen) = usable.look(u, v) {
+            each(at, p, seen);
         }
     }
     facing
@@ -225,12 +248,18 @@ fn residuals(
     stride: usize,
 ) -> Measured {
     let mut found = Vec::with_capacity(points.len() / stride + 1);
-    let facing = measure(model, points, usable, rotation, translation, stride, |at, p, d| {
-        // n . (p - q) with q = p d / p.z on the same ray.
+    let mut covered = 0_usize;
+    let facing = measure(model, points, usable, rotation, translation, stride, |at, p, seen| {
+        // n . (p - q) with q = p d / p.z on the same ray; negative where the surface lies in front.
         let normal = rotation * model.normals[at];
-        found.push(Residual { point: at, mm: normal.dot(&p) * (1.0 - d / p.z) });
-    });
-    Measured { residuals: found, facing }
+        let mm = normal.dot(&p) * (1.0 - seen.mm / p.z);
+        if seen.dark && (!usable.dark_counts || mm.abs() > DARK_CUTOFF_MM) {
+            covered += usize::from(mm < DARK_CUTOFF_MM);
+        } else {
+            found.push(Residual { point: at, mm, dark: seen.dark });
+        }
+    }) as f32;
+    Measured { residuals: found, facing: facing - (covered as f32).min(MAX_COVERED * facing) }
 }
 
 /// Pose-only Gauss-Newton steps on the mean head.
@@ -244,7 +273,7 @@ fn walk(model: &HeadModel, usable: &Usable, mut state: State, cutoffs: &[f32]) -
         let mut gradient = Vector6::<f32>::zeros();
         let mut total = 0.0;
         for residual in &measured.residuals {
-            let weight = tukey(residual.mm, cutoff);
+            let weight = residual.weight(cutoff);
             if weight > 0.0 {
                 let row = model.jacobian.fixed_view::<POSE, 1>(0, residual.point);
                 normal.syger(weight, &row, &row, 1.0);
@@ -260,7 +289,7 @@ fn walk(model: &HeadModel, usable: &Usable, mut state: State, cutoffs: &[f32]) -
         normal.fill_upper_triangle_with_lower_triangle();
         let step = normal.cholesky()?.solve(&gradient);
         apply(&mut state.rotation, &mut state.translation, step.as_slice());
-        state.score = total / measured.facing as f32;
+        state.score = total / measured.facing;
     }
     Some(state)
 }
@@ -320,7 +349,7 @@ fn refine(
         let used: Vec<(usize, f32, f32)> = measured
             .residuals
             .iter()
-            .map(|residual| (residual.point, tukey(residual.mm, cutoff).sqrt() / SIGMA_MM, residual.mm))
+            .map(|residual| (residual.point, residual.weight(cutoff).sqrt() / SIGMA_MM, residual.mm))
             .filter(|&(_, weight, _)| weight > 0.0)
             .collect();
         if used.len() < 60 {
@@ -366,13 +395,13 @@ fn judge(
     let measured = residuals(model, points, usable, &rotation, &translation, stride);
     let (mut weights, mut squares, mut inliers) = (0.0, 0.0, 0.0_f32);
     for residual in &measured.residuals {
-        weights += tukey(residual.mm, cutoff);
+        weights += residual.weight(cutoff);
         if residual.mm.abs() < cutoff {
             squares += residual.mm * residual.mm;
             inliers += 1.0;
         }
     }
-    let facing = measured.facing.max(1) as f32;
+    let facing = measured.facing.max(1.0);
     let unusual = shape.norm_squared() / shape.len().max(1) as f32;
     Fit {
         rotation,
