@@ -197,18 +197,15 @@ def render_head(
 
 
 def _seen_from(pose: Pose, assumed: Camera, true: Camera) -> Pose:
-    """Pose in the true camera frame of what looks like ``pose`` through the assumed camera."""
-    if (assumed.cx, assumed.cy) == (true.cx, true.cy):
-        return pose
+    """Pose in the true camera frame that falls on the same pixels as ``pose`` in the assumed one.
+
+    The assumed camera shears what it sees (x' = x - k z) and does not turn it: depth keeps its slopes,
+    so the rotation stays.
+    """
     t = pose.translation
     pixel = assumed.project(t)[0]
     moved = np.array([(pixel[0] - true.cx) / true.fx, (pixel[1] - true.cy) / true.fy, 1.0]) * t[2]
-    # Turn the head with its line of sight, so that it shows the camera the same side.
-    yaw = np.degrees(np.arctan2(t[0], t[2]) - np.arctan2(moved[0], moved[2]))
-    pitch = np.degrees(np.arctan2(moved[1], moved[2]) - np.arctan2(t[1], t[2]))
-    return Pose(
-        pose.yaw_deg - float(-yaw), pose.pitch_deg + float(-pitch), pose.roll_deg, tuple(map(float, moved))
-    )
+    return replace(pose, translation_mm=(float(moved[0]), float(moved[1]), float(moved[2])))
 
 
 def expose(

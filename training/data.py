@@ -1,0 +1,316 @@
+"""Rendered sets on disk: raw captures, and the tensors the package's own aligner makes of them.
+
+``python -m training.data render`` renders (goes on where it was interrupted);
+``python -m training.data align`` runs every capture through `faceid_fast.face`, the code that also
+serves, so that its errors are in the training set; a changed aligner needs no new renders.
+
+Raw shards hold crops of different sizes end to end: see `RawShard`. Tensor shards hold ``tensor``
+(n, 2, 72, 64) float16, ``identity``, ``cluster`` (-1 for none), the truth and the alignment's error.
+"""
+
+from __future__ import annotations
+
+import os
+
+# Two processes on two cores: threads inside them only get in each other's way.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
+import argparse
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from training.config import SPLITS, SplitConfig
+from training.hair import draw_style
+from training.ict import DEFAULT_PATH, ParametricHead
+from training.person import Identity, Studio
+from training.raster import Camera
+from training.render import Capture, render_crop
+
+DEFAULT_FOLDER = Path("build/training")
+IDENTITIES_PER_SHARD = 50
+_CLUSTER_STREAM, _IDENTITY_STREAM, _CAPTURE_STREAM = range(3)
+
+_studio: Studio | None = None
+
+
+def _start_worker(head: Path) -> None:
+    global _studio  # noqa: PLW0603 - one studio per process: it holds 30 MB of modes
+    cv2.setNumThreads(1)
+    _studio = Studio(ParametricHead.load(head))
+
+
+def cluster_of(split: SplitConfig, index: int) -> int:
+    """Cluster number of a split's identity, or -1; spread evenly, so that any prefix has its share."""
+    # Of every 25 identities with a share of 0.4 and clusters of five, the first ten are two clusters.
+    period = 5 * split.cluster_size
+    clusters = round(period * split.clustered_share / split.cluster_size)
+    place = index % period
+    if place >= clusters * split.cluster_size:
+        return -1
+    return split.first_identity + (index // period) * clusters + place // split.cluster_size
+
+
+def make_identity(studio: Studio, split: SplitConfig, index: int) -> tuple[Identity, int]:
+    """Draw the ``index``-th identity of a split, and its cluster (-1 for none)."""
+    rng = np.random.default_rng([split.seed, _IDENTITY_STREAM, index])
+    count = studio.head.identity_count
+    weights = rng.standard_normal(count)
+    scale = rng.uniform(*split.scale)
+    varies = bool(rng.random() < split.hair_varies_share)
+    cluster = cluster_of(split, index)
+    identity = studio.identity(rng, weights * scale, hair_varies=varies)
+    if cluster >= 0:
+        shared = np.random.default_rng([split.seed, _CLUSTER_STREAM, cluster])
+        base = shared.standard_normal(count)
+        mixed = scale * (split.cluster_base * base + split.cluster_own * weights)
+        # Look-alikes wear their hair alike: it must not tell them apart.
+        identity = replace(identity, weights=mixed.astype(np.float32), style=draw_style(shared))
+    return identity, cluster
+
+
+def render_identity(studio: Studio, split: SplitConfig, index: int) -> tuple[list[Capture], int]:
+    """All captures of one identity; the same whatever was rendered before."""
+    identity, cluster = make_identity(studio, split, index)
+    captures = []
+    for number in range(split.captures):
+        rng = np.random.default_rng([split.seed, _CAPTURE_STREAM, index, number])
+        captures.append(
+            render_crop(
+                rng,
+                studio,
+                identity,
+                poses=split.poses,
+                modality=split.modality,
+                hidden_offset_deviation_px=split.hidden_offset_px,
+            )
+        )
+    return captures, cluster
+
+
+def _render_job(job: tuple[SplitConfig, int]) -> tuple[list[Capture], int]:
+    assert _studio is not None
+    return render_identity(_studio, *job)
+
+
+@dataclass(frozen=True, eq=False)
+class RawShard:
+    """Raw captures of some identities.
+
+    Attributes
+    ----------
+    depth, infrared : (sum of H * W,) uint16, the crops end to end.
+    shape : (n, 2) int32, (H, W); camera : (n, 4) float64 fx, fy, cx, cy.
+    identity, cluster : (n,) int32.
+    rotation (n, 3, 3), translation_mm (n, 3), eye_midpoint_mm (n, 3), angles_deg (n, 3) yaw, pitch, roll.
+    """
+
+    depth: NDArray[np.uint16]
+    infrared: NDArray[np.uint16]
+    shape: NDArray[np.int32]
+    camera: NDArray[np.float64]
+    identity: NDArray[np.int32]
+    cluster: NDArray[np.int32]
+    rotation: NDArray[np.float64]
+    translation_mm: NDArray[np.float64]
+    eye_midpoint_mm: NDArray[np.float64]
+    angles_deg: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, captures: list[Capture], identities: list[int], clusters: list[int]) -> RawShard:
+        """Pack infrared captures."""
+        return cls(
+            depth=np.concatenate([c.depth_mm.ravel() for c in captures]),
+            infrared=np.concatenate([c.infrared.ravel() for c in captures if c.infrared is not None]),
+            shape=np.array([c.depth_mm.shape for c in captures], np.int32),
+            camera=np.array([(c.camera.fx, c.camera.fy, c.camera.cx, c.camera.cy) for c in captures]),
+            identity=np.array(identities, np.int32),
+            cluster=np.array(clusters, np.int32),
+            rotation=np.array([c.rotation for c in captures]),
+            translation_mm=np.array([c.translation_mm for c in captures]),
+            eye_midpoint_mm=np.array([c.eye_midpoint_mm for c in captures]),
+            angles_deg=np.array([(c.yaw_deg, c.pitch_deg, c.roll_deg) for c in captures]),
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> RawShard:
+        """Read a shard."""
+        with np.load(path) as arrays:
+            return cls(**{name: arrays[name] for name in cls.__dataclass_fields__})
+
+    def write(self, path: Path) -> None:
+        """Write the shard in one step: an interruption leaves no half a file."""
+        _write(path, {name: getattr(self, name) for name in self.__dataclass_fields__})
+
+    def __len__(self) -> int:
+        return len(self.identity)
+
+    def crops(self) -> Iterator[tuple[NDArray[np.uint16], NDArray[np.uint16], Camera]]:
+        """Depth, infrared and camera of every capture."""
+        start = 0
+        for (height, width), camera in zip(self.shape.tolist(), self.camera.tolist(), strict=True):
+            end = start + height * width
+            yield (
+                self.depth[start:end].reshape(height, width),
+                self.infrared[start:end].reshape(height, width),
+                Camera(*camera, width, height),
+            )
+            start = end
+
+
+def _write(path: Path, arrays: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".part")
+    with partial.open("wb") as file:
+        np.savez(file, **arrays)
+    partial.replace(path)
+
+
+def render_split(split: SplitConfig, folder: Path, head: Path, processes: int) -> None:
+    """Render a split's raw shards below ``folder/raw``; shards that are there are kept.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds renders of another configuration or renderer.
+    """
+    target = folder / "raw" / split.name
+    target.mkdir(parents=True, exist_ok=True)
+    note = target / "config.json"
+    if note.exists() and json.loads(note.read_text())["fingerprint"] != split.fingerprint():
+        message = f"{target} holds renders of another configuration: remove it, or choose another folder"
+        raise ValueError(message)
+    note.write_text(json.dumps(asdict(split) | {"fingerprint": split.fingerprint()}, indent=1))
+
+    starts = range(0, split.identities, IDENTITIES_PER_SHARD)
+    shards = {target / f"shard-{start:06d}.npz": range(start, min(start + IDENTITIES_PER_SHARD, split.identities)) for start in starts}
+    missing = {path: span for path, span in shards.items() if not _complete(path, len(span) * split.captures)}
+    jobs = [(split, index) for span in missing.values() for index in span]
+    with (
+        get_context("spawn").Pool(processes, _start_worker, (head,)) as pool,
+        tqdm(total=len(jobs), desc=f"render {split.name}", unit="identity") as bar,
+    ):
+        results = pool.imap(_render_job, jobs, chunksize=2)
+        for path, span in missing.items():
+            captures: list[Capture] = []
+            identities: list[int] = []
+            clusters: list[int] = []
+            for index in span:
+                some, cluster = next(results)
+                captures += some
+                identities += [split.first_identity + index] * len(some)
+                clusters += [cluster] * len(some)
+                bar.update()
+            RawShard.of(captures, identities, clusters).write(path)
+
+
+def _complete(path: Path, captures: int) -> bool:
+    if not path.exists():
+        return False
+    with np.load(path) as arrays:
+        return len(arrays["identity"]) == captures
+
+
+def _align_job(job: tuple[Path, Path, str]) -> Counter[str]:
+    """Align one raw shard; returns outcomes counted."""
+    from faceid_fast.face import FaceAligner, NoFace  # noqa: PLC0415 - rendering needs no built package
+    from faceid_fast.frame import Frame, Intrinsics  # noqa: PLC0415
+
+    source, target, digest = job
+    aligner = FaceAligner.bundled()
+    raw = RawShard.read(source)
+    outcomes: Counter[str] = Counter()
+    rows, tensors, facts = [], [], []
+    for row, (depth, infrared, camera) in enumerate(raw.crops()):
+        intrinsics = Intrinsics(camera.fx, camera.fy, camera.cx, camera.cy)
+        face = aligner.align(Frame(depth=depth, depth_unit_m=0.001, infrared=infrared, intrinsics=intrinsics))
+        if isinstance(face, NoFace):
+            outcomes[str(face.outcome)] += 1
+            continue
+        eye_error = float(np.linalg.norm(face.eye_midpoint_mm - raw.eye_midpoint_mm[row]))
+        turn = np.asarray(face.pose.rotation, np.float64) @ raw.rotation[row].T
+        angle = float(np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1))))
+        outcomes["aligned"] += 1
+        outcomes["misaligned"] += eye_error > 15.0 or angle > 12.0
+        rows.append(row)
+        tensors.append(face.tensor.astype(np.float16))
+        facts.append((eye_error, angle, face.fit_score))
+    fact = np.array(facts, np.float32).reshape(-1, 3)
+    _write(
+        target,
+        {
+            "tensor": np.array(tensors, np.float16).reshape(-1, 2, 72, 64),
+            "identity": raw.identity[rows],
+            "cluster": raw.cluster[rows],
+            "angles_deg": raw.angles_deg[rows].astype(np.float32),
+            "eye_error_mm": fact[:, 0],
+            "rotation_error_deg": fact[:, 1],
+            "fit_score": fact[:, 2],
+            "raw_row": np.array(rows, np.int32),
+            "outcomes": np.array(json.dumps(outcomes)),
+            "aligner": np.array(digest),
+        },
+    )
+    return outcomes
+
+
+def aligner_digest() -> str:
+    """Digest of all that decides a tensor: the built core and the head model."""
+    from faceid_fast import _core, face  # noqa: PLC0415
+
+    core = hashlib.sha256(Path(_core.__file__).read_bytes()).hexdigest()
+    return f"{face.PREPROCESSING_ID} {core[:16]} {face.bundled_model_sha256(face.HEAD_MODEL)[:16]}"
+
+
+def align_split(split: SplitConfig, folder: Path, processes: int) -> Counter[str]:
+    """Write ``folder/tensors/<split>`` from ``folder/raw/<split>``; shards of this aligner are kept."""
+    digest = aligner_digest()
+    jobs = []
+    total: Counter[str] = Counter()
+    for source in sorted((folder / "raw" / split.name).glob("shard-*.npz")):
+        target = folder / "tensors" / split.name / source.name
+        if target.exists() and target.stat().st_mtime >= source.stat().st_mtime:
+            with np.load(target) as done:
+                if str(done["aligner"]) == digest:
+                    total.update(json.loads(str(done["outcomes"])))
+                    continue
+        jobs.append((source, target, digest))
+    with get_context("spawn").Pool(processes) as pool:
+        for outcomes in tqdm(pool.imap(_align_job, jobs), total=len(jobs), desc=f"align {split.name}", unit="shard"):
+            total.update(outcomes)
+    return total
+
+
+def main() -> None:
+    """Render or align sets."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("step", choices=["render", "align"])
+    parser.add_argument("--splits", nargs="+", choices=sorted(SPLITS), default=["val", "test", "train"])
+    parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER)
+    parser.add_argument("--head", type=Path, default=DEFAULT_PATH)
+    parser.add_argument("--identities", type=int, help="instead of the number in training/config.py")
+    parser.add_argument("--processes", type=int, default=2)
+    arguments = parser.parse_args()
+    for name in arguments.splits:
+        split = SPLITS[name]
+        if arguments.identities:
+            split = replace(split, identities=arguments.identities)
+        if arguments.step == "render":
+            render_split(split, arguments.folder, arguments.head, arguments.processes)
+        else:
+            print(f"{name}: {dict(align_split(split, arguments.folder, arguments.processes))}")
+
+
+if __name__ == "__main__":
+    main()
