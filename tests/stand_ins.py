@@ -1,0 +1,116 @@
+"""Stand-ins for cameras and models: frames that name a person, an aligner and an embedder that read the name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceid_fast.embed import Embedder, ModelContract, served_preprocessing
+from faceid_fast.face import TENSOR_SHAPE, FaceAligner, FaceCrop, HeadPose, NoFace
+from faceid_fast.frame import Frame, Intrinsics
+from faceid_fast.outcome import Outcome
+
+SIZE = 64
+THRESHOLD = 0.6
+
+
+def frame_of(code: int) -> Frame:
+    """Make a frame whose infrared says `code` everywhere; the stand-ins below read it."""
+    return Frame(
+        depth=np.full((SIZE, SIZE), 600, np.uint16),
+        depth_unit_m=0.001,
+        infrared=np.full((SIZE, SIZE), code, np.uint16),
+        intrinsics=Intrinsics(60.0, 60.0, 31.5, 31.5),
+    )
+
+
+def crop_of(code: int, *, yaw_deg: float = 0.0, pitch_deg: float = 0.0, relief_mm: float = 8.0) -> FaceCrop:
+    tensor = np.zeros(TENSOR_SHAPE, np.float32)
+    tensor[0, 0, 0] = code
+    return FaceCrop(
+        tensor=tensor,
+        valid=np.ones(TENSOR_SHAPE[1:], bool),
+        pose=HeadPose(
+            rotation=np.eye(3, dtype=np.float32),
+            translation_mm=np.array([0.0, 0.0, 600.0], np.float32),
+            yaw_deg=yaw_deg,
+            pitch_deg=pitch_deg,
+            roll_deg=0.0,
+        ),
+        eye_midpoint_mm=np.array([0.0, 0.0, 600.0], np.float32),
+        distance_mm=600.0,
+        fit_score=0.9,
+        residual_mm=1.0,
+        relief_mm=relief_mm,
+        valid_share=1.0,
+        region=(0, 0, SIZE, SIZE),
+        band_mm=(400.0, 800.0),
+    )
+
+
+@dataclass
+class StandInAligner:
+    """Finds in every frame a face with the frame's code, unless told otherwise for that code."""
+
+    special: dict[int, FaceCrop | NoFace] = field(default_factory=dict)
+
+    def align(self, frame: Frame) -> FaceCrop | NoFace:
+        code = int(frame.picture[0, 0])
+        return self.special.get(code, crop_of(code))
+
+    def as_aligner(self) -> FaceAligner:
+        return cast("FaceAligner", self)
+
+
+@dataclass
+class StandInEmbedder:
+    """Gives the vector entered for a code; by default a unit vector of its own for every code."""
+
+    special: dict[int, NDArray[Any]] = field(default_factory=dict)
+    dim: int = 128
+
+    @property
+    def contract(self) -> ModelContract:
+        return contract()
+
+    def embed(self, tensors: NDArray[np.float32]) -> NDArray[np.float32]:
+        codes = tensors[:, 0, 0, 0].astype(int)
+        return np.stack([self.special.get(int(code), unit(int(code) % self.dim, self.dim)) for code in codes])
+
+    def as_embedder(self) -> Embedder:
+        return cast("Embedder", self)
+
+
+def contract(**changes: object) -> ModelContract:
+    """Make a contract that this package meets, with some fields changed."""
+    fields: dict[str, Any] = {
+        "model_id": "stand-in",
+        "input_name": "tensor",
+        "output_name": "embedding",
+        "threshold": THRESHOLD,
+        "training_commit": "none",
+        "calibration": {},
+        "preprocessing": served_preprocessing(),
+    }
+    return ModelContract(**{**fields, **changes})
+
+
+def unit(axis: int, dim: int = 128) -> NDArray[np.float32]:
+    vector = np.zeros(dim, np.float32)
+    vector[axis] = 1.0
+    return vector
+
+
+def at_distance(distance: float, dim: int = 128) -> NDArray[np.float32]:
+    """Make a unit vector at a Euclidean distance from `unit(0)`."""
+    cosine = 1.0 - distance**2 / 2.0
+    vector = np.zeros(dim)
+    vector[0], vector[1] = cosine, np.sqrt(max(1.0 - cosine**2, 0.0))
+    return vector.astype(np.float32)
+
+
+def no_face(outcome: Outcome = Outcome.NO_FACE) -> NoFace:
+    return NoFace(outcome, ("nothing there",))

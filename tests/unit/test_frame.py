@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+from faceid_fast import Frame, GuessedIntrinsicsWarning, Intrinsics, InvalidInputError
+from faceid_fast.errors import FaceIDError
+from faceid_fast.frame import MAX_SIDE_PX, MIN_SIDE_PX
+
+K = Intrinsics(100.0, 100.0, 40.0, 30.0)
+DEPTH = np.full((60, 80), 700, np.uint16)
+INFRARED = np.full((60, 80), 9, np.uint16)
+COLOR = np.full((60, 80, 3), 9, np.uint8)
+
+
+def make(**changes: Any) -> Frame:
+    arguments: dict[str, Any] = {"depth": DEPTH, "depth_unit_m": 0.001, "infrared": INFRARED, "intrinsics": K}
+    return Frame(**{**arguments, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({"depth": DEPTH.astype(np.int32)}, ["depth", "uint16 or float32 or float64", "int32"]),
+        ({"depth": DEPTH.tolist()}, ["depth", "an array (H, W)", "list"]),
+        ({"depth": DEPTH[None]}, ["depth", "(H, W)", "(1, 60, 80)"]),
+        ({"depth": DEPTH[:, :70]}, ["depth", "registered to infrared", "(60, 80)", "(60, 70)"]),
+        ({"depth": DEPTH.T}, ["depth", "registered to infrared", "(80, 60)"]),
+        ({"depth": np.ma.masked_equal(DEPTH, 0)}, ["depth", "masked"]),
+        ({"depth": None}, ["depth", "NoneType"]),
+        ({"infrared": INFRARED.astype(np.float32)}, ["infrared", "uint8 or uint16", "float32"]),
+        ({"infrared": COLOR}, ["infrared", "(H, W)", "(60, 80, 3)"]),
+        ({"infrared": None}, ["color, infrared", "exactly one", "neither"]),
+        ({"color": COLOR}, ["color, infrared", "exactly one", "both"]),
+        ({"infrared": None, "color": COLOR[..., :2]}, ["color", "(H, W, 3)", "(60, 80, 2)"]),
+        ({"infrared": None, "color": COLOR / 255.0}, ["color", "uint8", "float64"]),
+        ({"infrared": INFRARED[:40], "depth": DEPTH[:40]}, ["infrared", str(MIN_SIDE_PX), "(40, 80)"]),
+        ({"depth_unit_m": 0.0}, ["depth_unit_m", "positive", "0"]),
+        ({"depth_unit_m": -0.001}, ["depth_unit_m", "positive"]),
+        ({"depth_unit_m": math.nan}, ["depth_unit_m", "finite", "nan"]),
+        ({"depth_unit_m": math.inf}, ["depth_unit_m", "finite", "inf"]),
+        ({"depth_unit_m": "mm"}, ["depth_unit_m", "str"]),
+        ({"depth_unit_m": True}, ["depth_unit_m", "bool"]),
+        ({"depth_unit_m": 10**400}, ["depth_unit_m", "finite"]),
+        ({"intrinsics": (1, 2, 3, 4)}, ["intrinsics", "Intrinsics", "tuple"]),
+    ],
+)
+def test_refusal_names_argument_expected_and_given(changes: dict[str, Any], parts: list[str]) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        make(**changes)
+    for part in parts:
+        assert part in str(caught.value)
+    assert isinstance(caught.value, (FaceIDError, ValueError))
+
+
+def test_too_large_is_refused() -> None:
+    wide = np.zeros((MIN_SIDE_PX, MAX_SIDE_PX + 1), np.uint16)
+    with pytest.raises(InvalidInputError, match="pixels a side"):
+        make(depth=wide, infrared=wide)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [(0.0, 1.0, 0, 0), (1.0, -1.0, 0, 0), (math.nan, 1, 0, 0), (1, 1, math.inf, 0), ("1", 1, 0, 0), (1, 1, 0, None)],
+)
+def test_bad_intrinsics(values: tuple[Any, ...]) -> None:
+    with pytest.raises(InvalidInputError, match=r"intrinsics\.[fc][xy]: expected"):
+        Intrinsics(*values)
+
+
+def test_arrays_are_copies_that_cannot_be_written() -> None:
+    depth, infrared = DEPTH.copy(), INFRARED.copy()
+    frame = make(depth=depth, infrared=infrared)
+    depth[:] = 0
+    infrared[:] = 0
+    assert (frame.depth == 700).all()
+    assert (frame.picture == 9).all()
+    for array in (frame.depth, frame.picture):
+        assert array.flags.c_contiguous
+        assert not array.flags.writeable
+    with pytest.raises(AttributeError):
+        frame.depth = depth  # type: ignore[misc]
+
+
+def test_float64_depth_becomes_float32_and_overflow_is_missing() -> None:
+    depth = DEPTH.astype(np.float64)
+    depth[0, 0], depth[0, 1] = 1e300, math.nan
+    frame = make(depth=depth)
+    assert frame.depth.dtype == np.float32
+    assert np.isinf(frame.depth[0, 0])
+    assert np.isnan(frame.depth[0, 1])
+
+
+def test_big_endian_is_taken_by_value() -> None:
+    frame = make(depth=DEPTH.astype(">u2"), infrared=INFRARED.astype(">u2"))
+    assert frame.depth.dtype == np.uint16
+    assert frame.depth.dtype.isnative
+    assert (frame.depth == 700).all()
+
+
+def test_missing_intrinsics_are_guessed_aloud() -> None:
+    with pytest.warns(GuessedIntrinsicsWarning, match="60 degrees"):
+        frame = make(intrinsics=None)
+    assert frame.intrinsics.fx == pytest.approx(40 / math.tan(math.radians(30)))
+    assert (frame.intrinsics.cx, frame.intrinsics.cy) == (39.5, 29.5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make()
+
+
+def test_warning_points_at_the_caller() -> None:
+    with pytest.warns(GuessedIntrinsicsWarning) as caught:
+        make(intrinsics=None)
+    assert caught[0].filename == __file__
+
+
+def test_repr_shows_no_content() -> None:
+    assert repr(make()) == "<Frame 60x80 infrared uint16, depth uint16 x 0.001 m>"
+    assert repr(make(infrared=None, color=COLOR)) == "<Frame 60x80 color uint8, depth uint16 x 0.001 m>"
