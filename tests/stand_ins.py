@@ -1,4 +1,4 @@
-"""Stand-ins for cameras and models: frames that name a person, an aligner and an embedder that read the name."""
+"""Stand-ins for cameras and models: frames that name a person, and stages that read the name."""
 
 from __future__ import annotations
 

@@ -199,11 +199,10 @@ class Authenticator:
         query = self._query(frame, clock)
         if isinstance(query, NoFace):
             return self._decision(query.outcome, None, None, query.reasons, clock)
-        found = self._gallery.best_identity(query[None, :])
-        distance, names = float(found.distance[0]), found.names
+        found = self._gallery.best_identity(query)
+        nearest: str | None = found.names.item()  # None: removed since
         clock.lap("match")
-        # Somebody removed the last person since: nobody is near, and infinity is not accepted.
-        return self._judge(None if names[0] is None else str(names[0]), distance, clock, claimed=False)
+        return self._judge(nearest, float(found.distance), clock, claimed=False)
 
     def remove(self, identity: str) -> None:
         """Forget a person. Once this returns, nothing accepts them.

@@ -36,7 +36,13 @@ LAYOUTS = st.sampled_from(["plain", "fortran", "reversed", "strided"])
 
 @given(SIDES, SIDES, DEPTH_DTYPES, LAYOUTS, LAYOUTS, st.booleans(), st.integers(0, 2**32 - 1))
 def test_values_survive_every_layout(
-    height: int, width: int, dtype: np.dtype[Any], first: str, second: str, color: bool, seed: int  # noqa: FBT001
+    height: int,
+    width: int,
+    dtype: np.dtype[Any],
+    first: str,
+    second: str,
+    color: bool,
+    seed: int,
 ) -> None:
     rng = np.random.default_rng(seed)
     depth = rng.integers(0, 65535, (height, width)).astype(dtype)
@@ -45,7 +51,7 @@ def test_values_survive_every_layout(
     shape = (height, width, 3) if color else (height, width)
     picture = rng.integers(0, 255, shape).astype(np.uint8)
     image = {"color" if color else "infrared": laid_out(picture, second)}
-    frame = Frame(depth=laid_out(depth, first), depth_unit_m=0.001, intrinsics=K, **image)  # type: ignore[arg-type]
+    frame = Frame(depth=laid_out(depth, first), depth_unit_m=0.001, intrinsics=K, **image)
     np.testing.assert_array_equal(frame.depth, depth.astype(np.float32 if dtype.kind == "f" else np.uint16))
     np.testing.assert_array_equal(frame.picture, picture)
     assert frame.shape == (height, width)

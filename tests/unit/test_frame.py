@@ -65,7 +65,14 @@ def test_too_large_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [(0.0, 1.0, 0, 0), (1.0, -1.0, 0, 0), (math.nan, 1, 0, 0), (1, 1, math.inf, 0), ("1", 1, 0, 0), (1, 1, 0, None)],
+    [
+        (0.0, 1.0, 0, 0),
+        (1.0, -1.0, 0, 0),
+        (math.nan, 1, 0, 0),
+        (1, 1, math.inf, 0),
+        ("1", 1, 0, 0),
+        (1, 1, 0, None),
+    ],
 )
 def test_bad_intrinsics(values: tuple[Any, ...]) -> None:
     with pytest.raises(InvalidInputError, match=r"intrinsics\.[fc][xy]: expected"):
