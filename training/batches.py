@@ -22,42 +22,50 @@ class TensorSet:
     tensors : (N, 2, 72, 64) float16, depth and intensity as `faceid_fast.face` makes them.
     identities : (N,) int32.
     clusters : (N,) int32; identities of one cluster look alike; -1 for none.
+    aligner : which aligner made the tensors, as `training.data` names it; empty if not known.
     """
 
     tensors: Floats16
     identities: Ints
     clusters: Ints
+    aligner: str = ""
 
     def __len__(self) -> int:
         return len(self.identities)
 
     def subset(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> TensorSet:
         """Take the rows that a mask or an index array chooses."""
-        return TensorSet(self.tensors[chosen], self.identities[chosen], self.clusters[chosen])
+        return TensorSet(self.tensors[chosen], self.identities[chosen], self.clusters[chosen], self.aligner)
 
 
 def load_shards(folder: Path) -> TensorSet:
     """Read every ``*.npz`` shard below a folder, in the order of their names.
 
     A shard holds ``tensor`` (n, 2, 72, 64) float16, ``identity`` (n,) int32, and may hold
-    ``cluster`` (n,) int32; other arrays are left alone.
+    ``cluster`` (n,) int32 and ``aligner`` (a string); other arrays are left alone.
 
     Raises
     ------
     FileNotFoundError
         The folder holds no shard.
+    ValueError
+        The shards were made by different aligners.
     """
     paths = sorted(folder.rglob("*.npz"))
     if not paths:
         message = f"no *.npz shard below {folder}"
         raise FileNotFoundError(message)
-    identities, clusters = [], []
+    identities, clusters, aligners = [], [], set()
     for path in paths:
         with np.load(path) as shard:
             identity = shard["identity"].astype(np.int32)
             cluster = shard["cluster"] if "cluster" in shard else np.full(len(identity), -1)
+            aligners.add(str(shard["aligner"]) if "aligner" in shard else "")
         identities.append(identity)
         clusters.append(cluster.astype(np.int32))
+    if len(aligners) > 1:
+        message = f"{folder}: expected tensors of one aligner, got {sorted(aligners)}"
+        raise ValueError(message)
     # One allocation: shards of a full training set fill about a gigabyte, and a concatenation
     # would need it twice.
     counts = [len(identity) for identity in identities]
@@ -71,7 +79,7 @@ def load_shards(folder: Path) -> TensorSet:
         tensors[start : start + count] = content
         start += count
     assert tensors is not None
-    return TensorSet(tensors, np.concatenate(identities), np.concatenate(clusters))
+    return TensorSet(tensors, np.concatenate(identities), np.concatenate(clusters), aligners.pop())
 
 
 def load_split(folder: Path, held_out_share: float = 0.1) -> tuple[TensorSet, TensorSet]:
@@ -85,6 +93,9 @@ def load_split(folder: Path, held_out_share: float = 0.1) -> tuple[TensorSet, Te
         shared = np.intersect1d(train.identities, validation.identities)
         if shared.size:
             message = f"{shared.size} identities are in both train and val, first {shared[0]}"
+            raise ValueError(message)
+        if train.aligner != validation.aligner:
+            message = f"train is aligned by {train.aligner!r}, val by {validation.aligner!r}"
             raise ValueError(message)
         return train, validation
     everything = load_shards(folder)
@@ -123,7 +134,9 @@ class BatchSampler:
         rows = np.split(order, starts[1:])
         self._rows = [row for row in rows if len(row) >= 2]
         if len(self._rows) < 2:
-            message = f"expected 2 or more identities with 2 or more images, got {len(self._rows)} of {len(names)}"
+            message = (
+                f"expected 2 or more identities with 2 or more images, got {len(self._rows)} of {len(names)}"
+            )
             raise ValueError(message)
         cluster_of = np.array([tensors.clusters[row[0]] for row in self._rows])
         self._clusters = [

@@ -23,9 +23,7 @@ def save_checkpoint(
     partial.replace(path)
 
 
-def restore_checkpoint(
-    path: Path, network: keras.Model, optimizer: keras.Optimizer
-) -> tuple[int, float]:
+def restore_checkpoint(path: Path, network: keras.Model, optimizer: keras.Optimizer) -> tuple[int, float]:
     """Load what `save_checkpoint` wrote; return the step and the best validation score so far.
 
     Raises

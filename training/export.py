@@ -73,8 +73,10 @@ def export(network: keras.Model, held: TensorSet, path: Path, training: dict[str
     Raises
     ------
     ValueError
-        The ONNX file computes something else than the network.
+        The ONNX file computes something else than the network, or the tensors were made with
+        another head model than the one that ships.
     """
+    _check_aligner(held.aligner)
     embeddings = embed(network, held.tensors)
     pairs = all_pairs(embeddings, held)
     threshold = choose_threshold(pairs)
@@ -90,6 +92,16 @@ def export(network: keras.Model, held: TensorSet, path: Path, training: dict[str
     _write_contract(path, contract)
     parity = check_parity(network, path, held.tensors[:64].astype(np.float32))
     return Exported(path, contract, parity, measure_latency(path))
+
+
+def _check_aligner(aligner: str) -> None:
+    """The contract names the shipped preprocessing: the network must have been trained with it."""
+    served = served_preprocessing()
+    identifier, head_model = served["id"], served["head_model_sha256"][:16]
+    words = aligner.split()
+    if words and (words[0], words[-1]) != (identifier, head_model):
+        message = f"tensors: expected those of {identifier} with head model {head_model}, got {aligner!r}"
+        raise ValueError(message)
 
 
 def write_onnx(network: keras.Model, path: Path) -> None:

@@ -14,6 +14,8 @@ import argparse
 import csv
 import json
 import os
+import subprocess
+import sys
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -257,10 +259,8 @@ def main() -> None:
     arguments = parser.parse_args()
     set_threads(arguments.threads)
     if arguments.smoke:
-        from training.smoke import run_smoke  # noqa: PLC0415  renders: only when asked for
-
-        run_smoke(arguments.out)
-        return
+        command = sys.executable, "-m", "training.smoke", "--out", str(arguments.out)
+        sys.exit(subprocess.run(command, check=False).returncode)
     if arguments.data is None:
         parser.error("--data is required without --smoke")
     config = replace(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,12 @@ def test_the_package_loads_what_training_exports(held: TensorSet, tmp_path: Path
     tensors = held.tensors[:5].astype(np.float32)
     theirs = Embedder(done.path, sha256=digest).embed(tensors)
     np.testing.assert_allclose(theirs, np.asarray(network(tensors)), atol=1e-5)
+
+
+def test_tensors_of_another_head_model_are_refused(held: TensorSet, tmp_path: Path) -> None:
+    foreign = replace(held, aligner="head-fit-1 0123456789abcdef fedcba9876543210")
+    with pytest.raises(ValueError, match="head model"):
+        exporter.export(_network(), foreign, tmp_path / "model.onnx", {})
 
 
 def test_rows_are_unit_vectors_whatever_the_batch(tmp_path: Path) -> None:

@@ -73,6 +73,18 @@ def test_split_refuses_an_identity_on_both_sides(people: TensorSet, tmp_path: Pa
         load_split(tmp_path)
 
 
+def test_tensors_of_two_aligners_are_refused(people: TensorSet, tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        np.savez(
+            tmp_path / f"{name}.npz",
+            tensor=people.tensors,
+            identity=people.identities,
+            aligner=np.array(name),
+        )
+    with pytest.raises(ValueError, match="one aligner"):
+        load_shards(tmp_path)
+
+
 def test_empty_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=str(tmp_path)):
         load_shards(tmp_path)

@@ -70,17 +70,13 @@ def test_resumed_run_equals_an_uninterrupted_one(
         assert [int(row["step"]) for row in csv.DictReader(file)] == [8, 16, 20]
 
 
-def test_another_configuration_is_refused(
-    people: TensorSet, strangers: TensorSet, tmp_path: Path
-) -> None:
+def test_another_configuration_is_refused(people: TensorSet, strangers: TensorSet, tmp_path: Path) -> None:
     train(people, strangers, tmp_path, replace(TINY, steps=2))
     with pytest.raises(ValueError, match="another configuration"):
         train(people, strangers, tmp_path, replace(TINY, steps=3))
 
 
-def test_foreign_statistics_are_corrected(
-    people: TensorSet, strangers: TensorSet, tmp_path: Path
-) -> None:
+def test_foreign_statistics_are_corrected(people: TensorSet, strangers: TensorSet, tmp_path: Path) -> None:
     train(people, strangers, tmp_path, replace(TINY, steps=40))
     network = load_best(tmp_path)
     before = measure(all_pairs(embed(network, strangers.tensors), strangers))
