@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from faceid_fast.embed import CONTRACT_KEY, Embedder, ModelContract, served_preprocessing
+from faceid_fast.errors import InvalidInputError, ModelContractError, ModelError
+from faceid_fast.face import TENSOR_SHAPE
+from stand_ins import THRESHOLD, contract
+
+
+def model(
+    metadata: str | None,
+    *,
+    factor: float = 1.0,
+    shape: tuple[Any, ...] = ("batch", *TENSOR_SHAPE),
+    output: str = "embedding",
+) -> bytes:
+    """Build a model of two nodes: the mean over rows, (N, 2, 72, 64) -> (N, 128), times a factor."""
+    scale = helper.make_tensor("scale", TensorProto.FLOAT, [1], [factor])
+    graph = helper.make_graph(
+        [
+            helper.make_node("ReduceMean", ["tensor"], ["mean"], axes=[2], keepdims=0),
+            helper.make_node("Flatten", ["mean"], ["flat"], axis=1),
+            helper.make_node("Mul", ["flat", "scale"], [output]),
+        ],
+        "stand-in",
+        [helper.make_tensor_value_info("tensor", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, (shape[0], 128))],
+        [scale],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
+    if metadata is not None:
+        helper.set_model_props(made, {CONTRACT_KEY: metadata})
+    onnx.checker.check_model(made)
+    return made.SerializeToString()
+
+
+def load(tmp_path: Path, content: bytes) -> Embedder:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content)
+    return Embedder(path, sha256=hashlib.sha256(content).hexdigest())
+
+
+def tensors(count: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return np.random.default_rng(1).standard_normal((count, *TENSOR_SHAPE), dtype=np.float32)
+
+
+def test_embeddings_are_unit_vectors(tmp_path: Path) -> None:
+    embedder = load(tmp_path, model(contract().to_json()))
+    assert embedder.contract == contract()
+    assert embedder.contract.threshold == THRESHOLD
+    batch = tensors(70)  # more than one run of the session
+    vectors = embedder.embed(batch)
+    wanted = batch.astype(np.float64).mean(axis=2).reshape(70, 128)
+    wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(vectors, wanted, atol=1e-6)
+    np.testing.assert_array_equal(embedder.embed(batch[:1]), vectors[:1])
+    assert embedder.embed(batch[:0]).shape == (0, 128)
+
+
+@pytest.mark.parametrize("factor", [0.0, math.nan, math.inf, 1e-30])
+def test_embeddings_without_direction_are_refused(tmp_path: Path, factor: float) -> None:
+    embedder = load(tmp_path, model(contract().to_json(), factor=factor))
+    with pytest.raises(ModelError, match="not finite or has no direction"):
+        embedder.embed(tensors(2))
+
+
+@pytest.mark.parametrize(
+    ("given", "part"),
+    [
+        (tensors(1)[0], "got float32 (2, 72, 64)"),
+        (tensors(1)[..., 1:], "got float32 (1, 2, 72, 63)"),
+        (tensors(1).astype(np.float64), "got float64"),
+        (tensors(1).tolist(), "got list"),
+        (tensors(1) * np.float32(np.nan), "finite"),
+    ],
+)
+def test_unfit_tensors(tmp_path: Path, given: Any, part: str) -> None:
+    embedder = load(tmp_path, model(contract().to_json()))
+    with pytest.raises(InvalidInputError) as caught:
+        embedder.embed(given)
+    assert str(caught.value).startswith("tensors: expected")
+    assert part in str(caught.value)
+
+
+def test_another_file_than_the_pinned_one(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model(contract().to_json()))
+    with pytest.raises(ModelError, match="expected SHA-256 0{64}, got [0-9a-f]{64}"):
+        Embedder(path, sha256="0" * 64)
+    with pytest.raises(ModelError, match="not readable"):
+        Embedder(tmp_path / "none.onnx", sha256="0" * 64)
+
+
+def test_what_is_not_a_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="not a model that onnxruntime can load"):
+        load(tmp_path, b"not a model")
+
+
+FOREIGN = {**served_preprocessing(), "head_model_sha256": "ab" * 32}
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({"preprocessing": FOREIGN}, "contract.preprocessing.head_model_sha256: expected"),
+        (
+            {"preprocessing": {**served_preprocessing(), "id": "other-1"}},
+            "contract.preprocessing.id: expected",
+        ),
+        (
+            {"preprocessing": {**served_preprocessing(), "mean": 0.5}},
+            "contract.preprocessing.mean: expected None",
+        ),
+        ({"preprocessing": {}}, "contract.preprocessing."),
+        ({"input_shape": (3, 112, 112)}, "contract.input_shape: expected (2, 72, 64), got (3, 112, 112)"),
+        ({"channels": ("intensity", "depth")}, "contract.channels: expected ('depth', 'intensity')"),
+        ({"metric": "cosine"}, "contract.metric: expected 'euclidean', got 'cosine'"),
+        ({"embedding_size": 512}, "graph output 'embedding': expected"),
+        ({"embedding_size": 126}, "contract.embedding_size: expected a positive multiple of 4"),
+        ({"threshold": 2.5}, "contract.threshold: expected a finite number in (0, 2), got 2.5"),
+        ({"threshold": 0.0}, "contract.threshold"),
+        ({"schema_version": 2}, "contract.schema_version: expected 1, got 2"),
+        (
+            {"input_name": "image"},
+            "contract.input_name: expected 'image' to be the graph's only input, got tensor",
+        ),
+        ({"output_name": "logits"}, "contract.output_name"),
+    ],
+)
+def test_foreign_contracts(tmp_path: Path, changes: dict[str, Any], part: str) -> None:
+    with pytest.raises(ModelContractError) as caught:
+        load(tmp_path, model(contract(**changes).to_json()))
+    assert part in str(caught.value)
+    assert str(caught.value).startswith(str(tmp_path))
+
+
+def record(**changes: object) -> str:
+    fields = {**json.loads(contract().to_json()), **changes}
+    return json.dumps({name: value for name, value in fields.items() if value != "absent"})
+
+
+@pytest.mark.parametrize(
+    ("metadata", "part"),
+    [
+        (None, "expected metadata 'faceid_fast.contract', got none"),
+        ("", "expected JSON"),
+        ("[1]", "expected a JSON object, got list"),
+        ("[" * 100_000, "expected JSON"),
+        ("{}", "contract.schema_version: expected 1, got None"),
+        (record(threshold="absent"), "contract.threshold: expected a value, got nothing"),
+        (record(threshold="0.5"), "contract.threshold: expected a number, got '0.5'"),
+        (record(threshold=math.nan), "contract.threshold: expected a finite number in (0, 2), got nan"),
+        (record(threshold=True), "contract.threshold: expected a number"),
+        (record(preprocessing="head-fit-1"), "contract.preprocessing: expected an object"),
+        (record(embedding_size=128.0), "contract.embedding_size: expected an integer"),
+        (record(extra=1), "contract.extra: expected no such field"),
+    ],
+)
+def test_malformed_contracts(tmp_path: Path, metadata: str | None, part: str) -> None:
+    with pytest.raises(ModelContractError) as caught:
+        load(tmp_path, model(metadata))
+    assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(1, *TENSOR_SHAPE), ("batch", 2, 70, 64), ("batch", 2, 72)])
+def test_graphs_that_differ_from_their_contract(tmp_path: Path, shape: tuple[Any, ...]) -> None:
+    with pytest.raises((ModelContractError, ModelError)):
+        load(tmp_path, model(contract().to_json(), shape=shape))
+
+
+def test_contract_round_trip() -> None:
+    made = contract(calibration={"source": "renders", "far": 0.001})
+    assert ModelContract.from_json(made.to_json()) == made

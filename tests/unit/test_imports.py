@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import faceid_fast
+
+PACKAGE = Path(faceid_fast.__file__).parent
+CORE_MAY_BE_IMPORTED_BY = {"face", "liveness", "gallery", "sources", "errors"}
+
+
+def run(code: str) -> str:
+    """Run code in a fresh interpreter, where nothing has been imported yet."""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return result.stdout
+
+
+def test_importing_the_package_is_light() -> None:
+    loaded = json.loads(
+        run(
+            "import sys; before = set(sys.modules); import faceid_fast; import json;"
+            "print(json.dumps(sorted(set(sys.modules) - before)))"
+        )
+    )
+    heavy = {"numpy", "cv2", "onnxruntime", "typer", "rich", "matplotlib", "sklearn"}
+    assert not heavy & {name.partition(".")[0] for name in loaded}
+    assert not [name for name in loaded if name.startswith("faceid_fast.")]
+
+
+@pytest.mark.parametrize("name", ["Frame", "Decision", "Gallery", "FaceAligner", "Authenticator", "Embedder"])
+def test_onnxruntime_and_opencv_wait_for_use(name: str) -> None:
+    print_loaded = f"import sys, faceid_fast; faceid_fast.{name}; print('cv2' in sys.modules, 'onnxruntime' in sys.modules)"
+    assert run(print_loaded).split() == ["False", "False"]
+
+
+def test_every_public_name_is_there() -> None:
+    for name in faceid_fast.__all__:
+        assert getattr(faceid_fast, name) is not None
+        assert name in dir(faceid_fast)
+    assert sorted(set(faceid_fast.__all__)) == sorted(faceid_fast.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        faceid_fast.Nothing  # noqa: B018
+
+
+def test_version_is_the_core_s_and_the_package_s() -> None:
+    core = __import__("faceid_fast._core", fromlist=["__version__"])
+    assert faceid_fast.__version__ == core.__version__
+
+
+def imports_core(source: str) -> bool:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module or "", *(alias.name for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        if any("_core" in name.split(".") for name in names):
+            return True
+    return False
+
+
+def test_core_is_imported_only_where_allowed() -> None:
+    importing = {
+        path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        for path in PACKAGE.rglob("*.py")
+        if imports_core(path.read_text("utf-8"))
+    }
+    assert "gallery" in importing  # the search itself works
+    assert importing <= CORE_MAY_BE_IMPORTED_BY
+
+
+def test_no_module_without_a_subject() -> None:
+    names = {path.stem for path in PACKAGE.rglob("*.py")}
+    assert not names & {"utils", "common", "helpers", "manager", "misc"}
