@@ -168,8 +168,7 @@ class FaceAligner:
         FaceCrop, or NoFace with the outcome and the reason.
         """
         k = frame.intrinsics
-        picture = frame.infrared if frame.color is None else frame.color
-        found = self._core.align(frame.depth, frame.depth_unit_m, picture, (k.fx, k.fy, k.cx, k.cy))
+        found = self._core.align(frame.depth, frame.depth_unit_m, frame.picture, (k.fx, k.fy, k.cx, k.cy))
         return _refusal(*found) if isinstance(found, tuple) else _crop(found)
 
 

@@ -96,7 +96,7 @@ def test_unfit_tensors(tmp_path: Path, given: Any, part: str) -> None:
 def test_another_file_than_the_pinned_one(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(model(contract().to_json()))
-    with pytest.raises(ModelError, match="expected SHA-256 0{64}, got [0-9a-f]{64}"):
+    with pytest.raises(ModelError, match=r"expected SHA-256 0{64}, got [0-9a-f]{64}"):
         Embedder(path, sha256="0" * 64)
     with pytest.raises(ModelError, match="not readable"):
         Embedder(tmp_path / "none.onnx", sha256="0" * 64)
