@@ -70,7 +70,7 @@ pub struct AlignedFace {
     pub tensor: Vec<f32>,
     /// Where the maps have depth (72 x 64).
     pub valid: Vec<bool>,
-    /// p_camera = rotation * p_face + translation.
+    /// `p_camera = rotation * p_face + translation`.
     pub rotation: Matrix3<f32>,
     /// Millimetres.
     pub translation: Vector3<f32>,
@@ -136,9 +136,13 @@ pub fn align(
                 continue;
             }
         };
-        let rival = found[at + 1..].iter().filter(|other| other.near_mm - candidate.near_mm < RIVAL_MM).any(|other| {
-            inspect(model, depth, intensity, camera, other).is_ok_and(|(second, _)| is_rival(&fit, &second))
-        });
+        let rival = found[at + 1..]
+            .iter()
+            .filter(|other| other.near_mm - candidate.near_mm < RIVAL_MM)
+            .any(|other| {
+                inspect(model, depth, intensity, camera, other)
+                    .is_ok_and(|(second, _)| is_rival(&fit, &second))
+            });
         if rival {
             return Ok(Err(Refusal::SeveralFaces));
         }
@@ -172,11 +176,28 @@ fn inspect(
     let (near, far) = band(candidate);
     let patch = Patch::cut(depth, intensity, camera, candidate.region, near, far);
     let skin = skin_level(&patch, camera, candidate);
-    let skin_only = Usable { patch: &patch, min_reflectance: HAIR_SHARE * skin, dark_counts: false };
+    let skin_only = Usable {
+        patch: &patch,
+        min_reflectance: HAIR_SHARE * skin,
+        dark_counts: false,
+    };
     let fit = search(model, &skin_only, &starts(candidate, camera, &skin_only))
-        .and_then(|fit| refit(model, &Usable { dark_counts: true, ..skin_only }, &fit, &FINAL_CUTOFF_MM))
+        .and_then(|fit| {
+            refit(
+                model,
+                &Usable {
+                    dark_counts: true,
+                    ..skin_only
+                },
+                &fit,
+                &FINAL_CUTOFF_MM,
+            )
+        })
         .or_else(|| {
-            let all = Usable { min_reflectance: 0.0, ..skin_only };
+            let all = Usable {
+                min_reflectance: 0.0,
+                ..skin_only
+            };
             search(model, &all, &starts(candidate, camera, &all))
         });
     match fit {
@@ -202,7 +223,10 @@ fn finish(
     patch: &Patch,
 ) -> std::result::Result<AlignedFace, Refusal> {
     let angles = angles_deg(&fit.rotation);
-    if angles[0].abs() > MAX_YAW_DEG || angles[1].abs() > MAX_PITCH_DEG || angles[2].abs() > MAX_ROLL_DEG {
+    if angles[0].abs() > MAX_YAW_DEG
+        || angles[1].abs() > MAX_PITCH_DEG
+        || angles[2].abs() > MAX_ROLL_DEG
+    {
         return Err(Refusal::PoorPose(angles[0], angles[1], angles[2]));
     }
     // Brow to chin must be inside the frame.
@@ -239,15 +263,24 @@ fn finish(
 /// Guesses of pose: the head turns about its own middle, which lies below the middle of the silhouette.
 fn starts(candidate: &Candidate, camera: &Camera, usable: &Usable) -> Vec<Start> {
     let z = candidate.near_mm + 20.0;
-    let lines = if candidate.touches_top { EYE_LINES_CUT_MM } else { EYE_LINES_MM };
+    let lines = if candidate.touches_top {
+        EYE_LINES_CUT_MM
+    } else {
+        EYE_LINES_MM
+    };
     let mut starts = Vec::with_capacity(36);
     for line in lines {
         let row = candidate.top + line * camera.fy / candidate.near_mm;
         let middle = camera.unproject(candidate.center, row, z);
-        let eyes = Vector3::new(face_middle(usable, &middle).unwrap_or(middle.x), middle.y, z);
+        let eyes = Vector3::new(
+            face_middle(usable, &middle).unwrap_or(middle.x),
+            middle.y,
+            z,
+        );
         for yaw in START_YAWS_DEG.map(f32::to_radians) {
             for pitch in START_PITCHES_DEG.map(f32::to_radians) {
-                let forward = HEAD_RADIUS_MM * Vector3::new(-yaw.sin(), pitch.sin(), -yaw.cos() * pitch.cos());
+                let forward = HEAD_RADIUS_MM
+                    * Vector3::new(-yaw.sin(), pitch.sin(), -yaw.cos() * pitch.cos());
                 let origin = eyes + Vector3::new(0.0, 0.0, HEAD_RADIUS_MM) + forward;
                 starts.push(Start { origin, yaw, pitch });
             }
@@ -287,7 +320,11 @@ fn skin_level(patch: &Patch, camera: &Camera, candidate: &Candidate) -> f32 {
     let columns = clamp(middle - 50.0 * mm, patch.width)..clamp(middle + 50.0 * mm, patch.width);
     let rows = clamp(top + 50.0 * mm, patch.height)..clamp(top + 190.0 * mm, patch.height);
     let mut values: Vec<f32> = rows
-        .flat_map(|row| columns.clone().map(move |column| row * patch.width + column))
+        .flat_map(|row| {
+            columns
+                .clone()
+                .map(move |column| row * patch.width + column)
+        })
         .filter(|&at| patch.depth[at] > 0.0)
         .map(|at| patch.reflectance[at])
         .collect();

@@ -21,8 +21,16 @@ pub enum CoreError {
 
 impl CoreError {
     /// Shorthand for [`CoreError::Invalid`].
-    pub fn invalid(argument: &'static str, expected: impl Into<String>, got: impl Into<String>) -> Self {
-        Self::Invalid { argument, expected: expected.into(), got: got.into() }
+    pub fn invalid(
+        argument: &'static str,
+        expected: impl Into<String>,
+        got: impl Into<String>,
+    ) -> Self {
+        Self::Invalid {
+            argument,
+            expected: expected.into(),
+            got: got.into(),
+        }
     }
 }
 

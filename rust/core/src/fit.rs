@@ -43,7 +43,7 @@ const SAME_RAD: f32 = 0.14;
 /// Pose and shape of a fitted head, and how well it explains the depth.
 #[derive(Debug, Clone)]
 pub struct Fit {
-    /// p_camera = rotation * p_face + translation.
+    /// `p_camera = rotation * p_face + translation`.
     pub rotation: Matrix3<f32>,
     /// Millimetres.
     pub translation: Vector3<f32>,
@@ -89,7 +89,14 @@ impl Residual {
     /// Tukey's weight; dark cells must agree much better than bright ones to count.
     #[inline]
     fn weight(&self, cutoff: f32) -> f32 {
-        tukey(self.mm, if self.dark { cutoff.min(DARK_CUTOFF_MM) } else { cutoff })
+        tukey(
+            self.mm,
+            if self.dark {
+                cutoff.min(DARK_CUTOFF_MM)
+            } else {
+                cutoff
+            },
+        )
     }
 }
 
@@ -131,7 +138,11 @@ impl Usable<'_> {
     fn look(&self, u: f32, v: f32) -> Option<Seen> {
         let (column, row) = (u.floor(), v.floor());
         let (c, r) = (column as isize, row as isize);
-        if c < 0 || r < 0 || c + 1 >= self.patch.width as isize || r + 1 >= self.patch.height as isize {
+        if c < 0
+            || r < 0
+            || c + 1 >= self.patch.width as isize
+            || r + 1 >= self.patch.height as isize
+        {
             return None;
         }
         let at = r as usize * self.patch.width + c as usize;
@@ -148,7 +159,9 @@ impl Usable<'_> {
         let lower = d[2] + a * (d[3] - d[2]);
         Some(Seen {
             mm: upper + b * (lower - upper),
-            dark: corners.iter().any(|&k| self.patch.reflectance[k] < self.min_reflectance),
+            dark: corners
+                .iter()
+                .any(|&k| self.patch.reflectance[k] < self.min_reflectance),
         })
     }
 }
@@ -174,13 +187,24 @@ pub fn search(model: &HeadModel, usable: &Usable, starts: &[Start]) -> Option<Fi
         .filter_map(|state| walk(model, usable, state, &START_CUTOFF_MM[..2]))
         .collect();
     keep_distinct(&mut states, KEPT_EARLY);
-    let mut states: Vec<State> =
-        states.into_iter().filter_map(|state| walk(model, usable, state, &START_CUTOFF_MM[2..])).collect();
+    let mut states: Vec<State> = states
+        .into_iter()
+        .filter_map(|state| walk(model, usable, state, &START_CUTOFF_MM[2..]))
+        .collect();
     keep_distinct(&mut states, KEPT);
     let straight = DVector::zeros(model.shape_len());
     let best = states
         .into_iter()
-        .filter_map(|state| refine(model, usable, &state, &straight, BEND_STRIDE, &BEND_CUTOFF_MM))
+        .filter_map(|state| {
+            refine(
+                model,
+                usable,
+                &state,
+                &straight,
+                BEND_STRIDE,
+                &BEND_CUTOFF_MM,
+            )
+        })
         .max_by(|a, b| a.score.total_cmp(&b.score))?;
     refit(model, usable, &best, &FULL_CUTOFF_MM)
 }
@@ -189,13 +213,25 @@ pub fn search(model: &HeadModel, usable: &Usable, starts: &[Start]) -> Option<Fi
 fn begin(model: &HeadModel, usable: &Usable, start: &Start) -> Option<State> {
     let rotation = Rotation3::from_axis_angle(&Vector3::x_axis(), start.pitch)
         * Rotation3::from_axis_angle(&Vector3::y_axis(), start.yaw);
-    let mut state = State { rotation: rotation.into_inner(), translation: start.origin, score: 0.0 };
+    let mut state = State {
+        rotation: rotation.into_inner(),
+        translation: start.origin,
+        score: 0.0,
+    };
     let mut gaps: Vec<f32> = Vec::with_capacity(model.mean.len() / START_STRIDE + 1);
-    measure(model, &model.mean, usable, &state.rotation, &state.translation, START_STRIDE, |_, p, seen| {
-        if !seen.dark {
-            gaps.push(seen.mm - p.z);
-        }
-    });
+    measure(
+        model,
+        &model.mean,
+        usable,
+        &state.rotation,
+        &state.translation,
+        START_STRIDE,
+        |_, p, seen| {
+            if !seen.dark {
+                gaps.push(seen.mm - p.z);
+            }
+        },
+    );
     if gaps.len() < 20 {
         return None;
     }
@@ -249,23 +285,45 @@ fn residuals(
 ) -> Measured {
     let mut found = Vec::with_capacity(points.len() / stride + 1);
     let mut covered = 0_usize;
-    let facing = measure(model, points, usable, rotation, translation, stride, |at, p, seen| {
-        // n . (p - q) with q = p d / p.z on the same ray; negative where the surface lies in front.
-        let normal = rotation * model.normals[at];
-        let mm = normal.dot(&p) * (1.0 - seen.mm / p.z);
-        if seen.dark && (!usable.dark_counts || mm.abs() > DARK_CUTOFF_MM) {
-            covered += usize::from(mm < DARK_CUTOFF_MM);
-        } else {
-            found.push(Residual { point: at, mm, dark: seen.dark });
-        }
-    }) as f32;
-    Measured { residuals: found, facing: facing - (covered as f32).min(MAX_COVERED * facing) }
+    let facing = measure(
+        model,
+        points,
+        usable,
+        rotation,
+        translation,
+        stride,
+        |at, p, seen| {
+            // n . (p - q) with q = p d / p.z on the same ray; negative where the surface lies in front.
+            let normal = rotation * model.normals[at];
+            let mm = normal.dot(&p) * (1.0 - seen.mm / p.z);
+            if seen.dark && (!usable.dark_counts || mm.abs() > DARK_CUTOFF_MM) {
+                covered += usize::from(mm < DARK_CUTOFF_MM);
+            } else {
+                found.push(Residual {
+                    point: at,
+                    mm,
+                    dark: seen.dark,
+                });
+            }
+        },
+    ) as f32;
+    Measured {
+        residuals: found,
+        facing: facing - (covered as f32).min(MAX_COVERED * facing),
+    }
 }
 
 /// Pose-only Gauss-Newton steps on the mean head.
 fn walk(model: &HeadModel, usable: &Usable, mut state: State, cutoffs: &[f32]) -> Option<State> {
     for &cutoff in cutoffs {
-        let measured = residuals(model, &model.mean, usable, &state.rotation, &state.translation, START_STRIDE);
+        let measured = residuals(
+            model,
+            &model.mean,
+            usable,
+            &state.rotation,
+            &state.translation,
+            START_STRIDE,
+        );
         if measured.residuals.len() < 20 {
             return None;
         }
@@ -307,7 +365,9 @@ fn keep_distinct(states: &mut Vec<State>, count: usize) {
     let mut kept: Vec<State> = Vec::with_capacity(count);
     for state in states.drain(..) {
         let same = kept.iter().any(|other| {
-            let angle = Rotation3::from_matrix_unchecked(other.rotation.transpose() * state.rotation).angle();
+            let angle =
+                Rotation3::from_matrix_unchecked(other.rotation.transpose() * state.rotation)
+                    .angle();
             (other.translation - state.translation).norm() < SAME_MM && angle < SAME_RAD
         });
         if !same {
@@ -341,7 +401,8 @@ fn refine(
     stride: usize,
     cutoffs: &[f32],
 ) -> Option<Fit> {
-    let (mut rotation, mut translation, mut shape) = (state.rotation, state.translation, shape.clone());
+    let (mut rotation, mut translation, mut shape) =
+        (state.rotation, state.translation, shape.clone());
     let parameters = POSE + model.shape_len();
     let mut points = bend(model, &shape);
     for &cutoff in cutoffs {
@@ -349,7 +410,13 @@ fn refine(
         let used: Vec<(usize, f32, f32)> = measured
             .residuals
             .iter()
-            .map(|residual| (residual.point, residual.weight(cutoff).sqrt() / SIGMA_MM, residual.mm))
+            .map(|residual| {
+                (
+                    residual.point,
+                    residual.weight(cutoff).sqrt() / SIGMA_MM,
+                    residual.mm,
+                )
+            })
             .filter(|&(_, weight, _)| weight > 0.0)
             .collect();
         if used.len() < 60 {
@@ -358,7 +425,8 @@ fn refine(
         let mut rows = DMatrix::<f32>::zeros(parameters, used.len());
         let mut right = DVector::<f32>::zeros(used.len());
         for (k, &(point, weight, mm)) in used.iter().enumerate() {
-            rows.column_mut(k).axpy(weight, &model.jacobian.column(point), 0.0);
+            rows.column_mut(k)
+                .axpy(weight, &model.jacobian.column(point), 0.0);
             right[k] = weight * mm;
         }
         let mut normal = &rows * rows.transpose();
@@ -372,13 +440,25 @@ fn refine(
         shape -= step.rows(POSE, model.shape_len());
         points = bend(model, &shape);
     }
-    Some(judge(model, usable, rotation, translation, shape, &points, stride))
+    Some(judge(
+        model,
+        usable,
+        rotation,
+        translation,
+        shape,
+        &points,
+        stride,
+    ))
 }
 
 /// Continues a fit with all points, perhaps on other cells (for instance with dark ones included).
 #[must_use]
 pub fn refit(model: &HeadModel, usable: &Usable, fit: &Fit, cutoffs: &[f32]) -> Option<Fit> {
-    let state = State { rotation: fit.rotation, translation: fit.translation, score: fit.score };
+    let state = State {
+        rotation: fit.rotation,
+        translation: fit.translation,
+        score: fit.score,
+    };
     refine(model, usable, &state, &fit.shape, 1, cutoffs)
 }
 

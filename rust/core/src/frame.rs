@@ -37,14 +37,21 @@ impl Camera {
     #[must_use]
     pub fn project(&self, point: &nalgebra::Vector3<f32>) -> (f32, f32) {
         let inverse = 1.0 / point.z;
-        (self.fx * point.x * inverse + self.cx, self.fy * point.y * inverse + self.cy)
+        (
+            self.fx * point.x * inverse + self.cx,
+            self.fy * point.y * inverse + self.cy,
+        )
     }
 
     /// Point at depth `z_mm` that pixel (column, row) sees, millimetres.
     #[inline]
     #[must_use]
     pub fn unproject(&self, column: f32, row: f32, z_mm: f32) -> nalgebra::Vector3<f32> {
-        nalgebra::Vector3::new((column - self.cx) / self.fx * z_mm, (row - self.cy) / self.fy * z_mm, z_mm)
+        nalgebra::Vector3::new(
+            (column - self.cx) / self.fx * z_mm,
+            (row - self.cy) / self.fy * z_mm,
+            z_mm,
+        )
     }
 
     /// Millimetres covered by one pixel at depth `z_mm`.
@@ -86,7 +93,12 @@ impl<'a> DepthView<'a> {
     ///
     /// # Errors
     /// [`CoreError::Invalid`] if the samples do not fill `height` x `width` or the unit is not positive.
-    pub fn new(samples: DepthSamples<'a>, height: usize, width: usize, unit_m: f32) -> Result<Self> {
+    pub fn new(
+        samples: DepthSamples<'a>,
+        height: usize,
+        width: usize,
+        unit_m: f32,
+    ) -> Result<Self> {
         if samples.len() != height * width {
             return Err(CoreError::invalid(
                 "depth",
@@ -101,7 +113,12 @@ impl<'a> DepthView<'a> {
                 unit_m.to_string(),
             ));
         }
-        Ok(Self { samples, width, height, mm_per_unit: unit_m * 1000.0 })
+        Ok(Self {
+            samples,
+            width,
+            height,
+            mm_per_unit: unit_m * 1000.0,
+        })
     }
 
     /// Columns.
@@ -126,7 +143,11 @@ impl<'a> DepthView<'a> {
             DepthSamples::F32(samples) => samples[at] * self.mm_per_unit,
         };
         // NaN fails the comparison, so it counts as missing too.
-        if mm > 0.0 && mm < f32::INFINITY { mm } else { 0.0 }
+        if mm > 0.0 && mm < f32::INFINITY {
+            mm
+        } else {
+            0.0
+        }
     }
 }
 
@@ -186,5 +207,6 @@ impl IntensityView<'_> {
 
 /// sRGB decoding (IEC 61966-2-1) of 8-bit values to 0..255 linear, approximated by the exponent 2.2:
 /// the intensity channel is normalised locally, so the toe of the exact curve does not matter.
-static SRGB_TO_LINEAR: std::sync::LazyLock<[f32; 256]> =
-    std::sync::LazyLock::new(|| std::array::from_fn(|value| 255.0 * (value as f32 / 255.0).powf(2.2)));
+static SRGB_TO_LINEAR: std::sync::LazyLock<[f32; 256]> = std::sync::LazyLock::new(|| {
+    std::array::from_fn(|value| 255.0 * (value as f32 / 255.0).powf(2.2))
+});

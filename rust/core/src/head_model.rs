@@ -43,15 +43,28 @@ impl HeadModel {
     ///
     /// # Errors
     /// [`CoreError::Invalid`] naming the array whose length does not fit or that is not finite.
-    pub fn new(mean: &[f32], normals: &[f32], components: &[f32], template: &[f32]) -> Result<Self> {
+    pub fn new(
+        mean: &[f32],
+        normals: &[f32],
+        components: &[f32],
+        template: &[f32],
+    ) -> Result<Self> {
         let rows = mean.len() / 3;
-        if rows < 51 || mean.len() % 3 != 0 {
-            return Err(CoreError::invalid("mean", "at least 51 points (x, y, z)", format!("{} numbers", mean.len())));
+        if rows < 51 || !mean.len().is_multiple_of(3) {
+            return Err(CoreError::invalid(
+                "mean",
+                "at least 51 points (x, y, z)",
+                format!("{} numbers", mean.len()),
+            ));
         }
         if normals.len() != mean.len() {
-            return Err(CoreError::invalid("normals", format!("{} numbers", mean.len()), normals.len().to_string()));
+            return Err(CoreError::invalid(
+                "normals",
+                format!("{} numbers", mean.len()),
+                normals.len().to_string(),
+            ));
         }
-        if components.is_empty() || components.len() % mean.len() != 0 {
+        if components.is_empty() || !components.len().is_multiple_of(mean.len()) {
             return Err(CoreError::invalid(
                 "components",
                 format!("a multiple of {} numbers", mean.len()),
@@ -65,15 +78,25 @@ impl HeadModel {
                 template.len().to_string(),
             ));
         }
-        for (name, values) in [("mean", mean), ("normals", normals), ("components", components), ("template", template)]
-        {
+        for (name, values) in [
+            ("mean", mean),
+            ("normals", normals),
+            ("components", components),
+            ("template", template),
+        ] {
             if !values.iter().all(|value| value.is_finite()) {
-                return Err(CoreError::invalid(name, "finite numbers", "NaN or infinity"));
+                return Err(CoreError::invalid(
+                    name,
+                    "finite numbers",
+                    "NaN or infinity",
+                ));
             }
         }
         let count = components.len() / mean.len();
         let points = rows - 1;
-        let vector = |values: &[f32], at: usize| Vector3::new(values[3 * at], values[3 * at + 1], values[3 * at + 2]);
+        let vector = |values: &[f32], at: usize| {
+            Vector3::new(values[3 * at], values[3 * at + 1], values[3 * at + 2])
+        };
         let shift = |component: usize, at: usize| vector(&components[component * mean.len()..], at);
         let mean_points: Vec<_> = (0..points).map(|at| vector(mean, at)).collect();
         let point_normals: Vec<_> = (0..points).map(|at| vector(normals, at)).collect();

@@ -4,14 +4,14 @@
 
 pub mod align;
 pub mod depth;
+pub mod distance;
 pub mod error;
 pub mod fit;
 pub mod frame;
+pub mod gallery;
 pub mod head_model;
 pub mod locate;
 pub mod resample;
-pub mod distance;
-pub mod gallery;
 mod scan;
 pub mod vectors;
 

@@ -47,7 +47,11 @@ struct Coarse {
 impl Coarse {
     /// Samples up to four pixels of each block and keeps the nearest valid one, so that holes do not win.
     fn of(depth: &DepthView) -> Self {
-        let step = depth.width().max(depth.height()).div_ceil(COARSE_WIDTH).max(1);
+        let step = depth
+            .width()
+            .max(depth.height())
+            .div_ceil(COARSE_WIDTH)
+            .max(1);
         let (width, height) = (depth.width() / step, depth.height() / step);
         let mut map = Vec::with_capacity(width * height);
         let inner = if step >= 2 { step / 2 } else { 0 };
@@ -67,7 +71,12 @@ impl Coarse {
                 map.push(nearest);
             }
         }
-        Self { width, height, step, depth: map }
+        Self {
+            width,
+            height,
+            step,
+            depth: map,
+        }
     }
 }
 
@@ -114,7 +123,8 @@ fn stack(coarse: &Coarse, camera: &Camera, max_mm: f32) -> Vec<Run> {
             let mut group = None;
             for up in above.clone() {
                 let other = runs[up];
-                let overlap = run.last.min(other.last) as isize - run.first.max(other.first) as isize;
+                let overlap =
+                    run.last.min(other.last) as isize - run.first.max(other.first) as isize;
                 let shorter = (run.last - run.first).min(other.last - other.first) as isize;
                 if 2 * overlap >= shorter && (run.depth - other.depth).abs() < 2.0 * STEP_MM {
                     match group {
@@ -171,12 +181,23 @@ fn cut_row(coarse: &Coarse, camera: &Camera, max_mm: f32, row: usize, runs: &mut
         let at_edge = first == 0 || last + 1 == coarse.width;
         let allowed = if at_edge { WIDTH_AT_EDGE_MM } else { WIDTH_MM };
         if allowed.contains(&width_mm) {
-            runs.push(Run { row, first, last, depth, group: 0 });
+            runs.push(Run {
+                row,
+                first,
+                last,
+                depth,
+                group: 0,
+            });
         }
     }
 }
 
-fn describe(runs: &[&Run], coarse: &Coarse, depth: &DepthView, camera: &Camera) -> Option<Candidate> {
+fn describe(
+    runs: &[&Run],
+    coarse: &Coarse,
+    depth: &DepthView,
+    camera: &Camera,
+) -> Option<Candidate> {
     let top = runs.iter().map(|run| run.row).min()?;
     let bottom = runs.iter().map(|run| run.row).max()?;
     let mut depths: Vec<f32> = runs.iter().map(|run| run.depth).collect();
@@ -204,5 +225,11 @@ fn describe(runs: &[&Run], coarse: &Coarse, depth: &DepthView, camera: &Camera) 
         bottom: clamp(top_px + 320.0 * mm_to_px, depth.height()),
         right: clamp(center + 150.0 * mm_to_px, depth.width()),
     };
-    Some(Candidate { near_mm, top: top_px, center, region, touches_top: top == 0 })
+    Some(Candidate {
+        near_mm,
+        top: top_px,
+        center,
+        region,
+        touches_top: top == 0,
+    })
 }

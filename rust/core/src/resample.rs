@@ -76,8 +76,14 @@ fn window(patch: &Patch, rotation: &Matrix3<f32>, translation: &Vector3<f32>) ->
 fn solid(patch: &Patch, window: Window) -> Vec<bool> {
     // Erosion looks two cells further than the window, tears one more.
     let margin = ERODED_CELLS + 1;
-    let (top, left) = (window.top.saturating_sub(margin), window.left.saturating_sub(margin));
-    let (bottom, right) = ((window.bottom + margin).min(patch.height), (window.right + margin).min(patch.width));
+    let (top, left) = (
+        window.top.saturating_sub(margin),
+        window.left.saturating_sub(margin),
+    );
+    let (bottom, right) = (
+        (window.bottom + margin).min(patch.height),
+        (window.right + margin).min(patch.width),
+    );
     let (width, height) = (patch.width, patch.height);
     let mut keep: Vec<bool> = patch.depth.iter().map(|&z| z > 0.0).collect();
     let torn = |z: f32, other: f32| other > 0.0 && z - other > TEAR_MM;
@@ -98,9 +104,9 @@ fn solid(patch: &Patch, window: Window) -> Vec<bool> {
                 let at = row * width + column;
                 // The patch's own edge is not a hole.
                 keep[at] &= (row == 0 || before[at - width])
-                    & (row + 1 == height || before[at + width])
-                    & (column == 0 || before[at - 1])
-                    & (column + 1 == width || before[at + 1]);
+                    && (row + 1 == height || before[at + width])
+                    && (column == 0 || before[at - 1])
+                    && (column + 1 == width || before[at + 1]);
             }
         }
     }
@@ -123,7 +129,12 @@ pub fn draw(patch: &Patch, rotation: &Matrix3<f32>, translation: &Vector3<f32>) 
     let keep = solid(patch, window);
     let back = rotation.transpose();
     let camera = &patch.camera;
-    let outside = Corner { x: f32::NAN, y: 0.0, z: 0.0, light: 0.0 };
+    let outside = Corner {
+        x: f32::NAN,
+        y: 0.0,
+        z: 0.0,
+        light: 0.0,
+    };
     let mut corners = vec![outside; patch.depth.len()];
     for row in window.top..window.bottom {
         let ray_y = (row as f32 - camera.cy) / camera.fy;
@@ -143,8 +154,11 @@ pub fn draw(patch: &Patch, rotation: &Matrix3<f32>, translation: &Vector3<f32>) 
             };
         }
     }
-    let mut maps =
-        Maps { depth: vec![f32::INFINITY; CELLS], intensity: vec![0.0; CELLS], valid: vec![false; CELLS] };
+    let mut maps = Maps {
+        depth: vec![f32::INFINITY; CELLS],
+        intensity: vec![0.0; CELLS],
+        valid: vec![false; CELLS],
+    };
     for row in window.top + 1..window.bottom {
         for column in window.left + 1..window.right {
             let at = row * patch.width + column;
@@ -215,12 +229,10 @@ fn close_pinholes(maps: &mut Maps) {
             }
             let (mut depth, mut light, mut count) = (0.0, 0.0, 0.0_f32);
             for near in [at - GRID_WIDTH - 1, at - 1, at + GRID_WIDTH - 1] {
-                for k in near..near + 3 {
-                    if before[k] {
-                        depth += maps.depth[k];
-                        light += maps.intensity[k];
-                        count += 1.0;
-                    }
+                for k in (near..near + 3).filter(|&k| before[k]) {
+                    depth += maps.depth[k];
+                    light += maps.intensity[k];
+                    count += 1.0;
                 }
             }
             if count >= 5.0 {
@@ -240,14 +252,30 @@ impl Maps {
         let (depth, intensity) = tensor.split_at_mut(CELLS);
         for at in 0..CELLS {
             if self.valid[at] {
-                depth[at] = ((self.depth[at] - template[at]) / DEPTH_UNIT_MM).clamp(-DEPTH_LIMIT, DEPTH_LIMIT);
+                depth[at] = ((self.depth[at] - template[at]) / DEPTH_UNIT_MM)
+                    .clamp(-DEPTH_LIMIT, DEPTH_LIMIT);
             }
         }
-        let mask: Vec<f32> = self.valid.iter().map(|&valid| f32::from(u8::from(valid))).collect();
+        let mask: Vec<f32> = self
+            .valid
+            .iter()
+            .map(|&valid| f32::from(u8::from(valid)))
+            .collect();
         // Around the global mean, so that squares do not cancel in single precision.
         let count = mask.iter().sum::<f32>().max(1.0);
-        let mean = self.intensity.iter().zip(&mask).map(|(x, m)| x * m).sum::<f32>() / count;
-        let light: Vec<f32> = self.intensity.iter().zip(&mask).map(|(x, m)| (x - mean) * m).collect();
+        let mean = self
+            .intensity
+            .iter()
+            .zip(&mask)
+            .map(|(x, m)| x * m)
+            .sum::<f32>()
+            / count;
+        let light: Vec<f32> = self
+            .intensity
+            .iter()
+            .zip(&mask)
+            .map(|(x, m)| (x - mean) * m)
+            .collect();
         let squares: Vec<f32> = light.iter().map(|x| x * x).collect();
         let (mask_blur, light_blur, square_blur) = (blur(&mask), blur(&light), blur(&squares));
         for at in 0..CELLS {
@@ -255,8 +283,8 @@ impl Maps {
                 let weight = mask_blur[at];
                 let local = light_blur[at] / weight;
                 let deviation = (square_blur[at] / weight - local * local).max(0.0).sqrt();
-                intensity[at] =
-                    ((light[at] - local) / (deviation + CONTRAST_FLOOR)).clamp(-INTENSITY_LIMIT, INTENSITY_LIMIT);
+                intensity[at] = ((light[at] - local) / (deviation + CONTRAST_FLOOR))
+                    .clamp(-INTENSITY_LIMIT, INTENSITY_LIMIT);
             }
         }
         tensor
@@ -295,7 +323,12 @@ pub fn plane_rms(points: &[Vector3<f32>]) -> Option<f32> {
         return None;
     }
     let count = points.len() as f64;
-    let mean = points.iter().fold(Vector3::zeros(), |sum: Vector3<f64>, p| sum + p.cast::<f64>()) / count;
+    let mean = points
+        .iter()
+        .fold(Vector3::zeros(), |sum: Vector3<f64>, p| {
+            sum + p.cast::<f64>()
+        })
+        / count;
     let mut moments = Matrix3::<f64>::zeros();
     for point in points {
         let d = point.cast::<f64>() - mean;
@@ -305,24 +338,31 @@ pub fn plane_rms(points: &[Vector3<f32>]) -> Option<f32> {
     let slope = moments.fixed_view::<2, 2>(0, 0).into_owned();
     let right = moments.fixed_view::<2, 1>(0, 2).into_owned();
     let inverse = slope.try_inverse()?;
-    Some((moments[(2, 2)] - (right.transpose() * inverse * right)[0]).max(0.0).sqrt() as f32)
+    Some(
+        (moments[(2, 2)] - (right.transpose() * inverse * right)[0])
+            .max(0.0)
+            .sqrt() as f32,
+    )
 }
 
 /// Gaussian blur of a grid, zero outside.
 fn blur(map: &[f32]) -> Vec<f32> {
-    static KERNEL: std::sync::LazyLock<[f32; 2 * BLUR_RADIUS + 1]> = std::sync::LazyLock::new(|| {
-        let mut kernel = std::array::from_fn(|k| {
-            let x = (k as f32 - BLUR_RADIUS as f32) / BLUR_SIGMA_CELLS;
-            (-0.5 * x * x).exp()
+    static KERNEL: std::sync::LazyLock<[f32; 2 * BLUR_RADIUS + 1]> =
+        std::sync::LazyLock::new(|| {
+            let kernel: [f32; 2 * BLUR_RADIUS + 1] = std::array::from_fn(|k| {
+                let x = (k as f32 - BLUR_RADIUS as f32) / BLUR_SIGMA_CELLS;
+                (-0.5 * x * x).exp()
+            });
+            let sum: f32 = kernel.iter().sum();
+            kernel.map(|weight: f32| weight / sum)
         });
-        let sum: f32 = kernel.iter().sum();
-        kernel.iter_mut().for_each(|weight| *weight /= sum);
-        kernel
-    });
     // Rows into a padded line, so that the inner loop runs over plain slices.
     let mut across = vec![0.0; CELLS];
     let mut line = [0.0; GRID_WIDTH + 2 * BLUR_RADIUS];
-    for (input, output) in map.chunks_exact(GRID_WIDTH).zip(across.chunks_exact_mut(GRID_WIDTH)) {
+    for (input, output) in map
+        .chunks_exact(GRID_WIDTH)
+        .zip(across.chunks_exact_mut(GRID_WIDTH))
+    {
         line[BLUR_RADIUS..BLUR_RADIUS + GRID_WIDTH].copy_from_slice(input);
         for (shift, weight) in KERNEL.iter().enumerate() {
             for (sum, value) in output.iter_mut().zip(&line[shift..shift + GRID_WIDTH]) {
@@ -337,7 +377,10 @@ fn blur(map: &[f32]) -> Vec<f32> {
         let last = (row + BLUR_RADIUS).min(GRID_HEIGHT - 1);
         for other in first..=last {
             let weight = KERNEL[other + BLUR_RADIUS - row];
-            for (sum, value) in output.iter_mut().zip(&across[other * GRID_WIDTH..(other + 1) * GRID_WIDTH]) {
+            for (sum, value) in output
+                .iter_mut()
+                .zip(&across[other * GRID_WIDTH..(other + 1) * GRID_WIDTH])
+            {
                 *sum += weight * value;
             }
         }

@@ -13,7 +13,8 @@ fn toy_model() -> HeadModel {
         for column in 0..16_i16 {
             let (x, y) = (f32::from(column - 8) * 8.0, f32::from(row - 7) * 8.0);
             let point = Vector3::new(x, y, toy_depth(x, y));
-            let slope = |dx: f32, dy: f32| (toy_depth(x + dx, y + dy) - toy_depth(x - dx, y - dy)) / 2.0;
+            let slope =
+                |dx: f32, dy: f32| (toy_depth(x + dx, y + dy) - toy_depth(x - dx, y - dy)) / 2.0;
             let normal = Vector3::new(slope(1.0, 0.0), slope(0.0, 1.0), -1.0).normalize();
             mean.extend_from_slice(point.as_slice());
             normals.extend_from_slice(normal.as_slice());
@@ -22,16 +23,23 @@ fn toy_model() -> HeadModel {
     mean.extend_from_slice(&[0.0; 3]);
     normals.extend_from_slice(&[0.0; 3]);
     // Two components: wider, and a longer nose.
-    let wider: Vec<f32> = mean.iter().enumerate().map(|(k, v)| if k % 3 == 0 { 0.05 * v } else { 0.0 }).collect();
-    let nosier: Vec<f32> =
-        mean.chunks(3).flat_map(|p| [0.0, 0.0, -0.1 * nose(p[0], p[1])]).collect();
+    let wider: Vec<f32> = mean
+        .iter()
+        .enumerate()
+        .map(|(k, v)| if k % 3 == 0 { 0.05 * v } else { 0.0 })
+        .collect();
+    let nosier: Vec<f32> = mean
+        .chunks(3)
+        .flat_map(|p| [0.0, 0.0, -0.1 * nose(p[0], p[1])])
+        .collect();
     let template = (0..GRID_WIDTH * GRID_HEIGHT)
         .map(|at| {
             let (row, column) = (at / GRID_WIDTH, at % GRID_WIDTH);
             toy_depth(column as f32 * 2.0 - 63.0, row as f32 * 2.0 - 49.0)
         })
         .collect::<Vec<_>>();
-    HeadModel::new(&mean, &normals, &[wider, nosier].concat(), &template).expect("a valid toy model")
+    HeadModel::new(&mean, &normals, &[wider, nosier].concat(), &template)
+        .expect("a valid toy model")
 }
 
 fn nose(x: f32, y: f32) -> f32 {
@@ -48,7 +56,10 @@ fn toy_scene(width: usize, height: usize, focal: f32, distance: f32) -> Vec<u16>
     let mut depth = vec![0; width * height];
     for row in 0..height {
         for column in 0..width {
-            let ray = ((column as f32 - width as f32 / 2.0) / focal, (row as f32 - height as f32 / 2.0) / focal);
+            let ray = (
+                (column as f32 - width as f32 / 2.0) / focal,
+                (row as f32 - height as f32 / 2.0) / focal,
+            );
             let mut z = distance;
             for _ in 0..30 {
                 z = distance + toy_depth(ray.0 * z, ray.1 * z);
@@ -74,10 +85,19 @@ fn finds_a_head_and_its_place() {
         let depth = toy_scene(width, height, focal, distance);
         let infrared = vec![100_u8; width * height];
         let view = DepthView::new(DepthSamples::U16(&depth), height, width, 0.001).expect("depth");
-        let face = align(&model, &view, &IntensityView::InfraredU8(&infrared), &camera(width, height, focal))
-            .expect("valid input")
-            .expect("a face");
-        assert!((face.translation.z - distance).abs() < 3.0, "{} at {distance}", face.translation.z);
+        let face = align(
+            &model,
+            &view,
+            &IntensityView::InfraredU8(&infrared),
+            &camera(width, height, focal),
+        )
+        .expect("valid input")
+        .expect("a face");
+        assert!(
+            (face.translation.z - distance).abs() < 3.0,
+            "{} at {distance}",
+            face.translation.z
+        );
         assert!(face.translation.xy().norm() < 6.0, "{:?}", face.translation);
         assert!(face.relief_mm > 4.0);
     }
@@ -91,7 +111,13 @@ fn a_flat_head_is_flat_and_an_empty_frame_is_no_face() {
     let camera = camera(width, height, 200.0);
     let run = |depth: &[u16]| {
         let view = DepthView::new(DepthSamples::U16(depth), height, width, 0.001).expect("depth");
-        align(&model, &view, &IntensityView::InfraredU8(&infrared), &camera).expect("valid input")
+        align(
+            &model,
+            &view,
+            &IntensityView::InfraredU8(&infrared),
+            &camera,
+        )
+        .expect("valid input")
     };
     let mut depth = vec![0_u16; width * height];
     assert_eq!(run(&depth).err(), Some(Refusal::NoFace));
@@ -99,7 +125,11 @@ fn a_flat_head_is_flat_and_an_empty_frame_is_no_face() {
         depth[row * width + 50..row * width + 110].fill(600);
     }
     let flat = run(&depth);
-    assert!(matches!(flat, Err(Refusal::Flat(mm)) if mm < 1.0), "{:?}", flat.map(|face| (face.score, face.relief_mm)));
+    assert!(
+        matches!(flat, Err(Refusal::Flat(mm)) if mm < 1.0),
+        "{:?}",
+        flat.map(|face| (face.score, face.relief_mm))
+    );
 }
 
 #[test]

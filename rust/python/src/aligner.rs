@@ -1,4 +1,8 @@
 //! `Aligner`: from a frame's arrays to an aligned face.
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "PyO3 hands extracted arguments over by value"
+)]
 
 use faceid_core::align::{self, Refusal};
 use faceid_core::frame::{Camera, DepthSamples, DepthView, IntensityView};
@@ -51,7 +55,11 @@ macro_rules! c_slice {
     ($array:expr, $name:literal) => {
         match $array.as_slice() {
             Ok(slice) if $array.is_c_contiguous() => Ok(slice),
-            _ => Err(CoreError::invalid($name, "a C-contiguous array", "another memory layout")),
+            _ => Err(CoreError::invalid(
+                $name,
+                "a C-contiguous array",
+                "another memory layout",
+            )),
         }
     };
 }
@@ -66,8 +74,12 @@ fn view_depth<'a>(array: &'a DepthArray<'_>, unit_m: f32) -> Result<DepthView<'a
 
 fn view_intensity<'a>(array: &'a IntensityArray<'_>) -> Result<IntensityView<'a>> {
     Ok(match array {
-        IntensityArray::InfraredU8(array) => IntensityView::InfraredU8(c_slice!(array, "infrared")?),
-        IntensityArray::InfraredU16(array) => IntensityView::InfraredU16(c_slice!(array, "infrared")?),
+        IntensityArray::InfraredU8(array) => {
+            IntensityView::InfraredU8(c_slice!(array, "infrared")?)
+        }
+        IntensityArray::InfraredU16(array) => {
+            IntensityView::InfraredU16(c_slice!(array, "infrared")?)
+        }
         IntensityArray::Color(array) => IntensityView::Color(c_slice!(array, "color")?),
     })
 }
@@ -90,7 +102,9 @@ impl Aligner {
                 c_slice!(template, "template")?,
             )
         };
-        Ok(Self { model: build().map_err(|error| to_python(py, &error))? })
+        Ok(Self {
+            model: build().map_err(|error| to_python(py, &error))?,
+        })
     }
 
     fn align(

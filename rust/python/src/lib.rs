@@ -1,5 +1,8 @@
 //! `faceid_fast._core`: convert, release the GIL, call the core, map the error; nothing else.
-#![allow(missing_docs, reason = "the interface is documented in python/faceid_fast/_core.pyi")]
+#![allow(
+    missing_docs,
+    reason = "the interface is documented in python/faceid_fast/_core.pyi"
+)]
 
 use pyo3::prelude::*;
 
