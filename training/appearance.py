@@ -163,7 +163,7 @@ class FacePaint:
 
         grey = rng.random() < 0.12
         hair_infrared = float(np.clip(rng.normal(0.4 if grey else 0.16, 0.07), 0.05, 0.55))
-        darkness = rng.beta(1.2, 3.0) * (1.0 - 0.7 * tone)
+        darkness = rng.beta(1.2, 3.0) ** 1.7 * (1.0 - 0.8 * tone)
         hair_rgb = np.float32([0.03, 0.022, 0.018]) * (1 - darkness) + np.float32([0.38, 0.25, 0.13]) * darkness
         if grey:
             hair_rgb = np.float32([0.35, 0.35, 0.36]) * np.float32(rng.uniform(0.5, 1.2))

@@ -48,7 +48,10 @@ def surface(depth: Floats, albedo: Floats | float, rgb: Floats | None) -> Scene:
 
 
 def _rgb(rng: Rng, *, with_color: bool) -> Floats | None:
-    return rng.uniform(0.03, 0.7, 3).astype(np.float32) if with_color else None
+    if not with_color:
+        return None
+    vivid = rng.uniform(0.03, 0.7, 3).astype(np.float32)
+    return 0.25 * vivid + 0.75 * vivid.mean()
 
 
 def plane(rng: Rng, camera: Camera, distance_mm: float, tilt_deg: float) -> Floats:

@@ -83,7 +83,7 @@ class Studio:
         rings = np.array(
             # y, half width, half depth
             [(-30, 60, 62), (-8, 70, 68), (12, 100, 80), (34, 148, 92), (60, 184, 102),
-             (100, 206, 110), (170, 214, 118), (320, 206, 122), (650, 196, 120)],
+             (100, 206, 110), (170, 214, 118), (400, 206, 122), (1500, 196, 120)],
             np.float32,
         )  # fmt: skip
         around = np.linspace(0, 2 * np.pi, 33)[:-1]
@@ -121,6 +121,7 @@ class Studio:
         attributes[:, 0] = albedo * (1 + 0.1 * folds[:, 0])
         attributes[:, 2] = CODE_CLOTH
         cloth = rng.uniform(0.02, 0.6, 3).astype(np.float32)
+        cloth = 0.4 * cloth + 0.6 * cloth.mean()  # most clothes are dull
         return (body @ turn.T + pivot).astype(np.float32), triangles, attributes, cloth
 
     def shoot(
@@ -241,7 +242,7 @@ def _paint_pixels(
         rgb_atlas = skin.rgb * (1 - hair_mask[..., None]) + (hair_mask * hair_shade)[..., None] * skin.hair_rgb
         rgb = cv2.remap(rgb_atlas.astype(np.float32), u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         rgb = rgb * (1 - mouth * (1 - 0.7 * dark))[..., None]
-        iris_rgb = np.float32([0.05, 0.03, 0.02]) + np.float32(rng.random()) ** 2 * np.float32([0.1, 0.15, 0.2])
+        iris_rgb = np.float32([0.05, 0.03, 0.02]) + np.float32(rng.random()) ** 4 * np.float32([0.1, 0.15, 0.2])
         ball = 0.55 + (iris_rgb - 0.55) * iris[..., None]
         ball = ball * (1 - 0.9 * pupil[..., None])
         rgb = np.where(eye[..., None], ball, np.where(worn[..., None], cloth, rgb))

@@ -154,7 +154,7 @@ def draw_depth(vertices: Floats, triangles: NDArray[np.int32], camera: Camera) -
 
 
 def lit(
-    vertices: Floats, triangles: NDArray[np.int32], light_mm: NDArray[np.floating], side: int = 160
+    vertices: Floats, triangles: NDArray[np.int32], light_mm: NDArray[np.floating], side: int = 200
 ) -> Floats:
     """Share (V,) of the light that reaches each vertex: 1 lit, 0 in the shadow of the mesh itself."""
     light = np.asarray(light_mm, np.float32)
@@ -165,13 +165,21 @@ def lit(
     basis = np.stack([right, np.cross(forward, right), forward])
     seen = ((vertices - light) @ basis.T).astype(np.float32)
     near = np.maximum(seen[:, 2], NEAR_MM)
-    slope = np.abs(seen[:, :2] / near[:, None]).max() + 1e-3
+    # Most vertices are the head's: the far ends of the torso may fall off the map, and count as lit.
+    slope = np.percentile(np.abs(seen[:, :2] / near[:, None]).max(axis=1), 97.5) + 1e-3
     focal = 0.5 * (side - 2) / slope
     camera = Camera(focal, focal, 0.5 * (side - 1), 0.5 * (side - 1), side, side)
     shadow_map = draw_depth(seen, triangles, camera)
     pixels = camera.project(seen).astype(np.float32)
     # The farther of the four texels around a vertex, plus a margin: no acne on slopes.
     shadow_map = cv2.dilate(np.minimum(shadow_map, FAR_MM), np.ones((3, 3), np.uint8))
-    behind = near - cv2.remap(shadow_map, pixels[:, 0], pixels[:, 1], cv2.INTER_NEAREST).reshape(-1)
+    behind = near - cv2.remap(
+        shadow_map,
+        pixels[:, 0],
+        pixels[:, 1],
+        cv2.INTER_NEAREST,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=FAR_MM,
+    ).reshape(-1)
     share: Floats = np.clip(1.0 - (behind - 3.0) / 4.0, 0.0, 1.0).astype(np.float32)
     return share

@@ -45,6 +45,7 @@ class Capture:
     eye_midpoint_mm : (3,) midpoint of this head's outer eye corners, camera frame.
     identity_weights (100,), expression (53,) : of the parametric head.
     yaw_deg, pitch_deg, roll_deg : signs as in `training.raster.Pose`.
+    others_mm : eye midpoints of other, farther people in the picture.
     """
 
     depth_mm: NDArray[np.uint16]
@@ -59,6 +60,7 @@ class Capture:
     yaw_deg: float
     pitch_deg: float
     roll_deg: float
+    others_mm: tuple[tuple[float, float, float], ...] = ()
 
     @property
     def distance_mm(self) -> float:

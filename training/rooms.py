@@ -1,0 +1,258 @@
+"""Whole pictures of rooms: a person, a wall, other people, an arm at the edge; and flat prints.
+
+For the tests of locating and aligning: what they hold true is known here exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.appearance import Rng
+from training.backdrop import composite, plane, surface
+from training.person import Identity, Studio
+from training.raster import Camera, Pose, rotation_of
+from training.render import (
+    Capture,
+    expose,
+    infrared_light,
+    random_expression,
+    room_lights,
+)
+from training.sensor import Scene, StructuredLight, TimeOfFlight
+
+Floats = NDArray[np.float32]
+HEAD_RADIUS_MM = 135.0
+RIVAL_GAP_MM = 200.0  # two faces nearer to each other in depth than this rival
+
+
+def room_camera(rng: Rng) -> Camera:
+    """Draw a 640 x 480 camera."""
+    focal = float(rng.uniform(570, 600))
+    return Camera(focal, focal, 319.5 + float(rng.normal(0, 4)), 239.5 + float(rng.normal(0, 4)), 640, 480)
+
+
+def _room_pose(rng: Rng, camera: Camera, distance_mm: float, sideways: float | None = None) -> Pose:
+    """Draw a pose whose whole face is in the picture; ``sideways`` fixes x (mm)."""
+    half_width = 0.5 * camera.width / camera.fx * distance_mm
+    half_height = 0.5 * camera.height / camera.fy * distance_mm
+    x = rng.uniform(-1, 1) * max(0.0, half_width - HEAD_RADIUS_MM) * 0.7 if sideways is None else sideways
+    # The eyes stand above the middle of the face; the chin must be in the picture.
+    y = rng.uniform(-0.5, 0.3) * max(0.0, half_height - 150.0) - (5.0 if half_height < 170 else 0.0)
+    return Pose(
+        float(rng.uniform(-25, 25)),
+        float(rng.uniform(-15, 20)),
+        float(rng.uniform(-10, 10)),
+        (float(x), float(y), float(distance_mm)),
+    )
+
+
+def _stranger(rng: Rng, studio: Studio) -> Identity:
+    return studio.identity(rng, rng.standard_normal(studio.head.identity_count), hair_varies=False)
+
+
+def _arm(rng: Rng, camera: Camera, face: Pose, *, with_color: bool) -> Scene:
+    """Somebody's arm or shoulder reaching in from the side, clear of the face but as near as it."""
+    u, v = camera.project(face.translation)[0]
+    distance = face.translation[2] * rng.uniform(0.85, 1.25)
+    radius = rng.uniform(40, 75) * camera.fx / distance
+    clear = (HEAD_RADIUS_MM + 25) * camera.fx / face.translation[2] + radius
+    side = -1 if u > camera.cx else 1
+    edge = 0.0 if side < 0 else camera.width - 1.0
+    tip_x = edge - side * rng.uniform(0.0, 0.22) * camera.width
+    tip_x = min(tip_x, u - clear) if side < 0 else max(tip_x, u + clear)
+    tip = (int(tip_x), int(camera.height * rng.uniform(0.3, 0.9)))
+    root = (int(edge + side * rng.uniform(60, 250)), int(camera.height * rng.uniform(0.6, 1.4)))
+    mask = np.zeros((camera.height, camera.width), np.uint8)
+    cv2.line(mask, root, tip, 1, max(2, int(2 * radius)))
+    from_axis = radius - cv2.distanceTransform(mask, cv2.DIST_L2, 3)
+    bulge = np.sqrt(np.maximum(radius**2 - np.maximum(from_axis, 0) ** 2, 0)) * distance / camera.fx
+    depth = (distance - bulge).astype(np.float32)
+    rgb = rng.uniform(0.03, 0.6, 3).astype(np.float32) if with_color else None
+    arm = surface(depth, float(rng.uniform(0.1, 0.8)), rgb)
+    arm.depth_mm[mask == 0] = np.inf
+    return arm
+
+
+def _auto_exposed(scene: Scene, distance_mm: float) -> Scene:
+    """Scale radiance so that a face at ``distance_mm`` is as bright as one at the reference distance."""
+    return replace(scene, radiance=scene.radiance * np.float32((distance_mm / 900.0) ** 2))
+
+
+def render_room(
+    rng: Rng,
+    studio: Studio,
+    identity: Identity,
+    *,
+    distance_mm: float | None = None,
+    rival: bool = False,
+    second_person: bool = True,
+    intruder: bool = True,
+    sensor: TimeOfFlight | StructuredLight | None = None,
+    modality: str = "infrared",
+    camera: Camera | None = None,
+    pose: Pose | None = None,
+    expression: Floats | None = None,
+    factor: int = 1,
+) -> Capture:
+    """Render a person in a room, 640 x 480.
+
+    Parameters
+    ----------
+    distance_mm : of the eyes' midpoint; drawn from 400 to 1300 where missing. 300 to 1500 make sense.
+    rival : put a second face within 0.2 m of the same distance beside the first (at 0.8 m and more).
+    second_person : put another, farther person (0.4 to 1.5 m behind) into the picture.
+    intruder : let a foreign arm or shoulder reach in from the side.
+    sensor : None for structured light.
+    modality : "infrared", "color" or "both".
+    factor : samples along a pixel's side.
+
+    Returns
+    -------
+    Capture : the truth is the nearest person's; ``others_mm`` holds the eye midpoints of the others.
+    """
+    camera = camera or room_camera(rng)
+    sensor = sensor or StructuredLight()
+    if pose is None:
+        if distance_mm is None:
+            distance_mm = float(rng.uniform(800, 1250) if rival else rng.uniform(400, 1300))
+        aside = rng.uniform(170, 215) * rng.choice([-1, 1]) if rival else None
+        pose = _room_pose(rng, camera, distance_mm, aside)
+    x, _, distance = pose.translation
+    expression = random_expression(rng, studio.head) if expression is None else expression
+    fine = camera.supersampled(factor)
+    lamp = infrared_light(rng)
+    with_color = modality != "infrared"
+    lamps = room_lights(rng) if with_color else ()
+    scene, midpoint = studio.shoot(rng, identity, expression, pose, fine, lamp, lamps)
+
+    others = []
+    farthest = distance
+
+    def add(other: Pose) -> None:
+        nonlocal scene, farthest
+        face = random_expression(rng, studio.head)
+        shot, middle = studio.shoot(rng, _stranger(rng, studio), face, other, fine, lamp, lamps)
+        scene = composite(scene, shot)
+        others.append((float(middle[0]), float(middle[1]), float(middle[2])))
+        farthest = max(farthest, other.translation[2])
+
+    if rival:
+        gap = rng.uniform(0, RIVAL_GAP_MM - 60.0)  # identities move the eyes by some 30 mm
+        side = float(-np.sign(x) * rng.uniform(170, 215))
+        add(_room_pose(rng, camera, distance + gap, side))
+    if second_person:
+        back = distance + rng.uniform(400, 1500)
+        reach = 0.5 * camera.width / camera.fx * back
+        beside = -np.sign(x + 1e-6) * rng.uniform(0.3, 0.8) * reach
+        add(_room_pose(rng, camera, back, float(beside)))
+    if intruder:
+        scene = composite(scene, _arm(rng, fine, pose, with_color=with_color))
+    wall = plane(rng, fine, farthest + rng.uniform(350, 1500), rng.uniform(-20, 20))
+    rgb = rng.uniform(0.2, 0.7) * np.ones(3, np.float32) if with_color else None
+    scene = composite(scene, surface(wall, float(rng.uniform(0.3, 0.9)), rgb))
+    depth, infrared, color = expose(
+        rng, _auto_exposed(scene, distance), factor, sensor, camera.fx, modality
+    )
+    return Capture(
+        depth_mm=depth,
+        infrared=infrared,
+        color=color,
+        camera=camera,
+        rotation=pose.rotation,
+        translation_mm=pose.translation,
+        eye_midpoint_mm=midpoint,
+        identity_weights=identity.weights,
+        expression=expression,
+        yaw_deg=pose.yaw_deg,
+        pitch_deg=pose.pitch_deg,
+        roll_deg=pose.roll_deg,
+        others_mm=tuple(others),
+    )
+
+
+def render_print(
+    rng: Rng,
+    studio: Studio,
+    identity: Identity,
+    *,
+    distance_mm: float | None = None,
+    bend_mm: float = 0.0,
+    sensor: TimeOfFlight | StructuredLight | None = None,
+    modality: str = "infrared",
+) -> Capture:
+    """Render an attack: a life-sized picture of a face on a sheet held before a wall, 640 x 480.
+
+    Parameters
+    ----------
+    distance_mm : of the sheet's middle; drawn from 350 to 1000 where missing.
+    bend_mm : how far the sheet's middle stands out before its left and right edges.
+
+    Returns
+    -------
+    Capture : pose and eye midpoint are those of the picture's face on the sheet.
+    """
+    camera = room_camera(rng)
+    sensor = sensor or StructuredLight()
+    distance_mm = float(rng.uniform(350, 1000)) if distance_mm is None else distance_mm
+    with_color = modality != "infrared"
+    lamps = room_lights(rng) if with_color else ()
+    # The picture: a frontal portrait, 1 px = 0.8 mm at the eyes.
+    studio_camera = Camera(1000.0, 1000.0, 149.5, 149.5, 300, 370)
+    portrait_pose = Pose(0.0, 5.0, 0.0, (0.0, 0.0, 800.0))
+    portrait, _ = studio.shoot(
+        rng, identity, random_expression(rng, studio.head), portrait_pose, studio_camera, infrared_light(rng), lamps
+    )
+    paper = composite(portrait, surface(np.full(portrait.depth_mm.shape, 2000.0, np.float32), 0.3, np.full(3, 0.5, np.float32) if with_color else None))
+
+    pose = Pose(
+        float(rng.uniform(-20, 20)),
+        float(rng.uniform(-15, 15)),
+        float(rng.uniform(-8, 8)),
+        (float(rng.uniform(-0.1, 0.1) * distance_mm), 0.0, distance_mm),
+    )
+    turn = rotation_of(pose.yaw_deg, pose.pitch_deg, pose.roll_deg)
+    size = 0.8 * rng.uniform(0.7, 1.1)  # millimetres a pixel of the picture
+    left, top = -149.5 * size, -149.5 * size
+    corners = np.array([[left, top, 0], [-left, top, 0], [-left, top + 369 * size, 0], [left, top + 369 * size, 0]])
+    image = camera.project(corners @ turn.T + pose.translation).astype(np.float32)
+    source = np.float32([[0, 0], [299, 0], [299, 369], [0, 369]])
+    warp = cv2.getPerspectiveTransform(source, image)
+    shape = (camera.width, camera.height)
+    inside = cv2.warpPerspective(np.ones((370, 300), np.float32), warp, shape, flags=cv2.INTER_NEAREST) > 0
+
+    normal = turn[:, 2]
+    x, y = camera.rays()
+    depth = (normal @ pose.translation) / (normal[0] * x[None, :] + normal[1] * y[:, None] + normal[2])
+    across = cv2.warpPerspective(
+        np.broadcast_to(np.linspace(-1, 1, 300, dtype=np.float32), (370, 300)).copy(), warp, shape
+    )
+    depth = depth - bend_mm * (1 - across**2)
+    ink = cv2.warpPerspective(paper.radiance, warp, shape)
+    contrast = rng.uniform(0.3, 1.0)  # some inks hardly show in infrared
+    ink = np.float32(contrast) * ink + np.float32((1 - contrast) * 0.6)
+    sheet = surface(depth.astype(np.float32), ink, None)
+    if with_color and paper.color is not None:
+        sheet = replace(sheet, color=cv2.warpPerspective(paper.color, warp, shape))
+    sheet.depth_mm[~inside] = np.inf
+    wall = plane(rng, camera, distance_mm + rng.uniform(500, 2000), rng.uniform(-20, 20))
+    rgb = rng.uniform(0.2, 0.7) * np.ones(3, np.float32) if with_color else None
+    scene = composite(sheet, surface(wall, float(rng.uniform(0.3, 0.9)), rgb))
+    measured, infrared, color = expose(rng, _auto_exposed(scene, distance_mm), 1, sensor, camera.fx, modality)
+    return Capture(
+        depth_mm=measured,
+        infrared=infrared,
+        color=color,
+        camera=camera,
+        rotation=pose.rotation,
+        translation_mm=pose.translation,
+        eye_midpoint_mm=pose.translation,
+        identity_weights=identity.weights,
+        expression=np.zeros(studio.head.expression_count, np.float32),
+        yaw_deg=pose.yaw_deg,
+        pitch_deg=pose.pitch_deg,
+        roll_deg=pose.roll_deg,
+    )
