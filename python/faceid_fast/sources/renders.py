@@ -1,7 +1,7 @@
 """The rendered frames that ship with the package: made-up people, for the demo and for timings.
 
-A folder a person holds ``KIND_N_ir.png`` and ``KIND_N_depth.png``, KIND being ``enroll``, ``probe`` or
-``print`` (a flat picture of the person held to the camera); ``camera.json`` beside the folders.
+A folder a person holds ``KIND_N_ir.png``, ``KIND_N_depth.png`` and ``KIND_N_camera.json``, KIND being
+``enroll``, ``probe`` or ``print`` (a flat picture of the person held to the camera).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def bundled_renders() -> list[Render]:
             number=int(match[2]),
             infrared=image,
             depth=image.with_name(image.name.replace("_ir.png", "_depth.png")),
-            camera=root / "camera.json",
+            camera=image.with_name(image.name.replace("_ir.png", "_camera.json")),
         )
         for image in root.glob("*/*_ir.png")
         if (match := _IMAGE_NAME.fullmatch(image.name))

@@ -1,0 +1,97 @@
+"""The rendered frames that ship with the package, for ``faceid demo``.
+
+``python -m training.demo_frames`` writes ``python/faceid_fast/demo_frames``: three made-up people, each
+enrolled in five poses and trying twice, and a flat print of the first. The seed was not searched for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from training.ict import DEFAULT_PATH, ParametricHead
+from training.person import Identity, Studio
+from training.raster import Pose
+from training.render import Capture, head_crop, random_expression, render_head
+from training.rooms import render_print
+
+SEED = 5
+PEOPLE = ("ada", "ben", "cleo")
+ENROLLED = ((0.0, 0.0), (18.0, 0.0), (-18.0, 0.0), (0.0, -14.0), (0.0, 16.0))
+"""(yaw, pitch) in degrees: frontal, left, right, up, down."""
+PROBED = ((5.0, 3.0), (-8.0, 8.0))
+DISTANCES_MM = (650.0, 950.0)
+PRINT_DISTANCE_MM = 450.0
+PRINT_SIDE_PX = 160
+
+
+def person_frame(
+    rng: np.random.Generator, studio: Studio, identity: Identity, turn: tuple[float, float], *, neutral: bool
+) -> Capture:
+    """Render one person in a pose, at a random distance before a random background."""
+    distance = float(rng.uniform(*DISTANCES_MM))
+    camera, (u, v) = head_crop(rng, distance)
+    x, y = (u - camera.cx) / camera.fx * distance, (v - camera.cy) / camera.fy * distance
+    expression = random_expression(rng, studio.head) * (0.0 if neutral else 0.6)
+    pose = Pose(turn[0], turn[1], float(rng.normal(0, 3)), (float(x), float(y), distance))
+    return render_head(rng, studio, identity, expression, pose, camera)
+
+
+def cut(capture: Capture, side: int) -> Capture:
+    """Cut a square around the face; the principal point moves along."""
+    camera = capture.camera
+    u, v = camera.project(capture.eye_midpoint_mm)[0]
+    left = int(np.clip(u - side / 2, 0, camera.width - side))
+    top = int(np.clip(v - side / 2, 0, camera.height - side))
+    window = np.s_[top : top + side, left : left + side]
+    return replace(
+        capture,
+        depth_mm=capture.depth_mm[window],
+        infrared=None if capture.infrared is None else capture.infrared[window],
+        camera=replace(camera, cx=camera.cx - left, cy=camera.cy - top, width=side, height=side),
+    )
+
+
+def write_frame(capture: Capture, folder: Path, name: str) -> None:
+    """Write infrared, depth and camera."""
+    folder.mkdir(parents=True, exist_ok=True)
+    best = [cv2.IMWRITE_PNG_COMPRESSION, 9]
+    for kind, pixels in (("ir", capture.infrared), ("depth", capture.depth_mm)):
+        if pixels is None or not cv2.imwrite(str(folder / f"{name}_{kind}.png"), pixels, best):
+            message = f"{folder / name}: no {kind} written"
+            raise OSError(message)
+    camera = {key: round(float(getattr(capture.camera, key)), 3) for key in ("fx", "fy", "cx", "cy")}
+    text = json.dumps({**camera, "depth_unit_m": 0.001})
+    (folder / f"{name}_camera.json").write_text(text + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Write all frames anew."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--head", type=Path, default=DEFAULT_PATH, help="the parametric head")
+    parser.add_argument("--out", type=Path, default=Path("python/faceid_fast/demo_frames"))
+    arguments = parser.parse_args()
+    studio = Studio(ParametricHead.load(arguments.head))
+    if arguments.out.exists():
+        shutil.rmtree(arguments.out)
+    for number, person in enumerate(PEOPLE):
+        rng = np.random.default_rng([SEED, number])
+        weights = rng.standard_normal(studio.head.identity_count).astype(np.float32)
+        identity = studio.identity(rng, weights, hair_varies=False)
+        for kind, turns in (("enroll", ENROLLED), ("probe", PROBED)):
+            for index, turn in enumerate(turns):
+                capture = person_frame(rng, studio, identity, turn, neutral=kind == "enroll")
+                write_frame(capture, arguments.out / person, f"{kind}_{index}")
+        if number == 0:
+            flat = render_print(rng, studio, identity, distance_mm=PRINT_DISTANCE_MM)
+            write_frame(cut(flat, PRINT_SIDE_PX), arguments.out / person, "print_0")
+
+
+if __name__ == "__main__":
+    main()
