@@ -56,6 +56,8 @@ def test_grey(tmp_path: Path, dtype: Any) -> None:
 def test_color_is_rgb(tmp_path: Path) -> None:
     image = picture(np.uint8, (60, 64, 3))
     np.testing.assert_array_equal(read_png(write(tmp_path / "a.png", image[..., ::-1])), image)
+    with_opacity = np.dstack([image[..., ::-1], picture(np.uint8)])
+    np.testing.assert_array_equal(read_png(write(tmp_path / "b.png", with_opacity)), image)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +70,8 @@ def test_color_is_rgb(tmp_path: Path) -> None:
         (png(12000, 12000), "at most 4096 pixels a side, got 12000 x 12000"),
         (png(0, 10), "at most 4096 pixels"),
         (png(64, 60, color=3), "colour type 3 of 8 bit"),
-        (png(64, 60, color=6), "colour type 6 of 8 bit"),
+        (png(64, 60, color=4), "colour type 4 of 8 bit"),
+        (png(64, 60, color=6, bits=16), "colour type 6 of 16 bit"),
         (png(64, 60, color=2, bits=16), "colour type 2 of 16 bit"),
         (png(64, 60, bits=4), "of 4 bit"),
         (png(64, 60, interlaced=1), "interlaced"),

@@ -22,8 +22,8 @@ from faceid_fast.frame import MAX_SIDE_PX, Frame, Intrinsics
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _MAX_FILE_BYTES: Final = 64 * 2**20
-_CHANNELS: Final = {0: 1, 2: 3}
-"""Colour types taken, and their channels: grey and RGB (no palettes, no alpha)."""
+_CHANNELS: Final = {0: 1, 2: 3, 6: 4}
+"""Colour types taken, and their channels: grey, RGB, and RGB with an opacity, which is left out."""
 _CAMERA_KEYS: Final = ("fx", "fy", "cx", "cy", "depth_unit_m")
 
 
@@ -48,7 +48,7 @@ def read_png(path: str | Path) -> NDArray[Any]:
     if image is None or image.shape != shape or image.dtype != dtype:
         message = f"{path}: expected {dtype} {shape} as its header says, got something else"
         raise SourceError(message)
-    return image if channels == 1 else np.ascontiguousarray(image[..., ::-1])
+    return image if channels == 1 else np.ascontiguousarray(image[..., 2::-1])  # from BGR or BGRA
 
 
 def read_camera(path: str | Path) -> tuple[Intrinsics, float]:
@@ -162,7 +162,7 @@ def _check_header(kind: bytes, body: bytes, path: Path) -> tuple[int, int, int, 
     if not (1 <= width <= MAX_SIDE_PX and 1 <= height <= MAX_SIDE_PX):
         message = f"{path}: expected at most {MAX_SIDE_PX} pixels a side, got {width} x {height}"
         raise SourceError(message)
-    wide_color = color == 2 and bits == 16
+    wide_color = color != 0 and bits == 16
     if color not in _CHANNELS or bits not in {8, 16} or interlaced or wide_color:
         message = (
             f"{path}: expected grey of 8 or 16 bit or RGB of 8 bit, not interlaced, "

@@ -1,0 +1,64 @@
+"""Error rates on real people: the goals of the first release. Nothing is trained or tuned on them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from faceid_fast.cli import app
+
+
+@pytest.fixture(scope="module")
+def protocols(kinect_v2: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    record = tmp_path_factory.mktemp("real") / "figures.json"
+    result = CliRunner().invoke(app, ["evaluate", str(kinect_v2), "--json", str(record)])
+    assert result.exit_code == 0, result.output
+    figures: dict[str, Any] = json.loads(record.read_text())["protocols"]
+    return figures
+
+
+@pytest.mark.parametrize(("protocol", "most"), [("frontal", 0.02), ("all", 0.05)])
+def test_failure_to_acquire(protocols: dict[str, Any], protocol: str, most: float) -> None:
+    assert protocols[protocol]["failure_to_acquire"] <= most
+
+
+@pytest.mark.parametrize(
+    ("protocol", "most"), [("frontal", 0.05), ("yaw0", 0.10), ("all", 0.15), ("unlock", 0.06)]
+)
+def test_equal_error_rate(protocols: dict[str, Any], protocol: str, most: float) -> None:
+    assert protocols[protocol]["eer"] <= most
+
+
+def test_every_pair_counts(protocols: dict[str, Any]) -> None:
+    pairs = {name: (figures["n_genuine"], figures["n_impostor"]) for name, figures in protocols.items()}
+    assert pairs == {
+        "frontal": (90, 540),
+        "yaw0": (918, 4860),
+        "all": (8586, 43740),
+        "unlock": (270, 1350),
+    }
+
+
+def test_people_without_landmarks_and_with_other_names(
+    kinect_v2: Path, tmp_path: Path, protocols: dict[str, Any]
+) -> None:
+    for number, folder in enumerate(sorted(path for path in kinect_v2.iterdir() if path.is_dir())):
+        shutil.copytree(folder, tmp_path / "data" / f"somebody {number}")
+    record = tmp_path / "figures.json"
+    result = CliRunner().invoke(app, ["evaluate", str(tmp_path / "data"), "--json", str(record)])
+    assert result.exit_code == 0, result.output
+    assert json.loads(record.read_text())["protocols"] == protocols
+
+
+def test_demo_on_real_people(kinect_v2: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "unlock.png"
+    result = CliRunner().invoke(app, ["demo", "--data", str(kinect_v2), "--out", str(picture), "--json", "-"])
+    assert result.exit_code in (0, 1), result.output
+    attempts = json.loads(result.stdout)["attempts"]
+    assert len(attempts) == 30
+    assert picture.stat().st_size > 10_000
