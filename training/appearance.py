@@ -19,6 +19,7 @@ AXIS_Z_MM, RADIUS_MM, TOP_MM = 75.0, 85.0, -116.0
 
 Floats = NDArray[np.float32]
 Rng = np.random.Generator
+_SMOOTH = {"lineType": cv2.LINE_AA, "shift": 3}  # three fractional bits: see `FacePaint._fixed`
 
 
 def atlas_coordinates(mean: Floats) -> Floats:
@@ -28,7 +29,7 @@ def atlas_coordinates(mean: Floats) -> Floats:
     return np.stack([u, mean[:, 1] - TOP_MM], axis=1).astype(np.float32)
 
 
-def _grid() -> tuple[Floats, Floats]:
+def texel_grid() -> tuple[Floats, Floats]:
     """Angle in degrees (1, W) and height y in millimetres (H, 1) of the texels."""
     angle = np.degrees((np.arange(ATLAS_WIDTH) - 0.5 * ATLAS_WIDTH) / RADIUS_MM).astype(np.float32)
     return angle[None, :], (np.arange(ATLAS_HEIGHT) + TOP_MM).astype(np.float32)[:, None]
@@ -43,7 +44,8 @@ def smooth_noise(rng: Rng, scale: float, stretch: float = 1.0) -> Floats:
     return fine * np.float32(1.25)  # interpolation lowers the variance
 
 
-def _smoothstep(x: Floats) -> Floats:
+def smoothstep(x: Floats) -> Floats:
+    """Rise from 0 to 1 between x = 0 and x = 1, flat at both ends."""
     t = np.clip(x, 0.0, 1.0)
     return t * t * (3.0 - 2.0 * t)
 
@@ -79,8 +81,16 @@ class FacePaint:
         self.lips = self._filled(marks[48:60], blur=1.2)
         lids = np.zeros((ATLAS_HEIGHT, ATLAS_WIDTH), np.float32)
         for eye in (marks[36:42], marks[42:48]):
-            cv2.polylines(lids, [self._fixed(eye)], True, 1.0, 2, cv2.LINE_AA, 3)
-            cv2.polylines(lids, [self._fixed(eye[:4])], False, 1.0, 3, cv2.LINE_AA, 3)
+            cv2.polylines(lids, [self._fixed(eye)], isClosed=True, color=1.0, thickness=2, **_SMOOTH)
+            cv2.polylines(
+                lids,
+                [self._fixed(eye[:4])],
+                isClosed=False,
+                color=1.0,
+                thickness=3,
+                lineType=cv2.LINE_AA,
+                shift=3,
+            )
         self.lids = cv2.GaussianBlur(lids, (0, 0), 0.9)
         sockets = np.zeros_like(lids)
         for eye in (marks[36:42], marks[42:48]):
@@ -113,22 +123,23 @@ class FacePaint:
             line = line[-1] + (line - line[-1]) * np.float32(reach)
             for start, end, width in zip(line[:-1], line[1:], (0.55, 0.8, 1.0, 1.0), strict=True):
                 ends = self._fixed(np.stack([start, end]))
-                cv2.polylines(mask, [ends], False, 1.0, max(1, round(thickness * width)), cv2.LINE_AA, 3)
+                wide = max(1, round(thickness * width))
+                cv2.polylines(mask, [ends], isClosed=False, color=1.0, thickness=wide, **_SMOOTH)
         mask = cv2.GaussianBlur(mask, (0, 0), 1.3)
         return mask * np.clip(0.85 + 0.25 * smooth_noise(rng, 3.0), 0.0, 1.0)
 
     def _beard(self, rng: Rng) -> Floats:
-        angle, y = _grid()
+        angle, y = texel_grid()
         # Jaw, chin and upper lip; the cheeks' upper border rises towards the ears.
         upper = np.interp(np.abs(angle), [0, 12, 30, 55, 75, 85], [50, 52, 76, 58, 30, 15])
         upper = upper + rng.normal(0, 5)
-        mask = _smoothstep((y - upper) / 14.0) * _smoothstep((rng.uniform(125, 150) - y) / 16.0)
-        mask = mask * _smoothstep((92.0 - np.abs(angle)) / 10.0)
+        mask = smoothstep((y - upper) / 14.0) * smoothstep((rng.uniform(125, 150) - y) / 16.0)
+        mask = mask * smoothstep((92.0 - np.abs(angle)) / 10.0)
         kind = rng.random()
         if kind < 0.25:  # moustache and goatee
-            mask = mask * _smoothstep((rng.uniform(24, 34) - np.abs(angle)) / 6.0)
+            mask = mask * smoothstep((rng.uniform(24, 34) - np.abs(angle)) / 6.0)
         elif kind < 0.4:  # no moustache
-            mask = mask * (1 - _smoothstep((74.0 - y) / 8.0) * (np.abs(angle) < 32))
+            mask = mask * (1 - smoothstep((74.0 - y) / 8.0) * (np.abs(angle) < 32))
         mask = mask * (1.0 - self.lips)
         return (mask * np.clip(0.85 + 0.2 * smooth_noise(rng, 5.0), 0, 1)).astype(np.float32)
 
@@ -136,9 +147,7 @@ class FacePaint:
         """Draw one identity's skin."""
         tone = rng.beta(1.6, 1.8)  # 0 fair .. 1 dark
         # Near infrared hardly sees melanin: reflectances lie close together.
-        infrared = np.full(
-            (ATLAS_HEIGHT, ATLAS_WIDTH), 0.68 - 0.12 * tone + rng.normal(0, 0.03), np.float32
-        )
+        infrared = np.full((ATLAS_HEIGHT, ATLAS_WIDTH), 0.68 - 0.12 * tone + rng.normal(0, 0.03), np.float32)
         fair, dark = np.float32([0.62, 0.40, 0.31]), np.float32([0.11, 0.058, 0.036])
         base_rgb = np.exp((1 - tone) * np.log(fair) + tone * np.log(dark)) * np.exp(rng.normal(0, 0.06, 3))
         rgb = np.broadcast_to(base_rgb.astype(np.float32), (ATLAS_HEIGHT, ATLAS_WIDTH, 3)).copy()
@@ -147,7 +156,9 @@ class FacePaint:
         pores = smooth_noise(rng, 3.5) * rng.uniform(0.01, 0.03)
         infrared *= np.exp(blotches + pores)
         redness = np.float32([0.02, -0.05, -0.04]) * rng.uniform(0.3, 1.5)
-        rgb *= np.exp((1.3 * blotches + 1.5 * pores)[..., None] + smooth_noise(rng, 18.0)[..., None] * redness)
+        rgb *= np.exp(
+            (1.3 * blotches + 1.5 * pores)[..., None] + smooth_noise(rng, 18.0)[..., None] * redness
+        )
         self._marks_on_skin(rng, infrared, rgb)
 
         def darken(mask: Floats, in_infrared: float, in_rgb: NDArray[np.floating] | float) -> None:
@@ -164,7 +175,9 @@ class FacePaint:
         grey = rng.random() < 0.12
         hair_infrared = float(np.clip(rng.normal(0.4 if grey else 0.16, 0.07), 0.05, 0.55))
         darkness = rng.beta(1.2, 3.0) ** 1.7 * (1.0 - 0.8 * tone)
-        hair_rgb = np.float32([0.03, 0.022, 0.018]) * (1 - darkness) + np.float32([0.38, 0.25, 0.13]) * darkness
+        hair_rgb = (
+            np.float32([0.03, 0.022, 0.018]) * (1 - darkness) + np.float32([0.38, 0.25, 0.13]) * darkness
+        )
         if grey:
             hair_rgb = np.float32([0.35, 0.35, 0.36]) * np.float32(rng.uniform(0.5, 1.2))
 

@@ -10,19 +10,15 @@ Raw shards hold crops of different sizes end to end: see `RawShard`. Tensor shar
 
 from __future__ import annotations
 
-import os
-
-# Two processes on two cores: threads inside them only get in each other's way.
-for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_variable, "1")
-
 import argparse
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
+from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +39,13 @@ IDENTITIES_PER_SHARD = 50
 _CLUSTER_STREAM, _IDENTITY_STREAM, _CAPTURE_STREAM = range(3)
 
 _studio: Studio | None = None
+
+
+def _pool(processes: int, head: Path | None = None) -> Pool:
+    """Fresh processes of one thread each: more threads only get in each other's way."""
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = "1"  # the children read it when they import numpy
+    return get_context("spawn").Pool(processes, *((_start_worker, (head,)) if head else ()))
 
 
 def _start_worker(head: Path) -> None:
@@ -154,6 +157,7 @@ class RawShard:
         _write(path, {name: getattr(self, name) for name in self.__dataclass_fields__})
 
     def __len__(self) -> int:
+        """How many captures."""
         return len(self.identity)
 
     def crops(self) -> Iterator[tuple[NDArray[np.uint16], NDArray[np.uint16], Camera]]:
@@ -194,11 +198,14 @@ def render_split(split: SplitConfig, folder: Path, head: Path, processes: int) -
     note.write_text(json.dumps(asdict(split) | {"fingerprint": split.fingerprint()}, indent=1))
 
     starts = range(0, split.identities, IDENTITIES_PER_SHARD)
-    shards = {target / f"shard-{start:06d}.npz": range(start, min(start + IDENTITIES_PER_SHARD, split.identities)) for start in starts}
+    shards = {
+        target / f"shard-{start:06d}.npz": range(start, min(start + IDENTITIES_PER_SHARD, split.identities))
+        for start in starts
+    }
     missing = {path: span for path, span in shards.items() if not _complete(path, len(span) * split.captures)}
     jobs = [(split, index) for span in missing.values() for index in span]
     with (
-        get_context("spawn").Pool(processes, _start_worker, (head,)) as pool,
+        _pool(processes, head) as pool,
         tqdm(total=len(jobs), desc=f"render {split.name}", unit="identity") as bar,
     ):
         results = pool.imap(_render_job, jobs, chunksize=2)
@@ -286,8 +293,10 @@ def align_split(split: SplitConfig, folder: Path, processes: int) -> Counter[str
                     total.update(json.loads(str(done["outcomes"])))
                     continue
         jobs.append((source, target, digest))
-    with get_context("spawn").Pool(processes) as pool:
-        for outcomes in tqdm(pool.imap(_align_job, jobs), total=len(jobs), desc=f"align {split.name}", unit="shard"):
+    with _pool(processes) as pool:
+        for outcomes in tqdm(
+            pool.imap(_align_job, jobs), total=len(jobs), desc=f"align {split.name}", unit="shard"
+        ):
             total.update(outcomes)
     return total
 

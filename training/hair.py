@@ -13,9 +13,9 @@ from training.appearance import (
     ATLAS_WIDTH,
     AXIS_Z_MM,
     Rng,
-    _grid,
-    _smoothstep,
     smooth_noise,
+    smoothstep,
+    texel_grid,
 )
 
 Floats = NDArray[np.float32]
@@ -118,30 +118,34 @@ def vary_style(rng: Rng, style: HairStyle) -> HairStyle:
 
 def paint(rng: Rng, style: HairStyle) -> Hair:
     """Paint a haircut on the atlas; the random strands come from ``rng``."""
-    angle, y = _grid()
+    angle, y = texel_grid()
     away = np.abs(angle)
     edge = np.interp(away, _ANGLES, style.hairline).astype(np.float32)
     strands = cv2.resize(
-        rng.standard_normal((1, ATLAS_WIDTH // 5), dtype=np.float32), (ATLAS_WIDTH, 1), interpolation=cv2.INTER_CUBIC
+        rng.standard_normal((1, ATLAS_WIDTH // 5), dtype=np.float32),
+        (ATLAS_WIDTH, 1),
+        interpolation=cv2.INTER_CUBIC,
     ) + 0.8 * cv2.resize(
-        rng.standard_normal((1, ATLAS_WIDTH // 16), dtype=np.float32), (ATLAS_WIDTH, 1), interpolation=cv2.INTER_CUBIC
+        rng.standard_normal((1, ATLAS_WIDTH // 16), dtype=np.float32),
+        (ATLAS_WIDTH, 1),
+        interpolation=cv2.INTER_CUBIC,
     )
     fine = smooth_noise(rng, 2.6, stretch=5.0)
     inside = edge + style.ragged_mm * (strands + 0.4 * fine) - y  # millimetres above the hair's edge
-    mask = _smoothstep(inside / 4.0)
+    mask = smoothstep(inside / 4.0)
     # Thickest at the crown, thinner towards the edges; a parting is a groove.
-    height = _smoothstep((-y - 30.0) / 60.0)
+    height = smoothstep((-y - 30.0) / 60.0)
     thickness = style.side_mm + (style.top_mm - style.side_mm) * height
     thickness = thickness * (1.0 - 0.5 * np.exp(-(((angle - style.part_deg) / 5.0) ** 2)) * height)
-    thickness = thickness * _smoothstep(inside / (8.0 + thickness))
+    thickness = thickness * smoothstep(inside / (8.0 + thickness))
     thickness = thickness + mask * style.frizz_mm * (0.8 * fine + 0.7 * smooth_noise(rng, 9.0))
     curtain = np.zeros((ATLAS_HEIGHT, ATLAS_WIDTH), np.float32)
     if style.kind == "long":
         begin = np.where(angle < 0, style.curtain_deg[0], style.curtain_deg[1])
-        hanging = _smoothstep((away - begin) / 10.0) * _smoothstep((y + 20.0) / 40.0)
+        hanging = smoothstep((away - begin) / 10.0) * smoothstep((y + 20.0) / 40.0)
         # Below the jaw the mesh is stretched from the neck out to the hair: it is all hair.
-        reached = np.maximum(begin + 3.0 - 22.0 * _smoothstep((y - 25.0) / 30.0), 46.0) + 200.0 * (y < -10.0)
-        mask = np.maximum(mask, _smoothstep((away - reached + 2.0 * strands) / 5.0))
+        reached = np.maximum(begin + 3.0 - 22.0 * smoothstep((y - 25.0) / 30.0), 46.0) + 200.0 * (y < -10.0)
+        mask = np.maximum(mask, smoothstep((away - reached + 2.0 * strands) / 5.0))
         curtain = hanging
         # The mesh is too coarse for strands below the ears.
         thickness = thickness * (1.0 - 0.8 * hanging)

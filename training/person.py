@@ -124,7 +124,7 @@ class Studio:
         cloth = 0.4 * cloth + 0.6 * cloth.mean()  # most clothes are dull
         return (body @ turn.T + pivot).astype(np.float32), triangles, attributes, cloth
 
-    def shoot(
+    def shoot(  # noqa: PLR0917 - in the order of `render_head`
         self,
         rng: Rng,
         identity: Identity,
@@ -161,7 +161,9 @@ class Studio:
         grown = displace(shape, self._growth, self.paint.texels, hair, identity.skin.relief_mm)
         grown[self._bare] = shape[self._bare]
 
-        in_camera = (grown @ pose.rotation.T.astype(np.float32) + np.float32(pose.translation_mm)).astype(np.float32)
+        in_camera = (grown @ pose.rotation.T.astype(np.float32) + np.float32(pose.translation_mm)).astype(
+            np.float32
+        )
         body, body_triangles, body_attributes, cloth = self._body(rng, pose)
         attributes = self._attributes.copy()
         attributes[mouth, 2] = np.clip(inner / 8.0, 0, 1)
@@ -179,7 +181,16 @@ class Studio:
             extra, shine = _irradiance(vertices, triangles, turned, to_camera, light)
             layers.append(np.stack([extra, shine, facing], axis=1))
         depth, pictures = draw(vertices, triangles, tuple(layers), camera)
-        scene = _paint_pixels(rng, identity, hair.mask, hair.shade, cloth, depth, pictures, color_lights)
+        scene = _paint_pixels(
+            rng,
+            identity,
+            hair_mask=hair.mask,
+            hair_shade=hair.shade,
+            cloth=cloth,
+            depth=depth,
+            pictures=pictures,
+            color_lights=color_lights,
+        )
         return scene, midpoint
 
 
@@ -205,6 +216,7 @@ def _irradiance(
 def _paint_pixels(
     rng: Rng,
     identity: Identity,
+    *,
     hair_mask: Floats,
     hair_shade: Floats,
     cloth: Floats,
@@ -239,10 +251,14 @@ def _paint_pixels(
     radiance[empty] = 0.0
     color = None
     if color_lights:
-        rgb_atlas = skin.rgb * (1 - hair_mask[..., None]) + (hair_mask * hair_shade)[..., None] * skin.hair_rgb
+        rgb_atlas = (
+            skin.rgb * (1 - hair_mask[..., None]) + (hair_mask * hair_shade)[..., None] * skin.hair_rgb
+        )
         rgb = cv2.remap(rgb_atlas.astype(np.float32), u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         rgb = rgb * (1 - mouth * (1 - 0.7 * dark))[..., None]
-        iris_rgb = np.float32([0.05, 0.03, 0.02]) + np.float32(rng.random()) ** 4 * np.float32([0.1, 0.15, 0.2])
+        iris_rgb = np.float32([0.05, 0.03, 0.02]) + np.float32(rng.random()) ** 4 * np.float32(
+            [0.1, 0.15, 0.2]
+        )
         ball = 0.55 + (iris_rgb - 0.55) * iris[..., None]
         ball = ball * (1 - 0.9 * pupil[..., None])
         rgb = np.where(eye[..., None], ball, np.where(worn[..., None], cloth, rgb))

@@ -54,7 +54,7 @@ class Camera:
         return np.stack([u, v], axis=1)
 
     def rays(self) -> tuple[Floats, Floats]:
-        """x / z per column (width,) and y / z per row (height,)."""
+        """Slopes: x / z per column (width,) and y / z per row (height,)."""
         x = (np.arange(self.width, dtype=np.float32) - np.float32(self.cx)) / np.float32(self.fx)
         y = (np.arange(self.height, dtype=np.float32) - np.float32(self.cy)) / np.float32(self.fy)
         return x, y

@@ -17,7 +17,7 @@ from training.appearance import Rng
 from training.backdrop import composite, hall, room_wall
 from training.ict import DEFAULT_PATH, ParametricHead
 from training.person import Identity, Light, Studio
-from training.raster import Camera, Pose, rotation_of
+from training.raster import Camera, Pose
 from training.sensor import (
     Scene,
     StructuredLight,
@@ -111,7 +111,7 @@ def infrared_light(rng: Rng, reach_mm: float = 80.0) -> Light:
     """Draw an illuminator beside the camera."""
     angle, reach = rng.uniform(0, 2 * np.pi), reach_mm * np.sqrt(rng.random())
     position = np.float32([reach * np.cos(angle), 0.6 * reach * np.sin(angle), rng.uniform(-10, 10)])
-    return Light(position, float(rng.uniform(0.0, 0.05)), True, np.ones(3, np.float32))
+    return Light(position, float(rng.uniform(0.0, 0.05)), falloff=True, tint=np.ones(3, np.float32))
 
 
 def room_lights(rng: Rng) -> tuple[Light, ...]:
@@ -122,7 +122,7 @@ def room_lights(rng: Rng) -> tuple[Light, ...]:
     tint = np.float32([1 + warmth, 1.0, 1 - warmth])
     # Three metres from a head about one metre away.
     position = np.float32([0, 0, 900]) + 3000 * direction
-    return (Light(position, float(rng.uniform(0.25, 1.2)), False, tint),)
+    return (Light(position, float(rng.uniform(0.25, 1.2)), falloff=False, tint=tint),)
 
 
 def head_crop(rng: Rng, distance_mm: float) -> tuple[Camera, tuple[float, float]]:
@@ -137,7 +137,7 @@ def head_crop(rng: Rng, distance_mm: float) -> tuple[Camera, tuple[float, float]
     return camera, origin
 
 
-def render_head(
+def render_head(  # noqa: PLR0917 - who, how, where, and what sees it: in the order one says them
     rng: Rng,
     studio: Studio,
     identity: Identity,
@@ -175,12 +175,16 @@ def render_head(
         scene = composite(scene, hall(rng, fine, depth_of_head, with_color=with_color))
     elif background == "wall":
         scene = composite(scene, room_wall(rng, fine, depth_of_head, with_color=with_color))
-    depth, infrared, color = expose(rng, scene, SUPERSAMPLING, sensor, camera.fx, modality)
+    depth, infrared, color = expose(rng, scene, SUPERSAMPLING, sensor, focal_px=camera.fx, modality=modality)
 
     pixel = true_camera.project(middle)[0]
     # The same pixel and depth, back-projected with the assumed principal point.
     midpoint = np.array(
-        [(pixel[0] - camera.cx) / camera.fx * middle[2], (pixel[1] - camera.cy) / camera.fy * middle[2], middle[2]]
+        [
+            (pixel[0] - camera.cx) / camera.fx * middle[2],
+            (pixel[1] - camera.cy) / camera.fy * middle[2],
+            middle[2],
+        ]
     )
     return Capture(
         depth_mm=depth,
@@ -215,6 +219,7 @@ def expose(
     scene: Scene,
     factor: int,
     sensor: TimeOfFlight | StructuredLight,
+    *,
     focal_px: float,
     modality: str,
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None, NDArray[np.uint8] | None]:
@@ -257,7 +262,7 @@ def render_crop(
 
 
 def panel(capture: Capture, side: int = 160) -> NDArray[np.uint8]:
-    """Infrared or colour, depth within 120 mm of the face, and the depth's relief, (3 * side, side, 3) BGR."""
+    """Infrared or colour, depth within 120 mm of the face, and its relief, (3 * side, side, 3) BGR."""
     depth = capture.depth_mm.astype(np.float32)
     middle = capture.distance_mm
     if capture.infrared is not None:
@@ -285,7 +290,9 @@ def contact_sheet(seed: int, rows: int, columns: int, modality: str, head: Path)
         rng = np.random.default_rng([seed, row])
         weights = rng.standard_normal(studio.head.identity_count).astype(np.float32)
         identity = studio.identity(rng, weights, hair_varies=bool(row % 2))
-        lines.append(np.hstack([panel(render_crop(rng, studio, identity, modality=modality)) for _ in range(columns)]))
+        lines.append(
+            np.hstack([panel(render_crop(rng, studio, identity, modality=modality)) for _ in range(columns)])
+        )
     sheet: NDArray[np.uint8] = np.vstack(lines)
     return sheet
 

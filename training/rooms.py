@@ -56,7 +56,7 @@ def _stranger(rng: Rng, studio: Studio) -> Identity:
 
 def _arm(rng: Rng, camera: Camera, face: Pose, *, with_color: bool) -> Scene:
     """Somebody's arm or shoulder reaching in from the side, clear of the face but as near as it."""
-    u, v = camera.project(face.translation)[0]
+    u = camera.project(face.translation)[0, 0]
     distance = face.translation[2] * rng.uniform(0.85, 1.25)
     radius = rng.uniform(40, 75) * camera.fx / distance
     clear = (HEAD_RADIUS_MM + 25) * camera.fx / face.translation[2] + radius
@@ -155,7 +155,7 @@ def render_room(
     rgb = rng.uniform(0.2, 0.7) * np.ones(3, np.float32) if with_color else None
     scene = composite(scene, surface(wall, float(rng.uniform(0.3, 0.9)), rgb))
     depth, infrared, color = expose(
-        rng, _auto_exposed(scene, distance), factor, sensor, camera.fx, modality
+        rng, _auto_exposed(scene, distance), factor, sensor, focal_px=camera.fx, modality=modality
     )
     return Capture(
         depth_mm=depth,
@@ -204,9 +204,22 @@ def render_print(
     studio_camera = Camera(1000.0, 1000.0, 149.5, 149.5, 300, 370)
     portrait_pose = Pose(0.0, 5.0, 0.0, (0.0, 0.0, 800.0))
     portrait, _ = studio.shoot(
-        rng, identity, random_expression(rng, studio.head), portrait_pose, studio_camera, infrared_light(rng), lamps
+        rng,
+        identity,
+        random_expression(rng, studio.head),
+        portrait_pose,
+        studio_camera,
+        infrared_light(rng),
+        lamps,
     )
-    paper = composite(portrait, surface(np.full(portrait.depth_mm.shape, 2000.0, np.float32), 0.3, np.full(3, 0.5, np.float32) if with_color else None))
+    paper = composite(
+        portrait,
+        surface(
+            np.full(portrait.depth_mm.shape, 2000.0, np.float32),
+            0.3,
+            np.full(3, 0.5, np.float32) if with_color else None,
+        ),
+    )
 
     pose = Pose(
         float(rng.uniform(-20, 20)),
@@ -217,7 +230,9 @@ def render_print(
     turn = rotation_of(pose.yaw_deg, pose.pitch_deg, pose.roll_deg)
     size = 0.8 * rng.uniform(0.7, 1.1)  # millimetres a pixel of the picture
     left, top = -149.5 * size, -149.5 * size
-    corners = np.array([[left, top, 0], [-left, top, 0], [-left, top + 369 * size, 0], [left, top + 369 * size, 0]])
+    corners = np.array(
+        [[left, top, 0], [-left, top, 0], [-left, top + 369 * size, 0], [left, top + 369 * size, 0]]
+    )
     image = camera.project(corners @ turn.T + pose.translation).astype(np.float32)
     source = np.float32([[0, 0], [299, 0], [299, 369], [0, 369]])
     warp = cv2.getPerspectiveTransform(source, image)
@@ -241,7 +256,9 @@ def render_print(
     wall = plane(rng, camera, distance_mm + rng.uniform(500, 2000), rng.uniform(-20, 20))
     rgb = rng.uniform(0.2, 0.7) * np.ones(3, np.float32) if with_color else None
     scene = composite(sheet, surface(wall, float(rng.uniform(0.3, 0.9)), rgb))
-    measured, infrared, color = expose(rng, _auto_exposed(scene, distance_mm), 1, sensor, camera.fx, modality)
+    measured, infrared, color = expose(
+        rng, _auto_exposed(scene, distance_mm), 1, sensor, focal_px=camera.fx, modality=modality
+    )
     return Capture(
         depth_mm=measured,
         infrared=infrared,

@@ -85,7 +85,9 @@ def _correlated(rng: Rng, shape: tuple[int, int], sigma: float) -> Floats:
     return out
 
 
-def infrared_picture(rng: Rng, radiance: Floats, factor: int, gain: float, blur_px: float) -> NDArray[np.uint16]:
+def infrared_picture(
+    rng: Rng, radiance: Floats, factor: int, gain: float, blur_px: float
+) -> NDArray[np.uint16]:
     """uint16 infrared intensities with shot, read and pattern noise."""
     light = _reduce(_blur(radiance, blur_px * factor), factor) * np.float32(gain)
     noise = rng.standard_normal(light.shape, dtype=np.float32)
@@ -121,8 +123,10 @@ def time_of_flight(
     shape = light.shape
 
     relative = np.maximum(light / 0.6, 1e-3)
-    sigma = rng.uniform(*model.noise_mm) / np.sqrt(np.clip(facing, 0.1, 1)) * np.maximum(
-        relative**-0.5, relative**-0.9 * 0.6
+    sigma = (
+        rng.uniform(*model.noise_mm)
+        / np.sqrt(np.clip(facing, 0.1, 1))
+        * np.maximum(relative**-0.5, relative**-0.9 * 0.6)
     )
     white = rng.standard_normal(shape, dtype=np.float32)
     mottled = _correlated(rng, shape, rng.uniform(0.8, 1.6))
@@ -198,14 +202,16 @@ def structured_light(
 
 
 def color_picture(rng: Rng, scene: Scene, factor: int) -> NDArray[np.uint8]:
-    """sRGB (H, W, 3) uint8, exposed for the brighter half of the picture."""
+    """Picture (H, W, 3) uint8 in sRGB, exposed for the brighter half of the picture."""
     if scene.color is None:
         message = "the scene was drawn without colour"
         raise ValueError(message)
     light = _reduce(_blur(scene.color, rng.uniform(0.3, 0.7) * factor), factor)
     level = np.percentile(light.max(axis=2), 97)
     light = light * np.float32(rng.uniform(0.6, 1.05) / max(float(level), 1e-4))
-    light = light + rng.standard_normal(light.shape, dtype=np.float32) * np.sqrt(np.maximum(light, 0) * 3e-4 + 1e-5)
+    light = light + rng.standard_normal(light.shape, dtype=np.float32) * np.sqrt(
+        np.maximum(light, 0) * 3e-4 + 1e-5
+    )
     light = np.clip(light, 0.0, 1.0)
     srgb = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     out: NDArray[np.uint8] = np.rint(srgb * 255).astype(np.uint8)
