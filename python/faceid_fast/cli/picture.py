@@ -23,6 +23,7 @@ Pixels = NDArray[np.uint8]
 
 TILE_WIDTH, TILE_HEIGHT = 96, 108
 GAP, CAPTION_HEIGHT, NAME_WIDTH, SPLIT, HEADER = 8, 18, 90, 28, 48
+_FONT_SCALE: Final = 0.45
 _PAPER: Final = (255, 255, 255)
 _INK: Final = (40, 40, 40)
 _FRAME_COLORS: Final = {True: (80, 160, 40), False: (60, 60, 210), None: (190, 190, 190)}
@@ -59,10 +60,12 @@ def draw_demo(rows: Sequence[tuple[str, Sequence[Tile], Sequence[Tile]]], thresh
     most_probes = max((len(probes) for _, _, probes in rows), default=0)
     step_x, step_y = TILE_WIDTH + GAP, TILE_HEIGHT + CAPTION_HEIGHT + GAP
     probes_left = NAME_WIDTH + most_enrolled * step_x + SPLIT
-    width, height = max(probes_left + most_probes * step_x + GAP, 640), HEADER + len(rows) * step_y + GAP
+    title = f"probes: own / nearest other distance, accepted up to {threshold:.2f}"
+    width = probes_left + max(most_probes * step_x, _text_width(title)) + GAP
+    height = HEADER + len(rows) * step_y + GAP
     canvas: Pixels = np.full((height, width, 3), _PAPER, np.uint8)
     _write(canvas, "enrolled", NAME_WIDTH, 34)
-    _write(canvas, f"probes: own / nearest other distance, accepted up to {threshold:.2f}", probes_left, 34)
+    _write(canvas, title, probes_left, 34)
     for number, (person, enrolled, probes) in enumerate(rows):
         top = HEADER + number * step_y
         _write(canvas, person[:10], GAP, top + TILE_HEIGHT // 2)
@@ -111,6 +114,11 @@ def _place(canvas: Pixels, tile: Tile, top: int, left: int) -> None:
     _write(canvas, tile.caption, left + 2, top + TILE_HEIGHT + CAPTION_HEIGHT - 5)
 
 
+def _text_width(text: str) -> int:
+    (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, _FONT_SCALE, 1)
+    return int(width)
+
+
 def _write(canvas: Pixels, text: str, left: int, bottom: int) -> None:
     plain = text.encode("ascii", "replace").decode("ascii")  # the font has no more
-    cv2.putText(canvas, plain, (left, bottom), cv2.FONT_HERSHEY_SIMPLEX, 0.45, _INK, 1, cv2.LINE_AA)
+    cv2.putText(canvas, plain, (left, bottom), cv2.FONT_HERSHEY_SIMPLEX, _FONT_SCALE, _INK, 1, cv2.LINE_AA)
