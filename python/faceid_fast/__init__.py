@@ -92,7 +92,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # PEP 562
+def __getattr__(name: str) -> Any:  # noqa: ANN401  # PEP 562
     """Load a public name at its first use."""
     if name == "__version__":
         value: Any = import_module("importlib.metadata").version("faceid-fast")

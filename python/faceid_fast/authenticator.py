@@ -318,7 +318,7 @@ _creating_default = threading.Lock()
 
 def default_authenticator() -> Authenticator:
     """Return the authenticator behind the module-level functions: in memory, made at first use."""
-    global _default  # one per process is what it is for
+    global _default  # noqa: PLW0603  # one per process is what it is for
     with _creating_default:
         if _default is None:
             _default = Authenticator()

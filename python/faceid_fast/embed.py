@@ -200,11 +200,11 @@ class Embedder:
             If the file is missing or not the recorded one.
         """
         embedder = Embedder.__new__(Embedder)
-        embedder._load(read_bundled_model(BUNDLED_MODEL), f"models/{BUNDLED_MODEL}")
+        embedder._load(read_bundled_model(BUNDLED_MODEL), f"models/{BUNDLED_MODEL}")  # noqa: SLF001
         return embedder
 
     def _load(self, content: bytes, name: str) -> None:
-        import onnxruntime  # heavy: only once a model is used
+        import onnxruntime  # noqa: PLC0415  # heavy: only once a model is used
 
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL

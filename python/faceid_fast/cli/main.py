@@ -20,7 +20,7 @@ ERROR: Final = 2
 class OneLineErrors(TyperGroup):
     """Ends with one line on stderr where this package refuses something; bugs keep their traceback."""
 
-    def invoke(self, ctx: Any) -> Any:  # the base class's; whose click it is differs
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  # typer may bring its own click
         """Run the verb."""
         try:
             return super().invoke(ctx)
