@@ -32,8 +32,9 @@ lint: $(VENV)/built  ## formatting, clippy, ruff, types, stub, import rules
 bench: $(VENV)/built  ## time matching and verifying on this machine
 	$(BIN)/faceid bench
 
-train-smoke: $(TRAIN_VENV)/built  ## tests of the training code, with a training of seconds
-	KERAS_BACKEND=tensorflow $(TRAIN_BIN)/python -m pytest tests/training tests/contract
+train-smoke: $(TRAIN_VENV)/built  ## tests of the training code, and the whole pipeline on a few heads
+	$(TRAIN_BIN)/python -m pytest tests/training tests/contract/test_keras_onnx.py
+	$(TRAIN_BIN)/python -m training.smoke --out build/smoke
 
 format: $(VENV)/ready  ## format everything
 	cargo fmt --all

@@ -307,3 +307,32 @@ def test_module_functions_share_one_authenticator(monkeypatch: pytest.MonkeyPatc
     assert faceid_fast.enroll("ada", frame_of(ADA)).enrolled
     assert faceid_fast.verify(frame_of(ADA), "ada").accepted
     assert faceid_fast.identify(frame_of(ADA)).identity == "ada"
+
+
+def test_threads_never_accept_somebody_removed() -> None:
+    auth = make()
+    auth.enroll("ben", frame_of(BEN))
+    wrong: list[str] = []
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            if not auth.verify(frame_of(BEN), "ben").accepted:
+                wrong.append("ben refused")
+            if auth.identify(frame_of(3)).accepted:
+                wrong.append("a stranger accepted")
+
+    threads = [threading.Thread(target=look) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(50):
+        auth.enroll("ada", frame_of(ADA))
+        if not auth.identify(frame_of(ADA)).accepted:
+            wrong.append("ada refused")
+        auth.remove("ada")
+        if auth.identify(frame_of(ADA)).accepted:
+            wrong.append("ada accepted after she was removed")
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
