@@ -33,10 +33,6 @@ class ModelContractError(ModelError, ValueError):
     """A model's contract is absent, malformed, or asks for what this package does not do."""
 
 
-class MissingExtraError(FaceIDError, ImportError):
-    """An optional part is not installed; the message names the extra that brings it."""
-
-
 class FaceIDWarning(UserWarning):
     """Base of this package's warnings."""
 

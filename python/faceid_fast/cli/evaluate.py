@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.progress import Progress
@@ -27,6 +27,9 @@ class Layout(StrEnum):
     KINECT_V2 = "kinect_v2"
 
 
+_SOURCES: Final = {Layout.KINECT_V2: kinect_v2.captures}
+
+
 def evaluate(
     directory: Annotated[Path, typer.Argument(help="Folder of captures, one subfolder a person.")],
     layout: Annotated[Layout, typer.Option(help="How the captures lie in it.")] = Layout.KINECT_V2,
@@ -36,10 +39,9 @@ def evaluate(
     json_to: JsonOption = None,
 ) -> None:
     """Score every pair of captures, and unlocking with nine references a person."""
-    del layout  # the only one so far
     embedder = Embedder.bundled()
     limit = check_threshold(embedder.contract.threshold if threshold is None else threshold)
-    shots = kinect_v2.captures(directory)
+    shots = _SOURCES[layout](directory)
     out = console(json_to)
     with Progress(console=out, transient=True) as progress:
         task = progress.add_task("captures", total=len(shots))
