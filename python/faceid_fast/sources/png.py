@@ -41,7 +41,7 @@ def read_png(path: str | Path) -> NDArray[Any]:
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
-        message = f"{path}: not decodable: {error.err}"
+        message = f"{path}: not decodable: {error!s:.200}"
         raise SourceError(message) from error
     shape = (height, width) if channels == 1 else (height, width, channels)
     dtype = np.dtype(np.uint8 if bits == 8 else np.uint16)
