@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from faceid_fast.gallery import Gallery
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
 from faceid_fast import _core
 from faceid_fast.gallery import Gallery
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+
 from faceid_fast.errors import FaceIDError, InvalidInputError, UnknownIdentityError
 from faceid_fast.gallery import Gallery, Matches, RaggedMatches
 
