@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of rendered shards")
     data, held = load_split(parser.parse_args().data)
     pairs = all_pairs(fit_pca_lda(data).embed(held.tensors), held)
-    print(json.dumps(report(pairs, choose_threshold(pairs)), indent=2))  # noqa: T201
+    print(json.dumps(report(pairs, choose_threshold(pairs)), indent=2))
 
 
 if __name__ == "__main__":

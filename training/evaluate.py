@@ -184,7 +184,7 @@ def main() -> None:
     arguments = parser.parse_args()
     _, held = load_split(arguments.data)
     pairs = all_pairs(embed(load_best(arguments.run), held.tensors), held)
-    print(json.dumps(report(pairs, choose_threshold(pairs)), indent=2))  # noqa: T201
+    print(json.dumps(report(pairs, choose_threshold(pairs)), indent=2))
 
 
 if __name__ == "__main__":

@@ -82,7 +82,10 @@ def export(network: keras.Model, held: TensorSet, path: Path, training: dict[str
     threshold = choose_threshold(pairs)
     calibration = {
         "source": "rendered identities that the training has not seen",
-        "rule": f"largest distance with FAR <= {THRESHOLD_FAR:g} over pairs of look-alikes, at most {THRESHOLD_CAP}",
+        "rule": (
+            f"largest distance with FAR <= {THRESHOLD_FAR:g} over pairs of look-alikes, "
+            f"at most {THRESHOLD_CAP}"
+        ),
         "n_identities": len(np.unique(held.identities)),
         **report(pairs, threshold),
         "training": training,
@@ -239,10 +242,10 @@ def main() -> None:
     _, held = load_split(arguments.data)
     config = json.loads((arguments.run / "config.json").read_text())
     done = export(load_best(arguments.run), held, arguments.run / BUNDLED_MODEL, config)
-    print(done.contract.to_json())  # noqa: T201
-    print(f"parity {done.parity:.1e}, one input on one thread {done.latency_ms:.2f} ms")  # noqa: T201
+    print(done.contract.to_json())
+    print(f"parity {done.parity:.1e}, one input on one thread {done.latency_ms:.2f} ms")
     if arguments.ship:
-        print(f"{MODELS / BUNDLED_MODEL}  sha256 {ship(done.path)}")  # noqa: T201
+        print(f"{MODELS / BUNDLED_MODEL}  sha256 {ship(done.path)}")
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ class Studio:
         cloth = 0.4 * cloth + 0.6 * cloth.mean()  # most clothes are dull
         return (body @ turn.T + pivot).astype(np.float32), triangles, attributes, cloth
 
-    def shoot(  # noqa: PLR0917 - in the order of `render_head`
+    def shoot(
         self,
         rng: Rng,
         identity: Identity,

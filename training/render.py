@@ -137,7 +137,7 @@ def head_crop(rng: Rng, distance_mm: float) -> tuple[Camera, tuple[float, float]
     return camera, origin
 
 
-def render_head(  # noqa: PLR0917 - who, how, where, and what sees it: in the order one says them
+def render_head(
     rng: Rng,
     studio: Studio,
     identity: Identity,

@@ -41,7 +41,7 @@ def run_smoke(out: Path, processes: int = 2) -> None:
         The exported model computes something else than the network.
     """
     if not DEFAULT_PATH.exists():
-        print(f"training smoke run skipped: no parametric head at {DEFAULT_PATH}", file=sys.stderr)  # noqa: T201
+        print(f"training smoke run skipped: no parametric head at {DEFAULT_PATH}", file=sys.stderr)
         return
     # The renderer's processes import this module: TensorFlow must not come with it.
     from training.export import export  # noqa: PLC0415
@@ -66,7 +66,7 @@ def run_smoke(out: Path, processes: int = 2) -> None:
     done = export(load_best(out / "run"), held, out / "run" / "faceid.onnx", {"smoke": True})
     embedder = Embedder(done.path, sha256=hashlib.sha256(done.path.read_bytes()).hexdigest())
     embedder.embed(held.tensors[:3].astype(np.float32))
-    print(  # noqa: T201
+    print(
         f"smoke run passed: {aligned}/{wanted} aligned, EER {figures.eer:.2f}, distances "
         f"{figures.genuine_mean:.2f} / {figures.impostor_mean:.2f}, parity {done.parity:.1e}, "
         f"{done.latency_ms:.2f} ms"

@@ -268,7 +268,7 @@ def main() -> None:
         loss=LossConfig(name=arguments.loss),
     )  # fmt: skip
     figures = train(*load_split(arguments.data), arguments.out, config)
-    print(json.dumps(asdict(figures), indent=2))  # noqa: T201
+    print(json.dumps(asdict(figures), indent=2))
 
 
 def set_threads(threads: int) -> None:

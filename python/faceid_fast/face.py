@@ -137,10 +137,15 @@ class FaceAligner:
         try:
             with np.load(io.BytesIO(head_model), allow_pickle=False) as arrays:
                 self._core = Aligner(
-                    *(np.ascontiguousarray(arrays[name], np.float32) for name in ("mean", "normals", "components", "template"))
+                    *(
+                        np.ascontiguousarray(arrays[name], np.float32)
+                        for name in ("mean", "normals", "components", "template")
+                    )
                 )
         except (OSError, KeyError, ValueError) as error:
-            message = f"head_model: expected an .npz with mean, normals, components and template, got: {error}"
+            message = (
+                f"head_model: expected an .npz with mean, normals, components and template, got: {error}"
+            )
             raise ModelError(message) from error
 
     @staticmethod
@@ -258,6 +263,9 @@ _REFUSALS: Final = {
         Outcome.POOR_POSE,
         "the face is turned too far (yaw {:.0f}, pitch {:.0f}, roll {:.0f} degrees); look at the camera",
     ),
-    "poor_depth": (Outcome.POOR_DEPTH, "only {:.0%} of the face has depth; avoid glare and covering the face"),
+    "poor_depth": (
+        Outcome.POOR_DEPTH,
+        "only {:.0%} of the face has depth; avoid glare and covering the face",
+    ),
     "flat": (Outcome.SPOOF, "what is there is flat ({:.1f} mm from a plane): a picture, not a face"),
 }

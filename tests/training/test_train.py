@@ -11,14 +11,14 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="needs the training environment (TensorFlow)")
 
-import keras  # noqa: E402
+import keras
 
-from training import train as module  # noqa: E402
-from training.batch_norm import TOLERATED_DRIFT, check_batch_norm  # noqa: E402
-from training.batches import BatchConfig, TensorSet  # noqa: E402
-from training.evaluate import all_pairs, embed, measure  # noqa: E402
-from training.losses import LossConfig  # noqa: E402
-from training.train import TrainConfig, load_best, train  # noqa: E402
+from training import train as module
+from training.batch_norm import TOLERATED_DRIFT, check_batch_norm
+from training.batches import BatchConfig, TensorSet
+from training.evaluate import all_pairs, embed, measure
+from training.losses import LossConfig
+from training.train import TrainConfig, load_best, train
 
 # Keras hands numpy its variables in a way that numpy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras")
