@@ -3,7 +3,7 @@
 use nalgebra::{Matrix3, Vector3};
 
 use crate::depth::{Patch, Region};
-use crate::fit::{Fit, Start, Usable, refit, search};
+use crate::fit::{Fit, Start, Usable, angles_deg, refit, search};
 use crate::frame::{Camera, DepthView, IntensityView};
 use crate::head_model::HeadModel;
 use crate::locate::{Candidate, candidates};
@@ -17,7 +17,7 @@ const MAX_DISTANCE_MM: f32 = 1600.0;
 /// Another face within this depth of the nearest one makes the choice uncertain, millimetres.
 const RIVAL_MM: f32 = 250.0;
 /// A fit that scores less is not a face.
-const MIN_SCORE: f32 = 0.45;
+const MIN_SCORE: f32 = 0.55;
 /// A fit that scores more is a face, wherever it is.
 const CONFIDENT_SCORE: f32 = 0.7;
 /// Faces turned further than this are refused, degrees.
@@ -92,18 +92,6 @@ pub struct AlignedFace {
     pub region: Region,
     /// Depths that were looked at there, millimetres.
     pub band_mm: (f32, f32),
-}
-
-/// Yaw, pitch, roll in degrees of rotation = Rz(roll) Rx(pitch) Ry(yaw).
-///
-/// Seen from the camera: positive yaw turns the nose to the image's left, positive pitch lowers it, positive
-/// roll turns the head clockwise.
-#[must_use]
-pub fn angles_deg(rotation: &Matrix3<f32>) -> [f32; 3] {
-    let pitch = rotation[(2, 1)].clamp(-1.0, 1.0).asin();
-    let yaw = (-rotation[(2, 0)]).atan2(rotation[(2, 2)]);
-    let roll = (-rotation[(0, 1)]).atan2(rotation[(1, 1)]);
-    [yaw, pitch, roll].map(f32::to_degrees)
 }
 
 /// Finds the nearest face of a frame and brings it into the network's frame of reference.

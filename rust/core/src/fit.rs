@@ -8,6 +8,7 @@
 use nalgebra::{DMatrix, DVector, Matrix3, Matrix6, Rotation3, Vector3, Vector6};
 
 use crate::depth::Patch;
+use crate::frame::floor;
 use crate::head_model::{HeadModel, POSE};
 
 /// Standard deviation of a residual, millimetres: sensor noise and what the components do not model.
@@ -18,6 +19,8 @@ const MIN_COSINE: f32 = 0.25;
 const START_CUTOFF_MM: [f32; 5] = [40.0, 40.0, 30.0, 25.0, 20.0];
 /// Starts that go on after the first two steps.
 const KEPT_EARLY: usize = 10;
+/// If the best start scores less, nothing here is a face (rendered faces have 0.6 and more).
+const HOPELESS_SCORE: f32 = 0.5;
 /// Starts that are bent as well, for a few steps, before the best is chosen.
 const KEPT: usize = 4;
 /// Tukey cut-offs of the first steps over pose and shape, millimetres.
@@ -29,8 +32,13 @@ const JUDGED_CUTOFF_MM: f32 = 12.0;
 /// Cost in score of shape weights of variance 1. Anything round can be explained by a strange enough head
 /// seen at a strange enough angle; this is what tells it from a face.
 const SHAPE_COST: f32 = 0.12;
+/// The same for the pose: yaw, pitch and roll that each cost this much.
+const POSE_COST: f32 = 0.1;
+const TURNED_DEG: [f32; 3] = [50.0, 45.0, 30.0];
 /// Dark cells count as face up to this residual, millimetres; further in front of it they are hair.
 const DARK_CUTOFF_MM: f32 = 5.0;
+/// Above this line (face frame, y down) whatever stands in front of the model is a fringe, however bright.
+const FOREHEAD_MM: f32 = -18.0;
 /// At most this share of the points may be excused as covered by hair.
 const MAX_COVERED: f32 = 0.5;
 /// Starts use every fourth point, the first bends every second: they only have to find the basin.
@@ -49,7 +57,7 @@ pub struct Fit {
     pub translation: Vector3<f32>,
     /// Component weights, N(0, 1) each.
     pub shape: DVector<f32>,
-    /// Mean Tukey weight over the points that look at the camera, less the cost of an unusual shape;
+    /// Mean Tukey weight over the points that look at the camera, less the cost of an unusual shape or pose;
     /// 1 is a perfect, average face.
     pub score: f32,
     /// Root mean square of the residuals of inliers, millimetres.
@@ -64,6 +72,18 @@ impl Fit {
     pub fn strangeness(&self) -> f32 {
         (self.shape.norm_squared() / self.shape.len().max(1) as f32).sqrt()
     }
+}
+
+/// Yaw, pitch, roll in degrees of rotation = Rz(roll) Rx(pitch) Ry(yaw).
+///
+/// Seen from the camera: positive yaw turns the nose to the image's left, positive pitch lowers it, positive
+/// roll turns the head clockwise.
+#[must_use]
+pub fn angles_deg(rotation: &Matrix3<f32>) -> [f32; 3] {
+    let pitch = rotation[(2, 1)].clamp(-1.0, 1.0).asin();
+    let yaw = (-rotation[(2, 0)]).atan2(rotation[(2, 2)]);
+    let roll = (-rotation[(0, 1)]).atan2(rotation[(1, 1)]);
+    [yaw, pitch, roll].map(f32::to_degrees)
 }
 
 /// Where a search begins.
@@ -136,16 +156,15 @@ impl Usable<'_> {
     /// Depth along the ray through (u, v), interpolated between cells on one surface.
     #[inline]
     fn look(&self, u: f32, v: f32) -> Option<Seen> {
-        let (column, row) = (u.floor(), v.floor());
-        let (c, r) = (column as isize, row as isize);
-        if c < 0
-            || r < 0
-            || c + 1 >= self.patch.width as isize
-            || r + 1 >= self.patch.height as isize
-        {
+        let (column, row) = (floor(u), floor(v));
+        if column < 0 || row < 0 {
             return None;
         }
-        let at = r as usize * self.patch.width + c as usize;
+        let (c, r) = (column as usize, row as usize);
+        if c + 1 >= self.patch.width || r + 1 >= self.patch.height {
+            return None;
+        }
+        let at = r * self.patch.width + c;
         let below = at + self.patch.width;
         let corners = [at, at + 1, below, below + 1];
         let d = corners.map(|k| self.patch.depth[k]);
@@ -154,7 +173,7 @@ impl Usable<'_> {
         if low <= 0.0 || high - low > 25.0 {
             return None;
         }
-        let (a, b) = (u - column, v - row);
+        let (a, b) = (u - column as f32, v - row as f32);
         let upper = d[0] + a * (d[1] - d[0]);
         let lower = d[2] + a * (d[3] - d[2]);
         Some(Seen {
@@ -192,6 +211,9 @@ pub fn search(model: &HeadModel, usable: &Usable, starts: &[Start]) -> Option<Fi
         .filter_map(|state| walk(model, usable, state, &START_CUTOFF_MM[2..]))
         .collect();
     keep_distinct(&mut states, KEPT);
+    if states.first()?.score < HOPELESS_SCORE {
+        return None;
+    }
     let straight = DVector::zeros(model.shape_len());
     let best = states
         .into_iter()
@@ -296,7 +318,8 @@ fn residuals(
             // n . (p - q) with q = p d / p.z on the same ray; negative where the surface lies in front.
             let normal = rotation * model.normals[at];
             let mm = normal.dot(&p) * (1.0 - seen.mm / p.z);
-            if seen.dark && (!usable.dark_counts || mm.abs() > DARK_CUTOFF_MM) {
+            let fringe = points[at].y < FOREHEAD_MM && mm < -DARK_CUTOFF_MM;
+            if fringe || seen.dark && (!usable.dark_counts || mm.abs() > DARK_CUTOFF_MM) {
                 covered += usize::from(mm < DARK_CUTOFF_MM);
             } else {
                 found.push(Residual {
@@ -483,11 +506,15 @@ fn judge(
     }
     let facing = measured.facing.max(1.0);
     let unusual = shape.norm_squared() / shape.len().max(1) as f32;
+    let [yaw, pitch, roll] = angles_deg(&rotation);
+    let turned = (yaw / TURNED_DEG[0]).powi(2)
+        + (pitch / TURNED_DEG[1]).powi(2)
+        + (roll / TURNED_DEG[2]).powi(2);
     Fit {
         rotation,
         translation,
         shape,
-        score: weights / facing - SHAPE_COST * unusual,
+        score: weights / facing - SHAPE_COST * unusual - POSE_COST * turned,
         residual_mm: (squares / inliers.max(1.0)).sqrt(),
         seen: measured.residuals.len() as f32 / facing,
     }

@@ -2,6 +2,13 @@
 
 use crate::{CoreError, Result};
 
+/// Largest integer not above `x`. `f32::floor` is a call into the C library on plain x86-64.
+#[inline]
+pub(crate) fn floor(x: f32) -> i32 {
+    let cut = x as i32;
+    cut - i32::from(cut as f32 > x)
+}
+
 /// Pinhole intrinsics, in pixels of the image they belong to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Camera {

@@ -221,9 +221,9 @@ fn describe(
     let clamp = |value: f32, limit: usize| value.clamp(0.0, limit as f32) as usize;
     let region = Region {
         top: clamp(top_px - 30.0 * mm_to_px, depth.height()),
-        left: clamp(center - 150.0 * mm_to_px, depth.width()),
-        bottom: clamp(top_px + 320.0 * mm_to_px, depth.height()),
-        right: clamp(center + 150.0 * mm_to_px, depth.width()),
+        left: clamp(center - 130.0 * mm_to_px, depth.width()),
+        bottom: clamp(top_px + 300.0 * mm_to_px, depth.height()),
+        right: clamp(center + 130.0 * mm_to_px, depth.width()),
     };
     Some(Candidate {
         near_mm,

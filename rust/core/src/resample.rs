@@ -7,6 +7,7 @@
 use nalgebra::{Matrix3, Vector3};
 
 use crate::depth::Patch;
+use crate::frame::floor;
 use crate::head_model::{GRID_HEIGHT, GRID_LEFT_MM, GRID_STEP_MM, GRID_TOP_MM, GRID_WIDTH};
 
 /// Cells of the grid.
@@ -190,16 +191,13 @@ fn fill(maps: &mut Maps, [a, b, c]: &[Corner; 3]) {
     if area.abs() < 1e-6 {
         return;
     }
-    let low_x = a.x.min(b.x).min(c.x).ceil().max(0.0);
-    let high_x = a.x.max(b.x).max(c.x).floor().min(GRID_WIDTH as f32 - 1.0);
-    let low_y = a.y.min(b.y).min(c.y).ceil().max(0.0);
-    let high_y = a.y.max(b.y).max(c.y).floor().min(GRID_HEIGHT as f32 - 1.0);
-    if low_x > high_x || low_y > high_y {
-        return;
-    }
+    let left = (-floor(-a.x.min(b.x).min(c.x))).max(0);
+    let right = floor(a.x.max(b.x).max(c.x)).min(GRID_WIDTH as i32 - 1);
+    let top = (-floor(-a.y.min(b.y).min(c.y))).max(0);
+    let bottom = floor(a.y.max(b.y).max(c.y)).min(GRID_HEIGHT as i32 - 1);
     let inverse = 1.0 / area;
-    for row in low_y as usize..=high_y as usize {
-        for column in low_x as usize..=high_x as usize {
+    for row in top..=bottom {
+        for column in left..=right {
             let (x, y) = (column as f32, row as f32);
             let beta = ((x - a.x) * (c.y - a.y) - (c.x - a.x) * (y - a.y)) * inverse;
             let gamma = ((b.x - a.x) * (y - a.y) - (x - a.x) * (b.y - a.y)) * inverse;
@@ -209,7 +207,7 @@ fn fill(maps: &mut Maps, [a, b, c]: &[Corner; 3]) {
                 continue;
             }
             let z = alpha * a.z + beta * b.z + gamma * c.z;
-            let at = row * GRID_WIDTH + column;
+            let at = row as usize * GRID_WIDTH + column as usize;
             if z < maps.depth[at] {
                 maps.depth[at] = z;
                 maps.intensity[at] = alpha * a.light + beta * b.light + gamma * c.light;

@@ -1,6 +1,7 @@
 //! The aligner on synthetic surfaces: whatever comes in, it answers and does not panic.
 
-use faceid_core::align::{Refusal, align, angles_deg};
+use faceid_core::align::{Refusal, align};
+use faceid_core::fit::angles_deg;
 use faceid_core::frame::{Camera, DepthSamples, DepthView, IntensityView};
 use faceid_core::head_model::{GRID_HEIGHT, GRID_WIDTH, HeadModel};
 use nalgebra::{Rotation3, Vector3};
