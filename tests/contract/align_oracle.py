@@ -82,6 +82,11 @@ def solid_cells(depth: Floats) -> NDArray[np.bool_]:
     return solid
 
 
+def inside(a: float, b: float, c: float, size: int) -> range:
+    """Whole numbers between the least and the largest of three, within 0..size."""
+    return range(max(0, int(np.ceil(min(a, b, c)))), min(size - 1, int(np.floor(max(a, b, c)))) + 1)
+
+
 def draw(patch: Patch, rotation: Floats, translation: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """Orthographic z-buffer of the triangulated patch in the face frame: z, log light, valid."""
     solid = solid_cells(patch.depth)
@@ -111,8 +116,13 @@ def draw(patch: Patch, rotation: Floats, translation: Floats) -> tuple[Floats, F
                 area = (bx - ax) * (dy - ay) - (dx - ax) * (by - ay)
                 if abs(area) < 1e-6:
                     continue
-                for row in range(max(0, int(np.ceil(min(ay, by, dy)))), min(HEIGHT - 1, int(np.floor(max(ay, by, dy)))) + 1):
-                    for column in range(max(0, int(np.ceil(min(ax, bx, dx)))), min(WIDTH - 1, int(np.floor(max(ax, bx, dx)))) + 1):
+                for row in range(
+                    max(0, int(np.ceil(min(ay, by, dy)))), min(HEIGHT - 1, int(np.floor(max(ay, by, dy)))) + 1
+                ):
+                    for column in range(
+                        max(0, int(np.ceil(min(ax, bx, dx)))),
+                        min(WIDTH - 1, int(np.floor(max(ax, bx, dx)))) + 1,
+                    ):
                         beta = ((column - ax) * (dy - ay) - (dx - ax) * (row - ay)) / area
                         gamma = ((bx - ax) * (row - ay) - (column - ax) * (by - ay)) / area
                         alpha = 1 - beta - gamma
