@@ -161,7 +161,8 @@ fn cut_row(coarse: &Coarse, camera: &Camera, max_mm: f32, row: usize, runs: &mut
         let first = column;
         let (mut last, mut sum, mut count) = (column, line[column], 1.0_f32);
         let cell_mm = camera.pixel_mm(line[column]) * coarse.step as f32;
-        let gap = (GAP_MM / cell_mm) as usize + 1;
+        // At depths near zero the quotient is beyond any row.
+        let gap = ((GAP_MM / cell_mm) as usize).min(coarse.width) + 1;
         let mut look = column + 1;
         while look < coarse.width && look - last <= gap {
             let z = line[look];
