@@ -84,6 +84,22 @@ def test_near_ties_are_ordered_by_float64(backend: str) -> None:
     np.testing.assert_array_equal(gallery.within(query, limit).index, order[distance <= limit])
 
 
+@pytest.mark.parametrize("dim", [7, 16, 100, 128, 129, 300, 2048])
+def test_permuted_references_are_ordered_by_the_rounding_of_the_sum(backend: str, dim: int) -> None:
+    """Equal distances on paper: the last bit of numpy's sum, in numpy's order, decides."""
+    rng = np.random.default_rng(dim)
+    query = np.full(dim, dim**-0.5, np.float32)
+    reference = unit_vectors(rng, 1, dim)[0]
+    references = np.stack([rng.permutation(reference) for _ in range(50)])
+    order, distance = brute_force(query, references)
+    assert len(np.unique(distance)) > 1
+    assert np.ptp(distance) < 1e-13
+    gallery = Gallery(dim, backend=backend)
+    gallery.add("ada", references)
+    np.testing.assert_array_equal(gallery.nearest(query, k=50).index, order)
+    np.testing.assert_array_equal(gallery.nearest(query, k=3).index, order[:3])
+
+
 def test_a_threshold_is_compared_in_float64_and_included(backend: str) -> None:
     """The distance itself is within; the number just below it is not."""
     rng = np.random.default_rng(2)

@@ -125,8 +125,14 @@ proptest! {
             .into_iter()
             .filter(|found| owners[found.1] != gone)
             .collect();
-        let found = row(&gallery.nearest(&query, k).expect("valid"), 0, k);
-        prop_assert_eq!(&found[..left.len()], &rounded(&left)[..]);
+        for k in [1, 3, k] {
+            let matches = gallery.nearest(&query, k).expect("valid");
+            let expected = rounded(&left[..k.min(left.len())]);
+            prop_assert_eq!(&row(&matches, 0, k)[..expected.len()], &expected[..]);
+            for (number, found) in matches.identity.iter().zip(&left) {
+                prop_assert_eq!(gallery.name_of(*number), Some(names[found.1].as_str()));
+            }
+        }
         for (position, name) in names.iter().enumerate().filter(|(i, _)| owners[*i] != gone) {
             let nearest = left.iter().find(|l| names[l.1] == *name).expect("it is left");
             let distance = gallery.distance_to(name, &query).expect("it is left");
