@@ -4,6 +4,7 @@
     reason = "the interface is documented in python/faceid_fast/_core.pyi"
 )]
 
+use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
 
 mod aligner;
@@ -18,5 +19,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<gallery::Gallery>()?;
     module.add_function(wrap_pyfunction!(gallery::backends, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    if cfg!(debug_assertions) {
+        let text = c"faceid_fast._core was built without optimisation: measure nothing with it";
+        PyErr::warn(module.py(), &module.py().get_type::<PyRuntimeWarning>(), text, 1)?;
+    }
     Ok(())
 }
