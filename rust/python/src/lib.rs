@@ -21,7 +21,12 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     if cfg!(debug_assertions) {
         let text = c"faceid_fast._core was built without optimisation: measure nothing with it";
-        PyErr::warn(module.py(), &module.py().get_type::<PyRuntimeWarning>(), text, 1)?;
+        PyErr::warn(
+            module.py(),
+            &module.py().get_type::<PyRuntimeWarning>(),
+            text,
+            1,
+        )?;
     }
     Ok(())
 }
