@@ -8,7 +8,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.embed import Embedder, ModelContract, served_preprocessing
+from faceid_fast.contract import ModelContract, served_preprocessing
+from faceid_fast.embed import Embedder
 from faceid_fast.face import TENSOR_SHAPE, FaceAligner, FaceCrop, HeadPose, NoFace
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.outcome import Outcome

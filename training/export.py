@@ -28,7 +28,8 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from faceid_fast.embed import BUNDLED_MODEL, CONTRACT_KEY, ModelContract, served_preprocessing
+from faceid_fast.contract import CONTRACT_KEY, ModelContract, served_preprocessing
+from faceid_fast.embed import BUNDLED_MODEL
 from training.batches import TensorSet, load_split
 from training.evaluate import THRESHOLD_CAP, THRESHOLD_FAR, all_pairs, choose_threshold, embed, report
 from training.model import OUTPUT_NAME

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .authenticator import Authenticator, enroll, identify, verify
-    from .embed import Embedder, ModelContract
+    from .contract import ModelContract
+    from .embed import Embedder
     from .enrollment import Enrollment, RejectedFrame
     from .errors import (
         FaceIDError,
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "authenticator": ("Authenticator", "enroll", "identify", "verify"),
-    "embed": ("Embedder", "ModelContract"),
+    "contract": ("ModelContract",),
+    "embed": ("Embedder",),
     "enrollment": ("Enrollment", "RejectedFrame"),
     "errors": (
         "FaceIDError",

@@ -156,6 +156,13 @@ def test_a_truncated_capture_is_an_error_that_names_it(data: Path) -> None:
     assert "02_depth.png: truncated" in one_line(faceid("evaluate", data))
 
 
+def test_demo_needs_somebody_to_enrol(data: Path) -> None:
+    for person in data.iterdir():
+        for reference in person.glob("[02468]*"):
+            reference.unlink()
+    assert "expected captures" in one_line(faceid("demo", "--data", data))
+
+
 def test_wrong_usage() -> None:
     assert faceid("evaluate").exit_code == 2
     assert faceid("evaluate", ".", "--layout", "unheard_of").exit_code == 2

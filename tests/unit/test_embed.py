@@ -11,7 +11,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from faceid_fast.embed import CONTRACT_KEY, Embedder, ModelContract, served_preprocessing
+from faceid_fast.contract import CONTRACT_KEY, ModelContract, served_preprocessing
+from faceid_fast.embed import Embedder
 from faceid_fast.errors import InvalidInputError, ModelContractError, ModelError
 from faceid_fast.face import TENSOR_SHAPE
 from stand_ins import THRESHOLD, contract

@@ -12,6 +12,7 @@ from rich.table import Table
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.cli.output import JsonOption, console, write_json
 from faceid_fast.cli.picture import Tile, draw_demo, tile_of, write_picture
+from faceid_fast.errors import SourceError
 from faceid_fast.face import FaceAligner
 from faceid_fast.outcome import Outcome
 from faceid_fast.sources import kinect_v2
@@ -69,6 +70,9 @@ def demo(
 ) -> None:
     """Enrol and unlock; exit 0 if every verdict is as it should be, else 1."""
     looks = _renders() if data is None else _captures(data)
+    if not any(look.kind != "enroll" for look in looks):
+        message = f"{data}: expected captures to enrol (expression 2) and others of pose 4, got none"
+        raise SourceError(message)
     aligner = FaceAligner.bundled()
     auth = Authenticator(aligner=aligner, diagnostics=True)
     people = sorted({look.person for look in looks})
@@ -167,8 +171,6 @@ def _summary(screen: Console, attempts: list[Attempt], failed: list[Attempt], ou
     screen.print(
         f"{len(attempts) - len(failed)} of {len(attempts)} as expected; "
         f"median {totals[len(totals) // 2]:.1f} ms an identification; picture: {out}"
-        if totals
-        else "nobody tried to unlock"
     )
 
 

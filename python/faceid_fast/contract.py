@@ -1,0 +1,161 @@
+"""What a model takes and gives: written by training, checked before the model is used."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Any, Final
+
+from .errors import ModelContractError
+from .face import GRID_STEP_MM, HEAD_MODEL, PREPROCESSING_ID, TENSOR_SHAPE, bundled_model_sha256
+
+CONTRACT_KEY: Final = "faceid_fast.contract"
+"""Where a model's ONNX `metadata_props` hold its contract, as JSON."""
+SCHEMA_VERSION: Final = 1
+CHANNELS: Final = ("depth", "intensity")
+METRIC: Final = "euclidean"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelContract:
+    """What a model takes and gives, written by training and checked before the model is used.
+
+    Attributes
+    ----------
+    model_id : name and version of the model.
+    input_name, output_name : of the ONNX graph.
+    threshold : suggested largest distance to accept, Euclidean between unit vectors, in (0, 2).
+    training_commit : the source revision that trained it.
+    calibration : how the threshold was found; free JSON.
+    preprocessing : "id" of the alignment, "head_model_sha256" of the head model and "grid_step_mm".
+    input_shape : (channels, height, width).
+    channels : meaning of each channel.
+    embedding_size : D.
+    metric : how embeddings are compared.
+    schema_version : of this record.
+    """
+
+    model_id: str
+    input_name: str
+    output_name: str
+    threshold: float
+    training_commit: str
+    calibration: Mapping[str, Any]
+    preprocessing: Mapping[str, Any]
+    input_shape: tuple[int, ...] = TENSOR_SHAPE
+    channels: tuple[str, ...] = CHANNELS
+    embedding_size: int = 128
+    metric: str = METRIC
+    schema_version: int = SCHEMA_VERSION
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelContract:
+        """Read a contract.
+
+        Raises
+        ------
+        ModelContractError
+            If it is not JSON, or a field is missing, unknown, or of another type.
+        """
+        try:
+            record = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            message = f"contract: expected JSON, got: {error}"
+            raise ModelContractError(message) from None
+        if not isinstance(record, dict):
+            message = f"contract: expected a JSON object, got {type(record).__name__}"
+            raise ModelContractError(message)
+        wanted = {entry.name for entry in fields(cls)}
+        # The version first: another version has other fields, and that is what must be said.
+        _expect("schema_version", SCHEMA_VERSION, record.get("schema_version"))
+        if missing := sorted(wanted - set(record)):
+            message = f"contract.{missing[0]}: expected a value, got nothing"
+            raise ModelContractError(message)
+        if unknown := sorted(set(record) - wanted):
+            message = f"contract.{unknown[0]}: expected no such field, got {record[unknown[0]]!r:.80}"
+            raise ModelContractError(message)
+        for name, kind in _FIELD_KINDS.items():
+            value = record[name]
+            if not isinstance(value, kind) or isinstance(value, bool):
+                message = f"contract.{name}: expected {_KIND_NAMES[kind]}, got {value!r:.80}"
+                raise ModelContractError(message)
+        return cls(
+            **{
+                **record,
+                "input_shape": tuple(record["input_shape"]),
+                "channels": tuple(record["channels"]),
+                "threshold": float(record["threshold"]),
+                "calibration": MappingProxyType(record["calibration"]),
+                "preprocessing": MappingProxyType(record["preprocessing"]),
+            },
+        )
+
+    def to_json(self) -> str:
+        """Write the contract as it stands in a model's metadata."""
+        record = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        record["calibration"] = dict(self.calibration)
+        record["preprocessing"] = dict(self.preprocessing)
+        return json.dumps(record, sort_keys=True, allow_nan=False)
+
+    def check(self) -> None:
+        """Refuse a model that this package would feed or compare wrongly.
+
+        Raises
+        ------
+        ModelContractError
+            Naming the field, what is expected and what the model asks for.
+        """
+        _expect("schema_version", SCHEMA_VERSION, self.schema_version)
+        _expect("input_shape", TENSOR_SHAPE, self.input_shape)
+        _expect("channels", CHANNELS, self.channels)
+        _expect("metric", METRIC, self.metric)
+        serving = served_preprocessing()
+        for name in sorted({*serving, *self.preprocessing}):
+            _expect(f"preprocessing.{name}", serving.get(name), self.preprocessing.get(name))
+        if self.embedding_size <= 0 or self.embedding_size % 4:
+            message = f"contract.embedding_size: expected a positive multiple of 4, got {self.embedding_size}"
+            raise ModelContractError(message)
+        if not (math.isfinite(self.threshold) and 0.0 < self.threshold < 2.0):
+            message = f"contract.threshold: expected a finite number in (0, 2), got {self.threshold}"
+            raise ModelContractError(message)
+
+
+def served_preprocessing() -> dict[str, Any]:
+    """What this package does to a frame before the model sees it, as contracts name it."""
+    return {
+        "id": PREPROCESSING_ID,
+        "head_model_sha256": bundled_model_sha256(HEAD_MODEL),
+        "grid_step_mm": GRID_STEP_MM,
+    }
+
+
+def _expect(name: str, wanted: object, given: object) -> None:
+    if wanted != given:
+        message = f"contract.{name}: expected {wanted!r}, got {given!r:.200}"
+        raise ModelContractError(message)
+
+
+_FIELD_KINDS: Final[Mapping[str, Any]] = {
+    "model_id": str,
+    "input_name": str,
+    "output_name": str,
+    "threshold": (int, float),
+    "training_commit": str,
+    "calibration": dict,
+    "preprocessing": dict,
+    "input_shape": list,
+    "channels": list,
+    "embedding_size": int,
+    "metric": str,
+    "schema_version": int,
+}
+_KIND_NAMES: Final[Mapping[Any, str]] = {
+    str: "a string",
+    (int, float): "a number",
+    dict: "an object",
+    list: "a list",
+    int: "an integer",
+}
