@@ -25,7 +25,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
+from rich.progress import track
 
 from training.config import SPLITS, SplitConfig
 from training.hair import draw_style
@@ -204,11 +204,9 @@ def render_split(split: SplitConfig, folder: Path, head: Path, processes: int) -
     }
     missing = {path: span for path, span in shards.items() if not _complete(path, len(span) * split.captures)}
     jobs = [(split, index) for span in missing.values() for index in span]
-    with (
-        _pool(processes, head) as pool,
-        tqdm(total=len(jobs), desc=f"render {split.name}", unit="identity") as bar,
-    ):
-        results = pool.imap(_render_job, jobs, chunksize=2)
+    with _pool(processes, head) as pool:
+        rendered = pool.imap(_render_job, jobs, chunksize=2)
+        results = iter(track(rendered, f"render {split.name}", len(jobs)))
         for path, span in missing.items():
             captures: list[Capture] = []
             identities: list[int] = []
@@ -218,7 +216,6 @@ def render_split(split: SplitConfig, folder: Path, head: Path, processes: int) -
                 captures += some
                 identities += [split.first_identity + index] * len(some)
                 clusters += [cluster] * len(some)
-                bar.update()
             RawShard.of(captures, identities, clusters).write(path)
 
 
@@ -294,9 +291,8 @@ def align_split(split: SplitConfig, folder: Path, processes: int) -> Counter[str
                     continue
         jobs.append((source, target, digest))
     with _pool(processes) as pool:
-        for outcomes in tqdm(
-            pool.imap(_align_job, jobs), total=len(jobs), desc=f"align {split.name}", unit="shard"
-        ):
+        aligned = pool.imap(_align_job, jobs)
+        for outcomes in track(aligned, f"align {split.name}", len(jobs)):
             total.update(outcomes)
     return total
 

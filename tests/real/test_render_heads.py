@@ -132,7 +132,6 @@ def test_splits_share_no_identity_and_no_seed() -> None:
 
 
 def test_an_identity_does_not_depend_on_what_was_rendered_before(studio: Studio) -> None:
-    pytest.importorskip("tqdm")
     from training.data import cluster_of, make_identity
 
     first, cluster = make_identity(studio, TRAIN, 26)
