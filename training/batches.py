@@ -22,12 +22,14 @@ class TensorSet:
     tensors : (N, 2, 72, 64) float16, depth and intensity as `faceid_fast.face` makes them.
     identities : (N,) int32.
     clusters : (N,) int32; identities of one cluster look alike; -1 for none.
+    modalities : (N,) int32; 0 where the intensity is infrared, 1 where it comes from colour.
     aligner : which aligner made the tensors, as `training.data` names it; empty if not known.
     """
 
     tensors: Floats16
     identities: Ints
     clusters: Ints
+    modalities: Ints
     aligner: str = ""
 
     def __len__(self) -> int:
@@ -35,14 +37,21 @@ class TensorSet:
 
     def subset(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> TensorSet:
         """Take the rows that a mask or an index array chooses."""
-        return TensorSet(self.tensors[chosen], self.identities[chosen], self.clusters[chosen], self.aligner)
+        return TensorSet(
+            self.tensors[chosen],
+            self.identities[chosen],
+            self.clusters[chosen],
+            self.modalities[chosen],
+            self.aligner,
+        )
 
 
 def load_shards(folder: Path) -> TensorSet:
     """Read every ``*.npz`` shard below a folder, in the order of their names.
 
     A shard holds ``tensor`` (n, 2, 72, 64) float16, ``identity`` (n,) int32, and may hold
-    ``cluster`` (n,) int32 and ``aligner`` (a string); other arrays are left alone.
+    ``cluster`` (n,) int32, ``modality`` (n,) integer and ``aligner`` (a string); other arrays are left
+    alone.
 
     Raises
     ------
@@ -55,14 +64,16 @@ def load_shards(folder: Path) -> TensorSet:
     if not paths:
         message = f"no *.npz shard below {folder}"
         raise FileNotFoundError(message)
-    identities, clusters, aligners = [], [], set()
+    identities, clusters, modalities, aligners = [], [], [], set()
     for path in paths:
         with np.load(path) as shard:
             identity = shard["identity"].astype(np.int32)
             cluster = shard["cluster"] if "cluster" in shard else np.full(len(identity), -1)
+            modality = shard["modality"] if "modality" in shard else np.zeros(len(identity))
             aligners.add(str(shard["aligner"]) if "aligner" in shard else "")
         identities.append(identity)
         clusters.append(cluster.astype(np.int32))
+        modalities.append(modality.astype(np.int32))
     if len(aligners) > 1:
         message = f"{folder}: expected tensors of one aligner, got {sorted(aligners)}"
         raise ValueError(message)
@@ -79,7 +90,13 @@ def load_shards(folder: Path) -> TensorSet:
         tensors[start : start + count] = content
         start += count
     assert tensors is not None
-    return TensorSet(tensors, np.concatenate(identities), np.concatenate(clusters), aligners.pop())
+    return TensorSet(
+        tensors,
+        np.concatenate(identities),
+        np.concatenate(clusters),
+        np.concatenate(modalities),
+        aligners.pop(),
+    )
 
 
 def load_split(folder: Path, held_out_share: float = 0.1) -> tuple[TensorSet, TensorSet]:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from training.render import PoseRange
 
 # Raise this when the renderer changes what it draws: cached renders of another version are refused.
-RENDERER_VERSION = 1
+RENDERER_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,6 @@ class SplitConfig:
     cluster_own: float = 0.6
     hair_varies_share: float = 0.5
     hidden_offset_px: float = 20.0
-    modality: str = "infrared"
     poses: PoseRange = field(default_factory=PoseRange)
 
     def fingerprint(self) -> str:

@@ -5,7 +5,8 @@
 serves, so that its errors are in the training set; a changed aligner needs no new renders.
 
 Raw shards hold crops of different sizes end to end: see `RawShard`. Tensor shards hold ``tensor``
-(n, 2, 72, 64) float16, ``identity``, ``cluster`` (-1 for none), the truth and the alignment's error.
+(n, 2, 72, 64) float16, ``identity``, ``cluster`` (-1 for none), ``modality``, the truth and the
+alignment's error.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from training.render import Capture, render_crop
 
 DEFAULT_FOLDER = Path("build/training")
 IDENTITIES_PER_SHARD = 50
+MODALITIES = ("infrared", "color")
+"""Every capture is seen by both kinds of camera, so that one network serves both."""
 _CLUSTER_STREAM, _IDENTITY_STREAM, _CAPTURE_STREAM = range(3)
 
 _studio: Studio | None = None
@@ -95,7 +98,7 @@ def render_identity(studio: Studio, split: SplitConfig, index: int) -> tuple[lis
                 studio,
                 identity,
                 poses=split.poses,
-                modality=split.modality,
+                modality="both",
                 hidden_offset_deviation_px=split.hidden_offset_px,
             )
         )
@@ -114,6 +117,7 @@ class RawShard:
     Attributes
     ----------
     depth, infrared : (sum of H * W,) uint16, the crops end to end.
+    color : (sum of H * W, 3) uint8, of the same scenes.
     shape : (n, 2) int32, (H, W); camera : (n, 4) float64 fx, fy, cx, cy.
     identity, cluster : (n,) int32.
     rotation (n, 3, 3), translation_mm (n, 3), eye_midpoint_mm (n, 3), angles_deg (n, 3) yaw, pitch, roll.
@@ -121,6 +125,7 @@ class RawShard:
 
     depth: NDArray[np.uint16]
     infrared: NDArray[np.uint16]
+    color: NDArray[np.uint8]
     shape: NDArray[np.int32]
     camera: NDArray[np.float64]
     identity: NDArray[np.int32]
@@ -132,10 +137,11 @@ class RawShard:
 
     @classmethod
     def of(cls, captures: list[Capture], identities: list[int], clusters: list[int]) -> RawShard:
-        """Pack infrared captures."""
+        """Pack captures that have both infrared and colour."""
         return cls(
             depth=np.concatenate([c.depth_mm.ravel() for c in captures]),
             infrared=np.concatenate([c.infrared.ravel() for c in captures if c.infrared is not None]),
+            color=np.concatenate([c.color.reshape(-1, 3) for c in captures if c.color is not None]),
             shape=np.array([c.depth_mm.shape for c in captures], np.int32),
             camera=np.array([(c.camera.fx, c.camera.fy, c.camera.cx, c.camera.cy) for c in captures]),
             identity=np.array(identities, np.int32),
@@ -160,14 +166,17 @@ class RawShard:
         """How many captures."""
         return len(self.identity)
 
-    def crops(self) -> Iterator[tuple[NDArray[np.uint16], NDArray[np.uint16], Camera]]:
-        """Depth, infrared and camera of every capture."""
+    def crops(self) -> Iterator[tuple[NDArray[np.uint16], tuple[NDArray[Any], ...], Camera]]:
+        """Depth, the pictures in the order of `MODALITIES`, and the camera of every capture."""
         start = 0
         for (height, width), camera in zip(self.shape.tolist(), self.camera.tolist(), strict=True):
             end = start + height * width
             yield (
                 self.depth[start:end].reshape(height, width),
-                self.infrared[start:end].reshape(height, width),
+                (
+                    self.infrared[start:end].reshape(height, width),
+                    self.color[start:end].reshape(height, width, 3),
+                ),
                 Camera(*camera, width, height),
             )
             start = end
@@ -235,10 +244,16 @@ def _align_job(job: tuple[Path, Path, str]) -> Counter[str]:
     aligner = FaceAligner.bundled()
     raw = RawShard.read(source)
     outcomes: Counter[str] = Counter()
-    rows, tensors, facts = [], [], []
-    for row, (depth, infrared, camera) in enumerate(raw.crops()):
+    rows, modalities, tensors, facts = [], [], [], []
+    looks = (
+        (row, modality, depth, picture, camera)
+        for row, (depth, pictures, camera) in enumerate(raw.crops())
+        for modality, picture in enumerate(pictures)
+    )
+    for row, modality, depth, picture, camera in looks:
         intrinsics = Intrinsics(camera.fx, camera.fy, camera.cx, camera.cy)
-        face = aligner.align(Frame(depth=depth, depth_unit_m=0.001, infrared=infrared, intrinsics=intrinsics))
+        seen = {MODALITIES[modality]: picture}
+        face = aligner.align(Frame(depth=depth, depth_unit_m=0.001, intrinsics=intrinsics, **seen))
         if isinstance(face, NoFace):
             outcomes[str(face.outcome)] += 1
             continue
@@ -248,6 +263,7 @@ def _align_job(job: tuple[Path, Path, str]) -> Counter[str]:
         outcomes["aligned"] += 1
         outcomes["misaligned"] += eye_error > 15.0 or angle > 12.0
         rows.append(row)
+        modalities.append(modality)
         tensors.append(face.tensor.astype(np.float16))
         facts.append((eye_error, angle, face.fit_score))
     fact = np.array(facts, np.float32).reshape(-1, 3)
@@ -257,6 +273,7 @@ def _align_job(job: tuple[Path, Path, str]) -> Counter[str]:
             "tensor": np.array(tensors, np.float16).reshape(-1, 2, 72, 64),
             "identity": raw.identity[rows],
             "cluster": raw.cluster[rows],
+            "modality": np.array(modalities, np.int32),
             "angles_deg": raw.angles_deg[rows].astype(np.float32),
             "eye_error_mm": fact[:, 0],
             "rotation_error_deg": fact[:, 1],

@@ -83,9 +83,11 @@ def embed(network: keras.Model, tensors: NDArray[np.float16], batch: int = 256) 
 
 
 def all_pairs(embeddings: Floats, held: TensorSet) -> Pairs:
-    """Distances of every pair of rows (each pair once)."""
+    """Distances of every pair of rows of one modality (each pair once): one camera, one kind of picture."""
     squared = 2.0 - 2.0 * (embeddings @ embeddings.T)
     first, second = np.triu_indices(len(embeddings), 1)
+    alike = held.modalities[first] == held.modalities[second]
+    first, second = first[alike], second[alike]
     distances = np.sqrt(np.maximum(squared[first, second], 0.0)).astype(np.float32)
     same = held.identities[first] == held.identities[second]
     together = (held.clusters[first] == held.clusters[second]) & (held.clusters[first] >= 0)

@@ -30,6 +30,8 @@ from training.sensor import (
 Floats = NDArray[np.float32]
 KINECT_V2_FOCAL_PX = 365.0
 SUPERSAMPLING = 2
+STRUCTURED_SHARE = 0.3
+STRUCTURED_DISTANCE_MM = (400.0, 900.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,10 +128,10 @@ def room_lights(rng: Rng) -> tuple[Light, ...]:
 
 
 def head_crop(rng: Rng, distance_mm: float) -> tuple[Camera, tuple[float, float]]:
-    """A square-ish Kinect v2 crop around a head, and where the face frame's origin falls in it (pixels)."""
+    """A square-ish crop around a head, and where the face frame's origin falls in it (pixels)."""
     per_mm = KINECT_V2_FOCAL_PX / distance_mm
-    height = int(np.clip(rng.normal(305, 16) * per_mm, 82, 158))
-    width = int(np.clip(height * rng.normal(0.97, 0.03), 82, 158))
+    height = int(np.clip(rng.normal(305, 16) * per_mm, 82, 280))
+    width = int(np.clip(height * rng.normal(0.97, 0.03), 82, 280))
     origin = width * rng.normal(0.5, 0.05), height * rng.normal(0.40, 0.045)
     camera = Camera(
         KINECT_V2_FOCAL_PX, KINECT_V2_FOCAL_PX, 0.5 * (width - 1), 0.5 * (height - 1), width, height
@@ -241,13 +243,18 @@ def render_crop(
     modality: str = "infrared",
     hidden_offset_deviation_px: float = 20.0,
 ) -> Capture:
-    """Render one Kinect v2 head crop with everything but the identity drawn at random."""
+    """Render one head crop with everything but the identity drawn at random.
+
+    Most are Kinect v2 crops whose place in the frame is not known; the others are seen by structured
+    light, from nearer.
+    """
     poses = poses or PoseRange()
     yaw, pitch, roll = poses.angles(rng)
-    distance = float(rng.uniform(*poses.distance_mm))
+    structured = rng.random() < STRUCTURED_SHARE
+    distance = float(rng.uniform(*(STRUCTURED_DISTANCE_MM if structured else poses.distance_mm)))
     camera, (u, v) = head_crop(rng, distance)
     x, y = (u - camera.cx) / camera.fx * distance, (v - camera.cy) / camera.fy * distance
-    dx, dy = rng.normal(0, hidden_offset_deviation_px, 2)
+    dx, dy = rng.normal(0, 0.0 if structured else hidden_offset_deviation_px, 2)
     return render_head(
         rng,
         studio,
@@ -255,6 +262,7 @@ def render_crop(
         random_expression(rng, studio.head),
         Pose(yaw, pitch, roll, (float(x), float(y), distance)),
         camera,
+        sensor=StructuredLight() if structured else TimeOfFlight(),
         modality=modality,
         background="hall" if rng.random() < 0.75 else "wall",
         hidden_offset_px=(float(dx), float(dy)),

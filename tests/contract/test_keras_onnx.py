@@ -31,7 +31,7 @@ def held() -> TensorSet:
     rng = np.random.default_rng(5)
     tensors = np.clip(rng.standard_normal((80, 2, 72, 64)), -2.5, 2.5).astype(np.float16)
     who = np.repeat(np.arange(20, dtype=np.int32), 4)
-    return TensorSet(tensors, who, who // 4)
+    return TensorSet(tensors, who, who // 4, np.zeros_like(who))
 
 
 def _network(config: NetworkConfig | None = None) -> keras.Model:

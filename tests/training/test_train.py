@@ -35,7 +35,7 @@ def test_memorises_64_images(tmp_path: Path, loss: str) -> None:
     """The first gate: without structure to learn, 16 identities x 4 images of pure noise."""
     noise = np.random.default_rng(0).standard_normal((64, 2, 72, 64)).astype(np.float16)
     who = np.repeat(np.arange(16, dtype=np.int32), 4)
-    held = TensorSet(noise, who, np.full(64, -1, np.int32))
+    held = TensorSet(noise, who, np.full(64, -1, np.int32), np.zeros(64, np.int32))
     config = TrainConfig(
         steps=150, validate_every=150, batch=BatchConfig(16, 4, 0.0), loss=LossConfig(name=loss)
     )
