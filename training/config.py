@@ -49,7 +49,7 @@ class SplitConfig:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-TRAIN = SplitConfig("train", seed=71_001, first_identity=0, identities=1500)
+TRAIN = SplitConfig("train", seed=71_001, first_identity=0, identities=3000)
 VALIDATION = SplitConfig("val", seed=71_002, first_identity=100_000, identities=200)
 # Frozen: plain N(0, I), nobody made alike, so that figures can be compared over time.
 TEST = SplitConfig(

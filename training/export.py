@@ -31,7 +31,15 @@ from numpy.typing import NDArray
 from faceid_fast.contract import CONTRACT_KEY, ModelContract, served_preprocessing
 from faceid_fast.embed import BUNDLED_MODEL
 from training.batches import TensorSet, load_split
-from training.evaluate import THRESHOLD_CAP, THRESHOLD_FAR, all_pairs, choose_threshold, embed, report
+from training.evaluate import (
+    THRESHOLD_CAP,
+    THRESHOLD_FAR,
+    THRESHOLD_HARD_FAR,
+    all_pairs,
+    choose_threshold,
+    embed,
+    report,
+)
 from training.model import OUTPUT_NAME
 from training.models_manifest import record_model
 
@@ -84,8 +92,8 @@ def export(network: keras.Model, held: TensorSet, path: Path, training: dict[str
     calibration = {
         "source": "rendered identities that the training has not seen",
         "rule": (
-            f"largest distance with FAR <= {THRESHOLD_FAR:g} over pairs of look-alikes, "
-            f"at most {THRESHOLD_CAP}"
+            f"largest distance with FAR <= {THRESHOLD_FAR:g} over strangers and "
+            f"<= {THRESHOLD_HARD_FAR:g} over look-alikes, at most {THRESHOLD_CAP}"
         ),
         "n_identities": len(np.unique(held.identities)),
         **report(pairs, threshold),

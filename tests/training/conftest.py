@@ -22,7 +22,8 @@ def make_set(identities: int, images: int, *, first: int = 0, noise: float = 0.5
     blocks = blocks + noise * rng.standard_normal(blocks.shape)
     tensors = np.kron(blocks, np.ones((8, 8))) + 0.1 * rng.standard_normal((len(blocks), 2, 72, 64))
     who = np.repeat(np.arange(first, first + identities, dtype=np.int32), images)
-    return TensorSet(np.clip(tensors, -2.5, 2.5).astype(np.float16), who, first + (who - first) // 4)
+    seen_by = np.zeros(len(who), np.int32)
+    return TensorSet(np.clip(tensors, -2.5, 2.5).astype(np.float16), who, first + (who - first) // 4, seen_by)
 
 
 @pytest.fixture(scope="session")

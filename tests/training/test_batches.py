@@ -37,6 +37,15 @@ def test_batch_depends_on_seed_and_number_alone(people: TensorSet) -> None:
     assert not np.array_equal(first.draw(5)[1], BatchSampler(people, config, seed=2).draw(5)[1])
 
 
+def test_the_share_asked_for_is_mirrored(people: TensorSet) -> None:
+    plain = BatchSampler(people, BatchConfig(mirrored_share=0.0), seed=1).draw(3)[0]
+    half = BatchSampler(people, BatchConfig(mirrored_share=0.5), seed=1).draw(3)[0]
+    mirrored = np.array([np.array_equal(a, b[:, :, ::-1]) for a, b in zip(half, plain, strict=True)])
+    same = np.array([np.array_equal(a, b) for a, b in zip(half, plain, strict=True)])
+    assert np.all(mirrored ^ same)
+    assert 0.35 < mirrored.mean() < 0.65
+
+
 def test_identities_with_one_image_are_not_drawn(people: TensorSet) -> None:
     lone = people.subset(np.arange(5, 24))  # the first identity keeps one image
     sampler = BatchSampler(lone, BatchConfig(identities=48, images=4), seed=1)

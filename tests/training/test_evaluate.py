@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -52,15 +54,26 @@ def test_pairs_are_counted_once_and_sorted_into_kinds(strangers: TensorSet) -> N
     assert measure(pairs).n_hard == len(pairs.hard)
 
 
+def test_pairs_of_two_modalities_are_not_counted(strangers: TensorSet) -> None:
+    rng = np.random.default_rng(1)
+    rows = rng.standard_normal((len(strangers), 8)).astype(np.float32)
+    half = replace(strangers, modalities=(np.arange(len(strangers)) % 2).astype(np.int32))
+    count = len(strangers) // 2
+    pairs = all_pairs(rows / np.linalg.norm(rows, axis=1, keepdims=True), half)
+    assert len(pairs.genuine) + len(pairs.impostor) == count * (count - 1)
+
+
 def test_threshold_rule_uses_look_alikes_and_is_capped() -> None:
     rng = np.random.default_rng(4)
-    genuine, impostor = rng.uniform(0, 0.4, 500), rng.uniform(1, 2, 5000)
-    hard = np.concatenate([np.full(4, 0.35), rng.uniform(0.45, 1.5, 1996)])
+    genuine, impostor = rng.uniform(0, 0.4, 500), rng.uniform(1, 2, 20_000)
+    hard = np.concatenate([np.full(21, 0.35), rng.uniform(0.45, 1.5, 1979)])
 
     def rule(*kinds: np.ndarray) -> float:
         return choose_threshold(Pairs(*(np.asarray(kind, np.float32) for kind in kinds)))
 
     assert 0.34 < rule(genuine, impostor, hard) < 0.35
     assert rule(genuine, impostor, np.empty(0)) == THRESHOLD_CAP
+    near = np.concatenate([np.full(3, 0.3), impostor])
+    assert 0.29 < rule(genuine, near, hard) < 0.3
     few = rule(genuine, np.linspace(0.3, 1, 50), np.empty(0))
     assert 0 < few < 0.3
