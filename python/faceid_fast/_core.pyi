@@ -57,7 +57,7 @@ class AlignedFace:
     @property
     def region(self) -> tuple[int, int, int, int]: ...
 
-_Columns: TypeAlias = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]
+_Columns: TypeAlias = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]
 
 @disjoint_base
 class Gallery:

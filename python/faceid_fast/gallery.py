@@ -26,14 +26,14 @@ class Matches:
 
     Attributes
     ----------
-    distance : float32, Euclidean (0 to 2), rounded from float64; infinity where nothing matches.
+    distance : float64, Euclidean (0 to 2), never rounded; infinity where nothing matches.
     index : int64, the reference: the number `Gallery.add` gave it; -1 where nothing matches.
     identity : int64, a number that stands for the identity of the reference and for no other one;
         -1 where nothing matches.
     gallery : where `names` are looked up.
     """
 
-    distance: NDArray[np.float32]
+    distance: NDArray[np.float64]
     index: NDArray[np.int64]
     identity: NDArray[np.int64]
     gallery: Gallery

@@ -137,7 +137,7 @@ class GalleryStates(RuleBasedStateMachine):
             short = k - len(expected)
             assert found.index[i].tolist() == [r.index for _, r in expected] + [-1] * short
             assert found.names[i].tolist() == [r.name for _, r in expected] + [None] * short
-            distances = [float(np.float32(d)) for d, _ in expected] + [np.inf] * short
+            distances = [d for d, _ in expected] + [np.inf] * short
             assert found.distance[i].tolist() == distances
             assert self.gallery.nearest(query, k).index.tolist() == found.index[i].tolist()
 
@@ -165,7 +165,7 @@ class GalleryStates(RuleBasedStateMachine):
                 self.gallery.distance_to(name, query)
             return
         nearest = min(d for d, reference in self.brute_force(query) if reference.name == name)
-        assert self.gallery.distance_to(name, query) == np.float32(nearest)
+        assert self.gallery.distance_to(name, query) == nearest
 
     @invariant()
     def same_people(self) -> None:

@@ -119,6 +119,22 @@ def test_threshold_of_the_contract(distance: float, accepted: bool) -> None:
     assert auth.identify(frame_of(BEN)).accepted is accepted
 
 
+def test_the_threshold_is_compared_with_the_unrounded_distance() -> None:
+    """Half of all distances get smaller when rounded to float32: the next smaller threshold would do."""
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        pair = rng.standard_normal((2, 128))
+        pair[1] += 2 * pair[0]
+        reference, probe = (pair / np.linalg.norm(pair, axis=1, keepdims=True)).astype(np.float32)
+        distance = float(np.sqrt(((reference.astype(float) - probe) ** 2).sum()))
+        embedder = StandInEmbedder({ADA: reference, BEN: probe}).as_embedder()
+        for threshold, accepted in ((distance, True), (np.nextafter(distance, 0.0), False)):
+            auth = make(embedder=embedder, threshold=float(threshold))
+            auth.enroll("ada", frame_of(ADA))
+            assert auth.verify(frame_of(BEN), "ada").accepted is accepted
+            assert auth.identify(frame_of(BEN)).accepted is accepted
+
+
 def test_threshold_of_the_caller() -> None:
     embedder = StandInEmbedder({ADA: unit(0), BEN: at_distance(0.3)}).as_embedder()
     auth = make(embedder=embedder, threshold=0.2)

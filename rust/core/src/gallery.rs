@@ -42,8 +42,9 @@ struct Person {
 /// Columns of results, one entry per match.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Matches {
-    /// Euclidean distance, rounded from float64; infinity where nothing matches.
-    pub distance: Vec<f32>,
+    /// Euclidean distance; infinity where nothing matches. Never rounded to float32: a distance just
+    /// beyond a threshold would fall within it.
+    pub distance: Vec<f64>,
     /// Index of the reference; -1 where nothing matches.
     pub index: Vec<i64>,
     /// Number of its identity; -1 where nothing matches.
@@ -253,11 +254,11 @@ impl Gallery {
         Ok(self.padded(&self.search(queries, wanted)?, 1))
     }
 
-    /// Distance of one query to the nearest reference of one identity, rounded from float64.
+    /// Distance of one query to the nearest reference of one identity.
     ///
     /// # Errors
     /// If there is no such identity, not one query, or the width differs.
-    pub fn distance_to(&self, identity: &str, query: &UnitVectors) -> Result<f32> {
+    pub fn distance_to(&self, identity: &str, query: &UnitVectors) -> Result<f64> {
         self.check_width("query", query)?;
         if query.len() != 1 {
             return Err(CoreError::invalid(
@@ -280,7 +281,7 @@ impl Gallery {
         };
         let found = scan::search(self.kernel, self.rows(), runs, query, wanted);
         let nearest = found.first().and_then(|hits| hits.first());
-        Ok(nearest.map_or(f32::INFINITY, |hit| hit.distance as f32))
+        Ok(nearest.map_or(f64::INFINITY, |hit| hit.distance))
     }
 
     fn rows(&self) -> Rows<'_> {
@@ -317,9 +318,7 @@ impl Gallery {
 
     /// Append the hits of one query, padded to `width` entries.
     fn write(&self, hits: &[Hit], width: usize, matches: &mut Matches) {
-        matches
-            .distance
-            .extend(hits.iter().map(|hit| hit.distance as f32));
+        matches.distance.extend(hits.iter().map(|hit| hit.distance));
         matches
             .index
             .extend(hits.iter().map(|hit| self.indices[hit.row]));
@@ -329,7 +328,7 @@ impl Gallery {
         let missing = width - hits.len();
         matches
             .distance
-            .extend(std::iter::repeat_n(f32::INFINITY, missing));
+            .extend(std::iter::repeat_n(f64::INFINITY, missing));
         matches.index.extend(std::iter::repeat_n(-1, missing));
         matches.identity.extend(std::iter::repeat_n(-1, missing));
     }

@@ -16,7 +16,7 @@ use crate::errors::to_python;
 
 /// (distance, index, identity), all of one shape.
 type Columns<'py> = (
-    Bound<'py, PyArrayDyn<f32>>,
+    Bound<'py, PyArrayDyn<f64>>,
     Bound<'py, PyArrayDyn<i64>>,
     Bound<'py, PyArrayDyn<i64>>,
 );
@@ -172,7 +172,7 @@ impl Gallery {
         &self,
         identity: &Bound<'_, PyString>,
         query: &Bound<'_, PyAny>,
-    ) -> PyResult<f32> {
+    ) -> PyResult<f64> {
         let py = query.py();
         let name = name("identity", identity)?;
         let run = || {

@@ -45,14 +45,14 @@ fn brute_force(query: &[f32], rows: &UnitVectors) -> Vec<(f64, usize)> {
     all
 }
 
-fn row(matches: &Matches, query: usize, k: usize) -> Vec<(f32, i64)> {
+fn row(matches: &Matches, query: usize, k: usize) -> Vec<(f64, i64)> {
     let range = query * k..(query + 1) * k;
     let index = matches.index[range.clone()].iter().copied();
     matches.distance[range].iter().copied().zip(index).collect()
 }
 
-fn rounded(found: &[(f64, usize)]) -> Vec<(f32, i64)> {
-    found.iter().map(|&(d, i)| (d as f32, i as i64)).collect()
+fn numbered(found: &[(f64, usize)]) -> Vec<(f64, i64)> {
+    found.iter().map(|&(d, i)| (d, i as i64)).collect()
 }
 
 proptest! {
@@ -75,17 +75,17 @@ proptest! {
             let (within, offsets) = gallery.within(&queries, threshold).expect("valid");
             for (q, query) in queries.values().chunks_exact(dim).enumerate() {
                 let expected = brute_force(query, &rows);
-                let mut padded = rounded(&expected[..k.min(expected.len())]);
-                padded.resize(k, (f32::INFINITY, -1));
+                let mut padded = numbered(&expected[..k.min(expected.len())]);
+                padded.resize(k, (f64::INFINITY, -1));
                 prop_assert_eq!(row(&nearest, q, k), padded);
 
                 let close: Vec<_> = expected.iter().copied().filter(|e| e.0 <= threshold).collect();
                 let (from, to) = (offsets[q] as usize, offsets[q + 1] as usize);
                 let index = within.index[from..to].iter().copied();
                 let found: Vec<_> = within.distance[from..to].iter().copied().zip(index).collect();
-                prop_assert_eq!(found, rounded(&close));
+                prop_assert_eq!(found, numbered(&close));
 
-                let first = close.first().map_or((f32::INFINITY, -1), |&(d, i)| (d as f32, i as i64));
+                let first = close.first().map_or((f64::INFINITY, -1), |&(d, i)| (d, i as i64));
                 prop_assert_eq!((best.distance[q], best.index[q]), first);
                 prop_assert_eq!(best.identity[q], if first.1 < 0 { -1 } else { first.1 % 5 });
 
@@ -93,7 +93,7 @@ proptest! {
                 for name in 0..5.min(rows.len()) {
                     let nearest = expected.iter().find(|e| e.1 % 5 == name).expect("it has rows");
                     let distance = gallery.distance_to(&name.to_string(), &single).expect("known");
-                    prop_assert_eq!(distance.to_bits(), (nearest.0 as f32).to_bits());
+                    prop_assert_eq!(distance.to_bits(), nearest.0.to_bits());
                 }
             }
         }
@@ -127,7 +127,7 @@ proptest! {
             .collect();
         for k in [1, 3, k] {
             let matches = gallery.nearest(&query, k).expect("valid");
-            let expected = rounded(&left[..k.min(left.len())]);
+            let expected = numbered(&left[..k.min(left.len())]);
             prop_assert_eq!(&row(&matches, 0, k)[..expected.len()], &expected[..]);
             for (number, found) in matches.identity.iter().zip(&left) {
                 prop_assert_eq!(gallery.name_of(*number), Some(names[found.1].as_str()));
@@ -136,7 +136,7 @@ proptest! {
         for (position, name) in names.iter().enumerate().filter(|(i, _)| owners[*i] != gone) {
             let nearest = left.iter().find(|l| names[l.1] == *name).expect("it is left");
             let distance = gallery.distance_to(name, &query).expect("it is left");
-            prop_assert_eq!(distance.to_bits(), (nearest.0 as f32).to_bits(), "row {}", position);
+            prop_assert_eq!(distance.to_bits(), nearest.0.to_bits(), "row {}", position);
         }
     }
 }
@@ -146,7 +146,7 @@ fn an_empty_gallery_matches_nothing() {
     let gallery = Gallery::new(4).expect("a width in range");
     let query = one_hot(4, 0);
     let nearest = gallery.nearest(&query, 2).expect("valid");
-    assert_eq!(nearest.distance, [f32::INFINITY; 2]);
+    assert_eq!(nearest.distance, [f64::INFINITY; 2]);
     assert_eq!(
         (nearest.index, nearest.identity),
         (vec![-1, -1], vec![-1, -1])
