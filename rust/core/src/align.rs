@@ -3,10 +3,11 @@
 use nalgebra::{Matrix3, Vector3};
 
 use crate::depth::{Patch, Region};
-use crate::fit::{Fit, Start, Usable, angles_deg, refit, search};
+use crate::fit::{Fit, Start, angles_deg, refit, search};
 use crate::frame::{Camera, DepthView, IntensityView};
 use crate::head_model::HeadModel;
 use crate::locate::{Candidate, candidates};
+use crate::rays::Usable;
 use crate::resample::{draw, plane_rms};
 use crate::{CoreError, Result};
 
@@ -16,6 +17,10 @@ const MIN_DISTANCE_MM: f32 = 250.0;
 const MAX_DISTANCE_MM: f32 = 1600.0;
 /// Another face within this depth of the nearest one makes the choice uncertain, millimetres.
 const RIVAL_MM: f32 = 250.0;
+/// The near side of a head differs this much from the depth of its eyes, hair included, millimetres.
+const NEAR_SPREAD_MM: f32 = 60.0;
+/// Half the width of a face that must be in the frame, millimetres.
+const CHEEK_MM: f32 = 50.0;
 /// A fit that scores less is not a face.
 const MIN_SCORE: f32 = 0.55;
 /// A fit that scores more is a face, wherever it is.
@@ -49,7 +54,7 @@ pub enum Refusal {
     NoFace,
     /// Two faces at nearly the same distance.
     SeveralFaces,
-    /// The nearest head is nearer than the limit; its distance in millimetres.
+    /// The nearest thing of a head's size is nearer than the limit; its distance in millimetres.
     TooNear(f32),
     /// The nearest head is farther than the limit; its distance in millimetres.
     TooFar(f32),
@@ -82,8 +87,6 @@ pub struct AlignedFace {
     pub score: f32,
     /// Root mean square residual of the fit, millimetres.
     pub residual_mm: f32,
-    /// Root mean square of the shape weights: how unusual the head is, 1 is typical.
-    pub strangeness: f32,
     /// Root mean square distance of the face's depth from a plane, millimetres.
     pub relief_mm: f32,
     /// Share of the grid with depth.
@@ -115,6 +118,17 @@ pub fn align(
     let found = candidates(depth, camera, MAX_DISTANCE_MM + RIVAL_MM);
     let mut refusal = Refusal::NoFace;
     for (at, candidate) in found.iter().enumerate() {
+        // Somebody right before the camera: whoever stands behind is not the one to judge.
+        if candidate.near_mm < MIN_DISTANCE_MM {
+            return Ok(Err(Refusal::TooNear(candidate.near_mm)));
+        }
+        if candidate.near_mm > MAX_DISTANCE_MM {
+            return Ok(Err(match refusal {
+                Refusal::NoFace => Refusal::TooFar(candidate.near_mm),
+                nearer => nearer,
+            }));
+        }
+        // A picture before a face is passed over: the face is judged on its own depth and picture.
         let (fit, patch) = match inspect(model, depth, intensity, camera, candidate) {
             Ok(face) => face,
             Err(reason) => {
@@ -126,7 +140,7 @@ pub fn align(
         };
         let rival = found[at + 1..]
             .iter()
-            .filter(|other| other.near_mm - candidate.near_mm < RIVAL_MM)
+            .filter(|other| other.near_mm - candidate.near_mm < RIVAL_MM + NEAR_SPREAD_MM)
             .any(|other| {
                 inspect(model, depth, intensity, camera, other)
                     .is_ok_and(|(second, _)| is_rival(&fit, &second))
@@ -155,12 +169,6 @@ fn inspect(
     camera: &Camera,
     candidate: &Candidate,
 ) -> std::result::Result<(Fit, Patch), Refusal> {
-    if candidate.near_mm < MIN_DISTANCE_MM {
-        return Err(Refusal::TooNear(candidate.near_mm));
-    }
-    if candidate.near_mm > MAX_DISTANCE_MM {
-        return Err(Refusal::TooFar(candidate.near_mm));
-    }
     let (near, far) = band(candidate);
     let patch = Patch::cut(depth, intensity, camera, candidate.region, near, far);
     let skin = skin_level(&patch, camera, candidate);
@@ -192,6 +200,7 @@ fn inspect(
         Some(fit) if fit.score >= MIN_SCORE => Ok((fit, patch)),
         _ => Err(match plane_rms(&surface(&patch)) {
             Some(relief) if relief < FLAT_MM => Refusal::Flat(relief),
+            _ if candidate.touches_side => Refusal::CutOff,
             _ => Refusal::NoFace,
         }),
     }
@@ -215,11 +224,21 @@ fn finish(
         || angles[1].abs() > MAX_PITCH_DEG
         || angles[2].abs() > MAX_ROLL_DEG
     {
-        return Err(Refusal::PoorPose(angles[0], angles[1], angles[2]));
+        // Half a face looks like a face in profile.
+        return Err(if candidate.touches_side {
+            Refusal::CutOff
+        } else {
+            Refusal::PoorPose(angles[0], angles[1], angles[2])
+        });
     }
-    // Brow to chin must be inside the frame.
-    for y in [-25.0, 80.0] {
-        let p = fit.rotation * Vector3::new(0.0, y, 0.0) + fit.translation;
+    // Brow, chin and both cheeks must be inside the frame.
+    for (x, y) in [
+        (0.0, -25.0),
+        (0.0, 80.0),
+        (-CHEEK_MM, 20.0),
+        (CHEEK_MM, 20.0),
+    ] {
+        let p = fit.rotation * Vector3::new(x, y, 0.0) + fit.translation;
         let (u, v) = camera.project(&p);
         if u < 0.0 || v < 0.0 || u >= depth.width() as f32 || v >= depth.height() as f32 {
             return Err(Refusal::CutOff);
@@ -241,7 +260,6 @@ fn finish(
         yaw_pitch_roll: angles,
         score: fit.score,
         residual_mm: fit.residual_mm,
-        strangeness: fit.strangeness(),
         valid_share,
         region: candidate.region,
         band_mm: band(candidate),

@@ -1,6 +1,6 @@
 //! From camera pixels to a small metric patch around a head: units, missing values, noise, in one pass.
 
-use crate::frame::{Camera, DepthView, IntensityView};
+use crate::frame::{Camera, DepthSamples, DepthView, IntensityView};
 
 /// A rectangle of pixels, end exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,12 @@ pub struct Patch {
     pub reflectance: Vec<f32>,
     /// Intrinsics of the patch's own cells.
     pub camera: Camera,
+}
+
+/// A depth inside the band, else 0; NaN and infinity are outside.
+#[inline]
+fn band_mm(mm: f32, band: &std::ops::RangeInclusive<f32>) -> f32 {
+    if band.contains(&mm) { mm } else { 0.0 }
 }
 
 /// Cells of the patch are about this wide; finer pixels are averaged, which lowers noise.
@@ -62,31 +68,70 @@ impl Patch {
                 cy: (camera.cy - region.top as f32 + 0.5) / scale - 0.5,
             },
         };
-        let active = intensity.is_active();
-        for row in 0..height {
-            for column in 0..width {
-                let (mut depth_sum, mut light_sum, mut count) = (0.0_f32, 0.0_f32, 0_u32);
-                for y in region.top + row * block..region.top + (row + 1) * block {
-                    for x in region.left + column * block..region.left + (column + 1) * block {
-                        let mm = depth.mm(y, x);
-                        if mm >= near_mm && mm <= far_mm {
-                            depth_sum += mm;
-                            light_sum += intensity.linear(y * depth.width() + x);
+        // One loop for each kind of sample: the choice inside it would cost as much as the sum.
+        let band = near_mm..=far_mm;
+        match (depth.samples(), intensity) {
+            (DepthSamples::U16(samples), IntensityView::InfraredU16(light)) => patch.average(
+                region,
+                block,
+                depth.width(),
+                |at| band_mm(f32::from(samples[at]) * depth.mm_per_unit(), &band),
+                |at| f32::from(light[at]),
+            ),
+            (DepthSamples::U16(samples), _) => patch.average(
+                region,
+                block,
+                depth.width(),
+                |at| band_mm(f32::from(samples[at]) * depth.mm_per_unit(), &band),
+                |at| intensity.linear(at),
+            ),
+            (DepthSamples::F32(samples), _) => patch.average(
+                region,
+                block,
+                depth.width(),
+                |at| band_mm(samples[at] * depth.mm_per_unit(), &band),
+                |at| intensity.linear(at),
+            ),
+        }
+        if intensity.is_active() {
+            for (light, z) in patch.reflectance.iter_mut().zip(&patch.depth) {
+                *light *= z * z * 1e-6;
+            }
+        }
+        patch
+    }
+
+    /// Fills every cell with the mean over its block of pixels of `mm` (0 is missing) and `light`.
+    fn average(
+        &mut self,
+        region: Region,
+        block: usize,
+        stride: usize,
+        mm: impl Fn(usize) -> f32,
+        light: impl Fn(usize) -> f32,
+    ) {
+        for row in 0..self.height {
+            for column in 0..self.width {
+                let first = (region.top + row * block) * stride + region.left + column * block;
+                let (mut depth_sum, mut light_sum, mut count) = (0.0_f32, 0.0_f32, 0_usize);
+                for y in 0..block {
+                    for at in first + y * stride..first + y * stride + block {
+                        let z = mm(at);
+                        if z > 0.0 {
+                            depth_sum += z;
+                            light_sum += light(at);
                             count += 1;
                         }
                     }
                 }
                 // Half of the pixels must agree that something is here.
-                if count > 0 && 2 * count as usize >= block * block {
-                    let z = depth_sum / count as f32;
-                    let falloff = if active { z * z * 1e-6 } else { 1.0 };
-                    let at = row * width + column;
-                    patch.depth[at] = z;
-                    patch.reflectance[at] = light_sum / count as f32 * falloff;
+                if count > 0 && 2 * count >= block * block {
+                    let at = row * self.width + column;
+                    self.depth[at] = depth_sum / count as f32;
+                    self.reflectance[at] = light_sum / count as f32;
                 }
             }
         }
-        patch
     }
 
     /// Depth of a cell; 0 outside the patch.

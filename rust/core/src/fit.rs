@@ -7,14 +7,11 @@
 
 use nalgebra::{DMatrix, DVector, Matrix3, Matrix6, Rotation3, Vector3, Vector6};
 
-use crate::depth::Patch;
-use crate::frame::floor;
 use crate::head_model::{HeadModel, POSE};
+use crate::rays::{Usable, measure, residuals};
 
 /// Standard deviation of a residual, millimetres: sensor noise and what the components do not model.
 const SIGMA_MM: f32 = 3.2;
-/// Points whose normal is further from the viewing direction than this (cosine) are not used.
-const MIN_COSINE: f32 = 0.25;
 /// Tukey cut-offs of the pose-only steps of a start, millimetres.
 const START_CUTOFF_MM: [f32; 5] = [40.0, 40.0, 30.0, 25.0, 20.0];
 /// Starts that go on after the first two steps.
@@ -35,12 +32,6 @@ const SHAPE_COST: f32 = 0.12;
 /// The same for the pose: yaw, pitch and roll that each cost this much.
 const POSE_COST: f32 = 0.1;
 const TURNED_DEG: [f32; 3] = [50.0, 45.0, 30.0];
-/// Dark cells count as face up to this residual, millimetres; further in front of it they are hair.
-const DARK_CUTOFF_MM: f32 = 5.0;
-/// Above this line (face frame, y down) whatever stands in front of the model is a fringe, however bright.
-const FOREHEAD_MM: f32 = -18.0;
-/// At most this share of the points may be excused as covered by hair.
-const MAX_COVERED: f32 = 0.5;
 /// Starts use every fourth point, the first bends every second: they only have to find the basin.
 const START_STRIDE: usize = 4;
 const BEND_STRIDE: usize = 2;
@@ -62,16 +53,6 @@ pub struct Fit {
     pub score: f32,
     /// Root mean square of the residuals of inliers, millimetres.
     pub residual_mm: f32,
-    /// Share of the points looking at the camera that have depth near them.
-    pub seen: f32,
-}
-
-impl Fit {
-    /// Root mean square of the shape weights: how unusual the head is, 1 is typical.
-    #[must_use]
-    pub fn strangeness(&self) -> f32 {
-        (self.shape.norm_squared() / self.shape.len().max(1) as f32).sqrt()
-    }
 }
 
 /// Yaw, pitch, roll in degrees of rotation = Rz(roll) Rx(pitch) Ry(yaw).
@@ -97,104 +78,11 @@ pub struct Start {
     pub pitch: f32,
 }
 
-/// One model point's measurement.
-#[derive(Clone, Copy)]
-struct Residual {
-    point: usize,
-    mm: f32,
-    dark: bool,
-}
-
-impl Residual {
-    /// Tukey's weight; dark cells must agree much better than bright ones to count.
-    #[inline]
-    fn weight(&self, cutoff: f32) -> f32 {
-        tukey(
-            self.mm,
-            if self.dark {
-                cutoff.min(DARK_CUTOFF_MM)
-            } else {
-                cutoff
-            },
-        )
-    }
-}
-
-struct Measured {
-    residuals: Vec<Residual>,
-    /// Points that look at the camera and are not covered by hair, with or without depth.
-    facing: f32,
-}
-
 #[derive(Clone)]
 struct State {
     rotation: Matrix3<f32>,
     translation: Vector3<f32>,
     score: f32,
-}
-
-/// What the fit looks at, and what it makes of dark cells.
-#[derive(Clone, Copy)]
-pub struct Usable<'a> {
-    /// The patch.
-    pub patch: &'a Patch,
-    /// Cells darker than this may be hair.
-    pub min_reflectance: f32,
-    /// Whether dark cells are used where they agree with the model. While the pose is unknown they are not:
-    /// hair misleads the fit. Once it is known, brows and beards belong to the face.
-    pub dark_counts: bool,
-}
-
-/// Depth along a ray.
-#[derive(Clone, Copy)]
-struct Seen {
-    mm: f32,
-    dark: bool,
-}
-
-impl Usable<'_> {
-    /// Depth along the ray through (u, v), interpolated between cells on one surface.
-    #[inline]
-    fn look(&self, u: f32, v: f32) -> Option<Seen> {
-        let (column, row) = (floor(u), floor(v));
-        if column < 0 || row < 0 {
-            return None;
-        }
-        let (c, r) = (column as usize, row as usize);
-        if c + 1 >= self.patch.width || r + 1 >= self.patch.height {
-            return None;
-        }
-        let at = r * self.patch.width + c;
-        let below = at + self.patch.width;
-        let corners = [at, at + 1, below, below + 1];
-        let d = corners.map(|k| self.patch.depth[k]);
-        let low = d[0].min(d[1]).min(d[2]).min(d[3]);
-        let high = d[0].max(d[1]).max(d[2]).max(d[3]);
-        if low <= 0.0 || high - low > 25.0 {
-            return None;
-        }
-        let (a, b) = (u - column as f32, v - row as f32);
-        let upper = d[0] + a * (d[1] - d[0]);
-        let lower = d[2] + a * (d[3] - d[2]);
-        Some(Seen {
-            mm: upper + b * (lower - upper),
-            dark: corners
-                .iter()
-                .any(|&k| self.patch.reflectance[k] < self.min_reflectance),
-        })
-    }
-}
-
-/// Tukey's weight of a residual.
-#[inline]
-fn tukey(mm: f32, cutoff: f32) -> f32 {
-    let x = mm / cutoff;
-    if x.abs() < 1.0 {
-        let y = 1.0 - x * x;
-        y * y
-    } else {
-        0.0
-    }
 }
 
 /// Searches all starts and returns the best fit, or `None` if no start meets any depth.
@@ -261,79 +149,6 @@ fn begin(model: &HeadModel, usable: &Usable, start: &Start) -> Option<State> {
     gaps.select_nth_unstable_by(middle, f32::total_cmp);
     state.translation.z += gaps[middle];
     Some(state)
-}
-
-/// Calls `each(point, p_camera, seen)` for the points that look at the camera and meet depth; returns how
-/// many look at the camera.
-fn measure(
-    model: &HeadModel,
-    points: &[Vector3<f32>],
-    usable: &Usable,
-    rotation: &Matrix3<f32>,
-    translation: &Vector3<f32>,
-    stride: usize,
-    mut each: impl FnMut(usize, Vector3<f32>, Seen),
-) -> usize {
-    let camera = &usable.patch.camera;
-    // Cosine of normal and ray without turning every normal: compare in the face frame.
-    let eye = -(rotation.transpose() * translation);
-    let mut facing = 0;
-    for at in (0..points.len()).step_by(stride) {
-        let to_eye = eye - points[at];
-        let along = model.normals[at].dot(&to_eye);
-        if along <= 0.0 || along * along < MIN_COSINE * MIN_COSINE * to_eye.norm_squared() {
-            continue;
-        }
-        facing += 1;
-        let p = rotation * points[at] + translation;
-        if p.z <= 1.0 {
-            continue;
-        }
-        let (u, v) = camera.project(&p);
-        if let Some(seen) = usable.look(u, v) {
-            each(at, p, seen);
-        }
-    }
-    facing
-}
-
-fn residuals(
-    model: &HeadModel,
-    points: &[Vector3<f32>],
-    usable: &Usable,
-    rotation: &Matrix3<f32>,
-    translation: &Vector3<f32>,
-    stride: usize,
-) -> Measured {
-    let mut found = Vec::with_capacity(points.len() / stride + 1);
-    let mut covered = 0_usize;
-    let facing = measure(
-        model,
-        points,
-        usable,
-        rotation,
-        translation,
-        stride,
-        |at, p, seen| {
-            // n . (p - q) with q = p d / p.z on the same ray; negative where the surface lies in front.
-            let normal = rotation * model.normals[at];
-            let mm = normal.dot(&p) * (1.0 - seen.mm / p.z);
-            let fringe = points[at].y < FOREHEAD_MM && mm < -DARK_CUTOFF_MM;
-            if fringe || seen.dark && (!usable.dark_counts || mm.abs() > DARK_CUTOFF_MM) {
-                covered += usize::from(mm < DARK_CUTOFF_MM);
-            } else {
-                found.push(Residual {
-                    point: at,
-                    mm,
-                    dark: seen.dark,
-                });
-            }
-        },
-    ) as f32;
-    Measured {
-        residuals: found,
-        facing: facing - (covered as f32).min(MAX_COVERED * facing),
-    }
 }
 
 /// Pose-only Gauss-Newton steps on the mean head.
@@ -427,7 +242,11 @@ fn refine(
     let (mut rotation, mut translation, mut shape) =
         (state.rotation, state.translation, shape.clone());
     let parameters = POSE + model.shape_len();
-    let mut points = bend(model, &shape);
+    let mut points = if shape.iter().all(|&weight| weight == 0.0) {
+        model.mean.clone()
+    } else {
+        bend(model, &shape)
+    };
     for &cutoff in cutoffs {
         let measured = residuals(model, &points, usable, &rotation, &translation, stride);
         let used: Vec<(usize, f32, f32)> = measured
@@ -516,6 +335,5 @@ fn judge(
         shape,
         score: weights / facing - SHAPE_COST * unusual - POSE_COST * turned,
         residual_mm: (squares / inliers.max(1.0)).sqrt(),
-        seen: measured.residuals.len() as f32 / facing,
     }
 }

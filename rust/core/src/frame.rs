@@ -6,7 +6,7 @@ use crate::{CoreError, Result};
 #[inline]
 pub(crate) fn floor(x: f32) -> i32 {
     let cut = x as i32;
-    cut - i32::from(cut as f32 > x)
+    cut.saturating_sub(i32::from(cut as f32 > x))
 }
 
 /// Pinhole intrinsics, in pixels of the image they belong to.
@@ -138,6 +138,18 @@ impl<'a> DepthView<'a> {
     #[must_use]
     pub fn height(&self) -> usize {
         self.height
+    }
+
+    /// The samples as the camera stores them, row by row.
+    #[must_use]
+    pub fn samples(&self) -> DepthSamples<'a> {
+        self.samples
+    }
+
+    /// Millimetres per unit of the samples.
+    #[must_use]
+    pub fn mm_per_unit(&self) -> f32 {
+        self.mm_per_unit
     }
 
     /// Depth of a pixel in millimetres; 0 where it is missing.

@@ -11,6 +11,7 @@ pub mod frame;
 pub mod gallery;
 pub mod head_model;
 pub mod locate;
+pub mod rays;
 pub mod resample;
 mod scan;
 pub mod vectors;

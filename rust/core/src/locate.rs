@@ -20,7 +20,7 @@ const HEIGHT_MM: f32 = 90.0;
 /// Gaps of missing depth up to this width do not end a run, millimetres.
 const GAP_MM: f32 = 10.0;
 /// More candidates than this are not looked at; the nearest come first.
-const CANDIDATES: usize = 6;
+const CANDIDATES: usize = 8;
 
 /// Something of the width of a head.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +35,8 @@ pub struct Candidate {
     pub region: Region,
     /// Whether the silhouette is cut off by the upper edge of the frame.
     pub touches_top: bool,
+    /// Whether most of its rows are cut off by the left or the right edge.
+    pub touches_side: bool,
 }
 
 struct Coarse {
@@ -215,6 +217,10 @@ fn describe(
         sum += (run.first + run.last) as f32 / 2.0;
         count += 1.0;
     }
+    let at_side = runs
+        .iter()
+        .filter(|run| run.first == 0 || run.last + 1 == coarse.width)
+        .count();
     let step = coarse.step as f32;
     let center = (sum / count + 0.5) * step;
     let top_px = top as f32 * step;
@@ -232,5 +238,6 @@ fn describe(
         center,
         region,
         touches_top: top == 0,
+        touches_side: 2 * at_side > runs.len(),
     })
 }

@@ -1,6 +1,6 @@
 //! The aligner on synthetic surfaces: whatever comes in, it answers and does not panic.
 
-use faceid_core::align::{Refusal, align};
+use faceid_core::align::{AlignedFace, Refusal, align};
 use faceid_core::fit::angles_deg;
 use faceid_core::frame::{Camera, DepthSamples, DepthView, IntensityView};
 use faceid_core::head_model::{GRID_HEIGHT, GRID_WIDTH, HeadModel};
@@ -52,8 +52,8 @@ fn toy_depth(x: f32, y: f32) -> f32 {
     90.0 - 90.0 * inside.sqrt() - nose(x, y)
 }
 
-/// Draws the toy head at `distance` (the face frame's origin) by casting a ray per pixel.
-fn toy_scene(width: usize, height: usize, focal: f32, distance: f32) -> Vec<u16> {
+/// Draws toy heads, each at (x, distance) of its face frame's origin, by casting a ray per pixel.
+fn toy_scene(width: usize, height: usize, focal: f32, heads: &[(f32, f32)]) -> Vec<u16> {
     let mut depth = vec![0; width * height];
     for row in 0..height {
         for column in 0..width {
@@ -61,39 +61,53 @@ fn toy_scene(width: usize, height: usize, focal: f32, distance: f32) -> Vec<u16>
                 (column as f32 - width as f32 / 2.0) / focal,
                 (row as f32 - height as f32 / 2.0) / focal,
             );
-            let mut z = distance;
-            for _ in 0..30 {
-                z = distance + toy_depth(ray.0 * z, ray.1 * z);
-            }
-            let (x, y) = (ray.0 * z, ray.1 * z);
-            if (x / 88.0).powi(2) + ((y - 20.0) / 128.0).powi(2) < 1.0 {
-                depth[row * width + column] = z as u16;
+            for &(aside, distance) in heads {
+                let mut z = distance;
+                for _ in 0..30 {
+                    z = distance + toy_depth(ray.0 * z - aside, ray.1 * z);
+                }
+                let (x, y) = (ray.0 * z - aside, ray.1 * z);
+                if (x / 88.0).powi(2) + ((y - 20.0) / 128.0).powi(2) < 1.0 {
+                    depth[row * width + column] = z as u16;
+                }
             }
         }
     }
     depth
 }
 
+fn run(depth: &[u16], width: usize, height: usize, focal: f32) -> Result<AlignedFace, Refusal> {
+    let infrared = vec![100_u8; width * height];
+    let view = DepthView::new(DepthSamples::U16(depth), height, width, 0.001).expect("depth");
+    align(
+        &toy_model(),
+        &view,
+        &IntensityView::InfraredU8(&infrared),
+        &camera(width, height, focal),
+    )
+    .expect("valid input")
+}
+
 fn camera(width: usize, height: usize, focal: f32) -> Camera {
     Camera::new(focal, focal, width as f32 / 2.0, height as f32 / 2.0).expect("valid intrinsics")
 }
 
+const ROOM: (usize, usize, f32) = (320, 240, 290.0);
+
+fn room(heads: &[(f32, f32)]) -> Result<AlignedFace, Refusal> {
+    let (width, height, focal) = ROOM;
+    run(
+        &toy_scene(width, height, focal, heads),
+        width,
+        height,
+        focal,
+    )
+}
+
 #[test]
 fn finds_a_head_and_its_place() {
-    let model = toy_model();
-    let (width, height, focal) = (320, 240, 290.0);
     for distance in [500.0, 800.0] {
-        let depth = toy_scene(width, height, focal, distance);
-        let infrared = vec![100_u8; width * height];
-        let view = DepthView::new(DepthSamples::U16(&depth), height, width, 0.001).expect("depth");
-        let face = align(
-            &model,
-            &view,
-            &IntensityView::InfraredU8(&infrared),
-            &camera(width, height, focal),
-        )
-        .expect("valid input")
-        .expect("a face");
+        let face = room(&[(0.0, distance)]).expect("a face");
         assert!(
             (face.translation.z - distance).abs() < 3.0,
             "{} at {distance}",
@@ -105,31 +119,76 @@ fn finds_a_head_and_its_place() {
 }
 
 #[test]
-fn a_flat_head_is_flat_and_an_empty_frame_is_no_face() {
-    let model = toy_model();
-    let (width, height) = (160, 160);
-    let infrared = vec![100_u8; width * height];
-    let camera = camera(width, height, 200.0);
-    let run = |depth: &[u16]| {
-        let view = DepthView::new(DepthSamples::U16(depth), height, width, 0.001).expect("depth");
-        align(
-            &model,
+fn two_faces_at_nearly_the_same_distance_are_several() {
+    for (distance, gap) in [
+        (800.0, 0.0),
+        (800.0, 230.0),
+        (1300.0, 200.0),
+        (1450.0, 200.0),
+    ] {
+        let found = room(&[(-160.0, distance), (160.0, distance + gap)]);
+        assert_eq!(
+            found.err(),
+            Some(Refusal::SeveralFaces),
+            "{distance} + {gap}"
+        );
+    }
+    assert!(room(&[(-160.0, 800.0), (160.0, 1200.0)]).is_ok());
+}
+
+#[test]
+fn nobody_is_judged_behind_a_head_that_is_too_near() {
+    let found = room(&[(0.0, 230.0), (-300.0, 900.0)]);
+    assert!(
+        matches!(found, Err(Refusal::TooNear(mm)) if mm < 250.0),
+        "{:?}",
+        found.err()
+    );
+    assert!(matches!(room(&[(0.0, 1750.0)]), Err(Refusal::TooFar(_))));
+}
+
+#[test]
+fn a_face_that_leaves_the_frame_is_cut_off() {
+    let (width, height, focal) = ROOM;
+    let scene = toy_scene(width, height, focal, &[(0.0, 600.0)]);
+    // The right half of the frame only: the face's middle is at its left edge.
+    for first in [width / 2 - 20, width / 2 - 10, width / 2] {
+        let kept = width - first;
+        let half: Vec<u16> = scene
+            .chunks(width)
+            .flat_map(|line| line[first..].to_vec())
+            .collect();
+        let infrared = vec![100_u8; kept * height];
+        let view = DepthView::new(DepthSamples::U16(&half), height, kept, 0.001).expect("depth");
+        let middle = width as f32 / 2.0 - first as f32;
+        let camera = Camera::new(focal, focal, middle, height as f32 / 2.0).expect("camera");
+        let found = align(
+            &toy_model(),
             &view,
             &IntensityView::InfraredU8(&infrared),
             &camera,
-        )
-        .expect("valid input")
-    };
+        );
+        let refusal = found.expect("valid input").err();
+        assert_eq!(refusal, Some(Refusal::CutOff), "from column {first}");
+    }
+}
+
+#[test]
+fn a_flat_head_is_flat_and_an_empty_frame_is_no_face() {
+    let (width, height) = (160, 160);
     let mut depth = vec![0_u16; width * height];
-    assert_eq!(run(&depth).err(), Some(Refusal::NoFace));
+    assert_eq!(
+        run(&depth, width, height, 200.0).err(),
+        Some(Refusal::NoFace)
+    );
     for row in 40..120 {
         depth[row * width + 50..row * width + 110].fill(600);
     }
-    let flat = run(&depth);
+    let flat = run(&depth, width, height, 200.0);
     assert!(
         matches!(flat, Err(Refusal::Flat(mm)) if mm < 1.0),
         "{:?}",
-        flat.map(|face| (face.score, face.relief_mm))
+        flat.err()
     );
 }
 

@@ -64,24 +64,60 @@ macro_rules! c_slice {
     };
 }
 
-fn view_depth<'a>(array: &'a DepthArray<'_>, unit_m: f32) -> Result<DepthView<'a>> {
-    let (samples, shape) = match array {
-        DepthArray::U16(array) => (DepthSamples::U16(c_slice!(array, "depth")?), array.shape()),
-        DepthArray::F32(array) => (DepthSamples::F32(c_slice!(array, "depth")?), array.shape()),
-    };
-    DepthView::new(samples, shape[0], shape[1], unit_m)
+/// Depth samples of our own: another thread may write to numpy's while the GIL is released.
+enum OwnedDepth {
+    U16(Vec<u16>),
+    F32(Vec<f32>),
 }
 
-fn view_intensity<'a>(array: &'a IntensityArray<'_>) -> Result<IntensityView<'a>> {
-    Ok(match array {
-        IntensityArray::InfraredU8(array) => {
-            IntensityView::InfraredU8(c_slice!(array, "infrared")?)
+impl OwnedDepth {
+    fn copy(array: &DepthArray<'_>) -> Result<(Self, usize, usize)> {
+        let (samples, shape) = match array {
+            DepthArray::U16(array) => {
+                (Self::U16(c_slice!(array, "depth")?.to_vec()), array.shape())
+            }
+            DepthArray::F32(array) => {
+                (Self::F32(c_slice!(array, "depth")?.to_vec()), array.shape())
+            }
+        };
+        Ok((samples, shape[0], shape[1]))
+    }
+
+    fn samples(&self) -> DepthSamples<'_> {
+        match self {
+            Self::U16(samples) => DepthSamples::U16(samples),
+            Self::F32(samples) => DepthSamples::F32(samples),
         }
-        IntensityArray::InfraredU16(array) => {
-            IntensityView::InfraredU16(c_slice!(array, "infrared")?)
+    }
+}
+
+/// The picture, copied for the same reason.
+enum OwnedIntensity {
+    InfraredU8(Vec<u8>),
+    InfraredU16(Vec<u16>),
+    Color(Vec<u8>),
+}
+
+impl OwnedIntensity {
+    fn copy(array: &IntensityArray<'_>) -> Result<Self> {
+        Ok(match array {
+            IntensityArray::InfraredU8(array) => {
+                Self::InfraredU8(c_slice!(array, "infrared")?.to_vec())
+            }
+            IntensityArray::InfraredU16(array) => {
+                Self::InfraredU16(c_slice!(array, "infrared")?.to_vec())
+            }
+            IntensityArray::Color(array) => Self::Color(c_slice!(array, "color")?.to_vec()),
+        })
+    }
+
+    fn view(&self) -> IntensityView<'_> {
+        match self {
+            Self::InfraredU8(samples) => IntensityView::InfraredU8(samples),
+            Self::InfraredU16(samples) => IntensityView::InfraredU16(samples),
+            Self::Color(samples) => IntensityView::Color(samples),
         }
-        IntensityArray::Color(array) => IntensityView::Color(c_slice!(array, "color")?),
-    })
+    }
 }
 
 #[pymethods]
@@ -116,8 +152,10 @@ impl Aligner {
         intrinsics: (f32, f32, f32, f32),
     ) -> PyResult<Alignment> {
         let run = || -> Result<_> {
-            let depth = view_depth(&depth, depth_unit_m)?;
-            let intensity = view_intensity(&intensity)?;
+            let (samples, height, width) = OwnedDepth::copy(&depth)?;
+            let picture = OwnedIntensity::copy(&intensity)?;
+            let depth = DepthView::new(samples.samples(), height, width, depth_unit_m)?;
+            let intensity = picture.view();
             let (fx, fy, cx, cy) = intrinsics;
             let camera = Camera::new(fx, fy, cx, cy)?;
             py.detach(|| align::align(&self.model, &depth, &intensity, &camera))
@@ -185,11 +223,6 @@ impl AlignedFace {
     #[getter]
     fn residual_mm(&self) -> f32 {
         self.face.residual_mm
-    }
-
-    #[getter]
-    fn strangeness(&self) -> f32 {
-        self.face.strangeness
     }
 
     #[getter]
