@@ -2,76 +2,49 @@
 
 from __future__ import annotations
 
-import statistics
-import time
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 from rich.table import Table
 
+from faceid_fast.cli.matching import DIMENSIONS, time_matching
 from faceid_fast.cli.output import JsonOption, console, write_json
-from faceid_fast.cli.stages import stage_medians
+from faceid_fast.cli.stages import time_stages
 from faceid_fast.gallery import Gallery
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-DIMENSIONS: Final = 128
-SIZES: Final = (16, 1_000, 10_000, 100_000)
-_SEED: Final = 7
 
 
 def bench(
-    repeats: Annotated[int, typer.Option(min=5, help="Runs a figure is the median of.")] = 50,
+    repeats: Annotated[int, typer.Option(min=5, help="Runs that medians and quartiles are of.")] = 50,
+    largest: Annotated[int, typer.Option(min=1000, help="References at most.")] = 100_000,
     json_to: JsonOption = None,
 ) -> None:
     """Time exact search beside numpy, and the stages of a verification."""
-    rng = np.random.default_rng(_SEED)
-    matching = [_match(rng, size, repeats) for size in SIZES]
-    stages = stage_medians(repeats)
+    matching = time_matching(repeats, largest)
+    stages = time_stages(repeats)
+    backend = Gallery(dim=DIMENSIONS).backend
     out = console(json_to)
-    table = Table(
-        "references", "faceid_fast, us", "numpy, us", title="nearest of N, 128 dimensions, one query, median"
-    )
-    for row in matching:
-        table.add_row(f"{row['references']:,}", f"{row['gallery_us']:.1f}", f"{row['numpy_us']:.1f}")
+    table = Table(title=f"microseconds a query, one thread, {DIMENSIONS} dimensions, {backend}")
+    for column in ("call", "references", "queries", "median", "numpy", "numpy / ours (quartiles)"):
+        table.add_column(column, justify="left" if column == "call" else "right")
+    for case in matching:
+        table.add_row(
+            case["case"],
+            f"{case['references']:,}",
+            str(case["batch"]),
+            f"{case['gallery_us']['median']:.1f}",
+            f"{case['numpy_us']['median']:.1f}",
+            _shown(case["ratio"], 2),
+        )
     out.print(table)
-    table = Table("stage", "ms", title="verify a bundled render, one thread, median")
-    for stage, milliseconds in stages.items():
-        table.add_row(stage, f"{milliseconds:.3f}")
+    table = Table(title="milliseconds to verify a bundled head crop, one thread")
+    table.add_column("stage")
+    table.add_column("median (quartiles)", justify="right")
+    for stage, spread in stages.items():
+        table.add_row(stage, _shown(spread, 3))
     out.print(table)
-    write_json({"backend": Gallery(dim=DIMENSIONS).backend, "match": matching, "verify_ms": stages}, json_to)
+    write_json({"backend": backend, "numpy": np.__version__, "match": matching, "verify_ms": stages}, json_to)
 
 
-def _match(rng: np.random.Generator, size: int, repeats: int) -> dict[str, Any]:
-    """Time one nearest-reference query, in turns with numpy so that both meet the same machine."""
-    references = _unit(rng, size)
-    query = _unit(rng, 1)
-    gallery = Gallery.from_arrays(references, [f"person {row}" for row in range(size)])
-
-    def by_numpy() -> int:
-        return int(np.argmin(2.0 - 2.0 * (references @ query[0])))
-
-    ours: list[float] = []
-    theirs: list[float] = []
-    for _ in range(repeats):
-        ours.append(_microseconds(lambda: gallery.nearest(query, 1)))
-        theirs.append(_microseconds(by_numpy))
-    return {
-        "references": size,
-        "gallery_us": statistics.median(ours),
-        "numpy_us": statistics.median(theirs),
-    }
-
-
-def _unit(rng: np.random.Generator, count: int) -> NDArray[np.float32]:
-    vectors = rng.standard_normal((count, DIMENSIONS))
-    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
-
-
-def _microseconds(call: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    call()
-    return (time.perf_counter() - began) * 1e6
+def _shown(spread: dict[str, float], digits: int) -> str:
+    return f"{spread['median']:.{digits}f} ({spread['q1']:.{digits}f} - {spread['q3']:.{digits}f})"

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from faceid_fast.authenticator import Authenticator
-from faceid_fast.cli.output import JsonOption, console, write_json
+from faceid_fast.cli.output import JsonOption, check_writable, console, plain, why_not, write_json
 from faceid_fast.cli.picture import Tile, draw_demo, tile_of, write_picture
-from faceid_fast.errors import SourceError
+from faceid_fast.errors import InvalidInputError, SourceError
+from faceid_fast.evaluate.protocols import ENROLLED_EXPRESSION
 from faceid_fast.face import FaceAligner
 from faceid_fast.outcome import Outcome
 from faceid_fast.sources import kinect_v2
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from faceid_fast.policy import Decision
 
 REJECTED: Final = 1
-ENROLLED_EXPRESSION: Final = 2
 PROBED_POSE: Final = 4  # frontal and level: how one looks at a device
 
 
@@ -61,17 +62,31 @@ class Attempt:
         )
 
 
+def _checked_out(out: Path) -> Path:
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInputError(why_not("--out", out, error)) from error
+    check_writable("--out", out)
+    return out
+
+
 def demo(
     data: Annotated[
         Path | None, typer.Option(help="Real people instead of renders: a folder in the kinect_v2 layout.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Where to write the picture (PNG).")] = Path("demo/unlock.png"),
+    out: Annotated[
+        Path, typer.Option(help="Where to write the picture (PNG).", callback=_checked_out)
+    ] = Path("demo/unlock.png"),
     json_to: JsonOption = None,
 ) -> None:
     """Enrol and unlock; exit 0 if every verdict is as it should be, else 1."""
     looks = _renders() if data is None else _captures(data)
     if not any(look.kind != "enroll" for look in looks):
-        message = f"{data}: expected captures to enrol (expression 2) and others of pose 4, got none"
+        message = (
+            f"{data}: expected captures to enrol (expression {ENROLLED_EXPRESSION}) "
+            f"and others of pose {PROBED_POSE}, got none"
+        )
         raise SourceError(message)
     aligner = FaceAligner.bundled()
     auth = Authenticator(aligner=aligner, diagnostics=True)
@@ -133,7 +148,7 @@ def _enrollment_table(enrollments: dict[str, Enrollment]) -> Table:
     table = Table("person", "references", "poses", "refused frames", title="enrolled")
     for person, result in enrollments.items():
         refused = ", ".join(f"{entry.index} {entry.outcome}" for entry in result.rejected)
-        table.add_row(person, str(result.references), ", ".join(result.poses), refused or "-")
+        table.add_row(plain(person), str(result.references), ", ".join(result.poses), refused or "-")
     return table
 
 
@@ -141,12 +156,12 @@ def _attempt_table(attempts: list[Attempt], known: list[str], threshold: float) 
     table = Table(title=f"unlocking: distance to each person, accepted up to {threshold:.3f}")
     table.add_column("frame")
     for person in known:
-        table.add_column(person, justify="right")
+        table.add_column(plain(person), justify="right")
     for heading in ("verdict", "as expected"):
         table.add_column(heading)
     for attempt in attempts:
         table.add_row(
-            attempt.look.label,
+            plain(attempt.look.label),
             *(_cell(attempt.claims[person]) for person in known),
             _verdict(attempt.identified),
             "[green]yes[/]" if attempt.as_expected else "[red]NO[/]",
@@ -154,23 +169,28 @@ def _attempt_table(attempts: list[Attempt], known: list[str], threshold: float) 
     return table
 
 
-def _cell(decision: Decision) -> str:
-    if decision.distance is None:
-        return "-"
-    return f"[{'green' if decision.accepted else 'red'}]{decision.distance:.3f}[/]"
+def _cell(decision: Decision) -> Text:
+    return _painted("-" if decision.distance is None else f"{decision.distance:.3f}", decision)
 
 
-def _verdict(decision: Decision) -> str:
-    if decision.accepted:
-        return f"[green]{decision.outcome}: {decision.identity}[/]"
-    return f"[red]{decision.outcome}[/]"
+def _verdict(decision: Decision) -> Text:
+    identity = f": {decision.identity}" if decision.accepted else ""
+    return _painted(f"{decision.outcome}{identity}", decision)
+
+
+def _painted(text: str, decision: Decision) -> Text:
+    painted = plain(text)
+    painted.stylize("green" if decision.accepted else "red")
+    return painted
 
 
 def _summary(screen: Console, attempts: list[Attempt], failed: list[Attempt], out: Path) -> None:
     totals = sorted(attempt.identified.timings_ms["total"] for attempt in attempts)
     screen.print(
-        f"{len(attempts) - len(failed)} of {len(attempts)} as expected; "
-        f"median {totals[len(totals) // 2]:.1f} ms an identification; picture: {out}"
+        plain(
+            f"{len(attempts) - len(failed)} of {len(attempts)} as expected; "
+            f"median {totals[len(totals) // 2]:.1f} ms an identification; picture: {out}"
+        )
     )
 
 

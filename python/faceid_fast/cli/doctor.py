@@ -9,8 +9,8 @@ from typing import Any, Final
 import typer
 from rich.table import Table
 
-from faceid_fast.cli.output import JsonOption, console, write_json
-from faceid_fast.cli.stages import stage_medians
+from faceid_fast.cli.output import JsonOption, console, plain, write_json
+from faceid_fast.cli.stages import time_stages
 from faceid_fast.embed import BUNDLED_MODEL, Embedder
 from faceid_fast.errors import FaceIDError
 from faceid_fast.face import HEAD_MODEL, bundled_model_sha256, read_bundled_model
@@ -45,7 +45,7 @@ def doctor(json_to: JsonOption = None) -> None:
     out = console(json_to)
     table = Table("what", "value", title="faceid doctor", show_header=False)
     for key, value in _flat(record):
-        table.add_row(key, value)
+        table.add_row(plain(key), plain(value))
     out.print(table)
     out.print("[green]all well[/]" if not problems else f"[red]{len(problems)} problems[/]")
     write_json(record, json_to)
@@ -79,7 +79,7 @@ def _contract() -> dict[str, Any]:
 
 def _verify_ms() -> dict[str, float]:
     """Median milliseconds per stage of one verification of a bundled render."""
-    return stage_medians(_REPEATS)
+    return {stage: spread["median"] for stage, spread in time_stages(_REPEATS).items()}
 
 
 def _flat(record: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

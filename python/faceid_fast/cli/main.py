@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Annotated, Any, Final
 
 import typer
@@ -12,29 +13,49 @@ from faceid_fast.cli.bench import bench
 from faceid_fast.cli.demo import demo
 from faceid_fast.cli.doctor import doctor
 from faceid_fast.cli.evaluate import evaluate
+from faceid_fast.cli.output import printable
 from faceid_fast.errors import FaceIDError
 
 ERROR: Final = 2
+INTERRUPTED: Final = 130  # what shells expect of Ctrl-C
 
 
-class OneLineErrors(TyperGroup):
-    """Ends with one line on stderr where this package refuses something; bugs keep their traceback."""
+_BY_TYPER: Final[tuple[type[BaseException], ...]] = (
+    typer.Exit,
+    typer.Abort,
+    # Of whichever click this typer brings.
+    next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"),
+)
+
+
+class ExitCodes(TyperGroup):
+    """Whatever goes wrong ends with `ERROR`: 1 would tell a script that somebody was rejected.
+
+    What this package refuses takes one line on stderr; a bug leaves its traceback there.
+    """
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  # typer may bring its own click
         """Run the verb."""
         try:
             return super().invoke(ctx)
         except FaceIDError as error:
-            typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+            typer.echo(f"error: {printable(' '.join(str(error).split()))}", err=True)
             raise typer.Exit(ERROR) from error
+        except _BY_TYPER:
+            raise
+        except Exception as error:
+            traceback.print_exc()
+            raise typer.Exit(ERROR) from error
+        except KeyboardInterrupt as error:
+            raise typer.Exit(INTERRUPTED) from error
 
 
 app = typer.Typer(
     name="faceid",
-    cls=OneLineErrors,
+    cls=ExitCodes,
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_show_locals=False,  # locals are pictures of people
+    pretty_exceptions_enable=False,  # they would show locals: pictures of people
 )
 
 

@@ -9,18 +9,68 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from faceid_fast.errors import InvalidInputError
 
+
+def check_writable(option: str, path: Path) -> None:
+    """Find out now, not after minutes of work, whether a file can be written; leaves no trace.
+
+    Raises
+    ------
+    InvalidInputError
+        Naming the option, if it cannot.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        return  # a pipe or a device: opening it would already tell the other side something
+    existed = path.exists()
+    try:
+        with path.open("ab"):
+            pass
+        if not existed:
+            path.unlink()
+    except OSError as error:
+        raise InvalidInputError(why_not(option, path, error)) from error
+
+
+def why_not(option: str, path: Path, error: OSError) -> str:
+    """Say which option's file could not be written, and why."""
+    return f"{option}: {path}: not writable ({error.strerror})"
+
+
+def _checked_json(json_to: str | None) -> str | None:
+    if json_to not in {None, "-"}:
+        check_writable("--json", Path(str(json_to)))
+    return json_to
+
+
 JsonOption = Annotated[
     str | None,
-    typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for standard output."),
+    typer.Option(
+        "--json",
+        metavar="FILE",
+        help="Write the result as JSON; - for standard output.",
+        callback=_checked_json,
+    ),
 ]
 
 
 def console(json_to: str | None) -> Console:
     """Console for tables; on stderr where standard output carries the JSON."""
     return Console(stderr=json_to == "-")
+
+
+def plain(text: object) -> Text:
+    """Show a name, a path or a message as it is: not as markup, and without control characters."""
+    return Text(printable(str(text)))
+
+
+def printable(text: str) -> str:
+    """Replace what a terminal would obey or could not encode."""
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+    )
 
 
 def write_json(record: dict[str, Any], json_to: str | None) -> None:
@@ -37,8 +87,8 @@ def write_json(record: dict[str, Any], json_to: str | None) -> None:
     if json_to == "-":
         sys.stdout.write(text)
         return
+    path = Path(json_to)
     try:
-        Path(json_to).write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
-        message = f"--json: {json_to}: not writable ({error.strerror})"
-        raise InvalidInputError(message) from error
+        raise InvalidInputError(why_not("--json", path, error)) from error

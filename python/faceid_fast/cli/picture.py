@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from faceid_fast.cli.output import why_not
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.face import NoFace
 
@@ -91,8 +92,7 @@ def write_picture(picture: Pixels, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.tobytes())
     except OSError as error:
-        message = f"--out: {path}: not writable ({error.strerror})"
-        raise InvalidInputError(message) from error
+        raise InvalidInputError(why_not("--out", path, error)) from error
 
 
 def _fitted(picture: NDArray[Any]) -> Pixels:
