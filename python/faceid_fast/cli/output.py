@@ -68,9 +68,7 @@ def plain(text: object) -> Text:
 
 def printable(text: str) -> str:
     """Replace what a terminal would obey or could not encode."""
-    return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
-    )
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 def write_json(record: dict[str, Any], json_to: str | None) -> None:
