@@ -10,20 +10,32 @@ from numpy.typing import NDArray
 
 from faceid_fast.contract import ModelContract, served_preprocessing
 from faceid_fast.embed import Embedder
-from faceid_fast.face import TENSOR_SHAPE, FaceAligner, FaceCrop, HeadPose, NoFace
+from faceid_fast.face import (
+    HEAD_MODEL,
+    TENSOR_SHAPE,
+    FaceAligner,
+    FaceCrop,
+    HeadPose,
+    NoFace,
+    bundled_model_sha256,
+)
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.outcome import Outcome
+from faceid_fast.store import References
 
 SIZE = 64
 THRESHOLD = 0.6
+MODEL_SHA256 = "5e" * 32
 
 
-def frame_of(code: int) -> Frame:
-    """Make a frame whose infrared says `code` everywhere; the stand-ins below read it."""
+def frame_of(code: int, modality: str = "infrared") -> Frame:
+    """Make a frame whose picture says `code` everywhere; the stand-ins below read it."""
+    color = modality == "color"
     return Frame(
         depth=np.full((SIZE, SIZE), 600, np.uint16),
         depth_unit_m=0.001,
-        infrared=np.full((SIZE, SIZE), code, np.uint16),
+        infrared=None if color else np.full((SIZE, SIZE), code, np.uint16),
+        color=np.full((SIZE, SIZE, 3), code, np.uint8) if color else None,
         intrinsics=Intrinsics(60.0, 60.0, 31.5, 31.5),
     )
 
@@ -58,8 +70,10 @@ class StandInAligner:
 
     special: dict[int, FaceCrop | NoFace] = field(default_factory=dict)
 
+    head_model_sha256: str = bundled_model_sha256(HEAD_MODEL)
+
     def align(self, frame: Frame) -> FaceCrop | NoFace:
-        code = int(frame.picture[0, 0])
+        code = int(frame.picture.flat[0])
         return self.special.get(code, crop_of(code))
 
     def as_aligner(self) -> FaceAligner:
@@ -72,6 +86,7 @@ class StandInEmbedder:
 
     special: dict[int, NDArray[Any]] = field(default_factory=dict)
     dim: int = 128
+    sha256: str = MODEL_SHA256
 
     @property
     def contract(self) -> ModelContract:
@@ -97,6 +112,12 @@ def contract(**changes: object) -> ModelContract:
         "preprocessing": served_preprocessing(),
     }
     return ModelContract(**{**fields, **changes})
+
+
+def references(identity: str, *vectors: NDArray[np.float32], modality: str = "infrared") -> References:
+    """Make what the stand-ins would have enrolled."""
+    count = len(vectors)
+    return References(identity, np.stack(vectors), ("frontal",) * count, (modality,) * count, MODEL_SHA256)
 
 
 def unit(axis: int, dim: int = 128) -> NDArray[np.float32]:

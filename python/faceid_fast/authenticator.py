@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -12,13 +13,13 @@ from numpy.typing import NDArray
 
 from . import liveness
 from .embed import Embedder
-from .enrollment import Enrollment, RejectedFrame, pose_name, summarise
-from .errors import InvalidInputError
+from .enrollment import Enrollment, RejectedFrame, pose_name, strangers, summarise
+from .errors import InvalidInputError, ModelContractError, ModelError, UnknownIdentityError
 from .face import FaceAligner, NoFace
 from .frame import Frame
-from .gallery import Gallery
 from .outcome import Outcome
 from .policy import Decision, accepts, check_threshold
+from .roster import Roster
 from .store import InMemoryStore, References, check_identity, unknown_identity
 
 if TYPE_CHECKING:
@@ -32,11 +33,15 @@ MAX_REFERENCES: Final = 64
 class Authenticator:
     """Enrols people, and decides whether a frame shows one of them. Safe to share by threads.
 
+    A frame is compared only with references of its own modality: how near infrared and colour of one
+    person are has not been measured, so no threshold holds for them.
+
     Parameters
     ----------
     store : ReferenceStore, optional
         Where references live. By default in memory: nothing is written to disk, and everybody is
-        forgotten with the process.
+        forgotten with the process. One Authenticator per store: references are read when it is made,
+        and what another one changes later is not seen by `verify` and `identify`.
     aligner : FaceAligner, optional
         By default the bundled one.
     embedder : Embedder, optional
@@ -51,7 +56,10 @@ class Authenticator:
     Raises
     ------
     ModelError
-        If a bundled model is missing or damaged.
+        If a bundled model is missing or damaged, or references in the store were made with another
+        model than the embedder's.
+    ModelContractError
+        If the embedder's model was trained for another head model than the aligner's.
     InvalidInputError
         If the threshold is not usable.
     """
@@ -70,11 +78,17 @@ class Authenticator:
         self._embedder = Embedder.bundled() if embedder is None else embedder
         contract = self._embedder.contract
         self._threshold = check_threshold(contract.threshold if threshold is None else threshold)
+        wanted, given = contract.preprocessing["head_model_sha256"], self._aligner.head_model_sha256
+        if given != wanted:
+            message = (
+                f"aligner: expected the head model {wanted}, which the model was trained for, got {given}"
+            )
+            raise ModelContractError(message)
         self._diagnostics = diagnostics
         self._changing = threading.Lock()  # one change at a time; searches never wait for it
-        self._gallery = Gallery(dim=contract.embedding_size)
+        self._roster = Roster(contract.embedding_size)
         for identity in self._store.identities():
-            self._gallery.add(identity, self._store.get(identity).vectors)
+            self._roster.show(identity, self._kept(identity))
 
     @property
     def threshold(self) -> float:
@@ -95,7 +109,7 @@ class Authenticator:
         Parameters
         ----------
         identity : str
-            1 to 200 printable characters.
+            1 to 200 printable characters, in Unicode's composed form (NFC).
         frames : Frame or iterable of Frame
             A few, best looking straight, left, right, up and down.
 
@@ -109,9 +123,12 @@ class Authenticator:
         InvalidInputError
             If the name or a frame is not usable as such, there is no frame, or the person would get
             more than `MAX_REFERENCES` references.
+        ModelError
+            If the model fails, or the store holds references of this person by another model.
         """
         check_identity(identity)
-        looks = [self._look(_checked(frame), _Clock()) for frame in _as_frames(frames)]
+        given = [_checked(frame) for frame in _as_frames(frames)]
+        looks = [self._look(frame, _Clock()) for frame in given]
         crops: list[FaceCrop] = []
         places: list[int] = []
         rejected: list[RejectedFrame] = []
@@ -122,47 +139,39 @@ class Authenticator:
                 crops.append(look)
                 places.append(index)
         fresh = self._embedder.embed(np.stack([crop.tensor for crop in crops])) if crops else None
+        seen = tuple(frame.modality for frame in given)
         with self._changing:
-            known = identity in self._gallery
-            before = self._store.get(identity) if known else None
-            poses = before.poses if before is not None else ()
+            before = self._kept(identity)
+            after = before
             if fresh is None:
-                return summarise(identity, poses, accepted=0, rejected=rejected)
-            poses += tuple(pose_name(crop.pose) for crop in crops)
-            vectors = fresh if before is None else np.concatenate([before.vectors, fresh])
-            if len(vectors) > MAX_REFERENCES:
-                message = (
-                    f"frames: expected at most {MAX_REFERENCES} references for one person, got {len(vectors)}"
+                self._roster.show(identity, before)
+            else:
+                taken = References(
+                    identity,
+                    fresh,
+                    tuple(pose_name(crop.pose) for crop in crops),
+                    tuple(seen[place] for place in places),
+                    self._embedder.sha256,
                 )
-                raise InvalidInputError(message)
-            references = References(identity, vectors, poses)
-            self._store.put(references)
-            try:
-                if before is None:
-                    self._gallery.add(identity, references.vectors)
-                else:
-                    self._gallery.replace(identity, references.vectors)
-            except BaseException:
-                if before is None:
-                    self._store.remove(identity)
-                else:
-                    self._store.put(before)
-                raise
-        strangers = _unlike_all_others(vectors, self._threshold)[-len(crops) :]
+                after = _limited(taken if before is None else before.joined(taken))
+                self._exchange(identity, before, after)
+        poses = () if after is None else zip(after.poses, after.modalities, strict=True)
         return summarise(
             identity,
-            poses,
+            [pose for pose, modality in poses if modality in seen],
             accepted=len(crops),
+            references=0 if after is None else len(after.vectors),
             rejected=rejected,
             warnings=[
                 f"frame {place} is unlike every other reference: is it the same person, held still?"
-                for place, strange in zip(places, strangers, strict=True)
-                if strange
+                for place in strangers(after, places, self._threshold)
             ],
         )
 
     def verify(self, frame: Frame, identity: str) -> Decision:
         """Decide whether a frame shows the person it claims to show (1:1).
+
+        With no reference of the frame's modality the outcome is NO_MATCH, with a reason that says so.
 
         Raises
         ------
@@ -173,19 +182,23 @@ class Authenticator:
         """
         clock = _Clock()
         _checked(frame)
-        if check_identity(identity) not in self._gallery:
-            raise unknown_identity(identity)
+        gallery = self._roster.of(frame.modality)
+        if check_identity(identity) not in gallery:
+            if identity not in self._roster:
+                raise unknown_identity(identity)
+            reason = f"there is no {frame.modality} reference to compare with: enrol with such frames too"
+            return self._decision(Outcome.NO_MATCH, identity, None, (reason,), clock)
         query = self._query(frame, clock)
         if isinstance(query, NoFace):
             return self._decision(query.outcome, identity, None, query.reasons, clock)
-        distance = float(self._gallery.distance_to(identity, query))
+        distance = gallery.distance_to(identity, query)
         clock.lap("match")
         return self._judge(identity, distance, clock)
 
     def identify(self, frame: Frame) -> Decision:
         """Decide whether a frame shows anybody enrolled, and whom (1:N).
 
-        With nobody enrolled the outcome is NOT_ENROLLED.
+        With nobody enrolled with frames of this modality the outcome is NOT_ENROLLED.
 
         Raises
         ------
@@ -194,12 +207,14 @@ class Authenticator:
         """
         clock = _Clock()
         _checked(frame)
-        if len(self._gallery) == 0:
-            return self._decision(Outcome.NOT_ENROLLED, None, None, ("nobody is enrolled",), clock)
+        gallery = self._roster.of(frame.modality)
+        if len(gallery) == 0:
+            reason = f"nobody is enrolled with {frame.modality} frames"
+            return self._decision(Outcome.NOT_ENROLLED, None, None, (reason,), clock)
         query = self._query(frame, clock)
         if isinstance(query, NoFace):
             return self._decision(query.outcome, None, None, query.reasons, clock)
-        found = self._gallery.best_identity(query)
+        found = gallery.best_identity(query)
         nearest: str | None = found.names.item()  # None: removed since
         clock.lap("match")
         return self._judge(nearest, float(found.distance), clock, claimed=False)
@@ -214,18 +229,58 @@ class Authenticator:
         """
         check_identity(identity)
         with self._changing:
-            self._store.remove(identity)
-            self._gallery.remove(identity)
+            try:
+                self._store.remove(identity)
+            except UnknownIdentityError:
+                self._roster.show(identity, None)  # removed behind our back: must not stay recognised
+                raise
+            self._roster.show(identity, None)
+
+    def _exchange(self, identity: str, before: References | None, after: References) -> None:
+        """Store references and let searches find them; if anything raises, nothing changes."""
+        self._store.put(after)
+        try:
+            self._roster.show(identity, after)
+        except BaseException:
+            if before is None:
+                self._store.remove(identity)
+            else:
+                self._store.put(before)
+            self._roster.show(identity, before)
+            raise
+
+    def _kept(self, identity: str) -> References | None:
+        """What the store has of a person, made with this model."""
+        try:
+            references = self._store.get(identity)
+        except UnknownIdentityError:
+            return None
+        if references.model_sha256 != self._embedder.sha256:
+            message = (
+                f"references of {identity!a}: expected those of the model {self._embedder.sha256}, "
+                f"got those of {references.model_sha256}: enrol again"
+            )
+            raise ModelError(message)
+        return references
 
     def _look(self, frame: Frame, clock: _Clock) -> FaceCrop | NoFace:
         """Find a live face."""
         crop = self._aligner.align(frame)
         clock.lap("align")
         if isinstance(crop, NoFace):
-            return crop
+            return self._explained(crop)
         verdict = liveness.check(crop)
         clock.lap("liveness")
-        return crop if verdict.live else NoFace(Outcome.SPOOF, verdict.reasons)
+        if verdict.live:
+            return crop
+        return self._explained(NoFace(Outcome.SPOOF, verdict.reasons, verdict.relief_mm))
+
+    def _explained(self, refusal: NoFace) -> NoFace:
+        """Add the measured relief, for callers with diagnostics only."""
+        if not self._diagnostics or refusal.relief_mm is None:
+            return refusal
+        figure = f"{refusal.relief_mm:.1f} mm from a plane, live from {liveness.MIN_RELIEF_MM:.1f} mm on"
+        return replace(refusal, reasons=(*refusal.reasons, figure))
 
     def _query(self, frame: Frame, clock: _Clock) -> NDArray[np.float32] | NoFace:
         """Embed the live face of a frame: (D,) float32."""
@@ -233,6 +288,9 @@ class Authenticator:
         if isinstance(look, NoFace):
             return look
         vector: NDArray[np.float32] = self._embedder.embed(look.tensor[None])[0]
+        if vector.ndim != 1:
+            message = f"embedder: expected one vector for one face, got shape {vector.shape}"
+            raise ModelError(message)
         clock.lap("embed")
         return vector
 
@@ -295,21 +353,18 @@ def _as_frames(frames: Frame | Iterable[Frame]) -> tuple[Any, ...]:
     return several
 
 
+def _limited(references: References) -> References:
+    if (count := len(references.vectors)) > MAX_REFERENCES:
+        message = f"frames: expected at most {MAX_REFERENCES} references for one person, got {count}"
+        raise InvalidInputError(message)
+    return references
+
+
 def _checked(frame: object) -> Frame:
     if not isinstance(frame, Frame):
         message = f"frame: expected a Frame, got {type(frame).__name__}"
         raise InvalidInputError(message)
     return frame
-
-
-def _unlike_all_others(vectors: NDArray[np.float32], threshold: float) -> list[bool]:
-    """Tell for each of (n, D) unit vectors whether no other one would accept it; n = 1: never."""
-    if len(vectors) < 2:
-        return [False] * len(vectors)
-    wide = vectors.astype(np.float64)
-    distances = np.linalg.norm(wide[:, None] - wide[None], axis=2)
-    np.fill_diagonal(distances, np.inf)
-    return [not near for near in distances.min(axis=1) <= threshold]
 
 
 _default: Authenticator | None = None

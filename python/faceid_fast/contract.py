@@ -17,6 +17,8 @@ CONTRACT_KEY: Final = "faceid_fast.contract"
 SCHEMA_VERSION: Final = 1
 CHANNELS: Final = ("depth", "intensity")
 METRIC: Final = "euclidean"
+MAX_EMBEDDING_SIZE: Final = 2048
+"""What a gallery can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class ModelContract:
                 **record,
                 "input_shape": tuple(record["input_shape"]),
                 "channels": tuple(record["channels"]),
-                "threshold": float(record["threshold"]),
+                "threshold": _float(record["threshold"]),
                 "calibration": MappingProxyType(record["calibration"]),
                 "preprocessing": MappingProxyType(record["preprocessing"]),
             },
@@ -115,8 +117,11 @@ class ModelContract:
         serving = served_preprocessing()
         for name in sorted({*serving, *self.preprocessing}):
             _expect(f"preprocessing.{name}", serving.get(name), self.preprocessing.get(name))
-        if self.embedding_size <= 0 or self.embedding_size % 4:
-            message = f"contract.embedding_size: expected a positive multiple of 4, got {self.embedding_size}"
+        if not 0 < self.embedding_size <= MAX_EMBEDDING_SIZE or self.embedding_size % 4:
+            message = (
+                f"contract.embedding_size: expected a positive multiple of 4 up to {MAX_EMBEDDING_SIZE}, "
+                f"got {_float(self.embedding_size):g}"
+            )
             raise ModelContractError(message)
         if not (math.isfinite(self.threshold) and 0.0 < self.threshold < 2.0):
             message = f"contract.threshold: expected a finite number in (0, 2), got {self.threshold}"
@@ -130,6 +135,14 @@ def served_preprocessing() -> dict[str, Any]:
         "head_model_sha256": bundled_model_sha256(HEAD_MODEL),
         "grid_step_mm": GRID_STEP_MM,
     }
+
+
+def _float(number: float) -> float:
+    """Convert, with infinity, which is refused later, for an integer beyond every float."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
 
 
 def _expect(name: str, wanted: object, given: object) -> None:

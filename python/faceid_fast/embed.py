@@ -101,6 +101,7 @@ class Embedder:
             message = f"{name}: {error}"
             raise ModelContractError(message) from error
         self._session = session
+        self._sha256 = hashlib.sha256(content).hexdigest()
         self._contract = contract
         self._name = name
 
@@ -108,6 +109,11 @@ class Embedder:
     def contract(self) -> ModelContract:
         """What the model takes and gives, and its suggested threshold."""
         return self._contract
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 (hex) of the model file: vectors of different models cannot be compared."""
+        return self._sha256
 
     def embed(self, tensors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Embed aligned faces.

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from .face import HeadPose
     from .outcome import Outcome
+    from .store import References
 
 POSES: Final = ("frontal", "left", "right", "up", "down")
 """Together they cover how people hold their heads; as the camera sees it: "left" is the image's left."""
@@ -42,8 +45,8 @@ class Enrollment:
     identity : who.
     accepted : how many of these frames became references.
     references : how many references the person has now; 0 means: not enrolled.
-    poses : poses covered, of `POSES`.
-    missing : poses not covered yet; more frames of these make later refusals rarer.
+    poses : poses covered, of `POSES`, by references comparable with these frames: of their modality.
+    missing : poses not covered so yet; more frames of these make later refusals rarer.
     rejected : the frames that could not be used, and why.
     warnings : what is worth a look, in words.
     """
@@ -71,15 +74,31 @@ def pose_name(pose: HeadPose) -> str:
     return "down" if pose.pitch_deg > 0 else "up"
 
 
+def strangers(references: References | None, places: Sequence[int], threshold: float) -> list[int]:
+    """Those of the frames at `places`, the last references, that no other reference would accept.
+
+    The only reference of its modality has nothing to be unlike.
+    """
+    if references is None or not places:
+        return []
+    wide = references.vectors.astype(np.float64)
+    distances = np.linalg.norm(wide[:, None] - wide[None], axis=2)
+    modalities = np.array(references.modalities)
+    comparable = (modalities[:, None] == modalities[None]) & ~np.eye(len(wide), dtype=bool)
+    strange = comparable.any(axis=1) & ~(comparable & (distances <= threshold)).any(axis=1)
+    return [place for place, odd in zip(places, strange[-len(places) :], strict=True) if odd]
+
+
 def summarise(
     identity: str,
     poses: Iterable[str],
     *,
     accepted: int,
+    references: int,
     rejected: Iterable[RejectedFrame],
     warnings: Iterable[str] = (),
 ) -> Enrollment:
-    """Describe a person's references after frames were added; `poses` are of all of them."""
+    """Describe a person's references after frames were added; `poses` are of all comparable ones."""
     kept = tuple(poses)
     refused = tuple(rejected)
     notes = list(warnings)
@@ -91,7 +110,7 @@ def summarise(
     return Enrollment(
         identity=identity,
         accepted=accepted,
-        references=len(kept),
+        references=references,
         poses=tuple(pose for pose in POSES if pose in kept),
         missing=missing,
         rejected=refused,

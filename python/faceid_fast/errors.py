@@ -26,7 +26,10 @@ class SourceError(FaceIDError, OSError):
 
 
 class ModelError(FaceIDError, RuntimeError):
-    """A model file is missing, is not the one that was pinned, or gave an unusable answer."""
+    """A model file is missing or not the one wanted, or the model gave an unusable answer.
+
+    The one wanted is the one that was pinned, or that references were made with.
+    """
 
 
 class ModelContractError(ModelError, ValueError):

@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ from .errors import ModelError
 from .outcome import Outcome
 
 if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
     from ._core import AlignedFace
     from .frame import Frame
 
@@ -112,10 +114,19 @@ class FaceCrop:
 
 @dataclass(frozen=True, slots=True)
 class NoFace:
-    """Why a frame gave no face: an expected outcome, not an error."""
+    """Why a frame gave no face: an expected outcome, not an error.
+
+    Attributes
+    ----------
+    outcome : never `ACCEPTED`.
+    reasons : in words.
+    relief_mm : how far from a plane a flat thing was; None if it was refused for something else. Not
+        among the words: whoever holds up pictures could bend them by it.
+    """
 
     outcome: Outcome
     reasons: tuple[str, ...]
+    relief_mm: float | None = None
 
 
 class FaceAligner:
@@ -134,19 +145,18 @@ class FaceAligner:
     """
 
     def __init__(self, head_model: bytes) -> None:
+        arrays = _head_arrays(head_model)
         try:
-            with np.load(io.BytesIO(head_model), allow_pickle=False) as arrays:
-                self._core = Aligner(
-                    *(
-                        np.ascontiguousarray(arrays[name], np.float32)
-                        for name in ("mean", "normals", "components", "template")
-                    )
-                )
-        except (OSError, KeyError, ValueError) as error:
-            message = (
-                f"head_model: expected an .npz with mean, normals, components and template, got: {error}"
-            )
+            self._core = Aligner(*arrays)
+        except ValueError as error:
+            message = f"head_model: {error}"
             raise ModelError(message) from error
+        self._sha256 = hashlib.sha256(head_model).hexdigest()
+
+    @property
+    def head_model_sha256(self) -> str:
+        """SHA-256 (hex) of the head model; models name the one they were trained with."""
+        return self._sha256
 
     @staticmethod
     @cache
@@ -190,10 +200,9 @@ def read_bundled_model(name: str) -> bytes:
     ModelError
         If the file is missing, not recorded, or not the recorded one.
     """
-    folder = resources.files("faceid_fast") / "models"
+    expected = bundled_model_sha256(name)
     try:
-        expected = bundled_model_sha256(name)
-        content = (folder / name).read_bytes()
+        content = _bundled(name).read_bytes()
     except OSError as error:
         message = f"models/{name}: not readable ({error.strerror}); reinstall faceid-fast"
         raise ModelError(message) from error
@@ -211,16 +220,61 @@ def bundled_model_sha256(name: str) -> str:
     Raises
     ------
     ModelError
-        If the file is not recorded.
-    OSError
-        If `models.json` cannot be read.
+        If `models.json` cannot be read, or does not record the file.
     """
-    manifest = json.loads((resources.files("faceid_fast") / "models" / "models.json").read_text("utf-8"))
     try:
-        return str(manifest[name]["sha256"])
-    except KeyError:
-        message = f"models/{name}: not recorded in models.json; reinstall faceid-fast"
+        manifest = json.loads(_bundled("models.json").read_text("utf-8"))
+        digest = manifest[name]["sha256"]
+    except OSError as error:
+        message = f"models/models.json: not readable ({error.strerror}); reinstall faceid-fast"
+        raise ModelError(message) from error
+    except (ValueError, RecursionError) as error:
+        message = f"models/models.json: expected JSON, got: {error}; reinstall faceid-fast"
         raise ModelError(message) from None
+    except (KeyError, TypeError, IndexError):
+        digest = None
+    if not isinstance(digest, str):
+        message = f"models/{name}: not recorded in models.json; reinstall faceid-fast"
+        raise ModelError(message)
+    return digest
+
+
+def _bundled(name: str) -> Traversable:
+    return resources.files("faceid_fast") / "models" / name
+
+
+def _head_arrays(content: bytes) -> list[Floats]:
+    """Read mean (N, 3), normals (N, 3), components (K, N, 3) and template (72, 64) as float32."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            arrays = {name: np.asarray(file[name]) for name in ("mean", "normals", "components", "template")}
+    except Exception as error:  # whatever zip, zlib and numpy's header parser raise for damaged files
+        message = (
+            f"head_model: expected an .npz with mean, normals, components and template, got: "
+            f"{error or type(error).__name__}"
+        )
+        raise ModelError(message) from error
+    points = arrays["mean"].shape[:1]
+    modes = arrays["components"].shape[:1]
+    shapes = {
+        "mean": (*points, 3),
+        "normals": (*points, 3),
+        "components": (*modes, *points, 3),
+        "template": TENSOR_SHAPE[1:],
+    }
+    for name, array in arrays.items():
+        if array.dtype.kind != "f" or array.shape != shapes[name] or not array.size:
+            message = (
+                f"head_model: expected mean (N, 3), normals (N, 3), components (K, N, 3) and template "
+                f"{TENSOR_SHAPE[1:]} of floats, got {name} {array.shape} of {array.dtype}"
+            )
+            raise ModelError(message)
+    return [_float32(array) for array in arrays.values()]
+
+
+def _float32(array: NDArray[Any]) -> Floats:
+    with np.errstate(over="ignore"):  # the core refuses infinity
+        return np.ascontiguousarray(array, np.float32)
 
 
 def _crop(face: AlignedFace) -> FaceCrop:
@@ -250,7 +304,7 @@ def _crop(face: AlignedFace) -> FaceCrop:
 
 def _refusal(kind: str, figures: list[float]) -> NoFace:
     outcome, reason = _REFUSALS[kind]
-    return NoFace(outcome, (reason.format(*figures),))
+    return NoFace(outcome, (reason.format(*figures),), figures[0] if kind == "flat" else None)
 
 
 _REFUSALS: Final = {
@@ -267,5 +321,5 @@ _REFUSALS: Final = {
         Outcome.POOR_DEPTH,
         "only {:.0%} of the face has depth; avoid glare and covering the face",
     ),
-    "flat": (Outcome.SPOOF, "what is there is flat ({:.1f} mm from a plane): a picture, not a face"),
+    "flat": (Outcome.SPOOF, "what is there is flat: a picture, not a face"),
 }

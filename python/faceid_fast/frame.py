@@ -15,6 +15,13 @@ from .errors import GuessedIntrinsicsWarning, InvalidInputError
 MIN_SIDE_PX: Final = 48
 """A face needs about this many pixels; anything smaller is a mistake, not a picture."""
 MAX_SIDE_PX: Final = 4096
+DEPTH_UNIT_RANGE_M: Final = (1e-7, 10.0)
+"""From a tenth of a micrometre, finer than any sensor resolves, to far coarser than a face."""
+FOCAL_RANGE_PX: Final = (1.0, 1e5)
+MAX_PRINCIPAL_POINT_PX: Final = 1e5
+"""Beyond these the core's arithmetic would leave float32; no camera comes near them."""
+MODALITIES: Final = ("infrared", "color")
+"""What kinds of image a frame may hold, by the name of the argument."""
 GUESSED_HORIZONTAL_FOV_DEG: Final = 60.0
 """Between a Kinect v1 (57), a RealSense D435 (69) and a TrueDepth camera (about 60)."""
 
@@ -32,13 +39,13 @@ class Intrinsics:
 
     Parameters
     ----------
-    fx, fy : focal lengths, positive.
-    cx, cy : principal point; may lie outside of the image when that is a crop.
+    fx, fy : focal lengths, 1 to 100,000.
+    cx, cy : principal point, -100,000 to 100,000; outside of the image when that is a crop.
 
     Raises
     ------
     InvalidInputError
-        If a value is not a finite number, or a focal length is not positive.
+        If a value is not a number in its range.
     """
 
     fx: float
@@ -49,9 +56,12 @@ class Intrinsics:
     def __post_init__(self) -> None:
         """Check every value and store it as a float."""
         for name in ("fx", "fy"):
-            object.__setattr__(self, name, _positive(f"intrinsics.{name}", getattr(self, name), "pixels"))
+            value = _within(FOCAL_RANGE_PX, f"intrinsics.{name}", getattr(self, name), "pixels")
+            object.__setattr__(self, name, value)
+        farthest = (-MAX_PRINCIPAL_POINT_PX, MAX_PRINCIPAL_POINT_PX)
         for name in ("cx", "cy"):
-            object.__setattr__(self, name, _finite(f"intrinsics.{name}", getattr(self, name), "pixels"))
+            value = _within(farthest, f"intrinsics.{name}", getattr(self, name), "pixels")
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False, slots=True)
@@ -67,7 +77,7 @@ class Frame:
         Depth along the optical axis in units of `depth_unit_m`. 0, negative, NaN and infinite
         values mean missing. float64 is stored as float32.
     depth_unit_m : float
-        Metres per unit of `depth`: 0.001 for millimetres, 1.0 for metres.
+        Metres per unit of `depth`, 1e-7 to 10: 0.001 for millimetres, 1.0 for metres.
     color : (H, W, 3) uint8, RGB
         Give exactly one of `color` and `infrared`.
     infrared : (H, W) uint8 or uint16
@@ -120,7 +130,7 @@ class Frame:
                 f"{(height, width)}, got {depth.shape}"
             )
             raise InvalidInputError(message)
-        unit = _positive("depth_unit_m", depth_unit_m, "metres per unit")
+        unit = _within(DEPTH_UNIT_RANGE_M, "depth_unit_m", depth_unit_m, "metres per unit")
         if intrinsics is None:
             intrinsics = _guess_intrinsics(height, width)
         elif not isinstance(intrinsics, Intrinsics):
@@ -137,6 +147,11 @@ class Frame:
     def shape(self) -> tuple[int, int]:
         """(height, width) in pixels."""
         return self.depth.shape[0], self.depth.shape[1]
+
+    @property
+    def modality(self) -> str:
+        """Which image it is: one of `MODALITIES`."""
+        return "color" if self.infrared is None else "infrared"
 
     @property
     def picture(self) -> NDArray[Any]:
@@ -182,26 +197,19 @@ def _owned(name: str, value: object, shape: str, dtypes: tuple[str, ...]) -> NDA
     return copy
 
 
-def _finite(name: str, value: object, unit: str) -> float:
-    """Return a finite number as a float."""
-    if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
-        try:
-            number = float(value)
-        except OverflowError:
-            number = math.inf
-        if math.isfinite(number):
-            return number
-        message = f"{name}: expected a finite number of {unit}, got {number}"
-    else:
-        message = f"{name}: expected a finite number of {unit}, got {type(value).__name__}"
-    raise InvalidInputError(message)
-
-
-def _positive(name: str, value: object, unit: str) -> float:
-    """Return a finite positive number as a float."""
-    number = _finite(name, value, unit)
-    if number <= 0.0:
-        message = f"{name}: expected a positive number of {unit}, got {number:g}"
+def _within(span: tuple[float, float], name: str, value: object, unit: str) -> float:
+    """Return a number between two others, both included, as a float."""
+    low, high = span
+    wanted = f"{name}: expected {low:g} to {high:g} {unit}"
+    if not isinstance(value, (int, float, np.integer, np.floating)) or isinstance(value, bool):
+        message = f"{wanted}, got {type(value).__name__}"
+        raise InvalidInputError(message)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not low <= number <= high:  # written so that NaN is refused
+        message = f"{wanted}, got {number:g}"
         raise InvalidInputError(message)
     return number
 

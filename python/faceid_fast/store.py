@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
+import unicodedata
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -10,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InvalidInputError, UnknownIdentityError
+from .frame import MODALITIES
 
 MAX_IDENTITY_CHARS: Final = 200
 _UNIT_TOLERANCE: Final = 1e-3
+_SHA256: Final = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -21,9 +25,13 @@ class References:
 
     Parameters
     ----------
-    identity : the name; not empty, printable, at most 200 characters.
+    identity : the name, see `check_identity`.
     vectors : (n, D) float32 unit vectors, n >= 1; kept as a read-only copy.
     poses : one pose name per vector, see :mod:`faceid_fast.enrollment`.
+    modalities : one of "infrared" and "color" per vector: what the frame held. Only vectors of one
+        modality are comparable.
+    model_sha256 : SHA-256 (64 lowercase hexadecimal digits) of the model that made the vectors; those
+        of another one mean nothing to it.
 
     Raises
     ------
@@ -34,16 +42,43 @@ class References:
     identity: str
     vectors: NDArray[np.float32]
     poses: tuple[str, ...]
+    modalities: tuple[str, ...]
+    model_sha256: str
 
     def __post_init__(self) -> None:
         """Check everything: what is stored is compared against for years."""
         check_identity(self.identity)
         vectors = _unit_vectors(self.vectors)
-        if len(self.poses) != len(vectors):
-            message = f"poses: expected one for each of {len(vectors)} vectors, got {len(self.poses)}"
+        for name in ("poses", "modalities"):
+            column = tuple(getattr(self, name))
+            if len(column) != len(vectors):
+                message = f"{name}: expected one for each of {len(vectors)} vectors, got {len(column)}"
+                raise InvalidInputError(message)
+            object.__setattr__(self, name, column)
+        if unknown := [modality for modality in self.modalities if modality not in MODALITIES]:
+            message = f"modalities: expected {' or '.join(MODALITIES)}, got {unknown[0]!a:.80}"
+            raise InvalidInputError(message)
+        if not isinstance(self.model_sha256, str) or not _SHA256.fullmatch(self.model_sha256):
+            message = f"model_sha256: expected 64 hexadecimal digits, got {self.model_sha256!a:.80}"
             raise InvalidInputError(message)
         object.__setattr__(self, "vectors", vectors)
-        object.__setattr__(self, "poses", tuple(self.poses))
+
+    def of(self, modality: str) -> NDArray[np.float32]:
+        """Vectors of one modality: (m, D), m may be 0."""
+        return self.vectors[[kept == modality for kept in self.modalities]]
+
+    def joined(self, others: References) -> References:
+        """Return these and others of the same person, by the same model, as one."""
+        if (self.identity, self.model_sha256) != (others.identity, others.model_sha256):
+            message = "others: expected references of the same person and model, got others"
+            raise InvalidInputError(message)
+        return References(
+            self.identity,
+            np.concatenate([self.vectors, others.vectors]),
+            self.poses + others.poses,
+            self.modalities + others.modalities,
+            self.model_sha256,
+        )
 
     def __repr__(self) -> str:
         """Say how many, not what: the vectors are biometric."""
@@ -104,7 +139,8 @@ def check_identity(identity: object) -> str:
     Raises
     ------
     InvalidInputError
-        If it is not a str of 1 to 200 printable characters, without blanks at its ends.
+        If it is not a str of 1 to 200 printable characters in Unicode's composed form (NFC), without
+        blanks at its ends.
     """
     wanted = f"identity: expected 1 to {MAX_IDENTITY_CHARS} printable characters"
     if not isinstance(identity, str):
@@ -115,6 +151,10 @@ def check_identity(identity: object) -> str:
         raise InvalidInputError(message)
     if not identity.isprintable() or identity != identity.strip():
         message = f"{wanted} without blanks at its ends, got {identity!a}"
+        raise InvalidInputError(message)
+    if not unicodedata.is_normalized("NFC", identity):
+        # Two spellings that look the same must not be two people; and a name is stored as it was given.
+        message = f"{wanted} in composed form, unicodedata.normalize('NFC', name), got {identity!a}"
         raise InvalidInputError(message)
     return identity
 

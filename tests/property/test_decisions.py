@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
@@ -71,6 +71,8 @@ def test_unit_vectors_with_and_without_a_bad_value(seed: int, distance: float, b
 
 
 @settings(max_examples=50)
+@example((0, 128))
+@example((1, 128))
 @given(npst.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=130))
 def test_wrong_shapes(shape: tuple[int, ...]) -> None:
     if shape == (128,):

@@ -59,6 +59,7 @@ def test_embeddings_are_unit_vectors(tmp_path: Path) -> None:
     embedder = load(tmp_path, model(contract().to_json()))
     assert embedder.contract == contract()
     assert embedder.contract.threshold == THRESHOLD
+    assert embedder.sha256 == hashlib.sha256((tmp_path / "model.onnx").read_bytes()).hexdigest()
     batch = tensors(70)  # more than one run of the session
     vectors = embedder.embed(batch)
     wanted = batch.astype(np.float64).mean(axis=2).reshape(70, 128)
@@ -129,6 +130,7 @@ FOREIGN = {**served_preprocessing(), "head_model_sha256": "ab" * 32}
         ({"metric": "cosine"}, "contract.metric: expected 'euclidean', got 'cosine'"),
         ({"embedding_size": 512}, "graph output 'embedding': expected"),
         ({"embedding_size": 126}, "contract.embedding_size: expected a positive multiple of 4"),
+        ({"embedding_size": 2052}, "contract.embedding_size: expected a positive multiple of 4 up to 2048"),
         ({"threshold": 2.5}, "contract.threshold: expected a finite number in (0, 2), got 2.5"),
         ({"threshold": 0.0}, "contract.threshold"),
         ({"schema_version": 2}, "contract.schema_version: expected 1, got 2"),
@@ -165,6 +167,9 @@ def record(**changes: object) -> str:
         (record(threshold=True), "contract.threshold: expected a number"),
         (record(preprocessing="head-fit-1"), "contract.preprocessing: expected an object"),
         (record(embedding_size=128.0), "contract.embedding_size: expected an integer"),
+        (record(threshold=10**400), "contract.threshold: expected a finite number in (0, 2), got inf"),
+        (record(embedding_size=10**400), "contract.embedding_size: expected a positive multiple of 4 up to"),
+        (record(schema_version=10**400), "contract.schema_version: expected 1, got 1000"),
         (record(extra=1), "contract.extra: expected no such field"),
     ],
 )

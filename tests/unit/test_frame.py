@@ -6,10 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from faceid_fast import Frame, GuessedIntrinsicsWarning, Intrinsics, InvalidInputError
+from faceid_fast import FaceAligner, Frame, GuessedIntrinsicsWarning, Intrinsics, InvalidInputError, NoFace
 from faceid_fast.errors import FaceIDError
-from faceid_fast.frame import MAX_SIDE_PX, MIN_SIDE_PX
+from faceid_fast.frame import (
+    DEPTH_UNIT_RANGE_M,
+    FOCAL_RANGE_PX,
+    MAX_PRINCIPAL_POINT_PX,
+    MAX_SIDE_PX,
+    MIN_SIDE_PX,
+)
 
 K = Intrinsics(100.0, 100.0, 40.0, 30.0)
 DEPTH = np.full((60, 80), 700, np.uint16)
@@ -39,13 +46,17 @@ def make(**changes: Any) -> Frame:
         ({"infrared": None, "color": COLOR[..., :2]}, ["color", "(H, W, 3)", "(60, 80, 2)"]),
         ({"infrared": None, "color": COLOR / 255.0}, ["color", "uint8", "float64"]),
         ({"infrared": INFRARED[:40], "depth": DEPTH[:40]}, ["infrared", str(MIN_SIDE_PX), "(40, 80)"]),
-        ({"depth_unit_m": 0.0}, ["depth_unit_m", "positive", "0"]),
-        ({"depth_unit_m": -0.001}, ["depth_unit_m", "positive"]),
-        ({"depth_unit_m": math.nan}, ["depth_unit_m", "finite", "nan"]),
-        ({"depth_unit_m": math.inf}, ["depth_unit_m", "finite", "inf"]),
+        ({"depth_unit_m": 0.0}, ["depth_unit_m: expected 1e-07 to 10 metres per unit, got 0"]),
+        ({"depth_unit_m": -0.001}, ["depth_unit_m", "got -0.001"]),
+        ({"depth_unit_m": 0.99e-7}, ["depth_unit_m", "got 9.9e-08"]),
+        ({"depth_unit_m": 1e-50}, ["depth_unit_m", "got 1e-50"]),
+        ({"depth_unit_m": 10.1}, ["depth_unit_m", "got 10.1"]),
+        ({"depth_unit_m": 1e300}, ["depth_unit_m", "got 1e+300"]),
+        ({"depth_unit_m": math.nan}, ["depth_unit_m", "got nan"]),
+        ({"depth_unit_m": math.inf}, ["depth_unit_m", "got inf"]),
         ({"depth_unit_m": "mm"}, ["depth_unit_m", "str"]),
         ({"depth_unit_m": True}, ["depth_unit_m", "bool"]),
-        ({"depth_unit_m": 10**400}, ["depth_unit_m", "finite"]),
+        ({"depth_unit_m": 10**5000}, ["depth_unit_m", "got inf"]),
         ({"intrinsics": (1, 2, 3, 4)}, ["intrinsics", "Intrinsics", "tuple"]),
     ],
 )
@@ -54,7 +65,8 @@ def test_refusal_names_argument_expected_and_given(changes: dict[str, Any], part
         make(**changes)
     for part in parts:
         assert part in str(caught.value)
-    assert isinstance(caught.value, (FaceIDError, ValueError))
+    assert isinstance(caught.value, FaceIDError)
+    assert isinstance(caught.value, ValueError)
 
 
 def test_too_large_is_refused() -> None:
@@ -72,11 +84,40 @@ def test_too_large_is_refused() -> None:
         (1, 1, math.inf, 0),
         ("1", 1, 0, 0),
         (1, 1, 0, None),
+        (0.99, 1, 0, 0),
+        (1, 1e-50, 0, 0),
+        (1.01e5, 1, 0, 0),
+        (1, 1e300, 0, 0),
+        (1, 1, -1.01e5, 0),
+        (1, 1, 0, 1e300),
     ],
 )
 def test_bad_intrinsics(values: tuple[Any, ...]) -> None:
-    with pytest.raises(InvalidInputError, match=r"intrinsics\.[fc][xy]: expected"):
+    with pytest.raises(InvalidInputError, match=r"intrinsics\.[fc][xy]: expected .* pixels, got "):
         Intrinsics(*values)
+
+
+@pytest.mark.parametrize("unit", DEPTH_UNIT_RANGE_M)
+@pytest.mark.parametrize("focal", FOCAL_RANGE_PX)
+@pytest.mark.parametrize("center", [-MAX_PRINCIPAL_POINT_PX, 0.0, MAX_PRINCIPAL_POINT_PX])
+def test_whatever_can_be_made_can_be_looked_at(unit: float, focal: float, center: float) -> None:
+    lens = Intrinsics(focal, focal, center, -center)
+    rng = np.random.default_rng(1)
+    depths: list[NDArray[Any]] = [
+        DEPTH,
+        np.full((60, 80), 65535, np.uint16),
+        np.full((60, 80), 0.7 / unit, np.float32),
+        np.full((60, 80), 3e38, np.float32),
+        (0.7 + 0.1 * rng.random((60, 80))) / unit,
+    ]
+    for depth in depths:
+        frame = make(depth=depth, depth_unit_m=unit, intrinsics=lens)
+        assert isinstance(FaceAligner.bundled().align(frame), NoFace)
+
+
+def test_modality() -> None:
+    assert make().modality == "infrared"
+    assert make(infrared=None, color=COLOR).modality == "color"
 
 
 def test_arrays_are_copies_that_cannot_be_written() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from faceid_fast.errors import InvalidInputError, UnknownIdentityError
 from faceid_fast.store import InMemoryStore, References, check_identity
-from stand_ins import unit
+from stand_ins import MODEL_SHA256, references, unit
 
 
 @pytest.mark.parametrize("name", ["", " ada", "ada ", "a\nb", "a\x00b", "\ud800", "x" * 201, 7, None, b"ada"])
@@ -19,6 +19,13 @@ def test_names_that_cannot_be_kept(name: Any) -> None:
 @pytest.mark.parametrize("name", ["a", "Ada Lovelace", "Ægir", "李", "x" * 200])
 def test_names_that_can(name: str) -> None:
     assert check_identity(name) == name
+
+
+def test_two_spellings_of_a_name_are_not_two_people() -> None:
+    composed, decomposed = "Ren\u00e9", "Rene\u0301"
+    assert check_identity(composed) == composed
+    with pytest.raises(InvalidInputError, match=r"composed form, .*NFC.*, got 'Rene\\u0301'"):
+        check_identity(decomposed)
 
 
 @pytest.mark.parametrize(
@@ -36,18 +43,51 @@ def test_names_that_can(name: str) -> None:
 )
 def test_vectors_that_are_not_kept(vectors: Any, part: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        References("ada", vectors, ("frontal",) * len(vectors))
+        References("ada", vectors, ("frontal",) * len(vectors), ("color",) * len(vectors), MODEL_SHA256)
     assert part in str(caught.value)
 
 
-def test_one_pose_for_each_vector() -> None:
-    with pytest.raises(InvalidInputError, match="poses: expected one for each of 1 vectors, got 2"):
-        References("ada", unit(0)[None], ("frontal", "left"))
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"poses": ("frontal", "left")}, "poses: expected one for each of 1 vectors, got 2"),
+        ({"modalities": ()}, "modalities: expected one for each of 1 vectors, got 0"),
+        ({"modalities": ("depth",)}, "modalities: expected infrared or color, got 'depth'"),
+        ({"modalities": ("col\nor",)}, r"modalities: .*, got 'col\\nor'"),
+        ({"model_sha256": "5E" * 32}, "model_sha256: expected 64 hexadecimal digits, got '5E"),
+        ({"model_sha256": "5e" * 32 + "\n"}, "model_sha256: expected 64"),
+        ({"model_sha256": None}, "model_sha256: expected 64 hexadecimal digits, got None"),
+        ({"identity": "Rene\u0301"}, "identity: expected"),
+    ],
+)
+def test_columns_that_are_not_kept(changes: dict[str, Any], message: str) -> None:
+    fields = {"poses": ("frontal",), "modalities": ("infrared",), "model_sha256": MODEL_SHA256, **changes}
+    with pytest.raises(InvalidInputError, match=f"^{message}"):
+        References(**{"identity": "ada", "vectors": unit(0)[None], **fields})
+
+
+def test_references_by_modality() -> None:
+    kept = references("ada", unit(0)).joined(references("ada", unit(1), unit(2), modality="color"))
+    assert kept.modalities == ("infrared", "color", "color")
+    assert kept.poses == ("frontal",) * 3
+    np.testing.assert_array_equal(kept.of("infrared"), [unit(0)])
+    np.testing.assert_array_equal(kept.of("color"), [unit(1), unit(2)])
+    assert references("ada", unit(0)).of("color").shape == (0, 128)
+
+
+def test_only_references_of_one_person_and_model_join() -> None:
+    ada = references("ada", unit(0))
+    other_model = References("ada", unit(1)[None], ("left",), ("infrared",), "00" * 32)
+    for others in (references("ben", unit(1)), other_model):
+        with pytest.raises(
+            InvalidInputError, match="others: expected references of the same person and model"
+        ):
+            ada.joined(others)
 
 
 def test_references_are_copies_and_say_nothing_of_their_content() -> None:
     vectors = unit(0)[None].copy()
-    kept = References("ada", vectors, ("frontal",))
+    kept = References("ada", vectors, ("frontal",), ("infrared",), MODEL_SHA256)
     vectors[:] = 0
     assert kept.vectors[0, 0] == 1
     assert not kept.vectors.flags.writeable
@@ -60,10 +100,9 @@ def test_in_memory_store() -> None:
     for call in (store.get, store.remove):
         with pytest.raises(UnknownIdentityError, match=r"^identity: expected somebody enrolled, got 'ada'$"):
             call("ada")
-    first = References("ada", unit(0)[None], ("frontal",))
-    second = References("ada", unit(1)[None], ("left",))
+    first, second = references("ada", unit(0)), references("ada", unit(1))
     store.put(first)
-    store.put(References("Ben", unit(2)[None], ("frontal",)))
+    store.put(references("Ben", unit(2)))
     assert store.identities() == ("Ben", "ada")
     assert store.get("ada") is first
     store.put(second)

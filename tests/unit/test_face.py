@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from faceid_fast import face
+from faceid_fast.authenticator import Authenticator
+from faceid_fast.errors import FaceIDError, ModelContractError, ModelError
+from faceid_fast.face import HEAD_MODEL, FaceAligner, bundled_model_sha256, read_bundled_model
+from stand_ins import StandInEmbedder
+
+BUNDLED = read_bundled_model(HEAD_MODEL)
+with np.load(io.BytesIO(BUNDLED)) as _file:
+    ARRAYS = {name: _file[name] for name in _file.files}
+
+
+def packed(**changes: Any) -> bytes:
+    """Write the bundled head model with some arrays changed, or left out where None."""
+    arrays = {name: array for name, array in {**ARRAYS, **changes}.items() if array is not None}
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def plain(array: np.ndarray[Any, Any]) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def encrypted() -> bytes:
+    """Set the flag of encryption on every member."""
+    content = bytearray(packed())
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = content.find(signature)
+        while at >= 0:
+            content[at + offset] |= 1
+            at = content.find(signature, at + 4)
+    return bytes(content)
+
+
+def other_zip() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in ARRAYS:
+            archive.writestr(f"{name}.npy", b"no array")
+    return file.getvalue()
+
+
+NAN = ARRAYS["mean"].copy()
+NAN[7, 1] = np.nan
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"PK\x03\x04",
+        b"no head model",
+        BUNDLED[:-1],
+        BUNDLED[: len(BUNDLED) // 2],
+        BUNDLED[:2000] + bytes(500) + BUNDLED[2500:],
+        plain(ARRAYS["mean"]),
+        encrypted(),
+        other_zip(),
+        packed(mean=None),
+        packed(mean=ARRAYS["mean"].ravel()),
+        packed(mean=np.float32(1)),
+        packed(mean=ARRAYS["mean"][1:]),
+        packed(mean=ARRAYS["mean"][:, :2]),
+        packed(mean=ARRAYS["mean"].astype(str)),
+        packed(mean=ARRAYS["mean"].astype(complex)),
+        packed(mean=np.array([None], object)),
+        packed(mean=NAN),
+        packed(mean=ARRAYS["mean"].astype(float) * 1e300),
+        packed(normals=ARRAYS["normals"].T),
+        packed(normals=ARRAYS["normals"][:1]),
+        packed(components=ARRAYS["components"][0]),
+        packed(components=ARRAYS["components"][:0]),
+        packed(components=ARRAYS["components"][:, 1:]),
+        packed(template=ARRAYS["template"].T),
+        packed(template=ARRAYS["template"].ravel()),
+        packed(**{name: array[..., :0, :] for name, array in ARRAYS.items()}),
+    ],
+)
+def test_what_is_no_head_model(content: bytes) -> None:
+    with pytest.raises(ModelError, match=r"^head_model: "):
+        FaceAligner(content)
+
+
+def test_an_aligner_says_which_head_model_it_has() -> None:
+    assert FaceAligner.bundled().head_model_sha256 == bundled_model_sha256(HEAD_MODEL)
+    assert FaceAligner(packed()).head_model_sha256 != bundled_model_sha256(HEAD_MODEL)
+
+
+def test_an_aligner_with_another_head_model_than_the_network_s() -> None:
+    embedder = StandInEmbedder().as_embedder()
+    Authenticator(aligner=FaceAligner(BUNDLED), embedder=embedder)
+    with pytest.raises(ModelContractError, match=r"aligner: expected the head model [0-9a-f]{64}, .*, got"):
+        Authenticator(aligner=FaceAligner(packed()), embedder=embedder)
+
+
+@pytest.fixture
+def installation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """Give the folder of an installation in place of the package's."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / HEAD_MODEL).write_bytes(BUNDLED)
+    monkeypatch.setattr(face.resources, "files", lambda _: tmp_path)
+    bundled_model_sha256.cache_clear()
+    yield tmp_path / "models"
+    bundled_model_sha256.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        None,
+        b"",
+        b"{",
+        b"\xff",
+        b"[" * 100_000,
+        b"[]",
+        b"7",
+        b"null",
+        b"{}",
+        b'{"head.npz": "00"}',
+        b'{"head.npz": []}',
+        b'{"head.npz": {}}',
+        b'{"head.npz": {"sha256": null}}',
+        b'{"head.npz": {"sha256": "00"}}',
+    ],
+)
+def test_damaged_manifests(installation: Path, manifest: bytes | None) -> None:
+    if manifest is not None:
+        (installation / "models.json").write_bytes(manifest)
+    with pytest.raises(ModelError, match=r"models/.*: .*; reinstall faceid-fast"):
+        read_bundled_model(HEAD_MODEL)
+
+
+def test_a_missing_model(installation: Path) -> None:
+    (installation / "models.json").write_text(f'{{"head.npz": {{"sha256": "{"00" * 32}"}}}}')
+    (installation / HEAD_MODEL).unlink()
+    with pytest.raises(FaceIDError, match=r"models/head\.npz: not readable"):
+        read_bundled_model(HEAD_MODEL)
