@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from faceid_fast.evaluate.scores import equal_error_rate, tar_at_far, threshold_at_far
+
 if TYPE_CHECKING:
     import keras
 
@@ -23,10 +25,10 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 
-THRESHOLD_FAR = 1e-4
-THRESHOLD_HARD_FAR = 1e-2
+THRESHOLD_INVERSE_FAR = 10_000
+THRESHOLD_INVERSE_HARD_FAR = 100
 THRESHOLD_CAP = 0.6
-MINIMUM_PAIRS = 1000  # hard pairs needed to speak of a false accept rate of 1e-3
+MINIMUM_PAIRS = 1000  # of look-alikes: with fewer, less than ten of them would set the threshold
 
 
 @dataclass(frozen=True)
@@ -95,47 +97,26 @@ def all_pairs(embeddings: Floats, held: TensorSet) -> Pairs:
     return Pairs(distances[same], distances[~same], distances[~same & together])
 
 
-def threshold_at_far(impostor: Floats, far: float) -> float | None:
-    """Find the largest threshold that accepts (``distance <= threshold``) at most a share of impostors.
-
-    None where there are fewer than 1 / far pairs. Always below the first distance that must be
-    refused, whatever the ties.
-    """
-    if len(impostor) * far < 1.0 - 1e-9:
-        return None
-    allowed = int(np.floor(len(impostor) * far + 1e-9))
-    if allowed >= len(impostor):
-        return 2.0
-    refused = np.partition(impostor, allowed)[allowed]
-    return float(np.nextafter(np.float32(refused), np.float32(-1.0)))
-
-
-def tar_at_far(genuine: Floats, impostor: Floats, far: float) -> float | None:
-    """Share of genuine pairs accepted at the threshold of a false accept rate."""
-    threshold = threshold_at_far(impostor, far)
-    return None if threshold is None else float(np.mean(genuine <= threshold))
-
-
-def equal_error_rate(genuine: Floats, impostor: Floats) -> float:
-    """Where false accepts and false rejects meet (mean of both at the closest threshold)."""
-    genuine, impostor = np.sort(genuine), np.sort(impostor)
-    thresholds = np.concatenate([genuine, impostor])
-    rejected = 1.0 - np.searchsorted(genuine, thresholds, side="right") / len(genuine)
-    accepted = np.searchsorted(impostor, thresholds, side="right") / len(impostor)
-    best = int(np.argmin(np.abs(rejected - accepted)))
-    return float((rejected[best] + accepted[best]) / 2.0)
-
-
 def measure(pairs: Pairs) -> Figures:
-    """Every figure of a set of pairs."""
+    """Every figure of a set of pairs.
+
+    Raises
+    ------
+    ValueError
+        There are no genuine or no impostor pairs.
+    """
     genuine, impostor, hard = pairs.genuine, pairs.impostor, pairs.hard
+    eer = equal_error_rate(genuine, impostor)
+    if eer is None:
+        message = f"expected pairs of both kinds, got {len(genuine)} genuine and {len(impostor)} impostor"
+        raise ValueError(message)
     return Figures(
-        eer=equal_error_rate(genuine, impostor),
-        tar_at_far_1e_2=tar_at_far(genuine, impostor, 1e-2),
-        tar_at_far_1e_3=tar_at_far(genuine, impostor, 1e-3),
-        hard_eer=equal_error_rate(genuine, hard) if len(hard) else None,
-        hard_tar_at_far_1e_2=tar_at_far(genuine, hard, 1e-2),
-        hard_tar_at_far_1e_3=tar_at_far(genuine, hard, 1e-3),
+        eer=eer,
+        tar_at_far_1e_2=tar_at_far(genuine, impostor, 100),
+        tar_at_far_1e_3=tar_at_far(genuine, impostor, 1000),
+        hard_eer=equal_error_rate(genuine, hard),
+        hard_tar_at_far_1e_2=tar_at_far(genuine, hard, 100),
+        hard_tar_at_far_1e_3=tar_at_far(genuine, hard, 1000),
         genuine_mean=float(np.mean(genuine)),
         impostor_mean=float(np.mean(impostor)),
         hard_mean=float(np.mean(hard)) if len(hard) else None,
@@ -155,10 +136,10 @@ def choose_threshold(pairs: Pairs) -> float:
     pairs were refused; the cap, because the distance between rendered and real impostors is not
     known from renders.
     """
-    wanted = [(pairs.impostor, THRESHOLD_FAR)]
+    wanted = [(pairs.impostor, THRESHOLD_INVERSE_FAR)]
     if len(pairs.hard) >= MINIMUM_PAIRS:
-        wanted.append((pairs.hard, THRESHOLD_HARD_FAR))
-    limits = [threshold_at_far(impostor, far) for impostor, far in wanted]
+        wanted.append((pairs.hard, THRESHOLD_INVERSE_HARD_FAR))
+    limits = [threshold_at_far(impostor, inverse_far) for impostor, inverse_far in wanted]
     # Too few pairs to know (a smoke run): nothing that was seen is accepted.
     nearest = float(np.min(pairs.impostor)) - 1e-4
     threshold = min(nearest if limit is None else limit for limit in limits)

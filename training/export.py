@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import statistics
-import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +31,11 @@ from numpy.typing import NDArray
 from faceid_fast.contract import CONTRACT_KEY, ModelContract, served_preprocessing
 from faceid_fast.embed import BUNDLED_MODEL
 from training.batches import TensorSet, load_split
+from training.data import aligner_digest
 from training.evaluate import (
     THRESHOLD_CAP,
-    THRESHOLD_FAR,
-    THRESHOLD_HARD_FAR,
+    THRESHOLD_INVERSE_FAR,
+    THRESHOLD_INVERSE_HARD_FAR,
     all_pairs,
     choose_threshold,
     embed,
@@ -42,8 +43,8 @@ from training.evaluate import (
 )
 from training.model import OUTPUT_NAME
 from training.models_manifest import record_model
+from training.revision import ROOT, training_commit
 
-ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "python" / "faceid_fast" / "models"
 OPSET = 15
 PARITY_TOLERANCE = 1e-5
@@ -69,7 +70,14 @@ class Exported:
     latency_ms: float
 
 
-def export(network: keras.Model, held: TensorSet, path: Path, training: dict[str, Any]) -> Exported:
+def export(
+    network: keras.Model,
+    held: TensorSet,
+    path: Path,
+    training: dict[str, Any],
+    *,
+    same_tensors: bool = False,
+) -> Exported:
     """Write ``network`` to ``path`` with a contract whose threshold comes from ``held``.
 
     Parameters
@@ -77,27 +85,31 @@ def export(network: keras.Model, held: TensorSet, path: Path, training: dict[str
     network : as `training.model.build_network` makes it, trained.
     held : rendered identities that the training has not seen.
     path : of the ONNX file.
-    training : JSON on how the network was trained (entered under ``calibration.training``).
+    training : JSON on how the network was trained, as `read_config` gives it: ``training_commit`` becomes the
+        contract's, all of it stands under ``calibration.training``.
+    same_tensors : the core was built anew since the tensors were made, and still makes the same.
 
     Raises
     ------
     ValueError
-        The ONNX file computes something else than the network, or the tensors were made with
-        another head model than the one that ships.
+        The ONNX file computes something else than the network, or the tensors come without a note of
+        their aligner, or from another preprocessing, head model or (without ``same_tensors``) core.
     """
-    _check_aligner(held.aligner)
+    _check_aligner(held.aligner, same_tensors=same_tensors)
     embeddings = embed(network, held.tensors)
     pairs = all_pairs(embeddings, held)
     threshold = choose_threshold(pairs)
     calibration = {
         "source": "rendered identities that the training has not seen",
         "rule": (
-            f"largest distance with FAR <= {THRESHOLD_FAR:g} over strangers and "
-            f"<= {THRESHOLD_HARD_FAR:g} over look-alikes, at most {THRESHOLD_CAP}"
+            f"largest distance with FAR <= 1/{THRESHOLD_INVERSE_FAR} over pairs of strangers and "
+            f"<= 1/{THRESHOLD_INVERSE_HARD_FAR} over pairs of look-alikes, at most {THRESHOLD_CAP}"
         ),
         "n_identities": len(np.unique(held.identities)),
         **report(pairs, threshold),
         "training": training,
+        "aligner": held.aligner,
+        "export_commit": training_commit(),
     }
     write_onnx(network, path)
     contract = _contract(network, path, threshold, calibration)
@@ -106,13 +118,21 @@ def export(network: keras.Model, held: TensorSet, path: Path, training: dict[str
     return Exported(path, contract, parity, measure_latency(path))
 
 
-def _check_aligner(aligner: str) -> None:
+def _check_aligner(aligner: str, *, same_tensors: bool) -> None:
     """The contract names the shipped preprocessing: the network must have been trained with it."""
-    served = served_preprocessing()
-    identifier, head_model = served["id"], served["head_model_sha256"][:16]
-    words = aligner.split()
-    if words and (words[0], words[-1]) != (identifier, head_model):
-        message = f"tensors: expected those of {identifier} with head model {head_model}, got {aligner!r}"
+    served = aligner_digest()
+    given, wanted = aligner.split(), served.split()
+    if len(given) != len(wanted) or (given[0], given[-1]) != (wanted[0], wanted[-1]):
+        message = (
+            f"tensors: expected those of {wanted[0]} with head model {wanted[-1]}, "
+            f"got {aligner or 'no note of their aligner'!r}"
+        )
+        raise ValueError(message)
+    if given != wanted and not same_tensors:
+        message = (
+            f"tensors: expected those of this build ({served}), got {aligner!r}: align again, or say "
+            "--same-tensors if the core has changed elsewhere (tests/contract/test_tensor_golden.py passes)"
+        )
         raise ValueError(message)
 
 
@@ -202,7 +222,7 @@ def _contract(
         input_name=session.get_inputs()[0].name,
         output_name=session.get_outputs()[0].name,
         threshold=threshold,
-        training_commit=training_commit(),
+        training_commit=str(calibration["training"].get("training_commit", "unknown")),
         calibration=calibration,
         preprocessing=served_preprocessing(),
         input_shape=network.input_shape[1:],
@@ -218,18 +238,10 @@ def _write_contract(path: Path, contract: ModelContract) -> None:
     onnx.save(model, path)
 
 
-def training_commit() -> str:
-    """Name the commit of this repository, marked ``-dirty`` where the training code differs from it."""
-
-    def git(*arguments: str) -> str:
-        command = ("git", "-C", str(ROOT), *arguments)
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-    try:
-        changed = git("status", "--porcelain", "--", "training", "rust", "python/faceid_fast/face.py")
-        return git("rev-parse", "HEAD") + ("-dirty" if changed else "")
-    except (OSError, subprocess.CalledProcessError):  # an unpacked archive
-        return "unknown"
+def read_config(run: Path) -> dict[str, Any]:
+    """How a run was trained, as `training.train` wrote it down."""
+    config: dict[str, Any] = json.loads((run / "config.json").read_text())
+    return config
 
 
 def ship(path: Path) -> str:
@@ -247,11 +259,27 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder that training.train wrote")
     parser.add_argument("--data", type=Path, required=True, help="folder of rendered shards")
     parser.add_argument("--ship", action="store_true", help="copy the model into the package")
+    parser.add_argument(
+        "--same-tensors",
+        action="store_true",
+        help="the core was rebuilt since the tensors were made, for reasons that do not change them",
+    )
     arguments = parser.parse_args()
     _, held = load_split(arguments.data)
-    config = json.loads((arguments.run / "config.json").read_text())
-    done = export(load_best(arguments.run), held, arguments.run / BUNDLED_MODEL, config)
+    done = export(
+        load_best(arguments.run),
+        held,
+        arguments.run / BUNDLED_MODEL,
+        read_config(arguments.run),
+        same_tensors=arguments.same_tensors,
+    )
     print(done.contract.to_json())
+    if done.contract.training_commit != done.contract.calibration["export_commit"]:
+        print(
+            f"trained at {done.contract.training_commit}, "
+            f"exported at {done.contract.calibration['export_commit']}",
+            file=sys.stderr,
+        )
     print(f"parity {done.parity:.1e}, one input on one thread {done.latency_ms:.2f} ms")
     if arguments.ship:
         print(f"{MODELS / BUNDLED_MODEL}  sha256 {ship(done.path)}")

@@ -17,7 +17,7 @@ import numpy as np
 from faceid_fast.embed import Embedder
 from training.batches import BatchConfig, load_split
 from training.config import TRAIN, VALIDATION
-from training.data import align_split, render_split
+from training.data import MODALITIES, align_split, render_split
 from training.ict import DEFAULT_PATH
 
 CAPTURES = 5
@@ -44,14 +44,14 @@ def run_smoke(out: Path, processes: int = 2) -> None:
         print(f"training smoke run skipped: no parametric head at {DEFAULT_PATH}", file=sys.stderr)
         return
     # The renderer's processes import this module: TensorFlow must not come with it.
-    from training.export import export  # noqa: PLC0415
+    from training.export import export, read_config  # noqa: PLC0415
     from training.train import TrainConfig, load_best, train  # noqa: PLC0415
 
     shutil.rmtree(out / "run", ignore_errors=True)
     wanted = aligned = 0
     for split in SPLITS:
         render_split(split, out, DEFAULT_PATH, processes)
-        wanted += split.identities * split.captures
+        wanted += split.identities * split.captures * len(MODALITIES)
         aligned += align_split(split, out, processes)["aligned"]
     if aligned < 0.8 * wanted:
         message = f"aligned {aligned} of {wanted} renders, expected at least 80 %"
@@ -63,7 +63,7 @@ def run_smoke(out: Path, processes: int = 2) -> None:
             f"genuine pairs at {figures.genuine_mean:.2f}, impostor pairs at {figures.impostor_mean:.2f}"
         )
         raise RuntimeError(message)
-    done = export(load_best(out / "run"), held, out / "run" / "faceid.onnx", {"smoke": True})
+    done = export(load_best(out / "run"), held, out / "run" / "faceid.onnx", read_config(out / "run"))
     embedder = Embedder(done.path, sha256=hashlib.sha256(done.path.read_bytes()).hexdigest())
     embedder.embed(held.tensors[:3].astype(np.float32))
     print(

@@ -37,12 +37,16 @@ from training.curves import draw_curves
 from training.evaluate import Figures, all_pairs, embed, measure
 from training.losses import Loss, LossConfig, fine_tune_loss, main_loss
 from training.model import NetworkConfig, build_network
+from training.revision import training_commit
 
 LOG_FIELDS = (
     "step", "phase", "loss", "learning_rate", "images_per_s", "eer", "tar_at_far_1e_2",
     "tar_at_far_1e_3", "hard_eer", "hard_tar_at_far_1e_2", "hard_tar_at_far_1e_3", "genuine_mean",
     "impostor_mean", "hard_mean", "score",
 )  # fmt: skip
+
+COMMIT_KEYS = ("training_commit", "resumed_at")
+"""Of ``config.json``: which code ran, besides what it was told."""
 
 
 @dataclass(frozen=True)
@@ -231,12 +235,25 @@ def _first_identities(held: TensorSet, images: int) -> TensorSet:
 
 
 def _pin_config(path: Path, config: TrainConfig) -> None:
-    """Write the configuration, or check that the folder's run has the same one."""
-    content = json.dumps(asdict(config), indent=2) + "\n"
-    if path.exists() and path.read_text() != content:
-        message = f"{path.parent} holds a run of another configuration; choose another --out"
-        raise ValueError(message)
-    path.write_text(content)
+    """Write the configuration and the commit, or check that the folder's run has the same configuration.
+
+    A run that goes on at another commit keeps the one it began with, and lists the others.
+    """
+    commit = training_commit()
+    content = json.loads(json.dumps(asdict(config)))  # tuples become lists, as in the file
+    if path.exists():
+        begun = json.loads(path.read_text())
+        commits = {key: begun.pop(key) for key in COMMIT_KEYS if key in begun}
+        if begun != content:
+            message = f"{path.parent} holds a run of another configuration; choose another --out"
+            raise ValueError(message)
+        resumed = commits.get("resumed_at", [])
+        if commit not in (commits.setdefault("training_commit", "unknown"), *resumed):
+            commits["resumed_at"] = [*resumed, commit]
+        content |= commits
+    else:
+        content["training_commit"] = commit
+    path.write_text(json.dumps(content, indent=2) + "\n")
 
 
 def _progress() -> Progress:

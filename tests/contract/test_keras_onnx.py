@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,9 @@ import keras  # noqa: E402
 from faceid_fast.embed import Embedder  # noqa: E402
 from training import export as exporter  # noqa: E402
 from training.batches import TensorSet  # noqa: E402
+from training.data import aligner_digest  # noqa: E402
 from training.model import NetworkConfig, build_network  # noqa: E402
+from training.revision import training_commit  # noqa: E402
 
 # tf2onnx looks for an alias that numpy has removed.
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
@@ -31,7 +34,7 @@ def held() -> TensorSet:
     rng = np.random.default_rng(5)
     tensors = np.clip(rng.standard_normal((80, 2, 72, 64)), -2.5, 2.5).astype(np.float16)
     who = np.repeat(np.arange(20, dtype=np.int32), 4)
-    return TensorSet(tensors, who, who // 4, np.zeros_like(who))
+    return TensorSet(tensors, who, who // 4, np.zeros_like(who), aligner_digest())
 
 
 def _network(config: NetworkConfig | None = None) -> keras.Model:
@@ -69,10 +72,30 @@ def test_the_package_loads_what_training_exports(held: TensorSet, tmp_path: Path
     np.testing.assert_allclose(theirs, np.asarray(network(tensors)), atol=1e-5)
 
 
-def test_tensors_of_another_head_model_are_refused(held: TensorSet, tmp_path: Path) -> None:
-    foreign = replace(held, aligner="head-fit-1 0123456789abcdef fedcba9876543210")
-    with pytest.raises(ValueError, match="head model"):
-        exporter.export(_network(), foreign, tmp_path / "model.onnx", {})
+def test_tensors_of_another_aligner_are_refused(held: TensorSet, tmp_path: Path) -> None:
+    identifier, core, head_model = held.aligner.split()
+    other = "0123456789abcdef"
+    for note in ("", identifier, f"{identifier} {core} {other}", f"head-fit-0 {core} {head_model}"):
+        with pytest.raises(ValueError, match="with head model"):
+            exporter.export(
+                _network(), replace(held, aligner=note), tmp_path / "m.onnx", {}, same_tensors=True
+            )
+    rebuilt = replace(held, aligner=f"{identifier} {other} {head_model}")
+    with pytest.raises(ValueError, match="tensors: expected those of this build"):
+        exporter.export(_network(), rebuilt, tmp_path / "m.onnx", {})
+    done = exporter.export(_network(), rebuilt, tmp_path / "m.onnx", {}, same_tensors=True)
+    assert done.contract.calibration["aligner"] == rebuilt.aligner
+
+
+def test_the_commit_is_the_one_that_trained(held: TensorSet, tmp_path: Path) -> None:
+    run = tmp_path / "config.json"
+    run.write_text(json.dumps({"steps": 3, "training_commit": "abc-dirty"}))
+    done = exporter.export(_network(), held, tmp_path / "m.onnx", exporter.read_config(tmp_path))
+    assert done.contract.training_commit == "abc-dirty"
+    assert done.contract.calibration["training"]["steps"] == 3
+    assert done.contract.calibration["export_commit"] == training_commit()
+    unnamed = exporter.export(_network(), held, tmp_path / "m.onnx", {})
+    assert unnamed.contract.training_commit == "unknown"
 
 
 def test_rows_are_unit_vectors_whatever_the_batch(tmp_path: Path) -> None:

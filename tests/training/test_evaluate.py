@@ -7,40 +7,40 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from faceid_fast.evaluate.scores import score
 from training.batches import TensorSet
 from training.evaluate import (
     THRESHOLD_CAP,
     Pairs,
     all_pairs,
     choose_threshold,
-    equal_error_rate,
     measure,
-    tar_at_far,
-    threshold_at_far,
 )
 
 
-@pytest.mark.parametrize("decimals", [1, 2, 6])  # few decimals: many ties
-def test_threshold_is_the_largest_that_keeps_the_rate(decimals: int) -> None:
-    impostor = np.round(np.random.default_rng(1).uniform(0, 2, 2000), decimals).astype(np.float32)
-    for far in (1e-1, 1e-2, 1e-3):
-        threshold = threshold_at_far(impostor, far)
-        assert threshold is not None
-        assert np.mean(impostor <= threshold) <= far
-        above = impostor[impostor > threshold].min()
-        assert np.mean(impostor <= above) > far
+def test_figures_are_those_of_the_package() -> None:
+    """One definition of every rate: `faceid_fast.evaluate.scores`."""
+    rng = np.random.default_rng(2)
+    genuine, impostor, hard = (
+        np.round(rng.uniform(low, 2, count), 2).astype(np.float32)  # two decimals: many ties
+        for low, count in ((0, 500), (0.5, 2000), (0.3, 1500))
+    )
+    figures = measure(Pairs(genuine, impostor, hard))
+    easy = score(genuine, impostor, threshold=1.0, failure_to_acquire=None)
+    alike = score(genuine, hard, threshold=1.0, failure_to_acquire=None)
+    assert (figures.eer, figures.hard_eer) == (easy.eer, alike.eer)
+    assert figures.tar_at_far_1e_2 == easy.tar_at_far["1e-2"]
+    assert figures.tar_at_far_1e_3 == easy.tar_at_far["1e-3"]
+    assert figures.hard_tar_at_far_1e_2 == alike.tar_at_far["1e-2"]
+    assert figures.hard_tar_at_far_1e_3 == alike.tar_at_far["1e-3"]
 
 
 def test_too_few_pairs_support_no_rate() -> None:
-    assert threshold_at_far(np.linspace(0.5, 1, 999, dtype=np.float32), 1e-3) is None
-    assert tar_at_far(np.ones(5, np.float32), np.ones(99, np.float32), 1e-2) is None
-
-
-def test_equal_error_rate_of_separated_and_of_mixed_pairs() -> None:
-    rng = np.random.default_rng(2)
-    near, far = rng.uniform(0, 1, 500).astype(np.float32), rng.uniform(1.1, 2, 700).astype(np.float32)
-    assert equal_error_rate(near, far) == 0.0
-    assert equal_error_rate(near, near) == pytest.approx(0.5, abs=0.01)
+    few = measure(Pairs(np.ones(5, np.float32), np.ones(99, np.float32), np.empty(0, np.float32)))
+    assert (few.tar_at_far_1e_2, few.tar_at_far_1e_3) == (None, None)
+    assert (few.hard_eer, few.hard_tar_at_far_1e_2, few.hard_mean) == (None, None, None)
+    with pytest.raises(ValueError, match="pairs of both kinds"):
+        measure(Pairs(np.ones(5, np.float32), np.empty(0, np.float32), np.empty(0, np.float32)))
 
 
 def test_pairs_are_counted_once_and_sorted_into_kinds(strangers: TensorSet) -> None:
@@ -74,6 +74,6 @@ def test_threshold_rule_uses_look_alikes_and_is_capped() -> None:
     assert 0.34 < rule(genuine, impostor, hard) < 0.35
     assert rule(genuine, impostor, np.empty(0)) == THRESHOLD_CAP
     near = np.concatenate([np.full(3, 0.3), impostor])
-    assert 0.29 < rule(genuine, near, hard) < 0.3
+    assert 0.29 < rule(genuine, near, hard) < float(np.float32(0.3))
     few = rule(genuine, np.linspace(0.3, 1, 50), np.empty(0))
     assert 0 < few < 0.3

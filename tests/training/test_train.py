@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,6 +75,24 @@ def test_another_configuration_is_refused(people: TensorSet, strangers: TensorSe
     train(people, strangers, tmp_path, replace(TINY, steps=2))
     with pytest.raises(ValueError, match="another configuration"):
         train(people, strangers, tmp_path, replace(TINY, steps=3))
+
+
+def test_a_run_names_the_commit_that_began_it(
+    people: TensorSet, strangers: TensorSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = replace(TINY, steps=2)
+
+    def commits_after(commit: str) -> tuple[str, list[str] | None]:
+        monkeypatch.setattr(module, "training_commit", lambda: commit)
+        train(people, strangers, tmp_path, short)
+        config = json.loads((tmp_path / "config.json").read_text())
+        assert config["steps"] == 2
+        return config["training_commit"], config.get("resumed_at")
+
+    assert commits_after("first") == ("first", None)
+    assert commits_after("first") == ("first", None)
+    assert commits_after("second") == ("first", ["second"])
+    assert commits_after("second") == ("first", ["second"])
 
 
 def test_foreign_statistics_are_corrected(people: TensorSet, strangers: TensorSet, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faceid_fast.errors import InvalidInputError
-from faceid_fast.evaluate.scores import accept_rate, equal_error_rate, score, tar_at_far
+from faceid_fast.evaluate.scores import accept_rate, equal_error_rate, score, tar_at_far, threshold_at_far
 
 INF = math.inf
 
@@ -119,6 +119,18 @@ def test_tar_against_a_naive_one(genuine: list[float], impostor: list[float], in
         if sum(value <= t for value in impostor) * inverse <= len(impostor)
     ]
     assert got == pytest.approx(share(genuine, max(allowed)))
+
+
+@given(DISTANCES, st.sampled_from([1, 2, 3, 10]))
+def test_threshold_is_the_largest_within_far(impostor: list[float], inverse: int) -> None:
+    threshold = threshold_at_far(impostor, inverse)
+    if threshold is None:
+        assert len(impostor) < inverse
+        return
+    assert math.isfinite(threshold)
+    assert sum(value <= threshold for value in impostor) * inverse <= len(impostor)
+    farther = math.nextafter(threshold, INF)
+    assert farther == INF or sum(value <= farther for value in impostor) * inverse > len(impostor)
 
 
 @given(DISTANCES, DISTANCES)

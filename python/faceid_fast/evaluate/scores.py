@@ -88,22 +88,33 @@ def accept_rate(distances: ArrayLike, threshold: float) -> float | None:
 
 
 def tar_at_far(genuine: ArrayLike, impostor: ArrayLike, inverse_far: int) -> float | None:
-    """Share of genuine comparisons accepted at the largest threshold with FAR <= 1 / `inverse_far`.
-
-    With k = floor(n_impostor / inverse_far) false accepts allowed, that threshold lies just below
-    the impostor distance of rank k + 1 (all ties of it must stay out).
+    """Share of genuine comparisons accepted at `threshold_at_far`.
 
     Returns
     -------
-    float, or None where n_impostor < `inverse_far` (no such rate can be observed) or there are no
-    genuine comparisons.
+    float, or None where there is no such threshold, or there are no genuine comparisons.
     """
-    same, other = _distances("genuine", genuine), np.sort(_distances("impostor", impostor))
-    if other.size < inverse_far or not same.size:
+    threshold = threshold_at_far(impostor, inverse_far)
+    return None if threshold is None else accept_rate(genuine, threshold)
+
+
+def threshold_at_far(impostor: ArrayLike, inverse_far: int) -> float | None:
+    """Find the largest threshold with FAR <= 1 / `inverse_far`.
+
+    With k = floor(n_impostor / inverse_far) false accepts allowed, it lies just below the impostor
+    distance of rank k + 1: all ties of that distance must stay out.
+
+    Returns
+    -------
+    float, or None where n_impostor < `inverse_far`: no such rate can be observed. Finite even where
+    everybody may come in, since a failed acquisition never may.
+    """
+    other = _distances("impostor", impostor)
+    if other.size < inverse_far:
         return None
     allowed = other.size // inverse_far
-    limit = other[allowed] if allowed < other.size else math.inf
-    return float(np.mean(same < limit))  # an infinite genuine distance is below no limit
+    refused = np.partition(other, allowed)[allowed] if allowed < other.size else math.inf
+    return float(np.nextafter(refused, -1.0))
 
 
 def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float | None:
