@@ -1,4 +1,4 @@
-# A machine with Python >= 3.11 and cargo is enough for `make demo` and `make test`.
+# Python >= 3.11 with venv, and Rust >= 1.88 with a linker, are enough for `make demo` and `make test`.
 PYTHON ?= python3
 VENV := .venv
 TRAIN_VENV := .venv-train
@@ -16,10 +16,12 @@ help:  ## list the targets
 demo: $(VENV)/built  ## build, then enrol and unlock with bundled renders
 	$(BIN)/faceid demo --out demo/unlock.png
 
+# Not the binding: its tests would link libpython, and pytest runs it anyway.
 test: $(VENV)/built  ## build, then all tests of the package, Rust and Python
-	cargo test --workspace --locked
+	cargo test -p faceid-core --locked
 	$(BIN)/python -m pytest
 
+lint: export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 lint: $(VENV)/built  ## formatting, clippy, ruff, types, stub, import rules
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
@@ -29,7 +31,7 @@ lint: $(VENV)/built  ## formatting, clippy, ruff, types, stub, import rules
 	$(BIN)/python -m mypy.stubtest faceid_fast._core
 	$(BIN)/lint-imports
 
-bench: $(VENV)/built  ## time matching and verifying on this machine
+bench: $(VENV)/built  ## time matching (beside numpy) and verifying on this machine
 	$(BIN)/faceid bench
 
 train-smoke: $(TRAIN_VENV)/built  ## tests of the training code, and the whole pipeline on a few heads
@@ -63,5 +65,5 @@ $(TRAIN_VENV)/ready: REQUIREMENTS = requirements/train.txt
 $(TRAIN_VENV)/ready: requirements/train.txt
 
 %/built: %/ready pyproject.toml $(RUST)
-	VIRTUAL_ENV=$(CURDIR)/$* $*/bin/maturin develop --release --locked --quiet
+	VIRTUAL_ENV=$(CURDIR)/$* PYO3_PYTHON=$(CURDIR)/$*/bin/python $*/bin/maturin develop --release --locked --quiet
 	touch $@

@@ -26,7 +26,9 @@ from training.sensor import Scene, StructuredLight, TimeOfFlight
 
 Floats = NDArray[np.float32]
 HEAD_RADIUS_MM = 135.0
-RIVAL_GAP_MM = 200.0  # two faces nearer to each other in depth than this rival
+RIVAL_GAP_MM = 235.0  # at most so far behind the first face does a rival stand
+RIVAL_DISTANCES_MM = (600.0, 1500.0)  # nearer, two faces do not fit into the picture
+RIVAL_ASIDE_MM = (170.0, 215.0)  # of the picture's middle, either side
 
 
 def room_camera(rng: Rng) -> Camera:
@@ -50,20 +52,30 @@ def _room_pose(rng: Rng, camera: Camera, distance_mm: float, sideways: float | N
     )
 
 
+def _aside(rng: Rng, camera: Camera, distance_mm: float) -> float:
+    """How far from the middle one of two faces stands (mm), so that all of it is in the picture."""
+    half_width = 0.5 * camera.width / camera.fx * distance_mm
+    nearest, farthest = RIVAL_ASIDE_MM
+    return float(rng.uniform(nearest, max(nearest, min(farthest, half_width - HEAD_RADIUS_MM))))
+
+
 def _stranger(rng: Rng, studio: Studio) -> Identity:
     return studio.identity(rng, rng.standard_normal(studio.head.identity_count), hair_varies=False)
 
 
-def _arm(rng: Rng, camera: Camera, face: Pose, *, with_color: bool) -> Scene:
-    """Somebody's arm or shoulder reaching in from the side, clear of the face but as near as it."""
+def _arm(rng: Rng, camera: Camera, faces: list[Pose], *, with_color: bool) -> Scene:
+    """Somebody's arm, as near as the first face, reaching in from the other side, clear of all faces."""
+    face = faces[0]
     u = camera.project(face.translation)[0, 0]
     distance = face.translation[2] * rng.uniform(0.85, 1.25)
     radius = rng.uniform(40, 75) * camera.fx / distance
-    clear = (HEAD_RADIUS_MM + 25) * camera.fx / face.translation[2] + radius
     side = -1 if u > camera.cx else 1
     edge = 0.0 if side < 0 else camera.width - 1.0
     tip_x = edge - side * rng.uniform(0.0, 0.22) * camera.width
-    tip_x = min(tip_x, u - clear) if side < 0 else max(tip_x, u + clear)
+    for other in faces:
+        u = camera.project(other.translation)[0, 0]
+        clear = (HEAD_RADIUS_MM + 25) * camera.fx / other.translation[2] + radius
+        tip_x = min(tip_x, u - clear) if side < 0 else max(tip_x, u + clear)
     tip = (int(tip_x), int(camera.height * rng.uniform(0.3, 0.9)))
     root = (int(edge + side * rng.uniform(60, 250)), int(camera.height * rng.uniform(0.6, 1.4)))
     mask = np.zeros((camera.height, camera.width), np.uint8)
@@ -102,8 +114,9 @@ def render_room(
 
     Parameters
     ----------
-    distance_mm : of the eyes' midpoint; drawn from 400 to 1300 where missing. 300 to 1500 make sense.
-    rival : put a second face within 0.2 m of the same distance beside the first (at 0.8 m and more).
+    distance_mm : of the eyes' midpoint; drawn from 400 to 1300 where missing, with a rival from 600 to 1500.
+        300 to 1500 make sense.
+    rival : put a second face beside the first, its eyes up to 0.235 m farther away (at 0.6 m and more).
     second_person : put another, farther person (0.4 to 1.5 m behind) into the picture.
     intruder : let a foreign arm or shoulder reach in from the side.
     sensor : None for structured light.
@@ -118,8 +131,8 @@ def render_room(
     sensor = sensor or StructuredLight()
     if pose is None:
         if distance_mm is None:
-            distance_mm = float(rng.uniform(800, 1250) if rival else rng.uniform(400, 1300))
-        aside = rng.uniform(170, 215) * rng.choice([-1, 1]) if rival else None
+            distance_mm = float(rng.uniform(*RIVAL_DISTANCES_MM) if rival else rng.uniform(400, 1300))
+        aside = _aside(rng, camera, distance_mm) * rng.choice([-1, 1]) if rival else None
         pose = _room_pose(rng, camera, distance_mm, aside)
     x, _, distance = pose.translation
     expression = random_expression(rng, studio.head) if expression is None else expression
@@ -132,25 +145,33 @@ def render_room(
     others = []
     farthest = distance
 
-    def add(other: Pose) -> None:
+    def add(other: Pose, eyes_mm: float | None = None) -> Pose:
+        """Put a stranger into the picture; ``eyes_mm`` fixes the distance of the eyes, not of the pose."""
         nonlocal scene, farthest
         face = random_expression(rng, studio.head)
-        shot, middle = studio.shoot(rng, _stranger(rng, studio), face, other, fine, lamp, lamps)
+        stranger = _stranger(rng, studio)
+        if eyes_mm is not None:
+            eyes = studio.head.eye_midpoint(studio.head.vertices(stranger.weights, face))
+            x, y, _ = other.translation_mm
+            other = replace(other, translation_mm=(x, y, eyes_mm - float((other.rotation @ eyes)[2])))
+        shot, middle = studio.shoot(rng, stranger, face, other, fine, lamp, lamps)
         scene = composite(scene, shot)
         others.append((float(middle[0]), float(middle[1]), float(middle[2])))
         farthest = max(farthest, other.translation[2])
+        return other
 
+    kept_clear = [pose]
     if rival:
-        gap = rng.uniform(0, RIVAL_GAP_MM - 60.0)  # identities move the eyes by some 30 mm
-        side = float(-np.sign(x) * rng.uniform(170, 215))
-        add(_room_pose(rng, camera, distance + gap, side))
+        eyes_mm = float(midpoint[2] + rng.uniform(0, RIVAL_GAP_MM))
+        side = float(-np.sign(x) * _aside(rng, camera, eyes_mm))
+        kept_clear.append(add(_room_pose(rng, camera, eyes_mm, side), eyes_mm))
     if second_person:
         back = distance + rng.uniform(400, 1500)
         reach = 0.5 * camera.width / camera.fx * back
         beside = -np.sign(x + 1e-6) * rng.uniform(0.3, 0.8) * reach
         add(_room_pose(rng, camera, back, float(beside)))
     if intruder:
-        scene = composite(scene, _arm(rng, fine, pose, with_color=with_color))
+        scene = composite(scene, _arm(rng, fine, kept_clear, with_color=with_color))
     wall = plane(rng, fine, farthest + rng.uniform(350, 1500), rng.uniform(-20, 20))
     rgb = rng.uniform(0.2, 0.7) * np.ones(3, np.float32) if with_color else None
     scene = composite(scene, surface(wall, float(rng.uniform(0.3, 0.9)), rgb))

@@ -107,9 +107,24 @@ def test_room_holds_what_it_says(studio: Studio) -> None:
 
 
 def test_rivals_are_at_nearly_the_same_distance(studio: Studio) -> None:
-    for seed in range(3):
-        capture = render_room(np.random.default_rng(seed), studio, _identity(studio, 1), rival=True)
-        assert abs(capture.others_mm[0][2] - capture.distance_mm) < 250
+    gaps, distances = [], []
+    for seed in range(12):
+        capture = render_room(
+            np.random.default_rng(seed), studio, _identity(studio, 1), rival=True, second_person=False
+        )
+        (other,) = np.array(capture.others_mm)
+        gaps.append(other[2] - capture.eye_midpoint_mm[2])
+        distances.append(capture.distance_mm)
+        for eyes in (capture.eye_midpoint_mm, other):  # both whole in the picture, and not hidden
+            u, v = capture.camera.project(eyes)[0]
+            reach = 70.0 * capture.camera.fx / eyes[2]
+            assert reach < u < 640 - reach
+            patch = capture.depth_mm[int(v) - 4 : int(v) + 5, int(u) - 4 : int(u) + 5].astype(float)
+            assert abs(np.median(patch[patch > 0]) - eyes[2]) < 60
+    assert -1e-6 < min(gaps) < 60
+    assert 150 < max(gaps) < 236
+    assert min(distances) < 800
+    assert max(distances) > 1250
 
 
 def test_a_print_is_flat(studio: Studio) -> None:
