@@ -1,7 +1,8 @@
 """A plain numpy version of the preprocessing, written to be read: float64, loops over triangles.
 
-It repeats what ``rust/core`` documents, from the frame and the pose that the core found to the tensor,
-and the fit's Gauss-Newton step, and shares no code with it.
+It repeats what ``rust/core`` documents from the frame and the pose that the core found to the tensor, and
+shares no code with it. How the core finds that pose is not repeated: `pose_step` takes one plain
+Gauss-Newton step from it, which must find next to nothing left to do.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
+from scipy.spatial.transform import Rotation
 
 Floats = NDArray[np.float64]
 
 WIDTH, HEIGHT, STEP, LEFT, TOP = 64, 72, 2.0, -64.0, -50.0
+SIGMA_MM, CUTOFF_MM, MIN_COSINE = 3.2, 12.0, 0.25
+FOREHEAD_MM, FRINGE_MM = -18.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -116,13 +120,8 @@ def draw(patch: Patch, rotation: Floats, translation: Floats) -> tuple[Floats, F
                 area = (bx - ax) * (dy - ay) - (dx - ax) * (by - ay)
                 if abs(area) < 1e-6:
                     continue
-                for row in range(
-                    max(0, int(np.ceil(min(ay, by, dy)))), min(HEIGHT - 1, int(np.floor(max(ay, by, dy)))) + 1
-                ):
-                    for column in range(
-                        max(0, int(np.ceil(min(ax, bx, dx)))),
-                        min(WIDTH - 1, int(np.floor(max(ax, bx, dx)))) + 1,
-                    ):
+                for row in inside(ay, by, dy, HEIGHT):
+                    for column in inside(ax, bx, dx, WIDTH):
                         beta = ((column - ax) * (dy - ay) - (dx - ax) * (row - ay)) / area
                         gamma = ((bx - ax) * (row - ay) - (column - ax) * (by - ay)) / area
                         alpha = 1 - beta - gamma
@@ -178,3 +177,65 @@ def plane_distance(depth: Floats, valid: NDArray[np.bool_]) -> float:
     design = np.stack([x[chosen], y[chosen], np.ones(chosen.sum())], axis=1)
     _, residue, *_ = np.linalg.lstsq(design, depth[chosen], rcond=None)
     return float(np.sqrt(residue[0] / chosen.sum()))
+
+
+@dataclass(frozen=True)
+class Head:
+    """The head model: mean and normals (N, 3), components (K, N, 3), millimetres."""
+
+    mean: Floats
+    normals: Floats
+    components: Floats
+
+
+def depth_at(patch: Patch, u: Floats, v: Floats) -> Floats:
+    """Interpolate depth at (N,) image points; NaN beside the patch, at holes and over edges."""
+    column, row = np.floor(u).astype(int), np.floor(v).astype(int)
+    rows, columns = patch.depth.shape
+    within = (column >= 0) & (row >= 0) & (column + 1 < columns) & (row + 1 < rows)
+    c, r = np.where(within, column, 0), np.where(within, row, 0)
+    corners = np.stack([patch.depth[r + i, c + j] for i in (0, 1) for j in (0, 1)])
+    whole = within & (corners.min(axis=0) > 0) & (np.ptp(corners, axis=0) <= 25.0)
+    a, b = u - column, v - row
+    upper, lower = corners[0] + a * (corners[1] - corners[0]), corners[2] + a * (corners[3] - corners[2])
+    return np.where(whole, upper + b * (lower - upper), np.nan)
+
+
+def pose_step(patch: Patch, head: Head, rotation: Floats, translation: Floats) -> tuple[float, float]:
+    """Turn (degrees) and shift (mm) of one Gauss-Newton step over pose and shape.
+
+    Point to plane along the viewing rays, Tukey weights, prior N(0, I) over the shape. The shape is fitted
+    first, in the given pose: what is left is what the pose alone could gain.
+    """
+    shape = np.zeros(len(head.components))
+    step = np.zeros(6)
+    for fitted in (0, 0, 0, 0, 0, 6):  # pose parameters that the step may change
+        points = head.mean + np.tensordot(shape, head.components, 1)
+        normals = head.normals @ rotation.T
+        p = points @ rotation.T + translation
+        cosine = -(normals * p).sum(axis=1) / np.linalg.norm(p, axis=1)
+        seen = depth_at(
+            patch,
+            p[:, 0] / p[:, 2] * patch.fx + patch.cx,
+            p[:, 1] / p[:, 2] * patch.fy + patch.cy,
+        )
+        residual = (normals * p).sum(axis=1) * (1.0 - seen / p[:, 2])
+        fringe = (points[:, 1] < FOREHEAD_MM) & (residual < -FRINGE_MM)
+        used = np.isfinite(residual) & (cosine > MIN_COSINE) & (np.abs(residual) < CUTOFF_MM) & ~fringe
+        weight = (1.0 - (residual[used] / CUTOFF_MM) ** 2) / SIGMA_MM  # the root of Tukey's
+        n = head.normals[used]
+        rows = np.hstack([np.cross(points[used], n), n, np.einsum("kna,na->nk", head.components[:, used], n)])
+        jacobian = weight[:, None] * rows[:, 6 - fitted :]
+        prior = np.eye(jacobian.shape[1])
+        prior[:fitted, :fitted] = 0.0
+        target = weight * residual[used]
+        known = np.concatenate([np.zeros(fitted), shape])
+        change = np.linalg.solve(jacobian.T @ jacobian + prior, jacobian.T @ target + prior @ known)
+        shape = shape - change[fitted:]
+        step[:fitted] = change[:fitted]
+    return float(np.degrees(np.linalg.norm(step[:3]))), float(np.linalg.norm(step[3:]))
+
+
+def turned(rotation: Floats, degrees: tuple[float, float, float]) -> Floats:
+    """Turn a pose about the face's axes."""
+    return np.asarray(rotation @ Rotation.from_rotvec(degrees, degrees=True).as_matrix())

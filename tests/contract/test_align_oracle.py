@@ -3,43 +3,72 @@
 from __future__ import annotations
 
 import io
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation
 
 from faceid_fast.face import FaceAligner, FaceCrop, read_bundled_model
 from faceid_fast.frame import Frame
 from faceid_fast.sources.kinect_v2 import captures
 from faceid_fast.sources.renders import bundled_renders
-from tests.contract.align_oracle import cut_patch, draw, plane_distance, tensor_of
+from tests.contract.align_oracle import (
+    Head,
+    Patch,
+    cut_patch,
+    draw,
+    plane_distance,
+    pose_step,
+    tensor_of,
+    turned,
+)
 
 KINECT_V2 = Path(__file__).resolve().parents[3] / "shared/data/kinect_v2"
 
 
-def template() -> NDArray[np.float64]:
+@cache
+def head_model() -> dict[str, NDArray[np.float64]]:
     with np.load(io.BytesIO(read_bundled_model("head.npz"))) as arrays:
-        return np.asarray(arrays["template"], np.float64)
+        return {name: np.asarray(array, np.float64) for name, array in arrays.items()}
 
 
-def assert_same_tensor(frame: Frame) -> FaceCrop:
-    crop = FaceAligner.bundled().align(frame)
-    assert isinstance(crop, FaceCrop)
+def head() -> Head:
+    """Return the points that are fitted: the last one is the midpoint of the eyes."""
+    arrays = head_model()
+    return Head(arrays["mean"][:-1], arrays["normals"][:-1], arrays["components"][:, :-1])
+
+
+def patch_of(frame: Frame, crop: FaceCrop) -> Patch:
     depth = frame.depth.astype(float) * frame.depth_unit_m * 1000.0
     depth = np.where(np.isfinite(depth) & (depth > 0), depth, 0.0)
     picture = frame.infrared if frame.color is None else frame.color
     k = frame.intrinsics
     assert picture is not None
-    patch = cut_patch(depth, picture, (k.fx, k.fy, k.cx, k.cy), crop.region, crop.band_mm)
-    z, light, valid = draw(patch, crop.pose.rotation.astype(float), crop.pose.translation_mm.astype(float))
-    # A cell on a triangle's edge may be missed in single precision; it then counts for neither its
-    # neighbours' mean nor their deviation, so the bound is on quantiles.
-    assert np.count_nonzero(valid != crop.valid) <= 12
+    return cut_patch(depth, picture, (k.fx, k.fy, k.cx, k.cy), crop.region, crop.band_mm)
+
+
+def pose_of(crop: FaceCrop) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return crop.pose.rotation.astype(float), crop.pose.translation_mm.astype(float)
+
+
+def assert_same_tensor(frame: Frame) -> FaceCrop:
+    crop = FaceAligner.bundled().align(frame)
+    assert isinstance(crop, FaceCrop)
+    z, light, valid = draw(patch_of(frame, crop), *pose_of(crop))
+    # A cell on a triangle's edge may be missed in single precision. It then counts for neither the mean
+    # nor the deviation of its neighbourhood, which reaches 15 cells far.
+    differing = valid != crop.valid
+    assert np.count_nonzero(differing) <= 12
     both = valid & crop.valid
-    difference = np.abs(crop.tensor - tensor_of(z, light, valid, template()))[:, both]
-    assert np.quantile(difference, 0.9) < 1e-3
-    assert np.quantile(difference, 0.99) < 3e-2
+    difference = np.abs(crop.tensor - tensor_of(z, light, valid, head_model()["template"]))
+    away = both & ~binary_dilation(differing, np.ones((31, 31)))
+    assert np.max(difference[:, away], initial=0.0) < 5e-3
+    assert np.quantile(difference[:, both], 0.9) < 1e-3
+    assert np.quantile(difference[:, both], 0.99) < 3e-2
+    assert np.max(difference[:, both]) < 1.0
     assert np.all(crop.tensor[:, ~crop.valid] == 0)
     assert crop.relief_mm == pytest.approx(plane_distance(z, both), rel=0.01)
     return crop
@@ -69,3 +98,26 @@ def test_tensor_of_a_render_is_the_oracles(number: int) -> None:
 def test_tensor_of_real_captures_is_the_oracles() -> None:
     for capture in captures(KINECT_V2)[24::60]:
         assert_same_tensor(capture.read())
+
+
+def test_a_plain_gauss_newton_step_finds_little_left_to_do() -> None:
+    left_deg, left_mm = [], []
+    for render in bundled_renders():
+        if render.kind == "print":
+            continue
+        frame = render.read()
+        crop = FaceAligner.bundled().align(frame)
+        assert isinstance(crop, FaceCrop)
+        patch = patch_of(frame, crop)
+        rotation, translation = pose_of(crop)
+        degrees, millimetres = pose_step(patch, head(), rotation, translation)
+        left_deg.append(degrees)
+        left_mm.append(millimetres)
+        # The step can tell: from a pose that is off, it goes far.
+        assert pose_step(patch, head(), turned(rotation, (0.0, 6.0, 0.0)), translation)[0] > 3.0
+        assert pose_step(patch, head(), rotation, translation + np.array([0.0, 8.0, 0.0]))[1] > 3.0
+    # Hair and beards, which the core weighs by their reflectance, pull this plain step a little.
+    assert max(left_deg) < 2.5
+    assert max(left_mm) < 2.0
+    assert np.median(left_deg) < 1.0
+    assert np.median(left_mm) < 1.0
