@@ -8,7 +8,10 @@ import pytest
 from faceid_fast import authenticator
 from faceid_fast.cli.main import app
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+README, CONTRIBUTING, TRAINING = (
+    (ROOT / name).read_text("utf-8") for name in ("README.md", "CONTRIBUTING.md", "training/README.md")
+)
 
 
 def test_quickstart(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,6 +32,32 @@ def test_every_verb_is_described() -> None:
 
 
 def test_make_targets_exist() -> None:
-    makefile = (Path(__file__).resolve().parents[2] / "Makefile").read_text("utf-8")
-    for target in re.findall(r"^make (\w+)", README, flags=re.MULTILINE):
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    named = re.findall(r"(?:^|`)make ([\w-]+)", README + CONTRIBUTING + TRAINING, flags=re.MULTILINE)
+    assert {"demo", "test", "lint", "train-smoke"} <= set(named)
+    for target in named:
         assert f"\n{target}: " in makefile
+
+
+def test_modules_exist() -> None:
+    named = re.findall(r"-m ((?:training|tests)\.[\w.]+\w)", README + CONTRIBUTING + TRAINING)
+    assert len(set(named)) >= 9
+    for module in named:
+        assert (ROOT / f"{module.replace('.', '/')}.py").is_file(), module
+
+
+def test_the_training_map_is_whole() -> None:
+    (listing,) = re.findall(r"```\n(ict\.py.*?)```", TRAINING, flags=re.DOTALL)
+    modules = {path.name for path in (ROOT / "training").glob("*.py")} - {"__init__.py"}
+    assert set(re.findall(r"\w+\.py", listing)) == modules
+
+
+def test_the_needed_rust_is_the_workspace_s() -> None:
+    (version,) = re.findall(r'rust-version = "([\d.]+)"', (ROOT / "Cargo.toml").read_text("utf-8"))
+    for text in (README, CONTRIBUTING):
+        assert f"Rust {version} or newer" in text
+
+
+def test_nothing_names_one_machine() -> None:
+    for text in (README, CONTRIBUTING, TRAINING, (ROOT / "CHANGELOG.md").read_text("utf-8")):
+        assert not re.search(r"(?<![\w.])/(?:work|home|root|tmp|Users)/", text)
