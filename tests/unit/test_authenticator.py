@@ -390,7 +390,7 @@ def test_only_one_modality_is_compared() -> None:
 def test_enrollment_speaks_of_the_modality_of_its_frames() -> None:
     auth = make()
     auth.enroll("ada", [frame_of(ADA), frame_of(ADA)])
-    first = auth.enroll("ada", frame_of(ADA, "color"))
+    first = auth.enroll("ada", frame_of(BEN, "color"))
     assert first.references == 3
     assert not any("unlike" in warning for warning in first.warnings)  # nothing to be unlike
     turned = StandInAligner({10: crop_of(10, yaw_deg=25.0)}).as_aligner()
@@ -446,7 +446,7 @@ def test_threads_never_accept_somebody_removed() -> None:
     auth.enroll("ben", frame_of(BEN))
     wrong: set[str] = set()
     seen = {True: 0, False: 0}
-    turn = 0  # even: ada is not there; odd: she is; None: on the way
+    turn = 0  # even: ada is not there; odd: she is
     between = threading.Event()
     stop = threading.Event()
 
@@ -472,21 +472,23 @@ def test_threads_never_accept_somebody_removed() -> None:
     threads = [threading.Thread(target=look) for _ in range(3)]
     for thread in threads:
         thread.start()
-    for change in range(60):
-        between.set()
-        if change % 2 == 0:
-            auth.enroll("ada", frame_of(ADA))
-        else:
-            auth.remove("ada")
-        turn += 1
-        between.clear()
-        was = dict(seen)
-        for _ in range(2000):  # let somebody look
-            if seen[turn % 2 == 1] > was[turn % 2 == 1]:
-                break
-            time.sleep(0.0005)
-    stop.set()
-    for thread in threads:
-        thread.join()
+    try:
+        for change in range(60):
+            between.set()
+            if change % 2 == 0:
+                auth.enroll("ada", frame_of(ADA))
+            else:
+                auth.remove("ada")
+            turn += 1
+            between.clear()
+            was = dict(seen)
+            for _ in range(200):  # let somebody look
+                if seen[turn % 2 == 1] > was[turn % 2 == 1]:
+                    break
+                time.sleep(0.0005)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
     assert wrong == set()
     assert min(seen.values()) >= 20
