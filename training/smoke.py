@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import shutil
 import sys
 from dataclasses import replace
@@ -16,7 +17,7 @@ import numpy as np
 
 from faceid_fast.embed import Embedder
 from training.batches import BatchConfig, load_split
-from training.config import TRAIN, VALIDATION
+from training.config import TRAIN, VALIDATION, SplitConfig
 from training.data import MODALITIES, align_split, render_split
 from training.ict import DEFAULT_PATH
 
@@ -50,6 +51,7 @@ def run_smoke(out: Path, processes: int = 2) -> None:
     shutil.rmtree(out / "run", ignore_errors=True)
     wanted = aligned = 0
     for split in SPLITS:
+        _drop_stale(split, out)
         render_split(split, out, DEFAULT_PATH, processes)
         wanted += split.identities * split.captures * len(MODALITIES)
         aligned += align_split(split, out, processes)["aligned"]
@@ -71,6 +73,15 @@ def run_smoke(out: Path, processes: int = 2) -> None:
         f"{figures.genuine_mean:.2f} / {figures.impostor_mean:.2f}, parity {done.parity:.1e}, "
         f"{done.latency_ms:.2f} ms"
     )
+
+
+def _drop_stale(split: SplitConfig, out: Path) -> None:
+    """Remove renders of another renderer: here they are only a cache."""
+    raw = out / "raw" / split.name
+    note = raw / "config.json"
+    if note.exists() and json.loads(note.read_text())["fingerprint"] != split.fingerprint():
+        shutil.rmtree(raw)
+        shutil.rmtree(out / "tensors" / split.name, ignore_errors=True)
 
 
 def main() -> None:
