@@ -139,7 +139,7 @@ class BatchConfig:
     identities: int = 48
     images: int = 4
     clustered_share: float = 0.5
-    mirrored_share: float = 0.5
+    mirrored_share: float = 0.0
 
 
 class BatchSampler:

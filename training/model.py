@@ -41,12 +41,12 @@ class NetworkConfig:
 
     input_shape: tuple[int, int, int] = (2, 72, 64)
     embedding_size: int = 128
-    stem_filters: int = 32
+    stem_filters: int = 24
     fires: tuple[tuple[tuple[int, int], ...], ...] = (
-        ((24, 48), (24, 48)),
-        ((32, 96), (32, 96), (48, 96)),
+        ((16, 32), (16, 32)),
+        ((24, 64), (24, 64), (32, 64)),
     )
-    reduce_filters: int = 32
+    reduce_filters: int = 24
     conv_batch_norm: bool = True
     dropout: float = 0.2
     batch_norm_momentum: float = 0.9
