@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -75,24 +76,30 @@ def _table(report: Report) -> Table:
     table = Table(
         title=f"{report.people} people, {report.captures} captures, threshold {report.threshold:.3f}"
     )
-    table.add_column("protocol")
-    columns = ["EER", *(f"TAR at FAR {key}" for key in REPORTED_FARS)]
-    columns += ["FAR", "FRR", "genuine", "impostor", "not acquired", "pairs"]
-    for column in columns:
-        table.add_column(column, justify="right")
-    for name, scores in report.protocols.items():
-        table.add_row(
-            name,
-            _percent(scores.eer),
-            *(_percent(rate) for rate in scores.tar_at_far.values()),
-            _percent(scores.far_at_threshold),
-            _percent(scores.frr_at_threshold),
-            "-" if scores.genuine_mean is None else f"{scores.genuine_mean:.3f}",
-            "-" if scores.impostor_mean is None else f"{scores.impostor_mean:.3f}",
-            _percent(scores.failure_to_acquire),
-            f"{scores.n_genuine} + {scores.n_impostor}",
-        )
+    # A column a protocol: four fit a terminal of 80 characters, eleven figures side by side do not.
+    table.add_column("")
+    for name in report.protocols:
+        table.add_column(name, justify="right")
+    protocols = list(report.protocols.values())
+
+    def row(label: str, values: Iterable[str]) -> None:
+        table.add_row(label, *values)
+
+    row("EER", (_percent(scores.eer) for scores in protocols))
+    for key in REPORTED_FARS:
+        row(f"TAR at FAR {key}", (_percent(scores.tar_at_far[key]) for scores in protocols))
+    row("FAR at the threshold", (_percent(scores.far_at_threshold) for scores in protocols))
+    row("FRR at the threshold", (_percent(scores.frr_at_threshold) for scores in protocols))
+    row("genuine, mean distance", (_number(scores.genuine_mean) for scores in protocols))
+    row("impostor, mean distance", (_number(scores.impostor_mean) for scores in protocols))
+    row("failure to acquire", (_percent(scores.failure_to_acquire) for scores in protocols))
+    row("genuine pairs", (str(scores.n_genuine) for scores in protocols))
+    row("impostor pairs", (str(scores.n_impostor) for scores in protocols))
     return table
+
+
+def _number(mean: float | None) -> str:
+    return "-" if mean is None else f"{mean:.3f}"
 
 
 def _percent(rate: float | None) -> str:
