@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from training.render import PoseRange
 
 # Raise this when the renderer changes what it draws: cached renders of another version are refused.
-RENDERER_VERSION = 2
+RENDERER_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class SplitConfig:
     scale : identity weights are N(0, I) times a uniform factor of this range.
     clustered_share : share of the identities that come in clusters of look-alikes,
         ``w = cluster_base * base + cluster_own * own``.
+    modalities : how every capture is seen: "infrared", "color" or both, one tensor each.
+    structured_share : share of the captures seen by structured light, the others by time of flight.
     hair_varies_share : share of the identities that change their haircut between captures.
     """
 
@@ -40,6 +42,8 @@ class SplitConfig:
     cluster_own: float = 0.6
     hair_varies_share: float = 0.5
     hidden_offset_px: float = 20.0
+    modalities: tuple[str, ...] = ("infrared",)
+    structured_share: float = 0.0
     poses: PoseRange = field(default_factory=PoseRange)
 
     def fingerprint(self) -> str:
@@ -49,7 +53,7 @@ class SplitConfig:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-TRAIN = SplitConfig("train", seed=71_001, first_identity=0, identities=3000)
+TRAIN = SplitConfig("train", seed=71_001, first_identity=0, identities=1500)
 VALIDATION = SplitConfig("val", seed=71_002, first_identity=100_000, identities=200)
 # Frozen: plain N(0, I), nobody made alike, so that figures can be compared over time.
 TEST = SplitConfig(

@@ -38,7 +38,7 @@ from training.render import Capture, render_crop
 DEFAULT_FOLDER = Path("build/training")
 IDENTITIES_PER_SHARD = 50
 MODALITIES = ("infrared", "color")
-"""Every capture is seen by both kinds of camera, so that one network serves both."""
+"""Their numbers in the shards."""
 _CLUSTER_STREAM, _IDENTITY_STREAM, _CAPTURE_STREAM = range(3)
 
 _studio: Studio | None = None
@@ -98,7 +98,8 @@ def render_identity(studio: Studio, split: SplitConfig, index: int) -> tuple[lis
                 studio,
                 identity,
                 poses=split.poses,
-                modality="both",
+                modality="both" if len(split.modalities) == 2 else split.modalities[0],
+                structured_share=split.structured_share,
                 hidden_offset_deviation_px=split.hidden_offset_px,
             )
         )
@@ -116,8 +117,8 @@ class RawShard:
 
     Attributes
     ----------
-    depth, infrared : (sum of H * W,) uint16, the crops end to end.
-    color : (sum of H * W, 3) uint8, of the same scenes.
+    depth : (sum of H * W,) uint16, the crops end to end.
+    infrared : the same, uint16; color : (sum of H * W, 3) uint8; empty where a split leaves it out.
     shape : (n, 2) int32, (H, W); camera : (n, 4) float64 fx, fy, cx, cy.
     identity, cluster : (n,) int32.
     rotation (n, 3, 3), translation_mm (n, 3), eye_midpoint_mm (n, 3), angles_deg (n, 3) yaw, pitch, roll.
@@ -137,11 +138,13 @@ class RawShard:
 
     @classmethod
     def of(cls, captures: list[Capture], identities: list[int], clusters: list[int]) -> RawShard:
-        """Pack captures that have both infrared and colour."""
+        """Pack captures, all of the same modalities."""
+        infrared = [c.infrared.ravel() for c in captures if c.infrared is not None]
+        color = [c.color.reshape(-1, 3) for c in captures if c.color is not None]
         return cls(
             depth=np.concatenate([c.depth_mm.ravel() for c in captures]),
-            infrared=np.concatenate([c.infrared.ravel() for c in captures if c.infrared is not None]),
-            color=np.concatenate([c.color.reshape(-1, 3) for c in captures if c.color is not None]),
+            infrared=np.concatenate(infrared) if infrared else np.empty(0, np.uint16),
+            color=np.concatenate(color) if color else np.empty((0, 3), np.uint8),
             shape=np.array([c.depth_mm.shape for c in captures], np.int32),
             camera=np.array([(c.camera.fx, c.camera.fy, c.camera.cx, c.camera.cy) for c in captures]),
             identity=np.array(identities, np.int32),
@@ -166,19 +169,17 @@ class RawShard:
         """How many captures."""
         return len(self.identity)
 
-    def crops(self) -> Iterator[tuple[NDArray[np.uint16], tuple[NDArray[Any], ...], Camera]]:
-        """Depth, the pictures in the order of `MODALITIES`, and the camera of every capture."""
+    def crops(self) -> Iterator[tuple[NDArray[np.uint16], dict[str, NDArray[Any]], Camera]]:
+        """Depth, the pictures by modality, and the camera of every capture."""
         start = 0
         for (height, width), camera in zip(self.shape.tolist(), self.camera.tolist(), strict=True):
             end = start + height * width
-            yield (
-                self.depth[start:end].reshape(height, width),
-                (
-                    self.infrared[start:end].reshape(height, width),
-                    self.color[start:end].reshape(height, width, 3),
-                ),
-                Camera(*camera, width, height),
-            )
+            pictures: dict[str, NDArray[Any]] = {}
+            if len(self.infrared):
+                pictures["infrared"] = self.infrared[start:end].reshape(height, width)
+            if len(self.color):
+                pictures["color"] = self.color[start:end].reshape(height, width, 3)
+            yield self.depth[start:end].reshape(height, width), pictures, Camera(*camera, width, height)
             start = end
 
 
@@ -248,11 +249,11 @@ def _align_job(job: tuple[Path, Path, str]) -> Counter[str]:
     looks = (
         (row, modality, depth, picture, camera)
         for row, (depth, pictures, camera) in enumerate(raw.crops())
-        for modality, picture in enumerate(pictures)
+        for modality, picture in pictures.items()
     )
     for row, modality, depth, picture, camera in looks:
         intrinsics = Intrinsics(camera.fx, camera.fy, camera.cx, camera.cy)
-        seen = {MODALITIES[modality]: picture}
+        seen = {modality: picture}
         face = aligner.align(Frame(depth=depth, depth_unit_m=0.001, intrinsics=intrinsics, **seen))
         if isinstance(face, NoFace):
             outcomes[str(face.outcome)] += 1
@@ -263,7 +264,7 @@ def _align_job(job: tuple[Path, Path, str]) -> Counter[str]:
         outcomes["aligned"] += 1
         outcomes["misaligned"] += eye_error > 15.0 or angle > 12.0
         rows.append(row)
-        modalities.append(modality)
+        modalities.append(MODALITIES.index(modality))
         tensors.append(face.tensor.astype(np.float16))
         facts.append((eye_error, angle, face.fit_score))
     fact = np.array(facts, np.float32).reshape(-1, 3)

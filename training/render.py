@@ -30,7 +30,6 @@ from training.sensor import (
 Floats = NDArray[np.float32]
 KINECT_V2_FOCAL_PX = 365.0
 SUPERSAMPLING = 2
-STRUCTURED_SHARE = 0.3
 STRUCTURED_DISTANCE_MM = (400.0, 900.0)
 
 
@@ -242,15 +241,16 @@ def render_crop(
     poses: PoseRange | None = None,
     modality: str = "infrared",
     hidden_offset_deviation_px: float = 20.0,
+    structured_share: float = 0.0,
 ) -> Capture:
     """Render one head crop with everything but the identity drawn at random.
 
-    Most are Kinect v2 crops whose place in the frame is not known; the others are seen by structured
-    light, from nearer.
+    Kinect v2 crops whose place in the frame is not known; a share of them is seen by structured light
+    instead, from nearer.
     """
     poses = poses or PoseRange()
     yaw, pitch, roll = poses.angles(rng)
-    structured = rng.random() < STRUCTURED_SHARE
+    structured = rng.random() < structured_share
     distance = float(rng.uniform(*(STRUCTURED_DISTANCE_MM if structured else poses.distance_mm)))
     camera, (u, v) = head_crop(rng, distance)
     x, y = (u - camera.cx) / camera.fx * distance, (v - camera.cy) / camera.fy * distance
