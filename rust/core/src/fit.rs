@@ -17,7 +17,9 @@ const START_CUTOFF_MM: [f32; 5] = [40.0, 40.0, 30.0, 25.0, 20.0];
 /// Starts that go on after the first two steps.
 const KEPT_EARLY: usize = 10;
 /// If the best start scores less, nothing here is a face (rendered faces have 0.6 and more).
-const HOPELESS_SCORE: f32 = 0.5;
+const HOPELESS_SCORE: f32 = 0.55;
+/// The same after the first bends: what comes later adds little.
+const POOR_SCORE: f32 = 0.35;
 /// Starts that are bent as well, for a few steps, before the best is chosen.
 const KEPT: usize = 4;
 /// Tukey cut-offs of the first steps over pose and shape, millimetres.
@@ -116,6 +118,9 @@ pub fn search(model: &HeadModel, usable: &Usable, starts: &[Start]) -> Option<Fi
             )
         })
         .max_by(|a, b| a.score.total_cmp(&b.score))?;
+    if best.score < POOR_SCORE {
+        return None;
+    }
     refit(model, usable, &best, &FULL_CUTOFF_MM)
 }
 
@@ -136,9 +141,9 @@ fn begin(model: &HeadModel, usable: &Usable, start: &Start) -> Option<State> {
         &state.rotation,
         &state.translation,
         START_STRIDE,
-        |_, p, seen| {
+        |_, _, z, seen| {
             if !seen.dark {
-                gaps.push(seen.mm - p.z);
+                gaps.push(seen.mm - z);
             }
         },
     );

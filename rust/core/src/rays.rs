@@ -35,6 +35,19 @@ pub(crate) struct Seen {
 }
 
 impl Usable<'_> {
+    /// Share of the cells with depth that are dark, 0..1.
+    #[must_use]
+    pub fn dark_share(&self) -> f32 {
+        let (mut dark, mut all) = (0_usize, 0_usize);
+        for (&depth, &light) in self.patch.depth.iter().zip(&self.patch.reflectance) {
+            if depth > 0.0 {
+                all += 1;
+                dark += usize::from(light < self.min_reflectance);
+            }
+        }
+        dark as f32 / all.max(1) as f32
+    }
+
     /// Depth along the ray through (u, v), interpolated between cells on one surface.
     #[inline]
     fn look(&self, u: f32, v: f32) -> Option<Seen> {
@@ -108,8 +121,9 @@ pub(crate) struct Measured {
     pub facing: f32,
 }
 
-/// Calls `each(point, p_camera, seen)` for the points that look at the camera and meet depth; returns how
-/// many look at the camera.
+/// Calls `each(point, along, z, seen)` for the points that look at the camera and meet depth: how far the
+/// camera lies along the point's normal, and the point's depth in millimetres. Returns how many look at
+/// the camera.
 pub(crate) fn measure(
     model: &HeadModel,
     points: &[Vector3<f32>],
@@ -117,7 +131,7 @@ pub(crate) fn measure(
     rotation: &Matrix3<f32>,
     translation: &Vector3<f32>,
     stride: usize,
-    mut each: impl FnMut(usize, Vector3<f32>, Seen),
+    mut each: impl FnMut(usize, f32, f32, Seen),
 ) -> usize {
     let camera = &usable.patch.camera;
     // Cosine of normal and ray without turning every normal: compare in the face frame.
@@ -136,7 +150,7 @@ pub(crate) fn measure(
         }
         let (u, v) = camera.project(&p);
         if let Some(seen) = usable.look(u, v) {
-            each(at, p, seen);
+            each(at, along, p.z, seen);
         }
     }
     facing
@@ -160,10 +174,10 @@ pub(crate) fn residuals(
         rotation,
         translation,
         stride,
-        |at, p, seen| {
-            // n . (p - q) with q = p d / p.z on the same ray; negative where the surface lies in front.
-            let normal = rotation * model.normals[at];
-            let mm = normal.dot(&p) * (1.0 - seen.mm / p.z);
+        |at, along, z, seen| {
+            // n . (p - q) with q = p d / p.z on the same ray, and n . p = -along; negative where the
+            // surface lies in front.
+            let mm = along * (seen.mm / z - 1.0);
             let fringe = points[at].y < FOREHEAD_MM && mm < -DARK_CUTOFF_MM;
             if fringe || seen.dark && (!usable.dark_counts || mm.abs() > DARK_CUTOFF_MM) {
                 covered += usize::from(mm < DARK_CUTOFF_MM);
