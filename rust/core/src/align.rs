@@ -48,8 +48,6 @@ const EYE_LINES_CUT_MM: [f32; 4] = [35.0, 70.0, 105.0, 140.0];
 const HEAD_RADIUS_MM: f32 = 90.0;
 const START_YAWS_DEG: [f32; 3] = [-25.0, 0.0, 25.0];
 const START_PITCHES_DEG: [f32; 3] = [-15.0, 5.0, 25.0];
-/// Whether a second thing is a face at all needs no exact pose: fewer starts will do.
-const RIVAL_PITCHES_DEG: [f32; 1] = [5.0];
 
 /// Why a frame gives no face.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -133,14 +131,7 @@ pub fn align(
             }));
         }
         // A picture before a face is passed over: the face is judged on its own depth and picture.
-        let (fit, patch) = match inspect(
-            model,
-            depth,
-            intensity,
-            camera,
-            candidate,
-            &START_PITCHES_DEG,
-        ) {
+        let (fit, patch) = match inspect(model, depth, intensity, camera, candidate) {
             Ok(face) => face,
             Err(reason) => {
                 if refusal == Refusal::NoFace {
@@ -153,7 +144,7 @@ pub fn align(
             .iter()
             .filter(|other| other.near_mm - candidate.near_mm < RIVAL_MM + NEAR_SPREAD_MM)
             .any(|other| {
-                inspect(model, depth, intensity, camera, other, &RIVAL_PITCHES_DEG)
+                inspect(model, depth, intensity, camera, other)
                     .is_ok_and(|(second, _)| is_rival(&fit, &second))
             });
         if rival {
@@ -179,7 +170,6 @@ fn inspect(
     intensity: &IntensityView,
     camera: &Camera,
     candidate: &Candidate,
-    pitches_deg: &[f32],
 ) -> std::result::Result<(Fit, Patch), Refusal> {
     let (near, far) = band(candidate);
     let patch = Patch::cut(depth, intensity, camera, candidate.region, near, far);
@@ -193,19 +183,15 @@ fn inspect(
         dark_counts: true,
         ..skin_only
     };
-    let mut fit = search(
-        model,
-        &skin_only,
-        &starts(candidate, camera, &skin_only, pitches_deg),
-    )
-    .and_then(|fit| refit(model, &with_brows, &fit, &FINAL_CUTOFF_MM));
+    let mut fit = search(model, &skin_only, &starts(candidate, camera, &skin_only))
+        .and_then(|fit| refit(model, &with_brows, &fit, &FINAL_CUTOFF_MM));
     // Dark skin beside something bright may have been taken for hair.
     if fit.is_none() && skin_only.dark_share() > MIN_DARK_SHARE {
         let all = Usable {
             min_reflectance: 0.0,
             ..skin_only
         };
-        fit = search(model, &all, &starts(candidate, camera, &all, pitches_deg));
+        fit = search(model, &all, &starts(candidate, camera, &all));
     }
     match fit {
         Some(fit) if fit.score >= MIN_SCORE => Ok((fit, patch)),
@@ -278,12 +264,7 @@ fn finish(
 }
 
 /// Guesses of pose: the head turns about its own middle, which lies below the middle of the silhouette.
-fn starts(
-    candidate: &Candidate,
-    camera: &Camera,
-    usable: &Usable,
-    pitches_deg: &[f32],
-) -> Vec<Start> {
+fn starts(candidate: &Candidate, camera: &Camera, usable: &Usable) -> Vec<Start> {
     let z = candidate.near_mm + 20.0;
     let lines = if candidate.touches_top {
         EYE_LINES_CUT_MM
@@ -300,7 +281,7 @@ fn starts(
             z,
         );
         for yaw in START_YAWS_DEG.map(f32::to_radians) {
-            for pitch in pitches_deg.iter().map(|pitch| pitch.to_radians()) {
+            for pitch in START_PITCHES_DEG.map(f32::to_radians) {
                 let forward = HEAD_RADIUS_MM
                     * Vector3::new(-yaw.sin(), pitch.sin(), -yaw.cos() * pitch.cos());
                 let origin = eyes + Vector3::new(0.0, 0.0, HEAD_RADIUS_MM) + forward;

@@ -21,7 +21,9 @@ const HOPELESS_SCORE: f32 = 0.55;
 /// The same after the first bends: what comes later adds little.
 const POOR_SCORE: f32 = 0.35;
 /// Starts that are bent as well, for a few steps, before the best is chosen.
-const KEPT: usize = 4;
+const KEPT: usize = 6;
+/// Starts that score this much less than the best are not bent.
+const KEPT_MARGIN: f32 = 0.12;
 /// Tukey cut-offs of the first steps over pose and shape, millimetres.
 const BEND_CUTOFF_MM: [f32; 2] = [20.0, 16.0];
 /// The same for the last steps, which only the best fit gets.
@@ -101,6 +103,8 @@ pub fn search(model: &HeadModel, usable: &Usable, starts: &[Start]) -> Option<Fi
         .filter_map(|state| walk(model, usable, state, &START_CUTOFF_MM[2..]))
         .collect();
     keep_distinct(&mut states, KEPT);
+    let best_start = states.first()?.score;
+    states.retain(|state| state.score > best_start - KEPT_MARGIN);
     if states.first()?.score < HOPELESS_SCORE {
         return None;
     }

@@ -5,7 +5,7 @@
 //! Walls and torsos fall out because they are too wide, and the fit that follows decides what is a face.
 
 use crate::depth::Region;
-use crate::frame::{Camera, DepthView};
+use crate::frame::{Camera, DepthSamples, DepthView};
 
 /// The coarse map has about this many columns: a head at 1.5 m still spans a dozen.
 const COARSE_WIDTH: usize = 160;
@@ -55,31 +55,59 @@ impl Coarse {
             .div_ceil(COARSE_WIDTH)
             .max(1);
         let (width, height) = (depth.width() / step, depth.height() / step);
-        let mut map = Vec::with_capacity(width * height);
-        let inner = if step >= 2 { step / 2 } else { 0 };
-        for row in 0..height {
-            for column in 0..width {
-                let (y, x) = (row * step, column * step);
-                let mut nearest = 0.0_f32;
-                for (dy, dx) in [(0, 0), (inner, inner), (0, inner), (inner, 0)] {
-                    let mm = depth.mm(y + dy, x + dx);
-                    if mm > 0.0 && (nearest == 0.0 || mm < nearest) {
-                        nearest = mm;
-                    }
-                    if inner == 0 {
-                        break;
-                    }
-                }
-                map.push(nearest);
+        // Units of the camera until the nearest is known: one multiplication a cell.
+        let depth_map = match depth.samples() {
+            DepthSamples::U16(samples) => {
+                nearest_of_blocks(depth.width(), (width, height, step), |at| {
+                    f32::from(samples[at])
+                })
             }
-        }
+            DepthSamples::F32(samples) => {
+                nearest_of_blocks(depth.width(), (width, height, step), |at| samples[at])
+            }
+        };
+        let unit = depth.mm_per_unit();
         Self {
             width,
             height,
             step,
-            depth: map,
+            depth: depth_map
+                .into_iter()
+                .map(|units| {
+                    if units < f32::INFINITY {
+                        units * unit
+                    } else {
+                        0.0
+                    }
+                })
+                .map(|mm| if mm < f32::INFINITY { mm } else { 0.0 })
+                .collect(),
         }
     }
+}
+
+/// Least positive sample of four in each block of `step` x `step`; infinity where there is none. NaN fails
+/// the comparison, so it counts as missing.
+fn nearest_of_blocks(
+    stride: usize,
+    (width, height, step): (usize, usize, usize),
+    sample: impl Fn(usize) -> f32,
+) -> Vec<f32> {
+    let inner = step / 2;
+    let mut map = Vec::with_capacity(width * height);
+    for row in 0..height {
+        for column in 0..width {
+            let first = row * step * stride + column * step;
+            let below = first + inner * stride;
+            let nearest = [first, first + inner, below, below + inner]
+                .into_iter()
+                .map(&sample)
+                .filter(|&units| units > 0.0)
+                .fold(f32::INFINITY, f32::min);
+            map.push(nearest);
+        }
+    }
+    map
 }
 
 /// A stretch of one row with continuous depth.
