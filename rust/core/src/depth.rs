@@ -133,16 +133,4 @@ impl Patch {
             }
         }
     }
-
-    /// Depth of a cell; 0 outside the patch.
-    #[inline]
-    #[must_use]
-    pub fn at(&self, row: isize, column: isize) -> f32 {
-        if row >= 0 && column >= 0 && (row as usize) < self.height && (column as usize) < self.width
-        {
-            self.depth[row as usize * self.width + column as usize]
-        } else {
-            0.0
-        }
-    }
 }

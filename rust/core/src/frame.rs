@@ -151,23 +151,6 @@ impl<'a> DepthView<'a> {
     pub fn mm_per_unit(&self) -> f32 {
         self.mm_per_unit
     }
-
-    /// Depth of a pixel in millimetres; 0 where it is missing.
-    #[inline]
-    #[must_use]
-    pub fn mm(&self, row: usize, column: usize) -> f32 {
-        let at = row * self.width + column;
-        let mm = match self.samples {
-            DepthSamples::U16(samples) => f32::from(samples[at]) * self.mm_per_unit,
-            DepthSamples::F32(samples) => samples[at] * self.mm_per_unit,
-        };
-        // NaN fails the comparison, so it counts as missing too.
-        if mm > 0.0 && mm < f32::INFINITY {
-            mm
-        } else {
-            0.0
-        }
-    }
 }
 
 /// The picture registered to a depth map.
