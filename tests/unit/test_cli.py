@@ -31,6 +31,9 @@ FIGURES = {
     "n_genuine",
     "n_impostor",
     "failure_to_acquire",
+    "intervals",
+    "n_person_pairs",
+    "support",
 }
 
 
@@ -132,6 +135,24 @@ def test_evaluate_writes_every_figure(data: Path, tmp_path: Path) -> None:
     assert (protocols["frontal"]["n_genuine"], protocols["frontal"]["n_impostor"]) == (9, 27)
     assert protocols["unlock"]["n_genuine"] == 6
     assert protocols["frontal"]["tar_at_far"]["1e-2"] is None
+    for figures in protocols.values():
+        assert set(figures["intervals"]) <= FIGURES
+        assert set(figures["support"].values()) == {"none", "comparisons_only"} - (
+            {"comparisons_only"} if figures["n_impostor"] < 30 else set()
+        )
+        low, high = figures["intervals"]["impostor_mean"]
+        assert 0 < low <= figures["impostor_mean"] <= high < 2
+    assert protocols["frontal"]["n_person_pairs"] == 3
+    assert {len(line) <= 100 for line in result.output.splitlines()} == {True}
+    assert "bootstrap over people" in result.output
+    assert "nothing can be claimed" in result.output
+
+
+def test_evaluate_says_what_no_false_accept_shows(data: Path) -> None:
+    result = faceid("evaluate", data, "--threshold", "0.001")
+    assert result.exit_code == 0, result.output
+    assert "< 100%" in result.output  # three pairs of people show nothing
+    assert "no false accept was seen" in " ".join(result.output.split())
 
 
 @pytest.mark.usefixtures("indifferent")

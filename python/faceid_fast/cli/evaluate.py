@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +14,8 @@ from rich.table import Table
 
 from faceid_fast.cli.output import JsonOption, console, write_json
 from faceid_fast.embed import Embedder
+from faceid_fast.evaluate.claims import INDEPENDENT_TRIALS, Support, support
+from faceid_fast.evaluate.intervals import LEVEL, RESAMPLES, SEED, Interval
 from faceid_fast.evaluate.protocols import Report, acquire
 from faceid_fast.evaluate.protocols import evaluate as score_protocols
 from faceid_fast.evaluate.scores import REPORTED_FARS
@@ -54,11 +56,17 @@ def evaluate(
         )
     report = score_protocols(acquired, limit)
     out.print(_table(report))
+    for note in _notes(report):
+        out.print(note)
     for outcome, count in report.failures.items():
         out.print(f"not acquired, {outcome}: {count} of {report.captures}")
     write_json(
         {
-            "protocols": {name: asdict(scores) for name, scores in report.protocols.items()},
+            "protocols": {
+                name: {**asdict(scores), **_how_sure(report, name)}
+                for name, scores in report.protocols.items()
+            },
+            "intervals": {"over": "people", "level": LEVEL, "resamples": RESAMPLES, "seed": SEED},
             "threshold": report.threshold,
             "model": {
                 "id": embedder.contract.model_id,
@@ -72,35 +80,109 @@ def evaluate(
     )
 
 
+def _how_sure(report: Report, protocol: str) -> dict[str, object]:
+    """Intervals of a protocol's figures, and what its comparisons can support."""
+    found = asdict(report.intervals[protocol])
+    pairs = found.pop("person_pairs")
+    return {
+        "intervals": found,
+        "n_person_pairs": pairs,
+        "support": {key: _support(report, protocol, inverse) for key, inverse in REPORTED_FARS.items()},
+    }
+
+
+def _support(report: Report, protocol: str, inverse_far: int) -> Support:
+    return support(
+        report.protocols[protocol].n_impostor, report.intervals[protocol].person_pairs, inverse_far
+    )
+
+
+_MARKS: Final = {Support.FULL: "", Support.COMPARISONS_ONLY: " ~", Support.NONE: " ?"}
+
+
 def _table(report: Report) -> Table:
     table = Table(
-        title=f"{report.people} people, {report.captures} captures, threshold {report.threshold:.3f}"
+        title=f"{report.people} people, {report.captures} captures, threshold {report.threshold:.3f}",
+        caption=f"below each figure its {LEVEL:.0%} interval: bootstrap over people",
     )
     # A column a protocol: four fit a terminal of 80 characters, eleven figures side by side do not.
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for name in report.protocols:
         table.add_column(name, justify="right")
-    protocols = list(report.protocols.values())
 
-    def row(label: str, values: Iterable[str]) -> None:
-        table.add_row(label, *values)
+    def row(label: str, cell: Callable[[str], str]) -> None:
+        table.add_row(label, *(cell(name) for name in report.protocols))
 
-    row("EER", (_percent(scores.eer) for scores in protocols))
-    for key in REPORTED_FARS:
-        row(f"TAR at FAR {key}", (_percent(scores.tar_at_far[key]) for scores in protocols))
-    row("FAR at the threshold", (_percent(scores.far_at_threshold) for scores in protocols))
-    row("FRR at the threshold", (_percent(scores.frr_at_threshold) for scores in protocols))
-    row("genuine, mean distance", (_number(scores.genuine_mean) for scores in protocols))
-    row("impostor, mean distance", (_number(scores.impostor_mean) for scores in protocols))
-    row("failure to acquire", (_percent(scores.failure_to_acquire) for scores in protocols))
-    row("genuine pairs", (str(scores.n_genuine) for scores in protocols))
-    row("impostor pairs", (str(scores.n_impostor) for scores in protocols))
+    scores, intervals = report.protocols, report.intervals
+    row("EER", lambda name: _percent(scores[name].eer, intervals[name].eer))
+    for key, inverse in REPORTED_FARS.items():
+        row(
+            f"TAR at FAR {key}",
+            lambda name, key=key, inverse=inverse: _percent(  # type: ignore[misc]
+                scores[name].tar_at_far[key],
+                intervals[name].tar_at_far[key],
+                _MARKS[_support(report, name, inverse)],
+            ),
+        )
+    row("FAR at threshold", lambda name: _far(report, name))
+    row(
+        "FRR at threshold",
+        lambda name: _percent(scores[name].frr_at_threshold, intervals[name].frr_at_threshold),
+    )
+    row(
+        "mean genuine",
+        lambda name: _number(scores[name].genuine_mean, intervals[name].genuine_mean),
+    )
+    row(
+        "mean impostor",
+        lambda name: _number(scores[name].impostor_mean, intervals[name].impostor_mean),
+    )
+    row("failure to acquire", lambda name: _percent(scores[name].failure_to_acquire, None))
+    row("genuine pairs", lambda name: str(scores[name].n_genuine))
+    row("impostor pairs", lambda name: str(scores[name].n_impostor))
+    row("pairs of people", lambda name: str(intervals[name].person_pairs))
     return table
 
 
-def _number(mean: float | None) -> str:
-    return "-" if mean is None else f"{mean:.3f}"
+def _notes(report: Report) -> list[str]:
+    """Say what the marks in the table mean; only those that stand in it."""
+    marks = {
+        _support(report, name, inverse)
+        for name, scores in report.protocols.items()
+        for key, inverse in REPORTED_FARS.items()
+        if scores.tar_at_far[key] is not None
+    }
+    notes = []
+    if Support.NONE in marks:
+        notes.append(f"?  nothing can be claimed: fewer than {INDEPENDENT_TRIALS} / FAR impostor pairs")
+    if Support.COMPARISONS_ONLY in marks:
+        notes.append(
+            f"~  of these people only: fewer than {INDEPENDENT_TRIALS} / FAR pairs of people, and pairs of "
+            "captures of the same two are not independent"
+        )
+    if any(scores.far_at_threshold == 0.0 for scores in report.protocols.values()):
+        notes.append(
+            f"<  no false accept was seen; n independent trials without one show a rate below "
+            f"{INDEPENDENT_TRIALS} / n, here n is the number of pairs of people"
+        )
+    return notes
 
 
-def _percent(rate: float | None) -> str:
-    return "-" if rate is None else f"{rate:.2%}"
+def _far(report: Report, protocol: str) -> str:
+    """FAR at the threshold; where no false accept was seen, what that shows."""
+    rate, pairs = report.protocols[protocol].far_at_threshold, report.intervals[protocol].person_pairs
+    if rate != 0.0:
+        return _percent(rate, report.intervals[protocol].far_at_threshold)
+    return f"{rate:.2%}\n< {min(1.0, INDEPENDENT_TRIALS / pairs):.0%}"
+
+
+def _number(mean: float | None, interval: Interval | None) -> str:
+    return "-" if mean is None else _with_interval(f"{mean:.3f}", interval, "{:.3f}-{:.3f}", 1.0)
+
+
+def _percent(rate: float | None, interval: Interval | None, mark: str = "") -> str:
+    return "-" if rate is None else _with_interval(f"{rate:.2%}{mark}", interval, "{:.1f}-{:.1f}", 100.0)
+
+
+def _with_interval(figure: str, interval: Interval | None, form: str, scale: float) -> str:
+    return figure if interval is None else f"{figure}\n{form.format(*(scale * end for end in interval))}"

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from faceid_fast import liveness
 from faceid_fast.embed import Embedder
+from faceid_fast.evaluate.intervals import Comparisons, Intervals, bootstrap, draw_people
 from faceid_fast.evaluate.scores import Scores, score
 from faceid_fast.face import FaceAligner, NoFace
 from faceid_fast.frame import Frame
@@ -62,9 +63,10 @@ class Acquired:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Scores by protocol, and how acquisition went."""
+    """Scores and their intervals by protocol, and how acquisition went."""
 
     protocols: dict[str, Scores]
+    intervals: dict[str, Intervals]
     threshold: float
     people: int
     captures: int
@@ -107,56 +109,68 @@ def acquire(
 def evaluate(acquired: Acquired, threshold: float) -> Report:
     """Score all protocols; one whose captures are missing has no comparisons and figures of None."""
     distances = _distances(acquired.vectors)
-    people = np.array([shot.person for shot in acquired.shots])
+    names, who = np.unique([shot.person for shot in acquired.shots], return_inverse=True)
     poses = np.array([shot.pose for shot in acquired.shots])
-    failed = np.zeros(len(people), dtype=bool)
+    failed = np.zeros(len(who), dtype=bool)
     failed[list(acquired.failures)] = True
-
-    def pairs(chosen: NDArray[np.bool_]) -> Scores:
-        rows = np.flatnonzero(chosen)
-        first, second = (rows[side] for side in np.triu_indices(len(rows), 1))
-        same = people[first] == people[second]
-        values = distances[first, second]
-        return score(
-            values[same], values[~same], threshold=threshold, failure_to_acquire=_share(failed[rows])
-        )
-
+    everybody = np.ones(len(who), dtype=bool)
+    chosen = {"frontal": poses == 4, "yaw0": poses % 3 == 1, "all": everybody, "unlock": everybody}
+    compared = {
+        name: _unlock(acquired, distances, who)
+        if name == "unlock"
+        else _pairs(np.flatnonzero(rows), distances, who)
+        for name, rows in chosen.items()
+    }
+    draws = draw_people(len(names))
     return Report(
         protocols={
-            "frontal": pairs(poses == 4),
-            "yaw0": pairs(poses % 3 == 1),
-            "all": pairs(np.ones(len(people), dtype=bool)),
-            "unlock": _unlock(acquired, distances, people, failed, threshold),
+            name: score(
+                found.genuine,
+                found.impostor,
+                threshold=threshold,
+                failure_to_acquire=_share(failed[chosen[name]]),
+            )
+            for name, found in compared.items()
         },
+        intervals={name: bootstrap(found, draws, threshold) for name, found in compared.items()},
         threshold=threshold,
-        people=len(set(people.tolist())),
-        captures=len(people),
+        people=len(names),
+        captures=len(who),
         failures=_counted(acquired.failures),
     )
 
 
-def _unlock(
-    acquired: Acquired,
-    distances: NDArray[np.float64],
-    people: NDArray[np.str_],
-    failed: NDArray[np.bool_],
-    threshold: float,
-) -> Scores:
+def _pairs(rows: NDArray[np.intp], distances: NDArray[np.float64], who: NDArray[np.intp]) -> Comparisons:
+    """Every pair of the chosen captures."""
+    first, second = (rows[side] for side in np.triu_indices(len(rows), 1))
+    same = who[first] == who[second]
+    values = distances[first, second]
+    return Comparisons(
+        genuine=values[same],
+        person=who[first[same]],
+        impostor=values[~same],
+        first=who[first[~same]],
+        second=who[second[~same]],
+        people=int(who.max()) + 1,
+    )
+
+
+def _unlock(acquired: Acquired, distances: NDArray[np.float64], who: NDArray[np.intp]) -> Comparisons:
     """Nearest of a person's references against every capture that is nobody's reference."""
     enrolled = np.array([shot.expression == ENROLLED_EXPRESSION for shot in acquired.shots])
-    genuine: list[NDArray[np.float64]] = []
-    impostor: list[NDArray[np.float64]] = []
-    for person in sorted(set(people[enrolled].tolist())):
-        references = np.flatnonzero(enrolled & (people == person))
-        nearest = distances[references].min(axis=0)
-        genuine.append(nearest[~enrolled & (people == person)])
-        impostor.append(nearest[~enrolled & (people != person)])
-    nothing = np.empty(0)
-    return score(
-        np.concatenate([nothing, *genuine]),
-        np.concatenate([nothing, *impostor]),
-        threshold=threshold,
-        failure_to_acquire=_share(failed),
+    probes = np.flatnonzero(~enrolled)
+    owners = np.unique(who[enrolled])
+    nearest = np.array([distances[enrolled & (who == owner)][:, probes].min(axis=0) for owner in owners])
+    nearest = nearest.reshape(len(owners), len(probes))
+    owner, probe = np.meshgrid(owners, who[probes], indexing="ij")
+    same = owner == probe
+    return Comparisons(
+        genuine=nearest[same],
+        person=owner[same],
+        impostor=nearest[~same],
+        first=owner[~same],
+        second=probe[~same],
+        people=int(who.max()) + 1,
     )
 
 
