@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from training.augment import Augmentation, InputChoice
 
 Ints = NDArray[np.int32]
 Floats16 = NDArray[np.float16]
@@ -19,7 +24,7 @@ class TensorSet:
 
     Attributes
     ----------
-    tensors : (N, 2, 72, 64) float16, depth and intensity as `faceid_fast.face` makes them.
+    tensors : (N, C, 72, 64) float16, depth and then intensity, as `faceid_fast.face` makes them.
     identities : (N,) int32.
     clusters : (N,) int32; identities of one cluster look alike; -1 for none.
     modalities : (N,) int32; 0 where the intensity is infrared, 1 where it comes from colour.
@@ -45,11 +50,24 @@ class TensorSet:
             self.aligner,
         )
 
+    def first_identities(self, count: int) -> TensorSet:
+        """Only the ``count`` identities with the smallest numbers; itself if it has no more."""
+        names = np.unique(self.identities)
+        return self if count >= len(names) else self.subset(np.isin(self.identities, names[:count]))
+
+    def seen_through(self, inputs: InputChoice) -> TensorSet:
+        """Empty what ``inputs`` leaves out; itself if it leaves nothing out."""
+        if inputs.complete:
+            return self
+        tensors = self.tensors.copy()
+        inputs.empty_rest(tensors)
+        return TensorSet(tensors, self.identities, self.clusters, self.modalities, self.aligner)
+
 
 def load_shards(folder: Path) -> TensorSet:
     """Read every ``*.npz`` shard below a folder, in the order of their names.
 
-    A shard holds ``tensor`` (n, 2, 72, 64) float16, ``identity`` (n,) int32, and may hold
+    A shard holds ``tensor`` (n, C, 72, 64) float16, ``identity`` (n,) int32, and may hold
     ``cluster`` (n,) int32, ``modality`` (n,) integer and ``aligner`` (a string); other arrays are left
     alone.
 
@@ -134,21 +152,43 @@ class BatchConfig:
         identities are told apart easily, and their pairs soon teach nothing.
     mirrored_share : share of the images that are mirrored and keep their identity: 98 % of the
         variance of the identity modes is symmetric, so this is the same head turned the other way.
+    augmentation : what else is done to the images; nothing by default.
     """
 
     identities: int = 48
     images: int = 4
     clustered_share: float = 0.5
     mirrored_share: float = 0.0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+_AUGMENTATION_STREAM = 1
+"""Of the seeds: an augmentation leaves the choice of images as it was."""
 
 
 class BatchSampler:
-    """Draw batches; batch number n depends on (seed, n) alone, so a resumed run sees the same."""
+    """Draw batches; batch number n depends on (seed, n) alone, so a resumed run sees the same.
 
-    def __init__(self, tensors: TensorSet, config: BatchConfig, seed: int) -> None:
+    Parameters
+    ----------
+    tensors : of 2 or more identities with 2 or more images each; others are left out.
+    config : what a batch is made of; a set of fewer identities gives smaller batches.
+    seed : of all that is drawn.
+    inputs : what the network may see; the rest is emptied, after the augmentations.
+
+    Raises
+    ------
+    ValueError
+        Fewer than 2 identities have 2 images.
+    """
+
+    def __init__(
+        self, tensors: TensorSet, config: BatchConfig, seed: int, inputs: InputChoice | None = None
+    ) -> None:
         self._set = tensors
         self._config = config
         self._seed = seed
+        self._inputs = inputs or InputChoice()
         order = np.argsort(tensors.identities, kind="stable")
         names, starts = np.unique(tensors.identities[order], return_index=True)
         rows = np.split(order, starts[1:])
@@ -170,13 +210,21 @@ class BatchSampler:
         """Number of identities that can be drawn."""
         return len(self._rows)
 
+    @property
+    def batch_size(self) -> int:
+        """Images of a batch."""
+        return min(self._config.identities, len(self._rows)) * self._config.images
+
     def draw(self, number: int) -> tuple[Floats32, Ints]:
-        """Batch ``number``: (P*K, 2, 72, 64) float32 tensors and their (P*K,) identities."""
+        """Batch ``number``: (P*K, C, 72, 64) float32 tensors and their (P*K,) identities."""
         rng = np.random.default_rng([self._seed, number])
         chosen = np.concatenate([self._images_of(who, rng) for who in self._identities(rng)])
         tensors = self._set.tensors[chosen].astype(np.float32)
         mirrored = rng.random(len(chosen)) < self._config.mirrored_share
         tensors[mirrored] = tensors[mirrored, :, :, ::-1]
+        stream = np.random.default_rng([self._seed, number, _AUGMENTATION_STREAM])
+        self._config.augmentation.apply(tensors, stream)
+        self._inputs.empty_rest(tensors)
         return tensors, self._set.identities[chosen]
 
     def _identities(self, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -197,3 +245,23 @@ class BatchSampler:
     def _images_of(self, who: int, rng: np.random.Generator) -> NDArray[np.int64]:
         rows = self._rows[who]
         return rng.choice(rows, self._config.images, replace=len(rows) < self._config.images)
+
+
+def drawn_ahead(
+    draw: Callable[[int], tuple[Floats32, Ints]], numbers: Iterable[int], ahead: int = 3
+) -> Iterator[tuple[Floats32, Ints]]:
+    """Draw batches in a thread of their own, up to ``ahead`` of the one that is asked for, in order.
+
+    numpy works while TensorFlow does. What ``draw`` raises is raised where its batch is asked for.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="batches") as thread:
+        waiting: deque[Future[tuple[Floats32, Ints]]] = deque()
+        try:
+            for number in numbers:
+                waiting.append(thread.submit(draw, number))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:  # left early: what is not begun is not wanted any more
+            thread.shutdown(cancel_futures=True)
