@@ -5,7 +5,8 @@ The aligner in Rust fits this model to a depth map. It holds no array of the sou
 measured at points spread evenly over the face. The depth template of the tensors is measured the
 same way, as the mean over sampled heads drawn from the front.
 
-Run ``python -m training.head_model`` to write ``python/faceid_fast/models/head.npz``.
+Run ``python -m training.head_model`` to write ``python/faceid_fast/models/head.npz``; without a correction
+of the pose, which ``training.pose_correction`` learns from renders afterwards.
 """
 
 from __future__ import annotations
@@ -152,15 +153,24 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("python/faceid_fast/models/head.npz"))
     arguments = parser.parse_args()
     model = estimate(ParametricHead.load(arguments.head))
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(
+    write_model(
         arguments.out,
-        mean=model.mean.astype(np.float32),
-        normals=model.normals.astype(np.float32),
-        components=model.components.astype(np.float16),
-        template=model.template.astype(np.float32),
+        {
+            "mean": model.mean.astype(np.float32),
+            "normals": model.normals.astype(np.float32),
+            "components": model.components.astype(np.float16),
+            "template": model.template.astype(np.float32),
+            "correction": np.zeros((0, 6, 2, GRID_HEIGHT, GRID_WIDTH), np.float16),
+            "correction_offset": np.zeros((0, 6), np.float32),
+        },
     )
-    record_model(arguments.out)
+
+
+def write_model(path: Path, arrays: dict[str, NDArray[np.floating]]) -> None:
+    """Write the arrays of a head model and record the file's hash."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+    record_model(path)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""The network: a small SqueezeNet over the two aligned maps, to a 128-d unit vector.
+"""The network: a small SqueezeNet over the aligned maps, to a 128-d unit vector.
 
 Fire modules (squeeze to a few 1x1 channels, expand by 1x1 and 3x3 side by side) with bypasses
 [Iandola et al. 2016, "SqueezeNet", arXiv:1602.07360], and two departures from it. The head is a
 *flatten*, not global pooling: the tensors are aligned on a metric grid, so where a feature sits is
 part of what it says. The embedding ends in a BatchNorm without scale or offset, which keeps any
 one dimension from dominating the unit vector.
+
+A challenger with plain residual blocks in the place of fire modules sits behind the same interface
+(`NETWORKS`).
 
 The Siamese network of a pair loss is this network applied to both sides: the weights are shared,
 so a batch is embedded once and the losses compare its rows (`training.losses`).
@@ -13,9 +16,12 @@ so a batch is embedded once and the losses compare its rows (`training.losses`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import keras
 from keras import layers
+
+from faceid_fast.face import TENSOR_SHAPE
 
 INPUT_NAME = "tensor"
 OUTPUT_NAME = "embedding"
@@ -27,10 +33,12 @@ class NetworkConfig:
 
     Attributes
     ----------
-    input_shape : (channels, height, width) of the aligned tensor; depth, then intensity.
+    input_shape : (channels, height, width) of the aligned tensor; depth, then red, green, blue.
     embedding_size : length of the unit vector.
     stem_filters : channels of the first convolution (5x5, stride 2).
+    block : "fire", or "residual" for two 3x3 convolutions and a bypass.
     fires : (squeeze, expand) channels of each fire module, in groups; a pool stands before each group.
+        A residual block of the same place has ``expand`` channels.
     reduce_filters : channels of the 1x1 convolution before the flatten: the flatten head pays for
         every channel at every position.
     conv_batch_norm : BatchNorm after the stem and after each expand.
@@ -39,8 +47,9 @@ class NetworkConfig:
         steps and the distances of the exported network collapse.
     """
 
-    input_shape: tuple[int, int, int] = (2, 72, 64)
+    input_shape: tuple[int, int, int] = TENSOR_SHAPE
     embedding_size: int = 128
+    block: Literal["fire", "residual"] = "fire"
     stem_filters: int = 24
     fires: tuple[tuple[tuple[int, int], ...], ...] = (
         ((16, 32), (16, 32)),
@@ -50,6 +59,20 @@ class NetworkConfig:
     conv_batch_norm: bool = True
     dropout: float = 0.2
     batch_norm_momentum: float = 0.9
+
+
+NETWORKS = {
+    "small": NetworkConfig(),
+    "medium": NetworkConfig(
+        stem_filters=32,
+        fires=(((24, 48), (24, 48)), ((32, 96), (32, 96), (48, 96))),
+        reduce_filters=32,
+    ),
+    "residual": NetworkConfig(
+        block="residual", fires=(((0, 32), (0, 32)), ((0, 64), (0, 64))), reduce_filters=24
+    ),
+}
+"""By the name that ``training.train --network`` takes."""
 
 
 @keras.saving.register_keras_serializable(package="faceid_fast")
@@ -64,7 +87,7 @@ class UnitLength(layers.Layer):  # type: ignore[misc]
 
 
 def build_network(config: NetworkConfig | None = None) -> keras.Model:
-    """Build the network: (N, 2, 72, 64) float32, channel first, to (N, 128) float32 unit vectors.
+    """Build the network: (N, 4, 72, 64) float32, channel first, to (N, 128) float32 unit vectors.
 
     The channel order is turned inside, because TensorFlow's CPU kernels want channels last while
     the contract of the ONNX file is channels first.
@@ -76,7 +99,10 @@ def build_network(config: NetworkConfig | None = None) -> keras.Model:
     for group, fires in enumerate(config.fires, start=1):
         x = layers.MaxPooling2D(3, 2, padding="same", name=f"pool{group}")(x)
         for index, (squeeze, expand) in enumerate(fires, start=1):
-            x = _fire(config, x, squeeze, expand, name=f"fire{group}_{index}")
+            if config.block == "fire":
+                x = _fire(config, x, squeeze, expand, name=f"fire{group}_{index}")
+            else:
+                x = _residual(config, x, expand, name=f"residual{group}_{index}")
     x = layers.Conv2D(config.reduce_filters, 1, activation="relu", name="reduce")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dropout(config.dropout, name="dropout")(x)
@@ -99,6 +125,17 @@ def _fire(
     if inputs.shape[-1] == 2 * expand:
         x = layers.Add(name=f"{name}_bypass")([inputs, x])
     return x
+
+
+def _residual(config: NetworkConfig, inputs: keras.KerasTensor, filters: int, name: str) -> keras.KerasTensor:
+    """Convolve twice and add the input, widened by a 1x1 convolution where need be."""
+    x = _conv(config, inputs, filters, 3, name=f"{name}_first")
+    x = layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"{name}_second")(x)
+    x = layers.BatchNormalization(momentum=config.batch_norm_momentum, name=f"{name}_second_norm")(x)
+    if inputs.shape[-1] != filters:
+        inputs = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_widen")(inputs)
+    x = layers.Add(name=f"{name}_bypass")([inputs, x])
+    return layers.ReLU(name=f"{name}_relu")(x)
 
 
 def _conv(

@@ -19,6 +19,8 @@ class Aligner:
         normals: NDArray[np.float32],
         components: NDArray[np.float32],
         template: NDArray[np.float32],
+        correction: NDArray[np.float32],
+        correction_offset: NDArray[np.float32],
     ) -> Aligner: ...
     def align(
         self,

@@ -15,7 +15,7 @@ from .face import GRID_STEP_MM, HEAD_MODEL, PREPROCESSING_ID, TENSOR_SHAPE, bund
 CONTRACT_KEY: Final = "faceid_fast.contract"
 """Where a model's ONNX `metadata_props` hold its contract, as JSON."""
 SCHEMA_VERSION: Final = 1
-CHANNELS: Final = ("depth", "intensity")
+CHANNELS: Final = ("depth", "red", "green", "blue")
 METRIC: Final = "euclidean"
 MAX_EMBEDDING_SIZE: Final = 2048
 """What a gallery can hold."""

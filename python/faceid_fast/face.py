@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from ._core import AlignedFace
     from .frame import Frame
 
-TENSOR_SHAPE: Final = (2, 72, 64)
-"""(channels, height, width) of the network's input: depth, then intensity, on a grid of 2 mm."""
+TENSOR_SHAPE: Final = (4, 72, 64)
+"""(channels, height, width) of the network's input: depth, red, green, blue, on a grid of 2 mm."""
 GRID_STEP_MM: Final = 2.0
-PREPROCESSING_ID: Final = "head-fit-1"
+PREPROCESSING_ID: Final = "head-fit-2"
 """Changes whenever the same frame would give another tensor; models name the one they were trained for."""
 HEAD_MODEL: Final = "head.npz"
 
@@ -67,9 +67,11 @@ class FaceCrop:
 
     Attributes
     ----------
-    tensor : (2, 72, 64) float32
-        Channel 0: depth relative to the mean face in units of 10 mm, clipped at +-2.5. Channel 1:
-        log intensity, normalised over its neighbourhood of 12 mm, clipped at +-3. Missing cells are 0.
+    tensor : (4, 72, 64) float32
+        Channel 0: depth relative to the mean face in units of 10 mm, clipped at +-2.5. Channels 1 to
+        3: log of linear red, green and blue, each less its own mean over a neighbourhood of 12 mm, all
+        over the deviation of their mean there, clipped at +-3; infrared stands in for all three.
+        Missing cells are 0.
     valid : (72, 64) bool
         Cells that have depth.
     pose : HeadPose
@@ -135,8 +137,8 @@ class FaceAligner:
     Parameters
     ----------
     head_model : bytes
-        Content of a head model file (`.npz` with mean, normals, components, template), as written by
-        ``python -m training.head_model``.
+        Content of a head model file (`.npz`), as written by ``python -m training.head_model`` and
+        completed by ``python -m training.pose_correction``.
 
     Raises
     ------
@@ -243,30 +245,45 @@ def _bundled(name: str) -> Traversable:
     return resources.files("faceid_fast") / "models" / name
 
 
+_HEAD_ARRAYS: Final = {
+    "mean": "(N, 3)",
+    "normals": "(N, 3)",
+    "components": "(K, N, 3)",
+    "template": f"{TENSOR_SHAPE[1:]}",
+    "correction": f"(S, 6, 2, {TENSOR_SHAPE[1]}, {TENSOR_SHAPE[2]})",
+    "correction_offset": "(S, 6)",
+}
+
+
 def _head_arrays(content: bytes) -> list[Floats]:
-    """Read mean (N, 3), normals (N, 3), components (K, N, 3) and template (72, 64) as float32."""
+    """Read the arrays of a head model as float32."""
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = {name: np.asarray(file[name]) for name in ("mean", "normals", "components", "template")}
+            arrays = {name: np.asarray(file[name]) for name in _HEAD_ARRAYS}
     except Exception as error:  # whatever zip, zlib and numpy's header parser raise for damaged files
         message = (
-            f"head_model: expected an .npz with mean, normals, components and template, got: "
+            f"head_model: expected an .npz with {', '.join(_HEAD_ARRAYS)}, got: "
             f"{error or type(error).__name__}"
         )
         raise ModelError(message) from error
     points = arrays["mean"].shape[:1]
     modes = arrays["components"].shape[:1]
+    stages = arrays["correction_offset"].shape[:1]
     shapes = {
         "mean": (*points, 3),
         "normals": (*points, 3),
         "components": (*modes, *points, 3),
         "template": TENSOR_SHAPE[1:],
+        "correction": (*stages, 6, 2, *TENSOR_SHAPE[1:]),
+        "correction_offset": (*stages, 6),
     }
     for name, array in arrays.items():
-        if array.dtype.kind != "f" or array.shape != shapes[name] or not array.size:
+        # A model without corrections has no stages; everything else must hold something.
+        empty = not array.size and not name.startswith("correction")
+        if array.dtype.kind != "f" or array.shape != shapes[name] or empty:
             message = (
-                f"head_model: expected mean (N, 3), normals (N, 3), components (K, N, 3) and template "
-                f"{TENSOR_SHAPE[1:]} of floats, got {name} {array.shape} of {array.dtype}"
+                f"head_model: expected {name} {_HEAD_ARRAYS[name]} of floats, "
+                f"got {array.shape} of {array.dtype}"
             )
             raise ModelError(message)
     return [_float32(array) for array in arrays.values()]

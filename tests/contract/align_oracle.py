@@ -24,18 +24,18 @@ FOREHEAD_MM, FRINGE_MM = -18.0, 5.0
 @dataclass(frozen=True)
 class Patch:
     depth: Floats
-    reflectance: Floats
+    colors: Floats
     fx: float
     fy: float
     cx: float
     cy: float
 
 
-def linear_intensity(picture: NDArray[np.generic]) -> Floats:
-    """Infrared as it is; colour decoded from sRGB (exponent 2.2) to luminance, 0..255."""
+def linear_colors(picture: NDArray[np.generic]) -> Floats:
+    """Linear red, green and blue (H, W, 3): infrared three times; colour decoded by the exponent 2.2."""
     if picture.ndim == 2:
-        return picture.astype(float)
-    return 255.0 * (picture / 255.0) ** 2.2 @ np.array([0.2126, 0.7152, 0.0722])
+        return np.repeat(picture.astype(float)[..., None], 3, axis=2)
+    return np.asarray(255.0 * (picture / 255.0) ** 2.2)
 
 
 def cut_patch(
@@ -56,17 +56,18 @@ def cut_patch(
     def blocks(image: Floats) -> Floats:
         return image[window].reshape(rows, block, columns, block).swapaxes(1, 2).reshape(rows, columns, -1)
 
-    z, light = blocks(depth_mm), blocks(linear_intensity(picture))
+    colors = linear_colors(picture)
+    z, lights = blocks(depth_mm), [blocks(colors[..., k]) for k in range(3)]
     inside = (z >= near) & (z <= far)
     count = inside.sum(axis=2)
     kept = (count > 0) & (2 * count >= block * block)
     safe = np.maximum(count, 1)
     depth = np.where(kept, np.where(inside, z, 0).sum(axis=2) / safe, 0.0)
     falloff = (depth / 1000.0) ** 2 if picture.ndim == 2 else 1.0
-    reflectance = np.where(kept, np.where(inside, light, 0).sum(axis=2) / safe * falloff, 0.0)
+    means = [np.where(kept, np.where(inside, light, 0).sum(axis=2) / safe * falloff, 0.0) for light in lights]
     return Patch(
         depth,
-        reflectance,
+        np.stack(means, axis=2),
         fx / block,
         fy / block,
         (cx - left + 0.5) / block - 0.5,
@@ -92,7 +93,7 @@ def inside(a: float, b: float, c: float, size: int) -> range:
 
 
 def draw(patch: Patch, rotation: Floats, translation: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Orthographic z-buffer of the triangulated patch in the face frame: z, log light, valid."""
+    """Orthographic z-buffer of the triangulated patch in the face frame: z, log colours (H, W, 3), valid."""
     solid = solid_cells(patch.depth)
     v, u = np.mgrid[: patch.depth.shape[0], : patch.depth.shape[1]]
     z = patch.depth
@@ -100,9 +101,9 @@ def draw(patch: Patch, rotation: Floats, translation: Floats) -> tuple[Floats, F
     face = (points - translation) @ rotation
     x = (face[..., 0] - LEFT) / STEP - 0.5
     y = (face[..., 1] - TOP) / STEP - 0.5
-    light = np.log(np.maximum(patch.reflectance, 1e-3))
+    light = np.log(np.maximum(patch.colors, 1e-3))
     depth_map = np.full((HEIGHT, WIDTH), np.inf)
-    light_map = np.zeros((HEIGHT, WIDTH))
+    light_map = np.zeros((HEIGHT, WIDTH, 3))
     rows, columns = patch.depth.shape
     for r in range(1, rows):
         for c in range(1, columns):
@@ -140,19 +141,19 @@ def close_pinholes(
 ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """Fill inner cells that have at least five of eight neighbours with their mean."""
     depth, light, filled = depth.copy(), light.copy(), valid.copy()
-    before = np.where(valid, depth, 0.0), np.where(valid, light, 0.0)
+    before = np.where(valid, depth, 0.0), np.where(valid[..., None], light, 0.0)
     for r in range(1, HEIGHT - 1):
         for c in range(1, WIDTH - 1):
             around = valid[r - 1 : r + 2, c - 1 : c + 2]
             if not valid[r, c] and around.sum() >= 5:
                 depth[r, c] = before[0][r - 1 : r + 2, c - 1 : c + 2].sum() / around.sum()
-                light[r, c] = before[1][r - 1 : r + 2, c - 1 : c + 2].sum() / around.sum()
+                light[r, c] = before[1][r - 1 : r + 2, c - 1 : c + 2].sum(axis=(0, 1)) / around.sum()
                 filled[r, c] = True
     return depth, light, filled
 
 
 def tensor_of(depth: Floats, light: Floats, valid: NDArray[np.bool_], template: Floats) -> Floats:
-    """Depth against the template; light against its neighbourhood of 12 mm."""
+    """Depth against the template; colours against their neighbourhood of 12 mm and its gray contrast."""
     relative = np.where(valid, np.clip((np.where(valid, depth, 0) - template) / 10.0, -2.5, 2.5), 0.0)
     kernel = np.exp(-0.5 * (np.arange(-15, 16) / 6.0) ** 2)
     kernel /= kernel.sum()
@@ -163,11 +164,18 @@ def tensor_of(depth: Floats, light: Floats, valid: NDArray[np.bool_], template: 
 
     mask = valid.astype(float)
     weight = np.where(valid, blur(mask), 1.0)
-    centred = np.where(valid, light - light[valid].mean(), 0.0)
-    mean = blur(centred) / weight
-    deviation = np.sqrt(np.maximum(blur(centred**2) / weight - mean**2, 0.0))
-    contrast = np.where(valid, np.clip((centred - mean) / (deviation + 0.08), -3, 3), 0.0)
-    return np.stack([relative, contrast])
+
+    def centred(channel: Floats) -> Floats:
+        return np.where(valid, channel - channel[valid].mean(), 0.0)
+
+    gray = centred(light.mean(axis=2))
+    deviation = np.sqrt(np.maximum(blur(gray**2) / weight - (blur(gray) / weight) ** 2, 0.0))
+    channels = [relative]
+    for k in range(3):
+        color = centred(light[..., k])
+        contrast = (color - blur(color) / weight) / (deviation + 0.08)
+        channels.append(np.where(valid, np.clip(contrast, -3, 3), 0.0))
+    return np.stack(channels)
 
 
 def plane_distance(depth: Floats, valid: NDArray[np.bool_]) -> float:

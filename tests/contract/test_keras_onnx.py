@@ -32,7 +32,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::Deprec
 @pytest.fixture(scope="module")
 def held() -> TensorSet:
     rng = np.random.default_rng(5)
-    tensors = np.clip(rng.standard_normal((80, 2, 72, 64)), -2.5, 2.5).astype(np.float16)
+    tensors = np.clip(rng.standard_normal((80, 4, 72, 64)), -2.5, 2.5).astype(np.float16)
     who = np.repeat(np.arange(20, dtype=np.int32), 4)
     return TensorSet(tensors, who, who // 4, np.zeros_like(who), aligner_digest())
 
@@ -56,7 +56,7 @@ def test_parity_and_contract(held: TensorSet, tmp_path: Path, *, conv_batch_norm
     assert done.parity <= 1e-5
     contract = exporter.read_contract(done.path)
     assert contract == done.contract
-    assert contract.input_shape == (2, 72, 64)
+    assert contract.input_shape == (4, 72, 64)
     assert (contract.input_name, contract.output_name) == ("tensor", "embedding")
     assert contract.embedding_size == 128
     assert 0.0 < contract.threshold <= 0.6
@@ -102,7 +102,7 @@ def test_rows_are_unit_vectors_whatever_the_batch(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     exporter.write_onnx(_network(), path)
     session = exporter.open_session(path)
-    rows = np.random.default_rng(1).normal(size=(9, 2, 72, 64)).astype(np.float32)
+    rows = np.random.default_rng(1).normal(size=(9, 4, 72, 64)).astype(np.float32)
     together = session.run(["embedding"], {"tensor": rows})[0]
     alone = np.concatenate([session.run(["embedding"], {"tensor": row[None]})[0] for row in rows])
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1.0, atol=1e-5)

@@ -96,7 +96,7 @@ def test_tensors_are_what_they_were(look: tuple[str, str, int, str]) -> None:
     assert not found, CHANGED.format("; ".join(found))
 
 
-@pytest.mark.parametrize("channel", [0, 1])
+@pytest.mark.parametrize("channel", [0, 1, 3])
 def test_small_changes_are_noticed(channel: int) -> None:
     crop = FaceAligner.bundled().align(frame_of(*LOOKS[0]))
     assert isinstance(crop, FaceCrop)

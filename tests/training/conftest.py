@@ -20,7 +20,7 @@ def make_set(identities: int, images: int, *, first: int = 0, noise: float = 0.5
     people = clusters[:identities] + 0.8 * rng.standard_normal((identities, 2, 9, 8))
     blocks = np.repeat(people, images, axis=0)
     blocks = blocks + noise * rng.standard_normal(blocks.shape)
-    tensors = np.kron(blocks, np.ones((8, 8))) + 0.1 * rng.standard_normal((len(blocks), 2, 72, 64))
+    tensors = np.kron(blocks, np.ones((8, 8))) + 0.1 * rng.standard_normal((len(blocks), 4, 72, 64))
     who = np.repeat(np.arange(first, first + identities, dtype=np.int32), images)
     seen_by = np.zeros(len(who), np.int32)
     return TensorSet(np.clip(tensors, -2.5, 2.5).astype(np.float16), who, first + (who - first) // 4, seen_by)

@@ -14,6 +14,7 @@ pytest.importorskip("tensorflow", reason="needs the training environment (Tensor
 
 import keras
 
+from training import run_folder
 from training import train as module
 from training.batch_norm import TOLERATED_DRIFT, check_batch_norm
 from training.batches import BatchConfig, TensorSet
@@ -34,7 +35,7 @@ def _weights(run: Path) -> list[np.ndarray]:
 @pytest.mark.parametrize("loss", ["infonce", "margin"])
 def test_memorises_64_images(tmp_path: Path, loss: str) -> None:
     """The first gate: without structure to learn, 16 identities x 4 images of pure noise."""
-    noise = np.random.default_rng(0).standard_normal((64, 2, 72, 64)).astype(np.float16)
+    noise = np.random.default_rng(0).standard_normal((64, 4, 72, 64)).astype(np.float16)
     who = np.repeat(np.arange(16, dtype=np.int32), 4)
     held = TensorSet(noise, who, np.full(64, -1, np.int32), np.zeros(64, np.int32))
     config = TrainConfig(
@@ -83,7 +84,7 @@ def test_a_run_names_the_commit_that_began_it(
     short = replace(TINY, steps=2)
 
     def commits_after(commit: str) -> tuple[str, list[str] | None]:
-        monkeypatch.setattr(module, "training_commit", lambda: commit)
+        monkeypatch.setattr(run_folder, "training_commit", lambda: commit)
         train(people, strangers, tmp_path, short)
         config = json.loads((tmp_path / "config.json").read_text())
         assert config["steps"] == 2

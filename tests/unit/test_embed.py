@@ -25,18 +25,25 @@ def model(
     shape: tuple[Any, ...] = ("batch", *TENSOR_SHAPE),
     output: str = "embedding",
 ) -> bytes:
-    """Build a model of two nodes: the mean over rows, (N, 2, 72, 64) -> (N, 128), times a factor."""
+    """Build a model of a few nodes: (N, 4, 72, 64) -> (N, 128), the first channels' mean rows, scaled."""
     scale = helper.make_tensor("scale", TensorProto.FLOAT, [1], [factor])
     graph = helper.make_graph(
         [
             helper.make_node("ReduceMean", ["tensor"], ["mean"], axes=[2], keepdims=0),
-            helper.make_node("Flatten", ["mean"], ["flat"], axis=1),
+            helper.make_node("Slice", ["mean", "start", "end", "axis"], ["two"]),
+            helper.make_node("Flatten", ["two"], ["flat"], axis=1),
             helper.make_node("Mul", ["flat", "scale"], [output]),
         ],
         "stand-in",
         [helper.make_tensor_value_info("tensor", TensorProto.FLOAT, shape)],
         [helper.make_tensor_value_info(output, TensorProto.FLOAT, (shape[0], 128))],
-        [scale],
+        [
+            scale,
+            *(
+                helper.make_tensor(name, TensorProto.INT64, [1], [value])
+                for name, value in (("start", 0), ("end", 2), ("axis", 1))
+            ),
+        ],
     )
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
     if metadata is not None:
@@ -62,7 +69,7 @@ def test_embeddings_are_unit_vectors(tmp_path: Path) -> None:
     assert embedder.sha256 == hashlib.sha256((tmp_path / "model.onnx").read_bytes()).hexdigest()
     batch = tensors(70)  # more than one run of the session
     vectors = embedder.embed(batch)
-    wanted = batch.astype(np.float64).mean(axis=2).reshape(70, 128)
+    wanted = batch[:, :2].astype(np.float64).mean(axis=2).reshape(70, 128)
     wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(vectors, wanted, atol=1e-6)
@@ -80,8 +87,8 @@ def test_embeddings_without_direction_are_refused(tmp_path: Path, factor: float)
 @pytest.mark.parametrize(
     ("given", "part"),
     [
-        (tensors(1)[0], "got float32 (2, 72, 64)"),
-        (tensors(1)[..., 1:], "got float32 (1, 2, 72, 63)"),
+        (tensors(1)[0], "got float32 (4, 72, 64)"),
+        (tensors(1)[..., 1:], "got float32 (1, 4, 72, 63)"),
         (tensors(1).astype(np.float64), "got float64"),
         (tensors(1).tolist(), "got list"),
         (tensors(1) * np.float32(np.nan), "finite"),
@@ -125,8 +132,11 @@ FOREIGN = {**served_preprocessing(), "head_model_sha256": "ab" * 32}
             "contract.preprocessing.mean: expected None",
         ),
         ({"preprocessing": {}}, "contract.preprocessing."),
-        ({"input_shape": (3, 112, 112)}, "contract.input_shape: expected (2, 72, 64), got (3, 112, 112)"),
-        ({"channels": ("intensity", "depth")}, "contract.channels: expected ('depth', 'intensity')"),
+        ({"input_shape": (3, 112, 112)}, "contract.input_shape: expected (4, 72, 64), got (3, 112, 112)"),
+        (
+            {"channels": ("intensity", "depth")},
+            "contract.channels: expected ('depth', 'red', 'green', 'blue')",
+        ),
         ({"metric": "cosine"}, "contract.metric: expected 'euclidean', got 'cosine'"),
         ({"embedding_size": 512}, "graph output 'embedding': expected"),
         ({"embedding_size": 126}, "contract.embedding_size: expected a positive multiple of 4"),
@@ -179,7 +189,7 @@ def test_malformed_contracts(tmp_path: Path, metadata: str | None, part: str) ->
     assert part in str(caught.value)
 
 
-@pytest.mark.parametrize("shape", [(1, *TENSOR_SHAPE), ("batch", 2, 70, 64), ("batch", 2, 72)])
+@pytest.mark.parametrize("shape", [(1, *TENSOR_SHAPE), ("batch", 4, 70, 64), ("batch", 4, 72)])
 def test_graphs_that_differ_from_their_contract(tmp_path: Path, shape: tuple[Any, ...]) -> None:
     with pytest.raises((ModelContractError, ModelError)):
         load(tmp_path, model(contract().to_json(), shape=shape))

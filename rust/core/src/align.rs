@@ -73,7 +73,7 @@ pub enum Refusal {
 /// An aligned face.
 #[derive(Debug, Clone)]
 pub struct AlignedFace {
-    /// 2 x 72 x 64 numbers: depth relative to the mean face, normalised intensity.
+    /// 4 x 72 x 64 numbers: depth relative to the mean face; normalised red, green and blue.
     pub tensor: Vec<f32>,
     /// Where the maps have depth (72 x 64).
     pub valid: Vec<bool>,
@@ -241,20 +241,27 @@ fn finish(
             return Err(Refusal::CutOff);
         }
     }
-    let maps = draw(patch, &fit.rotation, &fit.translation);
+    let (mut rotation, mut translation) = (fit.rotation, fit.translation);
+    let mut maps = draw(patch, &rotation, &translation);
+    let mut tensor = maps.tensor(&model.template);
+    for stage in &model.corrections {
+        stage.apply(&tensor, &mut rotation, &mut translation);
+        maps = draw(patch, &rotation, &translation);
+        tensor = maps.tensor(&model.template);
+    }
     let valid_share = maps.valid_share();
     if valid_share < 0.35 {
         return Err(Refusal::PoorDepth(valid_share));
     }
     let eyes = model.eyes + &model.eyes_components * &fit.shape;
     Ok(AlignedFace {
-        tensor: maps.tensor(&model.template),
+        tensor,
         relief_mm: maps.relief_mm(),
         valid: maps.valid,
-        rotation: fit.rotation,
-        translation: fit.translation,
-        eyes: fit.rotation * Vector3::new(eyes[0], eyes[1], eyes[2]) + fit.translation,
-        yaw_pitch_roll: angles,
+        rotation,
+        translation,
+        eyes: rotation * Vector3::new(eyes[0], eyes[1], eyes[2]) + translation,
+        yaw_pitch_roll: angles_deg(&rotation),
         score: fit.score,
         residual_mm: fit.residual_mm,
         valid_share,

@@ -1,6 +1,6 @@
 //! From camera pixels to a small metric patch around a head: units, missing values, noise, in one pass.
 
-use crate::frame::{Camera, DepthSamples, DepthView, IntensityView};
+use crate::frame::{Camera, DepthSamples, DepthView, IntensityView, SRGB_TO_LINEAR};
 
 /// A rectangle of pixels, end exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Patch {
     /// Linear intensity; infrared multiplied by the squared distance in metres, so that a face does not
     /// darken with distance. 0 where depth is missing.
     pub reflectance: Vec<f32>,
+    /// Linear red, green and blue of the same cells; empty for infrared.
+    pub color: Vec<[f32; 3]>,
     /// Intrinsics of the patch's own cells.
     pub camera: Camera,
 }
@@ -61,6 +63,7 @@ impl Patch {
             height,
             depth: vec![0.0; width * height],
             reflectance: vec![0.0; width * height],
+            color: Vec::new(),
             camera: Camera {
                 fx: camera.fx / scale,
                 fy: camera.fy / scale,
@@ -68,58 +71,89 @@ impl Patch {
                 cy: (camera.cy - region.top as f32 + 0.5) / scale - 0.5,
             },
         };
+        let blocks = Blocks {
+            region,
+            block,
+            stride: depth.width(),
+        };
         // One loop for each kind of sample: the choice inside it would cost as much as the sum.
         let band = near_mm..=far_mm;
-        match (depth.samples(), intensity) {
-            (DepthSamples::U16(samples), IntensityView::InfraredU16(light)) => patch.average(
-                region,
-                block,
-                depth.width(),
-                |at| band_mm(f32::from(samples[at]) * depth.mm_per_unit(), &band),
-                |at| f32::from(light[at]),
+        let unit = depth.mm_per_unit();
+        match depth.samples() {
+            DepthSamples::U16(samples) => patch.fill(
+                &blocks,
+                |at| band_mm(f32::from(samples[at]) * unit, &band),
+                intensity,
             ),
-            (DepthSamples::U16(samples), _) => patch.average(
-                region,
-                block,
-                depth.width(),
-                |at| band_mm(f32::from(samples[at]) * depth.mm_per_unit(), &band),
-                |at| intensity.linear(at),
-            ),
-            (DepthSamples::F32(samples), _) => patch.average(
-                region,
-                block,
-                depth.width(),
-                |at| band_mm(samples[at] * depth.mm_per_unit(), &band),
-                |at| intensity.linear(at),
-            ),
-        }
-        if intensity.is_active() {
-            for (light, z) in patch.reflectance.iter_mut().zip(&patch.depth) {
-                *light *= z * z * 1e-6;
+            DepthSamples::F32(samples) => {
+                patch.fill(&blocks, |at| band_mm(samples[at] * unit, &band), intensity);
             }
         }
         patch
     }
 
-    /// Fills every cell with the mean over its block of pixels of `mm` (0 is missing) and `light`.
-    fn average(
+    /// Depth and picture, for one kind of depth.
+    fn fill(&mut self, blocks: &Blocks, mm: impl Fn(usize) -> f32, intensity: &IntensityView) {
+        match intensity {
+            IntensityView::InfraredU8(light) => {
+                self.fill_infrared(blocks, mm, |at| f32::from(light[at]));
+            }
+            IntensityView::InfraredU16(light) => {
+                self.fill_infrared(blocks, mm, |at| f32::from(light[at]));
+            }
+            IntensityView::Color(samples) => {
+                let decode = &*SRGB_TO_LINEAR;
+                self.color = self.average(blocks, mm, |at| {
+                    std::array::from_fn(|k| decode[usize::from(samples[3 * at + k])])
+                });
+                self.reflectance = self
+                    .color
+                    .iter()
+                    .map(|[red, green, blue]| 0.2126 * red + 0.7152 * green + 0.0722 * blue)
+                    .collect();
+            }
+        }
+    }
+
+    /// The light comes from the camera: brightness falls with the squared distance.
+    fn fill_infrared(
         &mut self,
-        region: Region,
-        block: usize,
-        stride: usize,
+        blocks: &Blocks,
         mm: impl Fn(usize) -> f32,
         light: impl Fn(usize) -> f32,
     ) {
+        let means = self.average(blocks, mm, |at| [light(at)]);
+        for ((reflectance, [light]), z) in self.reflectance.iter_mut().zip(means).zip(&self.depth) {
+            *reflectance = light * z * z * 1e-6;
+        }
+    }
+
+    /// Fills every cell with the mean depth over its block of pixels of `mm` (0 is missing); returns the mean
+    /// of `light` over the same pixels, 0 where depth is missing.
+    fn average<const N: usize>(
+        &mut self,
+        blocks: &Blocks,
+        mm: impl Fn(usize) -> f32,
+        light: impl Fn(usize) -> [f32; N],
+    ) -> Vec<[f32; N]> {
+        let Blocks {
+            region,
+            block,
+            stride,
+        } = *blocks;
+        let mut lights = vec![[0.0; N]; self.depth.len()];
         for row in 0..self.height {
             for column in 0..self.width {
                 let first = (region.top + row * block) * stride + region.left + column * block;
-                let (mut depth_sum, mut light_sum, mut count) = (0.0_f32, 0.0_f32, 0_usize);
+                let (mut depth_sum, mut light_sum, mut count) = (0.0_f32, [0.0_f32; N], 0_usize);
                 for y in 0..block {
                     for at in first + y * stride..first + y * stride + block {
                         let z = mm(at);
                         if z > 0.0 {
                             depth_sum += z;
-                            light_sum += light(at);
+                            for (sum, value) in light_sum.iter_mut().zip(light(at)) {
+                                *sum += value;
+                            }
                             count += 1;
                         }
                     }
@@ -128,9 +162,20 @@ impl Patch {
                 if count > 0 && 2 * count >= block * block {
                     let at = row * self.width + column;
                     self.depth[at] = depth_sum / count as f32;
-                    self.reflectance[at] = light_sum / count as f32;
+                    lights[at] = light_sum.map(|sum| sum / count as f32);
                 }
             }
         }
+        lights
     }
+}
+
+/// Which pixels of the frame make which cell.
+#[derive(Clone, Copy)]
+struct Blocks {
+    region: Region,
+    /// Pixels along each side of a cell.
+    block: usize,
+    /// Pixels in a row of the frame.
+    stride: usize,
 }

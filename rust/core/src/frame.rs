@@ -185,30 +185,11 @@ impl IntensityView<'_> {
             ))
         }
     }
-
-    /// Linear intensity of pixel `at` (row-major), in sensor units; colour as linear luminance (Rec. 709).
-    #[inline]
-    #[must_use]
-    pub fn linear(&self, at: usize) -> f32 {
-        match self {
-            Self::InfraredU8(samples) => f32::from(samples[at]),
-            Self::InfraredU16(samples) => f32::from(samples[at]),
-            Self::Color(samples) => {
-                let channel = |k: usize| SRGB_TO_LINEAR[usize::from(samples[3 * at + k])];
-                0.2126 * channel(0) + 0.7152 * channel(1) + 0.0722 * channel(2)
-            }
-        }
-    }
-
-    /// Whether the light comes from the camera, so that brightness falls with the squared distance.
-    #[must_use]
-    pub fn is_active(&self) -> bool {
-        !matches!(self, Self::Color(_))
-    }
 }
 
 /// sRGB decoding (IEC 61966-2-1) of 8-bit values to 0..255 linear, approximated by the exponent 2.2:
 /// the intensity channel is normalised locally, so the toe of the exact curve does not matter.
-static SRGB_TO_LINEAR: std::sync::LazyLock<[f32; 256]> = std::sync::LazyLock::new(|| {
-    std::array::from_fn(|value| 255.0 * (value as f32 / 255.0).powf(2.2))
-});
+pub(crate) static SRGB_TO_LINEAR: std::sync::LazyLock<[f32; 256]> =
+    std::sync::LazyLock::new(|| {
+        std::array::from_fn(|value| 255.0 * (value as f32 / 255.0).powf(2.2))
+    });

@@ -2,6 +2,7 @@
 
 use nalgebra::{DMatrix, Vector3};
 
+use crate::correct::{Stage, stages};
 use crate::{CoreError, Result};
 
 /// The tensor's grid in the face frame: cells of 2 mm, origin between the outer eye corners.
@@ -33,22 +34,41 @@ pub struct HeadModel {
     pub(crate) jacobian: DMatrix<f32>,
     /// Depth of the mean face on the grid, row by row.
     pub(crate) template: Vec<f32>,
+    /// What the maps say about the error of the fit.
+    pub(crate) corrections: Vec<Stage>,
+}
+
+/// The arrays of a head model's file, row by row.
+#[derive(Debug, Clone, Copy)]
+pub struct HeadArrays<'a> {
+    /// N + 1 points (x, y, z), millimetres; the last is the midpoint of the outer eye corners.
+    pub mean: &'a [f32],
+    /// Their outward normals.
+    pub normals: &'a [f32],
+    /// K blocks of the same layout: displacement per standard deviation of each component.
+    pub components: &'a [f32],
+    /// Depth of the mean face on the grid, millimetres.
+    pub template: &'a [f32],
+    /// S x 6 x 2 x 72 x 64: from the maps to a step of the pose; S may be 0.
+    pub correction: &'a [f32],
+    /// S x 6: the constant part of the steps.
+    pub correction_offset: &'a [f32],
 }
 
 impl HeadModel {
     /// Builds the model from its file's arrays.
     ///
-    /// `mean` and `normals` hold N + 1 points (x, y, z); the last point is the midpoint of the outer eye
-    /// corners. `components` holds K blocks of the same layout, `template` the grid row by row.
-    ///
     /// # Errors
     /// [`CoreError::Invalid`] naming the array whose length does not fit or that is not finite.
-    pub fn new(
-        mean: &[f32],
-        normals: &[f32],
-        components: &[f32],
-        template: &[f32],
-    ) -> Result<Self> {
+    pub fn new(arrays: &HeadArrays) -> Result<Self> {
+        let HeadArrays {
+            mean,
+            normals,
+            components,
+            template,
+            correction,
+            correction_offset,
+        } = *arrays;
         let rows = mean.len() / 3;
         if rows < 51 || !mean.len().is_multiple_of(3) {
             return Err(CoreError::invalid(
@@ -83,6 +103,8 @@ impl HeadModel {
             ("normals", normals),
             ("components", components),
             ("template", template),
+            ("correction", correction),
+            ("correction_offset", correction_offset),
         ] {
             if !values.iter().all(|value| value.is_finite()) {
                 return Err(CoreError::invalid(
@@ -116,6 +138,7 @@ impl HeadModel {
             normals: point_normals,
             jacobian,
             template: template.to_vec(),
+            corrections: stages(correction, correction_offset)?,
         })
     }
 

@@ -3,6 +3,7 @@
 //! Plain Rust without Python: the modules read in the order in which a frame flows through them.
 
 pub mod align;
+mod correct;
 pub mod depth;
 pub mod distance;
 pub mod error;

@@ -1,8 +1,9 @@
 //! From a fitted patch to the network's tensor: a metric, frontal map of the face.
 //!
 //! The patch is triangulated, turned into the face frame and drawn by orthographic z-buffer on the grid of
-//! [`crate::head_model`], so that distance and pose no longer matter. Two channels: depth relative to the
-//! mean face, and locally normalised log intensity. Missing cells are 0, the mean of both.
+//! [`crate::head_model`], so that distance and pose no longer matter. Four channels: depth relative to the
+//! mean face, and locally normalised log reflectance in red, green and blue; infrared stands in for all
+//! three. Missing cells are 0, the mean of each.
 
 use nalgebra::{Matrix3, Vector3};
 
@@ -12,6 +13,8 @@ use crate::head_model::{GRID_HEIGHT, GRID_LEFT_MM, GRID_STEP_MM, GRID_TOP_MM, GR
 
 /// Cells of the grid.
 pub const CELLS: usize = GRID_WIDTH * GRID_HEIGHT;
+/// Channels of the tensor: depth, red, green, blue.
+pub const CHANNELS: usize = 4;
 /// Neighbours further apart in depth than this belong to different surfaces, millimetres.
 const TEAR_MM: f32 = 25.0;
 /// Depth beside holes and edges mixes two surfaces; so many cells are removed there.
@@ -31,10 +34,12 @@ const INTENSITY_LIMIT: f32 = 3.0;
 pub struct Maps {
     /// Face-frame z in millimetres; meaningless where not `valid`.
     pub depth: Vec<f32>,
-    /// Log intensity; meaningless where not `valid`.
-    pub intensity: Vec<f32>,
+    /// Log reflectance: red, green and blue, or infrared three times; meaningless where not `valid`.
+    pub light: Vec<[f32; 3]>,
     /// Cells that some surface covers.
     pub valid: Vec<bool>,
+    /// Whether the three reflectances are one.
+    pub gray: bool,
 }
 
 /// A rectangle of the patch's cells, end exclusive.
@@ -120,7 +125,7 @@ struct Corner {
     x: f32,
     y: f32,
     z: f32,
-    light: f32,
+    light: [f32; 3],
 }
 
 /// Draws the patch on the grid as seen from the front of the face.
@@ -134,7 +139,7 @@ pub fn draw(patch: &Patch, rotation: &Matrix3<f32>, translation: &Vector3<f32>) 
         x: f32::NAN,
         y: 0.0,
         z: 0.0,
-        light: 0.0,
+        light: [0.0; 3],
     };
     let mut corners = vec![outside; patch.depth.len()];
     for row in window.top..window.bottom {
@@ -151,14 +156,18 @@ pub fn draw(patch: &Patch, rotation: &Matrix3<f32>, translation: &Vector3<f32>) 
                 x: (face.x - GRID_LEFT_MM) / GRID_STEP_MM - 0.5,
                 y: (face.y - GRID_TOP_MM) / GRID_STEP_MM - 0.5,
                 z: face.z,
-                light: patch.reflectance[at].max(1e-3).ln(),
+                light: patch.color.get(at).map_or_else(
+                    || [patch.reflectance[at].max(1e-3).ln(); 3],
+                    |color| color.map(|light| light.max(1e-3).ln()),
+                ),
             };
         }
     }
     let mut maps = Maps {
         depth: vec![f32::INFINITY; CELLS],
-        intensity: vec![0.0; CELLS],
+        light: vec![[0.0; 3]; CELLS],
         valid: vec![false; CELLS],
+        gray: patch.color.is_empty(),
     };
     for row in window.top + 1..window.bottom {
         for column in window.left + 1..window.right {
@@ -210,7 +219,9 @@ fn fill(maps: &mut Maps, [a, b, c]: &[Corner; 3]) {
             let at = row as usize * GRID_WIDTH + column as usize;
             if z < maps.depth[at] {
                 maps.depth[at] = z;
-                maps.intensity[at] = alpha * a.light + beta * b.light + gamma * c.light;
+                maps.light[at] = std::array::from_fn(|k| {
+                    alpha * a.light[k] + beta * b.light[k] + gamma * c.light[k]
+                });
             }
         }
     }
@@ -225,17 +236,19 @@ fn close_pinholes(maps: &mut Maps) {
             if before[at] {
                 continue;
             }
-            let (mut depth, mut light, mut count) = (0.0, 0.0, 0.0_f32);
+            let (mut depth, mut light, mut count) = (0.0, [0.0; 3], 0.0_f32);
             for near in [at - GRID_WIDTH - 1, at - 1, at + GRID_WIDTH - 1] {
                 for k in (near..near + 3).filter(|&k| before[k]) {
                     depth += maps.depth[k];
-                    light += maps.intensity[k];
+                    for (sum, value) in light.iter_mut().zip(maps.light[k]) {
+                        *sum += value;
+                    }
                     count += 1.0;
                 }
             }
             if count >= 5.0 {
                 maps.depth[at] = depth / count;
-                maps.intensity[at] = light / count;
+                maps.light[at] = light.map(|sum| sum / count);
                 maps.valid[at] = true;
             }
         }
@@ -243,11 +256,11 @@ fn close_pinholes(maps: &mut Maps) {
 }
 
 impl Maps {
-    /// The network's input, channel by channel: depth, then intensity.
+    /// The network's input, channel by channel: depth, red, green, blue.
     #[must_use]
     pub fn tensor(&self, template: &[f32]) -> Vec<f32> {
-        let mut tensor = vec![0.0; 2 * CELLS];
-        let (depth, intensity) = tensor.split_at_mut(CELLS);
+        let mut tensor = vec![0.0; CHANNELS * CELLS];
+        let (depth, colors) = tensor.split_at_mut(CELLS);
         for at in 0..CELLS {
             if self.valid[at] {
                 depth[at] = ((self.depth[at] - template[at]) / DEPTH_UNIT_MM)
@@ -259,33 +272,60 @@ impl Maps {
             .iter()
             .map(|&valid| f32::from(u8::from(valid)))
             .collect();
-        // Around the global mean, so that squares do not cancel in single precision.
-        let count = mask.iter().sum::<f32>().max(1.0);
-        let mean = self
-            .intensity
-            .iter()
-            .zip(&mask)
-            .map(|(x, m)| x * m)
-            .sum::<f32>()
-            / count;
-        let light: Vec<f32> = self
-            .intensity
-            .iter()
-            .zip(&mask)
-            .map(|(x, m)| (x - mean) * m)
-            .collect();
-        let squares: Vec<f32> = light.iter().map(|x| x * x).collect();
-        let (mask_blur, light_blur, square_blur) = (blur(&mask), blur(&light), blur(&squares));
+        // What colours are compared with: the contrast of a gray picture of the same place.
+        let gray = self.centred(&mask, |light| {
+            if self.gray {
+                light[0]
+            } else {
+                (light[0] + light[1] + light[2]) / 3.0
+            }
+        });
+        let squares: Vec<f32> = gray.iter().map(|x| x * x).collect();
+        let (mask_blur, gray_blur, square_blur) = (blur(&mask), blur(&gray), blur(&squares));
+        let mut scale = vec![0.0; CELLS];
         for at in 0..CELLS {
             if self.valid[at] {
                 let weight = mask_blur[at];
-                let local = light_blur[at] / weight;
+                let local = gray_blur[at] / weight;
                 let deviation = (square_blur[at] / weight - local * local).max(0.0).sqrt();
-                intensity[at] = ((light[at] - local) / (deviation + CONTRAST_FLOOR))
-                    .clamp(-INTENSITY_LIMIT, INTENSITY_LIMIT);
+                scale[at] = 1.0 / (deviation + CONTRAST_FLOOR);
+            }
+        }
+        // Every channel loses its own mean over the neighbourhood, and with it the colour of the light.
+        let normalise = |channel: &mut [f32], light: &[f32], light_blur: &[f32]| {
+            for at in 0..CELLS {
+                if self.valid[at] {
+                    channel[at] = ((light[at] - light_blur[at] / mask_blur[at]) * scale[at])
+                        .clamp(-INTENSITY_LIMIT, INTENSITY_LIMIT);
+                }
+            }
+        };
+        if self.gray {
+            let (first, others) = colors.split_at_mut(CELLS);
+            normalise(first, &gray, &gray_blur);
+            for other in others.chunks_exact_mut(CELLS) {
+                other.copy_from_slice(first);
+            }
+        } else {
+            for (k, channel) in colors.chunks_exact_mut(CELLS).enumerate() {
+                let light = self.centred(&mask, |light| light[k]);
+                normalise(channel, &light, &blur(&light));
             }
         }
         tensor
+    }
+
+    /// A map of the light around its mean over the valid cells (so that squares do not cancel in single
+    /// precision), 0 elsewhere.
+    fn centred(&self, mask: &[f32], of: impl Fn(&[f32; 3]) -> f32) -> Vec<f32> {
+        let count = mask.iter().sum::<f32>().max(1.0);
+        let sum: f32 = self.light.iter().zip(mask).map(|(x, m)| of(x) * m).sum();
+        let mean = sum / count;
+        self.light
+            .iter()
+            .zip(mask)
+            .map(|(x, m)| (of(x) - mean) * m)
+            .collect()
     }
 
     /// Root mean square distance of the face's depth from its best plane, millimetres: a flat picture has

@@ -3,7 +3,7 @@
 use faceid_core::align::{AlignedFace, Refusal, align};
 use faceid_core::fit::angles_deg;
 use faceid_core::frame::{Camera, DepthSamples, DepthView, IntensityView};
-use faceid_core::head_model::{GRID_HEIGHT, GRID_WIDTH, HeadModel};
+use faceid_core::head_model::{GRID_HEIGHT, GRID_WIDTH, HeadArrays, HeadModel};
 use nalgebra::{Rotation3, Vector3};
 use proptest::prelude::*;
 
@@ -39,8 +39,15 @@ fn toy_model() -> HeadModel {
             toy_depth(column as f32 * 2.0 - 63.0, row as f32 * 2.0 - 49.0)
         })
         .collect::<Vec<_>>();
-    HeadModel::new(&mean, &normals, &[wider, nosier].concat(), &template)
-        .expect("a valid toy model")
+    HeadModel::new(&HeadArrays {
+        mean: &mean,
+        normals: &normals,
+        components: &[wider, nosier].concat(),
+        template: &template,
+        correction: &[],
+        correction_offset: &[],
+    })
+    .expect("a valid toy model")
 }
 
 fn nose(x: f32, y: f32) -> f32 {

@@ -6,11 +6,12 @@
 
 use faceid_core::align::{self, Refusal};
 use faceid_core::frame::{Camera, DepthSamples, DepthView, IntensityView};
-use faceid_core::head_model::{GRID_HEIGHT, GRID_WIDTH, HeadModel};
+use faceid_core::head_model::{GRID_HEIGHT, GRID_WIDTH, HeadArrays, HeadModel};
+use faceid_core::resample::CHANNELS;
 use faceid_core::{CoreError, Result};
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray2, PyReadonlyArray3,
-    PyUntypedArrayMethods,
+    PyReadonlyArray5, PyUntypedArrayMethods,
 };
 use pyo3::prelude::*;
 
@@ -129,14 +130,18 @@ impl Aligner {
         normals: PyReadonlyArray2<'_, f32>,
         components: PyReadonlyArray3<'_, f32>,
         template: PyReadonlyArray2<'_, f32>,
+        correction: PyReadonlyArray5<'_, f32>,
+        correction_offset: PyReadonlyArray2<'_, f32>,
     ) -> PyResult<Self> {
         let build = || {
-            HeadModel::new(
-                c_slice!(mean, "mean")?,
-                c_slice!(normals, "normals")?,
-                c_slice!(components, "components")?,
-                c_slice!(template, "template")?,
-            )
+            HeadModel::new(&HeadArrays {
+                mean: c_slice!(mean, "mean")?,
+                normals: c_slice!(normals, "normals")?,
+                components: c_slice!(components, "components")?,
+                template: c_slice!(template, "template")?,
+                correction: c_slice!(correction, "correction")?,
+                correction_offset: c_slice!(correction_offset, "correction_offset")?,
+            })
         };
         Ok(Self {
             model: build().map_err(|error| to_python(py, &error))?,
@@ -186,7 +191,11 @@ fn name(refusal: Refusal) -> (&'static str, Vec<f32>) {
 impl AlignedFace {
     #[getter]
     fn tensor<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray3<f32>>> {
-        grid(py, self.face.tensor.clone(), [2, GRID_HEIGHT, GRID_WIDTH])
+        grid(
+            py,
+            self.face.tensor.clone(),
+            [CHANNELS, GRID_HEIGHT, GRID_WIDTH],
+        )
     }
 
     #[getter]
