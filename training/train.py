@@ -1,8 +1,12 @@
-"""Train the network on rendered tensors.
+"""Train the network on rendered tensors, or fine-tune it on captures of real people.
 
 ``python -m training.train --data DIR --out DIR`` trains; run again after an interruption, it goes
 on from the last checkpoint. ``--smoke`` runs the whole pipeline on a few identities instead:
 render, train, export, check (minutes).
+
+``python -m training.train --data DIR --layout vap --out DIR [--init RUN_OR_KERAS_FILE]`` fine-tunes on a set
+of real captures (`training.layouts.reading`), aligned by the package's own aligner. ``kinect_v2`` is
+refused: it is for validation only.
 
 Written to the output folder: ``checkpoint.npz`` (to resume), ``best.keras`` (the best by validation
 on unseen rendered identities), ``log.csv``, ``curves.png``, ``config.json``, ``figures.json``.
@@ -10,14 +14,13 @@ on unseen rendered identities), ``log.csv``, ``curves.png``, ``config.json``, ``
 
 from __future__ import annotations
 
-import argparse
-import csv
+import hashlib
 import json
 import os
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,67 +34,28 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from training.batch_norm import TOLERATED_DRIFT, check_batch_norm
-from training.batches import BatchConfig, BatchSampler, TensorSet, load_split
+from training.batches import BatchSampler, TensorSet, drawn_ahead, load_split
 from training.checkpoint import restore_checkpoint, save_checkpoint, save_network
 from training.curves import draw_curves
 from training.evaluate import Figures, all_pairs, embed, measure
-from training.losses import Loss, LossConfig, fine_tune_loss, main_loss
-from training.model import NetworkConfig, build_network
-from training.revision import training_commit
+from training.layouts.tensors import load_captures
+from training.losses import Loss, fine_tune_loss, main_loss
+from training.model import build_network
+from training.options import TrainConfig, configure, parse
+from training.revision import ROOT
+from training.run_folder import Log, pin_config
 
-LOG_FIELDS = (
-    "step", "phase", "loss", "learning_rate", "images_per_s", "eer", "tar_at_far_1e_2",
-    "tar_at_far_1e_3", "hard_eer", "hard_tar_at_far_1e_2", "hard_tar_at_far_1e_3", "genuine_mean",
-    "impostor_mean", "hard_mean", "score",
-)  # fmt: skip
-
-COMMIT_KEYS = ("training_commit", "resumed_at")
-"""Of ``config.json``: which code ran, besides what it was told."""
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Everything that decides the trained weights, besides the data.
-
-    Attributes
-    ----------
-    steps : optimiser steps, of one batch each.
-    validate_every : steps between validations; the checkpoint is written then.
-    validation_images : at most so many images are used while training (the first identities).
-    threads : CPU threads of one operation; 0 leaves it to TensorFlow.
-    """
-
-    steps: int = 4000
-    seed: int = 1
-    learning_rate: float = 2e-3
-    weight_decay: float = 5e-3
-    warm_up_steps: int = 100
-    clip_norm: float = 2.0
-    validate_every: int = 200
-    validation_images: int = 2000
-    threads: int = 2
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    loss: LossConfig = field(default_factory=LossConfig)
-    batch: BatchConfig = field(default_factory=BatchConfig)
-
-    @property
-    def fine_tune_start(self) -> int:
-        """The first step of the fine-tune; equal to `steps` if there is none."""
-        return self.steps - round(self.steps * self.loss.fine_tune_share)
-
-    @property
-    def ranked_after(self) -> int:
-        """Steps after which the best network is looked for: the last phase."""
-        return self.fine_tune_start if self.fine_tune_start < self.steps else 0
+SHIPPED_WEIGHTS = ROOT / "training" / "weights" / "faceid.keras"
+"""The shipped network as Keras has it: what a fine-tune begins with."""
 
 
 class Trainer:
-    """Weights, optimiser and the compiled steps of one run."""
+    """Weights, optimiser and the compiled steps of one run; from random weights, or from given ones."""
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: TrainConfig, network: keras.Model | None = None) -> None:
         keras.utils.set_random_seed(config.seed)
         self.config = config
-        self.network = build_network(config.network)
+        self.network = build_network(config.network) if network is None else network
         warm_up = min(config.warm_up_steps, config.steps // 5)
         self.schedule = keras.optimizers.schedules.CosineDecay(
             0.0 if warm_up else config.learning_rate,
@@ -128,39 +92,61 @@ class Trainer:
         return step
 
 
-def train(data: TensorSet, held: TensorSet, out: Path, config: TrainConfig) -> Figures:
+def train(
+    data: TensorSet, held: TensorSet, out: Path, config: TrainConfig, init: Path | None = None
+) -> Figures:
     """Train from the last checkpoint in ``out``, or from the start; return the figures of the best network.
+
+    Parameters
+    ----------
+    data, held : what is trained on, and other people to measure on.
+    out : folder of the run.
+    config : its network takes the shape of the tensors.
+    init : ``.keras`` file, or folder of a run, to begin with; what validates worse than it is not kept.
 
     Raises
     ------
     ValueError
-        ``out`` holds a run of another configuration.
+        ``out`` holds a run of another configuration, or ``init`` takes tensors of another shape.
     FloatingPointError
         The loss is no longer finite.
     """
+    shape = data.tensors.shape[1:]
+    config = replace(config, network=replace(config.network, input_shape=shape))
+    network = None
+    if init is not None:
+        network, digest = _load_init(init, shape)
+        config = replace(config, init=digest)
     out.mkdir(parents=True, exist_ok=True)
-    _pin_config(out / "config.json", config)
-    trainer = Trainer(config)
-    sampler = BatchSampler(data, config.batch, config.seed)
-    held = _first_identities(held, config.validation_images)
+    pin_config(out / "config.json", config)
+    trainer = Trainer(config, network)
+    if config.identities:
+        data = data.first_identities(config.identities)
+    sampler = BatchSampler(data, config.batch, config.seed, config.seen)
+    held = _first_images(held, config.validation_images).seen_through(config.seen)
     checkpoint, log = out / "checkpoint.npz", Log(out / "log.csv")
     start, best = 0, -1.0
     if checkpoint.exists():
         start, best = restore_checkpoint(checkpoint, trainer.network, trainer.optimizer)
-    log.truncate(start)
+    log.truncate(start if checkpoint.exists() else -1)
+    if network is not None and not start:
+        figures = measure(all_pairs(embed(network, held.tensors), held))
+        best = figures.score
+        save_network(out / "best.keras", network)
+        log.append(step=0, phase="init", score=best, **asdict(figures))
     with _progress() as progress:
         bar = progress.add_task("train", total=config.steps, completed=start, note="")
         losses: list[tf.Tensor] = []
         began = time.perf_counter()
-        for number in range(start, config.steps):
-            losses.append(trainer.step(number, *sampler.draw(number)))
+        numbers = range(start, config.steps)
+        for number, batch in zip(numbers, drawn_ahead(sampler.draw, numbers), strict=True):
+            losses.append(trainer.step(number, *batch))
             progress.update(bar, completed=number + 1)
             done = number + 1
             # The phases have different scales: one validation right where the loss changes.
             if done % config.validate_every and done not in (config.fine_tune_start, config.steps):
                 continue
-            images = len(losses) * config.batch.identities * config.batch.images
-            speed = images / (time.perf_counter() - began)
+            speed = len(losses) * sampler.batch_size / (time.perf_counter() - began)
             loss = float(np.mean([float(value) for value in losses]))
             if not np.isfinite(loss):
                 message = f"loss is {loss} before step {done}"
@@ -182,35 +168,19 @@ def train(data: TensorSet, held: TensorSet, out: Path, config: TrainConfig) -> F
     return _finish(out, sampler, config, held)
 
 
+def _load_init(source: Path, shape: tuple[int, ...]) -> tuple[keras.Model, str]:
+    """Load the network that a run begins with, and the SHA-256 of its file."""
+    path = source / "best.keras" if source.is_dir() else source
+    network = keras.models.load_model(path)
+    if network.input_shape[1:] != shape:
+        message = f"{path}: expected a network of tensors {shape}, got one of {network.input_shape[1:]}"
+        raise ValueError(message)
+    return network, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def load_best(run: Path) -> keras.Model:
     """Load the best network of a run."""
     return keras.models.load_model(run / "best.keras")
-
-
-class Log:
-    """Figures by step, as CSV."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def truncate(self, step: int) -> None:
-        """Drop what was logged after a step: those steps are run again."""
-        kept = []
-        if self._path.exists():
-            with self._path.open(newline="") as file:
-                kept = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
-        with self._path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, LOG_FIELDS)
-            writer.writeheader()
-            writer.writerows(kept)
-
-    def append(self, **values: Any) -> None:
-        """Add a row; floats to six digits."""
-        row = {name: values.get(name) for name in LOG_FIELDS}
-        with self._path.open("a", newline="") as file:
-            csv.DictWriter(file, LOG_FIELDS).writerow(
-                {name: f"{v:.6g}" if isinstance(v, float) else v for name, v in row.items()}
-            )
 
 
 def _finish(out: Path, sampler: BatchSampler, config: TrainConfig, held: TensorSet) -> Figures:
@@ -226,34 +196,12 @@ def _finish(out: Path, sampler: BatchSampler, config: TrainConfig, held: TensorS
     return figures
 
 
-def _first_identities(held: TensorSet, images: int) -> TensorSet:
+def _first_images(held: TensorSet, images: int) -> TensorSet:
     """Whole identities from the start, up to about a number of images."""
     if len(held) <= images:
         return held
     order = np.argsort(held.identities, kind="stable")[:images]
     return held.subset(np.isin(held.identities, held.identities[order]))
-
-
-def _pin_config(path: Path, config: TrainConfig) -> None:
-    """Write the configuration and the commit, or check that the folder's run has the same configuration.
-
-    A run that goes on at another commit keeps the one it began with, and lists the others.
-    """
-    commit = training_commit()
-    content = json.loads(json.dumps(asdict(config)))  # tuples become lists, as in the file
-    if path.exists():
-        begun = json.loads(path.read_text())
-        commits = {key: begun.pop(key) for key in COMMIT_KEYS if key in begun}
-        if begun != content:
-            message = f"{path.parent} holds a run of another configuration; choose another --out"
-            raise ValueError(message)
-        resumed = commits.get("resumed_at", [])
-        if commit not in (commits.setdefault("training_commit", "unknown"), *resumed):
-            commits["resumed_at"] = [*resumed, commit]
-        content |= commits
-    else:
-        content["training_commit"] = commit
-    path.write_text(json.dumps(content, indent=2) + "\n")
 
 
 def _progress() -> Progress:
@@ -265,26 +213,24 @@ def _progress() -> Progress:
 
 def main() -> None:
     """Command line; see the module's docstring."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder of rendered shards (not for --smoke)")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--smoke", action="store_true", help="whole pipeline on a few identities")
-    parser.add_argument("--steps", type=int, default=TrainConfig.steps)
-    parser.add_argument("--seed", type=int, default=TrainConfig.seed)
-    parser.add_argument("--loss", choices=("infonce", "margin"), default="infonce")
-    parser.add_argument("--threads", type=int, default=TrainConfig.threads)
-    arguments = parser.parse_args()
-    set_threads(arguments.threads)
-    if arguments.smoke:
-        command = sys.executable, "-m", "training.smoke", "--out", str(arguments.out)
+    given = parse(__doc__)
+    if given.smoke:
+        command = sys.executable, "-m", "training.smoke", "--out", str(given.out)
         sys.exit(subprocess.run(command, check=False).returncode)
-    if arguments.data is None:
-        parser.error("--data is required without --smoke")
-    config = replace(
-        TrainConfig(), steps=arguments.steps, seed=arguments.seed, threads=arguments.threads,
-        loss=LossConfig(name=arguments.loss),
-    )  # fmt: skip
-    figures = train(*load_split(arguments.data), arguments.out, config)
+    set_threads(given.threads)
+    init = given.init
+    if given.layout:
+        try:
+            data, held = load_captures(given.data, given.layout, given.out / "tensors")
+        except (ValueError, OSError) as error:
+            sys.exit(f"error: {error}")
+        if init is None and SHIPPED_WEIGHTS.exists():
+            init = SHIPPED_WEIGHTS
+        if init is None:
+            print(f"no {SHIPPED_WEIGHTS} and no --init: trained from random weights", file=sys.stderr)
+    else:
+        data, held = load_split(given.data)
+    figures = train(data, held, given.out, configure(given), init)
     print(json.dumps(asdict(figures), indent=2))
 
 

@@ -10,17 +10,20 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pytest
 
+from faceid_fast.face import TENSOR_SHAPE
 from training.batches import TensorSet
+
+CHANNELS = TENSOR_SHAPE[0]
 
 
 def make_set(identities: int, images: int, *, first: int = 0, noise: float = 0.5) -> TensorSet:
     """``identities`` x ``images`` tensors, in the order of the identities."""
     rng = np.random.default_rng(first)
-    clusters = np.repeat(rng.standard_normal(((identities + 3) // 4, 2, 9, 8)), 4, axis=0)
-    people = clusters[:identities] + 0.8 * rng.standard_normal((identities, 2, 9, 8))
+    clusters = np.repeat(rng.standard_normal(((identities + 3) // 4, CHANNELS, 9, 8)), 4, axis=0)
+    people = clusters[:identities] + 0.8 * rng.standard_normal((identities, CHANNELS, 9, 8))
     blocks = np.repeat(people, images, axis=0)
     blocks = blocks + noise * rng.standard_normal(blocks.shape)
-    tensors = np.kron(blocks, np.ones((8, 8))) + 0.1 * rng.standard_normal((len(blocks), 4, 72, 64))
+    tensors = np.kron(blocks, np.ones((8, 8))) + 0.1 * rng.standard_normal((len(blocks), *TENSOR_SHAPE))
     who = np.repeat(np.arange(first, first + identities, dtype=np.int32), images)
     seen_by = np.zeros(len(who), np.int32)
     return TensorSet(np.clip(tensors, -2.5, 2.5).astype(np.float16), who, first + (who - first) // 4, seen_by)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from faceid_fast.face import TENSOR_SHAPE
 from training.batches import BatchConfig, BatchSampler, TensorSet, load_shards, load_split
 
 
@@ -19,7 +20,7 @@ def _write(path: Path, part: TensorSet, *, clusters: bool = True) -> None:
 def test_batch_has_whole_identities_and_whole_clusters(people: TensorSet) -> None:
     sampler = BatchSampler(people, BatchConfig(identities=16, images=4, clustered_share=0.5), seed=3)
     tensors, identities = sampler.draw(0)
-    assert tensors.shape == (64, 2, 72, 64)
+    assert tensors.shape == (64, *TENSOR_SHAPE)
     assert tensors.dtype == np.float32
     names, counts = np.unique(identities, return_counts=True)
     assert len(names) == 16

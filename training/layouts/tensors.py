@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from faceid_fast.face import TENSOR_SHAPE, FaceAligner, NoFace
 from training.batches import TensorSet, load_split
-from training.data import MODALITIES, aligner_digest
 from training.layouts.reading import Captures, refuse_validation_set
 
 HELD_OUT_SHARE = 0.25
@@ -43,6 +42,8 @@ def load_captures(root: Path, layout: str, folder: Path) -> tuple[TensorSet, Ten
     SourceError
         The folder cannot be read or holds no capture.
     """
+    from training.data import aligner_digest  # noqa: PLC0415 - renders are trained on without the renderer
+
     refuse_validation_set(root, layout)
     note, key = folder / NOTE, {"data": str(root.resolve()), "layout": layout, "aligner": aligner_digest()}
     if not note.exists() or {name: json.loads(note.read_text()).get(name) for name in key} != key:
@@ -110,7 +111,7 @@ def align_captures(
         tensors.append(face.tensor.astype(np.float16))
         people.append(identity)
         names.append(f"{identity}/{name}")
-        modalities.append(MODALITIES.index("infrared" if frame.color is None else "color"))
+        modalities.append(0 if frame.color is None else 1)
     rows = np.array(tensors, np.float16).reshape(-1, *TENSOR_SHAPE)
     return rows, people, names, np.array(modalities, np.int32), outcomes
 

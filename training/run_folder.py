@@ -1,0 +1,69 @@
+"""What a run writes beside its weights: the log, and the configuration that its folder is held to."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from training.options import TrainConfig
+from training.revision import training_commit
+
+LOG_FIELDS = (
+    "step", "phase", "loss", "learning_rate", "images_per_s", "eer", "tar_at_far_1e_2",
+    "tar_at_far_1e_3", "hard_eer", "hard_tar_at_far_1e_2", "hard_tar_at_far_1e_3", "genuine_mean",
+    "impostor_mean", "hard_mean", "score",
+)  # fmt: skip
+
+COMMIT_KEYS = ("training_commit", "resumed_at")
+"""Of ``config.json``: which code ran, besides what it was told."""
+
+
+class Log:
+    """Figures by step, as CSV."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def truncate(self, step: int) -> None:
+        """Drop what was logged after a step: those steps are run again."""
+        kept = []
+        if self._path.exists():
+            with self._path.open(newline="") as file:
+                kept = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+        with self._path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, LOG_FIELDS)
+            writer.writeheader()
+            writer.writerows(kept)
+
+    def append(self, **values: Any) -> None:
+        """Add a row; floats to six digits."""
+        row = {name: values.get(name) for name in LOG_FIELDS}
+        with self._path.open("a", newline="") as file:
+            csv.DictWriter(file, LOG_FIELDS).writerow(
+                {name: f"{v:.6g}" if isinstance(v, float) else v for name, v in row.items()}
+            )
+
+
+def pin_config(path: Path, config: TrainConfig) -> None:
+    """Write the configuration and the commit, or check that the folder's run has the same configuration.
+
+    A run that goes on at another commit keeps the one it began with, and lists the others.
+    """
+    commit = training_commit()
+    content = json.loads(json.dumps(asdict(config)))  # tuples become lists, as in the file
+    if path.exists():
+        begun = json.loads(path.read_text())
+        commits = {key: begun.pop(key) for key in COMMIT_KEYS if key in begun}
+        if begun != content:
+            message = f"{path.parent} holds a run of another configuration; choose another --out"
+            raise ValueError(message)
+        resumed = commits.get("resumed_at", [])
+        if commit not in (commits.setdefault("training_commit", "unknown"), *resumed):
+            commits["resumed_at"] = [*resumed, commit]
+        content |= commits
+    else:
+        content["training_commit"] = commit
+    path.write_text(json.dumps(content, indent=2) + "\n")
