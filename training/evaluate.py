@@ -1,33 +1,39 @@
 """Verification figures on rendered identities, and the rule that sets the threshold.
 
-``python -m training.evaluate --run DIR --data DIR`` prints the figures of a trained network on the
-validation part of the data. Real captures have their own command (``faceid evaluate``); nothing
-here may look at them.
+``python -m training.evaluate --run DIR --data DIR --split test`` prints the figures of a trained network,
+each with its 95 % interval, on rendered test identities (validation without ``--split``), and with
+``--model ONNX`` those of an exported model. Real captures have their own command (``faceid evaluate``);
+nothing here may look at them.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.evaluate.scores import equal_error_rate, tar_at_far, threshold_at_far
+from faceid_fast.evaluate.intervals import LEVEL, RESAMPLES, SEED
+from faceid_fast.evaluate.scores import accept_rate, equal_error_rate, tar_at_far, threshold_at_far
+from training.batches import TensorSet
+from training.intervals import blocks, bootstrap
 
 if TYPE_CHECKING:
     import keras
-
-    from training.batches import TensorSet
 
 Floats = NDArray[np.float32]
 
 THRESHOLD_INVERSE_FAR = 10_000
 THRESHOLD_INVERSE_HARD_FAR = 100
 THRESHOLD_CAP = 0.6
+MODALITIES = ("infrared", "color")
+"""By their numbers in the shards, as `training.data` writes them."""
+RESAMPLED_WHOLE = 2_000_000  # impostor pairs: no more than a second or two of work
 MINIMUM_PAIRS = 1000  # of look-alikes: with fewer, less than ten of them would set the threshold
 
 
@@ -77,7 +83,7 @@ class Figures:
 
 
 def embed(network: keras.Model, tensors: NDArray[np.float16], batch: int = 256) -> Floats:
-    """Embed (N, 2, 72, 64) tensors: (N, D) float32 unit rows."""
+    """Embed (N, channels, height, width) tensors: (N, D) float32 unit rows."""
     rows = [
         np.asarray(network(tensors[start : start + batch].astype(np.float32), training=False))
         for start in range(0, len(tensors), batch)
@@ -87,14 +93,18 @@ def embed(network: keras.Model, tensors: NDArray[np.float16], batch: int = 256) 
 
 def all_pairs(embeddings: Floats, held: TensorSet) -> Pairs:
     """Distances of every pair of rows of one modality (each pair once): one camera, one kind of picture."""
-    squared = 2.0 - 2.0 * (embeddings @ embeddings.T)
-    first, second = np.triu_indices(len(embeddings), 1)
-    alike = held.modalities[first] == held.modalities[second]
-    first, second = first[alike], second[alike]
-    distances = np.sqrt(np.maximum(squared[first, second], 0.0)).astype(np.float32)
-    same = held.identities[first] == held.identities[second]
-    together = (held.clusters[first] == held.clusters[second]) & (held.clusters[first] >= 0)
-    return Pairs(distances[same], distances[~same], distances[~same & together])
+    kinds: tuple[list[Floats], list[Floats], list[Floats]] = ([], [], [])
+    for modality in np.unique(held.modalities):
+        rows = np.flatnonzero(held.modalities == modality)
+        who, cluster = held.identities[rows], held.clusters[rows]
+        for block in blocks(embeddings[rows]):
+            mine = slice(block.start, block.start + len(block.distances))
+            same = who[mine, None] == who[None, block.start :]
+            alike = cluster[mine, None] == cluster[None, block.start :]
+            together = alike & (cluster[mine, None] >= 0)
+            for found, chosen in zip(kinds, (same, ~same, ~same & together), strict=True):
+                found.append(block.distances[chosen & block.once])
+    return Pairs(*(np.concatenate([np.empty(0, np.float32), *found]) for found in kinds))
 
 
 def measure(pairs: Pairs) -> Figures:
@@ -160,18 +170,130 @@ def report(pairs: Pairs, threshold: float) -> dict[str, float | int | None]:
     }
 
 
-def main() -> None:
-    """Print the figures of a trained network on rendered validation identities."""
+def describe(embeddings: Floats, held: TensorSet, thresholds: dict[str, float]) -> dict[str, Any]:
+    """Every figure with its interval, by modality, as JSON.
+
+    Parameters
+    ----------
+    embeddings : (n, D) float32 unit rows.
+    thresholds : name -> distance at which FAR and FRR are wanted: ``far_at_NAME``, ``frr_at_NAME``.
+
+    Returns
+    -------
+    dict
+        By modality: numbers of identities, captures and comparisons, and ``figures``: name ->
+        ``{"value": v, "interval": [low, high]}``; v None where the pairs are too few to support it,
+        the interval None where most resamples do not have the figure.
+    """
+    described = {}
+    for number in np.unique(held.modalities):
+        rows = np.flatnonzero(held.modalities == number)
+        part = TensorSet(
+            held.tensors[:0], held.identities[rows], held.clusters[rows], held.modalities[rows], held.aligner
+        )
+        described[MODALITIES[number]] = _describe_one(embeddings[rows], part, thresholds)
+    return described
+
+
+def _describe_one(embeddings: Floats, held: TensorSet, thresholds: dict[str, float]) -> dict[str, Any]:
+    pairs = all_pairs(embeddings, held)
+    figures = asdict(measure(pairs))
+    counts = {key: figures.pop(key) for key in ("n_genuine", "n_impostor", "n_hard")}
+    del figures["hard_mean"]  # of a few clusters: no interval to put beside it
+    figures["tar_at_far_1e_4"] = tar_at_far(pairs.genuine, pairs.impostor, 10_000)
+    figures["hard_tar_at_far_1e_4"] = tar_at_far(pairs.genuine, pairs.hard, 10_000)
+    for name, at in thresholds.items():
+        figures[f"far_at_{name}"] = accept_rate(pairs.impostor, at)
+        figures[f"hard_far_at_{name}"] = accept_rate(pairs.hard, at)
+        figures[f"frr_at_{name}"] = 1.0 - float(np.mean(pairs.genuine <= at))
+    # Of many impostors the near ones decide every rate; twice as many as err leave room for resamples.
+    reached = 1.0 if len(pairs.impostor) < RESAMPLED_WHOLE else min(1.0, max(0.02, 2.0 * figures["eer"]))
+    place = min(len(pairs.impostor) - 1, int(reached * len(pairs.impostor)))
+    reach = float(np.partition(pairs.impostor, place)[place])
+    intervals = bootstrap(embeddings, held.identities, held.clusters, reach=reach, thresholds=thresholds)
+    return {
+        "n_identities": len(np.unique(held.identities)),
+        "n_captures": len(held.identities),
+        **counts,
+        "figures": {
+            key: {"value": _rounded(value), "interval": _rounded(intervals[key])}
+            for key, value in figures.items()
+        },
+    }
+
+
+def _rounded(value: float | tuple[float, float] | None) -> float | list[float] | None:
+    if isinstance(value, tuple):
+        return [round(end, 6) for end in value]
+    return None if value is None else round(float(value), 6)
+
+
+def _of_run(run: Path, data: Path) -> tuple[Callable[[Any], Floats], float, dict[str, Any]]:
+    """A trained network, the threshold that its export would choose, and what it is."""
     from training.batches import load_split  # noqa: PLC0415  the heavy parts, only when run
     from training.train import load_best  # noqa: PLC0415
 
+    network = load_best(run)
+    _, held = load_split(data)
+    threshold = choose_threshold(all_pairs(embed(network, held.tensors), held))
+    return lambda tensors: embed(network, tensors), threshold, {"run": run.name}
+
+
+def _of_model(path: Path) -> tuple[Callable[[Any], Floats], float, dict[str, Any]]:
+    """An exported model, the threshold of its contract, and what it is."""
+    from training.export import open_session, read_contract  # noqa: PLC0415  the heavy parts, only when run
+
+    contract = read_contract(path)
+    session = open_session(path)
+
+    def embed_all(tensors: NDArray[np.float16], batch: int = 256) -> Floats:
+        return np.concatenate(
+            [
+                session.run(
+                    [contract.output_name],
+                    {contract.input_name: tensors[start : start + batch].astype(np.float32)},
+                )[0]
+                for start in range(0, len(tensors), batch)
+            ]
+        )
+
+    described = {"id": contract.model_id, "training_commit": contract.training_commit}
+    return embed_all, contract.threshold, described
+
+
+def main() -> None:
+    """Print the figures of a trained network or an exported model on rendered identities."""
+    from training.batches import load_shards, load_split  # noqa: PLC0415
+
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="folder that training.train wrote")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--run", type=Path, help="folder that training.train wrote")
+    which.add_argument("--model", type=Path, help="an exported model (.onnx)")
     parser.add_argument("--data", type=Path, required=True, help="folder of rendered shards")
+    parser.add_argument("--split", default="val", help="folder in it; val (default): what training holds out")
+    parser.add_argument("--out", type=Path, help="write the JSON here too")
     arguments = parser.parse_args()
-    _, held = load_split(arguments.data)
-    pairs = all_pairs(embed(load_best(arguments.run), held.tensors), held)
-    print(json.dumps(report(pairs, choose_threshold(pairs)), indent=2))
+    embed_all, threshold, model = (
+        _of_run(arguments.run, arguments.data) if arguments.run else _of_model(arguments.model)
+    )
+    held = (
+        load_split(arguments.data)[1]
+        if arguments.split == "val"
+        else load_shards(arguments.data / arguments.split)
+    )
+    thresholds = {"0.4": 0.4, "threshold": threshold}
+    record = {
+        "model": model,
+        "split": arguments.split,
+        "aligner": held.aligner,
+        "threshold": threshold,
+        "intervals": {"over": "identities", "level": LEVEL, "resamples": RESAMPLES, "seed": SEED},
+        "modalities": describe(embed_all(held.tensors), held, thresholds),
+    }
+    text = json.dumps(record, indent=2) + "\n"
+    if arguments.out:
+        arguments.out.write_text(text)
+    print(text, end="")
 
 
 if __name__ == "__main__":

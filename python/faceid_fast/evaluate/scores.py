@@ -8,6 +8,7 @@ happened to be observed.
 
 from __future__ import annotations
 
+import bisect
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -127,16 +128,25 @@ def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float | None:
     same, other = np.sort(_distances("genuine", genuine)), np.sort(_distances("impostor", impostor))
     if not same.size or not other.size:
         return None
-    # Rates change only at observed distances; -1 is the threshold that accepts nothing.
-    observed = np.concatenate([[-1.0], same, other])
-    thresholds = np.unique(observed[np.isfinite(observed)])
-    accepted = np.searchsorted(same, thresholds, side="right")
-    falsely = np.searchsorted(other, thresholds, side="right")
-    # Compared as integers over the common denominator: rounding must not choose among ties.
-    gap = np.abs(falsely * same.size - (same.size - accepted) * other.size)
-    best = int(np.argmin(gap))
-    far = falsely[best] / other.size
-    frr = (same.size - accepted[best]) / same.size
+
+    def gap(threshold: float) -> int:
+        # Compared as integers over the common denominator: rounding must not choose among ties.
+        accepted = int(np.searchsorted(same, threshold, side="right"))
+        falsely = int(np.searchsorted(other, threshold, side="right"))
+        return falsely * same.size - (same.size - accepted) * other.size
+
+    # Rates change only at observed distances; -1 is the threshold that accepts nothing. FAR grows
+    # and FRR falls, so they are closest on one side of where they cross: found by halving, as tens of
+    # millions of pairs leave no room for the rates at every threshold.
+    observed = [same[np.isfinite(same)], other[np.isfinite(other)]]
+    beyond = [bisect.bisect_left(array, 1, key=lambda at: int(gap(at) >= 0)) for array in observed]
+    above = [float(array[i]) for array, i in zip(observed, beyond, strict=True) if i < array.size]
+    below = [float(array[i - 1]) for array, i in zip(observed, beyond, strict=True) if i > 0]
+    best, after = max(below, default=-1.0), min(above, default=math.inf)
+    if above and abs(gap(after)) < abs(gap(best)):
+        best = after
+    far = int(np.searchsorted(other, best, side="right")) / other.size
+    frr = (same.size - int(np.searchsorted(same, best, side="right"))) / same.size
     return float((far + frr) / 2)
 
 
