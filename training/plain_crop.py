@@ -1,0 +1,150 @@
+"""Tensors without 3-D alignment, for comparison: a square cut out of the picture at the eyes.
+
+What the package's aligner finds is used for one thing only, the midpoint of the eyes. Around it the
+depth map and the picture are sampled at 2 mm a cell, as if the face were a plane at the eyes' distance: no
+turn of the head is undone, and what is nearer than the eyes comes out larger. Units, limits and the
+normalisation of the intensity are those of the aligned tensors, so that nothing else is compared.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+
+from faceid_fast.face import GRID_STEP_MM, HEAD_MODEL, TENSOR_SHAPE, FaceAligner, NoFace, read_bundled_model
+from faceid_fast.frame import Frame, Intrinsics
+from training.augment import DEPTH_LIMIT, GRID_TOP_MM, INTENSITY_LIMIT
+
+Floats = NDArray[np.float32]
+
+GRID_LEFT_MM: Final = -GRID_STEP_MM * TENSOR_SHAPE[2] / 2
+DEPTH_UNIT_MM: Final = 10.0
+FACE_DEPTH_MM: Final = (-70.0, 90.0)
+"""Nearer and farther than this from the eyes is not the face. As in `rust/core/src/resample.rs`, like the rest."""
+BLUR_SIGMA_CELLS: Final = 12.0 / GRID_STEP_MM
+CONTRAST_FLOOR: Final = 0.08
+VERSION: Final = "plain-crop-1"
+
+
+def crop_split(raw: Path, target: Path) -> None:
+    """Write shards of plain crops beside those of raw captures; shards of this aligner are kept.
+
+    Parameters
+    ----------
+    raw : folder of raw shards of one split, as `training.data` writes them.
+    target : folder for the tensor shards, one for one.
+
+    Raises
+    ------
+    FileNotFoundError
+        There are no raw shards.
+    """
+    from training.data import RawShard, aligner_digest  # noqa: PLC0415 - imports the renderer
+
+    sources = sorted(raw.glob("shard-*.npz"))
+    if not sources:
+        message = f"no raw shards in {raw}: the plain crop is cut from raw captures"
+        raise FileNotFoundError(message)
+    digest = f"{aligner_digest()} {VERSION}"
+    target.mkdir(parents=True, exist_ok=True)
+    for source in track(sources, f"plain crops {raw.name}"):
+        path = target / source.name
+        if path.exists() and path.stat().st_mtime >= source.stat().st_mtime and _aligner(path) == digest:
+            continue
+        shard = RawShard.read(source)
+        rows, modalities, tensors = [], [], []
+        for row, (depth, pictures, camera) in enumerate(shard.crops()):
+            for modality, picture in pictures.items():
+                intrinsics = Intrinsics(camera.fx, camera.fy, camera.cx, camera.cy)
+                seen = {modality: picture}
+                frame = Frame(depth=depth, depth_unit_m=0.001, intrinsics=intrinsics, **seen)
+                face = FaceAligner.bundled().align(frame)
+                if isinstance(face, NoFace):
+                    continue
+                rows.append(row)
+                modalities.append(int(modality == "color"))
+                tensors.append(plain_crop(frame, face.eye_midpoint_mm).astype(np.float16))
+        partial = path.with_suffix(".part")
+        with partial.open("wb") as file:
+            np.savez(
+                file,
+                tensor=np.array(tensors, np.float16).reshape(-1, *TENSOR_SHAPE),
+                identity=shard.identity[rows],
+                cluster=shard.cluster[rows],
+                modality=np.array(modalities, np.int32),
+                aligner=np.array(digest),
+            )
+        partial.replace(path)
+
+
+def plain_crop(frame: Frame, eyes_mm: NDArray[np.floating]) -> Floats:
+    """Cut (C, 72, 64) out of a frame around the eyes (3,), which are given in the camera's millimetres."""
+    height, width = TENSOR_SHAPE[1:]
+    x, y, z = (float(value) for value in eyes_mm)
+    k = frame.intrinsics
+    across = x + GRID_LEFT_MM + (np.arange(width) + 0.5) * GRID_STEP_MM
+    down = y + GRID_TOP_MM + (np.arange(height) + 0.5) * GRID_STEP_MM
+    columns = np.tile(np.float32(k.fx * across / z + k.cx), (height, 1))
+    rows = np.tile(np.float32(k.fy * down / z + k.cy)[:, None], (1, width))
+
+    def sample(values: NDArray[np.floating]) -> Floats:
+        return np.asarray(cv2.remap(np.float32(values), columns, rows, cv2.INTER_LINEAR), np.float32)
+
+    depth_mm = np.nan_to_num(frame.depth.astype(np.float32) * (frame.depth_unit_m * 1e3))
+    near, far = FACE_DEPTH_MM
+    face = (depth_mm > z + near) & (depth_mm < z + far)
+    share = sample(face)
+    valid = share > 0.5
+    weight = np.where(valid, share, 1.0)
+    tensor = np.zeros(TENSOR_SHAPE, np.float32)
+    relative = sample(depth_mm * face) / weight - z - _template()
+    tensor[0] = np.clip(relative / DEPTH_UNIT_MM, -DEPTH_LIMIT, DEPTH_LIMIT) * valid
+    light = np.stack([sample(channel * face) / weight for channel in _log_light(frame)])
+    light = normalise(light, valid)
+    tensor[1:] = light if len(light) == len(tensor) - 1 else light.mean(axis=0)
+    return tensor
+
+
+def _template() -> Floats:
+    with np.load(io.BytesIO(read_bundled_model(HEAD_MODEL))) as file:
+        return np.asarray(file["template"], np.float32)
+
+
+def _log_light(frame: Frame) -> Floats:
+    """Logarithm of linear intensity: (1, H, W) of infrared, (3, H, W) of colour."""
+    if frame.color is None:
+        assert frame.infrared is not None
+        return np.log1p(frame.infrared.astype(np.float32))[None]
+    linear = (frame.color.astype(np.float32) / 255.0) ** 2.2
+    return np.log(linear + 0.01).transpose(2, 0, 1)
+
+
+def normalise(light: Floats, valid: NDArray[np.bool_]) -> Floats:
+    """Each channel less its local mean, all over the local deviation of their mean; 0 where not valid."""
+
+    def blur(values: NDArray[np.floating]) -> Floats:
+        kernel = 2 * int(2.5 * BLUR_SIGMA_CELLS) + 1
+        blurred = cv2.GaussianBlur(
+            np.float32(values * valid), (kernel, kernel), BLUR_SIGMA_CELLS, borderType=cv2.BORDER_CONSTANT
+        )
+        return np.asarray(blurred / weight, np.float32)
+
+    weight: Floats = np.ones(valid.shape, np.float32)
+    weight = np.maximum(blur(np.ones(valid.shape)), 1e-6)
+    gray = light.mean(axis=0)
+    mean = blur(gray)
+    deviation = np.sqrt(np.maximum(blur((gray - mean) ** 2), 0.0))
+    centred = np.stack([channel - blur(channel) for channel in light])
+    clipped = np.clip(centred / (deviation + CONTRAST_FLOOR), -INTENSITY_LIMIT, INTENSITY_LIMIT)
+    return np.asarray(clipped * valid, np.float32)
+
+
+def _aligner(path: Path) -> str:
+    with np.load(path) as shard:
+        return str(shard["aligner"])
