@@ -97,6 +97,10 @@ class FacePaint:
             centre = eye.mean(axis=0)
             cv2.ellipse(sockets, (int(centre[0]), int(centre[1] + 4)), (22, 15), 0, 0, 360, 1.0, -1)
         self.sockets = cv2.GaussianBlur(sockets, (0, 0), 6.0)
+        region = np.zeros_like(lids)
+        for brow in (marks[17:22], marks[22:27]):
+            cv2.polylines(region, [self._fixed(brow)], isClosed=False, color=1.0, thickness=16, **_SMOOTH)
+        self.brow_region = cv2.GaussianBlur(region, (0, 0), 2.0)
         nostrils = np.zeros_like(lids)
         for mark in (marks[32], marks[34]):
             centre = 0.75 * mark + 0.25 * marks[33]
@@ -143,8 +147,13 @@ class FacePaint:
         mask = mask * (1.0 - self.lips)
         return (mask * np.clip(0.85 + 0.2 * smooth_noise(rng, 5.0), 0, 1)).astype(np.float32)
 
-    def skin(self, rng: Rng) -> Skin:
-        """Draw one identity's skin."""
+    def skin(self, rng: Rng, portrait: Floats | None = None) -> Skin:
+        """Draw one identity's skin.
+
+        Parameters
+        ----------
+        portrait : log detail (H, W, 3) of a real face; brows, lips and lashes are then its own.
+        """
         tone = rng.beta(1.6, 1.8)  # 0 fair .. 1 dark
         # Near infrared hardly sees melanin: reflectances lie close together.
         infrared = np.full((ATLAS_HEIGHT, ATLAS_WIDTH), 0.68 - 0.12 * tone + rng.normal(0, 0.03), np.float32)
@@ -166,11 +175,22 @@ class FacePaint:
             infrared = infrared * (1.0 - mask * (1.0 - np.float32(in_infrared)))
             rgb = rgb * (1.0 - mask[..., None] * (1.0 - np.asarray(in_rgb, np.float32)))
 
-        darken(self.sockets, rng.uniform(0.85, 1.0), rng.uniform(0.72, 1.0))
+        if portrait is not None:
+            rgb = np.minimum(rgb * np.exp(portrait), np.float32(0.95))
+            # Melanin and blood hardly show in near infrared; hair and hollows do.
+            infrared = np.minimum(
+                infrared * np.exp(np.float32(rng.uniform(0.35, 0.9)) * portrait[..., 0]), np.float32(0.9)
+            )
+
+        def feature(mask: Floats, in_infrared: float, in_rgb: NDArray[np.floating] | float) -> None:
+            if portrait is None:
+                darken(mask, in_infrared, in_rgb)
+
+        feature(self.sockets, rng.uniform(0.85, 1.0), rng.uniform(0.72, 1.0))
         lip = rng.uniform(0.78, 1.02)
-        darken(self.lips, lip, np.array([1.0, 0.62, 0.66]) * rng.uniform(0.75, 1.0))
-        darken(self.nostrils, rng.uniform(0.25, 0.6), rng.uniform(0.15, 0.4))
-        darken(self.lids, rng.uniform(0.4, 0.8), rng.uniform(0.2, 0.6))
+        feature(self.lips, lip, np.array([1.0, 0.62, 0.66]) * rng.uniform(0.75, 1.0))
+        feature(self.nostrils, rng.uniform(0.25, 0.6), rng.uniform(0.15, 0.4))
+        feature(self.lids, rng.uniform(0.4, 0.8), rng.uniform(0.2, 0.6))
 
         grey = rng.random() < 0.12
         hair_infrared = float(np.clip(rng.normal(0.4 if grey else 0.16, 0.07), 0.05, 0.55))
@@ -187,8 +207,12 @@ class FacePaint:
             rgb = rgb * (1 - mask[..., None]) + mask[..., None] * hair_rgb
 
         brows = self._brows(rng)
-        cover(brows * np.float32(rng.uniform(0.45, 1.0)))
-        relief = brows * np.float32(rng.uniform(0.2, 1.2))
+        strength, standing = np.float32(rng.uniform(0.45, 1.0)), np.float32(rng.uniform(0.2, 1.2))
+        if portrait is None:
+            cover(brows * strength)
+            relief = brows * standing
+        else:
+            relief = self.brow_region * np.clip(-1.5 * portrait[..., 0] - 0.2, 0, 1) * standing
         if rng.random() < 0.45:  # men, more or less shaven
             beard = self._beard(rng)
             if rng.random() < 0.45:  # a beard: 20 % of all

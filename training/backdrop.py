@@ -19,12 +19,20 @@ def composite(front: Scene, back: Scene) -> Scene:
     color = None
     if front.color is not None and back.color is not None:
         color = np.where(nearer[..., None], front.color, back.color)
+    # Lenses belong to the nearer person; what is farther keeps its own where it is seen.
+    lens = None
+    if front.lens is not None or back.lens is not None:
+        none = np.zeros_like(front.depth_mm)
+        lens = np.where(
+            nearer, none if front.lens is None else front.lens, none if back.lens is None else back.lens
+        )
     return Scene(
         np.where(nearer, front.depth_mm, back.depth_mm),
         np.where(nearer, front.radiance, back.radiance),
         np.where(nearer, front.facing, back.facing),
         np.where(nearer, front.hair, back.hair),
         color,
+        lens,
     )
 
 

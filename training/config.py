@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from training.render import PoseRange
 
 # Raise this when the renderer changes what it draws: cached renders of another version are refused.
-RENDERER_VERSION = 3
+RENDERER_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,15 @@ class SplitConfig:
     scale : identity weights are N(0, I) times a uniform factor of this range.
     clustered_share : share of the identities that come in clusters of look-alikes,
         ``w = cluster_base * base + cluster_own * own``.
-    modalities : how every capture is seen: "infrared", "color" or both, one tensor each.
-    structured_share : share of the captures seen by structured light, the others by time of flight.
     hair_varies_share : share of the identities that change their haircut between captures.
+    hidden_offset_px : standard deviation of the unknown place in the frame of Kinect v2's crops.
+    pictures : ("infrared", "color" or "both", share of the captures), of what the camera delivers; one
+        tensor each.
+    cameras : (name of a camera model, share of the captures).
+    portrait_share, portrait_set : share of the identities whose skin comes from portraits, and which
+        people's: "train" or "held".
+    glasses_share : of the identities have glasses, and wear them in seven captures of ten; one in twenty
+        captures of the others shows a foreign pair. cap_share : of the captures show a cap.
     """
 
     name: str
@@ -42,8 +48,12 @@ class SplitConfig:
     cluster_own: float = 0.6
     hair_varies_share: float = 0.5
     hidden_offset_px: float = 20.0
-    modalities: tuple[str, ...] = ("infrared",)
-    structured_share: float = 0.0
+    pictures: tuple[tuple[str, float], ...] = (("infrared", 1.0),)
+    cameras: tuple[tuple[str, float], ...] = (("kinect_v2", 1.0),)
+    portrait_share: float = 0.6
+    portrait_set: str = "held"
+    glasses_share: float = 0.0
+    cap_share: float = 0.0
     poses: PoseRange = field(default_factory=PoseRange)
 
     def fingerprint(self) -> str:
@@ -53,10 +63,41 @@ class SplitConfig:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-TRAIN = SplitConfig("train", seed=71_001, first_identity=0, identities=1500)
-VALIDATION = SplitConfig("val", seed=71_002, first_identity=100_000, identities=200)
-# Frozen: plain N(0, I), nobody made alike, so that figures can be compared over time.
-TEST = SplitConfig(
-    "test", seed=71_003, first_identity=200_000, identities=100, scale=(1.0, 1.0), clustered_share=0.0
+TRAIN = SplitConfig(
+    "train",
+    seed=71_001,
+    first_identity=0,
+    identities=5000,
+    captures=8,
+    pictures=(("infrared", 0.7), ("color", 0.1), ("both", 0.2)),
+    cameras=(("kinect_v2", 0.5), ("kinect_v1", 0.1), ("realsense_d435", 0.2), ("truedepth", 0.2)),
+    portrait_set="train",
+    glasses_share=0.25,
+    cap_share=0.08,
+    poses=PoseRange(
+        yaw_deviation=18.0, yaw_limit=45.0, pitch_mean=6.0, pitch_deviation=13.0, pitch_limits=(-30.0, 35.0)
+    ),
 )
-SPLITS = {split.name: split for split in (TRAIN, VALIDATION, TEST)}
+# The training set's people as the tests' camera sees them.
+VALIDATION = SplitConfig(
+    "val", seed=71_002, first_identity=100_000, identities=300, glasses_share=0.25, cap_share=0.08
+)
+# The tests are frozen: plain N(0, I), nobody made alike, so that figures can be compared over time.
+TEST = SplitConfig(
+    "test", seed=71_003, first_identity=200_000, identities=1000, scale=(1.0, 1.0), clustered_share=0.0
+)
+_SMALL_TEST = replace(TEST, identities=200)
+TEST_COLOR = replace(
+    _SMALL_TEST, name="test_color", seed=71_004, first_identity=300_000, pictures=(("color", 1.0),)
+)
+TEST_WORN = replace(
+    _SMALL_TEST, name="test_worn", seed=71_005, first_identity=310_000, glasses_share=0.5, cap_share=0.2
+)
+TEST_CAMERAS = replace(
+    _SMALL_TEST,
+    name="test_cameras",
+    seed=71_006,
+    first_identity=320_000,
+    cameras=(("kinect_v1", 1.0), ("realsense_d435", 1.0), ("truedepth", 1.0)),
+)
+SPLITS = {split.name: split for split in (TRAIN, VALIDATION, TEST, TEST_COLOR, TEST_WORN, TEST_CAMERAS)}

@@ -5,7 +5,7 @@
 serves, so that its errors are in the training set; a changed aligner needs no new renders.
 
 Raw shards hold crops of different sizes end to end: see `RawShard`. Tensor shards hold ``tensor``
-(n, 2, 72, 64) float16, ``identity``, ``cluster`` (-1 for none), ``modality``, the truth and the
+(n, 4, 72, 64) float16, ``identity``, ``cluster`` (-1 for none), ``modality``, the truth and the
 alignment's error.
 """
 
@@ -29,11 +29,14 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from training.config import SPLITS, SplitConfig
+from training.cameras import BY_NAME, CAMERA_MODELS
 from training.hair import draw_style
 from training.ict import DEFAULT_PATH, ParametricHead
 from training.person import Identity, Studio
 from training.raster import Camera
+from training.portraits import Portraits
 from training.render import Capture, render_crop
+from training.wear import draw_glasses, draw_wear
 
 DEFAULT_FOLDER = Path("build/training")
 IDENTITIES_PER_SHARD = 50
@@ -44,7 +47,7 @@ _CLUSTER_STREAM, _IDENTITY_STREAM, _CAPTURE_STREAM = range(3)
 _studio: Studio | None = None
 
 
-def _pool(processes: int, head: Path | None = None) -> Pool:
+def worker_pool(processes: int, head: Path | None = None) -> Pool:
     """Fresh processes of one thread each: more threads only get in each other's way."""
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = "1"  # the children read it when they import numpy
@@ -76,7 +79,12 @@ def make_identity(studio: Studio, split: SplitConfig, index: int) -> tuple[Ident
     scale = rng.uniform(*split.scale)
     varies = bool(rng.random() < split.hair_varies_share)
     cluster = cluster_of(split, index)
-    identity = studio.identity(rng, weights * scale, hair_varies=varies)
+    portraits = Portraits.of_set(split.portrait_set) if split.portrait_share > 0 else None
+    identity = studio.identity(
+        rng, weights * scale, hair_varies=varies, portraits=portraits, portrait_share=split.portrait_share
+    )
+    if rng.random() < split.glasses_share:
+        identity = replace(identity, glasses=draw_glasses(rng))
     if cluster >= 0:
         shared = np.random.default_rng([split.seed, _CLUSTER_STREAM, cluster])
         base = shared.standard_normal(count)
@@ -92,18 +100,27 @@ def render_identity(studio: Studio, split: SplitConfig, index: int) -> tuple[lis
     captures = []
     for number in range(split.captures):
         rng = np.random.default_rng([split.seed, _CAPTURE_STREAM, index, number])
-        captures.append(
-            render_crop(
-                rng,
-                studio,
-                identity,
-                poses=split.poses,
-                modality="both" if len(split.modalities) == 2 else split.modalities[0],
-                structured_share=split.structured_share,
-                hidden_offset_deviation_px=split.hidden_offset_px,
-            )
+        model = BY_NAME[_draw(rng, split.cameras)]
+        modality = model.delivered(_draw(rng, split.pictures))
+        wear = draw_wear(rng, identity.glasses, others=split.glasses_share > 0, cap_share=split.cap_share)
+        capture = render_crop(
+            rng,
+            studio,
+            identity,
+            poses=split.poses,
+            modality=modality,
+            model=model,
+            hidden_offset_deviation_px=split.hidden_offset_px,
+            wear=wear,
         )
+        captures.append(replace(capture, camera_model=CAMERA_MODELS.index(model)))
     return captures, cluster
+
+
+def _draw(rng: np.random.Generator, shares: tuple[tuple[str, float], ...]) -> str:
+    """One of the names; the shares need not add up to one."""
+    share = np.array([share for _, share in shares])
+    return shares[int(rng.choice(len(shares), p=share / share.sum()))][0]
 
 
 def _render_job(job: tuple[SplitConfig, int]) -> tuple[list[Capture], int]:
@@ -118,7 +135,9 @@ class RawShard:
     Attributes
     ----------
     depth : (sum of H * W,) uint16, the crops end to end.
-    infrared : the same, uint16; color : (sum of H * W, 3) uint8; empty where a split leaves it out.
+    infrared : uint16, color : (sum of H * W, 3) uint8; the same, of the captures that have one.
+    has_infrared, has_color : (n,) bool. camera_model : (n,) int32 index into ``cameras.CAMERA_MODELS``.
+    worn : (n,) int32, 1 with glasses, 2 with a cap, 3 with both.
     shape : (n, 2) int32, (H, W); camera : (n, 4) float64 fx, fy, cx, cy.
     identity, cluster : (n,) int32.
     rotation (n, 3, 3), translation_mm (n, 3), eye_midpoint_mm (n, 3), angles_deg (n, 3) yaw, pitch, roll.
@@ -127,6 +146,10 @@ class RawShard:
     depth: NDArray[np.uint16]
     infrared: NDArray[np.uint16]
     color: NDArray[np.uint8]
+    has_infrared: NDArray[np.bool_]
+    has_color: NDArray[np.bool_]
+    camera_model: NDArray[np.int32]
+    worn: NDArray[np.int32]
     shape: NDArray[np.int32]
     camera: NDArray[np.float64]
     identity: NDArray[np.int32]
@@ -138,13 +161,17 @@ class RawShard:
 
     @classmethod
     def of(cls, captures: list[Capture], identities: list[int], clusters: list[int]) -> RawShard:
-        """Pack captures, all of the same modalities."""
+        """Pack captures."""
         infrared = [c.infrared.ravel() for c in captures if c.infrared is not None]
         color = [c.color.reshape(-1, 3) for c in captures if c.color is not None]
         return cls(
             depth=np.concatenate([c.depth_mm.ravel() for c in captures]),
             infrared=np.concatenate(infrared) if infrared else np.empty(0, np.uint16),
             color=np.concatenate(color) if color else np.empty((0, 3), np.uint8),
+            has_infrared=np.array([c.infrared is not None for c in captures], np.bool_),
+            has_color=np.array([c.color is not None for c in captures], np.bool_),
+            camera_model=np.array([c.camera_model for c in captures], np.int32),
+            worn=np.array([c.worn for c in captures], np.int32),
             shape=np.array([c.depth_mm.shape for c in captures], np.int32),
             camera=np.array([(c.camera.fx, c.camera.fy, c.camera.cx, c.camera.cy) for c in captures]),
             identity=np.array(identities, np.int32),
@@ -171,16 +198,22 @@ class RawShard:
 
     def crops(self) -> Iterator[tuple[NDArray[np.uint16], dict[str, NDArray[Any]], Camera]]:
         """Depth, the pictures by modality, and the camera of every capture."""
-        start = 0
-        for (height, width), camera in zip(self.shape.tolist(), self.camera.tolist(), strict=True):
-            end = start + height * width
+        start, starts = 0, {"infrared": 0, "color": 0}
+        present = np.stack([self.has_infrared, self.has_color], axis=1)
+        for (height, width), camera, has in zip(
+            self.shape.tolist(), self.camera.tolist(), present.tolist(), strict=True
+        ):
+            size = height * width
             pictures: dict[str, NDArray[Any]] = {}
-            if len(self.infrared):
-                pictures["infrared"] = self.infrared[start:end].reshape(height, width)
-            if len(self.color):
-                pictures["color"] = self.color[start:end].reshape(height, width, 3)
-            yield self.depth[start:end].reshape(height, width), pictures, Camera(*camera, width, height)
-            start = end
+            for name, there in zip(MODALITIES, has, strict=True):
+                if there:
+                    begin = starts[name]
+                    pixels = getattr(self, name)[begin : begin + size]
+                    pictures[name] = pixels.reshape(height, width, *pixels.shape[1:])
+                    starts[name] += size
+            depth = self.depth[start : start + size].reshape(height, width)
+            yield depth, pictures, Camera(*camera, width, height)
+            start += size
 
 
 def _write(path: Path, arrays: dict[str, Any]) -> None:
@@ -214,7 +247,9 @@ def render_split(split: SplitConfig, folder: Path, head: Path, processes: int) -
     }
     missing = {path: span for path, span in shards.items() if not _complete(path, len(span) * split.captures)}
     jobs = [(split, index) for span in missing.values() for index in span]
-    with _pool(processes, head) as pool:
+    if split.portrait_share > 0:
+        Portraits.of_set(split.portrait_set)  # made here once, not by every process
+    with worker_pool(processes, head) as pool:
         rendered = pool.imap(_render_job, jobs, chunksize=2)
         results = iter(track(rendered, f"render {split.name}", len(jobs)))
         for path, span in missing.items():
@@ -238,7 +273,7 @@ def _complete(path: Path, captures: int) -> bool:
 
 def _align_job(job: tuple[Path, Path, str]) -> Counter[str]:
     """Align one raw shard; returns outcomes counted."""
-    from faceid_fast.face import FaceAligner, NoFace  # noqa: PLC0415 - rendering needs no built package
+    from faceid_fast.face import TENSOR_SHAPE, FaceAligner, NoFace  # noqa: PLC0415 - rendering needs no built package
     from faceid_fast.frame import Frame, Intrinsics  # noqa: PLC0415
 
     source, target, digest = job
@@ -271,7 +306,7 @@ def _align_job(job: tuple[Path, Path, str]) -> Counter[str]:
     _write(
         target,
         {
-            "tensor": np.array(tensors, np.float16).reshape(-1, 2, 72, 64),
+            "tensor": np.array(tensors, np.float16).reshape(-1, *TENSOR_SHAPE),
             "identity": raw.identity[rows],
             "cluster": raw.cluster[rows],
             "modality": np.array(modalities, np.int32),
@@ -308,7 +343,7 @@ def align_split(split: SplitConfig, folder: Path, processes: int) -> Counter[str
                     total.update(json.loads(str(done["outcomes"])))
                     continue
         jobs.append((source, target, digest))
-    with _pool(processes) as pool:
+    with worker_pool(processes) as pool:
         aligned = pool.imap(_align_job, jobs)
         for outcomes in track(aligned, f"align {split.name}", len(jobs)):
             total.update(outcomes)

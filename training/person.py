@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.appearance import FacePaint, Rng, Skin
-from training.hair import HairStyle, displace, draw_style, paint, vary_style
-from training.ict import OUTER_EYE_CORNERS, PART_EYES, PART_SOCKETS, ParametricHead, normals_of
+from training.appearance import FacePaint, Rng, Skin, texel_grid
+from training.hair import Hair, HairStyle, displace, draw_style, paint, vary_style
+from training.ict import (
+    OUTER_EYE_CORNERS,
+    PART_EYES,
+    PART_FACE,
+    PART_HEAD,
+    PART_SOCKETS,
+    ParametricHead,
+    normals_of,
+)
+from training.portraits import Portraits
 from training.raster import Camera, Pose, draw, lit, rotation_of
 from training.sensor import REFERENCE_MM, Scene
+from training.wear import (
+    Cap,
+    Glasses,
+    Mesh,
+    Wear,
+    cap_edge,
+    cap_mesh,
+    glasses_meshes,
+    lens_normals,
+    lens_pictures,
+)
 
 Floats = NDArray[np.float32]
 
 # Codes in the third channel of the first attribute: 0..1 skin to inner mouth, then:
-CODE_EYE, CODE_CLOTH = 2.0, 3.0
+CODE_EYE, CODE_CLOTH, CODE_FRAME, CODE_CAP = 2.0, 3.0, 4.0, 5.0
 NECK_PIVOT_MM = np.float32([0.0, 172.0, 85.0])  # face frame: where the neck meets the shoulders
 IRIS_RAD, PUPIL_RAD = 0.40, 0.15  # as seen from the eye's centre
 
@@ -32,12 +52,14 @@ class Identity:
     weights : (100,) identity weights of the parametric head.
     skin, style : the lasting look.
     hair_varies : whether captures show different haircuts, not just different strands.
+    glasses : those the person has, or None.
     """
 
     weights: Floats
     skin: Skin
     style: HairStyle
     hair_varies: bool
+    glasses: Glasses | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +98,7 @@ class Studio:
         self._bare = (part == PART_EYES) | (part == PART_SOCKETS)
         self._growth = normals_of(head.mean, head.triangles)
         self._growth[self._bare] = 0.0
+        self._skull = (part == PART_FACE) | (part == PART_HEAD)
 
     @cached_property
     def _torso(self) -> tuple[Floats, NDArray[np.int32]]:
@@ -99,9 +122,21 @@ class Studio:
                 triangles += [(a, a + n, b), (b, a + n, b + n)]
         return vertices.astype(np.float32), np.array(triangles, np.int32)
 
-    def identity(self, rng: Rng, weights: Floats, *, hair_varies: bool) -> Identity:
-        """Give identity weights (100,) a look."""
-        return Identity(np.asarray(weights, np.float32), self.paint.skin(rng), draw_style(rng), hair_varies)
+    def identity(
+        self,
+        rng: Rng,
+        weights: Floats,
+        *,
+        hair_varies: bool,
+        portraits: Portraits | None = None,
+        portrait_share: float = 0.0,
+    ) -> Identity:
+        """Give identity weights (100,) a look; with probability ``portrait_share`` that of ``portraits``."""
+        portrait = None
+        if portraits is not None and rng.random() < portrait_share:
+            portrait = portraits.blend(rng)
+        skin = self.paint.skin(rng, portrait)
+        return Identity(np.asarray(weights, np.float32), skin, draw_style(rng), hair_varies)
 
     def _body(self, rng: Rng, pose: Pose) -> tuple[Floats, NDArray[np.int32], Floats, Floats]:
         """Torso in the camera frame, its triangles, attributes and cloth colour."""
@@ -133,6 +168,7 @@ class Studio:
         camera: Camera,
         infrared_light: Light,
         color_lights: tuple[Light, ...] = (),
+        wear: Wear | None = None,
     ) -> tuple[Scene, NDArray[np.float64]]:
         """Shade one person in front of ``camera``.
 
@@ -158,6 +194,9 @@ class Studio:
         style = identity.style
         style = draw_style(rng) if identity.hair_varies and rng.random() < 0.5 else vary_style(rng, style)
         hair = paint(rng, style)
+        wear = wear or Wear()
+        if wear.cap is not None:
+            hair = _pressed(hair, wear.cap)
         grown = displace(shape, self._growth, self.paint.texels, hair, identity.skin.relief_mm)
         grown[self._bare] = shape[self._bare]
 
@@ -167,9 +206,23 @@ class Studio:
         body, body_triangles, body_attributes, cloth = self._body(rng, pose)
         attributes = self._attributes.copy()
         attributes[mouth, 2] = np.clip(inner / 8.0, 0, 1)
-        vertices = np.vstack([in_camera, body])
-        triangles = np.vstack([head.triangles, body_triangles + len(in_camera)])
-        surface = np.vstack([attributes, body_attributes])
+        parts = [(in_camera, head.triangles, attributes), (body, body_triangles, body_attributes)]
+        colors = [cloth, cloth, cloth]  # of cloth, frames and cap
+        lenses = None
+        if wear.glasses is not None:
+            frame, lenses = glasses_meshes(wear.glasses, shape, head.landmarks68)
+            parts.append(_worn(frame, pose, wear.glasses.infrared, CODE_FRAME))
+            colors[1] = np.float32(wear.glasses.rgb)
+        if wear.cap is not None:
+            shell = cap_mesh(wear.cap, grown, head.mean, head.triangles, self._skull)
+            parts.append(_worn(shell, pose, wear.cap.infrared, CODE_CAP))
+            colors[2] = np.float32(wear.cap.rgb)
+        starts = np.cumsum([0] + [len(part[0]) for part in parts])
+        vertices = np.vstack([part[0] for part in parts])
+        triangles = np.vstack(
+            [part[1] + start for part, start in zip(parts, starts, strict=False)], dtype=np.int32
+        )
+        surface = np.vstack([part[2] for part in parts])
         turned = normals_of(vertices, triangles)
 
         distance = np.linalg.norm(vertices, axis=1, keepdims=True)
@@ -186,12 +239,69 @@ class Studio:
             identity,
             hair_mask=hair.mask,
             hair_shade=hair.shade,
-            cloth=cloth,
+            cloths=colors,
             depth=depth,
             pictures=pictures,
             color_lights=color_lights,
         )
+        if wear.glasses is not None and lenses is not None:
+            lights = (infrared_light, *color_lights)
+            scene = _through_lenses(scene, wear.glasses, lenses, pose, camera, lights)
         return scene, midpoint
+
+
+def _in_camera(points: Floats, pose: Pose) -> Floats:
+    moved: Floats = (points @ pose.rotation.T + pose.translation).astype(np.float32)
+    return moved
+
+
+def _worn(mesh: Mesh, pose: Pose, albedo: float, code: float) -> tuple[Floats, NDArray[np.int32], Floats]:
+    """A worn thing in the camera frame: vertices, triangles, attributes."""
+    attributes = np.zeros((len(mesh.vertices), 3), np.float32)
+    attributes[:, 0], attributes[:, 2] = albedo, code
+    return _in_camera(mesh.vertices, pose), mesh.triangles, attributes
+
+
+def _pressed(hair: Hair, cap: Cap) -> Hair:
+    """Hair under a cap lies flat."""
+    angle, y = texel_grid()
+    under = np.clip((cap_edge(cap, angle) + 10.0 - y) / 10.0, 0, 1).astype(np.float32)
+    flat = hair.thickness_mm * (1 - under) + under * np.minimum(hair.thickness_mm, 2.0)
+    return replace(hair, thickness_mm=flat.astype(np.float32))
+
+
+def _through_lenses(
+    scene: Scene, glasses: Glasses, lenses: Mesh, pose: Pose, camera: Camera, lights: tuple[Light, ...]
+) -> Scene:
+    """Dim what lies behind the lenses, and add the lamps' reflections; the first lamp is infrared's."""
+    turned = (lens_normals(lenses) @ pose.rotation.T).astype(np.float32)
+    placed = replace(lenses, vertices=_in_camera(lenses.vertices, pose))
+    depth, normal = lens_pictures(placed, turned, camera)
+    before = depth < scene.depth_mm
+    x, y = camera.rays()
+    z = np.where(before, depth, 1.0)
+    points = np.stack([x[None, :] * z, y[:, None] * z, z], axis=-1)
+    to_camera = -points / np.linalg.norm(points, axis=-1, keepdims=True)
+    normal = normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
+
+    def glint(light: Light) -> Floats:
+        half = light.position_mm - points
+        half = half / np.linalg.norm(half, axis=-1, keepdims=True) + to_camera
+        half /= np.linalg.norm(half, axis=-1, keepdims=True)
+        away = np.clip(1 - (normal * half).sum(axis=-1), 0, 1)
+        # 1 - cos(1.7 degrees) = 0.00045: lamps are a few centimetres wide.
+        shine: Floats = (glasses.glint * np.exp(-away / 0.00045) * before).astype(np.float32)
+        return shine
+
+    lens = before.astype(np.float32)
+    infrared, *others = lights
+    radiance = scene.radiance * (1 - lens * (1 - np.float32(glasses.clear_infrared) ** 2)) + glint(infrared)
+    color = scene.color
+    if color is not None:
+        color = color * (1 - lens * (1 - np.float32(glasses.clear_rgb) ** 2))[..., None]
+        for light in others:
+            color = color + glint(light)[..., None] * light.tint
+    return replace(scene, radiance=radiance, color=color, lens=lens)
 
 
 def _irradiance(
@@ -219,7 +329,7 @@ def _paint_pixels(
     *,
     hair_mask: Floats,
     hair_shade: Floats,
-    cloth: Floats,
+    cloths: list[Floats],
     depth: Floats,
     pictures: list[Floats],
     color_lights: tuple[Light, ...],
@@ -261,7 +371,10 @@ def _paint_pixels(
         )
         ball = 0.55 + (iris_rgb - 0.55) * iris[..., None]
         ball = ball * (1 - 0.9 * pupil[..., None])
-        rgb = np.where(eye[..., None], ball, np.where(worn[..., None], cloth, rgb))
+        rgb = np.where(eye[..., None], ball, rgb)
+        for number, cloth in enumerate(cloths):
+            of_it = np.abs(code - (CODE_CLOTH + number)) < 0.4
+            rgb = np.where(of_it[..., None], cloth, rgb)
         color = np.zeros_like(rgb)
         for lamp, picture in zip(color_lights, pictures[2:], strict=True):
             color += (rgb * picture[..., :1] + 0.25 * (gloss * picture[..., 1])[..., None]) * lamp.tint

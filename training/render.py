@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from training.appearance import Rng
 from training.backdrop import composite, hall, room_wall
+from training.cameras import KINECT_V2, CameraModel
 from training.ict import DEFAULT_PATH, ParametricHead
 from training.person import Identity, Light, Studio
+from training.wear import Wear
 from training.raster import Camera, Pose
 from training.sensor import (
     Scene,
@@ -28,9 +30,7 @@ from training.sensor import (
 )
 
 Floats = NDArray[np.float32]
-KINECT_V2_FOCAL_PX = 365.0
 SUPERSAMPLING = 2
-STRUCTURED_DISTANCE_MM = (400.0, 900.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +47,7 @@ class Capture:
     identity_weights (100,), expression (53,) : of the parametric head.
     yaw_deg, pitch_deg, roll_deg : signs as in `training.raster.Pose`.
     others_mm : eye midpoints of other, farther people in the picture.
+    camera_model : index into ``cameras.CAMERA_MODELS``; worn : 1 glasses, 2 a cap, 3 both.
     """
 
     depth_mm: NDArray[np.uint16]
@@ -62,6 +63,8 @@ class Capture:
     pitch_deg: float
     roll_deg: float
     others_mm: tuple[tuple[float, float, float], ...] = ()
+    camera_model: int = 0
+    worn: int = 0
 
     @property
     def distance_mm(self) -> float:
@@ -127,14 +130,8 @@ def room_lights(rng: Rng) -> tuple[Light, ...]:
 
 
 def head_crop(rng: Rng, distance_mm: float) -> tuple[Camera, tuple[float, float]]:
-    """A square-ish crop around a head, and where the face frame's origin falls in it (pixels)."""
-    per_mm = KINECT_V2_FOCAL_PX / distance_mm
-    height = int(np.clip(rng.normal(305, 16) * per_mm, 82, 280))
-    width = int(np.clip(height * rng.normal(0.97, 0.03), 82, 280))
-    origin = width * rng.normal(0.5, 0.05), height * rng.normal(0.40, 0.045)
-    camera = Camera(
-        KINECT_V2_FOCAL_PX, KINECT_V2_FOCAL_PX, 0.5 * (width - 1), 0.5 * (height - 1), width, height
-    )
+    """A Kinect v2's crop around a head, and where the face frame's origin falls in it (pixels)."""
+    camera, origin, _ = KINECT_V2.crop(rng, distance_mm)
     return camera, origin
 
 
@@ -150,6 +147,7 @@ def render_head(
     modality: str = "infrared",
     background: str = "hall",
     hidden_offset_px: tuple[float, float] = (0.0, 0.0),
+    wear: Wear | None = None,
 ) -> Capture:
     """Render one person.
 
@@ -161,6 +159,7 @@ def render_head(
     background : "hall" (far, dark, cluttered), "wall" or "none".
     hidden_offset_px : how far the crop's true principal point is from ``camera``'s: crops whose place in
         the frame was not recorded are seen slightly from the side.
+    wear : glasses and cap; None for a bare head.
     """
     sensor = sensor or TimeOfFlight()
     dx, dy = hidden_offset_px
@@ -169,7 +168,7 @@ def render_head(
     fine = true_camera.supersampled(SUPERSAMPLING)
     lamp = infrared_light(rng)
     lamps = room_lights(rng) if modality != "infrared" else ()
-    scene, middle = studio.shoot(rng, identity, expression, true_pose, fine, lamp, lamps)
+    scene, middle = studio.shoot(rng, identity, expression, true_pose, fine, lamp, lamps, wear)
     depth_of_head = float(true_pose.translation[2])
     with_color = modality != "infrared"
     if background == "hall":
@@ -200,6 +199,7 @@ def render_head(
         yaw_deg=pose.yaw_deg,
         pitch_deg=pose.pitch_deg,
         roll_deg=pose.roll_deg,
+        worn=0 if wear is None else wear.code,
     )
 
 
@@ -240,21 +240,23 @@ def render_crop(
     *,
     poses: PoseRange | None = None,
     modality: str = "infrared",
-    hidden_offset_deviation_px: float = 20.0,
-    structured_share: float = 0.0,
+    model: CameraModel = KINECT_V2,
+    hidden_offset_deviation_px: float | None = None,
+    wear: Wear | None = None,
 ) -> Capture:
-    """Render one head crop with everything but the identity drawn at random.
+    """Render one head crop with everything but the identity, the camera and what is worn drawn at random.
 
-    Kinect v2 crops whose place in the frame is not known; a share of them is seen by structured light
-    instead, from nearer.
+    Parameters
+    ----------
+    hidden_offset_deviation_px : instead of the camera model's own.
     """
     poses = poses or PoseRange()
     yaw, pitch, roll = poses.angles(rng)
-    structured = rng.random() < structured_share
-    distance = float(rng.uniform(*(STRUCTURED_DISTANCE_MM if structured else poses.distance_mm)))
-    camera, (u, v) = head_crop(rng, distance)
+    distance = float(rng.uniform(*(model.distance_mm or poses.distance_mm)))
+    camera, (u, v), binning = model.crop(rng, distance)
     x, y = (u - camera.cx) / camera.fx * distance, (v - camera.cy) / camera.fy * distance
-    dx, dy = rng.normal(0, 0.0 if structured else hidden_offset_deviation_px, 2)
+    deviation = model.hidden_offset_px if hidden_offset_deviation_px is None else hidden_offset_deviation_px
+    dx, dy = rng.normal(0, deviation if model.hidden_offset_px else 0.0, 2)
     return render_head(
         rng,
         studio,
@@ -262,10 +264,11 @@ def render_crop(
         random_expression(rng, studio.head),
         Pose(yaw, pitch, roll, (float(x), float(y), distance)),
         camera,
-        sensor=StructuredLight() if structured else TimeOfFlight(),
+        sensor=model.binned_sensor(binning),
         modality=modality,
         background="hall" if rng.random() < 0.75 else "wall",
         hidden_offset_px=(float(dx), float(dy)),
+        wear=wear,
     )
 
 

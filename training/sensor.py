@@ -25,6 +25,7 @@ class Scene:
     facing : (H, W) cosine between the surface normal and the direction to the camera.
     hair : (H, W) 0..1.
     color : (H, W, 3) linear RGB radiance, or None.
+    lens : (H, W) 0..1 where a spectacle lens lies before the surface, or None.
     """
 
     depth_mm: Floats
@@ -32,6 +33,7 @@ class Scene:
     facing: Floats
     hair: Floats
     color: Floats | None = None
+    lens: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class StructuredLight:
     noise_at_metre_mm: tuple[float, float] = (0.7, 1.6)
     window_px: float = 1.5
     disparity_step_px: float = 1 / 16
+    fatten_px: int = 1  # by so much may near edges grow
+    lump_px: float = 1.8  # correlation length of the noise
     grazing: tuple[float, float] = (0.08, 0.2)
     infrared_gain: tuple[float, float] = (7_000.0, 14_000.0)
     range_mm: tuple[float, float] = (150.0, 6_000.0)
@@ -83,6 +87,19 @@ def _correlated(rng: Rng, shape: tuple[int, int], sigma: float) -> Floats:
     field = cv2.resize(small, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
     out: Floats = field / max(float(small.std()), 1e-3)
     return out
+
+
+def _behind_lens(rng: Rng, scene: Scene, factor: int) -> tuple[Floats, NDArray[np.bool_]] | None:
+    """What spectacle lenses do to depth: millimetres added, and readings lost, (H, W) each."""
+    if scene.lens is None:
+        return None
+    lens = _reduce(scene.lens, factor)
+    # Glass lengthens the light's way and bends it: a step of some millimetres, and unrest.
+    rough = rng.uniform(0.5, 5.0) * _correlated(rng, lens.shape, rng.uniform(0.7, 2.5))
+    added = lens * (rng.uniform(-2.0, 6.0) + rough)
+    patches = _correlated(rng, lens.shape, rng.uniform(1.0, 4.0))
+    lost = (lens > 0.5) & (patches > rng.uniform(0.2, 3.0))
+    return added.astype(np.float32), lost
 
 
 def infrared_picture(
@@ -134,6 +151,9 @@ def time_of_flight(
     measured += rng.uniform(0.2, 1.0) * _correlated(rng, shape, rng.uniform(8.0, 20.0))
     measured += rng.normal(0, model.bias_mm) * np.clip(np.log(relative), -2.0, 1.0) + rng.normal(0, 2.0)
     measured += hair * rng.uniform(0.5, 4.0) * white
+    behind_lens = _behind_lens(rng, scene, factor)
+    if behind_lens is not None:
+        measured += behind_lens[0]
 
     luck = rng.random(shape, dtype=np.float32)
     edge = rng.uniform(*model.edge_mm)
@@ -152,6 +172,8 @@ def time_of_flight(
     far = lost & (mean > 1.6 * np.median(mean[facing > 0.5]) if (facing > 0.5).any() else lost)
     measured = np.where(far, guess, measured)
     drop |= lost & (refused | ~far)
+    if behind_lens is not None:
+        drop |= behind_lens[1]
     for _ in range(rng.poisson(1.5)):  # a few lost readings anywhere
         row, column = int(rng.integers(shape[0])), int(rng.integers(shape[1]))
         drop[row : row + int(rng.integers(1, 3)), column : column + int(rng.integers(1, 3))] = True
@@ -174,7 +196,8 @@ def structured_light(
     shadow = column < np.maximum.accumulate(column, axis=1) - 1.0
 
     # Matching windows average disparity; edges fatten towards the nearer side.
-    near = cv2.dilate(parallax, np.ones((3, 3), np.uint8))
+    reach = 2 * model.fatten_px + 1
+    near = cv2.dilate(parallax, np.ones((reach, reach), np.uint8))
     ragged = rng.random(shape, dtype=np.float32) < 0.5
     jump = near > 1.04 * parallax
     parallax = np.where(jump & ragged, near, parallax)
@@ -183,12 +206,16 @@ def structured_light(
     # At 1 m an error of 1 mm is an error of f b / 1e6 pixels of disparity.
     unit = np.float32(focal_px * model.baseline_mm / 1e6)
     sigma = rng.uniform(*model.noise_at_metre_mm) * unit / np.sqrt(np.clip(facing, 0.15, 1))
-    noise = 0.5 * rng.standard_normal(shape, dtype=np.float32) + 0.87 * _correlated(rng, shape, 1.8)
+    noise = 0.5 * rng.standard_normal(shape, dtype=np.float32) + 0.87 * _correlated(rng, shape, model.lump_px)
     parallax = parallax + sigma * (1.0 + 1.5 * hair) * noise
     parallax += 0.6 * rng.normal(0, 1) * unit * _correlated(rng, shape, 40.0)
     step = np.float32(model.disparity_step_px)
     parallax = np.rint(parallax / step) * step
     measured = np.float32(focal_px * model.baseline_mm) / np.maximum(parallax, 1e-3)
+    behind_lens = _behind_lens(rng, scene, factor)
+    if behind_lens is not None:
+        measured += behind_lens[0]
+        shadow = shadow | behind_lens[1]
 
     luck = rng.random(shape, dtype=np.float32)
     drop = shadow | ((facing < rng.uniform(*model.grazing)) & (luck < 0.8))

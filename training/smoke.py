@@ -18,7 +18,7 @@ import numpy as np
 from faceid_fast.embed import Embedder
 from training.batches import BatchConfig, load_split
 from training.config import TRAIN, VALIDATION, SplitConfig
-from training.data import align_split, render_split
+from training.data import RawShard, align_split, render_split
 from training.ict import DEFAULT_PATH
 
 CAPTURES = 5
@@ -53,7 +53,9 @@ def run_smoke(out: Path, processes: int = 2) -> None:
     for split in SPLITS:
         _drop_stale(split, out)
         render_split(split, out, DEFAULT_PATH, processes)
-        wanted += split.identities * split.captures * len(split.modalities)
+        for path in (out / "raw" / split.name).glob("shard-*.npz"):
+            raw = RawShard.read(path)
+            wanted += int(raw.has_infrared.sum() + raw.has_color.sum())
         aligned += align_split(split, out, processes)["aligned"]
     if aligned < 0.8 * wanted:
         message = f"aligned {aligned} of {wanted} renders, expected at least 80 %"
