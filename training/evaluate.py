@@ -231,12 +231,20 @@ def _rounded(value: float | tuple[float, float] | None) -> float | list[float] |
 def _of_run(run: Path, data: Path) -> tuple[Callable[[Any], Floats], float, dict[str, Any]]:
     """A trained network, the threshold that its export would choose, and what it is."""
     from training.batches import load_split  # noqa: PLC0415  the heavy parts, only when run
+    from training.run_folder import inputs_of  # noqa: PLC0415
     from training.train import load_best  # noqa: PLC0415
 
     network = load_best(run)
+    inputs = inputs_of(json.loads((run / "config.json").read_text()))
     _, held = load_split(data)
-    threshold = choose_threshold(all_pairs(embed(network, held.tensors), held))
-    return lambda tensors: embed(network, tensors), threshold, {"run": run.name}
+
+    def embed_seen(tensors: NDArray[np.float16]) -> Floats:
+        seen = tensors if inputs.complete else tensors.copy()
+        inputs.empty_rest(seen)
+        return embed(network, seen)
+
+    threshold = choose_threshold(all_pairs(embed_seen(held.tensors), held))
+    return embed_seen, threshold, {"run": run.name}
 
 
 def _of_model(path: Path) -> tuple[Callable[[Any], Floats], float, dict[str, Any]]:

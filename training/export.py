@@ -44,6 +44,7 @@ from training.evaluate import (
 from training.model import OUTPUT_NAME
 from training.models_manifest import record_model
 from training.revision import ROOT, training_commit
+from training.run_folder import inputs_of
 
 MODELS = ROOT / "python" / "faceid_fast" / "models"
 OPSET = 15
@@ -93,14 +94,22 @@ def export(
     ------
     ValueError
         The ONNX file computes something else than the network, or the tensors come without a note of
-        their aligner, or from another preprocessing, head model or (without ``same_tensors``) core.
+        their aligner, or from another preprocessing, head model or (without ``same_tensors``) core; or
+        the network was trained on a part of the tensor only, for comparison.
     """
+    if not inputs_of(training).complete:
+        message = (
+            "the run has seen a part of the tensor only (inputs, hair_band): the package gives the whole "
+            "tensor, so such a network is for comparison and is not exported"
+        )
+        raise ValueError(message)
     _check_aligner(held.aligner, same_tensors=same_tensors)
     embeddings = embed(network, held.tensors)
     pairs = all_pairs(embeddings, held)
     threshold = choose_threshold(pairs)
     calibration = {
-        "source": "rendered identities that the training has not seen",
+        "source": f"{'real people' if training.get('layout') else 'rendered identities'} "
+        "that the training has not seen",
         "rule": (
             f"largest distance with FAR <= 1/{THRESHOLD_INVERSE_FAR} over pairs of strangers and "
             f"<= 1/{THRESHOLD_INVERSE_HARD_FAR} over pairs of look-alikes, at most {THRESHOLD_CAP}"

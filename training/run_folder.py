@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from training.augment import InputChoice
 from training.options import TrainConfig
 from training.revision import training_commit
 
@@ -45,6 +46,11 @@ class Log:
             csv.DictWriter(file, LOG_FIELDS).writerow(
                 {name: f"{v:.6g}" if isinstance(v, float) else v for name, v in row.items()}
             )
+
+
+def inputs_of(config: dict[str, Any]) -> InputChoice:
+    """What the network of a run may look at, by its ``config.json``; older ones saw everything."""
+    return InputChoice(config.get("inputs", "both"), config.get("hair_band", True))
 
 
 def pin_config(path: Path, config: TrainConfig) -> None:
