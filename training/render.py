@@ -18,7 +18,6 @@ from training.backdrop import composite, hall, room_wall
 from training.cameras import KINECT_V2, CameraModel
 from training.ict import DEFAULT_PATH, ParametricHead
 from training.person import Identity, Light, Studio
-from training.wear import Wear
 from training.raster import Camera, Pose
 from training.sensor import (
     Scene,
@@ -28,6 +27,7 @@ from training.sensor import (
     structured_light,
     time_of_flight,
 )
+from training.wear import Wear
 
 Floats = NDArray[np.float32]
 SUPERSAMPLING = 2

@@ -250,7 +250,7 @@ def cap_mesh(cap: Cap, shape: Floats, mean: Floats, triangles: Ints, on_skull: N
     """A shell around the skull, and a brim; ``shape`` and ``mean`` (V, 3) in the face frame."""
     axis = np.float32([0.0, 0.0, AXIS_Z_MM])
     angle = np.degrees(np.arctan2(mean[:, 0], AXIS_Z_MM - mean[:, 2]))
-    covered = on_skull & (mean[:, 1] < cap_edge(cap, angle) + 4.0)
+    covered = on_skull & (mean[:, 1] < cap_edge(cap, angle) + 6.0)
     used = triangles[covered[triangles].all(axis=1)]
     numbers, used = np.unique(used, return_inverse=True)
     used = used.reshape(-1, 3).astype(np.int32)
@@ -264,15 +264,15 @@ def cap_mesh(cap: Cap, shape: Floats, mean: Floats, triangles: Ints, on_skull: N
     if cap.brim > 0:
         ahead = np.radians(np.linspace(-68, 68, 21))
         near = np.degrees(np.arctan2(shell[:, 0], AXIS_Z_MM - shell[:, 2]))
-        low = np.abs(shell[:, 1] - cap_edge(cap, near)) < 14.0
         radius = np.hypot(shell[:, 0], AXIS_Z_MM - shell[:, 2])
-        reach = np.array(
-            [
-                radius[low & (np.abs(near - degrees) < 10)].max(initial=85.0) - 2.0
-                for degrees in np.degrees(ahead)
-            ]
-        )
-        edge = cap_edge(cap, np.degrees(ahead))
+        # The brim starts where the shell's fabric ends: its edge follows the mesh.
+        reach, edge = np.empty(len(ahead)), np.empty(len(ahead))
+        for k, degrees in enumerate(np.degrees(ahead)):
+            column = np.flatnonzero(np.abs(near - degrees) < 8)
+            last = column[np.argsort(shell[column, 1])[-3:]]
+            reach[k], edge[k] = radius[last].mean() - 2.0, shell[last, 1].mean() - 2.0
+        blur = np.float64([1, 2, 3, 2, 1]) / 9
+        reach, edge = (np.convolve(np.pad(row, 2, mode="edge"), blur, mode="valid") for row in (reach, edge))
         rails = []
         for share in (0.0, 0.35, 0.7, 1.0):
             forwards = share * cap.brim * np.cos(ahead * 90 / 68 * 0.98) ** 0.5
