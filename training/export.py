@@ -42,6 +42,7 @@ from training.evaluate import (
     report,
 )
 from training.model import OUTPUT_NAME
+from training.model_card import CARD, write_card
 from training.models_manifest import record_model
 from training.revision import ROOT, training_commit
 from training.run_folder import inputs_of
@@ -292,6 +293,8 @@ def main() -> None:
     print(f"parity {done.parity:.1e}, one input on one thread {done.latency_ms:.2f} ms")
     if arguments.ship:
         print(f"{MODELS / BUNDLED_MODEL}  sha256 {ship(done.path)}")
+        write_card()
+        print(f"{CARD}: figures of this model are to be measured, see training.model_card")
 
 
 if __name__ == "__main__":
