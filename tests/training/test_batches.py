@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from faceid_fast.face import TENSOR_SHAPE
-from training.batches import BatchConfig, BatchSampler, TensorSet, load_shards, load_split
+from training.augment import HAIR_ROWS, Augmentation
+from training.batches import (
+    BatchConfig,
+    BatchSampler,
+    TensorSet,
+    drawn_ahead,
+    load_shards,
+    load_split,
+)
 
 
 def _write(path: Path, part: TensorSet, *, clusters: bool = True) -> None:
@@ -98,3 +106,50 @@ def test_tensors_of_two_aligners_are_refused(people: TensorSet, tmp_path: Path) 
 def test_empty_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=str(tmp_path)):
         load_shards(tmp_path)
+
+
+def test_batches_drawn_ahead_are_the_same(people: TensorSet) -> None:
+    augmentation = Augmentation(cut_out_share=0.5, noise_share=0.5, shifted_share=0.5)
+    config = BatchConfig(identities=8, images=2, mirrored_share=0.5, augmentation=augmentation)
+    sampler = BatchSampler(people, config, seed=1)
+    wanted = [sampler.draw(number) for number in range(3, 9)]
+    ahead = list(drawn_ahead(sampler.draw, range(3, 9), ahead=2))
+    assert len(ahead) == len(wanted)
+    for (tensors, who), (same, names) in zip(ahead, wanted, strict=True):
+        np.testing.assert_array_equal(tensors, same)
+        np.testing.assert_array_equal(who, names)
+
+
+def test_an_augmentation_leaves_the_choice_of_images(people: TensorSet) -> None:
+    plain = BatchSampler(people, BatchConfig(identities=8, images=2), seed=1).draw(2)
+    config = BatchConfig(identities=8, images=2, augmentation=Augmentation(hair_dropped_share=1.0))
+    hairless = BatchSampler(people, config, seed=1).draw(2)
+    np.testing.assert_array_equal(plain[1], hairless[1])
+    np.testing.assert_array_equal(plain[0][:, :, HAIR_ROWS:], hairless[0][:, :, HAIR_ROWS:])
+
+
+def test_no_more_is_drawn_than_wanted_and_errors_arrive() -> None:
+    drawn = []
+
+    def draw(number: int) -> tuple[np.ndarray, np.ndarray]:
+        drawn.append(number)
+        if number == 2:
+            message = "batch 2"
+            raise RuntimeError(message)
+        return np.zeros(1, np.float32), np.zeros(1, np.int32)
+
+    batches = drawn_ahead(draw, range(100), ahead=2)
+    next(batches)
+    batches.close()
+    assert max(drawn) <= 2
+    with pytest.raises(RuntimeError, match="batch 2"):
+        list(drawn_ahead(draw, range(5), ahead=2))
+
+
+def test_a_set_of_few_gives_smaller_batches(people: TensorSet) -> None:
+    few = people.first_identities(5)
+    assert np.unique(few.identities).tolist() == [0, 1, 2, 3, 4]
+    sampler = BatchSampler(few, BatchConfig(identities=48, images=4), seed=1)
+    assert sampler.batch_size == 20
+    assert len(sampler.draw(0)[1]) == 20
+    assert people.first_identities(1000) is people
