@@ -28,13 +28,13 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from training.config import SPLITS, SplitConfig
 from training.cameras import BY_NAME, CAMERA_MODELS
+from training.config import SPLITS, SplitConfig
 from training.hair import draw_style
 from training.ict import DEFAULT_PATH, ParametricHead
 from training.person import Identity, Studio
-from training.raster import Camera
 from training.portraits import Portraits
+from training.raster import Camera
 from training.render import Capture, render_crop
 from training.wear import draw_glasses, draw_wear
 

@@ -21,8 +21,19 @@ from training.ict import (
     normals_of,
 )
 from training.portraits import Portraits
-from training.raster import Camera, Pose, draw, lit, rotation_of
-from training.sensor import REFERENCE_MM, Scene
+from training.raster import Camera, Pose, draw, rotation_of
+from training.sensor import Scene
+from training.shading import (
+    CODE_CAP,
+    CODE_CLOTH,
+    CODE_EYE,
+    CODE_FRAME,
+    Light,
+    in_camera_frame,
+    irradiance,
+    paint_pixels,
+    through_lenses,
+)
 from training.wear import (
     Cap,
     Glasses,
@@ -31,16 +42,11 @@ from training.wear import (
     cap_edge,
     cap_mesh,
     glasses_meshes,
-    lens_normals,
-    lens_pictures,
 )
 
 Floats = NDArray[np.float32]
 
-# Codes in the third channel of the first attribute: 0..1 skin to inner mouth, then:
-CODE_EYE, CODE_CLOTH, CODE_FRAME, CODE_CAP = 2.0, 3.0, 4.0, 5.0
 NECK_PIVOT_MM = np.float32([0.0, 172.0, 85.0])  # face frame: where the neck meets the shoulders
-IRIS_RAD, PUPIL_RAD = 0.40, 0.15  # as seen from the eye's centre
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,16 +66,6 @@ class Identity:
     style: HairStyle
     hair_varies: bool
     glasses: Glasses | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Light:
-    """A point light (camera frame, millimetres) with its own ambient share."""
-
-    position_mm: Floats
-    ambient: float
-    falloff: bool
-    tint: Floats
 
 
 class Studio:
@@ -228,15 +224,15 @@ class Studio:
         distance = np.linalg.norm(vertices, axis=1, keepdims=True)
         to_camera = -vertices / distance
         facing = np.clip((turned * to_camera).sum(axis=1), 0, 1)
-        diffuse, gloss = _irradiance(vertices, triangles, turned, to_camera, infrared_light)
+        diffuse, gloss = irradiance(vertices, triangles, turned, to_camera, infrared_light)
         layers = [surface, np.stack([diffuse, gloss, facing], axis=1)]
         for light in color_lights:
-            extra, shine = _irradiance(vertices, triangles, turned, to_camera, light)
+            extra, shine = irradiance(vertices, triangles, turned, to_camera, light)
             layers.append(np.stack([extra, shine, facing], axis=1))
         depth, pictures = draw(vertices, triangles, tuple(layers), camera)
-        scene = _paint_pixels(
+        scene = paint_pixels(
             rng,
-            identity,
+            identity.skin,
             hair_mask=hair.mask,
             hair_shade=hair.shade,
             cloths=colors,
@@ -246,20 +242,15 @@ class Studio:
         )
         if wear.glasses is not None and lenses is not None:
             lights = (infrared_light, *color_lights)
-            scene = _through_lenses(scene, wear.glasses, lenses, pose, camera, lights)
+            scene = through_lenses(scene, wear.glasses, lenses, pose, camera, lights)
         return scene, midpoint
-
-
-def _in_camera(points: Floats, pose: Pose) -> Floats:
-    moved: Floats = (points @ pose.rotation.T + pose.translation).astype(np.float32)
-    return moved
 
 
 def _worn(mesh: Mesh, pose: Pose, albedo: float, code: float) -> tuple[Floats, NDArray[np.int32], Floats]:
     """A worn thing in the camera frame: vertices, triangles, attributes."""
     attributes = np.zeros((len(mesh.vertices), 3), np.float32)
     attributes[:, 0], attributes[:, 2] = albedo, code
-    return _in_camera(mesh.vertices, pose), mesh.triangles, attributes
+    return in_camera_frame(mesh.vertices, pose), mesh.triangles, attributes
 
 
 def _pressed(hair: Hair, cap: Cap) -> Hair:
@@ -268,117 +259,3 @@ def _pressed(hair: Hair, cap: Cap) -> Hair:
     under = np.clip((cap_edge(cap, angle) + 10.0 - y) / 10.0, 0, 1).astype(np.float32)
     flat = hair.thickness_mm * (1 - under) + under * np.minimum(hair.thickness_mm, 2.0)
     return replace(hair, thickness_mm=flat.astype(np.float32))
-
-
-def _through_lenses(
-    scene: Scene, glasses: Glasses, lenses: Mesh, pose: Pose, camera: Camera, lights: tuple[Light, ...]
-) -> Scene:
-    """Dim what lies behind the lenses, and add the lamps' reflections; the first lamp is infrared's."""
-    turned = (lens_normals(lenses) @ pose.rotation.T).astype(np.float32)
-    placed = replace(lenses, vertices=_in_camera(lenses.vertices, pose))
-    depth, normal = lens_pictures(placed, turned, camera)
-    before = depth < scene.depth_mm
-    x, y = camera.rays()
-    z = np.where(before, depth, 1.0)
-    points = np.stack([x[None, :] * z, y[:, None] * z, z], axis=-1)
-    to_camera = -points / np.linalg.norm(points, axis=-1, keepdims=True)
-    normal = normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
-
-    def glint(light: Light) -> Floats:
-        half = light.position_mm - points
-        half = half / np.linalg.norm(half, axis=-1, keepdims=True) + to_camera
-        half /= np.linalg.norm(half, axis=-1, keepdims=True)
-        away = np.clip(1 - (normal * half).sum(axis=-1), 0, 1)
-        # 1 - cos(1.7 degrees) = 0.00045: lamps are a few centimetres wide.
-        shine: Floats = (glasses.glint * np.exp(-away / 0.00045) * before).astype(np.float32)
-        return shine
-
-    lens = before.astype(np.float32)
-    infrared, *others = lights
-    radiance = scene.radiance * (1 - lens * (1 - np.float32(glasses.clear_infrared) ** 2)) + glint(infrared)
-    color = scene.color
-    if color is not None:
-        color = color * (1 - lens * (1 - np.float32(glasses.clear_rgb) ** 2))[..., None]
-        for light in others:
-            color = color + glint(light)[..., None] * light.tint
-    return replace(scene, radiance=radiance, color=color, lens=lens)
-
-
-def _irradiance(
-    vertices: Floats, triangles: NDArray[np.int32], normals: Floats, to_camera: Floats, light: Light
-) -> tuple[Floats, Floats]:
-    """Diffuse and specular light (V,) at each vertex."""
-    to_light = light.position_mm - vertices
-    distance = np.linalg.norm(to_light, axis=1, keepdims=True)
-    to_light /= distance
-    share = lit(vertices, triangles, light.position_mm)
-    strength = (REFERENCE_MM / distance[:, 0]) ** 2 if light.falloff else np.ones(len(vertices), np.float32)
-    wrap = 0.08  # light enters skin and leaves it elsewhere: shadows' borders are soft
-    cosine = np.clip(((normals * to_light).sum(axis=1) + wrap) / (1 + wrap), 0, 1)
-    half = to_light + to_camera
-    half /= np.linalg.norm(half, axis=1, keepdims=True)
-    shine = np.clip((normals * half).sum(axis=1), 0, 1) ** 14 * share * strength
-    sky = light.ambient * (0.65 - 0.35 * normals[:, 1])  # y points down
-    diffuse = (cosine * share + sky) * strength
-    return diffuse.astype(np.float32), shine.astype(np.float32)
-
-
-def _paint_pixels(
-    rng: Rng,
-    identity: Identity,
-    *,
-    hair_mask: Floats,
-    hair_shade: Floats,
-    cloths: list[Floats],
-    depth: Floats,
-    pictures: list[Floats],
-    color_lights: tuple[Light, ...],
-) -> Scene:
-    """Look the reflectance up pixel by pixel and multiply it with the light."""
-    skin = identity.skin
-    surface, light = pictures[:2]
-    u, v, code = (np.ascontiguousarray(surface[..., k]) for k in range(3))
-    hair_infrared = np.float32(skin.hair_infrared) * hair_shade
-    atlas = np.dstack([skin.infrared * (1 - hair_mask) + hair_mask * hair_infrared, hair_mask])
-    looked_up = cv2.remap(atlas, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    eye = (code > CODE_EYE - 0.3) & (code < CODE_EYE + 0.3)
-    worn = code > CODE_CLOTH - 0.3
-    on_head = ~(eye | worn)
-    mouth = np.where(on_head, np.clip(code, 0, 1), 0)
-    dark = np.float32(rng.uniform(0.25, 0.9))
-    iris_tone, white_tone = rng.uniform(0.12, 0.3), rng.uniform(0.35, 0.55)
-    iris = np.clip((IRIS_RAD - u) / 0.06, 0, 1) * eye
-    pupil = np.clip((PUPIL_RAD - u) / 0.05, 0, 1) * eye
-    albedo = looked_up[..., 0] * (1 - mouth * (1 - dark))
-    eyeball = (white_tone + (iris_tone - white_tone) * iris) * (1 - 0.7 * pupil)
-    albedo = np.where(eye, eyeball, np.where(worn, u, albedo))
-    hair = np.where(on_head, looked_up[..., 1], 0.0).astype(np.float32)
-    # Wet and smooth: a glint a few degrees wide instead of a sheen.
-    shine = np.where(eye, 0.6 * light[..., 1] ** 6, light[..., 1])
-    gloss = np.where(eye, 1.0, np.where(worn, 0.0, skin.gloss * (1 - hair)))
-    empty = ~np.isfinite(depth)
-    radiance = (albedo * light[..., 0] + gloss * shine).astype(np.float32)
-    radiance[empty] = 0.0
-    color = None
-    if color_lights:
-        rgb_atlas = (
-            skin.rgb * (1 - hair_mask[..., None]) + (hair_mask * hair_shade)[..., None] * skin.hair_rgb
-        )
-        rgb = cv2.remap(rgb_atlas.astype(np.float32), u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        rgb = rgb * (1 - mouth * (1 - 0.7 * dark))[..., None]
-        iris_rgb = np.float32([0.05, 0.03, 0.02]) + np.float32(rng.random()) ** 4 * np.float32(
-            [0.1, 0.15, 0.2]
-        )
-        ball = 0.55 + (iris_rgb - 0.55) * iris[..., None]
-        ball = ball * (1 - 0.9 * pupil[..., None])
-        rgb = np.where(eye[..., None], ball, rgb)
-        for number, cloth in enumerate(cloths):
-            of_it = np.abs(code - (CODE_CLOTH + number)) < 0.4
-            rgb = np.where(of_it[..., None], cloth, rgb)
-        color = np.zeros_like(rgb)
-        for lamp, picture in zip(color_lights, pictures[2:], strict=True):
-            color += (rgb * picture[..., :1] + 0.25 * (gloss * picture[..., 1])[..., None]) * lamp.tint
-        color = color.astype(np.float32)
-        color[empty] = 0.0
-    facing = np.where(empty, 0.0, light[..., 2]).astype(np.float32)
-    return Scene(depth, radiance, facing, hair, color)

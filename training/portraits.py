@@ -141,7 +141,7 @@ def _targets(points: NDArray[np.float64]) -> tuple[list[int], NDArray[np.float64
 def _fit(
     head: ParametricHead, points: NDArray[np.float64], modes: int = 30
 ) -> tuple[Floats, NDArray[np.float64], NDArray[np.float64]]:
-    """Fit a head to landmarks: its vertices (V, 3), where they fall in the picture (V, 2), its rotation (3, 3)."""
+    """Fit a head to landmarks: vertices (V, 3), their pixels (V, 2), rotation (3, 3)."""
     numbers, pixels, weight = _targets(points)
     chosen = head.landmarks68[numbers]
     basis = head.identity_modes[:modes].reshape(modes, -1, 3)[:, chosen].astype(np.float64)

@@ -5,18 +5,15 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from training.appearance import Rng
 from training.backdrop import composite, hall, room_wall
 from training.cameras import KINECT_V2, CameraModel
-from training.ict import DEFAULT_PATH, ParametricHead
+from training.ict import ParametricHead
 from training.person import Identity, Light, Studio
 from training.raster import Camera, Pose
 from training.sensor import (
@@ -272,57 +269,7 @@ def render_crop(
     )
 
 
-def panel(capture: Capture, side: int = 160) -> NDArray[np.uint8]:
-    """Infrared or colour, depth within 120 mm of the face, and its relief, (3 * side, side, 3) BGR."""
-    depth = capture.depth_mm.astype(np.float32)
-    middle = capture.distance_mm
-    if capture.infrared is not None:
-        bright = np.percentile(capture.infrared[depth > 0], 97) if (depth > 0).any() else 1.0
-        picture = np.clip(capture.infrared / max(float(bright), 1.0), 0, 1) ** 0.7 * 255
-        top = cv2.cvtColor(picture.astype(np.uint8), cv2.COLOR_GRAY2BGR)
-    else:
-        top = cv2.cvtColor(capture.color, cv2.COLOR_RGB2BGR)
-    near = np.clip((middle + 120 - depth) / 240, 0, 1) * 255
-    hue = cv2.applyColorMap(near.astype(np.uint8), cv2.COLORMAP_JET)
-    hue[depth == 0] = 255
-    hue[depth > middle + 300] = 60
-    slope = np.roll(depth, -1, axis=1) - np.roll(depth, 1, axis=1)
-    relief = cv2.cvtColor(np.clip(128 + 8 * slope, 0, 255).astype(np.uint8), cv2.COLOR_GRAY2BGR)
-    parts = [cv2.resize(p, (side, side), interpolation=cv2.INTER_NEAREST) for p in (top, hue, relief)]
-    stacked: NDArray[np.uint8] = np.vstack(parts)
-    return stacked
-
-
-def contact_sheet(seed: int, rows: int, columns: int, modality: str, head: Path) -> NDArray[np.uint8]:
-    """One identity a row."""
-    studio = Studio(ParametricHead.load(head))
-    lines = []
-    for row in range(rows):
-        rng = np.random.default_rng([seed, row])
-        weights = rng.standard_normal(studio.head.identity_count).astype(np.float32)
-        identity = studio.identity(rng, weights, hair_varies=bool(row % 2))
-        lines.append(
-            np.hstack([panel(render_crop(rng, studio, identity, modality=modality)) for _ in range(columns)])
-        )
-    sheet: NDArray[np.uint8] = np.vstack(lines)
-    return sheet
-
-
-def main() -> None:
-    """Write a contact sheet."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sheet", type=Path, required=True, help="PNG file to write")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rows", type=int, default=3)
-    parser.add_argument("--columns", type=int, default=8)
-    parser.add_argument("--modality", choices=["infrared", "color"], default="infrared")
-    parser.add_argument("--head", type=Path, default=DEFAULT_PATH)
-    arguments = parser.parse_args()
-    sheet = contact_sheet(
-        arguments.seed, arguments.rows, arguments.columns, arguments.modality, arguments.head
-    )
-    cv2.imwrite(str(arguments.sheet), sheet)
-
-
 if __name__ == "__main__":
+    from training.sheet import main
+
     main()
