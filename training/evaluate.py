@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast.evaluate.intervals import LEVEL, RESAMPLES, SEED
-from faceid_fast.evaluate.scores import accept_rate, equal_error_rate, tar_at_far, threshold_at_far
+from faceid_fast.evaluate.scores import equal_error_rate, tar_at_far, threshold_at_far
 from training.batches import TensorSet
-from training.intervals import blocks, bootstrap
+from training.intervals import blocks
 
 if TYPE_CHECKING:
     import keras
@@ -31,9 +31,6 @@ Floats = NDArray[np.float32]
 THRESHOLD_INVERSE_FAR = 10_000
 THRESHOLD_INVERSE_HARD_FAR = 100
 THRESHOLD_CAP = 0.6
-MODALITIES = ("infrared", "color")
-"""By their numbers in the shards, as `training.data` writes them."""
-RESAMPLED_WHOLE = 2_000_000  # impostor pairs: no more than a second or two of work
 MINIMUM_PAIRS = 1000  # of look-alikes: with fewer, less than ten of them would set the threshold
 
 
@@ -170,64 +167,6 @@ def report(pairs: Pairs, threshold: float) -> dict[str, float | int | None]:
     }
 
 
-def describe(embeddings: Floats, held: TensorSet, thresholds: dict[str, float]) -> dict[str, Any]:
-    """Every figure with its interval, by modality, as JSON.
-
-    Parameters
-    ----------
-    embeddings : (n, D) float32 unit rows.
-    thresholds : name -> distance at which FAR and FRR are wanted: ``far_at_NAME``, ``frr_at_NAME``.
-
-    Returns
-    -------
-    dict
-        By modality: numbers of identities, captures and comparisons, and ``figures``: name ->
-        ``{"value": v, "interval": [low, high]}``; v None where the pairs are too few to support it,
-        the interval None where most resamples do not have the figure.
-    """
-    described = {}
-    for number in np.unique(held.modalities):
-        rows = np.flatnonzero(held.modalities == number)
-        part = TensorSet(
-            held.tensors[:0], held.identities[rows], held.clusters[rows], held.modalities[rows], held.aligner
-        )
-        described[MODALITIES[number]] = _describe_one(embeddings[rows], part, thresholds)
-    return described
-
-
-def _describe_one(embeddings: Floats, held: TensorSet, thresholds: dict[str, float]) -> dict[str, Any]:
-    pairs = all_pairs(embeddings, held)
-    figures = asdict(measure(pairs))
-    counts = {key: figures.pop(key) for key in ("n_genuine", "n_impostor", "n_hard")}
-    del figures["hard_mean"]  # of a few clusters: no interval to put beside it
-    figures["tar_at_far_1e_4"] = tar_at_far(pairs.genuine, pairs.impostor, 10_000)
-    figures["hard_tar_at_far_1e_4"] = tar_at_far(pairs.genuine, pairs.hard, 10_000)
-    for name, at in thresholds.items():
-        figures[f"far_at_{name}"] = accept_rate(pairs.impostor, at)
-        figures[f"hard_far_at_{name}"] = accept_rate(pairs.hard, at)
-        figures[f"frr_at_{name}"] = 1.0 - float(np.mean(pairs.genuine <= at))
-    # Of many impostors the near ones decide every rate; twice as many as err leave room for resamples.
-    reached = 1.0 if len(pairs.impostor) < RESAMPLED_WHOLE else min(1.0, max(0.02, 2.0 * figures["eer"]))
-    place = min(len(pairs.impostor) - 1, int(reached * len(pairs.impostor)))
-    reach = float(np.partition(pairs.impostor, place)[place])
-    intervals = bootstrap(embeddings, held.identities, held.clusters, reach=reach, thresholds=thresholds)
-    return {
-        "n_identities": len(np.unique(held.identities)),
-        "n_captures": len(held.identities),
-        **counts,
-        "figures": {
-            key: {"value": _rounded(value), "interval": _rounded(intervals[key])}
-            for key, value in figures.items()
-        },
-    }
-
-
-def _rounded(value: float | tuple[float, float] | None) -> float | list[float] | None:
-    if isinstance(value, tuple):
-        return [round(end, 6) for end in value]
-    return None if value is None else round(float(value), 6)
-
-
 def _of_run(run: Path, data: Path) -> tuple[Callable[[Any], Floats], float, dict[str, Any]]:
     """A trained network, the threshold that its export would choose, and what it is."""
     from training.batches import load_split  # noqa: PLC0415  the heavy parts, only when run
@@ -272,6 +211,7 @@ def _of_model(path: Path) -> tuple[Callable[[Any], Floats], float, dict[str, Any
 def main() -> None:
     """Print the figures of a trained network or an exported model on rendered identities."""
     from training.batches import load_shards, load_split  # noqa: PLC0415
+    from training.figures import describe  # noqa: PLC0415  it builds on this module
 
     parser = argparse.ArgumentParser(description=__doc__)
     which = parser.add_mutually_exclusive_group(required=True)

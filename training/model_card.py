@@ -116,7 +116,7 @@ def _rendered(record: dict[str, Any]) -> Iterator[str]:
     for modality, part in record["modalities"].items():
         found = part["figures"]
         rows = [
-            (label, _with_interval(name, found[name]["value"], found[name]["interval"]))
+            (label, _rendered_cell(name, found[name], part))
             for name, label in RENDERED_ROWS.items()
             if found.get(name, {}).get("value") is not None
         ]
@@ -125,6 +125,14 @@ def _rendered(record: dict[str, Any]) -> Iterator[str]:
             f"{part['n_captures']:,} captures, {part['n_genuine']:,} genuine and {part['n_impostor']:,} "
             "impostor pairs.\n\n" + _markdown(["figure", "value (95 % interval)"], rows)
         )
+
+
+def _rendered_cell(name: str, figure: dict[str, Any], part: dict[str, Any]) -> str:
+    if "far_at_" in name and "tar" not in name and figure["value"] == 0.0:
+        kind = "hard_" if name.startswith("hard_") else ""
+        pairs = part[f"n_{kind}identity_pairs"]
+        return f"0 of {part['n_hard' if kind else 'n_impostor']:,} (< {_percent(min(1.0, 3 / pairs))})"
+    return _with_interval(name, figure["value"], figure["interval"]) + MARKS[figure.get("support", "full")]
 
 
 def _real(record: dict[str, Any]) -> str:

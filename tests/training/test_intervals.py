@@ -14,7 +14,8 @@ from faceid_fast.evaluate.intervals import Comparisons, draw_people
 from faceid_fast.evaluate.intervals import bootstrap as bootstrap_exactly
 from training import evaluate
 from training.batches import TensorSet
-from training.evaluate import all_pairs, describe, measure
+from training.evaluate import all_pairs, measure
+from training.figures import describe
 from training.intervals import BLOCK, STEP, bootstrap
 
 THRESHOLDS = {"0.4": 0.4, "threshold": 1.1}
@@ -96,6 +97,10 @@ def test_figures_lie_within_their_intervals_and_are_those_of_all_pairs() -> None
                 low, high = figure["interval"]
                 assert low - STEP <= figure["value"] <= high + STEP, name
         assert part["figures"]["hard_tar_at_far_1e_4"]["value"] is None
+        assert (part["n_identity_pairs"], part["n_hard_identity_pairs"]) == (40 * 39 // 2, 5 * 6)
+        assert part["figures"]["tar_at_far_1e_2"]["support"] == "full"
+        assert part["figures"]["tar_at_far_1e_3"]["support"] == "comparisons_only"
+        assert part["figures"]["hard_tar_at_far_1e_3"]["support"] == "none"
     json.dumps(described, allow_nan=False)
 
 

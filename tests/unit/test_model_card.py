@@ -21,6 +21,8 @@ def of_split(split: str, model_id: str = CONTRACT.model_id, *, eer: float = 0.01
         "eer": {"value": eer, "interval": [0.01, 0.015]},
         "far_at_0.4": {"value": 1.25e-5, "interval": [0.0, 4e-5]},
         "genuine_mean": {"value": 0.25, "interval": [0.24, 0.26]},
+        "tar_at_far_1e_4": {"value": 0.9, "interval": None, "support": "comparisons_only"},
+        "far_at_threshold": {"value": 0.0, "interval": [0.0, 0.0]},
         "hard_eer": {"value": None, "interval": None},
     }
     part = {
@@ -29,6 +31,7 @@ def of_split(split: str, model_id: str = CONTRACT.model_id, *, eer: float = 0.01
         "n_genuine": 45000,
         "n_impostor": 49_950_000,
         "n_hard": 0,
+        "n_identity_pairs": 499_500,
     }
     return {
         "model": {"id": model_id},
@@ -95,6 +98,8 @@ def test_figures_stand_with_their_intervals() -> None:
     assert "| FAR at 0.4 | 0.0013 % (0.0000 - 0.0040) |" in text
     assert "| mean genuine distance | 0.250 (0.240 - 0.260) |" in text
     assert "look-alikes only" not in text
+    assert "| TAR at FAR 1e-4 | 90.00 % ~ |" in text
+    assert "| FAR at the model's threshold | 0 of 49,950,000 (< 0.0006 %) |" in text
     assert "| TAR at FAR 1e-2 | 90.00 % (80.00 - 95.00) ~ |" in text
     assert "| TAR at FAR 1e-3 | - |" in text
     assert "| FAR at the model's threshold | 0 of 540 (< 20%) |" in text
