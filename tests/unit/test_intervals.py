@@ -82,6 +82,14 @@ def test_drawing_everybody_once_gives_the_figures_themselves() -> None:
     assert whole.person_pairs == 15
 
 
+def test_of_two_thresholds_as_close_the_smaller_counts() -> None:
+    zero = np.zeros(4, np.int64)
+    found = Comparisons(
+        np.array([0.1, 0.1, 0.5, 0.9]), zero, np.array([0.5, 0.5, 0.5, 1.0]), zero, zero + 1, 2
+    )
+    assert bootstrap(found, np.ones((2, 1), np.int64), THRESHOLD).eer == (0.25, 0.25)
+
+
 def test_two_draws_of_one_person_are_no_impostors() -> None:
     found = made(3, 4)
     lonely = np.array([[3], [0], [0]])

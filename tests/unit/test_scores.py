@@ -32,6 +32,11 @@ def test_equal_error_rate_by_hand() -> None:
     assert equal_error_rate([0.1, 0.2, 0.9], [0.5, 1.0]) == pytest.approx((0.5 + 1 / 3) / 2)
 
 
+def test_of_two_thresholds_as_close_the_smaller_counts() -> None:
+    # Below 0.5: FAR 0, FRR 1/2; at 0.5: FAR 3/4, FRR 1/4.
+    assert equal_error_rate([0.1, 0.1, 0.5, 0.9], [0.5, 0.5, 0.5, 1.0]) == 0.25
+
+
 def test_failed_acquisitions_never_match() -> None:
     figures = score([0.1, INF], [0.8] * 9 + [INF], threshold=0.9, failure_to_acquire=0.25)
     assert figures.frr_at_threshold == 0.5
