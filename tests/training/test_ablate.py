@@ -1,0 +1,116 @@
+"""The comparison: finished runs are kept, the table adds up, the memorising gate can fail; plain crops."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow", reason="needs the training environment (TensorFlow)")
+
+from faceid_fast.face import TENSOR_SHAPE, FaceAligner, FaceCrop
+from faceid_fast.frame import Frame, Intrinsics
+from faceid_fast.sources.renders import bundled_renders
+from training import ablate
+from training.ablate import VARIANTS, memorise, run, table
+from training.batches import BatchConfig, TensorSet
+from training.evaluate import Figures
+from training.options import TrainConfig
+from training.plain_crop import plain_crop
+
+# Keras hands numpy its variables in a way that numpy 2 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras")
+
+
+def _write(path: Path, part: TensorSet) -> None:
+    path.mkdir(parents=True)
+    np.savez(path / "a.npz", tensor=part.tensors, identity=part.identities, cluster=part.clusters)
+
+
+def _figures(eer: float) -> Figures:
+    return Figures(eer, 0.9, None, eer, 0.8, None, 0.3, 1.2, 1.0, 10, 100, 10)
+
+
+def test_table_has_mean_and_deviation_over_seeds() -> None:
+    lines = table({"both": [_figures(0.01), _figures(0.03)], "depth": [_figures(0.05)]}).splitlines()
+    assert lines[2] == (
+        "| depth and intensity, aligned in 3-D | 2 | 2.00 +- 1.41 | 90.00 +- 0.00 | - | 80.00 +- 0.00 |"
+    )
+    assert lines[3] == "| depth only | 1 | 5.00 | 90.00 | - | 80.00 |"
+
+
+def test_variants_differ_from_the_first_in_one_thing() -> None:
+    first = VARIANTS["both"]
+    for name, variant in VARIANTS.items():
+        changed = [
+            field
+            for field in ("inputs", "hair_band", "loss", "batch")
+            if getattr(variant.config, field) != getattr(first.config, field)
+        ]
+        assert len(changed) + variant.plain == (name != "both"), name
+
+
+def test_finished_runs_are_kept_and_unfinished_ones_made(
+    people: TensorSet, strangers: TensorSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(tmp_path / "data" / "train", people)
+    _write(tmp_path / "data" / "val", strangers)
+    small = replace(VARIANTS["depth"].config, batch=BatchConfig(identities=4, images=2))
+    monkeypatch.setitem(VARIANTS, "depth", replace(VARIANTS["depth"], config=small))
+    (tmp_path / "out" / "both-1").mkdir(parents=True)
+    kept = _figures(0.125)
+    (tmp_path / "out" / "both-1" / "test.json").write_text(json.dumps(kept.__dict__))
+    given = argparse.Namespace(
+        data=tmp_path / "data", out=tmp_path / "out", test=tmp_path / "data" / "val", seeds=[1], steps=2,
+        identities=0, network="small", threads=2, variants=["both", "depth"],
+    )  # fmt: skip
+    run(given)
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert results["variants"]["both"] == [kept.__dict__]
+    assert results["variants"]["depth"][0]["n_genuine"] == 24 * 15
+    assert "| depth only | 1 |" in (tmp_path / "out" / "table.md").read_text()
+    monkeypatch.setattr(ablate, "train", None)  # not called again
+    run(given)
+    assert json.loads((tmp_path / "out" / "results.json").read_text()) == results
+
+
+def test_memorising_gate_fails_what_learns_nothing(people: TensorSet, tmp_path: Path) -> None:
+    alike = replace(people, tensors=np.zeros_like(people.tensors))
+    with pytest.raises(RuntimeError, match="not memorised"):
+        memorise(alike, TrainConfig(steps=2), tmp_path)
+
+
+def test_plain_crops_need_the_raw_captures(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="raw captures"):
+        ablate.load_data(tmp_path / "tensors", None, tmp_path / "plain", plain=True)
+
+
+def _crops() -> tuple[np.ndarray, np.ndarray, Frame, FaceCrop]:
+    frame = bundled_renders()[0].read()
+    face = FaceAligner.bundled().align(frame)
+    assert isinstance(face, FaceCrop)
+    return plain_crop(frame, face.eye_midpoint_mm), face.tensor, frame, face
+
+
+def test_a_plain_crop_of_a_frontal_face_is_much_like_the_aligned_tensor() -> None:
+    plain, aligned, _, face = _crops()
+    assert plain.shape == TENSOR_SHAPE
+    assert plain.dtype == np.float32
+    both = (plain[0] != 0) & face.valid & (np.abs(plain[0]) < 2.4) & (np.abs(aligned[0]) < 2.4)
+    assert both.mean() > 0.4
+    assert np.corrcoef(plain[0][both], aligned[0][both])[0, 1] > 0.5
+    assert np.corrcoef(plain[1][both], aligned[1][both])[0, 1] > 0.5
+
+
+def test_a_plain_crop_of_nothing_is_empty() -> None:
+    empty = Frame(
+        depth=np.zeros((100, 100), np.uint16),
+        depth_unit_m=0.001,
+        color=np.zeros((100, 100, 3), np.uint8),
+        intrinsics=Intrinsics(300.0, 300.0, 50.0, 50.0),
+    )
+    assert not plain_crop(empty, np.array([0.0, 0.0, 600.0])).any()
