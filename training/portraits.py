@@ -69,9 +69,7 @@ class Portraits:
         FileNotFoundError
             If neither the maps nor the portraits are there.
         """
-        names, detail = _load()
-        chosen = [k for k in range(len(names)) if name == "all" or (k % HELD_EVERY < 2) == (name == "held")]
-        return cls(tuple(names[k] for k in chosen), detail[chosen])
+        return _of_set(name)
 
     def blend(self, rng: Rng) -> Floats:
         """Draw a face's log detail (H, W, 3) on the whole atlas: two people, mixed, stronger or fainter."""
@@ -86,6 +84,12 @@ class Portraits:
 
 
 @cache
+def _of_set(name: str) -> Portraits:
+    names, detail = _load()
+    chosen = [k for k in range(len(names)) if name == "all" or (k % HELD_EVERY < 2) == (name == "held")]
+    return Portraits(tuple(names[k] for k in chosen), detail[chosen])
+
+
 def _load() -> tuple[tuple[str, ...], NDArray[np.int8]]:
     if CACHE.exists():
         with np.load(CACHE) as stored:
