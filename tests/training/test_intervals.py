@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from faceid_fast.embed import Embedder
 from faceid_fast.evaluate.intervals import Comparisons, draw_people
 from faceid_fast.evaluate.intervals import bootstrap as bootstrap_exactly
 from training import evaluate
@@ -17,6 +18,7 @@ from training.batches import TensorSet
 from training.evaluate import all_pairs, measure
 from training.figures import describe
 from training.intervals import BLOCK, STEP, bootstrap
+from training.model_card import MODEL
 
 THRESHOLDS = {"0.4": 0.4, "threshold": 1.1}
 IDENTITIES, CAPTURES = 40, 10
@@ -140,3 +142,11 @@ def test_the_test_split_of_an_exported_model(
     assert record["model"] == {"id": "stand-in"}
     assert (record["split"], record["aligner"], record["threshold"]) == ("test", "the aligner", 1.1)
     assert record["modalities"]["infrared"]["n_identities"] == IDENTITIES
+
+
+def test_an_exported_model_is_run_as_the_package_runs_it() -> None:
+    embed_all, threshold, described = evaluate._of_model(MODEL)
+    contract = Embedder.bundled().contract
+    tensors = np.random.default_rng(0).uniform(-2, 2, (5, *contract.input_shape)).astype(np.float16)
+    np.testing.assert_array_equal(embed_all(tensors), Embedder.bundled().embed(tensors.astype(np.float32)))
+    assert (threshold, described["id"]) == (contract.threshold, contract.model_id)

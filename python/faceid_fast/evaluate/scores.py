@@ -138,7 +138,7 @@ def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float | None:
     # Rates change only at observed distances; -1 is the threshold that accepts nothing. FAR grows
     # and FRR falls, so they are closest on one side of where they cross: found by halving, as tens of
     # millions of pairs leave no room for the rates at every threshold.
-    observed = [same[np.isfinite(same)], other[np.isfinite(other)]]
+    observed = [array[: np.searchsorted(array, math.inf)] for array in (same, other)]
     beyond = [bisect.bisect_left(array, 1, key=lambda at: int(gap(at) >= 0)) for array in observed]
     above = [float(array[i]) for array, i in zip(observed, beyond, strict=True) if i < array.size]
     below = [float(array[i - 1]) for array, i in zip(observed, beyond, strict=True) if i > 0]
