@@ -35,6 +35,8 @@ from training.train import load_best, set_threads, train
 COLUMNS = ("eer", "tar_at_far_1e_2", "tar_at_far_1e_3", "hard_tar_at_far_1e_2")
 TITLES = ("EER", "TAR at FAR 1e-2", "TAR at FAR 1e-3", "TAR at FAR 1e-2, look-alikes")
 MEMORISED_IDENTITIES, MEMORISED_IMAGES = 16, 4
+DONE = "test.json"
+"""In the folder of a finished run: its figures on the test people."""
 
 
 @dataclass(frozen=True)
@@ -105,18 +107,14 @@ def load_data(folder: Path, test: Path | None, cache: Path, *, plain: bool) -> D
     return Data(data, validation, load_shards(test) if test is not None else validation)
 
 
-def run_variant(variant: Variant, data: Data, config: TrainConfig, out: Path) -> Figures:
-    """Train (or find trained) one variant, and measure it on the test people."""
-    done = out / "test.json"
-    if done.exists():
-        return Figures(**json.loads(done.read_text()))
+def run_variant(variant: Variant, data: Data, config: TrainConfig, out: Path) -> None:
+    """Train one variant, or go on, and measure it on the test people."""
     print(f"{out.name}: {variant.title}", file=sys.stderr)
     keras.backend.clear_session()
     train(data.train, data.validation, out, config)
     held = data.test.seen_through(config.seen)
     figures = measure(all_pairs(embed(load_best(out), held.tensors), held))
-    done.write_text(json.dumps(asdict(figures), indent=1) + "\n")
-    return figures
+    (out / DONE).write_text(json.dumps(asdict(figures), indent=1) + "\n")
 
 
 def table(results: dict[str, list[Figures]]) -> str:
@@ -159,36 +157,64 @@ def memorise(data: TensorSet, config: TrainConfig, out: Path) -> Figures:
 
 
 def run(given: argparse.Namespace) -> None:
-    """Run what the command line asks for."""
+    """Run what the command line asks for; other variants and seeds that the folder holds stay in the table.
+
+    Raises
+    ------
+    ValueError
+        The folder holds a comparison on other data, or of other steps, identities or networks.
+    """
     given.out.mkdir(parents=True, exist_ok=True)
-    results: dict[str, list[Figures]] = {}
+    settings = {
+        "data": str(given.data),
+        "test": str(given.test or "validation"),
+        "steps": given.steps,
+        "identities": given.identities,
+        "network": given.network,
+    }
+    note = given.out / "settings.json"
+    if note.exists() and json.loads(note.read_text()) != settings:
+        message = f"{given.out} holds another comparison ({note.read_text().strip()}); choose another --out"
+        raise ValueError(message)
+    note.write_text(json.dumps(settings) + "\n")
     loaded: dict[bool, Data] = {}
     for name in given.variants:
         variant = VARIANTS[name]
         for seed in given.seeds:
+            if (given.out / f"{name}-{seed}" / DONE).exists():
+                continue
             if variant.plain not in loaded:
                 loaded.clear()  # one kind at a time: each fills a gigabyte
-                loaded[variant.plain] = load_data(
-                    given.data, given.test, given.out / "plain", plain=variant.plain
-                )
+                cache = given.out / "plain"
+                loaded[variant.plain] = load_data(given.data, given.test, cache, plain=variant.plain)
             config = replace(
                 variant.config, seed=seed, steps=given.steps, threads=given.threads,
                 identities=given.identities, network=NETWORKS[given.network],
                 validate_every=max(1, min(TrainConfig.validate_every, given.steps // 4)),
             )  # fmt: skip
-            out = given.out / f"{name}-{seed}"
-            results.setdefault(name, []).append(run_variant(variant, loaded[variant.plain], config, out))
-            (given.out / "table.md").write_text(table(results))
-            content = {
-                "data": str(given.data),
-                "test": str(given.test or "validation"),
-                "steps": given.steps,
-                "seeds": given.seeds,
-                "network": given.network,
-                "variants": {key: [asdict(each) for each in value] for key, value in results.items()},
-            }
-            (given.out / "results.json").write_text(json.dumps(content, indent=1) + "\n")
-    print(table(results))
+            run_variant(variant, loaded[variant.plain], config, given.out / f"{name}-{seed}")
+            write_results(given.out, settings)
+    print(table(write_results(given.out, settings)))
+
+
+def write_results(out: Path, settings: dict[str, object]) -> dict[str, list[Figures]]:
+    """Write ``results.json`` and ``table.md`` of all finished runs of a folder, and return their figures."""
+    runs = {name: sorted(out.glob(f"{name}-[0-9]*/{DONE}")) for name in VARIANTS}
+    results = {
+        name: [Figures(**json.loads(path.read_text())) for path in paths]
+        for name, paths in runs.items()
+        if paths
+    }
+    content = {
+        **settings,
+        "seeds": {
+            name: [int(path.parent.name.rpartition("-")[2]) for path in runs[name]] for name in results
+        },
+        "variants": {name: [asdict(each) for each in figures] for name, figures in results.items()},
+    }
+    (out / "results.json").write_text(json.dumps(content, indent=1) + "\n")
+    (out / "table.md").write_text(table(results))
+    return results
 
 
 def main() -> None:
@@ -215,14 +241,17 @@ def main() -> None:
         try:
             data, _ = load_split(given.data)
             figures = memorise(data, config, given.out / "memorise")
-        except RuntimeError as error:
+        except (RuntimeError, ValueError, FileNotFoundError) as error:
             sys.exit(f"error: {error}")
         print(
             f"memorised 64 images: genuine pairs at {figures.genuine_mean:.2f}, "
             f"impostor pairs at {figures.impostor_mean:.2f}"
         )
         return
-    run(given)
+    try:
+        run(given)
+    except (ValueError, FileNotFoundError) as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

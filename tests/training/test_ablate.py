@@ -76,6 +76,12 @@ def test_finished_runs_are_kept_and_unfinished_ones_made(
     monkeypatch.setattr(ablate, "train", None)  # not called again
     run(given)
     assert json.loads((tmp_path / "out" / "results.json").read_text()) == results
+    given.variants = ["depth"]  # what else is finished stays
+    run(given)
+    assert json.loads((tmp_path / "out" / "results.json").read_text()) == results
+    given.steps = 3
+    with pytest.raises(ValueError, match="another comparison"):
+        run(given)
 
 
 def test_memorising_gate_fails_what_learns_nothing(people: TensorSet, tmp_path: Path) -> None:
