@@ -243,7 +243,13 @@ class BatchSampler:
         return np.concatenate([first, rng.choice(others, wanted - len(first), replace=False)])
 
     def _images_of(self, who: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Images of one kind, infrared or colour: frames are compared within one kind only."""
         rows = self._rows[who]
+        kinds, counts = np.unique(self._set.modalities[rows], return_counts=True)
+        enough = kinds[counts >= 2]
+        if len(enough):
+            share = counts[counts >= 2] / counts[counts >= 2].sum()
+            rows = rows[self._set.modalities[rows] == rng.choice(enough, p=share)]
         return rng.choice(rows, self._config.images, replace=len(rows) < self._config.images)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,19 @@ def test_identities_with_one_image_are_not_drawn(people: TensorSet) -> None:
     sampler = BatchSampler(lone, BatchConfig(identities=48, images=4), seed=1)
     assert sampler.identity_count == 3
     assert 0 not in sampler.draw(0)[1]
+
+
+def test_images_of_an_identity_are_of_one_kind(people: TensorSet) -> None:
+    mixed = replace(people, modalities=np.resize(np.array([0, 0, 1], np.int32), len(people)))
+    sampler = BatchSampler(mixed, BatchConfig(identities=8, images=4), seed=3)
+    kind_of = {tensor.tobytes(): kind for tensor, kind in zip(mixed.tensors, mixed.modalities, strict=True)}
+    seen = set()
+    for number in range(10):
+        tensors, _ = sampler.draw(number)
+        kinds = np.array([kind_of[t.astype(np.float16).tobytes()] for t in tensors]).reshape(8, 4)
+        assert (kinds == kinds[:, :1]).all()
+        seen.update(kinds[:, 0].tolist())
+    assert seen == {0, 1}
 
 
 def test_sampler_refuses_a_single_identity(people: TensorSet) -> None:

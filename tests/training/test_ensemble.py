@@ -1,0 +1,41 @@
+"""Networks of different seeds joined to one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("keras", reason="needs the training environment (Keras)")
+
+import keras
+
+from faceid_fast.face import TENSOR_SHAPE
+from training.ensemble import join, principal_directions
+from training.evaluate import embed
+from training.model import NetworkConfig, build_network
+
+
+def test_distances_are_the_members_mean() -> None:
+    # With fewer dimensions altogether than the projection keeps, nothing is lost.
+    members = []
+    for seed in (1, 2):
+        keras.utils.set_random_seed(seed)
+        members.append(build_network(NetworkConfig()))
+    tensors = np.random.default_rng(3).standard_normal((60, *TENSOR_SHAPE)).astype(np.float16)
+    joined = embed(join(members, tensors), tensors)
+    apart = [embed(member, tensors) for member in members]
+
+    def squared(rows: np.ndarray) -> np.ndarray:
+        return 2.0 - 2.0 * rows.astype(float) @ rows.T.astype(float)
+
+    assert joined.shape == (60, 128)
+    np.testing.assert_allclose(np.linalg.norm(joined, axis=1), 1.0, atol=1e-5)
+    np.testing.assert_allclose(squared(joined), (squared(apart[0]) + squared(apart[1])) / 2, atol=1e-4)
+
+
+def test_directions_keep_what_varies_most() -> None:
+    rng = np.random.default_rng(4)
+    rows = (rng.standard_normal((500, 6)) * [5, 4, 3, 0.1, 0.1, 0.1]).astype(np.float32)
+    kept = principal_directions(rows, 3)
+    np.testing.assert_allclose(kept.T @ kept, np.eye(3), atol=1e-5)
+    assert np.linalg.norm(rows @ kept) > 0.999 * np.linalg.norm(rows)

@@ -1,0 +1,100 @@
+"""Join networks of different seeds to one: their embeddings side by side, turned to 128 numbers.
+
+``python -m training.ensemble --runs A B C --data DIR --out DIR`` writes a run's folder that
+``training.evaluate`` and ``training.export`` take like any other. What one network has learned by accident
+the others have not: their mean squared distance errs less than each. The projection keeps the directions
+along which the training identities differ most, so that distances stay what they were.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+from keras import layers
+from numpy.typing import NDArray
+
+from training.batches import TensorSet, load_split
+from training.checkpoint import save_network
+from training.evaluate import all_pairs, embed, measure
+from training.model import OUTPUT_NAME, UnitLength
+from training.revision import training_commit
+from training.train import load_best, set_threads
+
+PROJECTED_IMAGES = 12_000
+"""Of the training set, to find the projection: a few thousand would do."""
+
+
+def join(members: list[keras.Model], tensors: NDArray[np.float16]) -> keras.Model:
+    """Build the network that embeds as all ``members`` together.
+
+    Parameters
+    ----------
+    members : of the same input and embedding size.
+    tensors : (N, 4, 72, 64) training tensors, which decide the projection.
+    """
+    first = members[0]
+    size = first.output_shape[-1]
+    inputs = keras.Input(first.input_shape[1:], name=first.inputs[0].name, dtype="float32")
+    named = [keras.Model(m.input, m.output, name=f"member_{k}") for k, m in enumerate(members)]
+    side_by_side = layers.Concatenate(name="members")([member(inputs) for member in named])
+    project = layers.Dense(size, use_bias=False, name="project")
+    outputs = UnitLength(name=OUTPUT_NAME, dtype="float32")(project(side_by_side))
+    network = keras.Model(inputs, outputs, name="faceid")
+    embeddings = np.concatenate([embed(member, tensors) for member in members], axis=1)
+    project.set_weights([principal_directions(embeddings, size)])
+    return network
+
+
+def principal_directions(rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """Orthonormal columns (D, count) that keep most of the rows (N, D), about the origin.
+
+    About the origin, not the mean: unit vectors are compared by their angles there.
+    """
+    moments = rows.astype(np.float64).T @ rows
+    _, directions = np.linalg.eigh(moments)
+    return np.ascontiguousarray(directions[:, ::-1][:, :count], np.float32)
+
+
+def ensemble(runs: list[Path], train: TensorSet, held: TensorSet, out: Path) -> keras.Model:
+    """Join the best networks of ``runs``; write ``best.keras``, ``config.json`` and ``figures.json``."""
+    chosen = np.random.default_rng(0).permutation(len(train))[:PROJECTED_IMAGES]
+    network = join([load_best(run) for run in runs], train.tensors[np.sort(chosen)])
+    figures = measure(all_pairs(embed(network, held.tensors), held))
+    out.mkdir(parents=True, exist_ok=True)
+    save_network(out / "best.keras", network)
+    members = [json.loads((run / "config.json").read_text()) for run in runs]
+    commits = sorted({member["training_commit"] for member in members})
+    config = {
+        "members": members,
+        "training_commit": commits[0] if len(commits) == 1 else training_commit(),
+    }
+    (out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    (out / "figures.json").write_text(json.dumps(asdict(figures), indent=2) + "\n")
+    return network
+
+
+def main() -> None:
+    """Command line; see the module's docstring."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument(
+        "--runs", type=Path, nargs="+", required=True, help="folders that training.train wrote"
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder of rendered shards")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    set_threads(2)
+    ensemble(arguments.runs, *load_split(arguments.data), arguments.out)
+    print((arguments.out / "figures.json").read_text())
+
+
+if __name__ == "__main__":
+    main()
