@@ -32,7 +32,7 @@ def check_batch_norm(
     Parameters
     ----------
     network : changed in place, and only where the drift is above `TOLERATED_DRIFT`.
-    draw : gives batch number i, (N, 2, 72, 64) float32.
+    draw : gives batch number i, (N, 4, 72, 64) float32.
     batches : number of batches averaged.
 
     Returns
@@ -52,21 +52,22 @@ def _measure(
     network: keras.Model, draw: Callable[[int], NDArray[np.float32]], batches: int
 ) -> list[Statistics]:
     """Average batch statistics, all layers at once, without dropout (inference has none)."""
-    dropouts = [layer for layer in network.layers if isinstance(layer, keras.layers.Dropout)]
+    dropouts = _layers(network, keras.layers.Dropout)
     rates = [layer.rate for layer in dropouts]
-    momenta = [layer.momentum for layer in _layers(network)]
+    norms = _layers(network, keras.layers.BatchNormalization)
+    momenta = [layer.momentum for layer in norms]
     for layer in dropouts:
         layer.rate = 0.0
     try:
         for i in range(batches):
-            for layer in _layers(network):
+            for layer in norms:
                 layer.momentum = i / (i + 1)  # makes the moving average a plain average
             network(draw(i), training=True)
         return _read(network)
     finally:
         for layer, rate in zip(dropouts, rates, strict=True):
             layer.rate = rate
-        for layer, momentum in zip(_layers(network), momenta, strict=True):
+        for layer, momentum in zip(norms, momenta, strict=True):
             layer.momentum = momentum
 
 
@@ -78,9 +79,15 @@ def _drift(moving: Statistics, measured: Statistics) -> float:
     return float(np.sqrt(np.mean(shift**2) + np.mean((scale - scale.mean()) ** 2)))
 
 
-def _layers(network: keras.Model) -> list[keras.layers.BatchNormalization]:
-    kind = keras.layers.BatchNormalization
-    return [layer for layer in network.layers if isinstance(layer, kind)]
+def _layers(network: keras.Model, kind: type[keras.layers.Layer]) -> list[keras.layers.Layer]:
+    """Layers of a kind, those of joined networks (`training.ensemble`) among them."""
+    found = []
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            found += _layers(layer, kind)
+        elif isinstance(layer, kind):
+            found.append(layer)
+    return found
 
 
 def _read(network: keras.Model) -> list[Statistics]:
@@ -89,11 +96,12 @@ def _read(network: keras.Model) -> list[Statistics]:
             np.asarray(layer.moving_mean, np.float64).copy(),
             np.asarray(layer.moving_variance, np.float64).copy(),
         )
-        for layer in _layers(network)
+        for layer in _layers(network, keras.layers.BatchNormalization)
     ]
 
 
 def _write(network: keras.Model, statistics: list[Statistics]) -> None:
-    for layer, values in zip(_layers(network), statistics, strict=True):
+    norms = _layers(network, keras.layers.BatchNormalization)
+    for layer, values in zip(norms, statistics, strict=True):
         layer.moving_mean.assign(values.mean.astype(np.float32))
         layer.moving_variance.assign(values.variance.astype(np.float32))

@@ -3,7 +3,7 @@
 ``python -m training.ensemble --runs A B C --data DIR --out DIR`` writes a run's folder that
 ``training.evaluate`` and ``training.export`` take like any other. What one network has learned by accident
 the others have not: their mean squared distance errs less than each. The projection keeps the directions
-along which the training identities differ most, so that distances stay what they were.
+in which embeddings of training images reach farthest, so that distances stay what they were.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from training.checkpoint import save_network
 from training.evaluate import all_pairs, embed, measure
 from training.model import OUTPUT_NAME, UnitLength
 from training.revision import training_commit
+from training.run_folder import inputs_of
 from training.train import load_best, set_threads
 
 PROJECTED_IMAGES = 12_000
@@ -65,13 +66,23 @@ def principal_directions(rows: NDArray[np.float32], count: int) -> NDArray[np.fl
 
 
 def ensemble(runs: list[Path], train: TensorSet, held: TensorSet, out: Path) -> keras.Model:
-    """Join the best networks of ``runs``; write ``best.keras``, ``config.json`` and ``figures.json``."""
+    """Join the best networks of ``runs``; write ``best.keras``, ``config.json`` and ``figures.json``.
+
+    Raises
+    ------
+    ValueError
+        A run saw a part of the tensor only: joined, nothing would tell any more.
+    """
+    members = [json.loads((run / "config.json").read_text()) for run in runs]
+    for run, member in zip(runs, members, strict=True):
+        if not inputs_of(member).complete:
+            message = f"{run}: expected a network of whole tensors, got one that saw {inputs_of(member)}"
+            raise ValueError(message)
     chosen = np.random.default_rng(0).permutation(len(train))[:PROJECTED_IMAGES]
     network = join([load_best(run) for run in runs], train.tensors[np.sort(chosen)])
     figures = measure(all_pairs(embed(network, held.tensors), held))
     out.mkdir(parents=True, exist_ok=True)
     save_network(out / "best.keras", network)
-    members = [json.loads((run / "config.json").read_text()) for run in runs]
     commits = sorted({member["training_commit"] for member in members})
     config = {
         "members": members,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,7 +13,9 @@ pytest.importorskip("keras", reason="needs the training environment (Keras)")
 import keras
 
 from faceid_fast.face import TENSOR_SHAPE
-from training.ensemble import join, principal_directions
+from training.batch_norm import TOLERATED_DRIFT, check_batch_norm
+from training.batches import TensorSet
+from training.ensemble import ensemble, join, principal_directions
 from training.evaluate import embed
 from training.model import NetworkConfig, build_network
 
@@ -39,3 +44,26 @@ def test_directions_keep_what_varies_most() -> None:
     kept = principal_directions(rows, 3)
     np.testing.assert_allclose(kept.T @ kept, np.eye(3), atol=1e-5)
     assert np.linalg.norm(rows @ kept) > 0.999 * np.linalg.norm(rows)
+
+
+def test_statistics_of_joined_networks_are_checked() -> None:
+    members = [build_network(NetworkConfig()) for _ in range(2)]
+    tensors = np.random.default_rng(5).standard_normal((160, *TENSOR_SHAPE)).astype(np.float16)
+    joined = join(members, tensors)
+
+    def draw(_number: int) -> np.ndarray:
+        return tensors.astype(np.float32)
+
+    # Fresh networks have a mean of 0 and a variance of 1 in every layer, whatever they see.
+    assert check_batch_norm(joined, draw, batches=1) > TOLERATED_DRIFT
+    assert check_batch_norm(joined, draw, batches=1) <= TOLERATED_DRIFT
+
+
+def test_networks_of_a_part_of_the_tensor_are_not_joined(
+    people: TensorSet, strangers: TensorSet, tmp_path: Path
+) -> None:
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "config.json").write_text(json.dumps({"inputs": "depth", "hair_band": True}))
+    with pytest.raises(ValueError, match=r"half: expected a network of whole tensors.*depth"):
+        ensemble([tmp_path / "half"], people, strangers, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
