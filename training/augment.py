@@ -23,10 +23,9 @@ INTENSITY_LIMIT: Final = 3.0
 """Where the aligner clips (`faceid_fast.face.FaceCrop`)."""
 
 GRID_TOP_MM: Final = -50.0
-GRID_STEP_MM: Final = 2.0
 HAIR_BAND_MM: Final = 28.0
 HAIR_ROWS: Final = 11
-"""Rows whose centres, at `GRID_TOP_MM` + `GRID_STEP_MM` * (row + 0.5), lie more than `HAIR_BAND_MM` above
+"""Rows whose centres, at `GRID_TOP_MM` + 2 mm * (row + 0.5), lie more than `HAIR_BAND_MM` above
 the eye line: forehead on some, hair on others, and not the same hair next month."""
 
 NOISE_CELLS: Final = 4

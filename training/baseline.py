@@ -33,7 +33,7 @@ class LinearEmbedding:
     projection: Floats
 
     def embed(self, tensors: NDArray[np.float16]) -> Floats:
-        """Embed (N, 2, 72, 64) tensors: (N, D) float32 unit rows."""
+        """Embed (N, 4, 72, 64) tensors: (N, D) float32 unit rows."""
         rows = (_flatten(tensors) - self.mean) @ self.projection
         return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
@@ -73,7 +73,7 @@ def fit_pca_lda(
 
 
 def _flatten(tensors: NDArray[np.float16]) -> Floats:
-    """Every second cell's mean of four: (N, 2, 72, 64) to (N, 2304)."""
+    """Every second cell's mean of four: (N, 4, 72, 64) to (N, 4608)."""
     content = tensors.astype(np.float32)
     pooled = content.reshape(len(content), content.shape[1], 36, 2, 32, 2).mean(axis=(3, 5))
     return pooled.reshape(len(content), -1)

@@ -24,10 +24,10 @@ class TensorSet:
 
     Attributes
     ----------
-    tensors : (N, C, 72, 64) float16, depth and then intensity, as `faceid_fast.face` makes them.
+    tensors : (N, C, 72, 64) float16, depth and then red, green, blue, as `faceid_fast.face` makes them.
     identities : (N,) int32.
     clusters : (N,) int32; identities of one cluster look alike; -1 for none.
-    modalities : (N,) int32; 0 where the intensity is infrared, 1 where it comes from colour.
+    modalities : (N,) int32; 0 where infrared stands in for the three colours, 1 where they are colours.
     aligner : which aligner made the tensors, as `training.data` names it; empty if not known.
     """
 

@@ -2,8 +2,9 @@
 
 What the package's aligner finds is used for one thing only, the midpoint of the eyes. Around it the
 depth map and the picture are sampled at 2 mm a cell, as if the face were a plane at the eyes' distance: no
-turn of the head is undone, and what is nearer than the eyes comes out larger. Units, limits and the
-normalisation of the intensity are those of the aligned tensors, so that nothing else is compared.
+turn of the head is undone, and what is nearer than the eyes comes out larger. Units, limits and
+neighbourhoods are those of the aligned tensors. Two things are not quite: the logarithm of the darkest
+pixels is floored more softly, and a neighbourhood's deviation is taken from each pixel's own local mean.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ HEAD_FILE = Path("python/faceid_fast/models/head.npz")
 STAGES = 1  # a second one found little more
 SHARDS = 60
 RIDGE = 3e3
-"""In units of the number of cells; a tenth or ten times as much changes little."""
+"""In faces: weighs as much as so many whose cells all deviate by one; a tenth or ten times changes little."""
 # Beyond these the fit has lost the face: nothing to learn from.
 MAX_TURN_DEG, MAX_SHIFT_MM = 10.0, 14.0
 

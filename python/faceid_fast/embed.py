@@ -120,7 +120,7 @@ class Embedder:
 
         Parameters
         ----------
-        tensors : (N, 2, 72, 64) float32, finite
+        tensors : (N, 4, 72, 64) float32, finite
             As `FaceCrop.tensor`, stacked.
 
         Returns
