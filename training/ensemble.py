@@ -34,23 +34,37 @@ PROJECTED_IMAGES = 12_000
 """Of the training set, to find the projection: a few thousand would do."""
 
 
-def join(members: list[keras.Model], tensors: NDArray[np.float16]) -> keras.Model:
+@keras.saving.register_keras_serializable(package="faceid_fast")
+class Mirror(layers.Layer):  # type: ignore[misc]
+    """The face as a mirror shows it: (N, C, H, W) with its columns in reverse."""
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        """Reverse the columns."""
+        return inputs[:, :, :, ::-1]
+
+
+def join(members: list[keras.Model], tensors: NDArray[np.float16], *, mirrored: bool = False) -> keras.Model:
     """Build the network that embeds as all ``members`` together.
 
     Parameters
     ----------
     members : of the same input and embedding size.
     tensors : (N, 4, 72, 64) training tensors, which decide the projection.
+    mirrored : every member also sees the face in the mirror, and the mean of both counts: what it makes of
+        a turned head is evened out, at twice the time.
     """
     first = members[0]
     size = first.output_shape[-1]
     inputs = keras.Input(first.input_shape[1:], name=first.inputs[0].name, dtype="float32")
     named = [keras.Model(m.input, m.output, name=f"member_{k}") for k, m in enumerate(members)]
-    side_by_side = layers.Concatenate(name="members")([member(inputs) for member in named])
+    views = [inputs, Mirror(name="mirror")(inputs)] if mirrored else [inputs]
+    said = [[member(view) for view in views] for member in named]
+    means = [layers.Average()(of_member) if mirrored else of_member[0] for of_member in said]
+    side_by_side = layers.Concatenate(name="members")(means) if len(means) > 1 else means[0]
     project = layers.Dense(size, use_bias=False, name="project")
     outputs = UnitLength(name=OUTPUT_NAME, dtype="float32")(project(side_by_side))
     network = keras.Model(inputs, outputs, name="faceid")
-    embeddings = np.concatenate([embed(member, tensors) for member in members], axis=1)
+    embeddings = embed(keras.Model(inputs, side_by_side), tensors)
     project.set_weights([principal_directions(embeddings, size)])
     return network
 
@@ -65,7 +79,9 @@ def principal_directions(rows: NDArray[np.float32], count: int) -> NDArray[np.fl
     return np.ascontiguousarray(directions[:, ::-1][:, :count], np.float32)
 
 
-def ensemble(runs: list[Path], train: TensorSet, held: TensorSet, out: Path) -> keras.Model:
+def ensemble(
+    runs: list[Path], train: TensorSet, held: TensorSet, out: Path, *, mirrored: bool = False
+) -> keras.Model:
     """Join the best networks of ``runs``; write ``best.keras``, ``config.json`` and ``figures.json``.
 
     Raises
@@ -79,13 +95,15 @@ def ensemble(runs: list[Path], train: TensorSet, held: TensorSet, out: Path) -> 
             message = f"{run}: expected a network of whole tensors, got one that saw {inputs_of(member)}"
             raise ValueError(message)
     chosen = np.random.default_rng(0).permutation(len(train))[:PROJECTED_IMAGES]
-    network = join([load_best(run) for run in runs], train.tensors[np.sort(chosen)])
+    networks = [load_best(run) for run in runs]
+    network = join(networks, train.tensors[np.sort(chosen)], mirrored=mirrored)
     figures = measure(all_pairs(embed(network, held.tensors), held))
     out.mkdir(parents=True, exist_ok=True)
     save_network(out / "best.keras", network)
     commits = sorted({member["training_commit"] for member in members})
     config = {
         "members": members,
+        "mirrored": mirrored,
         "training_commit": commits[0] if len(commits) == 1 else training_commit(),
     }
     (out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
@@ -101,9 +119,10 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, required=True, help="folder of rendered shards")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--mirrored", action="store_true", help="every network also sees the face mirrored")
     arguments = parser.parse_args()
     set_threads(2)
-    ensemble(arguments.runs, *load_split(arguments.data), arguments.out)
+    ensemble(arguments.runs, *load_split(arguments.data), arguments.out, mirrored=arguments.mirrored)
     print((arguments.out / "figures.json").read_text())
 
 

@@ -20,6 +20,10 @@ from training.evaluate import embed
 from training.model import NetworkConfig, build_network
 
 
+# Keras hands numpy its variables in a way that numpy 2 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras")
+
+
 def test_distances_are_the_members_mean() -> None:
     # With fewer dimensions altogether than the projection keeps, nothing is lost.
     members = []
@@ -36,6 +40,20 @@ def test_distances_are_the_members_mean() -> None:
     assert joined.shape == (60, 128)
     np.testing.assert_allclose(np.linalg.norm(joined, axis=1), 1.0, atol=1e-5)
     np.testing.assert_allclose(squared(joined), (squared(apart[0]) + squared(apart[1])) / 2, atol=1e-4)
+
+
+def test_a_face_and_its_mirror_image_are_one(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(5)
+    tensors = np.random.default_rng(6).standard_normal((40, *TENSOR_SHAPE)).astype(np.float16)
+    turned = np.ascontiguousarray(tensors[..., ::-1])
+    member = build_network(NetworkConfig())
+    joined = join([member], tensors, mirrored=True)
+    np.testing.assert_allclose(embed(joined, tensors), embed(joined, turned), atol=1e-5)
+    assert np.abs(embed(member, tensors) - embed(member, turned)).max() > 0.01
+    path = tmp_path / "joined.keras"
+    joined.save(path)
+    again = keras.models.load_model(path)
+    np.testing.assert_array_equal(embed(again, tensors), embed(joined, tensors))
 
 
 def test_directions_keep_what_varies_most() -> None:
