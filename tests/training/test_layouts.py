@@ -232,6 +232,10 @@ def test_npz_of_one_and_of_many(tmp_path: Path) -> None:
         ({"depth_unit_m": "metres"}, "could not convert"),
         ({"depth_unit_m": np.nan}, "depth_unit_m"),
         ({"depth": DEPTH[:50]}, "registered"),
+        ({"depth": DEPTH[0]}, "got (160,) and (120, 160, 3)"),
+        ({"depth": DEPTH[None], "color": np.uint8(3)}, "got (1, 120, 160) and ()"),
+        ({"identity": ["ada", "ben"]}, "identity: expected one string, got (2,)"),
+        ({"identity": b"ada"}, "identity: expected one string, got () of |S3"),
         ({"depth": np.array([object()], dtype=object)}, "allow_pickle"),
     ],
 )

@@ -67,6 +67,10 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
             f"got {', '.join(sorted(arrays)) or 'nothing'}"
         )
         raise SourceError(message)
+    if "identity" in arrays and (arrays["identity"].shape or arrays["identity"].dtype.kind not in "Uiu"):
+        given = arrays["identity"]
+        message = f"{path}: identity: expected one string, got {given.shape} of {given.dtype}"
+        raise SourceError(message)
     return arrays
 
 
@@ -75,8 +79,11 @@ def _frames(path: Path, arrays: dict[str, NDArray[Any]]) -> Iterator[Frame]:
     depth, pictures = arrays["depth"], arrays[channel]
     if depth.ndim == 2:
         depth, pictures = depth[None], pictures[None]
-    if depth.ndim != 3 or len(depth) != len(pictures):
-        message = f"{path}: expected as many {channel} pictures as depth maps (H, W), got {pictures.shape}"
+    if depth.ndim != 3 or pictures.ndim < 3 or len(depth) != len(pictures):
+        message = (
+            f"{path}: expected depth (H, W) or (N, H, W) and as many {channel} pictures, "
+            f"got {arrays['depth'].shape} and {arrays[channel].shape}"
+        )
         raise SourceError(message)
     try:
         fx, fy, cx, cy = np.asarray(arrays["intrinsics"], np.float64).ravel().tolist()
