@@ -28,12 +28,11 @@ from training.batches import BatchConfig, TensorSet, load_shards, load_split
 from training.evaluate import Figures, all_pairs, embed, measure
 from training.losses import LossConfig
 from training.model import NETWORKS
+from training.model_card import ABLATION_COLUMNS
 from training.options import TrainConfig
 from training.plain_crop import crop_split
 from training.train import load_best, set_threads, train
 
-COLUMNS = ("eer", "tar_at_far_1e_2", "tar_at_far_1e_3", "hard_tar_at_far_1e_2")
-TITLES = ("EER", "TAR at FAR 1e-2", "TAR at FAR 1e-3", "TAR at FAR 1e-2, look-alikes")
 MEMORISED_IDENTITIES, MEMORISED_IMAGES = 16, 4
 DONE = "test.json"
 """In the folder of a finished run: its figures on the test people."""
@@ -107,6 +106,18 @@ def load_data(folder: Path, test: Path | None, cache: Path, *, plain: bool) -> D
     return Data(data, validation, load_shards(test) if test is not None else validation)
 
 
+def aligner_of(folder: Path) -> str:
+    """Name the aligner that made a folder's tensors, by its first shard; empty if not known.
+
+    Tensors aligned anew lie in the same folder; runs on the old ones must not stand beside those on the new.
+    """
+    for path in sorted(folder.rglob("*.npz")):
+        with np.load(path) as shard:
+            return str(shard["aligner"]) if "aligner" in shard else ""
+    message = f"no *.npz shard below {folder}"
+    raise FileNotFoundError(message)
+
+
 def run_variant(variant: Variant, data: Data, config: TrainConfig, out: Path) -> None:
     """Train one variant, or go on, and measure it on the test people."""
     print(f"{out.name}: {variant.title}", file=sys.stderr)
@@ -119,10 +130,11 @@ def run_variant(variant: Variant, data: Data, config: TrainConfig, out: Path) ->
 
 def table(results: dict[str, list[Figures]]) -> str:
     """Markdown: a row a variant, mean +- standard deviation over its seeds, in percent."""
-    lines = [f"| | seeds | {' | '.join(TITLES)} |", "|---" * (len(TITLES) + 2) + "|"]
+    titles = ["", "seeds", *ABLATION_COLUMNS.values()]
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for name, figures in results.items():
         cells = []
-        for column in COLUMNS:
+        for column in ABLATION_COLUMNS:
             values = [getattr(each, column) for each in figures]
             if None in values:  # too few pairs
                 cells.append("-")
@@ -163,10 +175,13 @@ def run(given: argparse.Namespace) -> None:
     ------
     ValueError
         The folder holds a comparison on other data, or of other steps, identities or networks.
+    FileNotFoundError
+        There are no tensors.
     """
     given.out.mkdir(parents=True, exist_ok=True)
     settings = {
         "data": str(given.data),
+        "aligner": aligner_of(given.data),
         "test": str(given.test or "validation"),
         "steps": given.steps,
         "identities": given.identities,

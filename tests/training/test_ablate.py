@@ -82,6 +82,11 @@ def test_finished_runs_are_kept_and_unfinished_ones_made(
     given.steps = 3
     with pytest.raises(ValueError, match="another comparison"):
         run(given)
+    given.steps = 2
+    anew = dict(np.load(tmp_path / "data" / "train" / "a.npz")) | {"aligner": "another"}
+    np.savez(tmp_path / "data" / "train" / "a.npz", **anew)
+    with pytest.raises(ValueError, match="another comparison"):
+        run(given)
 
 
 def test_memorising_gate_fails_what_learns_nothing(people: TensorSet, tmp_path: Path) -> None:
