@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -201,6 +202,19 @@ def _of_model(path: Path) -> tuple[Callable[[Any], Floats], float, dict[str, Any
     return embed_all, contract.threshold, described
 
 
+def outcomes_of(folder: Path) -> Counter[str]:
+    """What the aligner made of the captures behind a folder's shards, counted; empty where they do not say.
+
+    Captures that it refused are in no pair: without their number the rates would look better than they are.
+    """
+    outcomes: Counter[str] = Counter()
+    for path in sorted(folder.rglob("*.npz")):
+        with np.load(path) as shard:
+            if "outcomes" in shard:
+                outcomes.update(json.loads(str(shard["outcomes"])))
+    return outcomes
+
+
 def main() -> None:
     """Print the figures of a trained network or an exported model on rendered identities."""
     from training.batches import load_shards, load_split  # noqa: PLC0415
@@ -229,6 +243,7 @@ def main() -> None:
         "model": model,
         "split": arguments.split,
         "aligner": held.aligner,
+        "outcomes": outcomes_of(arguments.data / arguments.split),
         "threshold": threshold,
         "intervals": {"over": "identities", "level": LEVEL, "resamples": RESAMPLES, "seed": SEED},
         "modalities": describe(embeddings, held, thresholds),

@@ -123,8 +123,18 @@ def _rendered(record: dict[str, Any]) -> Iterator[str]:
         yield (
             f"Split `{record['split']}`, {modality}: {part['n_identities']:,} identities, "
             f"{part['n_captures']:,} captures, {part['n_genuine']:,} genuine and {part['n_impostor']:,} "
-            "impostor pairs.\n\n" + _markdown(["figure", "value (95 % interval)"], rows)
+            f"impostor pairs.{_refused(record)}\n\n" + _markdown(["figure", "value (95 % interval)"], rows)
         )
+
+
+def _refused(record: dict[str, Any]) -> str:
+    """Say how many pictures of the split the aligner refused, which no rate here counts."""
+    outcomes = {name: count for name, count in record.get("outcomes", {}).items() if name != "misaligned"}
+    if not outcomes:
+        return ""
+    pictures = sum(outcomes.values())
+    refused = pictures - outcomes.get("aligned", 0)
+    return f" The aligner refused {refused:,} of the split's {pictures:,} pictures, which are in no pair."
 
 
 def _rendered_cell(name: str, figure: dict[str, Any], part: dict[str, Any]) -> str:

@@ -127,6 +127,7 @@ def test_the_test_split_of_an_exported_model(
         identity=held.identities,
         cluster=held.clusters,
         aligner="the aligner",
+        outcomes=json.dumps({"aligned": len(rows), "misaligned": 2, "no_face": 3}),
     )
 
     def stand_in(_path: Path) -> object:
@@ -142,6 +143,7 @@ def test_the_test_split_of_an_exported_model(
     assert record["model"] == {"id": "stand-in"}
     assert (record["split"], record["aligner"], record["threshold"]) == ("test", "the aligner", 1.1)
     assert record["modalities"]["infrared"]["n_identities"] == IDENTITIES
+    assert record["outcomes"] == {"aligned": len(rows), "misaligned": 2, "no_face": 3}
 
 
 def test_an_exported_model_is_run_as_the_package_runs_it() -> None:

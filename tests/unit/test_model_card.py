@@ -36,6 +36,7 @@ def of_split(split: str, model_id: str = CONTRACT.model_id, *, eer: float = 0.01
     return {
         "model": {"id": model_id},
         "split": split,
+        "outcomes": {"aligned": 9990, "misaligned": 5, "no_face": 7, "cut_off": 3},
         "modalities": {"infrared": {**part, "figures": figures}},
     }
 
@@ -94,6 +95,7 @@ def test_figures_stand_with_their_intervals() -> None:
     figures = take_in(figures, CONTRACT.model_id, [], None, of_variants())
     text = card(CONTRACT, figures)
     assert "Split `test`, infrared: 1,000 identities, 9,990 captures" in text
+    assert "The aligner refused 10 of the split's 10,000 pictures, which are in no pair." in text
     assert "| EER | 1.23 % (1.00 - 1.50) |" in text
     assert "| FAR at 0.4 | 0.0013 % (0.0000 - 0.0040) |" in text
     assert "| mean genuine distance | 0.250 (0.240 - 0.260) |" in text
