@@ -25,22 +25,13 @@ from numpy.typing import NDArray
 from training.batches import TensorSet, load_split
 from training.checkpoint import save_network
 from training.evaluate import all_pairs, embed, measure
-from training.model import OUTPUT_NAME, UnitLength
+from training.model import OUTPUT_NAME, Mirror, UnitLength
 from training.revision import training_commit
 from training.run_folder import inputs_of
 from training.train import load_best, set_threads
 
 PROJECTED_IMAGES = 12_000
 """Of the training set, to find the projection: a few thousand would do."""
-
-
-@keras.saving.register_keras_serializable(package="faceid_fast")
-class Mirror(layers.Layer):  # type: ignore[misc]
-    """The face as a mirror shows it: (N, C, H, W) with its columns in reverse."""
-
-    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
-        """Reverse the columns."""
-        return inputs[:, :, :, ::-1]
 
 
 def join(members: list[keras.Model], tensors: NDArray[np.float16], *, mirrored: bool = False) -> keras.Model:

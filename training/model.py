@@ -86,6 +86,15 @@ class UnitLength(layers.Layer):  # type: ignore[misc]
         return rows * keras.ops.rsqrt(keras.ops.maximum(squared, 1e-12))
 
 
+@keras.saving.register_keras_serializable(package="faceid_fast")
+class Mirror(layers.Layer):  # type: ignore[misc]
+    """The face as a mirror shows it: (N, C, H, W) with its columns in reverse."""
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        """Reverse the columns."""
+        return inputs[:, :, :, ::-1]
+
+
 def build_network(config: NetworkConfig | None = None) -> keras.Model:
     """Build the network: (N, 4, 72, 64) float32, channel first, to (N, 128) float32 unit vectors.
 

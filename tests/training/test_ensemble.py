@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ from training.batches import TensorSet
 from training.ensemble import ensemble, join, principal_directions
 from training.evaluate import embed
 from training.model import NetworkConfig, build_network
-
+from training.revision import ROOT
 
 # Keras hands numpy its variables in a way that numpy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras")
@@ -54,6 +56,9 @@ def test_a_face_and_its_mirror_image_are_one(tmp_path: Path) -> None:
     joined.save(path)
     again = keras.models.load_model(path)
     np.testing.assert_array_equal(embed(again, tensors), embed(joined, tensors))
+    # What exports and measures runs does not import what joined them.
+    import_only = "import sys, training.train, keras; keras.models.load_model(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", import_only, str(path)], check=True, cwd=ROOT, capture_output=True)
 
 
 def test_directions_keep_what_varies_most() -> None:
