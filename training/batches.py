@@ -218,7 +218,8 @@ class BatchSampler:
     def draw(self, number: int) -> tuple[Floats32, Ints]:
         """Batch ``number``: (P*K, C, 72, 64) float32 tensors and their (P*K,) identities."""
         rng = np.random.default_rng([self._seed, number])
-        chosen = np.concatenate([self._images_of(who, rng) for who in self._identities(rng)])
+        kinds: dict[int, int] = {}
+        chosen = np.concatenate([self._images_of(who, rng, kinds) for who in self._identities(rng)])
         tensors = self._set.tensors[chosen].astype(np.float32)
         mirrored = rng.random(len(chosen)) < self._config.mirrored_share
         tensors[mirrored] = tensors[mirrored, :, :, ::-1]
@@ -242,14 +243,22 @@ class BatchSampler:
         others = np.setdiff1d(np.arange(len(self._rows)), first)
         return np.concatenate([first, rng.choice(others, wanted - len(first), replace=False)])
 
-    def _images_of(self, who: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Images of one kind, infrared or colour: frames are compared within one kind only."""
+    def _images_of(self, who: int, rng: np.random.Generator, kinds: dict[int, int]) -> NDArray[np.int64]:
+        """Images of one kind, infrared or colour: frames are compared within one kind only.
+
+        ``kinds`` holds the kind of every cluster in the batch, so that look-alikes meet in the same.
+        """
         rows = self._rows[who]
-        kinds, counts = np.unique(self._set.modalities[rows], return_counts=True)
-        enough = kinds[counts >= 2]
-        if len(enough):
-            share = counts[counts >= 2] / counts[counts >= 2].sum()
-            rows = rows[self._set.modalities[rows] == rng.choice(enough, p=share)]
+        cluster = int(self._set.clusters[rows[0]])
+        there, counts = np.unique(self._set.modalities[rows], return_counts=True)
+        there, counts = there[counts >= 2], counts[counts >= 2]
+        if len(there):
+            kind = kinds.get(cluster, -1)
+            if kind not in there:
+                kind = int(rng.choice(there, p=counts / counts.sum()))
+            if cluster >= 0:
+                kinds.setdefault(cluster, kind)
+            rows = rows[self._set.modalities[rows] == kind]
         return rng.choice(rows, self._config.images, replace=len(rows) < self._config.images)
 
 

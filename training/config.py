@@ -67,7 +67,7 @@ TRAIN = SplitConfig(
     "train",
     seed=71_001,
     first_identity=0,
-    identities=5000,
+    identities=4000,
     captures=8,
     pictures=(("infrared", 0.7), ("color", 0.1), ("both", 0.2)),
     cameras=(("kinect_v2", 0.6), ("kinect_v1", 0.08), ("realsense_d435", 0.16), ("truedepth", 0.16)),

@@ -44,6 +44,7 @@ from training.evaluate import (
 from training.model import OUTPUT_NAME
 from training.model_card import CARD, write_card
 from training.models_manifest import record_model
+from training.options import SHIPPED_WEIGHTS
 from training.revision import ROOT, training_commit
 from training.run_folder import inputs_of
 
@@ -254,10 +255,15 @@ def read_config(run: Path) -> dict[str, Any]:
     return config
 
 
-def ship(path: Path) -> str:
-    """Copy a model into the package and pin it there; return its SHA-256."""
+def ship(run: Path) -> str:
+    """Copy a run's model into the package and pin it there; return its SHA-256.
+
+    Its Keras weights become those that a fine-tune begins with.
+    """
     target = MODELS / BUNDLED_MODEL
-    shutil.copyfile(path, target)
+    shutil.copyfile(run / BUNDLED_MODEL, target)
+    SHIPPED_WEIGHTS.parent.mkdir(exist_ok=True)
+    shutil.copyfile(run / "best.keras", SHIPPED_WEIGHTS)
     return record_model(target)
 
 
@@ -292,7 +298,7 @@ def main() -> None:
         )
     print(f"parity {done.parity:.1e}, one input on one thread {done.latency_ms:.2f} ms")
     if arguments.ship:
-        print(f"{MODELS / BUNDLED_MODEL}  sha256 {ship(done.path)}")
+        print(f"{MODELS / BUNDLED_MODEL}  sha256 {ship(arguments.run)}")
         write_card()
         print(f"{CARD}: figures of this model are to be measured, see training.model_card")
 

@@ -68,6 +68,11 @@ NETWORKS = {
         fires=(((24, 48), (24, 48)), ((32, 96), (32, 96), (48, 96))),
         reduce_filters=32,
     ),
+    "large": NetworkConfig(
+        stem_filters=48,
+        fires=(((32, 64), (32, 64)), ((48, 128), (48, 128), (64, 128))),
+        reduce_filters=40,
+    ),
     "residual": NetworkConfig(
         block="residual", fires=(((0, 32), (0, 32)), ((0, 64), (0, 64))), reduce_filters=24
     ),

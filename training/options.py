@@ -12,6 +12,10 @@ from training.batches import BatchConfig
 from training.layouts.reading import LAYOUTS
 from training.losses import LossConfig
 from training.model import NETWORKS, NetworkConfig
+from training.revision import ROOT
+
+SHIPPED_WEIGHTS = ROOT / "training" / "weights" / "faceid.keras"
+"""The shipped network as Keras has it: what a fine-tune begins with."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class TrainConfig:
         `network` is not looked at.
     """
 
-    steps: int = 4000
+    steps: int = 2200
     seed: int = 1
     learning_rate: float = 2e-3
     weight_decay: float = 5e-3

@@ -41,12 +41,8 @@ from training.evaluate import Figures, all_pairs, embed, measure
 from training.layouts.tensors import load_captures
 from training.losses import Loss, fine_tune_loss, main_loss
 from training.model import build_network
-from training.options import TrainConfig, configure, parse
-from training.revision import ROOT
+from training.options import SHIPPED_WEIGHTS, TrainConfig, configure, parse
 from training.run_folder import Log, pin_config
-
-SHIPPED_WEIGHTS = ROOT / "training" / "weights" / "faceid.keras"
-"""The shipped network as Keras has it: what a fine-tune begins with."""
 
 
 class Trainer:

@@ -69,10 +69,13 @@ def test_images_of_an_identity_are_of_one_kind(people: TensorSet) -> None:
     kind_of = {tensor.tobytes(): kind for tensor, kind in zip(mixed.tensors, mixed.modalities, strict=True)}
     seen = set()
     for number in range(10):
-        tensors, _ = sampler.draw(number)
+        tensors, who = sampler.draw(number)
         kinds = np.array([kind_of[t.astype(np.float16).tobytes()] for t in tensors]).reshape(8, 4)
         assert (kinds == kinds[:, :1]).all()
         seen.update(kinds[:, 0].tolist())
+        clusters = mixed.clusters[np.searchsorted(mixed.identities, who[::4])]
+        for cluster in np.unique(clusters):
+            assert len(set(kinds[clusters == cluster, 0].tolist())) == 1
     assert seen == {0, 1}
 
 
