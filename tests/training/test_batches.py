@@ -170,3 +170,14 @@ def test_a_set_of_few_gives_smaller_batches(people: TensorSet) -> None:
     assert sampler.batch_size == 20
     assert len(sampler.draw(0)[1]) == 20
     assert people.first_identities(1000) is people
+
+
+def test_borrowed_intensity_leaves_depth_alone(people: TensorSet) -> None:
+    tensors = people.tensors[:40].astype(np.float32)
+    mixed = tensors.copy()
+    Augmentation(borrowed_share=0.5).apply(mixed, np.random.default_rng(2))
+    np.testing.assert_array_equal(mixed[:, 0], tensors[:, 0])
+    changed = np.abs(mixed[:, 1:] - tensors[:, 1:]).max(axis=(1, 2, 3)) > 1e-3
+    assert 8 <= changed.sum() <= 32
+    low, high = tensors[:, 1:].min(axis=0), tensors[:, 1:].max(axis=0)
+    assert ((mixed[:, 1:] >= low - 1e-5) & (mixed[:, 1:] <= high + 1e-5)).all()
