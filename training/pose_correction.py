@@ -2,8 +2,9 @@
 
 The aligner fits a head model to depth alone. Renders know the true pose; a ridge regression from the
 aligned maps to the error of the fit, stage after stage, becomes part of ``models/head.npz``, and the
-aligner applies it (``rust/core/src/correct.rs``). Real faces are fitted worse than rendered ones, so the
-poses are disturbed before they are looked at: a stage must also mend errors that renders seldom show.
+aligner applies it (``rust/core/src/correct.rs``). Real faces are fitted worse than rendered ones: with
+``--disturbed`` the poses are disturbed before they are looked at, so that two stages learn to mend errors
+that renders seldom show (tried; what ships is one stage of undisturbed poses).
 
 Run ``python -m training.pose_correction`` after ``training.data render``, before ``training.data align``.
 """
@@ -29,6 +30,7 @@ HEAD_FILE = Path("python/faceid_fast/models/head.npz")
 DISTURBED = ((3.0, 2.5, 2.5, 2.5, 4.0, 2.0), (1.5, 1.2, 1.2, 1.2, 2.0, 1.2))
 """Per stage: standard deviations of what is added to the fitted pose, pitch, yaw, roll (degrees) and
 x, y, z (mm)."""
+UNDISTURBED = (0.0,) * 6
 DISTURBANCES = 24
 """Drawn for each shard; every capture gets one of them."""
 SHARDS = 80
@@ -133,6 +135,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER)
     parser.add_argument("--shards", type=int, default=SHARDS, help="how many of the train split")
+    parser.add_argument("--disturbed", action="store_true", help="learn from disturbed poses, in two stages")
     parser.add_argument("--head-model", type=Path, default=HEAD_FILE)
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
@@ -143,17 +146,17 @@ def main() -> None:
         arrays = dict(file)
     weights = np.zeros((0, 6, 2, *TENSOR_SHAPE[1:]), np.float16)
     offsets = np.zeros((0, 6), np.float32)
-    undisturbed = (0.0,) * 6
+    stages = DISTURBED if arguments.disturbed else (UNDISTURBED,)
     with worker_pool(arguments.processes) as pool:
-        for stage, deviations in enumerate((*DISTURBED, undisturbed)):
+        for stage, deviations in enumerate((*stages, UNDISTURBED)):
             arrays |= {"correction": weights, "correction_offset": offsets}
             # Every stage, and the last look, on other heads: what a stage knows by heart must not
             # look like what it leaves.
-            mine = shards[stage :: len(DISTURBED) + 1]
+            mine = shards[stage :: len(stages) + 1]
             parts = pool.map(measure, [(path, arrays, deviations) for path in mine], chunksize=1)
             seen = Seen(np.concatenate([p.maps for p in parts]), np.concatenate([p.errors for p in parts]))
-            print(f"after {stage} stages, {len(seen.maps)} faces, disturbed: {spread(seen)}", flush=True)
-            if stage < len(DISTURBED):
+            print(f"after {stage} stages, {len(seen.maps)} faces: {spread(seen)}", flush=True)
+            if stage < len(stages):
                 weight, offset = regress(seen)
                 weights = np.concatenate([weights, weight.reshape(1, *weights.shape[1:]).astype(np.float16)])
                 offsets = np.concatenate([offsets, offset[None]])
