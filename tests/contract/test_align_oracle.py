@@ -58,12 +58,13 @@ def assert_same_tensor(frame: Frame) -> FaceCrop:
     crop = FaceAligner.bundled().align(frame)
     assert isinstance(crop, FaceCrop)
     z, light, valid = draw(patch_of(frame, crop), *pose_of(crop))
-    # A cell on a triangle's edge may be missed in single precision. It then counts for neither the mean
-    # nor the deviation of its neighbourhood, which reaches 15 cells far.
-    differing = valid != crop.valid
-    assert np.count_nonzero(differing) <= 12
-    both = valid & crop.valid
     difference = np.abs(crop.tensor - tensor_of(z, light, valid, head_model()["template"]))
+    # A cell on a triangle's edge may be missed in single precision: it is empty then, or shows the surface
+    # behind. It then counts differently in the mean and the deviation of its neighbourhood, which reaches
+    # 15 cells far.
+    both = valid & crop.valid
+    differing = (valid != crop.valid) | (both & (difference[0] > 5e-3))
+    assert np.count_nonzero(differing) <= 12
     away = both & ~binary_dilation(differing, np.ones((31, 31)))
     assert np.max(difference[:, away], initial=0.0) < 5e-3
     assert np.max(np.quantile(difference[:, both], 0.8, axis=1)) < 1e-3
