@@ -8,7 +8,7 @@ use crate::frame::{Camera, DepthView, IntensityView};
 use crate::head_model::HeadModel;
 use crate::locate::{Candidate, candidates};
 use crate::rays::Usable;
-use crate::resample::{draw, plane_rms};
+use crate::resample::{Surface, draw, plane_rms};
 use crate::{CoreError, Result};
 
 /// Faces nearer than this are refused: cameras do not measure them, millimetres.
@@ -242,11 +242,12 @@ fn finish(
         }
     }
     let (mut rotation, mut translation) = (fit.rotation, fit.translation);
-    let mut maps = draw(patch, &rotation, &translation);
+    let drawable = Surface::of(patch);
+    let mut maps = draw(&drawable, &rotation, &translation);
     let mut tensor = maps.tensor(&model.template);
     for stage in &model.corrections {
         stage.apply(&tensor, &mut rotation, &mut translation);
-        maps = draw(patch, &rotation, &translation);
+        maps = draw(&drawable, &rotation, &translation);
         tensor = maps.tensor(&model.template);
     }
     let valid_share = maps.valid_share();

@@ -78,23 +78,38 @@ fn window(patch: &Patch, rotation: &Matrix3<f32>, translation: &Vector3<f32>) ->
     }
 }
 
-/// Cells of the window that lie safely on one surface.
-fn solid(patch: &Patch, window: Window) -> Vec<bool> {
-    // Erosion looks two cells further than the window, tears one more.
-    let margin = ERODED_CELLS + 1;
-    let (top, left) = (
-        window.top.saturating_sub(margin),
-        window.left.saturating_sub(margin),
-    );
-    let (bottom, right) = (
-        (window.bottom + margin).min(patch.height),
-        (window.right + margin).min(patch.width),
-    );
+/// What of a patch can be drawn, whatever the pose: the cells that lie safely on one surface, and their light.
+#[derive(Debug)]
+pub struct Surface<'a> {
+    patch: &'a Patch,
+    keep: Vec<bool>,
+    /// Log reflectance: red, green and blue, or infrared three times; 0 where not kept.
+    light: Vec<[f32; 3]>,
+}
+
+impl<'a> Surface<'a> {
+    /// Looks for edges and holes, and takes the logarithms.
+    #[must_use]
+    pub fn of(patch: &'a Patch) -> Self {
+        let keep = solid(patch);
+        let mut light = vec![[0.0; 3]; keep.len()];
+        for (at, light) in light.iter_mut().enumerate().filter(|&(at, _)| keep[at]) {
+            *light = patch.color.get(at).map_or_else(
+                || [patch.reflectance[at].max(1e-3).ln(); 3],
+                |color| color.map(|channel| channel.max(1e-3).ln()),
+            );
+        }
+        Self { patch, keep, light }
+    }
+}
+
+/// Cells that lie safely on one surface.
+fn solid(patch: &Patch) -> Vec<bool> {
     let (width, height) = (patch.width, patch.height);
     let mut keep: Vec<bool> = patch.depth.iter().map(|&z| z > 0.0).collect();
     let torn = |z: f32, other: f32| other > 0.0 && z - other > TEAR_MM;
-    for row in top..bottom {
-        for column in left..right {
+    for row in 0..height {
+        for column in 0..width {
             let at = row * width + column;
             let z = patch.depth[at];
             keep[at] &= !((row > 0 && torn(z, patch.depth[at - width]))
@@ -105,8 +120,8 @@ fn solid(patch: &Patch, window: Window) -> Vec<bool> {
     }
     for _ in 0..ERODED_CELLS {
         let before = keep.clone();
-        for row in top..bottom {
-            for column in left..right {
+        for row in 0..height {
+            for column in 0..width {
                 let at = row * width + column;
                 // The patch's own edge is not a hole.
                 keep[at] &= (row == 0 || before[at - width])
@@ -119,7 +134,7 @@ fn solid(patch: &Patch, window: Window) -> Vec<bool> {
     keep
 }
 
-/// A corner of a triangle on the grid: position in cells, depth, log intensity.
+/// A corner of a triangle on the grid: position in cells, depth, log reflectance.
 #[derive(Clone, Copy)]
 struct Corner {
     x: f32,
@@ -128,11 +143,11 @@ struct Corner {
     light: [f32; 3],
 }
 
-/// Draws the patch on the grid as seen from the front of the face.
+/// Draws a surface on the grid as seen from the front of the face.
 #[must_use]
-pub fn draw(patch: &Patch, rotation: &Matrix3<f32>, translation: &Vector3<f32>) -> Maps {
+pub fn draw(surface: &Surface, rotation: &Matrix3<f32>, translation: &Vector3<f32>) -> Maps {
+    let Surface { patch, keep, light } = surface;
     let window = window(patch, rotation, translation);
-    let keep = solid(patch, window);
     let back = rotation.transpose();
     let camera = &patch.camera;
     let outside = Corner {
@@ -156,10 +171,7 @@ pub fn draw(patch: &Patch, rotation: &Matrix3<f32>, translation: &Vector3<f32>) 
                 x: (face.x - GRID_LEFT_MM) / GRID_STEP_MM - 0.5,
                 y: (face.y - GRID_TOP_MM) / GRID_STEP_MM - 0.5,
                 z: face.z,
-                light: patch.color.get(at).map_or_else(
-                    || [patch.reflectance[at].max(1e-3).ln(); 3],
-                    |color| color.map(|light| light.max(1e-3).ln()),
-                ),
+                light: light[at],
             };
         }
     }
