@@ -51,26 +51,6 @@ def folders(root: Path) -> list[Path]:
         raise SourceError(message) from error
 
 
-def read_bytes(path: Path, limit: int = MAX_FILE_BYTES) -> bytes:
-    """Read a whole file.
-
-    Raises
-    ------
-    SourceError
-        It is missing, not readable, or longer than ``limit`` bytes.
-    """
-    try:
-        with path.open("rb") as file:
-            content = file.read(limit + 1)
-    except OSError as error:
-        message = f"{path}: not readable ({error.strerror})"
-        raise SourceError(message) from error
-    if len(content) > limit:
-        message = f"{path}: expected at most {limit} bytes, got more"
-        raise SourceError(message)
-    return content
-
-
 def found_or_error(identity: str, name: str, frames: Iterator[Frame]) -> Iterator[Found]:
     """Label frames; the error that ends them, if one does, becomes the last thing found."""
     try:

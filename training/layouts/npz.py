@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame, Intrinsics
-from training.layouts.capture import MAX_FILE_BYTES, Found, folders, found_or_error, read_bytes
+from faceid_fast.sources.bounded import read_bounded
+from training.layouts.capture import MAX_FILE_BYTES, Found, folders, found_or_error
 
 _WANTED = ("depth", "intrinsics", "depth_unit_m")
 
@@ -47,7 +48,7 @@ def captures(root: Path) -> Iterator[Found]:
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
-    content = read_bytes(path)
+    content = read_bounded(path, MAX_FILE_BYTES)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import MAX_SIDE_PX, Frame, Intrinsics
+from faceid_fast.sources.bounded import read_bounded
 from faceid_fast.sources.png import read_camera
-from training.layouts.capture import Found, folders, found_or_error, read_bytes
+from training.layouts.capture import Found, folders, found_or_error
 
 VAP_HEIGHT, VAP_WIDTH = 480, 640
 VAP_DEPTH_MISSING: Final = -1
@@ -79,7 +80,7 @@ def read_dat(path: Path) -> NDArray[np.uint16]:
     SourceError
         The file is missing, too long, or not 480 x 640 whole numbers.
     """
-    words = read_bytes(path, _MAX_TEXT_BYTES).split()
+    words = read_bounded(path, _MAX_TEXT_BYTES).split()
     if len(words) != VAP_HEIGHT * VAP_WIDTH:
         message = f"{path}: expected {VAP_HEIGHT} x {VAP_WIDTH} numbers, got {len(words)}"
         raise SourceError(message)
@@ -100,7 +101,7 @@ def read_bmp(path: Path) -> NDArray[np.uint8]:
     SourceError
         The file is missing, truncated, compressed, of another kind, or of another aspect.
     """
-    content = read_bytes(path, 64 * 2**20)
+    content = read_bounded(path, 64 * 2**20)
     if len(content) < _BMP_HEADER.size or not content.startswith(b"BM"):
         message = f"{path}: expected a BMP file, got something else"
         raise SourceError(message)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import MAX_SIDE_PX, Frame, Intrinsics
+from faceid_fast.sources.bounded import read_bounded
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _MAX_FILE_BYTES: Final = 64 * 2**20
@@ -36,7 +37,7 @@ def read_png(path: str | Path) -> NDArray[Any]:
         If the file is missing, truncated, damaged, too large, or of another kind of PNG.
     """
     path = Path(path)
-    content = _read(path)
+    content = read_bounded(path, _MAX_FILE_BYTES)
     width, height, bits, channels = _check_png(content, path)
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -61,7 +62,7 @@ def read_camera(path: str | Path) -> tuple[Intrinsics, float]:
     """
     path = Path(path)
     try:
-        record = json.loads(_read(path))
+        record = json.loads(read_bounded(path, _MAX_FILE_BYTES))
         values = {key: record[key] for key in _CAMERA_KEYS}
     except (ValueError, RecursionError, TypeError, KeyError) as error:
         message = f"{path}: expected JSON with {', '.join(_CAMERA_KEYS)}, got: {error!r:.100}"
@@ -99,19 +100,6 @@ def read_frame(image: str | Path, depth: str | Path, camera: str | Path) -> Fram
     except InvalidInputError as error:
         message = f"{image}, {depth}: {error}"
         raise SourceError(message) from error
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_FILE_BYTES + 1)
-    except OSError as error:
-        message = f"{path}: not readable ({error.strerror})"
-        raise SourceError(message) from error
-    if len(content) > _MAX_FILE_BYTES:
-        message = f"{path}: expected at most {_MAX_FILE_BYTES} bytes, got more"
-        raise SourceError(message)
-    return content
 
 
 def _check_png(content: bytes, path: Path) -> tuple[int, int, int, int]:
