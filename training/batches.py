@@ -64,12 +64,12 @@ class TensorSet:
         return TensorSet(tensors, self.identities, self.clusters, self.modalities, self.aligner)
 
 
-def load_shards(folder: Path) -> TensorSet:
+def load_shards(folder: Path, *, labels_only: bool = False) -> TensorSet:
     """Read every ``*.npz`` shard below a folder, in the order of their names.
 
     A shard holds ``tensor`` (n, C, 72, 64) float16, ``identity`` (n,) int32, and may hold
     ``cluster`` (n,) int32, ``modality`` (n,) integer and ``aligner`` (a string); other arrays are left
-    alone.
+    alone. ``labels_only`` leaves the tensors, which fill gigabytes, on the disk: there are no rows of them.
 
     Raises
     ------
@@ -98,9 +98,9 @@ def load_shards(folder: Path) -> TensorSet:
     # One allocation: shards of a full training set fill about a gigabyte, and a concatenation
     # would need it twice.
     counts = [len(identity) for identity in identities]
-    tensors: Floats16 | None = None
+    tensors: Floats16 | None = np.empty((0, 0, 0, 0), np.float16) if labels_only else None
     start = 0
-    for path, count in zip(paths, counts, strict=True):
+    for path, count in () if labels_only else zip(paths, counts, strict=True):
         with np.load(path) as shard:
             content = shard["tensor"]
         if tensors is None:
@@ -125,13 +125,7 @@ def load_split(folder: Path, held_out_share: float = 0.1) -> tuple[TensorSet, Te
     """
     if (folder / "val").is_dir():
         train, validation = load_shards(folder / "train"), load_shards(folder / "val")
-        shared = np.intersect1d(train.identities, validation.identities)
-        if shared.size:
-            message = f"{shared.size} identities are in both train and val, first {shared[0]}"
-            raise ValueError(message)
-        if train.aligner != validation.aligner:
-            message = f"train is aligned by {train.aligner!r}, val by {validation.aligner!r}"
-            raise ValueError(message)
+        _check_apart(train, validation)
         return train, validation
     everything = load_shards(folder)
     groups = np.where(everything.clusters >= 0, everything.clusters, -1 - everything.identities)
@@ -139,6 +133,25 @@ def load_split(folder: Path, held_out_share: float = 0.1) -> tuple[TensorSet, Te
     names = names[np.argsort(everything.identities[newest], kind="stable")]
     held_out = np.isin(groups, names[-max(1, round(held_out_share * len(names))) :])
     return everything.subset(~held_out), everything.subset(held_out)
+
+
+def load_held(folder: Path) -> TensorSet:
+    """Read the second half of `load_split`, with the same checks, without the tensors of the first."""
+    if not (folder / "val").is_dir():
+        return load_split(folder)[1]
+    validation = load_shards(folder / "val")
+    _check_apart(load_shards(folder / "train", labels_only=True), validation)
+    return validation
+
+
+def _check_apart(train: TensorSet, validation: TensorSet) -> None:
+    shared = np.intersect1d(train.identities, validation.identities)
+    if shared.size:
+        message = f"{shared.size} identities are in both train and val, first {shared[0]}"
+        raise ValueError(message)
+    if train.aligner != validation.aligner:
+        message = f"train is aligned by {train.aligner!r}, val by {validation.aligner!r}"
+        raise ValueError(message)
 
 
 @dataclass(frozen=True)

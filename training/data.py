@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.pool import Pool
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -37,6 +37,9 @@ from training.portraits import Portraits
 from training.raster import Camera
 from training.render import Capture, render_crop
 from training.wear import draw_glasses, draw_wear
+
+if TYPE_CHECKING:
+    from faceid_fast.frame import Frame
 
 DEFAULT_FOLDER = Path("build/training")
 IDENTITIES_PER_SHARD = 50
@@ -190,7 +193,7 @@ class RawShard:
 
     def write(self, path: Path) -> None:
         """Write the shard in one step: an interruption leaves no half a file."""
-        _write(path, {name: getattr(self, name) for name in self.__dataclass_fields__})
+        write_arrays(path, {name: getattr(self, name) for name in self.__dataclass_fields__})
 
     def __len__(self) -> int:
         """How many captures."""
@@ -216,7 +219,19 @@ class RawShard:
             start += size
 
 
-def _write(path: Path, arrays: dict[str, Any]) -> None:
+def looks(raw: RawShard) -> Iterator[tuple[int, str, Frame]]:
+    """Every picture of a shard as a frame, with its row and modality, as a user of the camera has it."""
+    from faceid_fast.frame import Frame, Intrinsics  # noqa: PLC0415 - rendering needs no built package
+
+    for row, (depth, pictures, camera) in enumerate(raw.crops()):
+        intrinsics = Intrinsics(camera.fx, camera.fy, camera.cx, camera.cy)
+        for modality, picture in pictures.items():
+            seen = {modality: picture}
+            yield row, modality, Frame(depth=depth, depth_unit_m=0.001, intrinsics=intrinsics, **seen)
+
+
+def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
+    """Write an .npz in one step: an interruption leaves no half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part")
     with partial.open("wb") as file:
@@ -274,22 +289,14 @@ def _complete(path: Path, captures: int) -> bool:
 def _align_job(job: tuple[Path, Path, str]) -> Counter[str]:
     """Align one raw shard; returns outcomes counted."""
     from faceid_fast.face import TENSOR_SHAPE, FaceAligner, NoFace  # noqa: PLC0415 - rendering needs no built package
-    from faceid_fast.frame import Frame, Intrinsics  # noqa: PLC0415
 
     source, target, digest = job
     aligner = FaceAligner.bundled()
     raw = RawShard.read(source)
     outcomes: Counter[str] = Counter()
     rows, modalities, tensors, facts = [], [], [], []
-    looks = (
-        (row, modality, depth, picture, camera)
-        for row, (depth, pictures, camera) in enumerate(raw.crops())
-        for modality, picture in pictures.items()
-    )
-    for row, modality, depth, picture, camera in looks:
-        intrinsics = Intrinsics(camera.fx, camera.fy, camera.cx, camera.cy)
-        seen = {modality: picture}
-        face = aligner.align(Frame(depth=depth, depth_unit_m=0.001, intrinsics=intrinsics, **seen))
+    for row, modality, frame in looks(raw):
+        face = aligner.align(frame)
         if isinstance(face, NoFace):
             outcomes[str(face.outcome)] += 1
             continue
@@ -303,7 +310,7 @@ def _align_job(job: tuple[Path, Path, str]) -> Counter[str]:
         tensors.append(face.tensor.astype(np.float16))
         facts.append((eye_error, angle, face.fit_score))
     fact = np.array(facts, np.float32).reshape(-1, 3)
-    _write(
+    write_arrays(
         target,
         {
             "tensor": np.array(tensors, np.float16).reshape(-1, *TENSOR_SHAPE),

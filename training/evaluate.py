@@ -172,13 +172,13 @@ def report(pairs: Pairs, threshold: float) -> dict[str, float | int | None]:
 
 def _of_run(run: Path, data: Path) -> tuple[Callable[[Any], Floats], float, dict[str, Any]]:
     """A trained network, the threshold that its export would choose, and what it is."""
-    from training.batches import load_split  # noqa: PLC0415  the heavy parts, only when run
+    from training.batches import load_held  # noqa: PLC0415  the heavy parts, only when run
     from training.run_folder import inputs_of  # noqa: PLC0415
     from training.train import load_best  # noqa: PLC0415
 
     network = load_best(run)
     inputs = inputs_of(json.loads((run / "config.json").read_text()))
-    _, held = load_split(data)
+    held = load_held(data)
 
     def embed_seen(tensors: NDArray[np.float16]) -> Floats:
         seen = tensors if inputs.complete else tensors.copy()
@@ -217,7 +217,7 @@ def outcomes_of(folder: Path) -> Counter[str]:
 
 def main() -> None:
     """Print the figures of a trained network or an exported model on rendered identities."""
-    from training.batches import load_shards, load_split  # noqa: PLC0415
+    from training.batches import load_held, load_shards  # noqa: PLC0415
     from training.figures import describe  # noqa: PLC0415  it builds on this module
 
     parser = argparse.ArgumentParser(description=__doc__)
@@ -232,7 +232,7 @@ def main() -> None:
         _of_run(arguments.run, arguments.data) if arguments.run else _of_model(arguments.model)
     )
     held = (
-        load_split(arguments.data)[1]
+        load_held(arguments.data)
         if arguments.split == "val"
         else load_shards(arguments.data / arguments.split)
     )

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from faceid_fast.contract import CONTRACT_KEY, ModelContract, served_preprocessing
 from faceid_fast.embed import BUNDLED_MODEL
-from training.batches import TensorSet, load_split
+from training.batches import TensorSet, load_held
 from training.data import aligner_digest
 from training.evaluate import (
     THRESHOLD_CAP,
@@ -281,7 +281,7 @@ def main() -> None:
         help="the core was rebuilt since the tensors were made, for reasons that do not change them",
     )
     arguments = parser.parse_args()
-    _, held = load_split(arguments.data)
+    held = load_held(arguments.data)
     done = export(
         load_best(arguments.run),
         held,

@@ -10,6 +10,7 @@ pixels is floored more softly, and a neighbourhood's deviation is taken from eac
 from __future__ import annotations
 
 import io
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from faceid_fast.face import GRID_STEP_MM, HEAD_MODEL, TENSOR_SHAPE, FaceAligner, NoFace, read_bundled_model
-from faceid_fast.frame import Frame, Intrinsics
+from faceid_fast.frame import Frame
 from training.augment import DEPTH_LIMIT, GRID_TOP_MM, INTENSITY_LIMIT
 
 Floats = NDArray[np.float32]
@@ -46,42 +47,42 @@ def crop_split(raw: Path, target: Path) -> None:
     FileNotFoundError
         There are no raw shards.
     """
-    from training.data import RawShard, aligner_digest  # noqa: PLC0415 - imports the renderer
+    from training.data import (  # noqa: PLC0415 - imports the renderer
+        MODALITIES,
+        RawShard,
+        aligner_digest,
+        looks,
+        write_arrays,
+    )
 
     sources = sorted(raw.glob("shard-*.npz"))
     if not sources:
         message = f"no raw shards in {raw}: the plain crop is cut from raw captures"
         raise FileNotFoundError(message)
     digest = f"{aligner_digest()} {VERSION}"
-    target.mkdir(parents=True, exist_ok=True)
     for source in track(sources, f"plain crops {raw.name}"):
         path = target / source.name
         if path.exists() and path.stat().st_mtime >= source.stat().st_mtime and _aligner(path) == digest:
             continue
         shard = RawShard.read(source)
         rows, modalities, tensors = [], [], []
-        for row, (depth, pictures, camera) in enumerate(shard.crops()):
-            for modality, picture in pictures.items():
-                intrinsics = Intrinsics(camera.fx, camera.fy, camera.cx, camera.cy)
-                seen = {modality: picture}
-                frame = Frame(depth=depth, depth_unit_m=0.001, intrinsics=intrinsics, **seen)
-                face = FaceAligner.bundled().align(frame)
-                if isinstance(face, NoFace):
-                    continue
-                rows.append(row)
-                modalities.append(int(modality == "color"))
-                tensors.append(plain_crop(frame, face.eye_midpoint_mm).astype(np.float16))
-        partial = path.with_suffix(".part")
-        with partial.open("wb") as file:
-            np.savez(
-                file,
-                tensor=np.array(tensors, np.float16).reshape(-1, *TENSOR_SHAPE),
-                identity=shard.identity[rows],
-                cluster=shard.cluster[rows],
-                modality=np.array(modalities, np.int32),
-                aligner=np.array(digest),
-            )
-        partial.replace(path)
+        for row, modality, frame in looks(shard):
+            face = FaceAligner.bundled().align(frame)
+            if isinstance(face, NoFace):
+                continue
+            rows.append(row)
+            modalities.append(MODALITIES.index(modality))
+            tensors.append(plain_crop(frame, face.eye_midpoint_mm).astype(np.float16))
+        write_arrays(
+            path,
+            {
+                "tensor": np.array(tensors, np.float16).reshape(-1, *TENSOR_SHAPE),
+                "identity": shard.identity[rows],
+                "cluster": shard.cluster[rows],
+                "modality": np.array(modalities, np.int32),
+                "aligner": np.array(digest),
+            },
+        )
 
 
 def plain_crop(frame: Frame, eyes_mm: NDArray[np.floating]) -> Floats:
@@ -112,6 +113,7 @@ def plain_crop(frame: Frame, eyes_mm: NDArray[np.floating]) -> Floats:
     return tensor
 
 
+@cache
 def _template() -> Floats:
     with np.load(io.BytesIO(read_bundled_model(HEAD_MODEL))) as file:
         return np.asarray(file["template"], np.float32)

@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from faceid_fast.face import TENSOR_SHAPE, FaceAligner, NoFace
-from faceid_fast.frame import Frame, Intrinsics
-from training.data import DEFAULT_FOLDER, RawShard, worker_pool
+from training.data import DEFAULT_FOLDER, RawShard, looks, worker_pool
 from training.head_model import write_model
 
 HEAD_FILE = Path("python/faceid_fast/models/head.npz")
@@ -91,20 +90,16 @@ def measure(job: tuple[Path, dict[str, NDArray[np.floating]], tuple[float, ...]]
     aligners = disturbed(arrays, steps.astype(np.float32))
     raw = RawShard.read(path)
     maps, errors = [], []
-    for row, (depth, pictures, camera) in enumerate(raw.crops()):
-        intrinsics = Intrinsics(camera.fx, camera.fy, camera.cx, camera.cy)
-        for modality, picture in pictures.items():
-            seen = {modality: picture}
-            aligner = aligners[rng.integers(DISTURBANCES)]
-            face = aligner.align(Frame(depth=depth, depth_unit_m=0.001, intrinsics=intrinsics, **seen))
-            if isinstance(face, NoFace):
-                continue
-            back = face.pose.rotation.astype(np.float64).T
-            turn = Rotation.from_matrix(back @ raw.rotation[row]).as_rotvec(degrees=True)
-            shift = back @ (raw.translation_mm[row] - face.pose.translation_mm)
-            if np.linalg.norm(turn) < MAX_TURN_DEG and np.linalg.norm(shift) < MAX_SHIFT_MM:
-                maps.append(maps_of(face.tensor).astype(np.float16))
-                errors.append(np.concatenate([turn, shift]))
+    for row, _, frame in looks(raw):
+        face = aligners[rng.integers(DISTURBANCES)].align(frame)
+        if isinstance(face, NoFace):
+            continue
+        back = face.pose.rotation.astype(np.float64).T
+        turn = Rotation.from_matrix(back @ raw.rotation[row]).as_rotvec(degrees=True)
+        shift = back @ (raw.translation_mm[row] - face.pose.translation_mm)
+        if np.linalg.norm(turn) < MAX_TURN_DEG and np.linalg.norm(shift) < MAX_SHIFT_MM:
+            maps.append(maps_of(face.tensor).astype(np.float16))
+            errors.append(np.concatenate([turn, shift]))
     return Seen(np.array(maps), np.array(errors, np.float32))
 
 

@@ -15,6 +15,7 @@ from training.batches import (
     BatchSampler,
     TensorSet,
     drawn_ahead,
+    load_held,
     load_shards,
     load_split,
 )
@@ -104,8 +105,22 @@ def test_split_keeps_clusters_whole(people: TensorSet, tmp_path: Path) -> None:
 def test_split_refuses_an_identity_on_both_sides(people: TensorSet, tmp_path: Path) -> None:
     _write(tmp_path / "train" / "a.npz", people)
     _write(tmp_path / "val" / "a.npz", people.subset(np.arange(6)))
-    with pytest.raises(ValueError, match="both train and val"):
-        load_split(tmp_path)
+    for load in (load_split, load_held):
+        with pytest.raises(ValueError, match="both train and val"):
+            load(tmp_path)
+
+
+@pytest.mark.parametrize("folders", [("train", "val"), ("a", "b")])
+def test_held_people_are_those_of_the_split(
+    people: TensorSet, tmp_path: Path, folders: tuple[str, str]
+) -> None:
+    _write(tmp_path / folders[0] / "a.npz", people.subset(people.clusters < 6))
+    _write(tmp_path / folders[1] / "b.npz", people.subset(people.clusters >= 6))
+    _, held = load_split(tmp_path)
+    alone = load_held(tmp_path)
+    np.testing.assert_array_equal(alone.tensors, held.tensors)
+    np.testing.assert_array_equal(alone.identities, held.identities)
+    assert len(alone) > 0
 
 
 def test_tensors_of_two_aligners_are_refused(people: TensorSet, tmp_path: Path) -> None:
