@@ -62,7 +62,7 @@ class Portraits:
 
     @classmethod
     def of_set(cls, name: str) -> Portraits:
-        """Load the people of a set: "train", "held" or "all"; their maps are made where missing.
+        """Load the people of a set, "train" or "held"; their maps are made where missing.
 
         Raises
         ------
@@ -86,7 +86,7 @@ class Portraits:
 @cache
 def _of_set(name: str) -> Portraits:
     names, detail = _load()
-    chosen = [k for k in range(len(names)) if name == "all" or (k % HELD_EVERY < 2) == (name == "held")]
+    chosen = [k for k in range(len(names)) if (k % HELD_EVERY < 2) == (name == "held")]
     return Portraits(tuple(names[k] for k in chosen), detail[chosen])
 
 

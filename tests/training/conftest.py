@@ -7,6 +7,10 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -39,3 +43,27 @@ def people() -> TensorSet:
 def strangers() -> TensorSet:
     """24 other identities x 6."""
     return make_set(24, 6, first=1000)
+
+
+@pytest.fixture
+def train_in_two_parts(monkeypatch: pytest.MonkeyPatch) -> Callable[[TensorSet, TensorSet, Path, Any], None]:
+    """Train, interrupted right after the first checkpoint, and once more to the end."""
+    from training import train as module
+
+    class Interrupted(Exception):
+        pass
+
+    original = module.save_checkpoint
+
+    def interrupt_after(path: Path, *rest: object) -> None:
+        original(path, *rest)
+        raise Interrupted
+
+    def run(data: TensorSet, held: TensorSet, out: Path, config: Any) -> None:
+        monkeypatch.setattr(module, "save_checkpoint", interrupt_after)
+        with pytest.raises(Interrupted):
+            module.train(data, held, out, config)
+        monkeypatch.setattr(module, "save_checkpoint", original)
+        module.train(data, held, out, config)
+
+    return run

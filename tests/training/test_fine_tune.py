@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,25 +108,13 @@ def test_only_the_identities_asked_for_are_trained_on(
 
 
 def test_a_resumed_run_with_augmentations_equals_an_uninterrupted_one(
-    people: TensorSet, strangers: TensorSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    people: TensorSet, strangers: TensorSet, tmp_path: Path, train_in_two_parts: Callable[..., None]
 ) -> None:
     every = Augmentation(cut_out_share=0.5, noise_share=0.5, shifted_share=0.5, gain_share=0.5)
     config = replace(TINY, batch=replace(TINY.batch, mirrored_share=0.5, augmentation=every))
     train(people, strangers, tmp_path / "whole", config)
 
-    class Interrupted(Exception):
-        pass
-
-    def interrupt_after(path: Path, *rest: object) -> None:
-        original(path, *rest)
-        raise Interrupted
-
-    original = module.save_checkpoint
-    monkeypatch.setattr(module, "save_checkpoint", interrupt_after)
-    with pytest.raises(Interrupted):
-        train(people, strangers, tmp_path / "parts", config)
-    monkeypatch.setattr(module, "save_checkpoint", original)
-    train(people, strangers, tmp_path / "parts", config)
+    train_in_two_parts(people, strangers, tmp_path / "parts", config)
     with (
         np.load(tmp_path / "whole/checkpoint.npz") as whole,
         np.load(tmp_path / "parts/checkpoint.npz") as parts,

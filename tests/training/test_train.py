@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,6 @@ pytest.importorskip("tensorflow", reason="needs the training environment (Tensor
 import keras
 
 from training import run_folder
-from training import train as module
 from training.batch_norm import TOLERATED_DRIFT, check_batch_norm
 from training.batches import BatchConfig, TensorSet
 from training.evaluate import all_pairs, embed, measure
@@ -48,23 +48,11 @@ def test_memorises_64_images(tmp_path: Path, loss: str) -> None:
 
 
 def test_resumed_run_equals_an_uninterrupted_one(
-    people: TensorSet, strangers: TensorSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    people: TensorSet, strangers: TensorSet, tmp_path: Path, train_in_two_parts: Callable[..., None]
 ) -> None:
     train(people, strangers, tmp_path / "whole", TINY)
 
-    class Interrupted(Exception):
-        pass
-
-    def interrupt_after(path: Path, *rest: object) -> None:
-        original(path, *rest)
-        raise Interrupted
-
-    original = module.save_checkpoint
-    monkeypatch.setattr(module, "save_checkpoint", interrupt_after)
-    with pytest.raises(Interrupted):
-        train(people, strangers, tmp_path / "parts", TINY)
-    monkeypatch.setattr(module, "save_checkpoint", original)
-    train(people, strangers, tmp_path / "parts", TINY)
+    train_in_two_parts(people, strangers, tmp_path / "parts", TINY)
     for whole, parts in zip(_weights(tmp_path / "whole"), _weights(tmp_path / "parts"), strict=True):
         # Sums on several threads are not reproducible to the last bit.
         np.testing.assert_allclose(parts, whole, rtol=1e-3, atol=1e-4)
