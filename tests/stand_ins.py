@@ -53,6 +53,7 @@ def crop_of(code: int, *, yaw_deg: float = 0.0, pitch_deg: float = 0.0, relief_m
             pitch_deg=pitch_deg,
             roll_deg=0.0,
         ),
+        principal_point_px=(31.5, 31.5),
         eye_midpoint_mm=np.array([0.0, 0.0, 600.0], np.float32),
         distance_mm=600.0,
         fit_score=0.9,

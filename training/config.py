@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
 
+from faceid_fast.sources.kinect_v2 import PRINCIPAL_DEVIATION_PX
 from training.render import PoseRange
 
 # Raise this when the renderer changes what it draws: cached renders of another version are refused.
@@ -63,14 +64,20 @@ class SplitConfig:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
+# Of a crop's place in the frame, for what the model learns from: as much as the package is told to expect.
+UNKNOWN_PLACE_PX = PRINCIPAL_DEVIATION_PX
+
 TRAIN = SplitConfig(
     "train",
     seed=71_001,
     first_identity=0,
     identities=4000,
     captures=8,
+    # Real people lie closer together than N(0, I).
+    scale=(0.6, 1.2),
     pictures=(("infrared", 0.7), ("color", 0.1), ("both", 0.2)),
     cameras=(("kinect_v2", 0.6), ("kinect_v1", 0.08), ("realsense_d435", 0.16), ("truedepth", 0.16)),
+    hidden_offset_px=UNKNOWN_PLACE_PX,
     portrait_set="train",
     glasses_share=0.25,
     cap_share=0.08,
@@ -80,7 +87,13 @@ TRAIN = SplitConfig(
 )
 # The training set's people as the tests' camera sees them.
 VALIDATION = SplitConfig(
-    "val", seed=71_002, first_identity=100_000, identities=300, glasses_share=0.25, cap_share=0.08
+    "val",
+    seed=71_002,
+    first_identity=100_000,
+    identities=300,
+    hidden_offset_px=UNKNOWN_PLACE_PX,
+    glasses_share=0.25,
+    cap_share=0.08,
 )
 # The tests are frozen: plain N(0, I), nobody made alike, so that figures can be compared over time.
 TEST = SplitConfig(
@@ -100,4 +113,11 @@ TEST_CAMERAS = replace(
     first_identity=320_000,
     cameras=(("kinect_v1", 1.0), ("realsense_d435", 1.0), ("truedepth", 1.0)),
 )
-SPLITS = {split.name: split for split in (TRAIN, VALIDATION, TEST, TEST_COLOR, TEST_WORN, TEST_CAMERAS)}
+# As large misfits as crops of real captures show: their place in the frame is another for every camera stand.
+TEST_CROPS = replace(
+    _SMALL_TEST, name="test_crops", seed=71_007, first_identity=330_000, hidden_offset_px=UNKNOWN_PLACE_PX
+)
+SPLITS = {
+    split.name: split
+    for split in (TRAIN, VALIDATION, TEST, TEST_COLOR, TEST_WORN, TEST_CAMERAS, TEST_CROPS)
+}

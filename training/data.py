@@ -143,7 +143,8 @@ class RawShard:
     worn : (n,) int32, 1 with glasses, 2 with a cap, 3 with both.
     shape : (n, 2) int32, (H, W); camera : (n, 4) float64 fx, fy, cx, cy.
     identity, cluster : (n,) int32.
-    rotation (n, 3, 3), translation_mm (n, 3), eye_midpoint_mm (n, 3), angles_deg (n, 3) yaw, pitch, roll.
+    rotation (n, 3, 3), translation_mm (n, 3), eye_midpoint_mm (n, 3), angles_deg (n, 3) yaw, pitch, roll;
+    hidden_offset_px (n, 2) : where the true principal point lies beside ``camera``'s.
     """
 
     depth: NDArray[np.uint16]
@@ -161,6 +162,7 @@ class RawShard:
     translation_mm: NDArray[np.float64]
     eye_midpoint_mm: NDArray[np.float64]
     angles_deg: NDArray[np.float64]
+    hidden_offset_px: NDArray[np.float64]
 
     @classmethod
     def of(cls, captures: list[Capture], identities: list[int], clusters: list[int]) -> RawShard:
@@ -183,6 +185,7 @@ class RawShard:
             translation_mm=np.array([c.translation_mm for c in captures]),
             eye_midpoint_mm=np.array([c.eye_midpoint_mm for c in captures]),
             angles_deg=np.array([(c.yaw_deg, c.pitch_deg, c.roll_deg) for c in captures]),
+            hidden_offset_px=np.array([c.hidden_offset_px for c in captures], np.float64),
         )
 
     @classmethod
@@ -222,9 +225,12 @@ class RawShard:
 def looks(raw: RawShard) -> Iterator[tuple[int, str, Frame]]:
     """Every picture of a shard as a frame, with its row and modality, as a user of the camera has it."""
     from faceid_fast.frame import Frame, Intrinsics  # noqa: PLC0415 - rendering needs no built package
+    from faceid_fast.sources.kinect_v2 import PRINCIPAL_DEVIATION_PX  # noqa: PLC0415
 
     for row, (depth, pictures, camera) in enumerate(raw.crops()):
-        intrinsics = Intrinsics(camera.fx, camera.fy, camera.cx, camera.cy)
+        hidden = CAMERA_MODELS[raw.camera_model[row]].hidden_offset_px > 0
+        deviation = PRINCIPAL_DEVIATION_PX if hidden else 0.0
+        intrinsics = Intrinsics(camera.fx, camera.fy, camera.cx, camera.cy, deviation)
         for modality, picture in pictures.items():
             seen = {modality: picture}
             yield row, modality, Frame(depth=depth, depth_unit_m=0.001, intrinsics=intrinsics, **seen)

@@ -160,8 +160,8 @@ def main() -> None:
             "normals": model.normals.astype(np.float32),
             "components": model.components.astype(np.float16),
             "template": model.template.astype(np.float32),
-            "correction": np.zeros((0, 6, 2, GRID_HEIGHT, GRID_WIDTH), np.float16),
-            "correction_offset": np.zeros((0, 6), np.float32),
+            "correction": np.zeros((0, 8, 2, GRID_HEIGHT, GRID_WIDTH), np.float16),
+            "correction_offset": np.zeros((0, 8), np.float32),
         },
     )
 

@@ -21,15 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from faceid_fast.face import TENSOR_SHAPE, FaceAligner, NoFace
+from faceid_fast.face import TENSOR_SHAPE, FaceAligner, FaceCrop, NoFace
+from faceid_fast.frame import Intrinsics
 from training.data import DEFAULT_FOLDER, RawShard, looks, worker_pool
 from training.head_model import write_model
 
 HEAD_FILE = Path("python/faceid_fast/models/head.npz")
-DISTURBED = ((3.0, 2.5, 2.5, 2.5, 4.0, 2.0), (1.5, 1.2, 1.2, 1.2, 2.0, 1.2))
-"""Per stage: standard deviations of what is added to the fitted pose, pitch, yaw, roll (degrees) and
-x, y, z (mm)."""
-UNDISTURBED = (0.0,) * 6
+STEP = 8
+"""Pitch, yaw, roll (degrees), x, y, z (mm), and the slopes of the viewing rays along x and y (hundredths)."""
+DISTURBED = ((3.0, 2.5, 2.5, 2.5, 4.0, 2.0, 3.0, 3.0), (1.5, 1.2, 1.2, 1.2, 2.0, 1.2, 1.5, 1.5))
+"""Per stage: standard deviations of what is added to the fitted pose."""
+UNDISTURBED = (0.0,) * STEP
 DISTURBANCES = 24
 """Drawn for each shard; every capture gets one of them."""
 SHARDS = 80
@@ -40,6 +42,7 @@ RIDGE = 3e3
 MAX_TURN_DEG, MAX_SHIFT_MM = 14.0, 18.0
 
 Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +52,8 @@ class Seen:
     Attributes
     ----------
     maps : (n, 2 * 72 * 64) float16, depth and the mean of red, green and blue.
-    errors : (n, 6) float32: three turns (degrees), three shifts (mm) along the face's axes, from the
-        fitted to the true pose.
+    errors : (n, 8) float32: three turns (degrees), three shifts (mm) along the face's axes, two slopes
+        (hundredths), from the fitted to the true pose.
     """
 
     maps: NDArray[np.float16]
@@ -86,7 +89,7 @@ def measure(job: tuple[Path, dict[str, NDArray[np.floating]], tuple[float, ...]]
     """Align a raw shard with a head model, disturb the poses by these deviations, and measure the errors."""
     path, arrays, deviations = job
     rng = np.random.default_rng([SEED, int(path.stem.rsplit("-", 1)[1])])
-    steps = rng.standard_normal((DISTURBANCES, 6)) * deviations
+    steps = rng.standard_normal((DISTURBANCES, STEP)) * deviations
     aligners = disturbed(arrays, steps.astype(np.float32))
     raw = RawShard.read(path)
     maps, errors = [], []
@@ -94,21 +97,36 @@ def measure(job: tuple[Path, dict[str, NDArray[np.floating]], tuple[float, ...]]
         face = aligners[rng.integers(DISTURBANCES)].align(frame)
         if isinstance(face, NoFace):
             continue
-        back = face.pose.rotation.astype(np.float64).T
-        turn = Rotation.from_matrix(back @ raw.rotation[row]).as_rotvec(degrees=True)
-        shift = back @ (raw.translation_mm[row] - face.pose.translation_mm)
+        turn, shift, lean = errors_of(face, frame.intrinsics, raw, row)
         if np.linalg.norm(turn) < MAX_TURN_DEG and np.linalg.norm(shift) < MAX_SHIFT_MM:
             maps.append(maps_of(face.tensor).astype(np.float16))
-            errors.append(np.concatenate([turn, shift]))
+            errors.append(np.concatenate([turn, shift, lean]))
     return Seen(np.array(maps), np.array(errors, np.float32))
 
 
+def errors_of(face: FaceCrop, given: Intrinsics, raw: RawShard, row: int) -> tuple[Doubles, Doubles, Doubles]:
+    """Turn (degrees) and shift (mm) along the face's axes, and slopes (hundredths), from the fit to the truth."""
+    focal = np.array([given.fx, given.fy])
+    assumed = np.array([given.cx, given.cy])
+    true = assumed + raw.hidden_offset_px[row]
+    found = np.array(face.principal_point_px)
+
+    def in_true_camera(point: Doubles, principal: Doubles) -> Doubles:
+        return point + np.append((principal - true) / focal, 0.0) * point[2]
+
+    back = face.pose.rotation.astype(np.float64).T
+    turn = Rotation.from_matrix(back @ raw.rotation[row]).as_rotvec(degrees=True)
+    fitted = in_true_camera(face.pose.translation_mm.astype(np.float64), found)
+    shift = back @ (in_true_camera(raw.translation_mm[row], assumed) - fitted)
+    return turn, shift, 100.0 * (found - true) / focal
+
+
 def regress(seen: Seen) -> tuple[Floats, Floats]:
-    """Ridge regression: weights (6, 2 * 72 * 64) and offset (6,)."""
+    """Ridge regression: weights (8, 2 * 72 * 64) and offset (8,)."""
     size = seen.maps.shape[1]
     mean = seen.maps.mean(axis=0, dtype=np.float32)
     gram = np.zeros((size, size), np.float32)
-    right = np.zeros((size, 6), np.float32)
+    right = np.zeros((size, STEP), np.float32)
     offset = seen.errors.mean(axis=0)
     for start in range(0, len(seen.maps), 4096):
         block = seen.maps[start : start + 4096].astype(np.float32) - mean
@@ -121,8 +139,8 @@ def regress(seen: Seen) -> tuple[Floats, Floats]:
 
 def spread(seen: Seen) -> str:
     """Say the standard deviation of the errors."""
-    turn, shift = np.split(seen.errors.std(axis=0).round(2), 2)
-    return f"pitch, yaw, roll {turn} degrees; x, y, z {shift} mm"
+    turn, shift, lean = np.split(seen.errors.std(axis=0).round(2), [3, 6])
+    return f"pitch, yaw, roll {turn} degrees; x, y, z {shift} mm; slopes {lean} hundredths"
 
 
 def main() -> None:
@@ -139,8 +157,8 @@ def main() -> None:
         sys.exit(f"no shards below {arguments.folder / 'raw' / 'train'}: run training.data render first")
     with np.load(arguments.head_model) as file:
         arrays = dict(file)
-    weights = np.zeros((0, 6, 2, *TENSOR_SHAPE[1:]), np.float16)
-    offsets = np.zeros((0, 6), np.float32)
+    weights = np.zeros((0, STEP, 2, *TENSOR_SHAPE[1:]), np.float16)
+    offsets = np.zeros((0, STEP), np.float32)
     stages = DISTURBED if arguments.disturbed else (UNDISTURBED,)
     with worker_pool(arguments.processes) as pool:
         for stage, deviations in enumerate((*stages, UNDISTURBED)):

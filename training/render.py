@@ -43,6 +43,7 @@ class Capture:
     eye_midpoint_mm : (3,) midpoint of this head's outer eye corners, camera frame.
     identity_weights (100,), expression (53,) : of the parametric head.
     yaw_deg, pitch_deg, roll_deg : signs as in `training.raster.Pose`.
+    hidden_offset_px : where the true principal point lies beside that of ``camera``, (columns, rows).
     others_mm : eye midpoints of other, farther people in the picture.
     camera_model : index into ``cameras.CAMERA_MODELS``; worn : 1 glasses, 2 a cap, 3 both.
     """
@@ -59,6 +60,7 @@ class Capture:
     yaw_deg: float
     pitch_deg: float
     roll_deg: float
+    hidden_offset_px: tuple[float, float] = (0.0, 0.0)
     others_mm: tuple[tuple[float, float, float], ...] = ()
     camera_model: int = 0
     worn: int = 0
@@ -196,6 +198,7 @@ def render_head(
         yaw_deg=pose.yaw_deg,
         pitch_deg=pose.pitch_deg,
         roll_deg=pose.roll_deg,
+        hidden_offset_px=hidden_offset_px,
         worn=0 if wear is None else wear.code,
     )
 

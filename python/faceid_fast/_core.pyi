@@ -28,6 +28,7 @@ class Aligner:
         depth_unit_m: float,
         intensity: NDArray[np.uint8] | NDArray[np.uint16],
         intrinsics: tuple[float, float, float, float],
+        principal_deviation_px: float,
     ) -> AlignedFace | tuple[str, list[float]]: ...
 
 @final
@@ -40,6 +41,8 @@ class AlignedFace:
     def rotation(self) -> list[list[float]]: ...
     @property
     def translation_mm(self) -> list[float]: ...
+    @property
+    def principal_point(self) -> tuple[float, float]: ...
     @property
     def eye_midpoint_mm(self) -> list[float]: ...
     @property

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 TENSOR_SHAPE: Final = (4, 72, 64)
 """(channels, height, width) of the network's input: depth, red, green, blue, on a grid of 2 mm."""
 GRID_STEP_MM: Final = 2.0
-PREPROCESSING_ID: Final = "head-fit-2"
+PREPROCESSING_ID: Final = "head-fit-3"
 """Changes whenever the same frame would give another tensor; models name the one they were trained for."""
 HEAD_MODEL: Final = "head.npz"
 
@@ -75,6 +75,9 @@ class FaceCrop:
     valid : (72, 64) bool
         Cells that have depth.
     pose : HeadPose
+    principal_point_px : (cx, cy)
+        Of the camera that pose and millimetres refer to: that of the frame's intrinsics, or what was
+        found where those say that it is uncertain.
     eye_midpoint_mm : (3,) float32
         Between the outer eye corners, in the camera's frame.
     distance_mm : float
@@ -96,6 +99,7 @@ class FaceCrop:
     tensor: Floats
     valid: NDArray[np.bool_]
     pose: HeadPose
+    principal_point_px: tuple[float, float]
     eye_midpoint_mm: Floats
     distance_mm: float
     fit_score: float
@@ -185,7 +189,10 @@ class FaceAligner:
         FaceCrop, or NoFace with the outcome and the reason.
         """
         k = frame.intrinsics
-        found = self._core.align(frame.depth, frame.depth_unit_m, frame.picture, (k.fx, k.fy, k.cx, k.cy))
+        camera = (k.fx, k.fy, k.cx, k.cy)
+        found = self._core.align(
+            frame.depth, frame.depth_unit_m, frame.picture, camera, k.principal_deviation_px
+        )
         return _refusal(*found) if isinstance(found, tuple) else _crop(found)
 
 
@@ -250,8 +257,8 @@ _HEAD_ARRAYS: Final = {
     "normals": "(N, 3)",
     "components": "(K, N, 3)",
     "template": f"{TENSOR_SHAPE[1:]}",
-    "correction": f"(S, 6, 2, {TENSOR_SHAPE[1]}, {TENSOR_SHAPE[2]})",
-    "correction_offset": "(S, 6)",
+    "correction": f"(S, 8, 2, {TENSOR_SHAPE[1]}, {TENSOR_SHAPE[2]})",
+    "correction_offset": "(S, 8)",
 }
 
 
@@ -274,8 +281,8 @@ def _head_arrays(content: bytes) -> list[Floats]:
         "normals": (*points, 3),
         "components": (*modes, *points, 3),
         "template": TENSOR_SHAPE[1:],
-        "correction": (*stages, 6, 2, *TENSOR_SHAPE[1:]),
-        "correction_offset": (*stages, 6),
+        "correction": (*stages, 8, 2, *TENSOR_SHAPE[1:]),
+        "correction_offset": (*stages, 8),
     }
     for name, array in arrays.items():
         # A model without corrections has no stages; everything else must hold something.
@@ -308,6 +315,7 @@ def _crop(face: AlignedFace) -> FaceCrop:
         tensor=face.tensor,
         valid=face.valid,
         pose=pose,
+        principal_point_px=face.principal_point,
         eye_midpoint_mm=eyes,
         distance_mm=float(eyes[2]),
         fit_score=face.score,

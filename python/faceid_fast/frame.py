@@ -19,6 +19,7 @@ DEPTH_UNIT_RANGE_M: Final = (1e-7, 10.0)
 """From a tenth of a micrometre, finer than any sensor resolves, to far coarser than a face."""
 FOCAL_RANGE_PX: Final = (1.0, 1e5)
 MAX_PRINCIPAL_POINT_PX: Final = 1e5
+MAX_PRINCIPAL_DEVIATION_PX: Final = 10_000.0
 """Beyond these the core's arithmetic would leave float32; no camera comes near them."""
 MODALITIES: Final = ("infrared", "color")
 """What kinds of image a frame may hold, by the name of the argument."""
@@ -41,6 +42,9 @@ class Intrinsics:
     ----------
     fx, fy : focal lengths, 1 to 100,000.
     cx, cy : principal point, -100,000 to 100,000; outside of the image when that is a crop.
+    principal_deviation_px : standard deviation of the principal point, 0 to 10,000; 0 if it is known. A crop
+        whose place in the frame was not recorded shows its face slightly from an unknown side, which
+        shears it; above 0, the aligner looks for the principal point together with the face.
 
     Raises
     ------
@@ -52,6 +56,7 @@ class Intrinsics:
     fy: float
     cx: float
     cy: float
+    principal_deviation_px: float = 0.0
 
     def __post_init__(self) -> None:
         """Check every value and store it as a float."""
@@ -62,6 +67,10 @@ class Intrinsics:
         for name in ("cx", "cy"):
             value = _within(farthest, f"intrinsics.{name}", getattr(self, name), "pixels")
             object.__setattr__(self, name, value)
+        deviation = (0.0, MAX_PRINCIPAL_DEVIATION_PX)
+        name = "principal_deviation_px"
+        value = _within(deviation, f"intrinsics.{name}", self.principal_deviation_px, "pixels")
+        object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False, slots=True)

@@ -47,7 +47,8 @@ def patch_of(frame: Frame, crop: FaceCrop) -> Patch:
     picture = frame.infrared if frame.color is None else frame.color
     k = frame.intrinsics
     assert picture is not None
-    return cut_patch(depth, picture, (k.fx, k.fy, k.cx, k.cy), crop.region, crop.band_mm)
+    # The core may have found another principal point than it was given, where that is uncertain.
+    return cut_patch(depth, picture, (k.fx, k.fy, *crop.principal_point_px), crop.region, crop.band_mm)
 
 
 def pose_of(crop: FaceCrop) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -125,9 +126,9 @@ def test_the_correction_is_what_the_maps_say() -> None:
             z, light, valid = draw(patch_of(frame, before), rotation, translation)
             tensor = tensor_of(z, light, valid, weights["template"])
             maps = np.stack([tensor[0], tensor[1:].mean(axis=0)])
-            limit = np.repeat([5.0, 6.0], 3)
+            limit = np.repeat([5.0, 6.0, 10.0], (3, 3, 2))
             step = np.clip(np.einsum("kchw,chw->k", weight, maps) + offset, -limit, limit)
-            translation = translation + rotation @ step[3:]
+            translation = translation + rotation @ step[3:6]
             rotation = turned(rotation, tuple(step[:3]))
         left = np.degrees(np.arccos(np.clip((np.trace(rotation.T @ after.pose.rotation) - 1) / 2, -1, 1)))
         assert left < 0.1

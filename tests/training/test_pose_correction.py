@@ -14,12 +14,12 @@ from training.pose_correction import Seen, maps_of, regress
 def test_the_regression_finds_a_linear_law() -> None:
     rng = np.random.default_rng(1)
     maps = 3.0 * rng.standard_normal((6000, 40)).astype(np.float16)
-    law = rng.standard_normal((6, 40)).astype(np.float32)
-    errors = maps.astype(np.float32) @ law.T + np.arange(6, dtype=np.float32)
+    law = rng.standard_normal((8, 40)).astype(np.float32)
+    errors = maps.astype(np.float32) @ law.T + np.arange(8, dtype=np.float32)
     weights, offset = regress(Seen(maps, errors + 0.1 * rng.standard_normal(errors.shape, dtype=np.float32)))
     # The ridge shrinks a little.
     np.testing.assert_allclose(weights, law, atol=0.25)
-    np.testing.assert_allclose(offset, np.arange(6), atol=0.05)
+    np.testing.assert_allclose(offset, np.arange(8), atol=0.05)
 
 
 def test_maps_are_depth_and_the_mean_of_the_colours() -> None:

@@ -13,6 +13,7 @@ from faceid_fast.errors import FaceIDError
 from faceid_fast.frame import (
     DEPTH_UNIT_RANGE_M,
     FOCAL_RANGE_PX,
+    MAX_PRINCIPAL_DEVIATION_PX,
     MAX_PRINCIPAL_POINT_PX,
     MAX_SIDE_PX,
     MIN_SIDE_PX,
@@ -90,18 +91,24 @@ def test_too_large_is_refused() -> None:
         (1, 1e300, 0, 0),
         (1, 1, -1.01e5, 0),
         (1, 1, 0, 1e300),
+        (1, 1, 0, 0, -1.0),
+        (1, 1, 0, 0, math.nan),
+        (1, 1, 0, 0, 1.01e4),
     ],
 )
 def test_bad_intrinsics(values: tuple[Any, ...]) -> None:
-    with pytest.raises(InvalidInputError, match=r"intrinsics\.[fc][xy]: expected .* pixels, got "):
+    with pytest.raises(InvalidInputError, match=r"intrinsics\.(f|c|principal_deviation_p)[xy]: expected .* pixels, got "):
         Intrinsics(*values)
 
 
 @pytest.mark.parametrize("unit", DEPTH_UNIT_RANGE_M)
 @pytest.mark.parametrize("focal", FOCAL_RANGE_PX)
 @pytest.mark.parametrize("center", [-MAX_PRINCIPAL_POINT_PX, 0.0, MAX_PRINCIPAL_POINT_PX])
-def test_whatever_can_be_made_can_be_looked_at(unit: float, focal: float, center: float) -> None:
-    lens = Intrinsics(focal, focal, center, -center)
+@pytest.mark.parametrize("deviation", [0.0, MAX_PRINCIPAL_DEVIATION_PX])
+def test_whatever_can_be_made_can_be_looked_at(
+    unit: float, focal: float, center: float, deviation: float
+) -> None:
+    lens = Intrinsics(focal, focal, center, -center, deviation)
     rng = np.random.default_rng(1)
     depths: list[NDArray[Any]] = [
         DEPTH,

@@ -2,7 +2,7 @@
 
 `CC` = pose * 6 + expression: 9 poses (yaw = pose % 3, pitch = pose // 3) x 6 expressions. Files are
 head crops, infrared and depth (millimetres) registered pixel to pixel. The crop's place in the
-sensor's frame is not recorded: the principal point is taken at the crop's centre.
+sensor's frame is not recorded: the principal point is taken at the crop's centre, and said to be uncertain.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.sources.png import read_png
 
 FOCAL_PX: Final = 365.0
+# A crop of 120 pixels anywhere in a frame of 512 x 424 has its centre off the principal point by 113 pixels
+# across and 88 down (standard deviations). People sit before a camera, not anywhere: half of the latter.
+PRINCIPAL_DEVIATION_PX: Final = 45.0
 DEPTH_UNIT_M: Final = 0.001
 EXPRESSIONS: Final = 6
 POSES: Final = 9
@@ -70,7 +73,9 @@ class Capture:
         """
         infrared, depth = read_png(self.infrared), read_png(self.depth)
         height, width = infrared.shape[:2]
-        center = Intrinsics(FOCAL_PX, FOCAL_PX, (width - 1) / 2, (height - 1) / 2)
+        center = Intrinsics(
+            FOCAL_PX, FOCAL_PX, (width - 1) / 2, (height - 1) / 2, PRINCIPAL_DEVIATION_PX
+        )
         try:
             return Frame(infrared=infrared, depth=depth, depth_unit_m=DEPTH_UNIT_M, intrinsics=center)
         except ValueError as error:

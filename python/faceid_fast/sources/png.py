@@ -26,6 +26,7 @@ _MAX_FILE_BYTES: Final = 64 * 2**20
 _CHANNELS: Final = {0: 1, 2: 3, 6: 4}
 """Colour types taken, and their channels: grey, RGB, and RGB with an opacity, which is left out."""
 _CAMERA_KEYS: Final = ("fx", "fy", "cx", "cy", "depth_unit_m")
+_UNCERTAINTY: Final = "principal_deviation_px"
 
 
 def read_png(path: str | Path) -> NDArray[Any]:
@@ -55,6 +56,8 @@ def read_png(path: str | Path) -> NDArray[Any]:
 def read_camera(path: str | Path) -> tuple[Intrinsics, float]:
     """Read a camera file: JSON with fx, fy, cx, cy (pixels) and depth_unit_m (metres per unit).
 
+    Where the principal point is not known well, principal_deviation_px (pixels) says so; see `Intrinsics`.
+
     Raises
     ------
     SourceError
@@ -64,6 +67,8 @@ def read_camera(path: str | Path) -> tuple[Intrinsics, float]:
     try:
         record = json.loads(read_bounded(path, _MAX_FILE_BYTES))
         values = {key: record[key] for key in _CAMERA_KEYS}
+        if _UNCERTAINTY in record:
+            values[_UNCERTAINTY] = record[_UNCERTAINTY]
     except (ValueError, RecursionError, TypeError, KeyError) as error:
         message = f"{path}: expected JSON with {', '.join(_CAMERA_KEYS)}, got: {error!r:.100}"
         raise SourceError(message) from error

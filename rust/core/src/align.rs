@@ -1,12 +1,13 @@
 //! The way from a frame to an aligned face, or to the reason why there is none.
 
-use nalgebra::{Matrix3, Vector3};
+use nalgebra::Vector3;
 
 use crate::depth::{Patch, Region};
-use crate::fit::{Fit, Start, angles_deg, refit, search};
+use crate::fit::{Fit, Start, refit, search};
 use crate::frame::{Camera, DepthView, IntensityView};
 use crate::head_model::HeadModel;
 use crate::locate::{Candidate, candidates};
+use crate::pose::Pose;
 use crate::rays::Usable;
 use crate::resample::{Surface, draw, plane_rms};
 use crate::{CoreError, Result};
@@ -77,14 +78,11 @@ pub struct AlignedFace {
     pub tensor: Vec<f32>,
     /// Where the maps have depth (72 x 64).
     pub valid: Vec<bool>,
-    /// `p_camera = rotation * p_face + translation`.
-    pub rotation: Matrix3<f32>,
-    /// Millimetres.
-    pub translation: Vector3<f32>,
+    /// Where the head is, and the frame's camera: with the principal point that was found if the given one
+    /// is uncertain.
+    pub pose: Pose,
     /// Midpoint of the outer eye corners, camera millimetres.
     pub eyes: Vector3<f32>,
-    /// Degrees; see [`angles_deg`].
-    pub yaw_pitch_roll: [f32; 3],
     /// How well the head model explains the depth, 0..1.
     pub score: f32,
     /// Root mean square residual of the fit, millimetres.
@@ -157,7 +155,7 @@ pub fn align(
 
 /// Whether a second fit is another face at nearly the same distance.
 fn is_rival(first: &Fit, second: &Fit) -> bool {
-    let apart = second.translation - first.translation;
+    let apart = second.pose.translation - first.pose.translation;
     // A chest is round too: under the first face's chin only a confident fit counts.
     let below = apart.y > 150.0 && apart.x.abs() < 150.0;
     apart.z < RIVAL_MM && apart.norm() > 100.0 && (!below || second.score > CONFIDENT_SCORE)
@@ -216,7 +214,7 @@ fn finish(
     fit: &Fit,
     patch: &Patch,
 ) -> std::result::Result<AlignedFace, Refusal> {
-    let angles = angles_deg(&fit.rotation);
+    let angles = fit.pose.angles_deg();
     if angles[0].abs() > MAX_YAW_DEG
         || angles[1].abs() > MAX_PITCH_DEG
         || angles[2].abs() > MAX_ROLL_DEG
@@ -235,19 +233,19 @@ fn finish(
         (-CHEEK_MM, 20.0),
         (CHEEK_MM, 20.0),
     ] {
-        let p = fit.rotation * Vector3::new(x, y, 0.0) + fit.translation;
-        let (u, v) = camera.project(&p);
+        let p = fit.pose.rotation * Vector3::new(x, y, 0.0) + fit.pose.translation;
+        let (u, v) = seen_by(camera, patch, &fit.pose).project(&p);
         if u < 0.0 || v < 0.0 || u >= depth.width() as f32 || v >= depth.height() as f32 {
             return Err(Refusal::CutOff);
         }
     }
-    let (mut rotation, mut translation) = (fit.rotation, fit.translation);
+    let mut pose = fit.pose;
     let drawable = Surface::of(patch);
-    let mut maps = draw(&drawable, &rotation, &translation);
+    let mut maps = draw(&drawable, &pose);
     let mut tensor = maps.tensor(&model.template);
     for stage in &model.corrections {
-        stage.apply(&tensor, &mut rotation, &mut translation);
-        maps = draw(&drawable, &rotation, &translation);
+        stage.apply(&tensor, &mut pose, camera.principal_deviation > 0.0);
+        maps = draw(&drawable, &pose);
         tensor = maps.tensor(&model.template);
     }
     let valid_share = maps.valid_share();
@@ -259,16 +257,27 @@ fn finish(
         tensor,
         relief_mm: maps.relief_mm(),
         valid: maps.valid,
-        rotation,
-        translation,
-        eyes: rotation * Vector3::new(eyes[0], eyes[1], eyes[2]) + translation,
-        yaw_pitch_roll: angles_deg(&rotation),
+        eyes: pose.rotation * Vector3::new(eyes[0], eyes[1], eyes[2]) + pose.translation,
+        pose: Pose {
+            camera: seen_by(camera, patch, &pose),
+            ..pose
+        },
         score: fit.score,
         residual_mm: fit.residual_mm,
         valid_share,
         region: candidate.region,
         band_mm: band(candidate),
     })
+}
+
+/// The frame's camera with the principal point of a pose, which counts in cells of the patch.
+fn seen_by(camera: &Camera, patch: &Patch, pose: &Pose) -> Camera {
+    let [x, y] = pose.leaning(&patch.camera);
+    Camera {
+        cx: camera.cx - x * camera.fx,
+        cy: camera.cy - y * camera.fy,
+        ..*camera
+    }
 }
 
 /// Guesses of pose: the head turns about its own middle, which lies below the middle of the silhouette.

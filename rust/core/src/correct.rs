@@ -5,9 +5,9 @@
 //! learned from renders whose pose is known (`training/pose_correction.py`), takes out what it can; the maps
 //! are then drawn anew. Each stage is learned on what the stages before it leave.
 
-use nalgebra::{Matrix3, Rotation3, Vector3};
+use nalgebra::Vector3;
 
-use crate::head_model::POSE;
+use crate::pose::Pose;
 use crate::resample::{CELLS, CHANNELS};
 use crate::{CoreError, Result};
 
@@ -17,36 +17,40 @@ const PLANES: usize = 2;
 const MAX_TURN_DEG: f32 = 5.0;
 /// And shifts at most this much along each, millimetres.
 const MAX_SHIFT_MM: f32 = 6.0;
+/// And leans the viewing rays at most this much, hundredths.
+const MAX_LEAN: f32 = 10.0;
+/// Numbers of a step: turns, shifts and, for a camera whose principal point is not known, slopes.
+const STEP: usize = 8;
 
 /// One linear map from the tensor to a pose step along the face's axes.
 #[derive(Debug, Clone)]
 pub(crate) struct Stage {
-    /// 6 x 2 x 72 x 64: three turns in degrees, three shifts in millimetres.
+    /// 8 x 2 x 72 x 64: three turns in degrees, three shifts in millimetres, two slopes in hundredths.
     weights: Vec<f32>,
-    offset: [f32; POSE],
+    offset: [f32; STEP],
 }
 
-/// Reads `weights` (S x 6 x 2 x 72 x 64) and `offsets` (S x 6); S may be 0.
+/// Reads `weights` (S x 8 x 2 x 72 x 64) and `offsets` (S x 8); S may be 0.
 pub(crate) fn stages(weights: &[f32], offsets: &[f32]) -> Result<Vec<Stage>> {
-    if !offsets.len().is_multiple_of(POSE) {
+    if !offsets.len().is_multiple_of(STEP) {
         return Err(CoreError::invalid(
             "correction_offset",
-            "rows of 6 numbers",
+            "rows of 8 numbers",
             offsets.len().to_string(),
         ));
     }
     let size = PLANES * CELLS;
-    let count = offsets.len() / POSE;
-    if weights.len() != count * POSE * size {
+    let count = offsets.len() / STEP;
+    if weights.len() != count * STEP * size {
         return Err(CoreError::invalid(
             "correction",
-            format!("{count} x 6 x {size} numbers"),
+            format!("{count} x 8 x {size} numbers"),
             weights.len().to_string(),
         ));
     }
     Ok(weights
-        .chunks_exact(POSE * size)
-        .zip(offsets.chunks_exact(POSE))
+        .chunks_exact(STEP * size)
+        .zip(offsets.chunks_exact(STEP))
         .map(|(weights, offset)| Stage {
             weights: weights.to_vec(),
             offset: std::array::from_fn(|k| offset[k]),
@@ -55,13 +59,9 @@ pub(crate) fn stages(weights: &[f32], offsets: &[f32]) -> Result<Vec<Stage>> {
 }
 
 impl Stage {
-    /// Turns and shifts a pose by what the tensor that was drawn with it says.
-    pub(crate) fn apply(
-        &self,
-        tensor: &[f32],
-        rotation: &mut Matrix3<f32>,
-        translation: &mut Vector3<f32>,
-    ) {
+    /// Turns and shifts a pose by what the tensor that was drawn with it says, and moves the principal point
+    /// if that is not known.
+    pub(crate) fn apply(&self, tensor: &[f32], pose: &mut Pose, leans: bool) {
         let mut seen = vec![0.0; PLANES * CELLS];
         seen[..CELLS].copy_from_slice(&tensor[..CELLS]);
         for color in tensor[CELLS..CHANNELS * CELLS].chunks_exact(CELLS) {
@@ -69,14 +69,22 @@ impl Stage {
                 *mean += value / 3.0;
             }
         }
-        let step: [f32; POSE] = std::array::from_fn(|k| {
-            let limit = if k < 3 { MAX_TURN_DEG } else { MAX_SHIFT_MM };
+        let step: [f32; STEP] = std::array::from_fn(|k| {
+            let limit = match k {
+                0..3 => MAX_TURN_DEG,
+                3..6 => MAX_SHIFT_MM,
+                _ => MAX_LEAN,
+            };
             let row = &self.weights[k * seen.len()..(k + 1) * seen.len()];
             (dot(row, &seen) + self.offset[k]).clamp(-limit, limit)
         });
-        *translation += *rotation * Vector3::new(step[3], step[4], step[5]);
-        let turn = Vector3::new(step[0], step[1], step[2]).map(f32::to_radians);
-        *rotation *= Rotation3::new(turn).into_inner();
+        if leans {
+            pose.lean(0.01 * step[6], 0.01 * step[7]);
+        }
+        pose.step(
+            &Vector3::new(step[0], step[1], step[2]).map(f32::to_radians),
+            &Vector3::new(step[3], step[4], step[5]),
+        );
     }
 }
 
@@ -93,22 +101,36 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use nalgebra::{Matrix3, Rotation3};
 
-    fn stage(weight: f32, offset: [f32; POSE]) -> Stage {
-        let weights = vec![weight; POSE * PLANES * CELLS];
+    use super::*;
+    use crate::frame::Camera;
+
+    fn stage(weight: f32, offset: [f32; STEP]) -> Stage {
+        let weights = vec![weight; STEP * PLANES * CELLS];
         stages(&weights, &offset).expect("valid").remove(0)
+    }
+
+    fn pose() -> Pose {
+        Pose {
+            rotation: Matrix3::identity(),
+            translation: Vector3::new(0.0, 0.0, 900.0),
+            camera: Camera::new(365.0, 365.0, 50.0, 60.0).expect("valid"),
+        }
     }
 
     #[test]
     fn an_offset_moves_along_the_turned_axes() {
         let quarter = Rotation3::from_axis_angle(&Vector3::z_axis(), std::f32::consts::FRAC_PI_2);
-        let mut rotation = quarter.into_inner();
-        let mut translation = Vector3::new(1.0, 2.0, 3.0);
+        let mut pose = Pose {
+            rotation: quarter.into_inner(),
+            translation: Vector3::new(1.0, 2.0, 3.0),
+            ..pose()
+        };
         let tensor = vec![0.0; CHANNELS * CELLS];
-        stage(0.0, [0.0, 3.0, 0.0, 4.0, 0.0, 0.0]).apply(&tensor, &mut rotation, &mut translation);
-        assert!((translation - Vector3::new(1.0, 6.0, 3.0)).norm() < 1e-5);
-        let turned = quarter.inverse() * Rotation3::from_matrix_unchecked(rotation);
+        stage(0.0, [0.0, 3.0, 0.0, 4.0, 0.0, 0.0, 0.0, 0.0]).apply(&tensor, &mut pose, false);
+        assert!((pose.translation - Vector3::new(1.0, 6.0, 3.0)).norm() < 1e-5);
+        let turned = quarter.inverse() * Rotation3::from_matrix_unchecked(pose.rotation);
         let expected = Vector3::new(0.0, 3.0_f32.to_radians(), 0.0);
         assert!((turned.scaled_axis() - expected).norm() < 1e-5);
     }
@@ -119,26 +141,39 @@ mod tests {
         for color in tensor[CELLS..].chunks_exact_mut(CELLS) {
             color[7] = 2.0;
         }
-        let (mut rotation, mut translation) = (Matrix3::identity(), Vector3::zeros());
-        stage(1.0, [0.0; POSE]).apply(&tensor, &mut rotation, &mut translation);
-        assert!((translation - Vector3::repeat(2.0)).norm() < 1e-5);
+        let mut moved = pose();
+        stage(1.0, [0.0; STEP]).apply(&tensor, &mut moved, false);
+        assert!((moved.translation - pose().translation - Vector3::repeat(2.0)).norm() < 1e-4);
     }
 
     #[test]
     fn steps_are_limited() {
         let tensor = vec![1.0; CHANNELS * CELLS];
-        let (mut rotation, mut translation) = (Matrix3::identity(), Vector3::zeros());
-        stage(1.0, [0.0; POSE]).apply(&tensor, &mut rotation, &mut translation);
-        assert!((translation - Vector3::repeat(MAX_SHIFT_MM)).norm() < 1e-4);
-        let turn = Rotation3::from_matrix_unchecked(rotation).scaled_axis();
+        let mut moved = pose();
+        stage(1.0, [0.0; STEP]).apply(&tensor, &mut moved, false);
+        let shift = moved.translation - pose().translation;
+        assert!((shift - Vector3::repeat(MAX_SHIFT_MM)).norm() < 1e-3);
+        let turn = Rotation3::from_matrix_unchecked(moved.rotation).scaled_axis();
         assert!((turn - Vector3::repeat(MAX_TURN_DEG.to_radians())).norm() < 1e-4);
     }
 
     #[test]
+    fn the_principal_point_moves_only_where_it_is_unknown() {
+        let tensor = vec![0.0; CHANNELS * CELLS];
+        let lean = stage(0.0, [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0, -4.0]);
+        let mut moved = pose();
+        lean.apply(&tensor, &mut moved, false);
+        assert_eq!(moved.camera, pose().camera);
+        lean.apply(&tensor, &mut moved, true);
+        let [x, y] = moved.leaning(&pose().camera);
+        assert!((x - 0.02).abs() < 1e-6 && (y + 0.04).abs() < 1e-6);
+    }
+
+    #[test]
     fn wrong_lengths_are_named() {
-        let error = stages(&[0.0; 7], &[0.0; POSE]).expect_err("too short");
+        let error = stages(&[0.0; 7], &[0.0; STEP]).expect_err("too short");
         assert!(error.to_string().contains("correction"));
-        let error = stages(&[], &[0.0; 4]).expect_err("not rows of six");
+        let error = stages(&[], &[0.0; 4]).expect_err("not rows of eight");
         assert!(error.to_string().contains("correction_offset"));
         assert!(stages(&[], &[]).expect("none is fine").is_empty());
     }

@@ -69,6 +69,7 @@ impl Patch {
                 fy: camera.fy / scale,
                 cx: (camera.cx - region.left as f32 + 0.5) / scale - 0.5,
                 cy: (camera.cy - region.top as f32 + 0.5) / scale - 0.5,
+                principal_deviation: camera.principal_deviation / scale,
             },
         };
         let blocks = Blocks {

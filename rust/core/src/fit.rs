@@ -5,10 +5,11 @@
 //! and shape with Tukey weights; the components are scaled, so the prior is N(0, I). Normals are the mean
 //! head's, turned with the pose, which makes the Jacobian in the face frame constant (see [`HeadModel`]).
 
-use nalgebra::{DMatrix, DVector, Matrix3, Matrix6, Rotation3, Vector3, Vector6};
+use nalgebra::{DMatrix, DVector, Matrix6, Rotation3, Vector3, Vector6};
 
 use crate::head_model::{HeadModel, POSE};
-use crate::rays::{Usable, measure, residuals};
+use crate::pose::Pose;
+use crate::rays::{Residual, Usable, measure, residuals};
 
 /// Standard deviation of a residual, millimetres: sensor noise and what the components do not model.
 const SIGMA_MM: f32 = 3.2;
@@ -46,10 +47,8 @@ const SAME_RAD: f32 = 0.14;
 /// Pose and shape of a fitted head, and how well it explains the depth.
 #[derive(Debug, Clone)]
 pub struct Fit {
-    /// `p_camera = rotation * p_face + translation`.
-    pub rotation: Matrix3<f32>,
-    /// Millimetres.
-    pub translation: Vector3<f32>,
+    /// Where the head is, and the camera that sees it.
+    pub pose: Pose,
     /// Component weights, N(0, 1) each.
     pub shape: DVector<f32>,
     /// Mean Tukey weight over the points that look at the camera, less the cost of an unusual shape or pose;
@@ -57,18 +56,6 @@ pub struct Fit {
     pub score: f32,
     /// Root mean square of the residuals of inliers, millimetres.
     pub residual_mm: f32,
-}
-
-/// Yaw, pitch, roll in degrees of rotation = Rz(roll) Rx(pitch) Ry(yaw).
-///
-/// Seen from the camera: positive yaw turns the nose to the image's left, positive pitch lowers it, positive
-/// roll turns the head clockwise.
-#[must_use]
-pub fn angles_deg(rotation: &Matrix3<f32>) -> [f32; 3] {
-    let pitch = rotation[(2, 1)].clamp(-1.0, 1.0).asin();
-    let yaw = (-rotation[(2, 0)]).atan2(rotation[(2, 2)]);
-    let roll = (-rotation[(0, 1)]).atan2(rotation[(1, 1)]);
-    [yaw, pitch, roll].map(f32::to_degrees)
 }
 
 /// Where a search begins.
@@ -84,8 +71,7 @@ pub struct Start {
 
 #[derive(Clone)]
 struct State {
-    rotation: Matrix3<f32>,
-    translation: Vector3<f32>,
+    pose: Pose,
     score: f32,
 }
 
@@ -115,7 +101,7 @@ pub fn search(model: &HeadModel, usable: &Usable, starts: &[Start]) -> Option<Fi
             refine(
                 model,
                 usable,
-                &state,
+                &state.pose,
                 &straight,
                 BEND_STRIDE,
                 &BEND_CUTOFF_MM,
@@ -132,18 +118,17 @@ pub fn search(model: &HeadModel, usable: &Usable, starts: &[Start]) -> Option<Fi
 fn begin(model: &HeadModel, usable: &Usable, start: &Start) -> Option<State> {
     let rotation = Rotation3::from_axis_angle(&Vector3::x_axis(), start.pitch)
         * Rotation3::from_axis_angle(&Vector3::y_axis(), start.yaw);
-    let mut state = State {
+    let mut pose = Pose {
         rotation: rotation.into_inner(),
         translation: start.origin,
-        score: 0.0,
+        camera: usable.patch.camera,
     };
     let mut gaps: Vec<f32> = Vec::with_capacity(model.mean.len() / START_STRIDE + 1);
     measure(
         model,
         &model.mean,
         usable,
-        &state.rotation,
-        &state.translation,
+        &pose,
         START_STRIDE,
         |_, _, z, seen| {
             if !seen.dark {
@@ -156,21 +141,14 @@ fn begin(model: &HeadModel, usable: &Usable, start: &Start) -> Option<State> {
     }
     let middle = gaps.len() / 2;
     gaps.select_nth_unstable_by(middle, f32::total_cmp);
-    state.translation.z += gaps[middle];
-    Some(state)
+    pose.translation.z += gaps[middle];
+    Some(State { pose, score: 0.0 })
 }
 
 /// Pose-only Gauss-Newton steps on the mean head.
 fn walk(model: &HeadModel, usable: &Usable, mut state: State, cutoffs: &[f32]) -> Option<State> {
     for &cutoff in cutoffs {
-        let measured = residuals(
-            model,
-            &model.mean,
-            usable,
-            &state.rotation,
-            &state.translation,
-            START_STRIDE,
-        );
+        let measured = residuals(model, &model.mean, usable, &state.pose, START_STRIDE);
         if measured.residuals.len() < 20 {
             return None;
         }
@@ -193,18 +171,18 @@ fn walk(model: &HeadModel, usable: &Usable, mut state: State, cutoffs: &[f32]) -
         }
         normal.fill_upper_triangle_with_lower_triangle();
         let step = normal.cholesky()?.solve(&gradient);
-        apply(&mut state.rotation, &mut state.translation, step.as_slice());
+        descend(&mut state.pose, step.as_slice());
         state.score = total / measured.facing;
     }
     Some(state)
 }
 
 /// Subtracts a pose step given in the face frame.
-fn apply(rotation: &mut Matrix3<f32>, translation: &mut Vector3<f32>, step: &[f32]) {
-    let turn = Vector3::new(-step[0], -step[1], -step[2]);
-    let shift = Vector3::new(-step[3], -step[4], -step[5]);
-    *translation += *rotation * shift;
-    *rotation *= Rotation3::new(turn).into_inner();
+fn descend(pose: &mut Pose, step: &[f32]) {
+    pose.step(
+        &Vector3::new(-step[0], -step[1], -step[2]),
+        &Vector3::new(-step[3], -step[4], -step[5]),
+    );
 }
 
 fn keep_distinct(states: &mut Vec<State>, count: usize) {
@@ -212,10 +190,11 @@ fn keep_distinct(states: &mut Vec<State>, count: usize) {
     let mut kept: Vec<State> = Vec::with_capacity(count);
     for state in states.drain(..) {
         let same = kept.iter().any(|other| {
-            let angle =
-                Rotation3::from_matrix_unchecked(other.rotation.transpose() * state.rotation)
-                    .angle();
-            (other.translation - state.translation).norm() < SAME_MM && angle < SAME_RAD
+            let angle = Rotation3::from_matrix_unchecked(
+                other.pose.rotation.transpose() * state.pose.rotation,
+            )
+            .angle();
+            (other.pose.translation - state.pose.translation).norm() < SAME_MM && angle < SAME_RAD
         });
         if !same {
             kept.push(state);
@@ -238,92 +217,97 @@ fn bend(model: &HeadModel, shape: &DVector<f32>) -> Vec<Vector3<f32>> {
         .collect()
 }
 
-/// Steps over pose and shape from a given fit; one step per cut-off.
+/// Parameters of a lean: the slopes along x and y.
+const LEAN: usize = 2;
+
+/// Steps over pose and shape from a given fit, and over the camera's lean where its principal point is not
+/// known; one step per cut-off.
 #[must_use]
 fn refine(
     model: &HeadModel,
     usable: &Usable,
-    state: &State,
+    start: &Pose,
     shape: &DVector<f32>,
     stride: usize,
     cutoffs: &[f32],
 ) -> Option<Fit> {
-    let (mut rotation, mut translation, mut shape) =
-        (state.rotation, state.translation, shape.clone());
-    let parameters = POSE + model.shape_len();
+    let (mut pose, mut shape) = (*start, shape.clone());
+    let known = &usable.patch.camera;
+    let lean_deviation = known.principal_deviation / known.fx;
+    let leans = if lean_deviation > 0.0 { LEAN } else { 0 };
     let mut points = if shape.iter().all(|&weight| weight == 0.0) {
         model.mean.clone()
     } else {
         bend(model, &shape)
     };
     for &cutoff in cutoffs {
-        let measured = residuals(model, &points, usable, &rotation, &translation, stride);
-        let used: Vec<(usize, f32, f32)> = measured
+        let measured = residuals(model, &points, usable, &pose, stride);
+        let used: Vec<(&Residual, f32)> = measured
             .residuals
             .iter()
-            .map(|residual| {
-                (
-                    residual.point,
-                    residual.weight(cutoff).sqrt() / SIGMA_MM,
-                    residual.mm,
-                )
-            })
-            .filter(|&(_, weight, _)| weight > 0.0)
+            .map(|residual| (residual, residual.weight(cutoff).sqrt() / SIGMA_MM))
+            .filter(|&(_, weight)| weight > 0.0)
             .collect();
         if used.len() < 60 {
             return None;
         }
-        let mut rows = DMatrix::<f32>::zeros(parameters, used.len());
+        let bent = POSE + model.shape_len();
+        let mut rows = DMatrix::<f32>::zeros(bent + leans, used.len());
         let mut right = DVector::<f32>::zeros(used.len());
-        for (k, &(point, weight, mm)) in used.iter().enumerate() {
-            rows.column_mut(k)
-                .axpy(weight, &model.jacobian.column(point), 0.0);
-            right[k] = weight * mm;
+        for (k, &(residual, weight)) in used.iter().enumerate() {
+            let mut row = rows.column_mut(k);
+            row.rows_mut(0, bent)
+                .axpy(weight, &model.jacobian.column(residual.point), 0.0);
+            if leans > 0 {
+                // The surface moves by the slope times its depth, the head by the slope times its own.
+                let normal = pose.rotation * model.normals[residual.point];
+                let reach = weight * lean_deviation * (pose.translation.z - residual.z);
+                row[bent] = reach * normal.x;
+                row[bent + 1] = reach * normal.y;
+            }
+            right[k] = weight * residual.mm;
         }
         let mut normal = &rows * rows.transpose();
         let mut gradient = &rows * right;
-        for k in 0..model.shape_len() {
-            normal[(POSE + k, POSE + k)] += 1.0;
-            gradient[POSE + k] += shape[k];
+        let lean = pose.leaning(known);
+        for k in POSE..bent + leans {
+            normal[(k, k)] += 1.0;
+            gradient[k] += if k < bent {
+                shape[k - POSE]
+            } else {
+                lean[k - bent] / lean_deviation
+            };
         }
         let step = normal.cholesky()?.solve(&gradient);
-        apply(&mut rotation, &mut translation, &step.as_slice()[..POSE]);
+        descend(&mut pose, &step.as_slice()[..POSE]);
+        if leans > 0 {
+            pose.lean(
+                -lean_deviation * step[bent],
+                -lean_deviation * step[bent + 1],
+            );
+        }
         shape -= step.rows(POSE, model.shape_len());
         points = bend(model, &shape);
     }
-    Some(judge(
-        model,
-        usable,
-        rotation,
-        translation,
-        shape,
-        &points,
-        stride,
-    ))
+    Some(judge(model, usable, &pose, shape, &points, stride))
 }
 
 /// Continues a fit with all points, perhaps on other cells (for instance with dark ones included).
 #[must_use]
 pub fn refit(model: &HeadModel, usable: &Usable, fit: &Fit, cutoffs: &[f32]) -> Option<Fit> {
-    let state = State {
-        rotation: fit.rotation,
-        translation: fit.translation,
-        score: fit.score,
-    };
-    refine(model, usable, &state, &fit.shape, 1, cutoffs)
+    refine(model, usable, &fit.pose, &fit.shape, 1, cutoffs)
 }
 
 fn judge(
     model: &HeadModel,
     usable: &Usable,
-    rotation: Matrix3<f32>,
-    translation: Vector3<f32>,
+    pose: &Pose,
     shape: DVector<f32>,
     points: &[Vector3<f32>],
     stride: usize,
 ) -> Fit {
     let cutoff = JUDGED_CUTOFF_MM;
-    let measured = residuals(model, points, usable, &rotation, &translation, stride);
+    let measured = residuals(model, points, usable, pose, stride);
     let (mut weights, mut squares, mut inliers) = (0.0, 0.0, 0.0_f32);
     for residual in &measured.residuals {
         weights += residual.weight(cutoff);
@@ -334,13 +318,12 @@ fn judge(
     }
     let facing = measured.facing.max(1.0);
     let unusual = shape.norm_squared() / shape.len().max(1) as f32;
-    let [yaw, pitch, roll] = angles_deg(&rotation);
+    let [yaw, pitch, roll] = pose.angles_deg();
     let turned = (yaw / TURNED_DEG[0]).powi(2)
         + (pitch / TURNED_DEG[1]).powi(2)
         + (roll / TURNED_DEG[2]).powi(2);
     Fit {
-        rotation,
-        translation,
+        pose: *pose,
         shape,
         score: weights / facing - SHAPE_COST * unusual - POSE_COST * turned,
         residual_mm: (squares / inliers.max(1.0)).sqrt(),

@@ -20,6 +20,9 @@ pub struct Camera {
     pub cx: f32,
     /// Principal point, row.
     pub cy: f32,
+    /// Standard deviation of the principal point along each axis; 0 where it is known. A crop whose place in
+    /// the frame was not recorded has one of a good share of the frame.
+    pub principal_deviation: f32,
 }
 
 impl Camera {
@@ -29,12 +32,37 @@ impl Camera {
     /// [`CoreError::Invalid`] naming the intrinsics.
     pub fn new(fx: f32, fy: f32, cx: f32, cy: f32) -> Result<Self> {
         if [fx, fy, cx, cy].iter().all(|x| x.is_finite()) && fx > 0.0 && fy > 0.0 {
-            Ok(Self { fx, fy, cx, cy })
+            Ok(Self {
+                fx,
+                fy,
+                cx,
+                cy,
+                principal_deviation: 0.0,
+            })
         } else {
             Err(CoreError::invalid(
                 "intrinsics",
                 "finite fx, fy, cx, cy with fx > 0 and fy > 0 (pixels)",
                 format!("fx={fx}, fy={fy}, cx={cx}, cy={cy}"),
+            ))
+        }
+    }
+
+    /// The same camera, but with a principal point that is known to within `deviation` pixels only.
+    ///
+    /// # Errors
+    /// [`CoreError::Invalid`] if the deviation is negative or not finite.
+    pub fn with_principal_deviation(self, deviation: f32) -> Result<Self> {
+        if deviation.is_finite() && deviation >= 0.0 {
+            Ok(Self {
+                principal_deviation: deviation,
+                ..self
+            })
+        } else {
+            Err(CoreError::invalid(
+                "intrinsics.principal_deviation_px",
+                "a finite number of pixels, 0 or more",
+                deviation.to_string(),
             ))
         }
     }

@@ -12,6 +12,7 @@ pub mod frame;
 pub mod gallery;
 pub mod head_model;
 pub mod locate;
+pub mod pose;
 pub mod rays;
 pub mod resample;
 mod scan;

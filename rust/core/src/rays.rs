@@ -1,10 +1,11 @@
 //! Where the model's points meet the depth map: one viewing ray each, hair and fringes left out.
 
-use nalgebra::{Matrix3, Vector3};
+use nalgebra::Vector3;
 
 use crate::depth::Patch;
 use crate::frame::floor;
 use crate::head_model::HeadModel;
+use crate::pose::Pose;
 
 /// Points whose normal is further from the viewing direction than this (cosine) are not used.
 const MIN_COSINE: f32 = 0.25;
@@ -97,6 +98,8 @@ fn tukey(mm: f32, cutoff: f32) -> f32 {
 pub(crate) struct Residual {
     pub point: usize,
     pub mm: f32,
+    /// Depth of the surface, millimetres.
+    pub z: f32,
     dark: bool,
 }
 
@@ -128,12 +131,15 @@ pub(crate) fn measure(
     model: &HeadModel,
     points: &[Vector3<f32>],
     usable: &Usable,
-    rotation: &Matrix3<f32>,
-    translation: &Vector3<f32>,
+    pose: &Pose,
     stride: usize,
     mut each: impl FnMut(usize, f32, f32, Seen),
 ) -> usize {
-    let camera = &usable.patch.camera;
+    let Pose {
+        rotation,
+        translation,
+        camera,
+    } = pose;
     // Cosine of normal and ray without turning every normal: compare in the face frame.
     let eye = -(rotation.transpose() * translation);
     let mut facing = 0;
@@ -161,35 +167,27 @@ pub(crate) fn residuals(
     model: &HeadModel,
     points: &[Vector3<f32>],
     usable: &Usable,
-    rotation: &Matrix3<f32>,
-    translation: &Vector3<f32>,
+    pose: &Pose,
     stride: usize,
 ) -> Measured {
     let mut found = Vec::with_capacity(points.len() / stride + 1);
     let mut covered = 0_usize;
-    let facing = measure(
-        model,
-        points,
-        usable,
-        rotation,
-        translation,
-        stride,
-        |at, along, z, seen| {
-            // n . (p - q) with q = p d / p.z on the same ray, and n . p = -along; negative where the
-            // surface lies in front.
-            let mm = along * (seen.mm / z - 1.0);
-            let fringe = points[at].y < FOREHEAD_MM && mm < -DARK_CUTOFF_MM;
-            if fringe || seen.dark && (!usable.dark_counts || mm.abs() > DARK_CUTOFF_MM) {
-                covered += usize::from(mm < DARK_CUTOFF_MM);
-            } else {
-                found.push(Residual {
-                    point: at,
-                    mm,
-                    dark: seen.dark,
-                });
-            }
-        },
-    ) as f32;
+    let facing = measure(model, points, usable, pose, stride, |at, along, z, seen| {
+        // n . (p - q) with q = p d / p.z on the same ray, and n . p = -along; negative where the
+        // surface lies in front.
+        let mm = along * (seen.mm / z - 1.0);
+        let fringe = points[at].y < FOREHEAD_MM && mm < -DARK_CUTOFF_MM;
+        if fringe || seen.dark && (!usable.dark_counts || mm.abs() > DARK_CUTOFF_MM) {
+            covered += usize::from(mm < DARK_CUTOFF_MM);
+        } else {
+            found.push(Residual {
+                point: at,
+                mm,
+                z: seen.mm,
+                dark: seen.dark,
+            });
+        }
+    }) as f32;
     Measured {
         residuals: found,
         facing: facing - (covered as f32).min(MAX_COVERED * facing),

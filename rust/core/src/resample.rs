@@ -10,6 +10,7 @@ use nalgebra::{Matrix3, Vector3};
 use crate::depth::Patch;
 use crate::frame::floor;
 use crate::head_model::{GRID_HEIGHT, GRID_LEFT_MM, GRID_STEP_MM, GRID_TOP_MM, GRID_WIDTH};
+use crate::pose::Pose;
 
 /// Cells of the grid.
 pub const CELLS: usize = GRID_WIDTH * GRID_HEIGHT;
@@ -55,15 +56,15 @@ struct Window {
 const FACE_DEPTH_MM: [f32; 2] = [-70.0, 90.0];
 
 /// The cells that can fall on the grid: the projection of the box around the face.
-fn window(patch: &Patch, rotation: &Matrix3<f32>, translation: &Vector3<f32>) -> Window {
+fn window(patch: &Patch, pose: &Pose) -> Window {
     let (mut low, mut high) = ([f32::INFINITY; 2], [f32::NEG_INFINITY; 2]);
     let right_mm = GRID_LEFT_MM + GRID_WIDTH as f32 * GRID_STEP_MM;
     let bottom_mm = GRID_TOP_MM + GRID_HEIGHT as f32 * GRID_STEP_MM;
     for x in [GRID_LEFT_MM, right_mm] {
         for y in [GRID_TOP_MM, bottom_mm] {
             for z in FACE_DEPTH_MM {
-                let p = rotation * Vector3::new(x, y, z) + translation;
-                let (u, v) = patch.camera.project(&p);
+                let p = pose.rotation * Vector3::new(x, y, z) + pose.translation;
+                let (u, v) = pose.camera.project(&p);
                 low = [low[0].min(u), low[1].min(v)];
                 high = [high[0].max(u), high[1].max(v)];
             }
@@ -145,11 +146,15 @@ struct Corner {
 
 /// Draws a surface on the grid as seen from the front of the face.
 #[must_use]
-pub fn draw(surface: &Surface, rotation: &Matrix3<f32>, translation: &Vector3<f32>) -> Maps {
+pub fn draw(surface: &Surface, pose: &Pose) -> Maps {
     let Surface { patch, keep, light } = surface;
-    let window = window(patch, rotation, translation);
+    let window = window(patch, pose);
+    let Pose {
+        rotation,
+        translation,
+        camera,
+    } = pose;
     let back = rotation.transpose();
-    let camera = &patch.camera;
     let outside = Corner {
         x: f32::NAN,
         y: 0.0,

@@ -1,9 +1,9 @@
 //! The aligner on synthetic surfaces: whatever comes in, it answers and does not panic.
 
 use faceid_core::align::{AlignedFace, Refusal, align};
-use faceid_core::fit::angles_deg;
 use faceid_core::frame::{Camera, DepthSamples, DepthView, IntensityView};
 use faceid_core::head_model::{GRID_HEIGHT, GRID_WIDTH, HeadArrays, HeadModel};
+use faceid_core::pose::angles_deg;
 use nalgebra::{Rotation3, Vector3};
 use proptest::prelude::*;
 
@@ -116,11 +116,15 @@ fn finds_a_head_and_its_place() {
     for distance in [500.0, 800.0] {
         let face = room(&[(0.0, distance)]).expect("a face");
         assert!(
-            (face.translation.z - distance).abs() < 3.0,
+            (face.pose.translation.z - distance).abs() < 3.0,
             "{} at {distance}",
-            face.translation.z
+            face.pose.translation.z
         );
-        assert!(face.translation.xy().norm() < 6.0, "{:?}", face.translation);
+        assert!(
+            face.pose.translation.xy().norm() < 6.0,
+            "{:?}",
+            face.pose.translation
+        );
         assert!(face.relief_mm > 4.0);
     }
 }
@@ -178,6 +182,47 @@ fn a_face_that_leaves_the_frame_is_cut_off() {
         let refusal = found.expect("valid input").err();
         assert_eq!(refusal, Some(Refusal::CutOff), "from column {first}");
     }
+}
+
+#[test]
+fn an_uncertain_principal_point_is_looked_for() {
+    let (width, height, focal) = ROOM;
+    let scene = toy_scene(width, height, focal, &[(0.0, 800.0)]);
+    let infrared = vec![100_u8; width * height];
+    let view = DepthView::new(DepthSamples::U16(&scene), height, width, 0.001).expect("depth");
+    let true_column = width as f32 / 2.0;
+    let found = |error: f32, deviation: f32| {
+        let camera = Camera::new(focal, focal, true_column + error, height as f32 / 2.0)
+            .and_then(|camera| camera.with_principal_deviation(deviation))
+            .expect("camera");
+        align(
+            &toy_model(),
+            &view,
+            &IntensityView::InfraredU8(&infrared),
+            &camera,
+        )
+        .expect("valid input")
+        .expect("a face")
+    };
+    for error in [-30.0, 30.0] {
+        let believed = found(error, 0.0).pose;
+        assert!((believed.camera.cx - true_column - error).abs() < 1e-3);
+        let sought = found(error, 40.0).pose;
+        assert!(
+            (sought.camera.cx - true_column).abs() < 10.0,
+            "{} for {true_column}",
+            sought.camera.cx
+        );
+        // The head is symmetric: seen from the side that it is seen from, it stands straight.
+        assert!(
+            sought.angles_deg()[0].abs() < 1.5,
+            "{:?}",
+            sought.angles_deg()
+        );
+        assert!(believed.angles_deg()[0].abs() > sought.angles_deg()[0].abs());
+    }
+    let known = found(0.0, 0.0).pose.translation;
+    assert!((found(0.0, 40.0).pose.translation - known).norm() < 3.0);
 }
 
 #[test]

@@ -155,6 +155,7 @@ impl Aligner {
         depth_unit_m: f32,
         intensity: IntensityArray<'_>,
         intrinsics: (f32, f32, f32, f32),
+        principal_deviation_px: f32,
     ) -> PyResult<Alignment> {
         let run = || -> Result<_> {
             let (samples, height, width) = OwnedDepth::copy(&depth)?;
@@ -162,7 +163,8 @@ impl Aligner {
             let depth = DepthView::new(samples.samples(), height, width, depth_unit_m)?;
             let intensity = picture.view();
             let (fx, fy, cx, cy) = intrinsics;
-            let camera = Camera::new(fx, fy, cx, cy)?;
+            let camera =
+                Camera::new(fx, fy, cx, cy)?.with_principal_deviation(principal_deviation_px)?;
             py.detach(|| align::align(&self.model, &depth, &intensity, &camera))
         };
         let found = run().map_err(|error| to_python(py, &error))?;
@@ -206,12 +208,14 @@ impl AlignedFace {
     /// Row by row.
     #[getter]
     fn rotation(&self) -> [[f32; 3]; 3] {
-        std::array::from_fn(|row| std::array::from_fn(|column| self.face.rotation[(row, column)]))
+        std::array::from_fn(|row| {
+            std::array::from_fn(|column| self.face.pose.rotation[(row, column)])
+        })
     }
 
     #[getter]
     fn translation_mm(&self) -> [f32; 3] {
-        self.face.translation.into()
+        self.face.pose.translation.into()
     }
 
     #[getter]
@@ -221,7 +225,13 @@ impl AlignedFace {
 
     #[getter]
     fn yaw_pitch_roll_deg(&self) -> [f32; 3] {
-        self.face.yaw_pitch_roll
+        self.face.pose.angles_deg()
+    }
+
+    /// (cx, cy) in pixels of the frame.
+    #[getter]
+    fn principal_point(&self) -> (f32, f32) {
+        (self.face.pose.camera.cx, self.face.pose.camera.cy)
     }
 
     #[getter]
