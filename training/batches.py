@@ -64,8 +64,8 @@ class TensorSet:
         return TensorSet(tensors, self.identities, self.clusters, self.modalities, self.aligner)
 
 
-def load_shards(folder: Path, *, labels_only: bool = False) -> TensorSet:
-    """Read every ``*.npz`` shard below a folder, in the order of their names.
+def load_shards(*folders: Path, labels_only: bool = False) -> TensorSet:
+    """Read every ``*.npz`` shard below some folders, in the order of their names.
 
     A shard holds ``tensor`` (n, C, 72, 64) float16, ``identity`` (n,) int32, and may hold
     ``cluster`` (n,) int32, ``modality`` (n,) integer and ``aligner`` (a string); other arrays are left
@@ -74,14 +74,17 @@ def load_shards(folder: Path, *, labels_only: bool = False) -> TensorSet:
     Raises
     ------
     FileNotFoundError
-        The folder holds no shard.
+        A folder holds no shard.
     ValueError
         The shards were made by different aligners.
     """
-    paths = sorted(folder.rglob("*.npz"))
-    if not paths:
-        message = f"no *.npz shard below {folder}"
-        raise FileNotFoundError(message)
+    paths = []
+    for folder in folders:
+        found = sorted(folder.rglob("*.npz"))
+        if not found:
+            message = f"no *.npz shard below {folder}"
+            raise FileNotFoundError(message)
+        paths += found
     identities, clusters, modalities, aligners = [], [], [], set()
     for path in paths:
         with np.load(path) as shard:
@@ -93,7 +96,7 @@ def load_shards(folder: Path, *, labels_only: bool = False) -> TensorSet:
         clusters.append(cluster.astype(np.int32))
         modalities.append(modality.astype(np.int32))
     if len(aligners) > 1:
-        message = f"{folder}: expected tensors of one aligner, got {sorted(aligners)}"
+        message = f"{folders[0]}: expected tensors of one aligner, got {sorted(aligners)}"
         raise ValueError(message)
     # One allocation: shards of a full training set fill about a gigabyte, and a concatenation
     # would need it twice.
@@ -120,11 +123,11 @@ def load_shards(folder: Path, *, labels_only: bool = False) -> TensorSet:
 def load_split(folder: Path, held_out_share: float = 0.1) -> tuple[TensorSet, TensorSet]:
     """Training and validation tensors, with no identity and no cluster in both.
 
-    ``folder/train`` and ``folder/val`` where the renderer made them; otherwise the identities with
-    the largest numbers are held out (whole clusters of them).
+    All folders whose names begin with ``train``, and ``folder/val``, where the renderer made them; otherwise
+    the identities with the largest numbers are held out (whole clusters of them).
     """
     if (folder / "val").is_dir():
-        train, validation = load_shards(folder / "train"), load_shards(folder / "val")
+        train, validation = load_shards(*_train_folders(folder)), load_shards(folder / "val")
         _check_apart(train, validation)
         return train, validation
     everything = load_shards(folder)
@@ -140,8 +143,14 @@ def load_held(folder: Path) -> TensorSet:
     if not (folder / "val").is_dir():
         return load_split(folder)[1]
     validation = load_shards(folder / "val")
-    _check_apart(load_shards(folder / "train", labels_only=True), validation)
+    _check_apart(load_shards(*_train_folders(folder), labels_only=True), validation)
     return validation
+
+
+def _train_folders(folder: Path) -> list[Path]:
+    """Everything to train on: ``train``, and what was rendered or aligned otherwise (``train_misfit``)."""
+    found = sorted(path for path in folder.glob("train*") if path.is_dir())
+    return found or [folder / "train"]  # which is then said to be missing
 
 
 def _check_apart(train: TensorSet, validation: TensorSet) -> None:

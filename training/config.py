@@ -35,6 +35,7 @@ class SplitConfig:
         people's: "train" or "held".
     glasses_share : of the identities have glasses, and wear them in seven captures of ten; one in twenty
         captures of the others shows a foreign pair. cap_share : of the captures show a cap.
+    wide_open_share : of the captures show a wide-open mouth.
     """
 
     name: str
@@ -55,12 +56,15 @@ class SplitConfig:
     portrait_set: str = "held"
     glasses_share: float = 0.0
     cap_share: float = 0.0
+    wide_open_share: float = 0.0
     poses: PoseRange = field(default_factory=PoseRange)
 
     def fingerprint(self) -> str:
         """Digest of all that decides a render, but not of how many there are."""
         content = asdict(self) | {"renderer": RENDERER_VERSION}
         del content["identities"]
+        if not self.wide_open_share:  # younger than the frozen sets, and no part of them
+            del content["wide_open_share"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -84,6 +88,10 @@ TRAIN = SplitConfig(
     poses=PoseRange(
         yaw_deviation=18.0, yaw_limit=45.0, pitch_mean=6.0, pitch_deviation=13.0, pitch_limits=(-30.0, 35.0)
     ),
+)
+# Wide-open mouths are rare in the others, and what people are asked for when faces are collected.
+TRAIN_OPEN = replace(
+    TRAIN, name="train_open", seed=71_008, first_identity=50_000, identities=1000, wide_open_share=0.4
 )
 # The training set's people as the tests' camera sees them.
 VALIDATION = SplitConfig(
@@ -119,5 +127,5 @@ TEST_CROPS = replace(
 )
 SPLITS = {
     split.name: split
-    for split in (TRAIN, VALIDATION, TEST, TEST_COLOR, TEST_WORN, TEST_CAMERAS, TEST_CROPS)
+    for split in (TRAIN, TRAIN_OPEN, VALIDATION, TEST, TEST_COLOR, TEST_WORN, TEST_CAMERAS, TEST_CROPS)
 }

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
 import os
 from collections import Counter
@@ -39,12 +40,14 @@ from training.render import Capture, render_crop
 from training.wear import draw_glasses, draw_wear
 
 if TYPE_CHECKING:
+    from faceid_fast.face import FaceAligner
     from faceid_fast.frame import Frame
 
 DEFAULT_FOLDER = Path("build/training")
 IDENTITIES_PER_SHARD = 50
 MODALITIES = ("infrared", "color")
 """Their numbers in the shards."""
+_MISFIT_SEED = 7_317
 _CLUSTER_STREAM, _IDENTITY_STREAM, _CAPTURE_STREAM = range(3)
 
 _studio: Studio | None = None
@@ -114,6 +117,7 @@ def render_identity(studio: Studio, split: SplitConfig, index: int) -> tuple[lis
             modality=modality,
             model=model,
             hidden_offset_deviation_px=split.hidden_offset_px,
+            wide_open_share=split.wide_open_share,
             wear=wear,
         )
         captures.append(replace(capture, camera_model=CAMERA_MODELS.index(model)))
@@ -292,17 +296,18 @@ def _complete(path: Path, captures: int) -> bool:
         return len(arrays["identity"]) == captures
 
 
-def _align_job(job: tuple[Path, Path, str]) -> Counter[str]:
+def _align_job(job: tuple[Path, Path, str, bool]) -> Counter[str]:
     """Align one raw shard; returns outcomes counted."""
-    from faceid_fast.face import TENSOR_SHAPE, FaceAligner, NoFace  # noqa: PLC0415 - rendering needs no built package
+    from faceid_fast.face import TENSOR_SHAPE, NoFace  # noqa: PLC0415 - rendering needs no built package
 
-    source, target, digest = job
-    aligner = FaceAligner.bundled()
+    source, target, digest, misfit = job
+    rng = np.random.default_rng([_MISFIT_SEED, int(source.stem.rsplit("-", 1)[1])])
+    aligners = _aligners(rng, misfit=misfit)
     raw = RawShard.read(source)
     outcomes: Counter[str] = Counter()
     rows, modalities, tensors, facts = [], [], [], []
     for row, modality, frame in looks(raw):
-        face = aligner.align(frame)
+        face = aligners[rng.integers(len(aligners))].align(frame)
         if isinstance(face, NoFace):
             outcomes[str(face.outcome)] += 1
             continue
@@ -335,6 +340,18 @@ def _align_job(job: tuple[Path, Path, str]) -> Counter[str]:
     return outcomes
 
 
+def _aligners(rng: np.random.Generator, *, misfit: bool) -> list[FaceAligner]:
+    """The package's aligner, or several that miss."""
+    from faceid_fast.face import HEAD_MODEL, FaceAligner, read_bundled_model  # noqa: PLC0415
+
+    if not misfit:
+        return [FaceAligner.bundled()]
+    from training.misfit import REAL_MISFIT, missing_aligners  # noqa: PLC0415
+
+    with np.load(io.BytesIO(read_bundled_model(HEAD_MODEL))) as file:
+        return missing_aligners(dict(file), REAL_MISFIT, rng)
+
+
 def aligner_digest() -> str:
     """Digest of all that decides a tensor: the built core and the head model."""
     from faceid_fast import _core, face  # noqa: PLC0415
@@ -343,22 +360,26 @@ def aligner_digest() -> str:
     return f"{face.PREPROCESSING_ID} {core[:16]} {face.bundled_model_sha256(face.HEAD_MODEL)[:16]}"
 
 
-def align_split(split: SplitConfig, folder: Path, processes: int) -> Counter[str]:
-    """Write ``folder/tensors/<split>`` from ``folder/raw/<split>``; shards of this aligner are kept."""
+def align_split(split: SplitConfig, folder: Path, processes: int, *, misfit: bool = False) -> Counter[str]:
+    """Write ``folder/tensors/<split>`` from ``folder/raw/<split>``; shards of this aligner are kept.
+
+    With ``misfit``, aligned as badly as real faces are (`training.misfit`), into ``<split>_misfit``.
+    """
     digest = aligner_digest()
+    name = f"{split.name}_misfit" if misfit else split.name
     jobs = []
     total: Counter[str] = Counter()
     for source in sorted((folder / "raw" / split.name).glob("shard-*.npz")):
-        target = folder / "tensors" / split.name / source.name
+        target = folder / "tensors" / name / source.name
         if target.exists() and target.stat().st_mtime >= source.stat().st_mtime:
             with np.load(target) as done:
                 if str(done["aligner"]) == digest:
                     total.update(json.loads(str(done["outcomes"])))
                     continue
-        jobs.append((source, target, digest))
+        jobs.append((source, target, digest, misfit))
     with worker_pool(processes) as pool:
         aligned = pool.imap(_align_job, jobs)
-        for outcomes in track(aligned, f"align {split.name}", len(jobs)):
+        for outcomes in track(aligned, f"align {name}", len(jobs)):
             total.update(outcomes)
     return total
 
@@ -372,6 +393,9 @@ def main() -> None:
     parser.add_argument("--head", type=Path, default=DEFAULT_PATH)
     parser.add_argument("--identities", type=int, help="instead of the number in training/config.py")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument(
+        "--misfit", action="store_true", help="align as badly as real faces are, into tensors/SPLIT_misfit"
+    )
     arguments = parser.parse_args()
     for name in arguments.splits:
         split = SPLITS[name]
@@ -380,7 +404,8 @@ def main() -> None:
         if arguments.step == "render":
             render_split(split, arguments.folder, arguments.head, arguments.processes)
         else:
-            print(f"{name}: {dict(align_split(split, arguments.folder, arguments.processes))}")
+            outcomes = align_split(split, arguments.folder, arguments.processes, misfit=arguments.misfit)
+            print(f"{name}: {dict(outcomes)}")
 
 
 if __name__ == "__main__":

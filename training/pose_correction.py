@@ -12,7 +12,6 @@ Run ``python -m training.pose_correction`` after ``training.data render``, befor
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,19 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from faceid_fast.face import TENSOR_SHAPE, FaceAligner, FaceCrop, NoFace
+from faceid_fast.face import TENSOR_SHAPE, FaceCrop, NoFace
 from faceid_fast.frame import Intrinsics
 from training.data import DEFAULT_FOLDER, RawShard, looks, worker_pool
 from training.head_model import write_model
+from training.misfit import AIMS, STEP, missing_aligners
 
 HEAD_FILE = Path("python/faceid_fast/models/head.npz")
-STEP = 8
-"""Pitch, yaw, roll (degrees), x, y, z (mm), and the slopes of the viewing rays along x and y (hundredths)."""
 DISTURBED = ((3.0, 2.5, 2.5, 2.5, 4.0, 2.0, 3.0, 3.0), (1.5, 1.2, 1.2, 1.2, 2.0, 1.2, 1.5, 1.5))
 """Per stage: standard deviations of what is added to the fitted pose."""
 UNDISTURBED = (0.0,) * STEP
-DISTURBANCES = 24
-"""Drawn for each shard; every capture gets one of them."""
 SHARDS = 80
 SEED = 7_313
 RIDGE = 3e3
@@ -65,36 +61,15 @@ def maps_of(tensor: Floats) -> Floats:
     return np.concatenate([tensor[0].ravel(), tensor[1:].mean(axis=0).ravel()])
 
 
-def disturbed(arrays: dict[str, NDArray[np.floating]], steps: Floats) -> list[FaceAligner]:
-    """Aligners that take one more step each: a last stage that looks at nothing."""
-    blind = np.zeros_like(arrays["correction"], shape=(1, *arrays["correction"].shape[1:]))
-    aligners = []
-    for step in steps:
-        changed = arrays | {
-            "correction": np.concatenate([arrays["correction"], blind]),
-            "correction_offset": np.concatenate([arrays["correction_offset"], step[None]]),
-        }
-        aligners.append(FaceAligner(pack(changed)))
-    return aligners
-
-
-def pack(arrays: dict[str, NDArray[np.floating]]) -> bytes:
-    """Content of a head model's file."""
-    content = io.BytesIO()
-    np.savez(content, **arrays)  # type: ignore[arg-type]
-    return content.getvalue()
-
-
 def measure(job: tuple[Path, dict[str, NDArray[np.floating]], tuple[float, ...]]) -> Seen:
     """Align a raw shard with a head model, disturb the poses by these deviations, and measure the errors."""
     path, arrays, deviations = job
     rng = np.random.default_rng([SEED, int(path.stem.rsplit("-", 1)[1])])
-    steps = rng.standard_normal((DISTURBANCES, STEP)) * deviations
-    aligners = disturbed(arrays, steps.astype(np.float32))
+    aligners = missing_aligners(arrays, deviations, rng)
     raw = RawShard.read(path)
     maps, errors = [], []
     for row, _, frame in looks(raw):
-        face = aligners[rng.integers(DISTURBANCES)].align(frame)
+        face = aligners[rng.integers(AIMS)].align(frame)
         if isinstance(face, NoFace):
             continue
         turn, shift, lean = errors_of(face, frame.intrinsics, raw, row)
@@ -105,7 +80,7 @@ def measure(job: tuple[Path, dict[str, NDArray[np.floating]], tuple[float, ...]]
 
 
 def errors_of(face: FaceCrop, given: Intrinsics, raw: RawShard, row: int) -> tuple[Doubles, Doubles, Doubles]:
-    """Turn (degrees) and shift (mm) along the face's axes, and slopes (hundredths), from the fit to the truth."""
+    """Turn (degrees), shift (mm) and slopes (hundredths) from the fit to the truth; see `misfit.STEP`."""
     focal = np.array([given.fx, given.fy])
     assumed = np.array([given.cx, given.cy])
     true = assumed + raw.hidden_offset_px[row]

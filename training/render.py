@@ -90,8 +90,11 @@ class PoseRange:
         return float(yaw), float(pitch), float(np.clip(rng.normal(0, self.roll_deviation), -18, 18))
 
 
-def random_expression(rng: Rng, head: ParametricHead) -> Floats:
-    """Draw expression weights (53,): mostly mild and mixed, mouths open and eyes shut now and then."""
+def random_expression(rng: Rng, head: ParametricHead, *, wide_open_share: float = 0.0) -> Floats:
+    """Draw expression weights (53,): mostly mild and mixed, mouths open and eyes shut now and then.
+
+    With probability ``wide_open_share`` the mouth is wide open, whatever the rest of the face does.
+    """
     weights = np.zeros(head.expression_count, np.float32)
     if rng.random() < 0.8:
         chosen = rng.choice(head.expression_count, int(rng.integers(1, 7)), replace=False)
@@ -107,6 +110,8 @@ def random_expression(rng: Rng, head: ParametricHead) -> Floats:
         both("eyeBlink", float(rng.uniform(0.5, 1.0)))
     if rng.random() < 0.15:
         both("mouthSmile", float(rng.uniform(0.2, 1.0)))
+    if wide_open_share and rng.random() < wide_open_share:
+        weights[head.expression_index("jawOpen")] = rng.uniform(0.6, 1.1)
     return weights
 
 
@@ -242,6 +247,7 @@ def render_crop(
     modality: str = "infrared",
     model: CameraModel = KINECT_V2,
     hidden_offset_deviation_px: float | None = None,
+    wide_open_share: float = 0.0,
     wear: Wear | None = None,
 ) -> Capture:
     """Render one head crop with everything but the identity, the camera and what is worn drawn at random.
@@ -249,6 +255,7 @@ def render_crop(
     Parameters
     ----------
     hidden_offset_deviation_px : instead of the camera model's own.
+    wide_open_share : see `random_expression`.
     """
     poses = poses or PoseRange()
     yaw, pitch, roll = poses.angles(rng)
@@ -261,7 +268,7 @@ def render_crop(
         rng,
         studio,
         identity,
-        random_expression(rng, studio.head),
+        random_expression(rng, studio.head, wide_open_share=wide_open_share),
         Pose(yaw, pitch, roll, (float(x), float(y), distance)),
         camera,
         sensor=model.binned_sensor(binning),

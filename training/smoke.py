@@ -58,6 +58,7 @@ def run_smoke(out: Path, processes: int = 2) -> None:
             raw = RawShard.read(path)
             wanted += int(raw.has_infrared.sum() + raw.has_color.sum())
         aligned += align_split(split, out, processes)["aligned"]
+    align_split(SPLITS[0], out, processes, misfit=True)
     if aligned < 0.8 * wanted:
         message = f"aligned {aligned} of {wanted} renders, expected at least 80 %"
         raise RuntimeError(message)

@@ -110,6 +110,19 @@ def test_split_refuses_an_identity_on_both_sides(people: TensorSet, tmp_path: Pa
             load(tmp_path)
 
 
+def test_badly_aligned_copies_are_trained_on_where_they_are(people: TensorSet, tmp_path: Path) -> None:
+    _write(tmp_path / "train" / "a.npz", people.subset(people.clusters < 6))
+    _write(tmp_path / "val" / "b.npz", people.subset(people.clusters >= 6))
+    alone, _ = load_split(tmp_path)
+    _write(tmp_path / "train_misfit" / "a.npz", people.subset(people.clusters < 3))
+    joined, held = load_split(tmp_path)
+    assert len(joined) == len(alone) + np.count_nonzero(people.clusters < 3)
+    assert held.clusters.min() >= 6
+    _write(tmp_path / "train_misfit" / "a.npz", people.subset(people.clusters >= 6))
+    with pytest.raises(ValueError, match="both train and val"):
+        load_split(tmp_path)
+
+
 @pytest.mark.parametrize("folders", [("train", "val"), ("a", "b")])
 def test_held_people_are_those_of_the_split(
     people: TensorSet, tmp_path: Path, folders: tuple[str, str]

@@ -97,7 +97,8 @@ def test_too_large_is_refused() -> None:
     ],
 )
 def test_bad_intrinsics(values: tuple[Any, ...]) -> None:
-    with pytest.raises(InvalidInputError, match=r"intrinsics\.(f|c|principal_deviation_p)[xy]: expected .* pixels, got "):
+    wanted = r"intrinsics\.(f|c|principal_deviation_p)[xy]: expected .* pixels, got "
+    with pytest.raises(InvalidInputError, match=wanted):
         Intrinsics(*values)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from faceid_fast.errors import SourceError
-from faceid_fast.sources.kinect_v2 import captures
+from faceid_fast.sources.kinect_v2 import PRINCIPAL_DEVIATION_PX, captures
 from faceid_fast.sources.png import read_camera, read_frame, read_png
 
 CAMERA = {"fx": 365.0, "fy": 365.0, "cx": 31.5, "cy": 29.5, "depth_unit_m": 0.001}
@@ -128,6 +128,9 @@ def test_frame_of_a_pair(tmp_path: Path) -> None:
     np.testing.assert_array_equal(frame.depth, depth)
     np.testing.assert_array_equal(frame.picture, infrared)
     assert frame.intrinsics.cx == 31.5
+    assert frame.intrinsics.principal_deviation_px == 0.0
+    camera.write_text(json.dumps({**CAMERA, "principal_deviation_px": 20}))
+    assert read_camera(camera)[0].principal_deviation_px == 20.0
     color = write(tmp_path / "rgb.png", picture(np.uint8, (60, 64, 3)))
     assert read_frame(color, tmp_path / "depth.png", camera).color is not None
 
@@ -149,7 +152,10 @@ def test_pair_that_does_not_fit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "[]", "{}", "7", "[" * 100_000, '{"fx": 1, "fy": 1, "cx": 0, "cy": 0}']
-    + [json.dumps({**CAMERA, **change}) for change in ({"fx": "365"}, {"fy": -1}, {"depth_unit_m": None})],
+    + [
+        json.dumps({**CAMERA, **change})
+        for change in ({"fx": "365"}, {"fy": -1}, {"depth_unit_m": None}, {"principal_deviation_px": "?"})
+    ],
 )
 def test_bad_camera_files(tmp_path: Path, text: str) -> None:
     path = tmp_path / "camera.json"
@@ -183,6 +189,7 @@ def test_kinect_layout(tmp_path: Path) -> None:
     assert (found[2].pose, found[2].expression, found[2].yaw, found[2].pitch) == (4, 4, 1, 1)
     frame = last.read()
     assert (frame.intrinsics.fx, frame.intrinsics.cx, frame.intrinsics.cy) == (365.0, 31.5, 29.5)
+    assert frame.intrinsics.principal_deviation_px == PRINCIPAL_DEVIATION_PX
     assert frame.depth_unit_m == 0.001
 
 
