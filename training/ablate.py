@@ -73,6 +73,7 @@ VARIANTS = {
     "gain": Variant("+ contrast of the intensity", _augmented(gain_share=0.5)),
     "hair-dropped": Variant("+ hair band dropped at times", _augmented(hair_dropped_share=0.3)),
     "borrowed": Variant("+ intensity mixed with another face's at times", _augmented(borrowed_share=0.5)),
+    "slid": Variant("+ intensity slid against depth", _augmented(slid_share=0.5)),
     "margin": Variant("margin loss instead of InfoNCE", TrainConfig(loss=LossConfig(name="margin"))),
     "no-fine-tune": Variant("no fine-tune", TrainConfig(loss=LossConfig(fine_tune_share=0.0))),
 }

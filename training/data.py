@@ -41,7 +41,7 @@ from training.wear import draw_glasses, draw_wear
 
 if TYPE_CHECKING:
     from faceid_fast.face import FaceAligner
-    from faceid_fast.frame import Frame
+    from faceid_fast.frame import Frame, Intrinsics
 
 DEFAULT_FOLDER = Path("build/training")
 IDENTITIES_PER_SHARD = 50
@@ -240,6 +240,14 @@ def looks(raw: RawShard) -> Iterator[tuple[int, str, Frame]]:
             yield row, modality, Frame(depth=depth, depth_unit_m=0.001, intrinsics=intrinsics, **seen)
 
 
+def in_camera(
+    point_mm: NDArray[np.float64], given: Intrinsics, principal_px: tuple[float, float] | NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The point that the same pixel and depth mean to a camera with another principal point."""
+    slopes = (np.array([given.cx, given.cy]) - principal_px) / [given.fx, given.fy]
+    return point_mm + np.append(slopes, 0.0) * point_mm[2]
+
+
 def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
     """Write an .npz in one step: an interruption leaves no half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -311,7 +319,8 @@ def _align_job(job: tuple[Path, Path, str, bool]) -> Counter[str]:
         if isinstance(face, NoFace):
             outcomes[str(face.outcome)] += 1
             continue
-        eye_error = float(np.linalg.norm(face.eye_midpoint_mm - raw.eye_midpoint_mm[row]))
+        eyes = in_camera(raw.eye_midpoint_mm[row], frame.intrinsics, face.principal_point_px)
+        eye_error = float(np.linalg.norm(face.eye_midpoint_mm - eyes))
         turn = np.asarray(face.pose.rotation, np.float64) @ raw.rotation[row].T
         angle = float(np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1))))
         outcomes["aligned"] += 1

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from scipy.spatial.transform import Rotation
 
 from faceid_fast.face import TENSOR_SHAPE, FaceCrop, NoFace
 from faceid_fast.frame import Intrinsics
-from training.data import DEFAULT_FOLDER, RawShard, looks, worker_pool
+from training.data import DEFAULT_FOLDER, RawShard, in_camera, looks, worker_pool
 from training.head_model import write_model
 from training.misfit import AIMS, STEP, missing_aligners
 
@@ -81,19 +81,13 @@ def measure(job: tuple[Path, dict[str, NDArray[np.floating]], tuple[float, ...]]
 
 def errors_of(face: FaceCrop, given: Intrinsics, raw: RawShard, row: int) -> tuple[Doubles, Doubles, Doubles]:
     """Turn (degrees), shift (mm) and slopes (hundredths) from the fit to the truth; see `misfit.STEP`."""
-    focal = np.array([given.fx, given.fy])
-    assumed = np.array([given.cx, given.cy])
-    true = assumed + raw.hidden_offset_px[row]
-    found = np.array(face.principal_point_px)
-
-    def in_true_camera(point: Doubles, principal: Doubles) -> Doubles:
-        return point + np.append((principal - true) / focal, 0.0) * point[2]
-
+    true = np.array([given.cx, given.cy]) + raw.hidden_offset_px[row]
+    found = replace(given, cx=face.principal_point_px[0], cy=face.principal_point_px[1])
     back = face.pose.rotation.astype(np.float64).T
     turn = Rotation.from_matrix(back @ raw.rotation[row]).as_rotvec(degrees=True)
-    fitted = in_true_camera(face.pose.translation_mm.astype(np.float64), found)
-    shift = back @ (in_true_camera(raw.translation_mm[row], assumed) - fitted)
-    return turn, shift, 100.0 * (found - true) / focal
+    fitted = in_camera(face.pose.translation_mm.astype(np.float64), found, true)
+    shift = back @ (in_camera(raw.translation_mm[row], given, true) - fitted)
+    return turn, shift, 100.0 * (np.array(face.principal_point_px) - true) / [given.fx, given.fy]
 
 
 def regress(seen: Seen) -> tuple[Floats, Floats]:

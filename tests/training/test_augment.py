@@ -63,6 +63,18 @@ def test_switching_one_on_leaves_the_others_as_they_were() -> None:
     np.testing.assert_array_equal(both[:, :, HAIR_ROWS:], gained[:, :, HAIR_ROWS:])
 
 
+def test_intensity_slides_over_depth_that_stays() -> None:
+    tensors = np.zeros((50, *TENSOR_SHAPE), np.float32)
+    tensors[:, :, 30, 30] = 1.0
+    changed = _applied(Augmentation(slid_share=1.0), tensors)
+    np.testing.assert_array_equal(changed[:, 0], tensors[:, 0])
+    for image in changed:
+        (row, column), *rest = np.argwhere(image[1])
+        assert not rest
+        assert max(abs(row - 30), abs(column - 30)) == 1
+        assert (image[2:] == image[1]).all()
+
+
 def test_cut_out_empties_a_rectangle() -> None:
     ones = np.ones((200, *TENSOR_SHAPE), np.float32)
     changed = _applied(Augmentation(cut_out_share=1.0), ones)
