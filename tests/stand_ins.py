@@ -81,6 +81,20 @@ class StandInAligner:
         return cast("FaceAligner", self)
 
 
+def contract(**changes: object) -> ModelContract:
+    """Make a contract that this package meets, with some fields changed."""
+    fields: dict[str, Any] = {
+        "model_id": "stand-in",
+        "input_name": "tensor",
+        "output_name": "embedding",
+        "thresholds": {"infrared": THRESHOLD, "color": THRESHOLD},
+        "training_commit": "none",
+        "calibration": {},
+        "preprocessing": served_preprocessing(),
+    }
+    return ModelContract(**{**fields, **changes})
+
+
 @dataclass
 class StandInEmbedder:
     """Gives the vector entered for a code; by default a unit vector of its own for every code."""
@@ -88,10 +102,7 @@ class StandInEmbedder:
     special: dict[int, NDArray[Any]] = field(default_factory=dict)
     dim: int = 128
     sha256: str = MODEL_SHA256
-
-    @property
-    def contract(self) -> ModelContract:
-        return contract()
+    contract: ModelContract = field(default_factory=contract)
 
     def embed(self, tensors: NDArray[np.float32]) -> NDArray[np.float32]:
         codes = tensors[:, 0, 0, 0].astype(int)
@@ -99,20 +110,6 @@ class StandInEmbedder:
 
     def as_embedder(self) -> Embedder:
         return cast("Embedder", self)
-
-
-def contract(**changes: object) -> ModelContract:
-    """Make a contract that this package meets, with some fields changed."""
-    fields: dict[str, Any] = {
-        "model_id": "stand-in",
-        "input_name": "tensor",
-        "output_name": "embedding",
-        "threshold": THRESHOLD,
-        "training_commit": "none",
-        "calibration": {},
-        "preprocessing": served_preprocessing(),
-    }
-    return ModelContract(**{**fields, **changes})
 
 
 def references(identity: str, *vectors: NDArray[np.float32], modality: str = "infrared") -> References:

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from training.augment import Augmentation, InputChoice
 
+MODALITIES = ("infrared", "color")
+"""By their numbers in the shards."""
+
 Ints = NDArray[np.int32]
 Floats16 = NDArray[np.float16]
 Floats32 = NDArray[np.float32]
@@ -49,6 +52,10 @@ class TensorSet:
             self.modalities[chosen],
             self.aligner,
         )
+
+    def rows_of_modalities(self) -> dict[str, NDArray[np.int64]]:
+        """Rows of each modality that there is, by its name."""
+        return {MODALITIES[k]: np.flatnonzero(self.modalities == k) for k in np.unique(self.modalities)}
 
     def first_identities(self, count: int) -> TensorSet:
         """Only the ``count`` identities with the smallest numbers; itself if it has no more."""

@@ -99,6 +99,7 @@ VALIDATION = SplitConfig(
     seed=71_002,
     first_identity=100_000,
     identities=300,
+    pictures=(("both", 1.0),),  # each has a threshold of its own
     hidden_offset_px=UNKNOWN_PLACE_PX,
     glasses_share=0.25,
     cap_share=0.08,

@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
+from training.batches import MODALITIES
 from training.cameras import BY_NAME, CAMERA_MODELS
 from training.config import SPLITS, SplitConfig
 from training.hair import draw_style
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDER = Path("build/training")
 IDENTITIES_PER_SHARD = 50
-MODALITIES = ("infrared", "color")
-"""Their numbers in the shards."""
 _MISFIT_SEED = 7_317
 _CLUSTER_STREAM, _IDENTITY_STREAM, _CAPTURE_STREAM = range(3)
 

@@ -156,6 +156,14 @@ def choose_threshold(pairs: Pairs) -> float:
     return float(np.floor(np.clip(threshold, 1e-3, THRESHOLD_CAP) * 1e4) / 1e4)
 
 
+def choose_thresholds(embeddings: Floats, held: TensorSet) -> dict[str, float]:
+    """Set a threshold by `choose_threshold` for each modality that ``held`` shows, by its name."""
+    return {
+        name: choose_threshold(all_pairs(embeddings[rows], held.subset(rows)))
+        for name, rows in held.rows_of_modalities().items()
+    }
+
+
 def report(pairs: Pairs, threshold: float) -> dict[str, float | int | None]:
     """Collect the figures and the rates at a threshold, as JSON."""
     rates: dict[str, float | int | None] = {
@@ -170,8 +178,8 @@ def report(pairs: Pairs, threshold: float) -> dict[str, float | int | None]:
     }
 
 
-def _of_run(run: Path, data: Path) -> tuple[Callable[[Any], Floats], float, dict[str, Any]]:
-    """A trained network, the threshold that its export would choose, and what it is."""
+def _of_run(run: Path, data: Path) -> tuple[Callable[[Any], Floats], dict[str, float], dict[str, Any]]:
+    """A trained network, the thresholds that its export would choose, and what it is."""
     from training.batches import load_held  # noqa: PLC0415  the heavy parts, only when run
     from training.run_folder import inputs_of  # noqa: PLC0415
     from training.train import load_best  # noqa: PLC0415
@@ -185,12 +193,11 @@ def _of_run(run: Path, data: Path) -> tuple[Callable[[Any], Floats], float, dict
         inputs.empty_rest(seen)
         return embed(network, seen)
 
-    threshold = choose_threshold(all_pairs(embed_seen(held.tensors), held))
-    return embed_seen, threshold, {"run": run.name}
+    return embed_seen, choose_thresholds(embed_seen(held.tensors), held), {"run": run.name}
 
 
-def _of_model(path: Path) -> tuple[Callable[[Any], Floats], float, dict[str, Any]]:
-    """An exported model as the package runs it, the threshold of its contract, and what it is."""
+def _of_model(path: Path) -> tuple[Callable[[Any], Floats], dict[str, float], dict[str, Any]]:
+    """An exported model as the package runs it, the thresholds of its contract, and what it is."""
     embedder = Embedder(path, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     contract = embedder.contract
 
@@ -199,7 +206,7 @@ def _of_model(path: Path) -> tuple[Callable[[Any], Floats], float, dict[str, Any
         return np.concatenate([embedder.embed(tensors[at : at + batch].astype(np.float32)) for at in starts])
 
     described = {"id": contract.model_id, "training_commit": contract.training_commit}
-    return embed_all, contract.threshold, described
+    return embed_all, dict(contract.thresholds), described
 
 
 def outcomes_of(folder: Path) -> Counter[str]:
@@ -228,7 +235,7 @@ def main() -> None:
     parser.add_argument("--split", default="val", help="folder in it; val (default): what training holds out")
     parser.add_argument("--out", type=Path, help="write the JSON here too")
     arguments = parser.parse_args()
-    embed_all, threshold, model = (
+    embed_all, thresholds, model = (
         _of_run(arguments.run, arguments.data) if arguments.run else _of_model(arguments.model)
     )
     held = (
@@ -236,7 +243,6 @@ def main() -> None:
         if arguments.split == "val"
         else load_shards(arguments.data / arguments.split)
     )
-    thresholds = {"0.4": 0.4, "threshold": threshold}
     embeddings = embed_all(held.tensors)
     held = replace(held, tensors=held.tensors[:0].copy())  # half a gigabyte that nobody needs any more
     record = {
@@ -244,7 +250,7 @@ def main() -> None:
         "split": arguments.split,
         "aligner": held.aligner,
         "outcomes": outcomes_of(arguments.data / arguments.split),
-        "threshold": threshold,
+        "thresholds": thresholds,
         "intervals": {"over": "identities", "level": LEVEL, "resamples": RESAMPLES, "seed": SEED},
         "modalities": describe(embeddings, held, thresholds),
     }

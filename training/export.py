@@ -1,6 +1,6 @@
 """Export a trained network to ONNX, with the contract that the package checks when it loads it.
 
-``python -m training.export --run DIR --data DIR`` measures the threshold on rendered validation
+``python -m training.export --run DIR --data DIR`` measures the thresholds on rendered validation
 identities, writes ``faceid.onnx`` into the run's folder, checks it against Keras, and with ``--ship``
 copies it into the package and enters its SHA-256 into ``models.json``.
 """
@@ -37,7 +37,7 @@ from training.evaluate import (
     THRESHOLD_INVERSE_FAR,
     THRESHOLD_INVERSE_HARD_FAR,
     all_pairs,
-    choose_threshold,
+    choose_thresholds,
     embed,
     report,
 )
@@ -81,7 +81,7 @@ def export(
     *,
     same_tensors: bool = False,
 ) -> Exported:
-    """Write ``network`` to ``path`` with a contract whose threshold comes from ``held``.
+    """Write ``network`` to ``path`` with a contract whose thresholds come from ``held``.
 
     Parameters
     ----------
@@ -107,8 +107,7 @@ def export(
         raise ValueError(message)
     _check_aligner(held.aligner, same_tensors=same_tensors)
     embeddings = embed(network, held.tensors)
-    pairs = all_pairs(embeddings, held)
-    threshold = choose_threshold(pairs)
+    thresholds = choose_thresholds(embeddings, held)
     calibration = {
         "source": f"{'real people' if training.get('layout') else 'rendered identities'} "
         "that the training has not seen",
@@ -117,13 +116,16 @@ def export(
             f"<= 1/{THRESHOLD_INVERSE_HARD_FAR} over pairs of look-alikes, at most {THRESHOLD_CAP}"
         ),
         "n_identities": len(np.unique(held.identities)),
-        **report(pairs, threshold),
+        "modalities": {
+            name: report(all_pairs(embeddings[rows], held.subset(rows)), thresholds[name])
+            for name, rows in held.rows_of_modalities().items()
+        },
         "training": training,
         "aligner": held.aligner,
         "export_commit": training_commit(),
     }
     write_onnx(network, path)
-    contract = _contract(network, path, threshold, calibration)
+    contract = _contract(network, path, thresholds, calibration)
     _write_contract(path, contract)
     parity = check_parity(network, path, held.tensors[:64].astype(np.float32))
     return Exported(path, contract, parity, measure_latency(path))
@@ -224,7 +226,7 @@ def read_contract(path: Path) -> ModelContract:
 
 
 def _contract(
-    network: keras.Model, path: Path, threshold: float, calibration: dict[str, Any]
+    network: keras.Model, path: Path, thresholds: dict[str, float], calibration: dict[str, Any]
 ) -> ModelContract:
     session = open_session(path)
     weights = hashlib.sha256(b"".join(np.asarray(w).tobytes() for w in network.weights))
@@ -232,7 +234,7 @@ def _contract(
         model_id=f"faceid-squeezenet-{weights.hexdigest()[:12]}",
         input_name=session.get_inputs()[0].name,
         output_name=session.get_outputs()[0].name,
-        threshold=threshold,
+        thresholds=thresholds,
         training_commit=str(calibration["training"].get("training_commit", "unknown")),
         calibration=calibration,
         preprocessing=served_preprocessing(),

@@ -17,8 +17,6 @@ from training.intervals import bootstrap
 Floats = NDArray[np.float32]
 
 RESAMPLED_WHOLE = 2_000_000  # impostor pairs: no more than a second or two of work
-MODALITIES = ("infrared", "color")
-"""By their numbers in the shards, as `training.data` writes them."""
 
 
 def describe(embeddings: Floats, held: TensorSet, thresholds: dict[str, float]) -> dict[str, Any]:
@@ -27,7 +25,7 @@ def describe(embeddings: Floats, held: TensorSet, thresholds: dict[str, float]) 
     Parameters
     ----------
     embeddings : (n, D) float32 unit rows.
-    thresholds : name -> distance at which FAR and FRR are wanted: ``far_at_NAME``, ``frr_at_NAME``.
+    thresholds : by modality, the model's; FAR and FRR are given there (``far_at_threshold``) and at 0.4.
 
     Returns
     -------
@@ -38,12 +36,12 @@ def describe(embeddings: Floats, held: TensorSet, thresholds: dict[str, float]) 
         the interval None where most resamples do not have the figure.
     """
     described = {}
-    for number in np.unique(held.modalities):
-        rows = np.flatnonzero(held.modalities == number)
+    for name, rows in held.rows_of_modalities().items():
         part = TensorSet(
             held.tensors[:0], held.identities[rows], held.clusters[rows], held.modalities[rows], held.aligner
         )
-        described[MODALITIES[number]] = _describe_one(embeddings[rows], part, thresholds)
+        at = {"0.4": 0.4} | ({"threshold": thresholds[name]} if name in thresholds else {})
+        described[name] = _describe_one(embeddings[rows], part, at)
     return described
 
 

@@ -86,14 +86,16 @@ def card(contract: ModelContract, figures: dict[str, Any]) -> str:
     values = {
         "model_id": contract.model_id,
         "training_commit": contract.training_commit,
-        "threshold": f"{contract.threshold:.4f}",
+        "thresholds": " or ".join(f"{at:.4f} ({name})" for name, at in contract.thresholds.items()),
         "input_shape": " x ".join(map(str, contract.input_shape)),
         "channels": ", ".join(contract.channels),
         "embedding_size": str(contract.embedding_size),
         "preprocessing": str(contract.preprocessing["id"]),
         "rule": str(calibration["rule"]),
         "calibration_identities": f"{calibration['n_identities']:,}",
-        "calibration_rates": _calibration_rates(calibration),
+        "calibration_rates": "; ".join(
+            f"{name}: {_calibration_rates(rates)}" for name, rates in calibration["modalities"].items()
+        ),
         "rendered": "\n\n".join(table for record in rendered for table in _rendered(record)) or NOTHING,
         "real": _real(real) if real else NOTHING,
         "ablation": _ablation(figures["ablation"]) if figures["ablation"] else "Not measured yet.",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,7 +17,7 @@ from .embed import Embedder
 from .enrollment import Enrollment, RejectedFrame, pose_name, strangers, summarise
 from .errors import InvalidInputError, ModelContractError, ModelError, UnknownIdentityError
 from .face import FaceAligner, NoFace
-from .frame import Frame
+from .frame import MODALITIES, Frame
 from .outcome import Outcome
 from .policy import Decision, accepts, check_threshold
 from .roster import Roster
@@ -47,8 +48,8 @@ class Authenticator:
     embedder : Embedder, optional
         By default the bundled one.
     threshold : float, optional
-        Largest distance to accept, Euclidean between unit vectors, in [0, 2). By default the one
-        that the model's contract suggests.
+        Largest distance to accept, Euclidean between unit vectors, in [0, 2), for frames of every
+        modality. By default those that the model's contract suggests, one for each modality.
     diagnostics : bool
         Whether decisions carry distances. Leave it off wherever a caller could be an attacker: a
         few hundred returned distances reveal a template.
@@ -77,7 +78,8 @@ class Authenticator:
         self._aligner = FaceAligner.bundled() if aligner is None else aligner
         self._embedder = Embedder.bundled() if embedder is None else embedder
         contract = self._embedder.contract
-        self._threshold = check_threshold(contract.threshold if threshold is None else threshold)
+        limits = contract.thresholds if threshold is None else dict.fromkeys(MODALITIES, threshold)
+        self._thresholds = MappingProxyType({name: check_threshold(at) for name, at in limits.items()})
         wanted, given = contract.preprocessing["head_model_sha256"], self._aligner.head_model_sha256
         if given != wanted:
             message = (
@@ -91,9 +93,9 @@ class Authenticator:
             self._roster.show(identity, self._kept(identity))
 
     @property
-    def threshold(self) -> float:
-        """Largest distance that is accepted, Euclidean between unit vectors."""
-        return self._threshold
+    def thresholds(self) -> Mapping[str, float]:
+        """Largest distance that is accepted, Euclidean between unit vectors, by the frame's modality."""
+        return self._thresholds
 
     @property
     def identities(self) -> tuple[str, ...]:
@@ -128,7 +130,7 @@ class Authenticator:
         """
         check_identity(identity)
         given = [_checked(frame) for frame in _as_frames(frames)]
-        looks = [self._look(frame, _Clock()) for frame in given]
+        looks = [self._look(frame, _Attempt(self._limit_of(frame))) for frame in given]
         crops: list[FaceCrop] = []
         places: list[int] = []
         rejected: list[RejectedFrame] = []
@@ -164,7 +166,7 @@ class Authenticator:
             rejected=rejected,
             warnings=[
                 f"frame {place} is unlike every other reference: is it the same person, held still?"
-                for place in strangers(after, places, self._threshold)
+                for place in strangers(after, places, self._thresholds)
             ],
         )
 
@@ -180,20 +182,19 @@ class Authenticator:
         InvalidInputError
             If `frame` is not a Frame or the name is not a usable one.
         """
-        clock = _Clock()
-        _checked(frame)
+        attempt = _Attempt(self._limit_of(frame))
         gallery = self._roster.of(frame.modality)
         if check_identity(identity) not in gallery:
             if identity not in self._roster:
                 raise unknown_identity(identity)
             reason = f"there is no {frame.modality} reference to compare with: enrol with such frames too"
-            return self._decision(Outcome.NO_MATCH, identity, None, (reason,), clock)
-        query = self._query(frame, clock)
+            return self._decision(Outcome.NO_MATCH, identity, None, (reason,), attempt)
+        query = self._query(frame, attempt)
         if isinstance(query, NoFace):
-            return self._decision(query.outcome, identity, None, query.reasons, clock)
+            return self._decision(query.outcome, identity, None, query.reasons, attempt)
         distance = gallery.distance_to(identity, query)
-        clock.lap("match")
-        return self._judge(identity, distance, clock)
+        attempt.lap("match")
+        return self._judge(identity, distance, attempt)
 
     def identify(self, frame: Frame) -> Decision:
         """Decide whether a frame shows anybody enrolled, and whom (1:N).
@@ -205,19 +206,18 @@ class Authenticator:
         InvalidInputError
             If `frame` is not a Frame.
         """
-        clock = _Clock()
-        _checked(frame)
+        attempt = _Attempt(self._limit_of(frame))
         gallery = self._roster.of(frame.modality)
         if len(gallery) == 0:
             reason = f"nobody is enrolled with {frame.modality} frames"
-            return self._decision(Outcome.NOT_ENROLLED, None, None, (reason,), clock)
-        query = self._query(frame, clock)
+            return self._decision(Outcome.NOT_ENROLLED, None, None, (reason,), attempt)
+        query = self._query(frame, attempt)
         if isinstance(query, NoFace):
-            return self._decision(query.outcome, None, None, query.reasons, clock)
+            return self._decision(query.outcome, None, None, query.reasons, attempt)
         found = gallery.best_identity(query)
         nearest: str | None = found.names.item()  # None: removed since
-        clock.lap("match")
-        return self._judge(nearest, float(found.distance), clock, claimed=False)
+        attempt.lap("match")
+        return self._judge(nearest, float(found.distance), attempt, claimed=False)
 
     def remove(self, identity: str) -> None:
         """Forget a person. Once this returns, nothing accepts them.
@@ -235,6 +235,17 @@ class Authenticator:
                 self._roster.show(identity, None)  # removed behind our back: must not stay recognised
                 raise
             self._roster.show(identity, None)
+
+    def _limit_of(self, frame: Frame) -> float:
+        """Threshold for a frame; fails closed where none is known for its modality."""
+        modality = _checked(frame).modality
+        if modality not in self._thresholds:
+            message = (
+                f"frame: expected {' or '.join(self._thresholds)}, which the model has a threshold for, "
+                f"got {modality}; or choose one: Authenticator(threshold=...)"
+            )
+            raise InvalidInputError(message)
+        return self._thresholds[modality]
 
     def _exchange(self, identity: str, before: References | None, after: References) -> None:
         """Store references and let searches find them; if anything raises, nothing changes."""
@@ -263,14 +274,14 @@ class Authenticator:
             raise ModelError(message)
         return references
 
-    def _look(self, frame: Frame, clock: _Clock) -> FaceCrop | NoFace:
+    def _look(self, frame: Frame, attempt: _Attempt) -> FaceCrop | NoFace:
         """Find a live face."""
         crop = self._aligner.align(frame)
-        clock.lap("align")
+        attempt.lap("align")
         if isinstance(crop, NoFace):
             return self._explained(crop)
         verdict = liveness.check(crop)
-        clock.lap("liveness")
+        attempt.lap("liveness")
         if verdict.live:
             return crop
         return self._explained(NoFace(Outcome.SPOOF, verdict.reasons, verdict.relief_mm))
@@ -282,27 +293,27 @@ class Authenticator:
         figure = f"{refusal.relief_mm:.1f} mm from a plane, live from {liveness.MIN_RELIEF_MM:.1f} mm on"
         return replace(refusal, reasons=(*refusal.reasons, figure))
 
-    def _query(self, frame: Frame, clock: _Clock) -> NDArray[np.float32] | NoFace:
+    def _query(self, frame: Frame, attempt: _Attempt) -> NDArray[np.float32] | NoFace:
         """Embed the live face of a frame: (D,) float32."""
-        look = self._look(frame, clock)
+        look = self._look(frame, attempt)
         if isinstance(look, NoFace):
             return look
         vector: NDArray[np.float32] = self._embedder.embed(look.tensor[None])[0]
         if vector.ndim != 1:
             message = f"embedder: expected one vector for one face, got shape {vector.shape}"
             raise ModelError(message)
-        clock.lap("embed")
+        attempt.lap("embed")
         return vector
 
     def _judge(
-        self, identity: str | None, distance: float, clock: _Clock, *, claimed: bool = True
+        self, identity: str | None, distance: float, attempt: _Attempt, *, claimed: bool = True
     ) -> Decision:
         """Accept iff the distance says so."""
-        if identity is not None and accepts(distance, self._threshold):
-            return self._decision(Outcome.ACCEPTED, identity, distance, (), clock)
+        if identity is not None and accepts(distance, attempt.threshold):
+            return self._decision(Outcome.ACCEPTED, identity, distance, (), attempt)
         shown = identity if claimed or self._diagnostics else None
         reason = "the face is not near enough to any reference"
-        return self._decision(Outcome.NO_MATCH, shown, distance, (reason,), clock)
+        return self._decision(Outcome.NO_MATCH, shown, distance, (reason,), attempt)
 
     def _decision(
         self,
@@ -310,22 +321,23 @@ class Authenticator:
         identity: str | None,
         distance: float | None,
         reasons: tuple[str, ...],
-        clock: _Clock,
+        attempt: _Attempt,
     ) -> Decision:
         return Decision(
             outcome=outcome,
             identity=identity,
-            threshold=self._threshold,
+            threshold=attempt.threshold,
             distance=distance if self._diagnostics else None,
             reasons=reasons,
-            timings_ms=clock.stop(),
+            timings_ms=attempt.stop(),
         )
 
 
-class _Clock:
-    """Milliseconds per stage."""
+class _Attempt:
+    """One frame on its way: how far a reference may be from it, and milliseconds per stage."""
 
-    def __init__(self) -> None:
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
         self._start = self._last = time.perf_counter()
         self._laps: dict[str, float] = {}
 

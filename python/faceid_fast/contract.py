@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from .errors import ModelContractError
 from .face import GRID_STEP_MM, HEAD_MODEL, PREPROCESSING_ID, TENSOR_SHAPE, bundled_model_sha256
+from .frame import MODALITIES
 
 CONTRACT_KEY: Final = "faceid_fast.contract"
 """Where a model's ONNX `metadata_props` hold its contract, as JSON."""
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 CHANNELS: Final = ("depth", "red", "green", "blue")
 METRIC: Final = "euclidean"
 MAX_EMBEDDING_SIZE: Final = 2048
@@ -29,9 +30,10 @@ class ModelContract:
     ----------
     model_id : name and version of the model.
     input_name, output_name : of the ONNX graph.
-    threshold : suggested largest distance to accept, Euclidean between unit vectors, in (0, 2).
+    thresholds : suggested largest distance to accept, Euclidean between unit vectors, in (0, 2), for each
+        modality of `frame.MODALITIES` that it was measured for.
     training_commit : the source revision that trained it.
-    calibration : how the threshold was found; free JSON.
+    calibration : how the thresholds were found; free JSON.
     preprocessing : "id" of the alignment, "head_model_sha256" of the head model and "grid_step_mm".
     input_shape : (channels, height, width).
     channels : meaning of each channel.
@@ -43,7 +45,7 @@ class ModelContract:
     model_id: str
     input_name: str
     output_name: str
-    threshold: float
+    thresholds: Mapping[str, float]
     training_commit: str
     calibration: Mapping[str, Any]
     preprocessing: Mapping[str, Any]
@@ -89,7 +91,9 @@ class ModelContract:
                 **record,
                 "input_shape": tuple(record["input_shape"]),
                 "channels": tuple(record["channels"]),
-                "threshold": _float(record["threshold"]),
+                "thresholds": MappingProxyType(
+                    {name: _number(f"thresholds.{name}", at) for name, at in record["thresholds"].items()}
+                ),
                 "calibration": MappingProxyType(record["calibration"]),
                 "preprocessing": MappingProxyType(record["preprocessing"]),
             },
@@ -98,8 +102,8 @@ class ModelContract:
     def to_json(self) -> str:
         """Write the contract as it stands in a model's metadata."""
         record = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        record["calibration"] = dict(self.calibration)
-        record["preprocessing"] = dict(self.preprocessing)
+        for name in ("thresholds", "calibration", "preprocessing"):
+            record[name] = dict(record[name])
         return json.dumps(record, sort_keys=True, allow_nan=False)
 
     def check(self) -> None:
@@ -123,9 +127,16 @@ class ModelContract:
                 f"got {_float(self.embedding_size):g}"
             )
             raise ModelContractError(message)
-        if not (math.isfinite(self.threshold) and 0.0 < self.threshold < 2.0):
-            message = f"contract.threshold: expected a finite number in (0, 2), got {self.threshold}"
+        if not self.thresholds or not set(self.thresholds) <= set(MODALITIES):
+            message = (
+                f"contract.thresholds: expected one for some of {', '.join(MODALITIES)}, "
+                f"got {', '.join(self.thresholds) or 'none'}"
+            )
             raise ModelContractError(message)
+        for name, threshold in self.thresholds.items():
+            if not (math.isfinite(threshold) and 0.0 < threshold < 2.0):
+                message = f"contract.thresholds.{name}: expected a finite number in (0, 2), got {threshold}"
+                raise ModelContractError(message)
 
 
 def served_preprocessing() -> dict[str, Any]:
@@ -135,6 +146,13 @@ def served_preprocessing() -> dict[str, Any]:
         "head_model_sha256": bundled_model_sha256(HEAD_MODEL),
         "grid_step_mm": GRID_STEP_MM,
     }
+
+
+def _number(name: str, value: object) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        message = f"contract.{name}: expected a number, got {value!r:.80}"
+        raise ModelContractError(message)
+    return _float(value)
 
 
 def _float(number: float) -> float:
@@ -155,7 +173,7 @@ _FIELD_KINDS: Final[Mapping[str, Any]] = {
     "model_id": str,
     "input_name": str,
     "output_name": str,
-    "threshold": (int, float),
+    "thresholds": dict,
     "training_commit": str,
     "calibration": dict,
     "preprocessing": dict,
@@ -167,7 +185,6 @@ _FIELD_KINDS: Final[Mapping[str, Any]] = {
 }
 _KIND_NAMES: Final[Mapping[Any, str]] = {
     str: "a string",
-    (int, float): "a number",
     dict: "an object",
     list: "a list",
     int: "an integer",

@@ -107,7 +107,7 @@ class Embedder:
 
     @property
     def contract(self) -> ModelContract:
-        """What the model takes and gives, and its suggested threshold."""
+        """What the model takes and gives, and its suggested thresholds."""
         return self._contract
 
     @property

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from .face import HeadPose
     from .outcome import Outcome
@@ -74,7 +75,9 @@ def pose_name(pose: HeadPose) -> str:
     return "down" if pose.pitch_deg > 0 else "up"
 
 
-def strangers(references: References | None, places: Sequence[int], threshold: float) -> list[int]:
+def strangers(
+    references: References | None, places: Sequence[int], thresholds: Mapping[str, float]
+) -> list[int]:
     """Those of the frames at `places`, the last references, that no other reference would accept.
 
     The only reference of its modality has nothing to be unlike.
@@ -85,7 +88,9 @@ def strangers(references: References | None, places: Sequence[int], threshold: f
     distances = np.linalg.norm(wide[:, None] - wide[None], axis=2)
     modalities = np.array(references.modalities)
     comparable = (modalities[:, None] == modalities[None]) & ~np.eye(len(wide), dtype=bool)
-    strange = comparable.any(axis=1) & ~(comparable & (distances <= threshold)).any(axis=1)
+    # Where no threshold is known, nothing is strange: such references are not compared with anything.
+    near = distances <= np.array([thresholds.get(modality, math.inf) for modality in modalities])
+    strange = comparable.any(axis=1) & ~(comparable & near).any(axis=1)
     return [place for place, odd in zip(places, strange[-len(places) :], strict=True) if odd]
 
 

@@ -59,7 +59,8 @@ def test_parity_and_contract(held: TensorSet, tmp_path: Path, *, conv_batch_norm
     assert contract.input_shape == (4, 72, 64)
     assert (contract.input_name, contract.output_name) == ("tensor", "embedding")
     assert contract.embedding_size == 128
-    assert 0.0 < contract.threshold <= 0.6
+    assert set(contract.thresholds) == set(contract.calibration["modalities"])
+    assert all(0.0 < at <= 0.6 for at in contract.thresholds.values())
     assert contract.calibration["n_identities"] == 20
 
 

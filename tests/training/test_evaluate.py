@@ -14,6 +14,7 @@ from training.evaluate import (
     Pairs,
     all_pairs,
     choose_threshold,
+    choose_thresholds,
     measure,
 )
 
@@ -61,6 +62,20 @@ def test_pairs_of_two_modalities_are_not_counted(strangers: TensorSet) -> None:
     count = len(strangers) // 2
     pairs = all_pairs(rows / np.linalg.norm(rows, axis=1, keepdims=True), half)
     assert len(pairs.genuine) + len(pairs.impostor) == count * (count - 1)
+
+
+def test_every_modality_gets_the_threshold_of_its_own_pairs(strangers: TensorSet) -> None:
+    rng = np.random.default_rng(5)
+    rows = rng.standard_normal((len(strangers), 8)).astype(np.float32)
+    color = np.arange(len(strangers)) % 2 == 1
+    rows[color, 1:] *= 0.1  # colours lie closer together
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    both = replace(strangers, modalities=color.astype(np.int32))
+    thresholds = choose_thresholds(rows, both)
+    assert thresholds["color"] < thresholds["infrared"]
+    for name, chosen in (("infrared", ~color), ("color", color)):
+        alone = choose_threshold(all_pairs(rows[chosen], strangers.subset(chosen)))
+        assert thresholds[name] == alone
 
 
 def test_threshold_rule_uses_look_alikes_and_is_capped() -> None:

@@ -83,7 +83,7 @@ def test_far_impostors_change_no_rate() -> None:
 
 def test_figures_lie_within_their_intervals_and_are_those_of_all_pairs() -> None:
     rows, held = made(modalities=2)
-    described = describe(rows, held, THRESHOLDS)
+    described = describe(rows, held, {"infrared": 1.1, "color": 1.1})
     assert list(described) == ["infrared", "color"]
     for number, part in enumerate(described.values()):
         chosen = held.modalities == number
@@ -131,7 +131,7 @@ def test_the_test_split_of_an_exported_model(
     )
 
     def stand_in(_path: Path) -> object:
-        return lambda given: given[:, :, 0, 0].astype(np.float32), 1.1, {"id": "stand-in"}
+        return lambda given: given[:, :, 0, 0].astype(np.float32), {"infrared": 1.1}, {"id": "stand-in"}
 
     monkeypatch.setattr(evaluate, "_of_model", stand_in)
     out = tmp_path / "figures.json"
@@ -141,14 +141,15 @@ def test_the_test_split_of_an_exported_model(
     record = json.loads(capsys.readouterr().out)
     assert json.loads(out.read_text()) == record
     assert record["model"] == {"id": "stand-in"}
-    assert (record["split"], record["aligner"], record["threshold"]) == ("test", "the aligner", 1.1)
+    assert (record["split"], record["aligner"]) == ("test", "the aligner")
+    assert record["thresholds"] == {"infrared": 1.1}
     assert record["modalities"]["infrared"]["n_identities"] == IDENTITIES
     assert record["outcomes"] == {"aligned": len(rows), "misaligned": 2, "no_face": 3}
 
 
 def test_an_exported_model_is_run_as_the_package_runs_it() -> None:
-    embed_all, threshold, described = evaluate._of_model(MODEL)
+    embed_all, thresholds, described = evaluate._of_model(MODEL)
     contract = Embedder.bundled().contract
     tensors = np.random.default_rng(0).uniform(-2, 2, (5, *contract.input_shape)).astype(np.float16)
     np.testing.assert_array_equal(embed_all(tensors), Embedder.bundled().embed(tensors.astype(np.float32)))
-    assert (threshold, described["id"]) == (contract.threshold, contract.model_id)
+    assert (thresholds, described["id"]) == (contract.thresholds, contract.model_id)

@@ -10,7 +10,6 @@ import pytest
 import faceid_fast
 from faceid_fast import authenticator as module
 from faceid_fast.authenticator import MAX_REFERENCES, Authenticator
-from faceid_fast.contract import ModelContract
 from faceid_fast.enrollment import POSES
 from faceid_fast.errors import InvalidInputError, ModelContractError, ModelError, UnknownIdentityError
 from faceid_fast.face import FaceCrop, NoFace
@@ -140,9 +139,40 @@ def test_threshold_of_the_contract(distance: float, accepted: bool) -> None:
     embedder = StandInEmbedder({ADA: unit(0), BEN: at_distance(distance)}).as_embedder()
     auth = make(embedder=embedder)
     auth.enroll("ada", frame_of(ADA))
-    assert auth.threshold == THRESHOLD
+    assert auth.thresholds == {"infrared": THRESHOLD, "color": THRESHOLD}
     assert auth.verify(frame_of(BEN), "ada").accepted is accepted
     assert auth.identify(frame_of(BEN)).accepted is accepted
+
+
+def test_every_modality_has_a_threshold_of_its_own() -> None:
+    both = contract(thresholds={"infrared": 0.2, "color": 0.4})
+    embedder = StandInEmbedder({ADA: unit(0), BEN: at_distance(0.3)}, contract=both).as_embedder()
+    auth = make(embedder=embedder)
+    auth.enroll("ada", [frame_of(ADA), frame_of(ADA, "color")])
+    refused, accepted = (auth.verify(frame_of(BEN, kind), "ada") for kind in ("infrared", "color"))
+    assert (refused.outcome, refused.threshold) == (Outcome.NO_MATCH, 0.2)
+    assert (accepted.outcome, accepted.threshold) == (Outcome.ACCEPTED, 0.4)
+    assert auth.identify(frame_of(BEN, "color")).accepted
+    assert not auth.identify(frame_of(BEN)).accepted
+
+
+def test_without_a_threshold_for_its_modality_no_frame_is_judged() -> None:
+    one = contract(thresholds={"infrared": 0.2})
+    embedder = StandInEmbedder({ADA: unit(0)}, contract=one).as_embedder()
+    auth = make(embedder=embedder)
+    auth.enroll("ada", frame_of(ADA))
+    color = frame_of(ADA, "color")
+    for use in (
+        lambda: auth.enroll("ada", color),
+        lambda: auth.verify(color, "ada"),
+        lambda: auth.identify(color),
+    ):
+        with pytest.raises(InvalidInputError, match=r"frame: expected infrared, .*got color"):
+            use()
+    assert auth.verify(frame_of(ADA), "ada").accepted
+    chosen = make(embedder=embedder, threshold=0.1)
+    assert chosen.enroll("ada", color).enrolled
+    assert chosen.verify(color, "ada").accepted
 
 
 def test_the_threshold_is_compared_with_the_unrounded_distance() -> None:
@@ -348,13 +378,9 @@ def test_references_of_another_model_are_refused() -> None:
 
 
 def test_an_embedder_for_another_head_model_is_refused() -> None:
-    class Foreign(StandInEmbedder):
-        @property
-        def contract(self) -> ModelContract:
-            return contract(preprocessing={**contract().preprocessing, "head_model_sha256": "00" * 32})
-
+    foreign = contract(preprocessing={**contract().preprocessing, "head_model_sha256": "00" * 32})
     with pytest.raises(ModelContractError, match=r"aligner: expected the head model 0{64}"):
-        make(embedder=Foreign().as_embedder())
+        make(embedder=StandInEmbedder(contract=foreign).as_embedder())
 
 
 def test_only_one_modality_is_compared() -> None:

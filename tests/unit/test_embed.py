@@ -65,7 +65,7 @@ def tensors(count: int) -> np.ndarray[Any, np.dtype[np.float32]]:
 def test_embeddings_are_unit_vectors(tmp_path: Path) -> None:
     embedder = load(tmp_path, model(contract().to_json()))
     assert embedder.contract == contract()
-    assert embedder.contract.threshold == THRESHOLD
+    assert embedder.contract.thresholds == {"infrared": THRESHOLD, "color": THRESHOLD}
     assert embedder.sha256 == hashlib.sha256((tmp_path / "model.onnx").read_bytes()).hexdigest()
     batch = tensors(70)  # more than one run of the session
     vectors = embedder.embed(batch)
@@ -141,9 +141,14 @@ FOREIGN = {**served_preprocessing(), "head_model_sha256": "ab" * 32}
         ({"embedding_size": 512}, "graph output 'embedding': expected"),
         ({"embedding_size": 126}, "contract.embedding_size: expected a positive multiple of 4"),
         ({"embedding_size": 2052}, "contract.embedding_size: expected a positive multiple of 4 up to 2048"),
-        ({"threshold": 2.5}, "contract.threshold: expected a finite number in (0, 2), got 2.5"),
-        ({"threshold": 0.0}, "contract.threshold"),
-        ({"schema_version": 2}, "contract.schema_version: expected 1, got 2"),
+        (
+            {"thresholds": {"infrared": 2.5}},
+            "contract.thresholds.infrared: expected a finite number in (0, 2), got 2.5",
+        ),
+        ({"thresholds": {"infrared": 0.5, "color": 0.0}}, "contract.thresholds.color"),
+        ({"thresholds": {}}, "contract.thresholds: expected one for some of infrared, color, got none"),
+        ({"thresholds": {"thermal": 0.5}}, "contract.thresholds: expected one for some of"),
+        ({"schema_version": 3}, "contract.schema_version: expected 2, got 3"),
         (
             {"input_name": "image"},
             "contract.input_name: expected 'image' to be the graph's only input, got tensor",
@@ -170,16 +175,17 @@ def record(**changes: object) -> str:
         ("", "expected JSON"),
         ("[1]", "expected a JSON object, got list"),
         ("[" * 100_000, "expected JSON"),
-        ("{}", "contract.schema_version: expected 1, got None"),
-        (record(threshold="absent"), "contract.threshold: expected a value, got nothing"),
-        (record(threshold="0.5"), "contract.threshold: expected a number, got '0.5'"),
-        (record(threshold=math.nan), "contract.threshold: expected a finite number in (0, 2), got nan"),
-        (record(threshold=True), "contract.threshold: expected a number"),
+        ("{}", "contract.schema_version: expected 2, got None"),
+        (record(thresholds="absent"), "contract.thresholds: expected a value, got nothing"),
+        (record(thresholds=0.5), "contract.thresholds: expected an object, got 0.5"),
+        (record(thresholds={"color": "0.5"}), "contract.thresholds.color: expected a number, got '0.5'"),
+        (record(thresholds={"color": math.nan}), "color: expected a finite number in (0, 2), got nan"),
+        (record(thresholds={"color": True}), "contract.thresholds.color: expected a number"),
         (record(preprocessing="head-fit-1"), "contract.preprocessing: expected an object"),
         (record(embedding_size=128.0), "contract.embedding_size: expected an integer"),
-        (record(threshold=10**400), "contract.threshold: expected a finite number in (0, 2), got inf"),
+        (record(thresholds={"color": 10**400}), "expected a finite number in (0, 2), got inf"),
         (record(embedding_size=10**400), "contract.embedding_size: expected a positive multiple of 4 up to"),
-        (record(schema_version=10**400), "contract.schema_version: expected 1, got 1000"),
+        (record(schema_version=10**400), "contract.schema_version: expected 2, got 1000"),
         (record(extra=1), "contract.extra: expected no such field"),
     ],
 )

@@ -95,6 +95,7 @@ def demo(
         person: auth.enroll(person, [x.frame for x in looks if x.person == person and x.kind == "enroll"])
         for person in people
     }
+    threshold = auth.thresholds[looks[0].frame.modality]  # all of one camera
     known = [person for person in people if enrollments[person].enrolled]
     attempts = [
         Attempt(
@@ -108,7 +109,7 @@ def demo(
     failed = [attempt for attempt in attempts if not attempt.as_expected]
     screen = console(json_to)
     screen.print(_enrollment_table(enrollments))
-    screen.print(_attempt_table(attempts, known, auth.threshold))
+    screen.print(_attempt_table(attempts, known, threshold))
     rows = [
         (
             person,
@@ -117,9 +118,9 @@ def demo(
         )
         for person in people
     ]
-    write_picture(draw_demo(rows, auth.threshold), out)
+    write_picture(draw_demo(rows, threshold), out)
     _summary(screen, attempts, failed, out)
-    write_json(_record(enrollments, attempts, auth.threshold, out), json_to)
+    write_json(_record(enrollments, attempts, threshold, out), json_to)
     if failed or len(known) < len(people):
         raise typer.Exit(REJECTED)
 

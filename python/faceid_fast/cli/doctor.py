@@ -71,7 +71,7 @@ def _contract() -> dict[str, Any]:
     contract = Embedder.bundled().contract
     return {
         "model_id": contract.model_id,
-        "threshold": contract.threshold,
+        "thresholds": dict(contract.thresholds),
         "training_commit": contract.training_commit,
         "embedding_size": contract.embedding_size,
     }

@@ -43,7 +43,9 @@ def evaluate(
 ) -> None:
     """Score every pair of captures, and unlocking with nine references a person."""
     embedder = Embedder.bundled()
-    limit = check_threshold(embedder.contract.threshold if threshold is None else threshold)
+    limit = check_threshold(
+        embedder.contract.thresholds[kinect_v2.MODALITY] if threshold is None else threshold
+    )
     shots = _SOURCES[layout](directory)
     out = console(json_to)
     with Progress(console=out, transient=True) as progress:

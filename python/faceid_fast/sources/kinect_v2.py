@@ -21,6 +21,7 @@ FOCAL_PX: Final = 365.0
 # across and 88 down (standard deviations). People sit before a camera, not anywhere: half of the latter.
 PRINCIPAL_DEVIATION_PX: Final = 45.0
 DEPTH_UNIT_M: Final = 0.001
+MODALITY: Final = "infrared"
 EXPRESSIONS: Final = 6
 POSES: Final = 9
 
@@ -73,9 +74,7 @@ class Capture:
         """
         infrared, depth = read_png(self.infrared), read_png(self.depth)
         height, width = infrared.shape[:2]
-        center = Intrinsics(
-            FOCAL_PX, FOCAL_PX, (width - 1) / 2, (height - 1) / 2, PRINCIPAL_DEVIATION_PX
-        )
+        center = Intrinsics(FOCAL_PX, FOCAL_PX, (width - 1) / 2, (height - 1) / 2, PRINCIPAL_DEVIATION_PX)
         try:
             return Frame(infrared=infrared, depth=depth, depth_unit_m=DEPTH_UNIT_M, intrinsics=center)
         except ValueError as error:
