@@ -36,6 +36,7 @@ class SplitConfig:
     glasses_share : of the identities have glasses, and wear them in seven captures of ten; one in twenty
         captures of the others shows a foreign pair. cap_share : of the captures show a cap.
     wide_open_share : of the captures show a wide-open mouth.
+    alike_skin_share : of the clusters of look-alikes share their skin too: only the shape tells them apart.
     """
 
     name: str
@@ -57,14 +58,16 @@ class SplitConfig:
     glasses_share: float = 0.0
     cap_share: float = 0.0
     wide_open_share: float = 0.0
+    alike_skin_share: float = 0.0
     poses: PoseRange = field(default_factory=PoseRange)
 
     def fingerprint(self) -> str:
         """Digest of all that decides a render, but not of how many there are."""
         content = asdict(self) | {"renderer": RENDERER_VERSION}
         del content["identities"]
-        if not self.wide_open_share:  # younger than the frozen sets, and no part of them
-            del content["wide_open_share"]
+        for younger in ("wide_open_share", "alike_skin_share"):
+            if not content[younger]:  # no part of the frozen sets
+                del content[younger]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -92,6 +95,18 @@ TRAIN = SplitConfig(
 # Wide-open mouths are rare in the others, and what people are asked for when faces are collected.
 TRAIN_OPEN = replace(
     TRAIN, name="train_open", seed=71_008, first_identity=50_000, identities=1000, wide_open_share=0.4
+)
+# Rendered skins tell people apart better than real ones do in infrared: here they do not.
+TRAIN_ALIKE = replace(
+    TRAIN,
+    name="train_alike",
+    seed=71_009,
+    first_identity=60_000,
+    identities=1500,
+    clustered_share=1.0,
+    cluster_base=0.85,
+    cluster_own=0.53,
+    alike_skin_share=1.0,
 )
 # The training set's people as the tests' camera sees them.
 VALIDATION = SplitConfig(
@@ -126,7 +141,28 @@ TEST_CAMERAS = replace(
 TEST_CROPS = replace(
     _SMALL_TEST, name="test_crops", seed=71_007, first_identity=330_000, hidden_offset_px=UNKNOWN_PLACE_PX
 )
+# Look-alikes of one skin each.
+TEST_ALIKE = replace(
+    _SMALL_TEST,
+    name="test_alike",
+    seed=71_010,
+    first_identity=340_000,
+    scale=(1.0, 1.0),
+    clustered_share=1.0,
+    alike_skin_share=1.0,
+)
 SPLITS = {
     split.name: split
-    for split in (TRAIN, TRAIN_OPEN, VALIDATION, TEST, TEST_COLOR, TEST_WORN, TEST_CAMERAS, TEST_CROPS)
+    for split in (
+        TRAIN,
+        TRAIN_OPEN,
+        TRAIN_ALIKE,
+        VALIDATION,
+        TEST,
+        TEST_COLOR,
+        TEST_WORN,
+        TEST_CAMERAS,
+        TEST_CROPS,
+        TEST_ALIKE,
+    )
 }

@@ -96,6 +96,10 @@ def make_identity(studio: Studio, split: SplitConfig, index: int) -> tuple[Ident
         mixed = scale * (split.cluster_base * base + split.cluster_own * weights)
         # Look-alikes wear their hair alike: it must not tell them apart.
         identity = replace(identity, weights=mixed.astype(np.float32), style=draw_style(shared))
+        if split.alike_skin_share and shared.random() < split.alike_skin_share:
+            real = portraits is not None and shared.random() < split.portrait_share
+            skin = studio.paint.skin(shared, portraits.blend(shared) if portraits and real else None)
+            identity = replace(identity, skin=skin)
     return identity, cluster
 
 

@@ -18,6 +18,7 @@ FROZEN = {
     "test_worn": (200, "7cf7dbcf8ec81712"),
     "test_cameras": (200, "79353bf15832a78b"),
     "test_crops": (200, "6d20964dd93408a5"),
+    "test_alike": (200, "4748b383500eaed3"),
 }
 """Identities, and the digest of all else that decides them but the renderer's version."""
 

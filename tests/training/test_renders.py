@@ -13,13 +13,13 @@ if not hasattr(cv2, "triangleRasterize"):
     pytest.skip("OpenCV 4 has no triangleRasterize: renders need OpenCV 5", allow_module_level=True)
 
 from training.cameras import BY_NAME, CAMERA_MODELS, LARGEST_CROP_PX  # noqa: E402
-from training.config import TEST, TRAIN  # noqa: E402
-from training.data import RawShard, render_identity  # noqa: E402
+from training.config import TEST, TRAIN, TRAIN_ALIKE  # noqa: E402
+from training.data import RawShard, make_identity, render_identity  # noqa: E402
 from training.ict import DEFAULT_PATH, ParametricHead  # noqa: E402
 from training.person import Identity, Studio  # noqa: E402
 from training.portraits import CACHE, PORTRAITS_PATH, Portraits, make_maps  # noqa: E402
 from training.raster import Camera, Pose  # noqa: E402
-from training.render import render_crop, render_head  # noqa: E402
+from training.render import random_expression, render_crop, render_head  # noqa: E402
 from training.wear import Cap, Wear, draw_glasses, draw_wear  # noqa: E402
 
 if not DEFAULT_PATH.is_dir():
@@ -148,3 +148,22 @@ def test_portraits_of_the_sets_are_other_people() -> None:
     assert (detail[:, :100] == 0).all()  # nothing is known of the sides
     assert not np.array_equal(train.detail[0], train.detail[1])
     assert PORTRAITS_PATH.name == "portraits"
+
+
+def test_look_alikes_of_one_skin_differ_in_shape_alone(studio: Studio) -> None:
+    for split, shared in ((TRAIN, False), (TRAIN_ALIKE, True)):
+        plain = replace(split, portrait_share=0.0, glasses_share=0.0)
+        (first, one), (second, other) = (make_identity(studio, plain, index) for index in (0, 1))
+        assert one == other >= 0
+        assert np.array_equal(first.skin.infrared, second.skin.infrared) is shared
+        assert not np.array_equal(first.weights, second.weights)
+
+
+def test_mouths_are_wide_open_where_a_split_says_so(studio: Studio) -> None:
+    jaw = studio.head.expression_index("jawOpen")
+    for share, least in ((0.0, 0), (0.5, 15), (1.0, 40)):
+        rng = np.random.default_rng(6)
+        drawn = [random_expression(rng, studio.head, wide_open_share=share)[jaw] for _ in range(40)]
+        wide = sum(weight >= 0.6 for weight in drawn)
+        assert wide >= least
+        assert share > 0 or wide <= 12
