@@ -10,6 +10,7 @@ pixels is floored more softly, and a neighbourhood's deviation is taken from eac
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -19,9 +20,19 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from faceid_fast.face import GRID_STEP_MM, HEAD_MODEL, TENSOR_SHAPE, FaceAligner, NoFace, read_bundled_model
+from faceid_fast.face import (
+    GRID_STEP_MM,
+    HEAD_MODEL,
+    TENSOR_SHAPE,
+    FaceAligner,
+    FaceCrop,
+    NoFace,
+    read_bundled_model,
+)
 from faceid_fast.frame import Frame
 from training.augment import DEPTH_LIMIT, GRID_TOP_MM, INTENSITY_LIMIT
+from training.batches import MODALITIES
+from training.data import RawShard, aligner_digest, in_camera, looks, write_arrays
 
 Floats = NDArray[np.float32]
 
@@ -31,7 +42,7 @@ FACE_DEPTH_MM: Final = (-70.0, 90.0)
 """Nearer or farther than this from the eyes is not the face. All as in `rust/core/src/resample.rs`."""
 BLUR_SIGMA_CELLS: Final = 12.0 / GRID_STEP_MM
 CONTRAST_FLOOR: Final = 0.08
-VERSION: Final = "plain-crop-1"
+VERSION: Final = "plain-crop-2"
 
 
 def crop_split(raw: Path, target: Path) -> None:
@@ -47,14 +58,6 @@ def crop_split(raw: Path, target: Path) -> None:
     FileNotFoundError
         There are no raw shards.
     """
-    from training.data import (  # noqa: PLC0415 - imports the renderer
-        MODALITIES,
-        RawShard,
-        aligner_digest,
-        looks,
-        write_arrays,
-    )
-
     sources = sorted(raw.glob("shard-*.npz"))
     if not sources:
         message = f"no raw shards in {raw}: the plain crop is cut from raw captures"
@@ -72,7 +75,7 @@ def crop_split(raw: Path, target: Path) -> None:
                 continue
             rows.append(row)
             modalities.append(MODALITIES.index(modality))
-            tensors.append(plain_crop(frame, face.eye_midpoint_mm).astype(np.float16))
+            tensors.append(plain_crop(frame, eyes_in(frame, face)).astype(np.float16))
         write_arrays(
             path,
             {
@@ -83,6 +86,13 @@ def crop_split(raw: Path, target: Path) -> None:
                 "aligner": np.array(digest),
             },
         )
+
+
+def eyes_in(frame: Frame, face: FaceCrop) -> NDArray[np.float64]:
+    """Midpoint of the eyes (3,) for the frame's own camera: the aligner may have found another."""
+    k = frame.intrinsics
+    found = replace(k, cx=face.principal_point_px[0], cy=face.principal_point_px[1])
+    return in_camera(face.eye_midpoint_mm.astype(np.float64), found, np.array([k.cx, k.cy]))
 
 
 def plain_crop(frame: Frame, eyes_mm: NDArray[np.floating]) -> Floats:

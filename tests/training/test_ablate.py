@@ -20,7 +20,7 @@ from training.ablate import VARIANTS, memorise, run, table
 from training.batches import BatchConfig, TensorSet
 from training.evaluate import Figures
 from training.options import TrainConfig
-from training.plain_crop import plain_crop
+from training.plain_crop import eyes_in, plain_crop
 
 # Keras hands numpy its variables in a way that numpy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras")
@@ -115,6 +115,24 @@ def test_a_plain_crop_of_a_frontal_face_is_much_like_the_aligned_tensor() -> Non
     assert both.mean() > 0.4
     assert np.corrcoef(plain[0][both], aligned[0][both])[0, 1] > 0.5
     assert np.corrcoef(plain[1][both], aligned[1][both])[0, 1] > 0.5
+
+
+def test_a_plain_crop_stays_at_the_eyes_when_the_principal_point_is_uncertain() -> None:
+    plain, _, frame, _ = _crops()
+    k = frame.intrinsics
+    doubtful = Frame(
+        depth=frame.depth,
+        depth_unit_m=frame.depth_unit_m,
+        infrared=frame.infrared,
+        intrinsics=Intrinsics(k.fx, k.fy, k.cx + 40.0, k.cy - 40.0, 45.0),
+    )
+    face = FaceAligner.bundled().align(doubtful)
+    assert isinstance(face, FaceCrop)
+    assert np.hypot(face.principal_point_px[0] - k.cx, face.principal_point_px[1] - k.cy) < 50.0
+    cut = plain_crop(doubtful, eyes_in(doubtful, face))
+    both = (plain[0] != 0) & (cut[0] != 0)
+    assert both.mean() > 0.4
+    assert np.corrcoef(plain[1][both], cut[1][both])[0, 1] > 0.3
 
 
 def test_a_plain_crop_of_nothing_is_empty() -> None:
