@@ -32,7 +32,8 @@ from faceid_fast.face import (
 from faceid_fast.frame import Frame
 from training.augment import DEPTH_LIMIT, GRID_TOP_MM, INTENSITY_LIMIT
 from training.batches import MODALITIES
-from training.data import RawShard, aligner_digest, in_camera, looks, write_arrays
+from training.data import aligner_digest
+from training.raw import RawShard, in_camera, looks, write_arrays
 
 Floats = NDArray[np.float32]
 

@@ -22,9 +22,10 @@ from scipy.spatial.transform import Rotation
 
 from faceid_fast.face import TENSOR_SHAPE, FaceCrop, NoFace
 from faceid_fast.frame import Intrinsics
-from training.data import DEFAULT_FOLDER, RawShard, in_camera, looks, worker_pool
+from training.data import DEFAULT_FOLDER, worker_pool
 from training.head_model import write_model
 from training.misfit import AIMS, STEP, missing_aligners
+from training.raw import RawShard, in_camera, looks
 
 HEAD_FILE = Path("python/faceid_fast/models/head.npz")
 DISTURBED = ((3.0, 2.5, 2.5, 2.5, 4.0, 2.0, 3.0, 3.0), (1.5, 1.2, 1.2, 1.2, 2.0, 1.2, 1.5, 1.5))

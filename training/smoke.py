@@ -19,8 +19,9 @@ import numpy as np
 from faceid_fast.embed import Embedder
 from training.batches import BatchConfig, load_split
 from training.config import TRAIN, VALIDATION, SplitConfig
-from training.data import RawShard, align_split, render_split
+from training.data import align_split, render_split
 from training.ict import DEFAULT_PATH
+from training.raw import RawShard
 
 CAPTURES = 5
 SPLITS = (
