@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
 from faceid_fast.face import FaceAligner, FaceCrop, read_bundled_model
-from faceid_fast.frame import Frame
+from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.sources.kinect_v2 import captures
 from faceid_fast.sources.renders import bundled_renders
 from tests.contract.align_oracle import (
@@ -96,6 +96,22 @@ def test_tensor_of_a_render_is_the_oracles(number: int) -> None:
     color = assert_same_tensor(as_color_in_metres(frame))
     # Depth decides the pose and is the same in both; only the masking of hair differs a little.
     assert np.linalg.norm(infrared.eye_midpoint_mm - color.eye_midpoint_mm) < 4.0
+
+
+def test_tensor_is_the_oracles_with_the_principal_point_that_was_found() -> None:
+    frame = next(render for render in bundled_renders() if render.kind == "probe").read()
+    k = frame.intrinsics
+    found = {}
+    for deviation in (0.0, 45.0):
+        doubtful = Frame(
+            infrared=frame.infrared,
+            depth=frame.depth,
+            depth_unit_m=frame.depth_unit_m,
+            intrinsics=Intrinsics(k.fx, k.fy, k.cx + 40.0, k.cy, deviation),
+        )
+        found[deviation] = assert_same_tensor(doubtful).principal_point_px
+    assert found[0.0] == pytest.approx((k.cx + 40.0, k.cy))
+    assert abs(found[45.0][0] - k.cx) < 25.0
 
 
 @pytest.mark.skipif(not KINECT_V2.is_dir(), reason="needs ../shared/data/kinect_v2")
