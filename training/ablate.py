@@ -63,7 +63,9 @@ VARIANTS = {
     "depth": Variant("depth only", TrainConfig(inputs="depth")),
     "intensity": Variant("intensity only", TrainConfig(inputs="intensity")),
     "no-hair-band": Variant("without the hair band", TrainConfig(hair_band=False)),
-    "plain-crop": Variant("2-D crop at the eyes instead of 3-D alignment", plain=True),
+    "plain-crop": Variant(
+        "2-D crop at the eyes instead of 3-D alignment (`train` and no other set)", plain=True
+    ),
     "mirrored": Variant("+ mirroring", TrainConfig(batch=BatchConfig(mirrored_share=0.5))),
     "cut-out": Variant("+ cut-out", _augmented(cut_out_share=0.5)),
     "noise": Variant("+ correlated noise", _augmented(noise_share=0.5)),
