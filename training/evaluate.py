@@ -94,8 +94,7 @@ def embed(network: keras.Model, tensors: NDArray[np.float16], batch: int = 256) 
 def all_pairs(embeddings: Floats, held: TensorSet) -> Pairs:
     """Distances of every pair of rows of one modality (each pair once): one camera, one kind of picture."""
     kinds: tuple[list[Floats], list[Floats], list[Floats]] = ([], [], [])
-    for modality in np.unique(held.modalities):
-        rows = np.flatnonzero(held.modalities == modality)
+    for rows in held.rows_of_modalities().values():
         who, cluster = held.identities[rows], held.clusters[rows]
         for block in blocks(embeddings[rows]):
             mine = slice(block.start, block.start + len(block.distances))
@@ -156,12 +155,17 @@ def choose_threshold(pairs: Pairs) -> float:
     return float(np.floor(np.clip(threshold, 1e-3, THRESHOLD_CAP) * 1e4) / 1e4)
 
 
-def choose_thresholds(embeddings: Floats, held: TensorSet) -> dict[str, float]:
-    """Set a threshold by `choose_threshold` for each modality that ``held`` shows, by its name."""
+def pairs_by_modality(embeddings: Floats, held: TensorSet) -> dict[str, Pairs]:
+    """`all_pairs` of each modality that ``held`` shows, by its name."""
     return {
-        name: choose_threshold(all_pairs(embeddings[rows], held.subset(rows)))
+        name: all_pairs(embeddings[rows], held.subset(rows))
         for name, rows in held.rows_of_modalities().items()
     }
+
+
+def choose_thresholds(embeddings: Floats, held: TensorSet) -> dict[str, float]:
+    """Set a threshold by `choose_threshold` for each modality that ``held`` shows, by its name."""
+    return {name: choose_threshold(pairs) for name, pairs in pairs_by_modality(embeddings, held).items()}
 
 
 def report(pairs: Pairs, threshold: float) -> dict[str, float | int | None]:

@@ -36,9 +36,9 @@ from training.evaluate import (
     THRESHOLD_CAP,
     THRESHOLD_INVERSE_FAR,
     THRESHOLD_INVERSE_HARD_FAR,
-    all_pairs,
-    choose_thresholds,
+    choose_threshold,
     embed,
+    pairs_by_modality,
     report,
 )
 from training.model import OUTPUT_NAME
@@ -107,7 +107,8 @@ def export(
         raise ValueError(message)
     _check_aligner(held.aligner, same_tensors=same_tensors)
     embeddings = embed(network, held.tensors)
-    thresholds = choose_thresholds(embeddings, held)
+    pairs = pairs_by_modality(embeddings, held)
+    thresholds = {name: choose_threshold(each) for name, each in pairs.items()}
     calibration = {
         "source": f"{'real people' if training.get('layout') else 'rendered identities'} "
         "that the training has not seen",
@@ -116,10 +117,7 @@ def export(
             f"<= 1/{THRESHOLD_INVERSE_HARD_FAR} over pairs of look-alikes, at most {THRESHOLD_CAP}"
         ),
         "n_identities": len(np.unique(held.identities)),
-        "modalities": {
-            name: report(all_pairs(embeddings[rows], held.subset(rows)), thresholds[name])
-            for name, rows in held.rows_of_modalities().items()
-        },
+        "modalities": {name: report(each, thresholds[name]) for name, each in pairs.items()},
         "training": training,
         "aligner": held.aligner,
         "export_commit": training_commit(),

@@ -227,6 +227,7 @@ fn finish(
         });
     }
     // Brow, chin and both cheeks must be inside the frame.
+    let seen = seen_by(camera, patch, &fit.pose);
     for (x, y) in [
         (0.0, -25.0),
         (0.0, 80.0),
@@ -234,7 +235,7 @@ fn finish(
         (CHEEK_MM, 20.0),
     ] {
         let p = fit.pose.rotation * Vector3::new(x, y, 0.0) + fit.pose.translation;
-        let (u, v) = seen_by(camera, patch, &fit.pose).project(&p);
+        let (u, v) = seen.project(&p);
         if u < 0.0 || v < 0.0 || u >= depth.width() as f32 || v >= depth.height() as f32 {
             return Err(Refusal::CutOff);
         }
