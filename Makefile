@@ -1,4 +1,4 @@
-# Python >= 3.11 with venv, and Rust >= 1.88 with a linker, are enough for `make demo` and `make test`.
+# Python >= 3.11 with venv, and Rust >= 1.89 with a linker, are enough for `make demo` and `make test`.
 PYTHON ?= python3
 VENV := .venv
 TRAIN_VENV := .venv-train

@@ -214,10 +214,14 @@ class Authenticator:
         query = self._query(frame, attempt)
         if isinstance(query, NoFace):
             return self._decision(query.outcome, None, None, query.reasons, attempt)
-        found = gallery.best_identity(query)
-        nearest: str | None = found.names.item()  # None: removed since
+        nearest: str | None = gallery.best_identity(query).names.item()
+        try:
+            # Unrounded: a distance just beyond the threshold must not be rounded into it.
+            distance = np.inf if nearest is None else gallery.distance_to(nearest, query)
+        except UnknownIdentityError:  # removed since
+            nearest, distance = None, np.inf
         attempt.lap("match")
-        return self._judge(nearest, float(found.distance), attempt, claimed=False)
+        return self._judge(nearest, distance, attempt, claimed=False)
 
     def remove(self, identity: str) -> None:
         """Forget a person. Once this returns, nothing accepts them.

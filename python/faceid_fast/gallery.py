@@ -26,14 +26,15 @@ class Matches:
 
     Attributes
     ----------
-    distance : float64, Euclidean (0 to 2), never rounded; infinity where nothing matches.
+    distance : float32, the float64 Euclidean distance (0 to 2) rounded; infinity where nothing matches.
+        Order and thresholds were decided before rounding.
     index : int64, the reference: the number `Gallery.add` gave it; -1 where nothing matches.
     identity : int64, a number that stands for the identity of the reference and for no other one;
         -1 where nothing matches.
     gallery : where `names` are looked up.
     """
 
-    distance: NDArray[np.float64]
+    distance: NDArray[np.float32]
     index: NDArray[np.int64]
     identity: NDArray[np.int64]
     gallery: Gallery
@@ -102,13 +103,14 @@ class Gallery(_core.Gallery):
 
     __slots__ = ()
 
-    def nearest(self, queries: NDArray[np.float32], k: int = 1) -> Matches:
+    def nearest(self, queries: NDArray[np.float32], k: int = 1, *, threads: int | None = None) -> Matches:
         """Find the `k` nearest references of each query, nearest first.
 
         Parameters
         ----------
         queries : (Q, D) or (D,) float32.
         k : at least 1; what the gallery is short of is filled with -1 and infinity.
+        threads : at most so many; None: as many as the work is worth.
 
         Returns
         -------
@@ -119,15 +121,18 @@ class Gallery(_core.Gallery):
         InvalidInputError
             If `queries` are not as `Gallery` asks, or `k` is out of range.
         """
-        return Matches(*self.nearest_arrays(queries, k), self)
+        return Matches(*self.nearest_arrays(queries, k, threads), self)
 
-    def within(self, queries: NDArray[np.float32], threshold: float) -> RaggedMatches:
+    def within(
+        self, queries: NDArray[np.float32], threshold: float, *, threads: int | None = None
+    ) -> RaggedMatches:
         """Find every reference whose float64 distance is at most `threshold`, nearest first.
 
         Parameters
         ----------
         queries : (Q, D) or (D,) float32.
         threshold : Euclidean, finite, at least 0.
+        threads : at most so many; None: as many as the work is worth.
 
         Returns
         -------
@@ -138,16 +143,19 @@ class Gallery(_core.Gallery):
         InvalidInputError
             If `queries` are not as `Gallery` asks, or `threshold` is out of range.
         """
-        columns, offsets = self.within_arrays(queries, threshold)
+        columns, offsets = self.within_arrays(queries, threshold, threads)
         return RaggedMatches(*columns, self, offsets)
 
-    def best_identity(self, queries: NDArray[np.float32], threshold: float | None = None) -> Matches:
+    def best_identity(
+        self, queries: NDArray[np.float32], threshold: float | None = None, *, threads: int | None = None
+    ) -> Matches:
         """Find the identity nearest to each query, by the nearest of its references.
 
         Parameters
         ----------
         queries : (Q, D) or (D,) float32.
         threshold : Euclidean, finite, at least 0; farther identities do not match. None: any does.
+        threads : at most so many; None: as many as the work is worth.
 
         Returns
         -------
@@ -158,4 +166,4 @@ class Gallery(_core.Gallery):
         InvalidInputError
             If `queries` are not as `Gallery` asks, or `threshold` is out of range.
         """
-        return Matches(*self.best_identity_arrays(queries, threshold), self)
+        return Matches(*self.best_identity_arrays(queries, threshold, threads), self)

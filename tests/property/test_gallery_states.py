@@ -137,7 +137,7 @@ class GalleryStates(RuleBasedStateMachine):
             short = k - len(expected)
             assert found.index[i].tolist() == [r.index for _, r in expected] + [-1] * short
             assert found.names[i].tolist() == [r.name for _, r in expected] + [None] * short
-            distances = [d for d, _ in expected] + [np.inf] * short
+            distances = [float(np.float32(d)) for d, _ in expected] + [np.inf] * short
             assert found.distance[i].tolist() == distances
             assert self.gallery.nearest(query, k).index.tolist() == found.index[i].tolist()
 
@@ -175,6 +175,12 @@ class GalleryStates(RuleBasedStateMachine):
         assert set(self.gallery.identities) == {reference.name for reference in self.model}
 
 
+class OnAvx512(GalleryStates):
+    """The machine on AVX-512 with VNNI."""
+
+    backend = "avx512-vnni"
+
+
 class OnAvx2(GalleryStates):
     """The machine on AVX2."""
 
@@ -188,9 +194,16 @@ class OnPortable(GalleryStates):
 
 
 EFFORT = settings(max_examples=60, stateful_step_count=25, deadline=None)
-TestAvx2 = pytest.mark.skipif(OnAvx2.backend not in _core.backends(), reason="no avx2+fma on this CPU")(
-    OnAvx2.TestCase
-)
-TestAvx2.settings = EFFORT
-TestPortable = OnPortable.TestCase
-TestPortable.settings = EFFORT
+
+
+def on_this_cpu(states: type[GalleryStates]) -> type[RuleBasedStateMachine.TestCase]:
+    """The machine's test, skipped where the CPU lacks the instructions."""
+    missing = states.backend not in _core.backends()
+    test = pytest.mark.skipif(missing, reason=f"no {states.backend} on this CPU")(states.TestCase)
+    test.settings = EFFORT
+    return test
+
+
+TestAvx512 = on_this_cpu(OnAvx512)
+TestAvx2 = on_this_cpu(OnAvx2)
+TestPortable = on_this_cpu(OnPortable)

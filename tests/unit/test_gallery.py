@@ -41,7 +41,7 @@ def test_shapes_and_dtypes(gallery: Gallery) -> None:
         assert best.distance.shape == best.index.shape == best.names.shape == shape[:-1]
         assert within.offsets.shape == (len(np.atleast_2d(queries)) + 1,)
         for matches in (found, best, within):
-            assert matches.distance.dtype == np.float64
+            assert matches.distance.dtype == np.float32
             assert matches.index.dtype == matches.identity.dtype == np.int64
             assert matches.names.shape == matches.identity.shape
     assert gallery.within(AXES[0], 0.5).offsets.tolist() == [0, 1]
@@ -227,7 +227,7 @@ def test_searches_see_a_change_whole_or_not_at_all() -> None:
     gallery = Gallery(dim=4)
     gallery.add("ada", before)
     stop = threading.Event()
-    torn: list[NDArray[np.float64]] = []
+    torn: list[NDArray[np.float32]] = []
 
     def read() -> None:
         while not stop.is_set():

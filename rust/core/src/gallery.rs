@@ -1,49 +1,46 @@
 //! References of many identities: add, remove, replace, and exact search.
 
-use std::collections::{BTreeMap, HashMap};
-use std::ops::Range;
-use std::sync::Arc;
+mod coarse;
+mod nearest;
+mod panel;
+mod people;
+mod scan;
+mod search;
+mod store;
 
-use crate::distance::{Backend, Kernel, Rows, exact};
+use std::ops::Range;
+
+use crate::distance::{Backend, Kernel};
 use crate::error::{CoreError, Result};
-use crate::scan::{self, Hit, Wanted};
 use crate::vectors::{UnitVectors, check_dim};
+use nearest::{Hit, Lists, Wanted};
+use panel::Panel;
+use people::People;
+use store::Store;
 
 /// Most results that one search may return: beyond, the memory for them is likely a mistake in `k`.
 const MAX_RESULTS: usize = 1 << 27;
+/// Most references: rows are numbered in 31 bits.
+const MAX_ROWS: usize = (1 << 31) - 1;
 
 /// Reference vectors, each of one identity.
 ///
 /// A reference has an *index*: a number that counts insertions and is never used again. An identity
 /// has a *number* likewise; a name that was removed and added again gets a new one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Gallery {
     kernel: Kernel,
-    dim: usize,
-    /// `(rows, dim)`, row-major, in order of insertion; so are the columns below.
-    values: Vec<f32>,
-    half_squares: Vec<f32>,
-    indices: Vec<i64>,
-    owners: Vec<i64>,
-    people: HashMap<Arc<str>, Person>,
-    /// Names by number, hence in order of insertion.
-    names: BTreeMap<i64, Arc<str>>,
+    store: Store,
+    people: People,
+    /// Codes of the references, once there are enough to be worth them.
+    panel: Option<Panel>,
     next_index: i64,
-    next_number: i64,
-}
-
-#[derive(Debug)]
-struct Person {
-    number: i64,
-    /// Rows of this identity, ascending.
-    rows: Vec<usize>,
 }
 
 /// Columns of results, one entry per match.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Matches {
-    /// Euclidean distance; infinity where nothing matches. Never rounded to float32: a distance just
-    /// beyond a threshold would fall within it.
+    /// Euclidean distance in float64; infinity where nothing matches.
     pub distance: Vec<f64>,
     /// Index of the reference; -1 where nothing matches.
     pub index: Vec<i64>,
@@ -68,40 +65,35 @@ impl Gallery {
         check_dim(dim)?;
         Ok(Self {
             kernel,
-            dim,
-            values: Vec::new(),
-            half_squares: Vec::new(),
-            indices: Vec::new(),
-            owners: Vec::new(),
-            people: HashMap::new(),
-            names: BTreeMap::new(),
+            store: Store::new(dim),
+            people: People::default(),
+            panel: None,
             next_index: 0,
-            next_number: 0,
         })
     }
 
     /// Values per vector.
     #[must_use]
     pub fn dim(&self) -> usize {
-        self.dim
+        self.store.dim()
     }
 
     /// Number of references.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.indices.len()
+        self.store.len()
     }
 
     /// Whether there is no reference.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.indices.is_empty()
+        self.store.len() == 0
     }
 
     /// Whether an identity has references.
     #[must_use]
     pub fn contains(&self, identity: &str) -> bool {
-        self.people.contains_key(identity)
+        self.people.contains(identity)
     }
 
     /// The back end that scores.
@@ -112,28 +104,21 @@ impl Gallery {
 
     /// Names of the identities in order of their first reference.
     pub fn identities(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.names.values().map(AsRef::as_ref)
+        self.people.names()
     }
 
     /// The name of an identity number, unless the identity has been removed.
     #[must_use]
     pub fn name_of(&self, number: i64) -> Option<&str> {
-        self.names.get(&number).map(AsRef::as_ref)
+        self.people.name_of(number)
     }
 
-    /// Bytes allocated for references (names not counted).
+    /// Bytes allocated for references: values, codes, and what belongs to each row. Not counted are the
+    /// names of identities and their table.
     #[must_use]
     pub fn nbytes(&self) -> usize {
-        let positions: usize = self
-            .people
-            .values()
-            .map(|person| person.rows.capacity())
-            .sum();
-        self.values.capacity() * size_of::<f32>()
-            + self.half_squares.capacity() * size_of::<f32>()
-            + self.indices.capacity() * size_of::<i64>()
-            + self.owners.capacity() * size_of::<i64>()
-            + positions * size_of::<usize>()
+        let panel = self.panel.as_ref().map_or(0, Panel::nbytes);
+        self.store.nbytes() + self.people.nbytes() + panel
     }
 
     /// Add references to one identity, which need not exist yet; returns their indices.
@@ -142,8 +127,9 @@ impl Gallery {
     /// If the name is empty, there is no vector, or the width differs. Nothing is added then.
     pub fn add(&mut self, identity: &str, vectors: UnitVectors) -> Result<Range<i64>> {
         self.check_new(identity, &vectors)?;
-        let owner = self.number_of(identity);
-        Ok(self.append(vectors, |_| owner))
+        let owner = self.people.slot_or_new(identity);
+        let owners = vec![owner; vectors.len()];
+        Ok(self.append(vectors, &owners))
     }
 
     /// Add one reference per identity given, in that order; returns their indices.
@@ -155,7 +141,7 @@ impl Gallery {
         vectors: UnitVectors,
         identities: &[S],
     ) -> Result<Range<i64>> {
-        self.check_width("vectors", &vectors)?;
+        self.check_fits("vectors", &vectors)?;
         if identities.len() != vectors.len() {
             return Err(CoreError::invalid(
                 "identities",
@@ -166,11 +152,11 @@ impl Gallery {
         for identity in identities {
             check_name(identity.as_ref())?;
         }
-        let owners: Vec<i64> = identities
+        let slots = identities
             .iter()
-            .map(|identity| self.number_of(identity.as_ref()))
-            .collect();
-        Ok(self.append(vectors, |i| owners[i]))
+            .map(|name| self.people.slot_or_new(name.as_ref()));
+        let owners: Vec<u32> = slots.collect();
+        Ok(self.append(vectors, &owners))
     }
 
     /// Remove an identity with all its references; returns how many these were.
@@ -178,13 +164,11 @@ impl Gallery {
     /// # Errors
     /// If there is no such identity.
     pub fn remove(&mut self, identity: &str) -> Result<usize> {
-        let person = self
-            .people
-            .remove(identity)
-            .ok_or(CoreError::UnknownIdentity)?;
-        self.names.remove(&person.number);
-        self.drop_rows(&person.rows);
-        Ok(person.rows.len())
+        let slot = self.people.slot(identity)?;
+        let rows = self.people.remove(slot);
+        let count = rows.len();
+        self.drop_rows(rows);
+        Ok(count)
     }
 
     /// Put new references in the place of all those of an identity, which keeps its number; returns
@@ -194,13 +178,11 @@ impl Gallery {
     /// If there is no such identity, no vector, or the width differs. Nothing changes then.
     pub fn replace(&mut self, identity: &str, vectors: UnitVectors) -> Result<Range<i64>> {
         self.check_new(identity, &vectors)?;
-        let person = self
-            .people
-            .get_mut(identity)
-            .ok_or(CoreError::UnknownIdentity)?;
-        let (owner, rows) = (person.number, std::mem::take(&mut person.rows));
-        self.drop_rows(&rows);
-        Ok(self.append(vectors, |_| owner))
+        let slot = self.people.slot(identity)?;
+        let rows = std::mem::take(&mut self.people.get_mut(slot).rows);
+        self.drop_rows(rows);
+        let owners = vec![slot; vectors.len()];
+        Ok(self.append(vectors, &owners))
     }
 
     /// The `k` nearest references of each query, `(queries, k)` row-major, nearest first and of
@@ -208,7 +190,12 @@ impl Gallery {
     ///
     /// # Errors
     /// If `k` is 0 or absurd, or the width differs.
-    pub fn nearest(&self, queries: &UnitVectors, k: usize) -> Result<Matches> {
+    pub fn nearest(
+        &self,
+        queries: &UnitVectors,
+        k: usize,
+        threads: Option<usize>,
+    ) -> Result<Matches> {
         if k == 0 || k.saturating_mul(queries.len().max(1)) > MAX_RESULTS {
             return Err(CoreError::invalid(
                 "k",
@@ -220,7 +207,7 @@ impl Gallery {
             most: k,
             threshold: None,
         };
-        Ok(self.padded(&self.search(queries, wanted)?, k))
+        Ok(self.padded(&self.search(queries, wanted, threads)?, k))
     }
 
     /// Every reference within `threshold` (Euclidean) of each query, nearest first, one query after
@@ -228,16 +215,21 @@ impl Gallery {
     ///
     /// # Errors
     /// If the threshold is negative or not finite, or the width differs.
-    pub fn within(&self, queries: &UnitVectors, threshold: f64) -> Result<(Matches, Vec<i64>)> {
+    pub fn within(
+        &self,
+        queries: &UnitVectors,
+        threshold: f64,
+        threads: Option<usize>,
+    ) -> Result<(Matches, Vec<i64>)> {
         check_threshold(threshold)?;
         let wanted = Wanted {
             most: usize::MAX,
             threshold: Some(threshold),
         };
-        let found = self.search(queries, wanted)?;
+        let found = self.search(queries, wanted, threads)?;
         let mut matches = Matches::default();
         let mut offsets = vec![0];
-        for hits in &found {
+        for hits in found.iter() {
             self.write(hits, hits.len(), &mut matches);
             offsets.push(matches.index.len() as i64);
         }
@@ -248,10 +240,15 @@ impl Gallery {
     ///
     /// # Errors
     /// If the threshold is negative or not finite, or the width differs.
-    pub fn best_identity(&self, queries: &UnitVectors, threshold: Option<f64>) -> Result<Matches> {
+    pub fn best_identity(
+        &self,
+        queries: &UnitVectors,
+        threshold: Option<f64>,
+        threads: Option<usize>,
+    ) -> Result<Matches> {
         threshold.map_or(Ok(()), check_threshold)?;
         let wanted = Wanted { most: 1, threshold };
-        Ok(self.padded(&self.search(queries, wanted)?, 1))
+        Ok(self.padded(&self.search(queries, wanted, threads)?, 1))
     }
 
     /// Distance of one query to the nearest reference of one identity.
@@ -267,50 +264,43 @@ impl Gallery {
                 query.len().to_string(),
             ));
         }
-        let person = self
-            .people
-            .get(identity)
-            .ok_or(CoreError::UnknownIdentity)?;
-        let runs = person
-            .rows
-            .chunk_by(|a, b| a + 1 == *b)
-            .map(|run| run[0]..run[0] + run.len());
-        let wanted = Wanted {
-            most: 1,
-            threshold: None,
-        };
-        let found = scan::search(self.kernel, self.rows(), runs, query, wanted);
-        let nearest = found.first().and_then(|hits| hits.first());
-        Ok(nearest.map_or(f64::INFINITY, |hit| hit.distance))
-    }
-
-    fn rows(&self) -> Rows<'_> {
-        Rows {
-            dim: self.dim,
-            values: &self.values,
-            half_squares: &self.half_squares,
-        }
-    }
-
-    fn search(&self, queries: &UnitVectors, wanted: Wanted) -> Result<Vec<Vec<Hit>>> {
-        self.check_width("queries", queries)?;
-        let everything = std::iter::once(0..self.len());
-        Ok(scan::search(
+        let slot = self.people.slot(identity)?;
+        let rows = &self.people.get(slot).rows;
+        Ok(scan::distance_to_nearest(
             self.kernel,
-            self.rows(),
-            everything,
+            &self.store,
+            rows,
+            query.values(),
+        ))
+    }
+
+    fn search(
+        &self,
+        queries: &UnitVectors,
+        wanted: Wanted,
+        threads: Option<usize>,
+    ) -> Result<Lists> {
+        self.check_width("queries", queries)?;
+        if threads == Some(0) {
+            return Err(CoreError::invalid("threads", "at least 1", "0"));
+        }
+        Ok(search::search(
+            self.kernel,
+            &self.store,
+            self.panel.as_ref(),
             queries,
             wanted,
+            threads,
         ))
     }
 
     /// The hits of all queries as columns of `width` entries each.
-    fn padded(&self, found: &[Vec<Hit>], width: usize) -> Matches {
+    fn padded(&self, found: &Lists, width: usize) -> Matches {
         let mut matches = Matches::default();
         matches.distance.reserve_exact(found.len() * width);
         matches.index.reserve_exact(found.len() * width);
         matches.identity.reserve_exact(found.len() * width);
-        for hits in found {
+        for hits in found.iter() {
             self.write(hits, width, &mut matches);
         }
         matches
@@ -319,12 +309,11 @@ impl Gallery {
     /// Append the hits of one query, padded to `width` entries.
     fn write(&self, hits: &[Hit], width: usize, matches: &mut Matches) {
         matches.distance.extend(hits.iter().map(|hit| hit.distance));
-        matches
-            .index
-            .extend(hits.iter().map(|hit| self.indices[hit.row]));
-        matches
-            .identity
-            .extend(hits.iter().map(|hit| self.owners[hit.row]));
+        matches.index.extend(hits.iter().map(|hit| hit.index));
+        matches.identity.extend(
+            hits.iter()
+                .map(|hit| self.people.get(self.store.owner(hit.row)).number),
+        );
         let missing = width - hits.len();
         matches
             .distance
@@ -333,76 +322,67 @@ impl Gallery {
         matches.identity.extend(std::iter::repeat_n(-1, missing));
     }
 
-    /// The number of a name, given out on first sight.
-    fn number_of(&mut self, identity: &str) -> i64 {
-        if let Some(person) = self.people.get(identity) {
-            return person.number;
-        }
-        let (name, number) = (Arc::<str>::from(identity), self.next_number);
-        self.next_number += 1;
-        self.names.insert(number, Arc::clone(&name));
-        self.people.insert(
-            name,
-            Person {
-                number,
-                rows: Vec::new(),
-            },
-        );
-        number
-    }
-
-    /// Add checked vectors; `owner` gives the identity number of each.
-    fn append(&mut self, vectors: UnitVectors, owner: impl Fn(usize) -> i64) -> Range<i64> {
-        let (first, count) = (self.len(), vectors.len());
-        let indices = self.next_index..self.next_index + count as i64;
+    /// Add checked vectors; `owners` gives the slot of each.
+    fn append(&mut self, vectors: UnitVectors, owners: &[u32]) -> Range<i64> {
+        let first = self.store.len();
+        let indices = self.next_index..self.next_index + owners.len() as i64;
         self.next_index = indices.end;
-        self.half_squares.extend(
-            vectors
-                .values()
-                .chunks_exact(self.dim)
-                .map(|vector| (exact::squared_norm(vector) / 2.0) as f32),
-        );
-        if self.values.is_empty() {
-            self.values = vectors.into_values(); // a bulk load is not copied
-        } else {
-            self.values.extend_from_slice(vectors.values());
-        }
-        self.indices.extend(indices.clone());
-        self.owners.extend((0..count).map(owner));
-        for row in first..first + count {
-            let name = &self.names[&self.owners[row]];
-            if let Some(person) = self.people.get_mut(name) {
-                person.rows.push(row);
+        let norms = vectors.squared_norms().iter();
+        let spread = norms.fold(0.0_f64, |spread, square| spread.max((square - 1.0).abs()));
+        self.store
+            .append(vectors.into_values(), indices.start, owners, spread);
+
+        let mut new: Vec<(u32, u32)> = owners.iter().copied().zip(first as u32..).collect();
+        new.sort_unstable();
+        let outgrown = match &self.panel {
+            Some(panel) => panel.is_outgrown(self.store.len()),
+            None => Panel::pays(self.store.len()),
+        };
+        for of_one in new.chunk_by(|a, b| a.0 == b.0) {
+            let rows = &mut self.people.get_mut(of_one[0].0).rows;
+            let old = rows.len();
+            rows.reserve_exact(of_one.len());
+            rows.extend(of_one.iter().map(|(_, row)| *row));
+            if let Some(panel) = &mut self.panel
+                && !outgrown
+            {
+                panel.insert(&mut self.store, rows, old);
             }
+        }
+        if outgrown {
+            self.build_panel();
         }
         indices
     }
 
-    /// Close the gaps that `rows` (ascending) leave. What remains keeps its order, which is the order
-    /// of the indices, so that of equally near references the earlier row is the earlier reference.
-    fn drop_rows(&mut self, rows: &[usize]) {
-        let mut dropped = rows.iter().copied().peekable();
-        let mut to = 0;
-        for from in 0..self.len() {
-            if dropped.next_if_eq(&from).is_some() {
+    /// Code all references anew.
+    fn build_panel(&mut self) {
+        let mut panel = Panel::new(self.kernel, &self.store);
+        for slot in self.people.slots() {
+            panel.insert(&mut self.store, &self.people.get(slot).rows, 0);
+        }
+        self.panel = Some(panel);
+    }
+
+    /// Fill the gaps that rows leave, which no longer are anybody's, with the last rows.
+    fn drop_rows(&mut self, mut rows: Vec<u32>) {
+        if let Some(panel) = &mut self.panel {
+            panel.drop_entries(&mut self.store, &rows);
+        }
+        // The last first: what is moved into a gap then never is a row that goes.
+        rows.sort_unstable_by(|a, b| b.cmp(a));
+        for row in rows {
+            let last = (self.store.len() - 1) as u32;
+            self.store.swap_remove(row);
+            if row == last {
                 continue;
             }
-            if to < from {
-                let values = from * self.dim..(from + 1) * self.dim;
-                self.values.copy_within(values, to * self.dim);
-                self.half_squares[to] = self.half_squares[from];
-                self.indices[to] = self.indices[from];
-                self.owners[to] = self.owners[from];
+            let theirs = &mut self.people.get_mut(self.store.owner(row)).rows;
+            if let Some(moved) = theirs.iter_mut().find(|theirs| **theirs == last) {
+                *moved = row;
             }
-            to += 1;
-        }
-        self.values.truncate(to * self.dim);
-        self.half_squares.truncate(to);
-        self.indices.truncate(to);
-        self.owners.truncate(to);
-        for person in self.people.values_mut() {
-            for row in &mut person.rows {
-                *row -= rows.partition_point(|gone| gone < row);
+            if let Some(panel) = &mut self.panel {
+                panel.rename_row(self.store.entry(row), last, row);
             }
         }
     }
@@ -412,16 +392,26 @@ impl Gallery {
         if vectors.is_empty() {
             return Err(CoreError::invalid("vectors", "at least one row", "none"));
         }
-        self.check_width("vectors", vectors)
+        self.check_fits("vectors", vectors)
+    }
+
+    fn check_fits(&self, argument: &'static str, vectors: &UnitVectors) -> Result<()> {
+        self.check_width(argument, vectors)?;
+        if self.len() + vectors.len() <= MAX_ROWS {
+            return Ok(());
+        }
+        let expected = format!("at most {MAX_ROWS} references in all");
+        let got = format!("{} and {} more", self.len(), vectors.len());
+        Err(CoreError::invalid(argument, expected, got))
     }
 
     fn check_width(&self, argument: &'static str, vectors: &UnitVectors) -> Result<()> {
-        if vectors.dim() == self.dim {
+        if vectors.dim() == self.dim() {
             return Ok(());
         }
         Err(CoreError::invalid(
             argument,
-            format!("rows of {} values", self.dim),
+            format!("rows of {} values", self.dim()),
             format!("rows of {}", vectors.dim()),
         ))
     }

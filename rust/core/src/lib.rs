@@ -15,7 +15,6 @@ pub mod locate;
 pub mod pose;
 pub mod rays;
 pub mod resample;
-mod scan;
 pub mod vectors;
 
 pub use error::{CoreError, Result};

@@ -1,6 +1,6 @@
 //! Checked unit vectors: what every search and every reference is made of.
 
-use crate::distance::{NORM_TOLERANCE, exact};
+use crate::distance::{Kernel, NORM_TOLERANCE};
 use crate::error::{CoreError, Result};
 
 /// Largest supported number of values per vector.
@@ -14,6 +14,7 @@ pub const MAX_DIM: usize = 2048;
 pub struct UnitVectors {
     dim: usize,
     values: Vec<f32>,
+    squared_norms: Vec<f64>,
 }
 
 impl UnitVectors {
@@ -30,8 +31,11 @@ impl UnitVectors {
                 format!("{} values", values.len()),
             ));
         }
-        for (row, vector) in values.chunks_exact(dim).enumerate() {
-            let norm = exact::squared_norm(vector).sqrt();
+        let kernel = Kernel::fastest();
+        let vectors = values.chunks_exact(dim);
+        let squared_norms: Vec<f64> = vectors.map(|v| kernel.squared_norm(v)).collect();
+        for (row, square) in squared_norms.iter().enumerate() {
+            let norm = square.sqrt();
             // Written so that NaN, for which every comparison is false, is refused.
             if (norm - 1.0).abs() <= NORM_TOLERANCE {
                 continue;
@@ -44,7 +48,11 @@ impl UnitVectors {
             let expected = format!("finite vectors of norm 1 within {NORM_TOLERANCE}");
             return Err(CoreError::invalid(argument, expected, got));
         }
-        Ok(Self { dim, values })
+        Ok(Self {
+            dim,
+            values,
+            squared_norms,
+        })
     }
 
     /// Values per vector.
@@ -69,6 +77,12 @@ impl UnitVectors {
     #[must_use]
     pub fn values(&self) -> &[f32] {
         &self.values
+    }
+
+    /// Squared norm of each vector.
+    #[must_use]
+    pub fn squared_norms(&self) -> &[f64] {
+        &self.squared_norms
     }
 
     /// Give up the check and take the values, row-major.

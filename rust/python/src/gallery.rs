@@ -16,7 +16,7 @@ use crate::errors::to_python;
 
 /// (distance, index, identity), all of one shape.
 type Columns<'py> = (
-    Bound<'py, PyArrayDyn<f64>>,
+    Bound<'py, PyArrayDyn<f32>>,
     Bound<'py, PyArrayDyn<i64>>,
     Bound<'py, PyArrayDyn<i64>>,
 );
@@ -136,34 +136,49 @@ impl Gallery {
             .map_err(|error| to_python(py, &error))
     }
 
-    fn nearest_arrays<'py>(&self, queries: &Bound<'py, PyAny>, k: i64) -> PyResult<Columns<'py>> {
+    #[pyo3(signature = (queries, k, threads))]
+    fn nearest_arrays<'py>(
+        &self,
+        queries: &Bound<'py, PyAny>,
+        k: i64,
+        threads: Option<i64>,
+    ) -> PyResult<Columns<'py>> {
         let py = queries.py();
         let k = natural("k", k).map_err(|error| to_python(py, &error))?;
-        let (matches, single, count) = self.search(queries, |gallery, q| gallery.nearest(q, k))?;
+        let threads = threads_of(py, threads)?;
+        let found = self.search(queries, |gallery, q| gallery.nearest(q, k, threads))?;
+        let (matches, single, count) = found;
         // One vector gives no axis of queries.
         Ok(columns(py, &matches, &[count, k][usize::from(single)..]))
     }
 
+    #[pyo3(signature = (queries, threshold, threads))]
     fn within_arrays<'py>(
         &self,
         queries: &Bound<'py, PyAny>,
         threshold: f64,
+        threads: Option<i64>,
     ) -> PyResult<(Columns<'py>, Bound<'py, PyArray1<i64>>)> {
         let py = queries.py();
-        let found = self.search(queries, |gallery, q| gallery.within(q, threshold))?;
+        let threads = threads_of(py, threads)?;
+        let found = self.search(queries, |gallery, q| gallery.within(q, threshold, threads))?;
         let ((matches, offsets), _, _) = found;
         let columns = columns(py, &matches, &[matches.index.len()]);
         Ok((columns, PyArray1::from_vec(py, offsets)))
     }
 
-    #[pyo3(signature = (queries, threshold))]
+    #[pyo3(signature = (queries, threshold, threads))]
     fn best_identity_arrays<'py>(
         &self,
         queries: &Bound<'py, PyAny>,
         threshold: Option<f64>,
+        threads: Option<i64>,
     ) -> PyResult<Columns<'py>> {
         let py = queries.py();
-        let found = self.search(queries, |gallery, q| gallery.best_identity(q, threshold))?;
+        let threads = threads_of(py, threads)?;
+        let found = self.search(queries, |gallery, q| {
+            gallery.best_identity(q, threshold, threads)
+        })?;
         let (matches, single, count) = found;
         Ok(columns(py, &matches, &[count][usize::from(single)..]))
     }
@@ -258,9 +273,19 @@ fn natural(argument: &'static str, value: i64) -> Result<usize> {
         .map_err(|_| CoreError::invalid(argument, "at least 0", value.to_string()))
 }
 
+/// Threads of a search; None leaves their number to the core.
+fn threads_of(py: Python<'_>, threads: Option<i64>) -> PyResult<Option<usize>> {
+    let threads = threads
+        .map(|threads| natural("threads", threads))
+        .transpose();
+    threads.map_err(|error| to_python(py, &error))
+}
+
 fn columns<'py>(py: Python<'py>, matches: &Matches, shape: &[usize]) -> Columns<'py> {
+    // The float64 distances have decided already; rounding keeps their order.
+    let distance: Vec<f32> = matches.distance.iter().map(|d| *d as f32).collect();
     (
-        to_numpy(py, &matches.distance, shape),
+        to_numpy(py, &distance, shape),
         to_numpy(py, &matches.index, shape),
         to_numpy(py, &matches.identity, shape),
     )

@@ -7,29 +7,52 @@
 /// Below this length numpy adds eight running sums; above it, it halves the input first.
 const LONGEST_RUN: usize = 128;
 
-/// Euclidean distance of two vectors of equal length.
+/// Euclidean distance of two vectors of equal length; [`super::Kernel::distance`] is the same, faster.
 ///
 /// # Panics
 /// If the lengths differ.
 #[must_use]
 pub fn distance(a: &[f32], b: &[f32]) -> f64 {
     assert_eq!(a.len(), b.len());
-    pairwise_sum(a, b, |x, y| (x - y) * (x - y)).sqrt()
+    pairwise_sum(a, b, squared_distance_of_run).sqrt()
 }
 
-/// Squared Euclidean norm.
+/// Squared Euclidean norm; [`super::Kernel::squared_norm`] is the same, faster.
 #[must_use]
 pub fn squared_norm(a: &[f32]) -> f64 {
-    pairwise_sum(a, a, |x, y| x * y)
+    pairwise_sum(a, a, product_of_run)
 }
 
-/// `Σ term(aᵢ, bᵢ)` in numpy's order (`pairwise_sum` in its `loops_utils.h.src`).
-fn pairwise_sum(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> f64 + Copy) -> f64 {
-    if a.len() > LONGEST_RUN {
-        let half = a.len() / 2 / 8 * 8;
-        let ((a0, a1), (b0, b1)) = (a.split_at(half), b.split_at(half));
-        return pairwise_sum(a0, b0, term) + pairwise_sum(a1, b1, term);
+/// A sum over two vectors in numpy's order (`pairwise_sum` in its `loops_utils.h.src`); `run` adds up
+/// what is not halved any more.
+#[inline]
+pub(super) fn pairwise_sum(
+    a: &[f32],
+    b: &[f32],
+    run: impl Fn(&[f32], &[f32]) -> f64 + Copy,
+) -> f64 {
+    if a.len() <= LONGEST_RUN {
+        return run(a, b);
     }
+    let half = a.len() / 2 / 8 * 8;
+    let ((a0, a1), (b0, b1)) = (a.split_at(half), b.split_at(half));
+    pairwise_sum(a0, b0, run) + pairwise_sum(a1, b1, run)
+}
+
+/// `Σ (aᵢ - bᵢ)²` of a short run.
+#[inline]
+pub(super) fn squared_distance_of_run(a: &[f32], b: &[f32]) -> f64 {
+    eight_sums(a, b, |x, y| (x - y) * (x - y))
+}
+
+/// `Σ aᵢ bᵢ` of a short run.
+#[inline]
+pub(super) fn product_of_run(a: &[f32], b: &[f32]) -> f64 {
+    eight_sums(a, b, |x, y| x * y)
+}
+
+#[inline]
+fn eight_sums(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
     let ((a_eights, a_rest), (b_eights, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     let mut s = [0.0; 8];
     for (x, y) in a_eights.iter().zip(b_eights) {

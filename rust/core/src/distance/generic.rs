@@ -33,15 +33,27 @@ pub(super) trait Lanes: Copy {
     fn sums(self, vectors: [Self::Vector; 4]) -> [f32; 4];
 }
 
-/// Reference vectors side by side, with what a score needs besides them.
+/// Reference vectors side by side.
 #[derive(Debug, Clone, Copy)]
 pub struct Rows<'a> {
     /// Values per row.
     pub dim: usize,
     /// `(rows, dim)`, row-major.
     pub values: &'a [f32],
-    /// `|row|² / 2` per row.
-    pub half_squares: &'a [f32],
+}
+
+impl Rows<'_> {
+    /// Number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.values.len() / self.dim
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
 }
 
 /// Score every query against every row; see [`super::Kernel::scores`].
@@ -51,12 +63,13 @@ pub struct Rows<'a> {
 ///     for 4 rows at a time (8 for a single query: as many independent sums as hide the latency)
 ///         for 8 dimensions at a time
 ///             sums[query][row] += queries[query] * rows[row]     lane by lane
-///         scores[query][row] = add up the lanes of sums[query][row] - half_squares[row]
+///         scores[query][row] = add up the lanes of sums[query][row]
 /// ```
 #[inline(always)]
 pub(super) fn scores<L: Lanes>(lanes: L, queries: &[f32], rows: Rows<'_>, scores: &mut [f32]) {
-    let (dim, count) = (rows.dim, rows.half_squares.len());
-    assert!(dim > 0 && queries.len().is_multiple_of(dim) && rows.values.len() == dim * count);
+    let dim = rows.dim;
+    assert!(dim > 0 && queries.len().is_multiple_of(dim) && rows.values.len().is_multiple_of(dim));
+    let count = rows.len();
     assert_eq!(scores.len(), queries.len() / dim * count);
     if count == 0 {
         return;
@@ -79,7 +92,7 @@ fn against_all<L: Lanes, const Q: usize, const R: usize>(
     rows: Rows<'_>,
     scores: &mut [f32],
 ) {
-    let count = rows.half_squares.len();
+    let count = rows.len();
     let mut first = 0;
     while first < count {
         // At the end a short tile is cheaper where it suffices.
@@ -102,7 +115,7 @@ fn tile<L: Lanes, const Q: usize, const R: usize>(
     first: usize,
     scores: &mut [f32],
 ) {
-    let (dim, count) = (rows.dim, rows.half_squares.len());
+    let (dim, count) = (rows.dim, rows.len());
     let steps = dim / WIDTH;
 
     let mut query_eights: [&[[f32; WIDTH]]; Q] = [&[]; Q];
@@ -155,7 +168,7 @@ fn tile<L: Lanes, const Q: usize, const R: usize>(
         }
         for r in 0..R.min(count - first) {
             let rest = rest_of_dot(query_rest[q], row_rest[r]);
-            scores[q * count + first + r] = (dots[r] + rest) - rows.half_squares[first + r];
+            scores[q * count + first + r] = dots[r] + rest;
         }
     }
 }

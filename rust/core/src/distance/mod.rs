@@ -4,20 +4,27 @@
 //! float32 arithmetic ([`generic::Lanes`]). [`Kernel`] chooses one when a gallery is made, so a wheel
 //! carries all of them and needs no build flags. This is the only part of the crate with `unsafe`.
 //!
-//! A *score* is `query · row - |row|² / 2`. Since `|query - row|² = |query|² - 2 * score`, the highest
-//! score is the nearest row. Scores are float32 and rounded, by at most [`score_error`]: they select
-//! candidates; [`exact`] decides between these.
+//! A *score* is the dot product `query · row`. Since `|query - row|² = |query|² + |row|² - 2 * score`, the
+//! highest score is the nearest row, up to how far the norms of rows differ. Scores are float32 and
+//! rounded, by at most [`score_error`], or coarse sums of byte codes ([`codes`]): they select candidates;
+//! [`exact`] decides between these.
 #![allow(
     unsafe_code,
     reason = "calls into instruction sets are unsafe; each says why it is sound"
 )]
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+pub mod codes;
 pub mod exact;
 mod generic;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+use std::ops::Range;
+
+use codes::{Blocks, Found};
 pub use generic::Rows;
 
 /// Largest accepted difference between the norm of a vector and 1.
@@ -29,6 +36,8 @@ const ROUNDOFF: f64 = f32::EPSILON as f64 / 2.0;
 /// An instruction set that can compute scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
+    /// Byte products in 512-bit registers (servers from 2019, desktops from 2022 on); float32 as below.
+    Avx512Vnni,
     /// Eight float32 lanes with fused multiply-add (`x86_64` from 2013 on).
     Avx2Fma,
     /// Plain Rust that the compiler vectorises for the baseline of the target.
@@ -37,12 +46,13 @@ pub enum Backend {
 
 impl Backend {
     /// Every back end of the crate, fastest first, whether or not this CPU has it.
-    pub const ALL: [Self; 2] = [Self::Avx2Fma, Self::Portable];
+    pub const ALL: [Self; 3] = [Self::Avx512Vnni, Self::Avx2Fma, Self::Portable];
 
     /// The name shown to users.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Avx512Vnni => "avx512-vnni",
             Self::Avx2Fma => "avx2+fma",
             Self::Portable => "portable",
         }
@@ -56,6 +66,8 @@ pub struct Kernel(Chosen);
 #[derive(Debug, Clone, Copy)]
 enum Chosen {
     #[cfg(target_arch = "x86_64")]
+    Avx512Vnni(avx512::Avx512Vnni),
+    #[cfg(target_arch = "x86_64")]
     Avx2Fma(x86::Avx2Fma),
     Portable(portable::Portable),
 }
@@ -66,9 +78,13 @@ impl Kernel {
     pub fn of(backend: Backend) -> Option<Self> {
         match backend {
             #[cfg(target_arch = "x86_64")]
+            Backend::Avx512Vnni => avx512::Avx512Vnni::detect()
+                .map(Chosen::Avx512Vnni)
+                .map(Self),
+            #[cfg(target_arch = "x86_64")]
             Backend::Avx2Fma => x86::Avx2Fma::detect().map(Chosen::Avx2Fma).map(Self),
             #[cfg(not(target_arch = "x86_64"))]
-            Backend::Avx2Fma => None,
+            Backend::Avx512Vnni | Backend::Avx2Fma => None,
             Backend::Portable => Some(Self(Chosen::Portable(portable::Portable))),
         }
     }
@@ -92,6 +108,8 @@ impl Kernel {
     pub fn backend(self) -> Backend {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
+            Chosen::Avx512Vnni(_) => Backend::Avx512Vnni,
+            #[cfg(target_arch = "x86_64")]
             Chosen::Avx2Fma(_) => Backend::Avx2Fma,
             Chosen::Portable(_) => Backend::Portable,
         }
@@ -106,8 +124,99 @@ impl Kernel {
     pub fn scores(self, queries: &[f32], rows: Rows<'_>, scores: &mut [f32]) {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
+            Chosen::Avx512Vnni(lanes) => lanes.floats.scores(queries, rows, scores),
+            #[cfg(target_arch = "x86_64")]
             Chosen::Avx2Fma(lanes) => lanes.scores(queries, rows, scores),
             Chosen::Portable(lanes) => generic::scores(lanes, queries, rows, scores),
+        }
+    }
+
+    /// [`exact::distance`]: the same bits on every back end.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    #[must_use]
+    pub fn distance(self, a: &[f32], b: &[f32]) -> f64 {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx512Vnni(lanes) => lanes.floats.distance(a, b),
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx2Fma(lanes) => lanes.distance(a, b),
+            Chosen::Portable(_) => exact::distance(a, b),
+        }
+    }
+
+    /// [`exact::squared_norm`]: the same bits on every back end.
+    #[must_use]
+    pub fn squared_norm(self, a: &[f32]) -> f64 {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx512Vnni(lanes) => lanes.floats.squared_norm(a),
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx2Fma(lanes) => lanes.squared_norm(a),
+            Chosen::Portable(_) => exact::squared_norm(a),
+        }
+    }
+
+    /// The nearest codes of some values, of `levels` (at most 127) either way; returns the squared
+    /// distance of the values to what the codes stand for, `code * step`.
+    ///
+    /// # Panics
+    /// If there are fewer codes than values.
+    pub fn encode(self, values: &[f32], step: f64, levels: i32, codes: &mut [i8]) -> f64 {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx512Vnni(lanes) => lanes.floats.encode(values, step, levels, codes),
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx2Fma(lanes) => lanes.encode(values, step, levels, codes),
+            Chosen::Portable(_) => codes::encode(values, step, levels, codes),
+        }
+    }
+
+    /// The first block of `range` in which some sum reaches its query's limit; what was found there
+    /// then stands in `found`.
+    ///
+    /// A sum is the reference's allowance plus the dot product of the stored (shifted) reference codes
+    /// and the query codes, the same on every back end. `queries` are `limits.len()` of them (one of
+    /// [`codes::TILES`]), step by step: four codes of each as one number, of at most
+    /// [`Backend::query_levels`].
+    ///
+    /// # Panics
+    /// If the lengths do not agree.
+    pub fn next_hit(
+        self,
+        blocks: Blocks<'_>,
+        range: Range<usize>,
+        queries: &[i32],
+        limits: &[i32],
+        found: &mut Found,
+    ) -> Option<usize> {
+        blocks.check(queries, limits.len());
+        assert!(range.end <= blocks.len());
+        if let Ok(limits) = <&[i32; 8]>::try_from(limits) {
+            self.next_hit_of(blocks, range, queries, limits, found)
+        } else if let Ok(limits) = <&[i32; 4]>::try_from(limits) {
+            self.next_hit_of(blocks, range, queries, limits, found)
+        } else {
+            let limits = <&[i32; 1]>::try_from(limits).expect("a size of TILES");
+            self.next_hit_of(blocks, range, queries, limits, found)
+        }
+    }
+
+    fn next_hit_of<const Q: usize>(
+        self,
+        blocks: Blocks<'_>,
+        range: Range<usize>,
+        queries: &[i32],
+        limits: &[i32; Q],
+        found: &mut Found,
+    ) -> Option<usize> {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx512Vnni(lanes) => lanes.next_hit(blocks, range, queries, limits, found),
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx2Fma(lanes) => lanes.next_hit(blocks, range, queries, limits, found),
+            Chosen::Portable(_) => codes::next_hit(blocks, range, queries, limits, found),
         }
     }
 }
@@ -117,15 +226,13 @@ impl Kernel {
 ///
 /// A dot product of n products, summed in any order and with or without fused multiply-add, errs by
 /// at most `g(n) Σ|qᵢ xᵢ| <= g(n) |q| |x|` with `g(n) = n u / (1 - n u)` and u the unit roundoff
-/// (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.1). With
-/// `M = (1 + tolerance)² >= |q| |x|`, storing `|x|²/2 <= M/2` as float32 adds `u M/2`, and subtracting
-/// it, where the result is at most `1.5 M (1 + g(n))`, adds `u * 1.5 M (1 + g(n))`: `g(n + 3) M` covers
-/// the sum, and `g(n + 4) M` also the rounding of the float64 comparison value, which is 2⁻²⁹ as
-/// coarse. Below the normal numbers the relative bound fails: each of the n products and sums can
-/// lose up to the smallest normal number if the thread flushes subnormals to zero.
+/// (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.1); `|q| |x|` is at most
+/// `M = (1 + tolerance)²`, and `g(n + 1) M` also covers the rounding of float64 comparison values, which
+/// is 2⁻²⁹ as coarse. Below the normal numbers the relative bound fails: each of the n products and
+/// sums can lose up to the smallest normal number if the thread flushes subnormals to zero.
 #[must_use]
 pub fn score_error(dim: usize) -> f64 {
-    let steps = (dim + 4) as f64 * ROUNDOFF;
+    let steps = (dim + 1) as f64 * ROUNDOFF;
     let product_of_norms = (1.0 + NORM_TOLERANCE) * (1.0 + NORM_TOLERANCE);
     let flushed = 2.0 * dim as f64 * f64::from(f32::MIN_POSITIVE);
     steps / (1.0 - steps) * product_of_norms + flushed

@@ -4,17 +4,16 @@ use std::io::Write;
 
 use proptest::prelude::*;
 
+use super::codes::{BLOCK, Blocks, Found, STEP, STEP_BYTES, TILES};
 use super::{Backend, Kernel, Rows, exact, score_error};
 
 /// The score in float64, as the definition reads.
 fn reference(query: &[f32], row: &[f32]) -> f64 {
-    let mut dot = 0.0;
-    let mut square = 0.0;
-    for (q, x) in query.iter().zip(row) {
-        dot += f64::from(*q) * f64::from(*x);
-        square += f64::from(*x) * f64::from(*x);
-    }
-    dot - square / 2.0
+    let products = query
+        .iter()
+        .zip(row)
+        .map(|(q, x)| f64::from(*q) * f64::from(*x));
+    products.sum()
 }
 
 /// Vectors of norm 1 within the tolerance, from any values that are not all tiny.
@@ -73,14 +72,9 @@ fn worst_error(
         unit(row, norms.1);
     }
     let (query_values, row_values) = (&query_values[offset..], &row_values[offset..]);
-    let half_squares: Vec<f32> = row_values
-        .chunks_exact(dim)
-        .map(|row| (exact::squared_norm(row) / 2.0) as f32)
-        .collect();
     let view = Rows {
         dim,
         values: row_values,
-        half_squares: &half_squares,
     };
     let mut scores = vec![f32::NAN; queries * rows];
     kernel.scores(query_values, view, &mut scores);
@@ -129,7 +123,6 @@ fn lengths_that_disagree_panic_instead_of_reading_beyond() {
         let view = Rows {
             dim: 8,
             values: &[0.0; 16],
-            half_squares: &[0.0; 2],
         };
         for (queries, scores) in [(8, 1), (8, 3), (7, 2), (16, 2)] {
             let outcome = std::panic::catch_unwind(|| {
@@ -146,7 +139,6 @@ fn width_zero_panics() {
         let view = Rows {
             dim: 0,
             values: &[],
-            half_squares: &[],
         };
         assert!(std::panic::catch_unwind(|| kernel.scores(&[], view, &mut [])).is_err());
     }
@@ -161,7 +153,6 @@ fn values_too_small_for_normal_numbers_stay_within_the_bound() {
         let view = Rows {
             dim: 128,
             values: &row,
-            half_squares: &[0.5],
         };
         let mut scores = [f32::NAN];
         kernel.scores(&row, view, &mut scores);
@@ -186,7 +177,85 @@ fn the_exact_distance_adds_in_the_documented_order() {
     assert!((exact::distance(&a[..1], &zero[..1]) - 1.0).abs() < f64::EPSILON);
 }
 
+/// Bytes of a xorshift generator.
+fn bytes(seed: u64, count: usize) -> Vec<u8> {
+    let values = noise(seed, count).into_iter();
+    values.map(|value| (value * 1e6) as i64 as u8).collect()
+}
+
 proptest! {
+    /// Extreme codes included: 16-bit sums of two products must not overflow.
+    #[test]
+    fn every_kernel_finds_the_first_block_that_reaches_a_limit(
+        steps in 1_usize..=70,
+        blocks in 1_usize..=4,
+        seed in any::<u64>(),
+        shift in 0_u32..=11,
+        extreme in any::<bool>(),
+        quantile in 0.0..1.0,
+    ) {
+        let mut codes = bytes(seed, blocks * steps * STEP_BYTES);
+        let allowances: Vec<u16> = bytes(!seed, blocks * BLOCK * 2)
+            .chunks_exact(2)
+            .map(|two| u16::from_ne_bytes([two[0], two[1]]))
+            .collect();
+        if extreme {
+            codes.fill(255);
+        }
+        let view = Blocks { codes: &codes, allowances: &allowances, shift, steps };
+        for kernel in kernels() {
+            let levels = kernel.backend().query_levels() as i8;
+            for tile in TILES {
+                let queries: Vec<i8> = bytes(seed ^ 1, tile * steps * STEP)
+                    .into_iter()
+                    .map(|b| if extreme { levels } else { b.cast_signed().clamp(-levels, levels) })
+                    .collect();
+                let packed: Vec<i32> = queries
+                    .as_chunks::<STEP>()
+                    .0
+                    .iter()
+                    .map(|step| i32::from_ne_bytes(step.map(i8::cast_unsigned)))
+                    .collect();
+                let sum = |block: usize, q: usize, lane: usize| {
+                    let dot = (0..steps * STEP).map(|d| {
+                        let (step, part) = (d / STEP, d % STEP);
+                        let code = codes[(block * steps + step) * STEP_BYTES + lane * STEP + part];
+                        i32::from(code) * i32::from(queries[(step * tile + q) * STEP + part])
+                    });
+                    dot.sum::<i32>() + (i32::from(allowances[block * BLOCK + lane]) << shift)
+                };
+                let mut all: Vec<i32> = (0..blocks)
+                    .flat_map(|b| (0..tile).flat_map(move |q| (0..BLOCK).map(move |l| (b, q, l))))
+                    .map(|(b, q, l)| sum(b, q, l))
+                    .collect();
+                all.sort_unstable();
+                let limit = all[(quantile * all.len() as f64) as usize];
+                let limits = vec![limit; tile];
+                let mut found = Found::default();
+                let mut next = 0;
+                for block in 0..blocks {
+                    let expected: Vec<u32> = (0..tile)
+                        .map(|q| (0..BLOCK).map(|l| u32::from(sum(block, q, l) >= limit) << l).sum())
+                        .collect();
+                    if expected.iter().all(|hits| *hits == 0) {
+                        continue;
+                    }
+                    let hit = kernel.next_hit(view, next..blocks, &packed, &limits, &mut found);
+                    prop_assert_eq!(hit, Some(block), "{:?}", kernel.backend());
+                    prop_assert_eq!(&found.hits[..tile], &expected[..]);
+                    for q in (0..tile).filter(|q| expected[*q] != 0) {
+                        for lane in 0..BLOCK {
+                            prop_assert_eq!(found.sums[q][lane], sum(block, q, lane));
+                        }
+                    }
+                    next = block + 1;
+                }
+                let hit = kernel.next_hit(view, next..blocks, &packed, &limits, &mut found);
+                prop_assert_eq!(hit, None);
+            }
+        }
+    }
+
     #[test]
     fn any_shape_start_and_norm_is_within_the_bound(
         dim in 1_usize..=300,
@@ -205,6 +274,9 @@ proptest! {
     #[test]
     fn the_exact_distance_agrees_with_a_plain_sum(dim in 1_usize..=700, seed in any::<u64>()) {
         let (a, b) = (noise(seed, dim), noise(!seed, dim));
+        for kernel in kernels() {
+            prop_assert_eq!(kernel.distance(&a, &b).to_bits(), exact::distance(&a, &b).to_bits());
+        }
         let plain: f64 = a.iter().zip(&b).map(|(x, y)| (f64::from(*x) - f64::from(*y)).powi(2)).sum();
         let error = (exact::distance(&a, &b) - plain.sqrt()).abs();
         prop_assert!(error <= 1e-12 * plain.sqrt());

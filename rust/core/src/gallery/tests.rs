@@ -70,9 +70,9 @@ proptest! {
         for kernel in Kernel::available() {
             let mut gallery = Gallery::on(kernel, dim).expect("a width in range");
             gallery.extend(rows.clone(), &names).expect("one name each");
-            let nearest = gallery.nearest(&queries, k).expect("valid");
-            let best = gallery.best_identity(&queries, Some(threshold)).expect("valid");
-            let (within, offsets) = gallery.within(&queries, threshold).expect("valid");
+            let nearest = gallery.nearest(&queries, k, None).expect("valid");
+            let best = gallery.best_identity(&queries, Some(threshold), None).expect("valid");
+            let (within, offsets) = gallery.within(&queries, threshold, None).expect("valid");
             for (q, query) in queries.values().chunks_exact(dim).enumerate() {
                 let expected = brute_force(query, &rows);
                 let mut padded = numbered(&expected[..k.min(expected.len())]);
@@ -100,58 +100,245 @@ proptest! {
     }
 
     #[test]
-    fn removal_leaves_the_others_as_they_were(
-        owners in prop::collection::vec(0_usize..6, 1..80),
-        gone in 0_usize..6,
+    fn any_sequence_of_changes_leaves_searches_exact(
+        dim in prop::sample::select(vec![3_usize, 8, 33, 128, 130]),
+        changes in prop::collection::vec(change(), 1..40),
+        seed in any::<u64>(),
+        k in 1_usize..=12,
+        threads in 1_usize..=3,
+        threshold in 0.0..1.6,
     ) {
-        let dim = 5;
-        let cells: Vec<i8> = (0..owners.len() * dim).map(|i| (i * i % 7) as i8 - 3).collect();
-        let rows = coarse(dim, &cells);
-        let names: Vec<String> = owners.iter().map(ToString::to_string).collect();
-        let mut gallery = Gallery::new(dim).expect("a width in range");
-        gallery.extend(rows.clone(), &names).expect("one name each");
-        let count = owners.iter().filter(|&&owner| owner == gone).count();
-        match gallery.remove(&gone.to_string()) {
-            Ok(removed) => prop_assert_eq!(removed, count),
-            Err(error) => {
-                prop_assert_eq!(error, CoreError::UnknownIdentity);
-                prop_assert_eq!(count, 0);
+        for kernel in Kernel::available() {
+            let mut pair = Pair::new(kernel, dim);
+            for (i, change) in changes.iter().enumerate() {
+                pair.apply(*change, seed.wrapping_add(i as u64));
             }
-        }
-        prop_assert_eq!(gallery.len(), owners.len() - count);
-        let query = one_hot(dim, 0);
-        let k = owners.len();
-        let left: Vec<_> = brute_force(query.values(), &rows)
-            .into_iter()
-            .filter(|found| owners[found.1] != gone)
-            .collect();
-        for k in [1, 3, k] {
-            let matches = gallery.nearest(&query, k).expect("valid");
-            let expected = numbered(&left[..k.min(left.len())]);
-            prop_assert_eq!(&row(&matches, 0, k)[..expected.len()], &expected[..]);
-            for (number, found) in matches.identity.iter().zip(&left) {
-                prop_assert_eq!(gallery.name_of(*number), Some(names[found.1].as_str()));
-            }
-        }
-        for (position, name) in names.iter().enumerate().filter(|(i, _)| owners[*i] != gone) {
-            let nearest = left.iter().find(|l| names[l.1] == *name).expect("it is left");
-            let distance = gallery.distance_to(name, &query).expect("it is left");
-            prop_assert_eq!(distance.to_bits(), nearest.0.to_bits(), "row {}", position);
+            pair.check(&pair.queries(seed), k, threshold, threads)?;
         }
     }
+}
+
+/// What may happen to one of some people.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    /// So many new references, so far apart.
+    Add {
+        name: u64,
+        count: usize,
+        noise: f32,
+    },
+    /// References of many people at once, in turns.
+    Load {
+        people: u64,
+        count: usize,
+    },
+    Replace {
+        name: u64,
+        count: usize,
+    },
+    Remove {
+        name: u64,
+    },
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let (name, count) = (0_u64..24, 1_usize..40);
+    // Copies; a group; people who look alike; no likeness at all.
+    let noise = prop::sample::select(vec![0.0_f32, 0.05, 0.2, 5.0]);
+    prop_oneof![
+        4 => (name.clone(), count.clone(), noise)
+            .prop_map(|(name, count, noise)| Change::Add { name, count, noise }),
+        2 => (1_u64..40, 1_usize..400).prop_map(|(people, count)| Change::Load { people, count }),
+        1 => (name.clone(), count).prop_map(|(name, count)| Change::Replace { name, count }),
+        1 => name.prop_map(|name| Change::Remove { name }),
+    ]
+}
+
+/// A gallery beside a list that is searched by brute force.
+struct Pair {
+    gallery: Gallery,
+    /// (index, name, vector)
+    model: Vec<(i64, String, Vec<f32>)>,
+}
+
+impl Pair {
+    fn new(kernel: Kernel, dim: usize) -> Self {
+        Self {
+            gallery: Gallery::on(kernel, dim).expect("a width in range"),
+            model: Vec::new(),
+        }
+    }
+
+    /// References near the centre of a name.
+    fn vectors(&self, name: u64, count: usize, noise: f32, seed: u64) -> UnitVectors {
+        let dim = self.gallery.dim();
+        let centre = gaussian(name.wrapping_mul(77) + 5, dim);
+        let mut values = gaussian(seed, dim * count);
+        for vector in values.chunks_exact_mut(dim) {
+            for (value, middle) in vector.iter_mut().zip(&centre) {
+                *value = middle + noise * *value;
+            }
+        }
+        scaled(dim, values)
+    }
+
+    fn note(&mut self, indices: std::ops::Range<i64>, names: &[String], vectors: &UnitVectors) {
+        let rows = vectors.values().chunks_exact(vectors.dim());
+        for ((index, name), row) in indices.zip(names).zip(rows) {
+            self.model.push((index, name.clone(), row.to_vec()));
+        }
+    }
+
+    fn apply(&mut self, change: Change, seed: u64) {
+        match change {
+            Change::Add { name, count, noise } => {
+                let vectors = self.vectors(name, count, noise, seed);
+                let name = name.to_string();
+                let added = self.gallery.add(&name, vectors.clone()).expect("valid");
+                self.note(added, &vec![name; count], &vectors);
+            }
+            Change::Load { people, count } => {
+                let names: Vec<u64> = (0..count as u64).map(|i| i % people).collect();
+                let values = names
+                    .iter()
+                    .zip(seed..)
+                    .flat_map(|(name, seed)| self.vectors(*name, 1, 0.05, seed).into_values());
+                let vectors = UnitVectors::new("vectors", self.gallery.dim(), values.collect());
+                let vectors = vectors.expect("unit vectors");
+                let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+                let added = self.gallery.extend(vectors.clone(), &names).expect("valid");
+                self.note(added, &names, &vectors);
+            }
+            Change::Replace { name, count } => {
+                let vectors = self.vectors(name, count, 0.05, seed);
+                let name = name.to_string();
+                if let Ok(added) = self.gallery.replace(&name, vectors.clone()) {
+                    self.model.retain(|row| row.1 != name);
+                    self.note(added, &vec![name; count], &vectors);
+                } else {
+                    assert!(self.model.iter().all(|row| row.1 != name));
+                }
+            }
+            Change::Remove { name } => {
+                let name = name.to_string();
+                let before = self.model.len();
+                self.model.retain(|row| row.1 != name);
+                let gone = before - self.model.len();
+                let removed = self.gallery.remove(&name);
+                assert_eq!(removed.unwrap_or(0), gone);
+            }
+        }
+    }
+
+    /// Strangers, people like those enrolled, and references themselves.
+    fn queries(&self, seed: u64) -> UnitVectors {
+        let dim = self.gallery.dim();
+        let mut values = scaled(dim, gaussian(seed ^ 0xABCD, 4 * dim)).into_values();
+        for name in 0..6 {
+            values.extend(self.vectors(name, 1, 0.1, seed ^ name).into_values());
+        }
+        for row in self.model.iter().step_by(1 + self.model.len() / 7) {
+            values.extend(&row.2);
+        }
+        UnitVectors::new("queries", dim, values).expect("unit vectors")
+    }
+
+    fn check(
+        &self,
+        queries: &UnitVectors,
+        k: usize,
+        threshold: f64,
+        threads: usize,
+    ) -> Result<(), TestCaseError> {
+        let gallery = &self.gallery;
+        prop_assert_eq!(gallery.len(), self.model.len());
+        let nearest = gallery.nearest(queries, k, Some(threads)).expect("valid");
+        let first = gallery.nearest(queries, 1, None).expect("valid");
+        let best = gallery
+            .best_identity(queries, Some(threshold), Some(threads))
+            .expect("valid");
+        let (within, offsets) = gallery
+            .within(queries, threshold, Some(threads))
+            .expect("valid");
+        for (q, query) in queries.values().chunks_exact(gallery.dim()).enumerate() {
+            let mut all: Vec<(f64, i64)> = self
+                .model
+                .iter()
+                .map(|(index, _, row)| (exact::distance(query, row), *index))
+                .collect();
+            all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            let none = (f64::INFINITY, -1);
+            let mut expected = all[..k.min(all.len())].to_vec();
+            expected.resize(k, none);
+            prop_assert_eq!(row(&nearest, q, k), expected.clone());
+            prop_assert_eq!(row(&first, q, 1), expected[..1].to_vec());
+            let close: Vec<_> = all.iter().copied().filter(|e| e.0 <= threshold).collect();
+            prop_assert_eq!(row(&best, q, 1)[0], *close.first().unwrap_or(&none));
+            let (from, to) = (offsets[q] as usize, offsets[q + 1] as usize);
+            let index = within.index[from..to].iter().copied();
+            let found: Vec<_> = within.distance[from..to]
+                .iter()
+                .copied()
+                .zip(index)
+                .collect();
+            prop_assert_eq!(found, close);
+            for (index, number) in nearest.index.iter().zip(&nearest.identity) {
+                let name = self
+                    .model
+                    .iter()
+                    .find(|row| row.0 == *index)
+                    .map(|row| &*row.1);
+                prop_assert_eq!(gallery.name_of(*number), name);
+            }
+        }
+        let query = &queries.values()[..gallery.dim()];
+        let single = UnitVectors::new("query", gallery.dim(), query.to_vec()).expect("unit");
+        for name in gallery.identities() {
+            let theirs = self.model.iter().filter(|row| row.1 == name);
+            let nearest = theirs
+                .map(|row| exact::distance(query, &row.2))
+                .fold(f64::INFINITY, f64::min);
+            let distance = gallery.distance_to(name, &single).expect("known");
+            prop_assert_eq!(distance.to_bits(), nearest.to_bits());
+        }
+        Ok(())
+    }
+}
+
+/// Sums of uniform numbers from a xorshift generator: close enough to a bell.
+fn gaussian(seed: u64, count: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / 8_388_608.0 - 1.0
+    };
+    (0..count).map(|_| next() + next() + next()).collect()
+}
+
+/// Rows of norm 1.
+fn scaled(dim: usize, mut values: Vec<f32>) -> UnitVectors {
+    for vector in values.chunks_exact_mut(dim) {
+        let norm = exact::squared_norm(vector).sqrt();
+        for value in vector {
+            *value = (f64::from(*value) / norm) as f32;
+        }
+    }
+    UnitVectors::new("vectors", dim, values).expect("unit vectors")
 }
 
 #[test]
 fn an_empty_gallery_matches_nothing() {
     let gallery = Gallery::new(4).expect("a width in range");
     let query = one_hot(4, 0);
-    let nearest = gallery.nearest(&query, 2).expect("valid");
+    let nearest = gallery.nearest(&query, 2, None).expect("valid");
     assert_eq!(nearest.distance, [f64::INFINITY; 2]);
     assert_eq!(
         (nearest.index, nearest.identity),
         (vec![-1, -1], vec![-1, -1])
     );
-    let (within, offsets) = gallery.within(&query, 2.0).expect("valid");
+    let (within, offsets) = gallery.within(&query, 2.0, None).expect("valid");
     assert_eq!((within, offsets), (Matches::default(), vec![0, 0]));
     assert_eq!(
         gallery.distance_to("ada", &query),
@@ -194,15 +381,16 @@ fn what_is_refused_changes_nothing() {
     assert_eq!(gallery.identities().collect::<Vec<_>>(), ["ada"]);
     assert_eq!(gallery.len(), 1);
 
-    assert!(gallery.nearest(&one_hot(4, 0), 0).is_err());
-    assert!(gallery.nearest(&one_hot(4, 0), usize::MAX).is_err());
-    assert!(gallery.nearest(&one_hot(5, 0), 1).is_err());
+    assert!(gallery.nearest(&one_hot(4, 0), 0, None).is_err());
+    assert!(gallery.nearest(&one_hot(4, 0), usize::MAX, None).is_err());
+    assert!(gallery.nearest(&one_hot(5, 0), 1, None).is_err());
+    assert!(gallery.nearest(&one_hot(4, 0), 1, Some(0)).is_err());
     assert!(gallery.distance_to("ada", &coarse(4, &[1; 8])).is_err());
     for threshold in [f64::NAN, f64::INFINITY, -1e-9] {
-        assert!(gallery.within(&one_hot(4, 0), threshold).is_err());
+        assert!(gallery.within(&one_hot(4, 0), threshold, None).is_err());
         assert!(
             gallery
-                .best_identity(&one_hot(4, 0), Some(threshold))
+                .best_identity(&one_hot(4, 0), Some(threshold), None)
                 .is_err()
         );
     }
@@ -215,6 +403,8 @@ fn a_thousand_copies_tie_in_order() {
     gallery
         .add("ada", coarse(8, &[1; 8 * 1000]))
         .expect("valid");
-    let found = gallery.nearest(&coarse(8, &[1; 8]), 10).expect("valid");
+    let found = gallery
+        .nearest(&coarse(8, &[1; 8]), 10, None)
+        .expect("valid");
     assert_eq!(found.index, (1..=10).collect::<Vec<i64>>());
 }

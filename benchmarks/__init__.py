@@ -1,0 +1,1 @@
+"""How fast the matcher is beside its peers, and whether it is exact meanwhile."""

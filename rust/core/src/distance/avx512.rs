@@ -1,0 +1,174 @@
+//! AVX-512 with VNNI: 64 byte products in one instruction.
+
+use std::arch::x86_64::{
+    __m512i, _mm_cvtsi32_si128, _mm256_loadu_si256, _mm512_add_epi32, _mm512_cmpge_epi32_mask,
+    _mm512_cvtepu16_epi32, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32,
+    _mm512_setzero_si512, _mm512_sll_epi32, _mm512_storeu_si512,
+};
+use std::ops::Range;
+
+use super::codes::{BLOCK, Blocks, Found, STEP_BYTES};
+use super::x86::Avx2Fma;
+
+/// References of one register.
+const LANES: usize = 16;
+
+/// Exists only where the CPU has AVX-512 F, BW and VNNI: [`Avx512Vnni::detect`] alone makes it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Avx512Vnni {
+    /// Float32 scores: a search that needs many of them waits for memory, whatever the registers.
+    pub(super) floats: Avx2Fma,
+}
+
+impl Avx512Vnni {
+    /// Ask the CPU (the standard library remembers its answer).
+    pub(super) fn detect() -> Option<Self> {
+        let found = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vnni");
+        let floats = Avx2Fma::detect()?;
+        found.then_some(Self { floats })
+    }
+
+    /// [`super::Kernel::next_hit`] for `Q` queries.
+    pub(super) fn next_hit<const Q: usize>(
+        self,
+        blocks: Blocks<'_>,
+        range: Range<usize>,
+        queries: &[i32],
+        limits: &[i32; Q],
+        found: &mut Found,
+    ) -> Option<usize> {
+        // SAFETY: `self` exists, so `detect` has found the instructions on this CPU.
+        unsafe {
+            if Q == 1 {
+                next_hit_of_one(blocks, range, queries, limits[0], found)
+            } else {
+                next_hit(blocks, range, queries, limits, found)
+            }
+        }
+    }
+}
+
+/// What the 16 sums of a half block start with.
+#[target_feature(enable = "avx512f,avx512bw")]
+fn start(blocks: Blocks<'_>, block: usize, half: usize) -> __m512i {
+    let allowances = &blocks.allowances[block * BLOCK + half * LANES..][..LANES];
+    // SAFETY: the slice covers the 16 values read, and `loadu` takes any alignment.
+    let words = unsafe { _mm256_loadu_si256(allowances.as_ptr().cast()) };
+    _mm512_sll_epi32(
+        _mm512_cvtepu16_epi32(words),
+        _mm_cvtsi32_si128(blocks.shift as i32),
+    )
+}
+
+/// Half of one step of a block.
+#[target_feature(enable = "avx512f")]
+fn load(codes: &[u8], step: usize, half: usize) -> __m512i {
+    let bytes = &codes[step * STEP_BYTES + half * 64..][..64];
+    // SAFETY: the slice covers the 64 bytes read, and `loadu` takes any alignment.
+    unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
+}
+
+#[target_feature(enable = "avx512f")]
+fn store(halves: [__m512i; 2], sums: &mut [i32; BLOCK]) {
+    for (half, values) in halves.into_iter().enumerate() {
+        let to = &mut sums[half * LANES..][..LANES];
+        // SAFETY: the slice covers the 16 values written, and `storeu` takes any alignment.
+        unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), values) }
+    }
+}
+
+/// Which sums are at least the limit, as bits.
+#[target_feature(enable = "avx512f")]
+fn reached([low, high]: [__m512i; 2], limit: __m512i) -> u32 {
+    let high = u32::from(_mm512_cmpge_epi32_mask(high, limit));
+    high << LANES | u32::from(_mm512_cmpge_epi32_mask(low, limit))
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn next_hit<const Q: usize>(
+    blocks: Blocks<'_>,
+    range: Range<usize>,
+    queries: &[i32],
+    limits: &[i32; Q],
+    found: &mut Found,
+) -> Option<usize> {
+    let (tiles, rest) = queries.as_chunks::<Q>();
+    assert!(rest.is_empty() && tiles.len() == blocks.steps);
+    for block in range {
+        let codes = &blocks.codes[block * blocks.steps * STEP_BYTES..][..tiles.len() * STEP_BYTES];
+        let starts = [start(blocks, block, 0), start(blocks, block, 1)];
+        let mut sum = [starts; Q];
+        for (step, tile) in tiles.iter().enumerate() {
+            let halves = [load(codes, step, 0), load(codes, step, 1)];
+            for q in 0..Q {
+                let query = _mm512_set1_epi32(tile[q]);
+                sum[q][0] = _mm512_dpbusd_epi32(sum[q][0], halves[0], query);
+                sum[q][1] = _mm512_dpbusd_epi32(sum[q][1], halves[1], query);
+            }
+        }
+        let mut any = 0;
+        for q in 0..Q {
+            found.hits[q] = reached(sum[q], _mm512_set1_epi32(limits[q]));
+            any |= found.hits[q];
+        }
+        if any != 0 {
+            for q in 0..Q {
+                store(sum[q], &mut found.sums[q]);
+            }
+            return Some(block);
+        }
+    }
+    None
+}
+
+/// One query: four steps at a time, in sums of their own, or each would wait for the one before.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn next_hit_of_one(
+    blocks: Blocks<'_>,
+    range: Range<usize>,
+    query: &[i32],
+    limit: i32,
+    found: &mut Found,
+) -> Option<usize> {
+    const CHAINS: usize = 4;
+    let limit = _mm512_set1_epi32(limit);
+    let (fours, rest) = query.as_chunks::<CHAINS>();
+    assert!(query.len() == blocks.steps);
+    for block in range {
+        let codes = &blocks.codes[block * blocks.steps * STEP_BYTES..][..query.len() * STEP_BYTES];
+        let mut chains = [[_mm512_setzero_si512(); 2]; CHAINS];
+        chains[0] = [start(blocks, block, 0), start(blocks, block, 1)];
+        for (four, part) in fours.iter().enumerate() {
+            for chain in 0..CHAINS {
+                let code = _mm512_set1_epi32(part[chain]);
+                for half in 0..2 {
+                    let bytes = load(codes, four * CHAINS + chain, half);
+                    chains[chain][half] = _mm512_dpbusd_epi32(chains[chain][half], bytes, code);
+                }
+            }
+        }
+        for (i, code) in rest.iter().enumerate() {
+            let code = _mm512_set1_epi32(*code);
+            for half in 0..2 {
+                let bytes = load(codes, fours.len() * CHAINS + i, half);
+                chains[i][half] = _mm512_dpbusd_epi32(chains[i][half], bytes, code);
+            }
+        }
+        let mut sum = [_mm512_setzero_si512(); 2];
+        for half in 0..2 {
+            let (a, b) = (
+                _mm512_add_epi32(chains[0][half], chains[1][half]),
+                _mm512_add_epi32(chains[2][half], chains[3][half]),
+            );
+            sum[half] = _mm512_add_epi32(a, b);
+        }
+        found.hits[0] = reached(sum, limit);
+        if found.hits[0] != 0 {
+            store(sum, &mut found.sums[0]);
+            return Some(block);
+        }
+    }
+    None
+}

@@ -1,0 +1,162 @@
+//! Dot products of byte codes: many coarse scores for the memory that one float32 score takes.
+//!
+//! References lie in *blocks* of [`BLOCK`]: four dimensions of the first reference, the same four of the
+//! second, and so on, then the next four dimensions. One register thus holds one step of many
+//! references, each lane adds up its own reference, and nothing is added across lanes.
+//!
+//! ```text
+//! block:  step 0 | ref 0: d0 d1 d2 d3 | ref 1: d0 d1 d2 d3 | ... | ref 31 |
+//!         step 1 | ref 0: d4 d5 d6 d7 | ...
+//! ```
+//!
+//! Reference codes are -127 to 127, stored plus 128 as unsigned bytes; query codes are signed. That is
+//! what the byte instructions of `x86_64` multiply. AVX2 adds two products in 16 bits, which is why its
+//! queries have 6 bits (2 * 255 * 63 < 2^15) and a wider bound.
+
+use std::ops::Range;
+
+use super::Backend;
+
+/// References side by side.
+pub const BLOCK: usize = 32;
+/// Dimensions that lie together.
+pub const STEP: usize = 4;
+/// Bytes of one step of one block.
+pub const STEP_BYTES: usize = BLOCK * STEP;
+/// Numbers of queries that a kernel takes together, most first.
+pub const TILES: [usize; 3] = [8, 4, 1];
+/// Largest magnitude of a reference code.
+pub const REFERENCE_LEVELS: i32 = 127;
+
+/// Blocks of reference codes.
+#[derive(Debug, Clone, Copy)]
+pub struct Blocks<'a> {
+    /// `(blocks, steps, BLOCK, STEP)`, plus 128.
+    pub codes: &'a [u8],
+    /// `(blocks, BLOCK)`: what each sum starts with, in units of `1 << shift`.
+    pub allowances: &'a [u16],
+    /// Two bytes with the right shift reach far enough.
+    pub shift: u32,
+    /// Steps of one reference: its dimensions over [`STEP`], rounded up.
+    pub steps: usize,
+}
+
+impl Blocks<'_> {
+    /// Number of blocks.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.allowances.len() / BLOCK
+    }
+
+    /// Whether there is no block.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.allowances.is_empty()
+    }
+
+    /// Panics unless all parts agree: the kernels rely on it.
+    pub(super) fn check(&self, queries: &[i32], tile: usize) {
+        assert!(self.steps > 0 && self.allowances.len().is_multiple_of(BLOCK));
+        assert_eq!(self.codes.len(), self.len() * self.steps * STEP_BYTES);
+        assert_eq!(queries.len(), self.steps * tile);
+    }
+}
+
+impl Backend {
+    /// Largest magnitude of a query code that cannot overflow.
+    #[must_use]
+    pub fn query_levels(self) -> i32 {
+        match self {
+            Self::Avx2Fma => 63,
+            Self::Avx512Vnni | Self::Portable => 127,
+        }
+    }
+}
+
+/// What a kernel found in one block, for each query of a tile.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// `sums[query][reference]`; written for queries with hits, perhaps for others.
+    pub sums: [[i32; BLOCK]; TILES[0]],
+    /// Bit r of `hits[query]`: the sum of reference r reaches the query's limit.
+    pub hits: [u32; TILES[0]],
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self {
+            sums: [[0; BLOCK]; TILES[0]],
+            hits: [0; TILES[0]],
+        }
+    }
+}
+
+/// The nearest codes of some values, of `levels` at most either way; returns the squared distance of
+/// the values to what the codes stand for, `code * step`.
+///
+/// Rounded by truncation: `round` is a slow call on a CPU of the oldest kind that the crate runs on.
+#[inline]
+pub(super) fn encode(values: &[f32], step: f64, levels: i32, codes: &mut [i8]) -> f64 {
+    let (per_step, reach) = (1.0 / step, f64::from(levels));
+    // Running sums of their own: one would add in sequence.
+    let mut apart = [0.0; 4];
+    let (fours, rest) = values.as_chunks::<4>();
+    let (codes, codes_rest) = codes[..values.len()].as_chunks_mut::<4>();
+    for (values, codes) in fours.iter().zip(codes) {
+        for i in 0..4 {
+            let value = f64::from(values[i]);
+            let code = ((value * per_step).clamp(-reach, reach) + reach + 0.5) as i32 - levels;
+            let off = value - f64::from(code) * step;
+            apart[i] += off * off;
+            codes[i] = code as i8;
+        }
+    }
+    for (value, byte) in rest.iter().zip(codes_rest) {
+        let value = f64::from(*value);
+        let code = ((value * per_step).clamp(-reach, reach) + reach + 0.5) as i32 - levels;
+        let off = value - f64::from(code) * step;
+        apart[0] += off * off;
+        *byte = code as i8;
+    }
+    (apart[0] + apart[1]) + (apart[2] + apart[3])
+}
+
+/// [`super::Kernel::next_hit`] on any CPU.
+pub(super) fn next_hit<const Q: usize>(
+    blocks: Blocks<'_>,
+    range: Range<usize>,
+    queries: &[i32],
+    limits: &[i32; Q],
+    found: &mut Found,
+) -> Option<usize> {
+    for block in range {
+        let codes = &blocks.codes[block * blocks.steps * STEP_BYTES..][..blocks.steps * STEP_BYTES];
+        let allowances = &blocks.allowances[block * BLOCK..][..BLOCK];
+        let mut any = 0;
+        for q in 0..Q {
+            let sums = &mut found.sums[q];
+            for (sum, allowance) in sums.iter_mut().zip(allowances) {
+                *sum = i32::from(*allowance) << blocks.shift;
+            }
+            for (step, codes) in codes.chunks_exact(STEP_BYTES).enumerate() {
+                let query = queries[step * Q + q].to_ne_bytes();
+                let query = query.map(|code| i32::from(code.cast_signed()));
+                for (sum, code) in sums.iter_mut().zip(codes.as_chunks::<STEP>().0) {
+                    for d in 0..STEP {
+                        *sum += i32::from(code[d]) * query[d];
+                    }
+                }
+            }
+            let hits = sums
+                .iter()
+                .rev()
+                .fold(0, |bits, sum| bits << 1 | u32::from(*sum >= limits[q]));
+            found.hits[q] = hits;
+            any |= hits;
+        }
+        if any != 0 {
+            return Some(block);
+        }
+    }
+    None
+}

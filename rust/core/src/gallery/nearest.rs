@@ -1,0 +1,132 @@
+//! The matches of one query as they are confirmed, and what a further one must be to count.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+/// Which rows match.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// The nearest so many; `usize::MAX` means no limit.
+    pub most: usize,
+    /// And none farther than this, if given.
+    pub threshold: Option<f64>,
+}
+
+/// A row that matches a query. The lesser of two hits comes first.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Hit {
+    /// Euclidean distance in float64.
+    pub distance: f64,
+    /// Insertion number: of equally near rows the earlier comes first.
+    pub index: i64,
+    pub row: u32,
+}
+
+impl Eq for Hit {}
+
+impl Ord for Hit {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_distance = self.distance.total_cmp(&other.distance);
+        by_distance.then(self.index.cmp(&other.index))
+    }
+}
+
+impl PartialOrd for Hit {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Confirmed matches of one query after the other.
+#[derive(Debug)]
+pub(super) struct Nearest {
+    wanted: Wanted,
+    /// `|q|² + 1 - spread`: less the squared distance, twice the least score of a row so near.
+    base: f64,
+    hits: BinaryHeap<Hit>,
+}
+
+impl Nearest {
+    pub fn new(wanted: Wanted) -> Self {
+        Self {
+            wanted,
+            base: 0.0,
+            hits: BinaryHeap::new(),
+        }
+    }
+
+    /// Begin with a query of this squared norm; no squared norm of a row is farther than `spread` from 1.
+    pub fn begin(&mut self, squared_norm: f64, spread: f64) {
+        self.base = squared_norm + 1.0 - spread;
+        self.hits.clear();
+    }
+
+    /// The farthest that a row may be to count, as far as is known by now.
+    fn reach(&self) -> f64 {
+        let threshold = self.wanted.threshold.unwrap_or(f64::INFINITY);
+        match self.hits.peek() {
+            Some(last) if self.hits.len() >= self.wanted.most => last.distance.min(threshold),
+            _ => threshold,
+        }
+    }
+
+    /// A row whose score, in exact arithmetic, is below this does not count.
+    pub fn least_score(&self) -> f64 {
+        let reach = self.reach();
+        (self.base - reach * reach) / 2.0
+    }
+
+    /// Take up a confirmed row, if it counts.
+    pub fn offer(&mut self, hit: Hit) {
+        if self
+            .wanted
+            .threshold
+            .is_some_and(|limit| hit.distance > limit)
+        {
+            return;
+        }
+        if self.hits.len() < self.wanted.most {
+            self.hits.push(hit);
+        } else if let Some(mut last) = self.hits.peek_mut()
+            && hit < *last
+        {
+            *last = hit;
+        }
+    }
+
+    /// Append what was confirmed as the list of the next query.
+    pub fn write(&mut self, lists: &mut Lists) {
+        let start = lists.hits.len();
+        lists.hits.extend(self.hits.drain());
+        lists.hits[start..].sort_unstable();
+        lists.ends.push(lists.hits.len());
+    }
+}
+
+/// The matches of several queries, each list nearest first.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    hits: Vec<Hit>,
+    ends: Vec<usize>,
+}
+
+impl Lists {
+    /// Append the lists of further queries.
+    pub fn append(&mut self, other: &Self) {
+        let start = self.hits.len();
+        self.hits.extend_from_slice(&other.hits);
+        self.ends.extend(other.ends.iter().map(|end| start + end));
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &[Hit]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts
+            .zip(&self.ends)
+            .map(|(start, end)| &self.hits[start..*end])
+    }
+
+    /// Number of lists.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+}
