@@ -1,5 +1,6 @@
 //! References of many identities: add, remove, replace, and exact search.
 
+mod best;
 mod coarse;
 mod nearest;
 mod panel;
@@ -14,7 +15,7 @@ use crate::distance::{Backend, Kernel};
 use crate::error::{CoreError, Result};
 use crate::vectors::{UnitVectors, check_dim};
 use nearest::{Hit, Lists, Wanted};
-use panel::Panel;
+use panel::{GROUPS_FROM, Panel};
 use people::People;
 use store::Store;
 
@@ -34,6 +35,8 @@ pub struct Gallery {
     people: People,
     /// Codes of the references, once there are enough to be worth them.
     panel: Option<Panel>,
+    /// Rows from which on a panel has groups: [`GROUPS_FROM`], fewer in tests.
+    groups_from: usize,
     next_index: i64,
 }
 
@@ -68,6 +71,7 @@ impl Gallery {
             store: Store::new(dim),
             people: People::default(),
             panel: None,
+            groups_from: GROUPS_FROM,
             next_index: 0,
         })
     }
@@ -357,7 +361,8 @@ impl Gallery {
 
     /// Code all references anew.
     fn build_panel(&mut self) {
-        let mut panel = Panel::new(self.kernel, &self.store);
+        let grouping = self.store.len() >= self.groups_from;
+        let mut panel = Panel::new(self.kernel, &self.store, grouping);
         for slot in self.people.slots() {
             panel.insert(&mut self.store, &self.people.get(slot).rows, 0);
         }

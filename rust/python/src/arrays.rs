@@ -2,9 +2,8 @@
 
 use faceid_core::vectors::UnitVectors;
 use faceid_core::{CoreError, Result};
-use numpy::ndarray::{ArrayViewD, IxDyn};
 use numpy::{
-    Element, PyArray, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyUntypedArray,
+    Element, PyArray1, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyUntypedArray,
     PyUntypedArrayMethods,
 };
 use pyo3::prelude::*;
@@ -122,15 +121,11 @@ fn describe(value: &Bound<'_, PyAny>) -> String {
     format!("{order}{dtype} of shape ({shape}{comma}){layout}")
 }
 
-/// A new numpy array of a shape that the values fill.
+/// Values as a numpy array of a shape that they fill, without a copy.
 pub fn to_numpy<'py, T: Element>(
     py: Python<'py>,
-    values: &[T],
+    values: Vec<T>,
     shape: &[usize],
-) -> Bound<'py, PyArrayDyn<T>> {
-    let view = ArrayViewD::from_shape(IxDyn(shape), values);
-    PyArray::from_array(
-        py,
-        &view.expect("the core fills the shape it was asked for"),
-    )
+) -> PyResult<Bound<'py, PyArrayDyn<T>>> {
+    PyArray1::from_vec(py, values).reshape(shape.to_vec())
 }

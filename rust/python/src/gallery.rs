@@ -149,7 +149,7 @@ impl Gallery {
         let found = self.search(queries, |gallery, q| gallery.nearest(q, k, threads))?;
         let (matches, single, count) = found;
         // One vector gives no axis of queries.
-        Ok(columns(py, &matches, &[count, k][usize::from(single)..]))
+        columns(py, matches, &[count, k][usize::from(single)..])
     }
 
     #[pyo3(signature = (queries, threshold, threads))]
@@ -163,7 +163,8 @@ impl Gallery {
         let threads = threads_of(py, threads)?;
         let found = self.search(queries, |gallery, q| gallery.within(q, threshold, threads))?;
         let ((matches, offsets), _, _) = found;
-        let columns = columns(py, &matches, &[matches.index.len()]);
+        let count = matches.index.len();
+        let columns = columns(py, matches, &[count])?;
         Ok((columns, PyArray1::from_vec(py, offsets)))
     }
 
@@ -180,7 +181,7 @@ impl Gallery {
             gallery.best_identity(q, threshold, threads)
         })?;
         let (matches, single, count) = found;
-        Ok(columns(py, &matches, &[count][usize::from(single)..]))
+        columns(py, matches, &[count][usize::from(single)..])
     }
 
     fn distance_to(
@@ -281,14 +282,14 @@ fn threads_of(py: Python<'_>, threads: Option<i64>) -> PyResult<Option<usize>> {
     threads.map_err(|error| to_python(py, &error))
 }
 
-fn columns<'py>(py: Python<'py>, matches: &Matches, shape: &[usize]) -> Columns<'py> {
+fn columns<'py>(py: Python<'py>, matches: Matches, shape: &[usize]) -> PyResult<Columns<'py>> {
     // The float64 distances have decided already; rounding keeps their order.
     let distance: Vec<f32> = matches.distance.iter().map(|d| *d as f32).collect();
-    (
-        to_numpy(py, &distance, shape),
-        to_numpy(py, &matches.index, shape),
-        to_numpy(py, &matches.identity, shape),
-    )
+    Ok((
+        to_numpy(py, distance, shape)?,
+        to_numpy(py, matches.index, shape)?,
+        to_numpy(py, matches.identity, shape)?,
+    ))
 }
 
 fn indices(py: Python<'_>, added: Range<i64>) -> Bound<'_, PyArray1<i64>> {

@@ -91,34 +91,44 @@ impl Default for Found {
     }
 }
 
-/// The nearest codes of some values, of `levels` at most either way; returns the squared distance of
-/// the values to what the codes stand for, `code * step`.
+/// [`super::Kernel::encode`], for any instruction set.
 ///
-/// Rounded by truncation: `round` is a slow call on a CPU of the oldest kind that the crate runs on.
-#[inline]
-pub(super) fn encode(values: &[f32], step: f64, levels: i32, codes: &mut [i8]) -> f64 {
-    let (per_step, reach) = (1.0 / step, f64::from(levels));
-    // Running sums of their own: one would add in sequence.
-    let mut apart = [0.0; 4];
-    let (fours, rest) = values.as_chunks::<4>();
-    let (codes, codes_rest) = codes[..values.len()].as_chunks_mut::<4>();
-    for (values, codes) in fours.iter().zip(codes) {
-        for i in 0..4 {
-            let value = f64::from(values[i]);
-            let code = ((value * per_step).clamp(-reach, reach) + reach + 0.5) as i32 - levels;
-            let off = value - f64::from(code) * step;
-            apart[i] += off * off;
-            codes[i] = code as i8;
+/// In float32: whichever codes come out, the distance holds for them. A product `code * step` is off by
+/// 2⁻²⁴ of itself, so the codes' vector by 2⁻²⁴ of its length, and the sum of up to 256 squares in a
+/// lane by 256 * 2⁻²⁴: far below what is added for it. Rounded by truncation, since `round` is a slow
+/// call on a CPU of the oldest kind that the crate runs on.
+#[inline(always)]
+#[allow(
+    clippy::inline_always,
+    reason = "must become part of the function that enables the instruction set"
+)]
+pub(super) fn encode(values: &[f32], step: f32, levels: i32, codes: &mut [i8]) -> f64 {
+    const LANES: usize = 8;
+    let (per_step, reach) = (1.0 / step, levels as f32);
+    let mut squares = [0.0_f32; LANES];
+    let one = |value: f32, square: &mut f32| {
+        let scaled = value * per_step;
+        let scaled = if scaled > reach { reach } else { scaled };
+        let scaled = if scaled < -reach { -reach } else { scaled };
+        // SAFETY: between 0.5 and 2 * 127 + 0.5; values are finite, and a step is not zero.
+        let code = unsafe { (scaled + reach + 0.5).to_int_unchecked::<i32>() } - levels;
+        let off = value - code as f32 * step;
+        *square += off * off;
+        code as i8
+    };
+    let codes = &mut codes[..values.len()];
+    let (eights, rest) = values.as_chunks::<LANES>();
+    let (eight_codes, rest_codes) = codes.as_chunks_mut::<LANES>();
+    for (values, codes) in eights.iter().zip(eight_codes) {
+        for i in 0..LANES {
+            codes[i] = one(values[i], &mut squares[i]);
         }
     }
-    for (value, byte) in rest.iter().zip(codes_rest) {
-        let value = f64::from(*value);
-        let code = ((value * per_step).clamp(-reach, reach) + reach + 0.5) as i32 - levels;
-        let off = value - f64::from(code) * step;
-        apart[0] += off * off;
-        *byte = code as i8;
+    for (i, (value, code)) in rest.iter().zip(rest_codes).enumerate() {
+        *code = one(*value, &mut squares[i]);
     }
-    (apart[0] + apart[1]) + (apart[2] + apart[3])
+    let square: f32 = squares.iter().sum();
+    f64::from(square).sqrt() * (1.0 + 1e-4) + 1e-6
 }
 
 /// [`super::Kernel::next_hit`] on any CPU.

@@ -60,8 +60,13 @@ fn eight_sums(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
             s[i] += term(f64::from(x[i]), f64::from(y[i]));
         }
     }
-    let eights = ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
-    a_rest.iter().zip(b_rest).fold(eights, |sum, (x, y)| {
+    a_rest.iter().zip(b_rest).fold(add_up(s), |sum, (x, y)| {
         sum + term(f64::from(*x), f64::from(*y))
     })
+}
+
+/// The eight running sums, in numpy's order.
+#[inline]
+pub(super) fn add_up(s: [f64; 8]) -> f64 {
+    ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]))
 }

@@ -23,9 +23,6 @@ pub(super) trait Lanes: Copy {
     /// Eight consecutive values from any address.
     fn load(self, values: &[f32; WIDTH]) -> Self::Vector;
 
-    /// Hint that the cache line at an address, valid or not, will be read soon.
-    fn prefetch(self, address: *const f32);
-
     /// `a * b + c` per lane, rounded once or twice.
     fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
 
@@ -141,12 +138,6 @@ fn tile<L: Lanes, const Q: usize, const R: usize>(
             query[q] = lanes.load(&query_eights[q][step]);
         }
         for r in 0..R {
-            // A single query waits for memory, and rows in parallel hide from the CPU that they are
-            // read in order: without the hint a large gallery takes a fifth longer. Every second
-            // vector starts a new cache line of 64 bytes.
-            if Q == 1 && step % 2 == 0 {
-                lanes.prefetch(row_eights[r][step].as_ptr().wrapping_add(R * dim));
-            }
             let row = lanes.load(&row_eights[r][step]);
             for q in 0..Q {
                 sums[q][r] = lanes.mul_add(query[q], row, sums[q][r]);

@@ -158,12 +158,13 @@ impl Kernel {
         }
     }
 
-    /// The nearest codes of some values, of `levels` (at most 127) either way; returns the squared
+    /// The nearest codes of finite values, of `levels` (at most 127) either way; returns at least the
     /// distance of the values to what the codes stand for, `code * step`.
     ///
     /// # Panics
-    /// If there are fewer codes than values.
-    pub fn encode(self, values: &[f32], step: f64, levels: i32, codes: &mut [i8]) -> f64 {
+    /// If there are fewer codes than values, or the step is not a normal number above zero.
+    pub fn encode(self, values: &[f32], step: f32, levels: i32, codes: &mut [i8]) -> f64 {
+        assert!(step.is_normal() && step > 0.0 && levels <= codes::REFERENCE_LEVELS);
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             Chosen::Avx512Vnni(lanes) => lanes.floats.encode(values, step, levels, codes),

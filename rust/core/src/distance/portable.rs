@@ -21,9 +21,6 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    fn prefetch(self, _address: *const f32) {}
-
-    #[inline(always)]
     fn mul_add(self, a: [f32; WIDTH], b: [f32; WIDTH], mut c: [f32; WIDTH]) -> [f32; WIDTH] {
         for i in 0..WIDTH {
             c[i] += a[i] * b[i];

@@ -2,12 +2,13 @@
 #![allow(clippy::inline_always, reason = "see generic.rs")]
 
 use std::arch::x86_64::{
-    __m256, __m256i, _MM_HINT_T0, _mm_add_ps, _mm_cvtsi32_si128, _mm_loadu_si128, _mm_prefetch,
-    _mm_storeu_ps, _mm256_add_epi32, _mm256_castps256_ps128, _mm256_castsi256_ps,
-    _mm256_cmpgt_epi32, _mm256_cvtepu16_epi32, _mm256_extractf128_ps, _mm256_fmadd_ps,
-    _mm256_hadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
-    _mm256_movemask_ps, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setzero_ps,
-    _mm256_setzero_si256, _mm256_sll_epi32, _mm256_storeu_si256,
+    __m256, __m256d, __m256i, _mm_add_ps, _mm_cvtsi32_si128, _mm_loadu_ps, _mm_loadu_si128,
+    _mm_storeu_ps, _mm256_add_epi32, _mm256_add_pd, _mm256_castps256_ps128, _mm256_castsi256_ps,
+    _mm256_cmpgt_epi32, _mm256_cvtepu16_epi32, _mm256_cvtps_pd, _mm256_extractf128_ps,
+    _mm256_fmadd_ps, _mm256_hadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
+    _mm256_maddubs_epi16, _mm256_movemask_ps, _mm256_mul_pd, _mm256_set1_epi16, _mm256_set1_epi32,
+    _mm256_setzero_pd, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_sll_epi32, _mm256_storeu_pd,
+    _mm256_storeu_si256, _mm256_sub_pd,
 };
 use std::ops::Range;
 
@@ -37,29 +38,21 @@ impl Avx2Fma {
 
     /// [`exact::distance`]: the same bits, since nothing is fused or added in another order.
     pub(super) fn distance(self, a: &[f32], b: &[f32]) -> f64 {
-        #[target_feature(enable = "avx2")]
-        fn run(a: &[f32], b: &[f32]) -> f64 {
-            exact::squared_distance_of_run(a, b)
-        }
         assert_eq!(a.len(), b.len());
         // SAFETY: `self` exists, so `detect` has found AVX2 on this CPU.
-        exact::pairwise_sum(a, b, |a, b| unsafe { run(a, b) }).sqrt()
+        exact::pairwise_sum(a, b, |a, b| unsafe { squared_distance_of_run(a, b) }).sqrt()
     }
 
     /// [`exact::squared_norm`], likewise.
     pub(super) fn squared_norm(self, a: &[f32]) -> f64 {
-        #[target_feature(enable = "avx2")]
-        fn run(a: &[f32], b: &[f32]) -> f64 {
-            exact::product_of_run(a, b)
-        }
         // SAFETY: `self` exists, so `detect` has found AVX2 on this CPU.
-        exact::pairwise_sum(a, a, |a, b| unsafe { run(a, b) })
+        exact::pairwise_sum(a, a, |a, _| unsafe { squared_norm_of_run(a) })
     }
 
     /// [`codes::encode`] compiled for this instruction set.
-    pub(super) fn encode(self, values: &[f32], step: f64, levels: i32, codes: &mut [i8]) -> f64 {
+    pub(super) fn encode(self, values: &[f32], step: f32, levels: i32, codes: &mut [i8]) -> f64 {
         #[target_feature(enable = "avx2")]
-        fn compiled(values: &[f32], step: f64, levels: i32, codes: &mut [i8]) -> f64 {
+        fn compiled(values: &[f32], step: f32, levels: i32, codes: &mut [i8]) -> f64 {
             codes::encode(values, step, levels, codes)
         }
         // SAFETY: `self` exists, so `detect` has found AVX2 on this CPU.
@@ -84,6 +77,58 @@ impl Avx2Fma {
             }
         }
     }
+}
+
+/// [`exact::squared_distance_of_run`]; the compiler does not find these instructions by itself.
+#[target_feature(enable = "avx2")]
+fn squared_distance_of_run(a: &[f32], b: &[f32]) -> f64 {
+    let ((a_eights, a_rest), (b_eights, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let mut sums = [_mm256_setzero_pd(); 2];
+    for (x, y) in a_eights.iter().zip(b_eights) {
+        for (half, sum) in sums.iter_mut().enumerate() {
+            let apart = _mm256_sub_pd(doubles(x, half), doubles(y, half));
+            *sum = _mm256_add_pd(*sum, _mm256_mul_pd(apart, apart));
+        }
+    }
+    let rest = a_rest.iter().zip(b_rest);
+    rest.fold(total(sums), |sum, (x, y)| {
+        let apart = f64::from(*x) - f64::from(*y);
+        sum + apart * apart
+    })
+}
+
+/// [`exact::product_of_run`] of a vector with itself.
+#[target_feature(enable = "avx2")]
+fn squared_norm_of_run(a: &[f32]) -> f64 {
+    let (eights, rest) = a.as_chunks::<8>();
+    let mut sums = [_mm256_setzero_pd(); 2];
+    for x in eights {
+        for (half, sum) in sums.iter_mut().enumerate() {
+            let x = doubles(x, half);
+            *sum = _mm256_add_pd(*sum, _mm256_mul_pd(x, x));
+        }
+    }
+    rest.iter()
+        .fold(total(sums), |sum, x| sum + f64::from(*x) * f64::from(*x))
+}
+
+/// Half of eight values.
+#[target_feature(enable = "avx2")]
+fn doubles(eight: &[f32; 8], half: usize) -> __m256d {
+    let four = &eight[half * 4..half * 4 + 4];
+    // SAFETY: the slice covers the four values read, and `loadu` takes any alignment.
+    _mm256_cvtps_pd(unsafe { _mm_loadu_ps(four.as_ptr()) })
+}
+
+/// Eight running sums, added up in the order of `exact`.
+#[target_feature(enable = "avx2")]
+fn total(sums: [__m256d; 2]) -> f64 {
+    let mut s = [0.0; 8];
+    for (sum, four) in sums.into_iter().zip(s.as_chunks_mut::<4>().0) {
+        // SAFETY: the array covers the four values written, and `storeu` takes any alignment.
+        unsafe { _mm256_storeu_pd(four.as_mut_ptr(), sum) }
+    }
+    exact::add_up(s)
 }
 
 /// References of one register.
@@ -190,12 +235,6 @@ impl Lanes for Avx2Fma {
         // SAFETY: as in `zero`; the reference covers the eight values read, and `loadu` takes any
         // alignment.
         unsafe { _mm256_loadu_ps(values.as_ptr()) }
-    }
-
-    #[inline(always)]
-    fn prefetch(self, address: *const f32) {
-        // SAFETY: as in `zero`; a prefetch reads nothing and ignores addresses that are not mapped.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
     }
 
     #[inline(always)]

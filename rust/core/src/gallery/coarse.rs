@@ -13,9 +13,11 @@
 //! No entry is passed over unless its upper bound is below what k others reach at least, so the result
 //! is that of a float64 search. Limits of one query are shared between threads.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 use std::sync::atomic::{AtomicI32, Ordering};
 
+use super::best::Best;
 use super::nearest::{Hit, Lists, Nearest, Wanted};
 use super::panel::{CodedQuery, LARGEST_GROUP, Panel};
 use super::scan::{rounded_down, score_rows};
@@ -64,6 +66,7 @@ impl<'a> Coarse<'a> {
         let mut coded = Vec::with_capacity(count);
         let mut limits = Vec::with_capacity(count);
         let mut codes = vec![0; count * steps];
+        let mut bytes = Vec::new();
         let mut tiles = Vec::with_capacity(count / TILES[0] + TILES.len());
         while coded.len() < count {
             let first = coded.len();
@@ -73,7 +76,8 @@ impl<'a> Coarse<'a> {
             for q in 0..size {
                 let query = &queries.values()[(first + q) * dim..][..dim];
                 let to = &mut codes[first * steps + q..(first + size) * steps];
-                let query = panel.code(kernel, query, store.spread(), to, size);
+                let spread = store.spread();
+                let query = panel.code(kernel, query, spread, to, size, &mut bytes);
                 nearest.begin(queries.squared_norms()[first + q], store.spread());
                 limits.push(AtomicI32::new(query.limit(nearest.least_score())));
                 coded.push(query);
@@ -230,8 +234,6 @@ impl<'a> Coarse<'a> {
 struct Candidate {
     /// Its sum: an upper bound of what its rows score.
     ceiling: i32,
-    /// The sum that its best row reaches at least.
-    floor: i32,
     entry: u32,
 }
 
@@ -241,6 +243,8 @@ pub(super) struct Candidates {
     most: usize,
     /// An entry with a lower sum holds none.
     limit: i32,
+    /// The highest of the floors.
+    floors: Best<Reverse<i32>>,
     found: Vec<Candidate>,
     prune_at: usize,
 }
@@ -251,7 +255,8 @@ impl Candidates {
             query: CodedQuery::default(),
             most,
             limit: i32::MIN,
-            found: Vec::with_capacity(most.min(BLOCK) + BLOCK),
+            floors: Best::new(most),
+            found: Vec::with_capacity(BLOCK),
             prune_at: 0,
         }
     }
@@ -259,8 +264,9 @@ impl Candidates {
     fn begin(&mut self, query: CodedQuery) {
         self.query = query;
         self.limit = i32::MIN;
+        self.floors.clear();
         self.found.clear();
-        self.prune_at = self.most.saturating_add(32);
+        self.prune_at = 8 * BLOCK;
     }
 
     fn raise_limit(&mut self, limit: i32) {
@@ -274,11 +280,7 @@ impl Candidates {
         if self.most == 1 && hits.count_ones() > 1 {
             // Let the best of them rule out others before these are written down.
             let floors = lanes(hits).map(|lane| panel.floor(first + lane, sums[lane]));
-            self.raise_limit(
-                floors
-                    .max()
-                    .map_or(i32::MIN, |floor| self.query.limit_from(floor)),
-            );
+            self.note_floor(floors.max().unwrap_or(i32::MIN));
         }
         for lane in lanes(hits) {
             let (ceiling, entry) = (sums[lane], first + lane);
@@ -286,30 +288,28 @@ impl Candidates {
                 continue;
             }
             let floor = panel.floor(entry, ceiling);
+            self.note_floor(floor);
             let entry = entry as u32;
-            self.found.push(Candidate {
-                ceiling,
-                floor,
-                entry,
-            });
-            if self.most == 1 {
-                self.raise_limit(self.query.limit_from(floor));
-            }
+            self.found.push(Candidate { ceiling, entry });
         }
         if self.found.len() >= self.prune_at {
             self.prune();
         }
     }
 
-    /// Drop what the best `most` lower bounds have ruled out.
-    fn prune(&mut self) {
-        if self.found.len() > self.most {
-            let (_, kth, _) = self
-                .found
-                .select_nth_unstable_by(self.most - 1, |a, b| b.floor.cmp(&a.floor));
-            let limit = self.query.limit_from(kth.floor);
+    /// Some row reaches this sum at least: once `most` of them do, the others need no less.
+    fn note_floor(&mut self, floor: i32) {
+        if self.most < usize::MAX
+            && self.floors.offer(Reverse(floor))
+            && let Some(Reverse(least)) = self.floors.bar()
+        {
+            let limit = self.query.limit_from(least);
             self.raise_limit(limit);
         }
+    }
+
+    /// Drop what has been ruled out meanwhile.
+    fn prune(&mut self) {
         let limit = self.limit;
         self.found.retain(|candidate| candidate.ceiling >= limit);
         // Where many tie, wait until they have doubled: the pruning stays linear in all.

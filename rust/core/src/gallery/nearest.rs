@@ -1,7 +1,8 @@
 //! The matches of one query as they are confirmed, and what a further one must be to count.
 
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+
+use super::best::Best;
 
 /// Which rows match.
 #[derive(Debug, Clone, Copy)]
@@ -40,65 +41,44 @@ impl PartialOrd for Hit {
 /// Confirmed matches of one query after the other.
 #[derive(Debug)]
 pub(super) struct Nearest {
-    wanted: Wanted,
+    threshold: f64,
     /// `|q|² + 1 - spread`: less the squared distance, twice the least score of a row so near.
     base: f64,
-    hits: BinaryHeap<Hit>,
+    best: Best<Hit>,
 }
 
 impl Nearest {
     pub fn new(wanted: Wanted) -> Self {
         Self {
-            wanted,
+            threshold: wanted.threshold.unwrap_or(f64::INFINITY),
             base: 0.0,
-            hits: BinaryHeap::new(),
+            best: Best::new(wanted.most),
         }
     }
 
     /// Begin with a query of this squared norm; no squared norm of a row is farther than `spread` from 1.
     pub fn begin(&mut self, squared_norm: f64, spread: f64) {
         self.base = squared_norm + 1.0 - spread;
-        self.hits.clear();
+        self.best.clear();
     }
 
-    /// The farthest that a row may be to count, as far as is known by now.
-    fn reach(&self) -> f64 {
-        let threshold = self.wanted.threshold.unwrap_or(f64::INFINITY);
-        match self.hits.peek() {
-            Some(last) if self.hits.len() >= self.wanted.most => last.distance.min(threshold),
-            _ => threshold,
-        }
-    }
-
-    /// A row whose score, in exact arithmetic, is below this does not count.
+    /// A row whose score, in exact arithmetic, is below this does not count, as far as is known by now.
     pub fn least_score(&self) -> f64 {
-        let reach = self.reach();
+        let bar = self.best.bar().map_or(f64::INFINITY, |hit| hit.distance);
+        let reach = bar.min(self.threshold);
         (self.base - reach * reach) / 2.0
     }
 
     /// Take up a confirmed row, if it counts.
     pub fn offer(&mut self, hit: Hit) {
-        if self
-            .wanted
-            .threshold
-            .is_some_and(|limit| hit.distance > limit)
-        {
-            return;
-        }
-        if self.hits.len() < self.wanted.most {
-            self.hits.push(hit);
-        } else if let Some(mut last) = self.hits.peek_mut()
-            && hit < *last
-        {
-            *last = hit;
+        if hit.distance <= self.threshold {
+            self.best.offer(hit);
         }
     }
 
     /// Append what was confirmed as the list of the next query.
     pub fn write(&mut self, lists: &mut Lists) {
-        let start = lists.hits.len();
-        lists.hits.extend(self.hits.drain());
-        lists.hits[start..].sort_unstable();
+        self.best.drain_into(&mut lists.hits);
         lists.ends.push(lists.hits.len());
     }
 }

@@ -16,12 +16,14 @@
 use super::store::{Store, grow};
 use crate::distance::codes::{BLOCK, Blocks, REFERENCE_LEVELS, STEP, STEP_BYTES};
 use crate::distance::{Kernel, NORM_TOLERANCE};
-use crate::vectors::MAX_DIM;
 
 /// Rows of a group, at least: of fewer, codes of their own take little more memory.
 const SMALLEST_GROUP: usize = 4;
 /// Rows of a group, at most.
 pub(super) const LARGEST_GROUP: usize = 16;
+/// Rows of a gallery from which on groups pay: among fewer, a stranger's search rules out too few of
+/// them, and the codes of single rows are read fast enough for everybody.
+pub(super) const GROUPS_FROM: usize = 1 << 14;
 /// Rows farther than this from their mean are no group: it would rarely be ruled out as a whole.
 const GROUP_RADIUS: f64 = 0.45;
 /// Of so many rows one may have a value that the codes do not reach.
@@ -50,6 +52,7 @@ pub(super) struct Panel {
     free_groups: Vec<u32>,
     /// Largest norm of a code, ever.
     longest: f64,
+    grouping: bool,
     /// Rows at the time of the last building.
     built_of: usize,
 }
@@ -65,8 +68,8 @@ struct Group {
 /// What one step of a code is worth.
 #[derive(Debug, Clone, Copy)]
 struct Scale {
-    reference: f64,
-    query: f64,
+    reference: f32,
+    query: f32,
     query_levels: i32,
     shift: u32,
 }
@@ -82,13 +85,13 @@ impl Scale {
             .collect();
         let at = peaks.len() - 1 - peaks.len() / CLIPPED;
         let (_, reach, _) = peaks.select_nth_unstable_by(at, f32::total_cmp);
-        let reach = f64::from(*reach);
         let query_levels = kernel.backend().query_levels();
-        let reference = reach / f64::from(REFERENCE_LEVELS);
-        let query = reach / f64::from(query_levels);
+        let reference = *reach / REFERENCE_LEVELS as f32;
+        let query = *reach / query_levels as f32;
         // A row and its code are never farther apart than two norms and the rounding of the code.
-        let farthest = NORM * (2.0 * NORM + reference * (rows.dim as f64).sqrt());
-        let words = farthest / (reference * query) / f64::from(u16::MAX - 1);
+        let farthest = NORM * (2.0 * NORM + f64::from(reference) * (rows.dim as f64).sqrt());
+        let unit = f64::from(reference) * f64::from(query);
+        let words = 1.001 * farthest / unit / f64::from(u16::MAX - 1);
         Self {
             reference,
             query,
@@ -98,7 +101,7 @@ impl Scale {
     }
 
     fn unit(self) -> f64 {
-        self.reference * self.query
+        f64::from(self.reference) * f64::from(self.query)
     }
 
     /// A distance times the norm of any query, as an allowance.
@@ -120,16 +123,22 @@ pub(super) struct CodedQuery {
     unit: f64,
 }
 
+/// A whole number that is not above a value, and at most 2 below it. Without `floor`, which is a slow call
+/// on a CPU of the oldest kind that the crate runs on; the ends of the range stay.
+fn rounded_down(value: f64) -> i32 {
+    (value - 1.0) as i32
+}
+
 impl CodedQuery {
     /// The limit below which the sums of all entries are whose rows' scores are all below `score`.
     pub fn limit(&self, score: f64) -> i32 {
-        (score / self.unit - self.slack + self.offset - 1.0).floor() as i32
+        rounded_down(score / self.unit - self.slack + self.offset - 1.0)
     }
 
     /// The limit that remains if some row of an entry is among the matches; `floor` is the entry's sum
     /// without allowance, less what its mean may be off.
     pub fn limit_from(&self, floor: i32) -> i32 {
-        (f64::from(floor) - 2.0 * self.slack - self.spread - 1.0).floor() as i32
+        rounded_down(f64::from(floor) - 2.0 * self.slack - self.spread - 1.0)
     }
 }
 
@@ -139,8 +148,8 @@ impl Panel {
         rows >= 4 * BLOCK
     }
 
-    /// A panel without entries, for rows like those of the store.
-    pub fn new(kernel: Kernel, store: &Store) -> Self {
+    /// A panel without entries, for rows like those of the store, with groups or without.
+    pub fn new(kernel: Kernel, store: &Store, grouping: bool) -> Self {
         Self {
             kernel,
             scale: Scale::of(kernel, store),
@@ -151,6 +160,7 @@ impl Panel {
             groups: Vec::new(),
             free_groups: Vec::new(),
             longest: 0.0,
+            grouping,
             built_of: store.len(),
         }
     }
@@ -198,7 +208,7 @@ impl Panel {
         sum - (off << self.scale.shift).cast_signed()
     }
 
-    /// Code a query: `codes[step * stride]` gets each step of it.
+    /// Code a query: `codes[step * stride]` gets each step of it. `bytes` is memory to use.
     pub fn code(
         &self,
         kernel: Kernel,
@@ -206,10 +216,16 @@ impl Panel {
         spread: f64,
         codes: &mut [i32],
         stride: usize,
+        bytes: &mut Vec<i8>,
     ) -> CodedQuery {
-        let mut bytes = [0_i8; MAX_DIM];
-        let bytes = &mut bytes[..self.steps * STEP];
-        let apart = kernel.encode(query, self.scale.query, self.scale.query_levels, bytes);
+        let Scale {
+            query: step,
+            query_levels,
+            ..
+        } = self.scale;
+        bytes.clear();
+        bytes.resize(self.steps * STEP, 0);
+        let apart = kernel.encode(query, step, query_levels, bytes);
         let total: i32 = bytes.iter().map(|code| i32::from(*code)).sum();
         for (step, code) in bytes
             .as_chunks::<STEP>()
@@ -222,7 +238,7 @@ impl Panel {
         let unit = self.scale.unit();
         CodedQuery {
             offset: f64::from(total) * f64::from(ZERO),
-            slack: apart.sqrt() * (1.0 + 1e-9) * self.longest / unit + 1.0,
+            slack: apart * self.longest / unit + 1.0,
             spread: spread / unit + 1.0,
             unit,
         }
@@ -256,7 +272,8 @@ impl Panel {
 
     /// Rows of which the first `old` have entries.
     fn insert_chunk(&mut self, store: &mut Store, rows: &[u32], old: usize) {
-        if rows.len() >= SMALLEST_GROUP
+        if self.grouping
+            && rows.len() >= SMALLEST_GROUP
             && let Some(coded) = self.code_group(store, rows)
         {
             self.drop_entries(store, &rows[..old]);
@@ -294,6 +311,7 @@ impl Panel {
         let lower = self
             .kernel
             .encode(&mean, step, REFERENCE_LEVELS, &mut codes);
+        let step = f64::from(step);
         let apart = |row: &u32| {
             let pairs = store.vector(*row).iter().zip(&codes[..dim]);
             pairs.fold(0.0, |sum, (value, code)| {
@@ -303,7 +321,7 @@ impl Panel {
         };
         let radius = match rows {
             [_] => lower,
-            rows => rows.iter().map(apart).fold(0.0, f64::max),
+            rows => rows.iter().map(apart).fold(0.0, f64::max).sqrt(),
         };
         let steps: i32 = codes
             .iter()
@@ -311,10 +329,10 @@ impl Panel {
             .sum();
         Coded {
             codes,
-            radius: radius.sqrt(),
+            radius,
             // The mean itself is rounded to float32, by at most half a unit in the last place per
             // addition and value.
-            lower: lower.sqrt() + MEAN_ERROR,
+            lower: lower + MEAN_ERROR,
             length: f64::from(steps).sqrt() * step,
         }
     }

@@ -2,8 +2,11 @@
 
 use proptest::prelude::*;
 
+use super::panel::Panel;
+use super::store::Store;
 use super::{Gallery, Matches};
 use crate::CoreError;
+use crate::distance::codes::{BLOCK, Found};
 use crate::distance::{Kernel, exact};
 use crate::vectors::UnitVectors;
 
@@ -99,6 +102,70 @@ proptest! {
         }
     }
 
+    /// Whatever a panel's codes come to, they never put an entry below what one of its rows scores, and
+    /// never promise more than its best row keeps.
+    #[test]
+    fn bounds_hold(
+        dim in prop::sample::select(vec![4_usize, 7, 128, 300]),
+        seed in any::<u64>(),
+        noise in prop::sample::select(vec![0.0_f32, 0.02, 0.2, 0.6, 5.0]),
+        outliers in any::<bool>(),
+        members in 1_usize..=16,
+    ) {
+        let people = 200 / members;
+        let mut values = Vec::new();
+        for person in 0..people as u64 {
+            let centre = gaussian(person + 1, dim);
+            for value in gaussian(seed ^ person, dim * members).chunks_exact(dim) {
+                values.extend(value.iter().zip(&centre).map(|(v, c)| c + noise * v));
+            }
+        }
+        if outliers {
+            // Values that the codes do not reach.
+            for row in values.chunks_exact_mut(dim).step_by(7) {
+                row.fill(0.0);
+                row[0] = 1.0;
+            }
+        }
+        let rows = scaled(dim, values);
+        let mut queries = scaled(dim, gaussian(!seed, 6 * dim)).into_values();
+        queries.extend(&rows.values()[..2 * dim]);
+        queries.extend(one_hot(dim, 0).values());
+        for kernel in Kernel::available() {
+            let mut store = Store::new(dim);
+            let owners: Vec<u32> = (0..rows.len()).map(|i| (i / members) as u32).collect();
+            let squares = rows.squared_norms().iter();
+            let spread = squares.fold(0.0_f64, |spread, s| spread.max((s - 1.0).abs()));
+            store.append(rows.values().to_vec(), 0, &owners, spread);
+            let mut panel = Panel::new(kernel, &store, true);
+            for person in 0..people {
+                let theirs: Vec<u32> = (person * members..(person + 1) * members).map(|r| r as u32).collect();
+                panel.insert(&mut store, &theirs, 0);
+            }
+            let view = panel.blocks();
+            let mut found = Found::default();
+            for query in queries.chunks_exact(dim) {
+                let mut codes = vec![0; view.steps];
+                let coded = panel.code(kernel, query, spread, &mut codes, 1, &mut Vec::new());
+                for block in 0..view.len() {
+                    let hit = kernel.next_hit(view, block..block + 1, &codes, &[i32::MIN], &mut found);
+                    prop_assert_eq!(hit, Some(block));
+                    for entry in (block * BLOCK..panel.len()).take(BLOCK) {
+                        let sum = found.sums[0][entry % BLOCK];
+                        let scores = panel.rows_of(entry as u32).iter().map(|row| {
+                            let pairs = query.iter().zip(store.vector(*row));
+                            pairs.map(|(q, x)| f64::from(*q) * f64::from(*x)).sum::<f64>()
+                        });
+                        let best = scores.fold(f64::NEG_INFINITY, f64::max);
+                        prop_assert!(coded.limit(best) <= sum, "{:?}", kernel.backend());
+                        let promised = coded.limit_from(panel.floor(entry, sum));
+                        prop_assert!(promised <= coded.limit(best - spread), "{:?}", kernel.backend());
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
     fn any_sequence_of_changes_leaves_searches_exact(
         dim in prop::sample::select(vec![3_usize, 8, 33, 128, 130]),
@@ -107,9 +174,11 @@ proptest! {
         k in 1_usize..=12,
         threads in 1_usize..=3,
         threshold in 0.0..1.6,
+        groups_from in prop::sample::select(vec![0_usize, 300, usize::MAX]),
     ) {
         for kernel in Kernel::available() {
             let mut pair = Pair::new(kernel, dim);
+            pair.gallery.groups_from = groups_from;
             for (i, change) in changes.iter().enumerate() {
                 pair.apply(*change, seed.wrapping_add(i as u64));
             }
