@@ -96,9 +96,14 @@ class Gallery(_core.Gallery):
     ``distance_to(identity, query)`` is the distance, as in `Matches`, of a (D,) query to the
     nearest reference of one identity (1:1).
     Those three raise UnknownIdentityError for a name that has no references.
+    ``to_bytes()`` is everything that searches depend on, as plain bytes: whoever stores templates
+    encrypts them. ``Gallery.from_bytes(data)`` reads them, indices and all.
+    ``Gallery.open(path)`` reads them from a file whose vectors stay there, mapped into memory and shared
+    between processes; it cannot be changed, and nobody may write to the file meanwhile. OSError if
+    there is no such file. Both raise InvalidInputError for what is damaged or of another format.
     ``len(gallery)`` counts references, ``identities`` lists names in order of their first
-    reference, ``name in gallery`` asks for one, ``nbytes`` is the memory allocated for references,
-    ``backend`` names the instruction set in use.
+    reference, ``name in gallery`` asks for one, ``nbytes`` is the memory allocated for references
+    (the names and their table apart), ``backend`` names the instruction set in use.
     """
 
     __slots__ = ()

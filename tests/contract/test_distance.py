@@ -130,6 +130,31 @@ def test_ten_thousand_references_in_batches(backend: str) -> None:
             np.testing.assert_array_equal(found.distance[i], distance[:k].astype(np.float32))
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_people_in_groups(backend: str, threads: int) -> None:
+    """So many that the references of a person are ruled out together; on several threads."""
+    rng = np.random.default_rng(4)
+    people = unit_vectors(rng, 2_000, 128)
+    apart = unit_vectors(rng, 20_000, 128)
+    references = np.repeat(people, 10, axis=0) + rng.choice([0.0, 0.1, 0.3, 2.0], (20_000, 1)) * apart
+    references /= np.linalg.norm(references, axis=1, keepdims=True)
+    references = references.astype(np.float32)
+    gallery = Gallery(128, backend=backend)
+    for person in range(2_000):
+        gallery.add(str(person), references[10 * person : 10 * person + 10])
+    queries = np.concatenate([references[::2_500], unit_vectors(rng, 5, 128)])
+    found = gallery.nearest(queries, k=12, threads=threads)
+    best = gallery.best_identity(queries, 0.4, threads=threads)
+    within = gallery.within(queries, 0.4, threads=threads)
+    for i, query in enumerate(queries):
+        order, distance = brute_force(query, references)
+        np.testing.assert_array_equal(found.index[i], order[:12])
+        np.testing.assert_array_equal(found.distance[i], distance[:12].astype(np.float32))
+        span = slice(within.offsets[i], within.offsets[i + 1])
+        np.testing.assert_array_equal(within.index[span], order[distance <= 0.4])
+        assert best.index[i] == (order[0] if distance[0] <= 0.4 else -1)
+
+
 def test_unknown_back_ends_are_refused() -> None:
     """The message lists those that there are."""
     with pytest.raises(ValueError, match=r"backend: expected one of .*portable, got avx1024"):

@@ -14,6 +14,7 @@ from faceid_fast.gallery import Gallery, Matches, RaggedMatches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -113,13 +114,58 @@ def test_subclasses_stay_what_they_are() -> None:
     assert type(Mine.from_arrays(AXES, ["ada"] * 4)) is Mine
 
 
-def test_memory_is_that_of_the_data() -> None:
-    """At most 1.3 times the float32 values, for a bulk load."""
+@pytest.mark.parametrize("count", [10_000, 30_000])
+def test_memory_is_that_of_the_data(count: int) -> None:
+    """At most 1.3 times the float32 values, loaded at once or piece by piece, alike or not."""
     rng = np.random.default_rng(0)
-    vectors = rng.standard_normal((1000, 128), dtype=np.float32)
+    vectors = rng.standard_normal((count, 128), dtype=np.float32)
+    vectors[: count // 2] = 0.1 * vectors[: count // 2] + np.repeat(vectors[: count // 20], 10, axis=0)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    made = Gallery.from_arrays(vectors, [str(i // 10) for i in range(1000)])
-    assert vectors.nbytes < made.nbytes <= 1.3 * vectors.nbytes
+    names = [str(i // 10) for i in range(count)]
+    made = Gallery.from_arrays(vectors, names)
+    grown = Gallery()
+    for start in range(0, count, 10):
+        grown.add(names[start], vectors[start : start + 10])
+    for gallery in (made, grown):
+        assert vectors.nbytes < gallery.nbytes <= 1.3 * vectors.nbytes
+
+
+def test_bytes_hold_everything(gallery: Gallery, tmp_path: Path) -> None:
+    """Indices, numbers and names; in memory or mapped from a file."""
+    gallery.remove("ada")
+    gallery.add("Łukasz", AXES[3])
+    data = gallery.to_bytes()
+    (path := tmp_path / "gallery.bin").write_bytes(data)
+    for read in (Gallery.from_bytes(data), Gallery.open(path), Gallery.open(str(path))):
+        assert isinstance(read, Gallery)
+        assert read.identities == ["bob", "Łukasz"]
+        for mine, theirs in zip(_found(read), _found(gallery), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+        assert read.to_bytes() == data
+    copy = Gallery.from_bytes(data)
+    assert copy.add("eve", AXES[0]).tolist() == [4]
+    mapped = Gallery.open(path)
+    with pytest.raises(InvalidInputError, match=r"gallery: expected one in memory"):
+        mapped.add("eve", AXES[0])
+    assert mapped.identities == ["bob", "Łukasz"]
+
+
+def _found(gallery: Gallery) -> tuple[NDArray[Any], ...]:
+    matches = gallery.nearest(AXES, k=3)
+    return matches.distance, matches.index, matches.identity, matches.names
+
+
+def test_damaged_bytes_are_refused(gallery: Gallery, tmp_path: Path) -> None:
+    """Without showing any of them."""
+    data = gallery.to_bytes()
+    for bad in (b"", data[:-1], data + b"\0", data[:80] + b"\7" + data[81:], b"x" + data[1:]):
+        with pytest.raises(InvalidInputError, match=r"^data: expected "):
+            Gallery.from_bytes(bad)
+    (path := tmp_path / "cut.bin").write_bytes(data[:-1])
+    with pytest.raises(InvalidInputError, match=r"^data: expected "):
+        Gallery.open(path)
+    with pytest.raises(FileNotFoundError):
+        Gallery.open(tmp_path / "none.bin")
 
 
 FORTRAN = np.asfortranarray(np.eye(4, dtype=np.float32)[[1, 2, 3, 0]])
@@ -187,6 +233,8 @@ def test_other_bad_arguments(gallery: Gallery) -> None:
         (lambda: gallery.nearest(query, 0), "k: expected at least 1.* got 0$"),
         (lambda: gallery.nearest(query, -1), "k: expected at least 0, got -1$"),
         (lambda: gallery.nearest(query, 2**40), "k: expected"),
+        (lambda: gallery.nearest(query, threads=0), "threads: expected at least 1, got 0$"),
+        (lambda: gallery.within(query, 1.0, threads=-1), "threads: expected at least 0, got -1$"),
         (lambda: gallery.within(query, np.nan), "threshold: expected a finite"),
         (lambda: gallery.within(query, np.inf), "threshold: expected a finite"),
         (lambda: gallery.within(query, -0.1), "threshold: expected a finite"),

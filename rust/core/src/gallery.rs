@@ -1,12 +1,14 @@
 //! References of many identities: add, remove, replace, and exact search.
 
 mod best;
+mod bytes;
 mod coarse;
 mod nearest;
 mod panel;
 mod people;
 mod scan;
 mod search;
+mod storage;
 mod store;
 
 use std::ops::Range;
@@ -17,6 +19,7 @@ use crate::vectors::{UnitVectors, check_dim};
 use nearest::{Hit, Lists, Wanted};
 use panel::{GROUPS_FROM, Panel};
 use people::People;
+pub use storage::Bytes;
 use store::Store;
 
 /// Most results that one search may return: beyond, the memory for them is likely a mistake in `k`.
@@ -166,8 +169,9 @@ impl Gallery {
     /// Remove an identity with all its references; returns how many these were.
     ///
     /// # Errors
-    /// If there is no such identity.
+    /// If there is no such identity, or the gallery is read-only.
     pub fn remove(&mut self, identity: &str) -> Result<usize> {
+        self.check_changeable()?;
         let slot = self.people.slot(identity)?;
         let rows = self.people.remove(slot);
         let count = rows.len();
@@ -359,6 +363,12 @@ impl Gallery {
         indices
     }
 
+    fn build_panel_if_it_pays(&mut self) {
+        if Panel::pays(self.store.len()) {
+            self.build_panel();
+        }
+    }
+
     /// Code all references anew.
     fn build_panel(&mut self) {
         let grouping = self.store.len() >= self.groups_from;
@@ -400,7 +410,19 @@ impl Gallery {
         self.check_fits("vectors", vectors)
     }
 
+    fn check_changeable(&self) -> Result<()> {
+        if self.store.is_read_only() {
+            return Err(CoreError::invalid(
+                "gallery",
+                "one in memory, to change it (from_bytes)",
+                "one that was opened to be read",
+            ));
+        }
+        Ok(())
+    }
+
     fn check_fits(&self, argument: &'static str, vectors: &UnitVectors) -> Result<()> {
+        self.check_changeable()?;
         self.check_width(argument, vectors)?;
         if self.len() + vectors.len() <= MAX_ROWS {
             return Ok(());

@@ -31,23 +31,7 @@ impl UnitVectors {
                 format!("{} values", values.len()),
             ));
         }
-        let kernel = Kernel::fastest();
-        let vectors = values.chunks_exact(dim);
-        let squared_norms: Vec<f64> = vectors.map(|v| kernel.squared_norm(v)).collect();
-        for (row, square) in squared_norms.iter().enumerate() {
-            let norm = square.sqrt();
-            // Written so that NaN, for which every comparison is false, is refused.
-            if (norm - 1.0).abs() <= NORM_TOLERANCE {
-                continue;
-            }
-            let got = if norm.is_finite() {
-                format!("norm {norm:.4} in row {row}")
-            } else {
-                format!("NaN or infinity in row {row}")
-            };
-            let expected = format!("finite vectors of norm 1 within {NORM_TOLERANCE}");
-            return Err(CoreError::invalid(argument, expected, got));
-        }
+        let squared_norms = check_norms(argument, dim, &values)?;
         Ok(Self {
             dim,
             values,
@@ -90,6 +74,31 @@ impl UnitVectors {
     pub fn into_values(self) -> Vec<f32> {
         self.values
     }
+}
+
+/// The squared norms of row-major vectors.
+///
+/// # Errors
+/// Names the first row that is not a finite unit vector, but none of its values.
+pub(crate) fn check_norms(argument: &'static str, dim: usize, values: &[f32]) -> Result<Vec<f64>> {
+    let kernel = Kernel::fastest();
+    let vectors = values.chunks_exact(dim);
+    let squared_norms: Vec<f64> = vectors.map(|v| kernel.squared_norm(v)).collect();
+    for (row, square) in squared_norms.iter().enumerate() {
+        let norm = square.sqrt();
+        // Written so that NaN, for which every comparison is false, is refused.
+        if (norm - 1.0).abs() <= NORM_TOLERANCE {
+            continue;
+        }
+        let got = if norm.is_finite() {
+            format!("norm {norm:.4} in row {row}")
+        } else {
+            format!("NaN or infinity in row {row}")
+        };
+        let expected = format!("finite vectors of norm 1 within {NORM_TOLERANCE}");
+        return Err(CoreError::invalid(argument, expected, got));
+    }
+    Ok(squared_norms)
 }
 
 /// Refuse a width that no vector may have.

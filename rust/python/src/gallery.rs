@@ -1,7 +1,9 @@
 //! `Gallery`: the core's gallery behind a lock, numpy in and numpy out.
 
+use std::fs::File;
 use std::ops::Range;
-use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::path::PathBuf;
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use faceid_core::distance::{Backend, Kernel};
 use faceid_core::gallery::{self, Matches};
@@ -9,7 +11,7 @@ use faceid_core::vectors::UnitVectors;
 use faceid_core::{CoreError, Result};
 use numpy::{PyArray1, PyArrayDyn, PyArrayMethods};
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyType};
+use pyo3::types::{PyBytes, PyString, PyType};
 
 use crate::arrays::{Shape, float32_rows, to_numpy};
 use crate::errors::to_python;
@@ -40,6 +42,17 @@ impl Gallery {
         self.inner
             .write()
             .expect("a writer failed half-way; the gallery is unusable")
+    }
+
+    /// An object of a class (or of one below it) around a gallery.
+    fn holding<'py>(
+        cls: &Bound<'py, PyType>,
+        gallery: Result<gallery::Gallery>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let gallery = gallery.map_err(|error| to_python(cls.py(), &error))?;
+        let made = cls.call1((gallery.dim(),))?;
+        *made.cast::<Self>()?.get().write() = gallery;
+        Ok(made)
     }
 
     /// Search `queries` without the GIL; also whether these were a single vector, and their number.
@@ -89,6 +102,32 @@ impl Gallery {
         let filled = py.detach(|| this.write().extend(vectors.check()?, &names));
         filled.map_err(|error| to_python(py, &error))?;
         Ok(made)
+    }
+
+    fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let bytes = py.detach(|| self.read().to_bytes());
+        PyBytes::new(py, &bytes)
+    }
+
+    #[classmethod]
+    fn from_bytes<'py>(cls: &Bound<'py, PyType>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+        let py = cls.py();
+        // `bytes` cannot change while the GIL is released.
+        let gallery = py.detach(|| gallery::Gallery::from_bytes(Kernel::fastest(), data));
+        Self::holding(cls, gallery)
+    }
+
+    #[classmethod]
+    fn open<'py>(cls: &Bound<'py, PyType>, path: PathBuf) -> PyResult<Bound<'py, PyAny>> {
+        let gallery = cls.py().detach(|| {
+            let file = File::open(path)?;
+            // SAFETY: the documentation of `open` demands that nobody changes the file meanwhile, which is
+            // what mapping it cannot do without.
+            #[allow(unsafe_code, reason = "mapping a file is unsafe by its nature")]
+            let map = unsafe { memmap2::Mmap::map(&file)? };
+            std::io::Result::Ok(gallery::Gallery::mapped(Kernel::fastest(), Arc::new(map)))
+        })?;
+        Self::holding(cls, gallery)
     }
 
     fn add<'py>(

@@ -50,6 +50,24 @@ impl People {
         self.insert(Arc::from(name), number)
     }
 
+    /// A person as they were, with their number; returns whether nobody has this name yet.
+    pub fn restore(&mut self, name: &str, number: i64) -> bool {
+        let new = !self.contains(name);
+        if new {
+            self.insert(Arc::from(name), number);
+        }
+        new
+    }
+
+    /// The number that the next new person gets.
+    pub fn next_number(&self) -> i64 {
+        self.next_number
+    }
+
+    pub fn set_next_number(&mut self, number: i64) {
+        self.next_number = number;
+    }
+
     fn insert(&mut self, name: Arc<str>, number: i64) -> u32 {
         let person = Person {
             name: Arc::clone(&name),

@@ -1,5 +1,6 @@
 //! The references themselves, in columns.
 
+use super::storage::Values;
 use crate::distance::Rows;
 
 /// A row that is in no entry of a panel.
@@ -10,7 +11,7 @@ pub(super) const NO_ENTRY: u32 = u32::MAX;
 pub(super) struct Store {
     dim: usize,
     /// `(rows, dim)`, row-major.
-    values: Vec<f32>,
+    values: Values,
     indices: Indices,
     /// Slots of the people.
     owners: Vec<u32>,
@@ -20,16 +21,42 @@ pub(super) struct Store {
     spread: f64,
 }
 
+/// What belongs to given values, by row.
+pub(super) struct Rest<'a> {
+    pub indices: Vec<i64>,
+    pub owners: Vec<u32>,
+    pub squared_norms: &'a [f64],
+}
+
 impl Store {
     pub fn new(dim: usize) -> Self {
         Self {
             dim,
-            values: Vec::new(),
+            values: Values::Owned(Vec::new()),
             indices: Indices::Narrow(Vec::new()),
             owners: Vec::new(),
             entries: Vec::new(),
             spread: 0.0,
         }
+    }
+
+    /// A store of given rows.
+    pub fn of(dim: usize, values: Values, rest: Rest<'_>) -> Self {
+        let narrow: Result<Vec<u32>, _> = rest.indices.iter().map(|i| u32::try_from(*i)).collect();
+        let squares = rest.squared_norms.iter();
+        Self {
+            dim,
+            values,
+            indices: narrow.map_or(Indices::Wide(rest.indices), Indices::Narrow),
+            entries: vec![NO_ENTRY; rest.owners.len()],
+            owners: rest.owners,
+            spread: squares.fold(0.0, |spread, square| spread.max((square - 1.0).abs())),
+        }
+    }
+
+    /// Whether rows may be added and removed.
+    pub fn is_read_only(&self) -> bool {
+        matches!(self.values, Values::Mapped { .. })
     }
 
     pub fn dim(&self) -> usize {
@@ -75,14 +102,18 @@ impl Store {
     }
 
     /// Append rows; `spread` is that of the new ones.
+    ///
+    /// # Panics
+    /// If this store is read-only.
     pub fn append(&mut self, values: Vec<f32>, first_index: i64, owners: &[u32], spread: f64) {
         let count = owners.len();
         self.spread = self.spread.max(spread);
-        if self.values.is_empty() {
-            self.values = values; // a bulk load is not copied
+        let all = self.values.owned().expect("not read-only");
+        if all.is_empty() {
+            *all = values; // a bulk load is not copied
         } else {
-            grow(&mut self.values, count * self.dim, self.dim);
-            self.values.extend_from_slice(&values);
+            grow(all, count * self.dim, self.dim);
+            all.extend_from_slice(&values);
         }
         self.indices.extend(first_index, count);
         grow(&mut self.owners, count, 1);
@@ -92,10 +123,14 @@ impl Store {
     }
 
     /// Put the last row into the place of a row, which is lost.
+    ///
+    /// # Panics
+    /// If this store is read-only.
     pub fn swap_remove(&mut self, row: u32) {
         let (row, last) = (row as usize, self.len() - 1);
-        self.values.copy_within(last * self.dim.., row * self.dim);
-        self.values.truncate(last * self.dim);
+        let values = self.values.owned().expect("not read-only");
+        values.copy_within(last * self.dim.., row * self.dim);
+        values.truncate(last * self.dim);
         match &mut self.indices {
             Indices::Narrow(indices) => drop(indices.swap_remove(row)),
             Indices::Wide(indices) => drop(indices.swap_remove(row)),
@@ -105,7 +140,7 @@ impl Store {
     }
 
     pub fn nbytes(&self) -> usize {
-        self.values.capacity() * size_of::<f32>()
+        self.values.nbytes()
             + match &self.indices {
                 Indices::Narrow(indices) => indices.capacity() * size_of::<u32>(),
                 Indices::Wide(indices) => indices.capacity() * size_of::<i64>(),

@@ -1,5 +1,7 @@
 //! Search against brute force in float64, on every kernel, and what must be refused.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::panel::Panel;
@@ -183,8 +185,64 @@ proptest! {
                 pair.apply(*change, seed.wrapping_add(i as u64));
             }
             pair.check(&pair.queries(seed), k, threshold, threads)?;
+
+            let bytes = pair.gallery.to_bytes();
+            let queries = pair.queries(seed);
+            pair.gallery = Gallery::mapped(kernel, Arc::new(Aligned::of(&bytes))).expect("as written");
+            pair.check(&queries, k, threshold, threads)?;
+            pair.gallery = Gallery::from_bytes(kernel, &bytes).expect("as written");
+            prop_assert!(pair.gallery.to_bytes() == bytes);
+            pair.gallery.groups_from = groups_from;
+            pair.apply(changes[0], seed);
+            pair.check(&queries, k, threshold, threads)?;
         }
     }
+
+    #[test]
+    fn damaged_bytes_are_refused(at in any::<prop::sample::Index>(), bit in 0_u32..8) {
+        let mut gallery = Gallery::new(4).expect("a width in range");
+        gallery.add("ada", coarse(4, &[1, 0, 1, 1, 0, 1, 1, 1])).expect("valid");
+        gallery.add("Łukasz", one_hot(4, 2)).expect("valid");
+        let bytes = gallery.to_bytes();
+        let mut flipped = bytes.clone();
+        flipped[at.index(bytes.len())] ^= 1_u8 << bit;
+        prop_assert!(Gallery::from_bytes(Kernel::fastest(), &flipped).is_err());
+        let cut = &bytes[..at.index(bytes.len())];
+        prop_assert!(Gallery::from_bytes(Kernel::fastest(), cut).is_err());
+        prop_assert!(Gallery::mapped(Kernel::fastest(), Arc::new(cut.to_vec())).is_err());
+    }
+}
+
+/// Bytes that begin where a float32 may, as a mapped file does.
+struct Aligned(Vec<u64>, usize);
+
+impl Aligned {
+    fn of(bytes: &[u8]) -> Self {
+        let mut words = vec![0_u64; bytes.len().div_ceil(8)];
+        bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
+        Self(words, bytes.len())
+    }
+}
+
+impl AsRef<[u8]> for Aligned {
+    fn as_ref(&self) -> &[u8] {
+        &bytemuck::cast_slice(&self.0)[..self.1]
+    }
+}
+
+#[test]
+fn a_mapped_gallery_cannot_be_changed() {
+    let mut gallery = Gallery::new(4).expect("a width in range");
+    gallery.add("ada", one_hot(4, 0)).expect("valid");
+    let bytes = Arc::new(Aligned::of(&gallery.to_bytes()));
+    let mut mapped = Gallery::mapped(Kernel::fastest(), bytes).expect("as written");
+    assert!(mapped.add("bob", one_hot(4, 1)).is_err());
+    assert!(mapped.replace("ada", one_hot(4, 1)).is_err());
+    assert!(mapped.remove("ada").is_err());
+    assert_eq!(mapped.len(), 1);
+    let found = mapped.nearest(&one_hot(4, 0), 1, None).expect("valid");
+    assert_eq!((found.index[0], found.distance[0].to_bits()), (0, 0));
+    assert!(mapped.nbytes() < gallery.nbytes());
 }
 
 /// What may happen to one of some people.

@@ -1,0 +1,261 @@
+//! A gallery as plain bytes, and back.
+//!
+//! ```text
+//! header    64 bytes: magic, version, width, rows, people, bytes of names, next index, next number, CRC-32 of all else
+//! values    rows x width float32
+//! indices   rows int64
+//! numbers   people int64          in order of arrival
+//! owners    rows uint32           which of these
+//! lengths   people uint32         of their names
+//! names     UTF-8, one after the other
+//! ```
+//!
+//! Little endian throughout. Codes are not kept: they are made anew, so that nothing but the vectors
+//! decides what matches. Vectors are checked as those of any caller; what is not as written is refused.
+
+use std::ops::Range;
+
+use super::Gallery;
+use super::storage::{Bytes, Values};
+use super::store::{Rest, Store};
+use crate::distance::Kernel;
+use crate::error::{CoreError, Result};
+use crate::vectors::{UnitVectors, check_dim, check_norms};
+
+const MAGIC: &[u8; 8] = b"faceidG\n";
+const VERSION: u32 = 1;
+const HEADER: usize = 64;
+/// Where the checksum stands, of everything before and after it.
+const CHECKSUM: usize = 56;
+
+impl Gallery {
+    /// Everything that searches depend on, as bytes: neither compressed nor encrypted.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let rows = self.len();
+        let names: Vec<&str> = self.identities().collect();
+        let names_length: usize = names.iter().map(|name| name.len()).sum();
+        let mut places = std::collections::HashMap::new();
+        let mut numbers = Vec::with_capacity(names.len());
+        for (place, slot) in (0_u32..).zip(self.people.slots()) {
+            places.insert(slot, place);
+            numbers.push(self.people.get(slot).number);
+        }
+        let mut bytes = Vec::with_capacity(
+            HEADER + rows * (self.dim() * 4 + 12) + names.len() * 12 + names_length,
+        );
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&(self.dim() as u32).to_le_bytes());
+        for count in [rows, names.len(), names_length] {
+            bytes.extend_from_slice(&(count as u64).to_le_bytes());
+        }
+        bytes.extend_from_slice(&self.next_index.to_le_bytes());
+        bytes.extend_from_slice(&self.people.next_number().to_le_bytes());
+        bytes.resize(HEADER, 0);
+        bytes.extend(
+            self.store
+                .rows()
+                .values
+                .iter()
+                .flat_map(|value| value.to_le_bytes()),
+        );
+        let all = 0..rows as u32;
+        bytes.extend(
+            all.clone()
+                .flat_map(|row| self.store.index(row).to_le_bytes()),
+        );
+        bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+        bytes.extend(all.flat_map(|row| places[&self.store.owner(row)].to_le_bytes()));
+        bytes.extend(
+            names
+                .iter()
+                .flat_map(|name| (name.len() as u32).to_le_bytes()),
+        );
+        names
+            .iter()
+            .for_each(|name| bytes.extend_from_slice(name.as_bytes()));
+        let checksum = checksum(&bytes);
+        bytes[CHECKSUM..CHECKSUM + 4].copy_from_slice(&checksum.to_le_bytes());
+        bytes
+    }
+
+    /// A gallery from what [`Gallery::to_bytes`] made.
+    ///
+    /// # Errors
+    /// If the bytes are damaged or of another format.
+    pub fn from_bytes(kernel: Kernel, bytes: &[u8]) -> Result<Self> {
+        let layout = Layout::of(bytes)?;
+        let values = numbers(&bytes[layout.values.clone()], f32::from_le_bytes);
+        let values = UnitVectors::new("data", layout.dim, values)?;
+        let squares = values.squared_norms().to_vec();
+        layout.build(kernel, bytes, Values::Owned(values.into_values()), &squares)
+    }
+
+    /// The same without a copy of the vectors: they stay in `bytes`, and the gallery cannot be changed.
+    ///
+    /// # Errors
+    /// If the bytes are damaged, of another format, or not aligned to four, or on a big-endian CPU.
+    pub fn mapped(kernel: Kernel, bytes: Bytes) -> Result<Self> {
+        let layout = Layout::of((*bytes).as_ref())?;
+        let values = Values::mapped(bytes.clone(), layout.values.clone());
+        let values = values.filter(|_| cfg!(target_endian = "little"));
+        let values = values.ok_or_else(|| damaged("values that can be read where they are"))?;
+        let squares = check_norms("data", layout.dim, &values)?;
+        layout.build(kernel, (*bytes).as_ref(), values, &squares)
+    }
+}
+
+fn damaged(expected: &str) -> CoreError {
+    CoreError::invalid(
+        "data",
+        format!("{expected}, as Gallery.to_bytes writes"),
+        "other bytes (damaged, cut off, or of another program)",
+    )
+}
+
+fn checksum(bytes: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&bytes[..CHECKSUM]);
+    crc.update(&bytes[CHECKSUM + 4..]);
+    crc.finalize()
+}
+
+/// Little-endian numbers, one after the other.
+fn numbers<const N: usize, T>(bytes: &[u8], read: fn([u8; N]) -> T) -> Vec<T> {
+    bytes
+        .as_chunks()
+        .0
+        .iter()
+        .map(|bytes| read(*bytes))
+        .collect()
+}
+
+/// Where everything stands.
+struct Layout {
+    dim: usize,
+    next_index: i64,
+    next_number: i64,
+    values: Range<usize>,
+    indices: Range<usize>,
+    numbers: Range<usize>,
+    owners: Range<usize>,
+    lengths: Range<usize>,
+    names: Range<usize>,
+}
+
+impl Layout {
+    fn of(bytes: &[u8]) -> Result<Self> {
+        let header: &[u8; HEADER] = bytes.first_chunk().ok_or_else(|| damaged("a gallery"))?;
+        let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| header[at + i]));
+        let half = |at: usize| u32::from_le_bytes(std::array::from_fn(|i| header[at + i]));
+        if &header[..8] != MAGIC {
+            return Err(damaged("a gallery"));
+        }
+        if half(8) != VERSION {
+            let got = half(8).to_string();
+            return Err(CoreError::invalid(
+                "data",
+                format!("format version {VERSION}"),
+                got,
+            ));
+        }
+        let dim = half(12) as usize;
+        check_dim(dim)?;
+        // Counts that cannot be true must not be multiplied.
+        let count = |at: usize| {
+            usize::try_from(word(at))
+                .ok()
+                .filter(|count| *count <= bytes.len())
+        };
+        let (Some(rows), Some(people), Some(names)) = (count(16), count(24), count(32)) else {
+            return Err(damaged("counts that fit"));
+        };
+        let mut end = HEADER;
+        let mut next = |length: usize| {
+            let start = end;
+            end = end.saturating_add(length);
+            start..end
+        };
+        let layout = Self {
+            dim,
+            next_index: word(40).cast_signed(),
+            next_number: word(48).cast_signed(),
+            values: next(rows.saturating_mul(dim * 4)),
+            indices: next(rows.saturating_mul(8)),
+            numbers: next(people.saturating_mul(8)),
+            owners: next(rows.saturating_mul(4)),
+            lengths: next(people.saturating_mul(4)),
+            names: next(names),
+        };
+        if end != bytes.len() {
+            return Err(damaged("as many bytes as its header says"));
+        }
+        if half(CHECKSUM) != checksum(bytes) {
+            return Err(damaged("bytes that agree with their checksum"));
+        }
+        Ok(layout)
+    }
+
+    fn build(
+        self,
+        kernel: Kernel,
+        bytes: &[u8],
+        values: Values,
+        squares: &[f64],
+    ) -> Result<Gallery> {
+        let indices = numbers(&bytes[self.indices], i64::from_le_bytes);
+        let people = numbers(&bytes[self.numbers], i64::from_le_bytes);
+        let owners = numbers(&bytes[self.owners], u32::from_le_bytes);
+        let mut gallery = Gallery::on(kernel, self.dim)?;
+        let mut names = &bytes[self.names];
+        let mut last = -1;
+        for (number, length) in people
+            .iter()
+            .zip(numbers(&bytes[self.lengths], u32::from_le_bytes))
+        {
+            let (name, rest) = names
+                .split_at_checked(length as usize)
+                .ok_or_else(|| damaged("names"))?;
+            names = rest;
+            let name = std::str::from_utf8(name).map_err(|_| damaged("names in UTF-8"))?;
+            let new = last < *number && *number < self.next_number && !name.is_empty();
+            if !new || !gallery.people.restore(name, *number) {
+                return Err(damaged("people with names and numbers of their own"));
+            }
+            last = *number;
+        }
+        let mut rows: Vec<(i64, u32)> = indices.iter().copied().zip(0..).collect();
+        rows.sort_unstable();
+        let distinct = rows.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        let in_range = rows
+            .iter()
+            .all(|(index, _)| (0..self.next_index).contains(index));
+        if !distinct || !in_range || owners.iter().any(|owner| *owner as usize >= people.len()) {
+            return Err(damaged("rows with owners and numbers of their own"));
+        }
+        // A person's rows stand in the order in which they were added.
+        for (_, row) in &rows {
+            let owner = owners[*row as usize]; // slots count from 0 in an empty gallery
+            gallery.people.get_mut(owner).rows.push(*row);
+        }
+        if !names.is_empty()
+            || gallery
+                .people
+                .slots()
+                .any(|slot| gallery.people.get(slot).rows.is_empty())
+        {
+            return Err(damaged("references for everybody"));
+        }
+        let rest = Rest {
+            indices,
+            owners,
+            squared_norms: squares,
+        };
+        gallery.store = Store::of(self.dim, values, rest);
+        gallery.next_index = self.next_index;
+        gallery.people.set_next_number(self.next_number);
+        gallery.build_panel_if_it_pays();
+        Ok(gallery)
+    }
+}
