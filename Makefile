@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 TRAIN_VENV := .venv-train
+BENCH_VENV := .venv-bench
 BIN := $(VENV)/bin
 TRAIN_BIN := $(TRAIN_VENV)/bin
 RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 PIP := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench train-smoke format lock clean
+.PHONY: help demo test lint bench bench-smoke train-smoke format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -31,8 +32,11 @@ lint: $(VENV)/built  ## formatting, clippy, ruff, types, stub, import rules
 	$(BIN)/python -m mypy.stubtest faceid_fast._core
 	$(BIN)/lint-imports
 
-bench: $(VENV)/built  ## time matching (beside numpy) and verifying on this machine
-	$(BIN)/faceid bench
+bench: $(BENCH_VENV)/built  ## the matcher beside FAISS, numpy, usearch and scikit-learn (an hour or two)
+	$(BENCH_VENV)/bin/python -m benchmarks --markdown build/bench/matching.md --plot build/bench/figures/matching.png
+
+bench-smoke: $(BENCH_VENV)/built  ## a small part of it, for its answers rather than its times
+	$(BENCH_VENV)/bin/python -m benchmarks --json build/bench/smoke.json --largest 1000 --dimensions 128 --threads 1
 
 train-smoke: $(TRAIN_VENV)/built  ## tests of the training code, and the whole pipeline on a few heads
 	$(TRAIN_BIN)/python -m pytest tests/training tests/contract/test_keras_onnx.py
@@ -48,9 +52,11 @@ lock:  ## pin requirements anew (needs uv)
 		--no-emit-index-url --no-annotate --extra report pyproject.toml requirements/dev.in -o requirements/dev.txt
 	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile -q --generate-hashes --universal --python-version 3.11 \
 		--no-emit-index-url --no-annotate pyproject.toml requirements/train.in -o requirements/train.txt
+	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile -q --generate-hashes --universal --python-version 3.11 \
+		--no-emit-index-url --no-annotate pyproject.toml requirements/bench.in -o requirements/bench.txt
 
 clean:  ## remove what was built
-	rm -rf target demo $(VENV) $(TRAIN_VENV) python/faceid_fast/_core*.so
+	rm -rf target demo $(VENV) $(TRAIN_VENV) $(BENCH_VENV) python/faceid_fast/_core*.so
 
 # The environments. `maturin develop` puts the optimised core into python/, where both find it.
 %/ready:
@@ -63,6 +69,8 @@ $(VENV)/ready: REQUIREMENTS = requirements/dev.txt
 $(VENV)/ready: requirements/dev.txt
 $(TRAIN_VENV)/ready: REQUIREMENTS = requirements/train.txt
 $(TRAIN_VENV)/ready: requirements/train.txt
+$(BENCH_VENV)/ready: REQUIREMENTS = requirements/bench.txt
+$(BENCH_VENV)/ready: requirements/bench.txt
 
 %/built: %/ready pyproject.toml $(RUST)
 	VIRTUAL_ENV=$(CURDIR)/$* PYO3_PYTHON=$(CURDIR)/$*/bin/python $*/bin/maturin develop --release --locked --quiet

@@ -1,7 +1,8 @@
 """``python -m benchmarks``: the matcher beside its peers, in one process.
 
-An hour or two for the whole grid on two cores; ``--largest`` and ``--dimensions`` choose less of it. What
-was measured is kept after each set of references, and the same command goes on where it was interrupted.
+The whole grid takes an hour or two on two cores; ``--largest``, ``--dimensions`` and ``--threads`` choose
+less of it. What was measured is kept after each set of references, and the same command goes on where it
+was interrupted.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import platform
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -23,16 +24,17 @@ from .data import PROBLEMS, Problem
 from .grid import DIMENSIONS, SIZES, THREADS, Contest, cases, spread
 from .peers import OURS, numpy_product
 
-_SEED = 11
-_PERSON = 16
+_SEED: Final = 11
+_PERSON: Final = 16
 
 
 def main() -> None:
-    """Measure, write JSON, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument(
-        "--json", type=Path, default=Path("build/bench/matching.json"), help="where to keep it"
+    """Measure, keep JSON, write the page, print what it comes to."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter, prog="python -m benchmarks"
     )
+    parser.add_argument("--json", type=Path, default=Path("build/bench/matching.json"), help="kept there")
+    parser.add_argument("--markdown", type=Path, help="page to write")
     parser.add_argument("--plot", type=Path, help="PNG of latency against references")
     parser.add_argument("--largest", type=int, default=SIZES[-1], help="references at most")
     parser.add_argument("--dimensions", type=int, nargs="+", default=DIMENSIONS)
@@ -40,7 +42,7 @@ def main() -> None:
     given = parser.parse_args()
 
     done: dict[str, Any] = json.loads(given.json.read_text()) if given.json.exists() else _begin()
-    if done["machine"] != _machine() or done["backend"] != Gallery().backend:
+    if (done["machine"], done["backend"]) != (_machine(), Gallery().backend):
         parser.error(f"{given.json} was measured elsewhere: give another file, or delete it")
     for dim in given.dimensions:
         for count in (size for size in SIZES if size <= given.largest):
@@ -50,12 +52,17 @@ def main() -> None:
                 _measure(done, data, dim, count, tuple(given.threads))
                 given.json.parent.mkdir(parents=True, exist_ok=True)
                 given.json.write_text(json.dumps(done, indent=1) + "\n")
-    print(report.as_text(done))
+    print("\n".join(report.summary(done)))
+    if given.markdown:
+        given.markdown.write_text(report.as_markdown(done))
     if given.plot:
         report.plot(done, given.plot)
+    if report.mismatches(done):
+        parser.exit(1, "the gallery disagrees with brute force\n")
 
 
 def _begin() -> dict[str, Any]:
+    """Everything but the grid."""
     compared = wrong = 0
     for seed, data in enumerate(PROBLEMS):
         more, mistakes = exactness.while_changing(seed, data)
@@ -66,89 +73,84 @@ def _begin() -> dict[str, Any]:
         "numpy": np.__version__,
         "verify": _claim(),
         "changing": {"compared": compared, "wrong": wrong},
-        "bytes": [],
         "sizes": [],
         "cells": [],
     }
 
 
 def _measure(done: dict[str, Any], data: str, dim: int, count: int, threads: tuple[int, ...]) -> None:
+    """Every case of one set of references."""
     contest = Contest(data, dim, count, _SEED)
     cells = []
     for case in cases(data, dim, count, threads):
         cells.append(contest.measure(case))
-        print(report._line(cells[-1]), flush=True)
+        print(report.line(cells[-1]), flush=True)
     done["cells"] += cells
-    done["sizes"].append(
-        {
-            "data": data,
-            "dim": dim,
-            "references": count,
-            "memory": contest.gallery.nbytes / contest.problem.references.nbytes,
-            "build_s": contest.build_s,
-        }
-    )
+    size = {
+        "data": data,
+        "dim": dim,
+        "references": count,
+        "memory": contest.gallery.nbytes / contest.problem.references.nbytes,
+        "build_s": contest.build_s,
+    }
     if data == "random":
-        done["bytes"].append(_bytes_per_second(contest.problem, cells))
+        size["read"] = _bytes_per_second(contest.problem, cells)
+    done["sizes"].append(size)
 
 
-def _bytes_per_second(problem: Problem, cells: list[dict[str, Any]]) -> dict[str, Any]:
-    """Bytes of codes that a single query reads, against a plain sum over as many."""
-    count, dim = problem.references.shape
-    one = next(cell for cell in cells if cell["batch"] == 1 and cell["k"] == 1 and cell["threads"] == 1)
-    data = np.ones(max(1, count * dim // 8), np.float64)
+def _bytes_per_second(problem: Problem, cells: list[dict[str, Any]]) -> dict[str, float]:
+    """Bytes of codes that a single query reads, beside a plain sum over as many by numpy."""
+    one = next(cell for cell in cells if (cell["batch"], cell["k"], cell["threads"]) == (1, 1, 1))
+    data = np.ones(max(1, problem.references.size // 8), np.float64)
+    seconds = []
     with threadpool_limits(1):
-        seconds = []
         for _ in range(9):
             began = time.perf_counter()
             data.sum()
             seconds.append(time.perf_counter() - began)
     return {
-        "references": count,
-        "dim": dim,
-        "gb_per_s": count * dim / one["us"][OURS]["median"] / 1e3,
-        "machine_gb_per_s": data.nbytes / float(np.median(seconds)) / 1e9,
+        "codes_gb_per_s": problem.references.size / one["us"][OURS]["median"] / 1e3,
+        "sum_gb_per_s": data.nbytes / float(np.median(seconds)) / 1e9,
     }
 
 
 def _claim() -> dict[str, Any]:
-    """1:1 as `verify` asks it, whole Python calls, beside numpy over the same sixteen references."""
-    rng = np.random.default_rng(_SEED)
-    problem = PROBLEMS["random"](rng, _PERSON, 128, 1)
-    query = problem.queries["random"]
+    """1:1 as `verify` asks it, whole Python calls, beside numpy over the same references."""
+    problem = PROBLEMS["random"](np.random.default_rng(_SEED), _PERSON, 128, 1)
+    queries = problem.queries["random"]
+    query = queries[0].copy()
     gallery = Gallery(128)
     gallery.add("somebody", problem.references)
+    search = numpy_product(problem.references, 1)
+    mine, theirs = [], []
     with threadpool_limits(1):
-        search = numpy_product(problem.references, 1)
-        one = query[0].copy()
-        calls = 5_000
-        mine, theirs = [], []
         for _ in range(25):
-            began = time.perf_counter()
-            for _ in range(calls):
-                gallery.distance_to("somebody", one)
-            between = time.perf_counter()
-            for _ in range(calls):
-                search(query, 1)
-            mine.append(1e6 * (between - began) / calls)
-            theirs.append(1e6 * (time.perf_counter() - between) / calls)
+            mine.append(_microseconds(lambda: gallery.distance_to("somebody", query)))
+            theirs.append(_microseconds(lambda: search(queries, 1)))
     return {
+        "references": _PERSON,
         "us": {OURS: spread(mine), "numpy": spread(theirs)},
         "ratio": spread([t / m for t, m in zip(theirs, mine, strict=True)]),
     }
 
 
+def _microseconds(call: Any, calls: int = 5_000) -> float:
+    """Mean over some calls, that of calling nothing included."""
+    began = time.perf_counter()
+    for _ in range(calls):
+        call()
+    return 1e6 * (time.perf_counter() - began) / calls
+
+
 def _machine() -> str:
-    """Processor and threads, as the system names them."""
-    names = {line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")}
-    return f"{' '.join(sorted(names)) or platform.processor()}, {platform.system()}, Python {platform.python_version()}"
-
-
-def _lines(path: str) -> list[str]:
+    """Processor, system and interpreter, as these name themselves."""
     try:
-        return Path(path).read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return []
+        lines = []
+    names = {text.split(":")[1].strip() for text in lines if text.startswith("model name")}
+    processor = ", ".join(sorted(names)) or platform.processor()
+    return f"{processor}, {platform.system()}, Python {platform.python_version()}"
 
 
 if __name__ == "__main__":
