@@ -54,6 +54,78 @@ def _asked(cell: Cell) -> str:
     return f"faces, {cell['queries']}{within}"
 
 
+def as_markdown(report: dict[str, Any]) -> str:
+    """The page: what it comes to, then every cell."""
+    head = _HEAD.format(
+        machine=report["machine"],
+        backend=report["backend"],
+        numpy=report["numpy"],
+        per_person=REFERENCES_OF_A_PERSON,
+    )
+    grid = "## Every cell\n\n" + _table(report["cells"])
+    return head + "\n".join(summary(report)) + "\n" + grid
+
+
+def summary(report: dict[str, Any]) -> list[str]:
+    """Ratios by group of cells, exactness, memory, bandwidth, and the cells that a peer wins."""
+    cells: list[Cell] = report["cells"]
+    claim = report["verify"]
+    changing = report["changing"]["compared"]
+    compared = sum(cell["compared"] for cell in cells) + changing
+    lines = [
+        (
+            f"One query against the {claim['references']} references of a person (`distance_to`): "
+            f"{claim['us'][OURS]['median']:.2f} us, numpy {claim['us']['numpy']['median']:.2f} us, "
+            f"ratio {claim['ratio']['median']:.1f}."
+        ),
+        "",
+        (
+            f"Comparisons with brute force in float64: {compared:.3g}, {changing:.3g} of them while people were "
+            f"added, replaced and removed. Mismatches: {mismatches(report)}."
+        ),
+        "",
+        "| one thread | smallest ratio | largest |",
+        "|---|---|---|",
+    ]
+    groups: dict[str, list[float]] = {}
+    for cell in cells:
+        if cell["threads"] == 1:
+            groups.setdefault(_group(cell), []).append(cell["ratio"]["median"])
+    lines += [f"| {name} | {min(ratios):.2f} | {max(ratios):.1f} |" for name, ratios in groups.items()]
+    lines += ["", "| references | D | float32 bytes held | built in | codes read | a plain sum |"]
+    lines += ["|---|---|---|---|---|---|"]
+    lines += [_size(size) for size in report["sizes"]]
+    lost = [cell for cell in cells if cell["ratio"]["median"] < 1]
+    lines += ["", f"## Cells below the best peer: {len(lost)} of {len(cells)}", ""]
+    return [*lines, _table(lost)]
+
+
+def mismatches(report: dict[str, Any]) -> int:
+    """Matches that were not those of brute force."""
+    return sum(cell["wrong"] for cell in report["cells"]) + int(report["changing"]["wrong"])
+
+
+def _size(size: dict[str, Any]) -> str:
+    read = size.get("read")
+    speeds = f"{read['codes_gb_per_s']:.1f} GB/s | {read['sum_gb_per_s']:.1f} GB/s" if read else "|"
+    return (
+        f"| {size['references']:,} {size['data']} | {size['dim']} | {size['memory']:.3f} times "
+        f"| {size['build_s']:.2f} s | {speeds} |"
+    )
+
+
+def _group(cell: Cell) -> str:
+    batch = "one query" if cell["batch"] == 1 else "batches"
+    return f"{_asked(cell)}, {cell['references']:,} references, {batch}"
+
+
+def _asked(cell: Cell) -> str:
+    if cell["data"] == "random":
+        return "random"
+    within = f" within {cell['threshold']}" if cell["threshold"] else ""
+    return f"faces, {cell['queries']}{within}"
+
+
 def _table(cells: list[Cell]) -> str:
     lines = ["| " + " | ".join(_COLUMNS) + " |", "|---" * len(_COLUMNS) + "|"]
     return "\n".join([*lines, *(line(cell) for cell in cells)]) + "\n"
