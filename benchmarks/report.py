@@ -80,8 +80,8 @@ def summary(report: dict[str, Any]) -> list[str]:
         ),
         "",
         (
-            f"Comparisons with brute force in float64: {compared:.3g}, {changing:.3g} of them while people were "
-            f"added, replaced and removed. Mismatches: {mismatches(report)}."
+            f"Comparisons with brute force in float64: {compared:.3g}, {changing:.3g} of them while people "
+            f"were added, replaced and removed. Mismatches: {mismatches(report)}."
         ),
         "",
         "| one thread | smallest ratio | largest |",

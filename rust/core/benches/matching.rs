@@ -31,7 +31,9 @@ fn unit(seed: u64, count: usize) -> UnitVectors {
     let mut values = noise(seed, count * DIM);
     for vector in values.chunks_exact_mut(DIM) {
         let norm = vector.iter().map(|v| v * v).sum::<f32>().sqrt();
-        vector.iter_mut().for_each(|v| *v /= norm);
+        for value in vector {
+            *value /= norm;
+        }
     }
     UnitVectors::new("vectors", DIM, values).expect("unit vectors")
 }

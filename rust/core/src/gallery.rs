@@ -24,6 +24,8 @@ use store::Store;
 
 /// Most results that one search may return: beyond, the memory for them is likely a mistake in `k`.
 const MAX_RESULTS: usize = 1 << 27;
+/// References from which on they are coded: fewer are searched as fast without.
+const PANEL_FROM: usize = 128;
 /// Most references: rows are numbered in 31 bits.
 const MAX_ROWS: usize = (1 << 31) - 1;
 
@@ -110,6 +112,7 @@ impl Gallery {
     }
 
     /// Names of the identities in order of their first reference.
+    #[must_use]
     pub fn identities(&self) -> impl ExactSizeIterator<Item = &str> {
         self.people.names()
     }
@@ -344,7 +347,7 @@ impl Gallery {
         new.sort_unstable();
         let outgrown = match &self.panel {
             Some(panel) => panel.is_outgrown(self.store.len()),
-            None => Panel::pays(self.store.len()),
+            None => self.panel_pays(),
         };
         for of_one in new.chunk_by(|a, b| a.0 == b.0) {
             let rows = &mut self.people.get_mut(of_one[0].0).rows;
@@ -363,10 +366,12 @@ impl Gallery {
         indices
     }
 
-    fn build_panel_if_it_pays(&mut self) {
-        if Panel::pays(self.store.len()) {
-            self.build_panel();
-        }
+    /// Whether so many rows are worth codes: soon where the CPU multiplies bytes, elsewhere as soon as
+    /// groups are ruled out by them.
+    fn panel_pays(&self) -> bool {
+        let rows = self.store.len();
+        rows >= PANEL_FROM
+            && (self.kernel.backend().has_byte_products() || rows >= self.groups_from)
     }
 
     /// Code all references anew.

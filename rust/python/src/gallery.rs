@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use faceid_core::distance::{Backend, Kernel};
-use faceid_core::gallery::{self, Matches};
+use faceid_core::gallery::{self, Bytes, Matches};
 use faceid_core::vectors::UnitVectors;
 use faceid_core::{CoreError, Result};
 use numpy::{PyArray1, PyArrayDyn, PyArrayMethods};
@@ -125,7 +125,8 @@ impl Gallery {
             // what mapping it cannot do without.
             #[allow(unsafe_code, reason = "mapping a file is unsafe by its nature")]
             let map = unsafe { memmap2::Mmap::map(&file)? };
-            std::io::Result::Ok(gallery::Gallery::mapped(Kernel::fastest(), Arc::new(map)))
+            let bytes: Bytes = Arc::new(map);
+            std::io::Result::Ok(gallery::Gallery::mapped(Kernel::fastest(), &bytes))
         })?;
         Self::holding(cls, gallery)
     }

@@ -1,4 +1,12 @@
 //! AVX-512 with VNNI: 64 byte products in one instruction.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices of constant range are what keeps the sums in registers"
+)]
+#![allow(
+    clippy::unused_self,
+    reason = "`self` is the proof that the CPU has the instructions"
+)]
 
 use std::arch::x86_64::{
     __m512i, _mm_cvtsi32_si128, _mm256_loadu_si256, _mm512_add_epi32, _mm512_cmpge_epi32_mask,
@@ -7,8 +15,8 @@ use std::arch::x86_64::{
 };
 use std::ops::Range;
 
+use super::avx2::Avx2Fma;
 use super::codes::{BLOCK, Blocks, Found, STEP_BYTES};
-use super::x86::Avx2Fma;
 
 /// References of one register.
 const LANES: usize = 16;

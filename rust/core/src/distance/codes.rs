@@ -63,6 +63,12 @@ impl Blocks<'_> {
 }
 
 impl Backend {
+    /// Whether codes are scored faster than float32 vectors, reference by reference.
+    #[must_use]
+    pub fn has_byte_products(self) -> bool {
+        !matches!(self, Self::Portable)
+    }
+
     /// Largest magnitude of a query code that cannot overflow.
     #[must_use]
     pub fn query_levels(self) -> i32 {

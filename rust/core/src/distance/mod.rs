@@ -14,13 +14,13 @@
 )]
 
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 pub mod codes;
 pub mod exact;
 mod generic;
 mod portable;
-#[cfg(target_arch = "x86_64")]
-mod x86;
 
 use std::ops::Range;
 
@@ -68,7 +68,7 @@ enum Chosen {
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni(avx512::Avx512Vnni),
     #[cfg(target_arch = "x86_64")]
-    Avx2Fma(x86::Avx2Fma),
+    Avx2Fma(avx2::Avx2Fma),
     Portable(portable::Portable),
 }
 
@@ -82,7 +82,7 @@ impl Kernel {
                 .map(Chosen::Avx512Vnni)
                 .map(Self),
             #[cfg(target_arch = "x86_64")]
-            Backend::Avx2Fma => x86::Avx2Fma::detect().map(Chosen::Avx2Fma).map(Self),
+            Backend::Avx2Fma => avx2::Avx2Fma::detect().map(Chosen::Avx2Fma).map(Self),
             #[cfg(not(target_arch = "x86_64"))]
             Backend::Avx512Vnni | Backend::Avx2Fma => None,
             Backend::Portable => Some(Self(Chosen::Portable(portable::Portable))),

@@ -14,6 +14,7 @@
 //! decides what matches. Vectors are checked as those of any caller; what is not as written is refused.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::Gallery;
 use super::storage::{Bytes, Values};
@@ -72,9 +73,9 @@ impl Gallery {
                 .iter()
                 .flat_map(|name| (name.len() as u32).to_le_bytes()),
         );
-        names
-            .iter()
-            .for_each(|name| bytes.extend_from_slice(name.as_bytes()));
+        for name in names {
+            bytes.extend_from_slice(name.as_bytes());
+        }
         let checksum = checksum(&bytes);
         bytes[CHECKSUM..CHECKSUM + 4].copy_from_slice(&checksum.to_le_bytes());
         bytes
@@ -96,13 +97,13 @@ impl Gallery {
     ///
     /// # Errors
     /// If the bytes are damaged, of another format, or not aligned to four, or on a big-endian CPU.
-    pub fn mapped(kernel: Kernel, bytes: Bytes) -> Result<Self> {
-        let layout = Layout::of((*bytes).as_ref())?;
-        let values = Values::mapped(bytes.clone(), layout.values.clone());
+    pub fn mapped(kernel: Kernel, bytes: &Bytes) -> Result<Self> {
+        let layout = Layout::of((**bytes).as_ref())?;
+        let values = Values::mapped(Arc::clone(bytes), layout.values.clone());
         let values = values.filter(|_| cfg!(target_endian = "little"));
         let values = values.ok_or_else(|| damaged("values that can be read where they are"))?;
         let squares = check_norms("data", layout.dim, &values)?;
-        layout.build(kernel, (*bytes).as_ref(), values, &squares)
+        layout.build(kernel, (**bytes).as_ref(), values, &squares)
     }
 }
 
@@ -255,7 +256,9 @@ impl Layout {
         gallery.store = Store::of(self.dim, values, rest);
         gallery.next_index = self.next_index;
         gallery.people.set_next_number(self.next_number);
-        gallery.build_panel_if_it_pays();
+        if gallery.panel_pays() {
+            gallery.build_panel();
+        }
         Ok(gallery)
     }
 }

@@ -203,7 +203,7 @@ impl<'a> Coarse<'a> {
         let values = &self.queries.values()[query * store.dim()..][..store.dim()];
         let error = score_error(store.dim());
         let found = &mut candidates.found;
-        found.sort_unstable_by(|a, b| b.ceiling.cmp(&a.ceiling));
+        found.sort_unstable_by_key(|candidate| Reverse(candidate.ceiling));
         for candidate in found {
             if candidate.ceiling < candidates.limit {
                 break;

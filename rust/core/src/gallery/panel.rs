@@ -143,11 +143,6 @@ impl CodedQuery {
 }
 
 impl Panel {
-    /// Whether so many rows are worth a panel.
-    pub fn pays(rows: usize) -> bool {
-        rows >= 4 * BLOCK
-    }
-
     /// A panel without entries, for rows like those of the store, with groups or without.
     pub fn new(kernel: Kernel, store: &Store, grouping: bool) -> Self {
         Self {
@@ -304,7 +299,9 @@ impl Panel {
                 }
             }
             let count = rows.len() as f32;
-            mean.iter_mut().for_each(|sum| *sum /= count);
+            for sum in &mut mean {
+                *sum /= count;
+            }
         }
         let mut codes = vec![0; self.steps * STEP];
         let step = self.scale.reference;

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::panel::Panel;
 use super::store::Store;
-use super::{Gallery, Matches};
+use super::{Bytes, Gallery, Matches};
 use crate::CoreError;
 use crate::distance::codes::{BLOCK, Found};
 use crate::distance::{Kernel, exact};
@@ -188,7 +188,7 @@ proptest! {
 
             let bytes = pair.gallery.to_bytes();
             let queries = pair.queries(seed);
-            pair.gallery = Gallery::mapped(kernel, Arc::new(Aligned::of(&bytes))).expect("as written");
+            pair.gallery = Gallery::mapped(kernel, &bytes_of(&bytes)).expect("as written");
             pair.check(&queries, k, threshold, threads)?;
             pair.gallery = Gallery::from_bytes(kernel, &bytes).expect("as written");
             prop_assert!(pair.gallery.to_bytes() == bytes);
@@ -209,19 +209,17 @@ proptest! {
         prop_assert!(Gallery::from_bytes(Kernel::fastest(), &flipped).is_err());
         let cut = &bytes[..at.index(bytes.len())];
         prop_assert!(Gallery::from_bytes(Kernel::fastest(), cut).is_err());
-        prop_assert!(Gallery::mapped(Kernel::fastest(), Arc::new(cut.to_vec())).is_err());
+        prop_assert!(Gallery::mapped(Kernel::fastest(), &bytes_of(cut)).is_err());
     }
 }
 
 /// Bytes that begin where a float32 may, as a mapped file does.
 struct Aligned(Vec<u64>, usize);
 
-impl Aligned {
-    fn of(bytes: &[u8]) -> Self {
-        let mut words = vec![0_u64; bytes.len().div_ceil(8)];
-        bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
-        Self(words, bytes.len())
-    }
+fn bytes_of(bytes: &[u8]) -> Bytes {
+    let mut words = vec![0_u64; bytes.len().div_ceil(8)];
+    bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
+    Arc::new(Aligned(words, bytes.len()))
 }
 
 impl AsRef<[u8]> for Aligned {
@@ -234,8 +232,8 @@ impl AsRef<[u8]> for Aligned {
 fn a_mapped_gallery_cannot_be_changed() {
     let mut gallery = Gallery::new(4).expect("a width in range");
     gallery.add("ada", one_hot(4, 0)).expect("valid");
-    let bytes = Arc::new(Aligned::of(&gallery.to_bytes()));
-    let mut mapped = Gallery::mapped(Kernel::fastest(), bytes).expect("as written");
+    let bytes = bytes_of(&gallery.to_bytes());
+    let mut mapped = Gallery::mapped(Kernel::fastest(), &bytes).expect("as written");
     assert!(mapped.add("bob", one_hot(4, 1)).is_err());
     assert!(mapped.replace("ada", one_hot(4, 1)).is_err());
     assert!(mapped.remove("ada").is_err());

@@ -1,5 +1,13 @@
 //! AVX2 + FMA.
 #![allow(clippy::inline_always, reason = "see generic.rs")]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices of constant range are what keeps the sums in registers"
+)]
+#![allow(
+    clippy::unused_self,
+    reason = "`self` is the proof that the CPU has the instructions"
+)]
 
 use std::arch::x86_64::{
     __m256, __m256d, __m256i, _mm_add_ps, _mm_cvtsi32_si128, _mm_loadu_ps, _mm_loadu_si128,
