@@ -3,6 +3,7 @@
 mod best;
 mod bytes;
 mod coarse;
+mod coding;
 mod nearest;
 mod panel;
 mod people;

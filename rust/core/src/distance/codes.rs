@@ -25,6 +25,8 @@ pub const STEP: usize = 4;
 pub const STEP_BYTES: usize = BLOCK * STEP;
 /// Numbers of queries that a kernel takes together, most first.
 pub const TILES: [usize; 3] = [8, 4, 1];
+/// What reference codes are stored with, to be unsigned.
+pub const SHIFT: u8 = 128;
 /// Largest magnitude of a reference code.
 pub const REFERENCE_LEVELS: i32 = 127;
 

@@ -18,8 +18,9 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::best::Best;
+use super::coding::CodedQuery;
 use super::nearest::{Hit, Lists, Nearest, Wanted};
-use super::panel::{CodedQuery, LARGEST_GROUP, Panel};
+use super::panel::{LARGEST_GROUP, Panel};
 use super::scan::{rounded_down, score_rows};
 use super::store::Store;
 use crate::distance::codes::{BLOCK, Found, STEP_BYTES, TILES};
@@ -77,7 +78,7 @@ impl<'a> Coarse<'a> {
                 let query = &queries.values()[(first + q) * dim..][..dim];
                 let to = &mut codes[first * steps + q..(first + size) * steps];
                 let spread = store.spread();
-                let query = panel.code(kernel, query, spread, to, size, &mut bytes);
+                let query = panel.code(query, spread, to, size, &mut bytes);
                 nearest.begin(queries.squared_norms()[first + q], store.spread());
                 limits.push(AtomicI32::new(query.limit(nearest.least_score())));
                 coded.push(query);

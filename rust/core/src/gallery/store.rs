@@ -130,6 +130,7 @@ impl Store {
         let (row, last) = (row as usize, self.len() - 1);
         let values = self.values.owned().expect("not read-only");
         values.copy_within(last * self.dim.., row * self.dim);
+        values[last * self.dim..].fill(0.0); // a template must not outlive its owner
         values.truncate(last * self.dim);
         match &mut self.indices {
             Indices::Narrow(indices) => drop(indices.swap_remove(row)),

@@ -148,7 +148,7 @@ proptest! {
             let mut found = Found::default();
             for query in queries.chunks_exact(dim) {
                 let mut codes = vec![0; view.steps];
-                let coded = panel.code(kernel, query, spread, &mut codes, 1, &mut Vec::new());
+                let coded = panel.code(query, spread, &mut codes, 1, &mut Vec::new());
                 for block in 0..view.len() {
                     let hit = kernel.next_hit(view, block..block + 1, &codes, &[i32::MIN], &mut found);
                     prop_assert_eq!(hit, Some(block));

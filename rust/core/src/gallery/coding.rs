@@ -1,0 +1,183 @@
+//! Codes of vectors, and how far a sum of codes can be from the truth.
+//!
+//! A code `c` approximates a row, or the mean of several that make a group. With `r` the largest distance of
+//! one of these rows to the code, and a query `q` of code `p`:
+//!
+//! ```text
+//! q · x  <=  p · c + |q| r + |q - p| |c|        for every row x
+//! q · x  >=  p · c - |q| m - |q - p| |c|        for at least one, with m the distance of code and mean
+//! ```
+//!
+//! `p · c` is a whole number of *units* (one step of the references' codes times one of the queries').
+//! `|q| r` is the entry's allowance, with which its sum begins, so that a sum is compared with one limit
+//! per query, whichever the entry. The bounds hold in exact arithmetic; what is rounded is rounded up.
+
+use super::store::Store;
+use crate::distance::codes::{REFERENCE_LEVELS, SHIFT};
+use crate::distance::{Kernel, NORM_TOLERANCE};
+
+/// Of so many rows one may have a value that the codes do not reach.
+const CLIPPED: usize = 1000;
+/// Largest possible norm.
+const NORM: f64 = 1.0 + NORM_TOLERANCE;
+/// More than the float32 mean of a group can be off: 16 additions of values whose squares sum to 1.
+const MEAN_ERROR: f64 = 1e-5;
+
+/// What one step of a code is worth, and the kernel that codes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Coder {
+    kernel: Kernel,
+    reference: f32,
+    query: f32,
+    query_levels: i32,
+    shift: u32,
+}
+
+impl Coder {
+    /// Codes that reach as far as all but a few rows do.
+    pub fn of(kernel: Kernel, store: &Store) -> Self {
+        let rows = store.rows();
+        let mut peaks: Vec<f32> = rows
+            .values
+            .chunks_exact(rows.dim)
+            .map(|row| row.iter().fold(0.0, |peak, value| value.abs().max(peak)))
+            .collect();
+        let at = peaks.len() - 1 - peaks.len() / CLIPPED;
+        let (_, reach, _) = peaks.select_nth_unstable_by(at, f32::total_cmp);
+        let query_levels = kernel.backend().query_levels();
+        let reference = *reach / REFERENCE_LEVELS as f32;
+        let query = *reach / query_levels as f32;
+        // A row and its code are never farther apart than two norms and the rounding of the code.
+        let farthest = NORM * (2.0 * NORM + f64::from(reference) * (rows.dim as f64).sqrt());
+        let unit = f64::from(reference) * f64::from(query);
+        let words = 1.001 * farthest / unit / f64::from(u16::MAX - 1);
+        Self {
+            kernel,
+            reference,
+            query,
+            query_levels,
+            shift: words.log2().ceil().max(0.0) as u32,
+        }
+    }
+
+    fn unit(self) -> f64 {
+        f64::from(self.reference) * f64::from(self.query)
+    }
+
+    /// Allowances are in units of two to the power of this: two bytes then reach far enough.
+    pub fn shift(self) -> u32 {
+        self.shift
+    }
+
+    /// A distance times the norm of any query, as an allowance.
+    pub fn allowance(self, distance: f64) -> u16 {
+        let units = distance * NORM * (1.0 + 1e-9) / self.unit();
+        (units / f64::from(1_u32 << self.shift)).ceil() as u16
+    }
+
+    /// The codes of a query; returns at least its distance to them.
+    pub fn encode_query(self, query: &[f32], codes: &mut [i8]) -> f64 {
+        self.kernel
+            .encode(query, self.query, self.query_levels, codes)
+    }
+
+    /// What a search must know of a coded query: the total of its codes, its distance to them times the
+    /// largest norm of any code, and the spread of the rows' norms.
+    pub fn query(self, total: i32, apart: f64, spread: f64) -> CodedQuery {
+        let unit = self.unit();
+        CodedQuery {
+            offset: f64::from(total) * f64::from(SHIFT),
+            slack: apart / unit + 1.0,
+            spread: spread / unit + 1.0,
+            unit,
+        }
+    }
+
+    /// The code of the mean of some rows.
+    pub fn encode_rows(self, store: &Store, rows: &[u32]) -> Coded {
+        let dim = store.dim();
+        let mut mean = store.vector(rows[0]).to_vec();
+        if rows.len() > 1 {
+            for row in &rows[1..] {
+                for (sum, value) in mean.iter_mut().zip(store.vector(*row)) {
+                    *sum += value;
+                }
+            }
+            let count = rows.len() as f32;
+            for sum in &mut mean {
+                *sum /= count;
+            }
+        }
+        let mut codes = vec![0; dim];
+        let step = self.reference;
+        let lower = self
+            .kernel
+            .encode(&mean, step, REFERENCE_LEVELS, &mut codes);
+        let step = f64::from(step);
+        let apart = |row: &u32| {
+            let pairs = store.vector(*row).iter().zip(&codes);
+            pairs.fold(0.0, |sum, (value, code)| {
+                let off = f64::from(*value) - f64::from(*code) * step;
+                sum + off * off
+            })
+        };
+        let radius = match rows {
+            [_] => lower,
+            rows => rows.iter().map(apart).fold(0.0, f64::max).sqrt(),
+        };
+        let square: i32 = codes
+            .iter()
+            .map(|code| i32::from(*code) * i32::from(*code))
+            .sum();
+        Coded {
+            codes,
+            radius,
+            // The mean itself is rounded to float32, by at most half a unit in the last place per
+            // addition and value.
+            lower: lower + MEAN_ERROR,
+            length: f64::from(square).sqrt() * step,
+        }
+    }
+}
+
+/// The code of one row or of the mean of several.
+pub(super) struct Coded {
+    pub codes: Vec<i8>,
+    /// Largest distance of a row to what the code stands for.
+    pub radius: f64,
+    /// Distance of the mean to it.
+    pub lower: f64,
+    /// Norm of it.
+    pub length: f64,
+}
+
+/// A query, coded.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct CodedQuery {
+    /// What the shift of reference codes to unsigned bytes adds to each sum.
+    offset: f64,
+    /// `|q - p| |c|` in units.
+    slack: f64,
+    /// The spread of the rows' norms, in units.
+    spread: f64,
+    unit: f64,
+}
+
+/// A whole number that is not above a value, and at most 2 below it. Without `floor`, which is a slow call
+/// on a CPU of the oldest kind that the crate runs on; the ends of the range stay.
+fn rounded_down(value: f64) -> i32 {
+    (value - 1.0) as i32
+}
+
+impl CodedQuery {
+    /// The limit below which the sums of all entries are whose rows' scores are all below `score`.
+    pub fn limit(&self, score: f64) -> i32 {
+        rounded_down(score / self.unit - self.slack + self.offset - 1.0)
+    }
+
+    /// The limit that remains if some row of an entry is among the matches; `floor` is the entry's sum
+    /// without allowance, less what its mean may be off.
+    pub fn limit_from(&self, floor: i32) -> i32 {
+        rounded_down(f64::from(floor) - 2.0 * self.slack - self.spread - 1.0)
+    }
+}
