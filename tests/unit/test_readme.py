@@ -16,13 +16,27 @@ README, CONTRIBUTING, TRAINING = (
 
 def test_quickstart(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(authenticator, "_default", None)
-    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    code = examples()[0]
     assert len([line for line in code.splitlines() if line.strip()]) <= 12
     exec(code, {})  # noqa: S102  # the reader would run it too
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "5 references; still missing: nothing"
     assert re.fullmatch(r"True accepted \d+\.\d ms", lines[1])
     assert lines[2] == "spoof ada"
+
+
+def test_searching_many(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = examples()[1:]
+    exec(code, {})  # noqa: S102  # the reader would run it too
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("'")[1] for line in lines[:3]] == ["person 0"] * 3
+    assert lines[3] == "person 0"
+    assert re.fullmatch(r"[\d.]+ 10 990", lines[4])
+
+
+def examples() -> list[str]:
+    """What the README shows in Python."""
+    return re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
 def test_every_verb_is_described() -> None:
