@@ -1,19 +1,172 @@
-//! Which way a search takes, and on how many threads.
+//! Searches: what they return, which way they take, and on how many threads.
 
 use std::sync::OnceLock;
 use std::thread;
 
 use super::coarse::Coarse;
-use super::nearest::{Lists, Nearest, Wanted};
+use super::nearest::{Hit, Lists, Nearest, Wanted};
 use super::panel::Panel;
-use super::scan;
 use super::store::Store;
+use super::{Gallery, scan};
 use crate::distance::Kernel;
+use crate::error::{CoreError, Result};
 use crate::vectors::UnitVectors;
 
+/// Most results that one search may return: beyond, the memory for them is likely a mistake in `k`.
+const MAX_RESULTS: usize = 1 << 27;
 /// Bytes of codes times queries that are worth a further thread: about a millisecond on one, where
 /// starting another costs a twentieth.
 const BYTES_OF_A_THREAD: usize = 64 << 20;
+
+/// Columns of results, one entry per match.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Matches {
+    /// Euclidean distance in float64; infinity where nothing matches.
+    pub distance: Vec<f64>,
+    /// Index of the reference; -1 where nothing matches.
+    pub index: Vec<i64>,
+    /// Number of its identity; -1 where nothing matches.
+    pub identity: Vec<i64>,
+}
+
+impl Gallery {
+    /// The `k` nearest references of each query, `(queries, k)` row-major, nearest first and of
+    /// equally near ones the earlier first; padded where the gallery has fewer.
+    ///
+    /// # Errors
+    /// If `k` is 0 or absurd, or the width differs.
+    pub fn nearest(
+        &self,
+        queries: &UnitVectors,
+        k: usize,
+        threads: Option<usize>,
+    ) -> Result<Matches> {
+        if k == 0 || k.saturating_mul(queries.len().max(1)) > MAX_RESULTS {
+            return Err(CoreError::invalid(
+                "k",
+                format!("at least 1, and k times queries at most {MAX_RESULTS}"),
+                k.to_string(),
+            ));
+        }
+        let wanted = Wanted {
+            most: k,
+            threshold: None,
+        };
+        Ok(self.padded(&self.search(queries, wanted, threads)?, k))
+    }
+
+    /// Every reference within `threshold` (Euclidean) of each query, nearest first, one query after
+    /// the other; those of query i stand at `offsets[i]..offsets[i + 1]`.
+    ///
+    /// # Errors
+    /// If the threshold is negative or not finite, or the width differs.
+    pub fn within(
+        &self,
+        queries: &UnitVectors,
+        threshold: f64,
+        threads: Option<usize>,
+    ) -> Result<(Matches, Vec<i64>)> {
+        check_threshold(threshold)?;
+        let wanted = Wanted {
+            most: usize::MAX,
+            threshold: Some(threshold),
+        };
+        let found = self.search(queries, wanted, threads)?;
+        let mut matches = Matches::default();
+        let mut offsets = vec![0];
+        for hits in found.iter() {
+            self.write(hits, hits.len(), &mut matches);
+            offsets.push(matches.index.len() as i64);
+        }
+        Ok((matches, offsets))
+    }
+
+    /// The identity with the nearest reference of each query, if within `threshold`; one entry each.
+    ///
+    /// # Errors
+    /// If the threshold is negative or not finite, or the width differs.
+    pub fn best_identity(
+        &self,
+        queries: &UnitVectors,
+        threshold: Option<f64>,
+        threads: Option<usize>,
+    ) -> Result<Matches> {
+        threshold.map_or(Ok(()), check_threshold)?;
+        let wanted = Wanted { most: 1, threshold };
+        Ok(self.padded(&self.search(queries, wanted, threads)?, 1))
+    }
+
+    /// Distance of one query to the nearest reference of one identity.
+    ///
+    /// # Errors
+    /// If there is no such identity, not one query, or the width differs.
+    pub fn distance_to(&self, identity: &str, query: &UnitVectors) -> Result<f64> {
+        self.check_width("query", query)?;
+        if query.len() != 1 {
+            return Err(CoreError::invalid(
+                "query",
+                "one vector",
+                query.len().to_string(),
+            ));
+        }
+        let slot = self.people.slot(identity)?;
+        let rows = &self.people.get(slot).rows;
+        Ok(scan::distance_to_nearest(
+            self.kernel,
+            &self.store,
+            rows,
+            query.values(),
+        ))
+    }
+
+    fn search(
+        &self,
+        queries: &UnitVectors,
+        wanted: Wanted,
+        threads: Option<usize>,
+    ) -> Result<Lists> {
+        self.check_width("queries", queries)?;
+        if threads == Some(0) {
+            return Err(CoreError::invalid("threads", "at least 1", "0"));
+        }
+        Ok(search(
+            self.kernel,
+            &self.store,
+            self.panel.as_ref(),
+            queries,
+            wanted,
+            threads,
+        ))
+    }
+
+    /// The hits of all queries as columns of `width` entries each.
+    fn padded(&self, found: &Lists, width: usize) -> Matches {
+        let mut matches = Matches::default();
+        matches.distance.reserve_exact(found.len() * width);
+        matches.index.reserve_exact(found.len() * width);
+        matches.identity.reserve_exact(found.len() * width);
+        for hits in found.iter() {
+            self.write(hits, width, &mut matches);
+        }
+        matches
+    }
+
+    /// Append the hits of one query, padded to `width` entries.
+    fn write(&self, hits: &[Hit], width: usize, matches: &mut Matches) {
+        matches.distance.extend(hits.iter().map(|hit| hit.distance));
+        matches.index.extend(hits.iter().map(|hit| hit.index));
+        matches.identity.extend(
+            hits.iter()
+                .map(|hit| self.people.get(self.store.owner(hit.row)).number),
+        );
+        let missing = width - hits.len();
+        matches
+            .distance
+            .extend(std::iter::repeat_n(f64::INFINITY, missing));
+        matches.index.extend(std::iter::repeat_n(-1, missing));
+        matches.identity.extend(std::iter::repeat_n(-1, missing));
+    }
+}
 
 /// The matching rows of each query. `threads`: how many to use at most, or as many as the work is worth.
 pub(super) fn search(
@@ -84,4 +237,15 @@ fn in_parallel<T: Send>(
 fn available() -> usize {
     static AVAILABLE: OnceLock<usize> = OnceLock::new();
     *AVAILABLE.get_or_init(|| thread::available_parallelism().map_or(1, usize::from))
+}
+
+fn check_threshold(threshold: f64) -> Result<()> {
+    if threshold.is_finite() && threshold >= 0.0 {
+        return Ok(());
+    }
+    Err(CoreError::invalid(
+        "threshold",
+        "a finite distance of at least 0",
+        threshold.to_string(),
+    ))
 }
