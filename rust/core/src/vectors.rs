@@ -82,8 +82,14 @@ impl UnitVectors {
 /// Names the first row that is not a finite unit vector, but none of its values.
 pub(crate) fn check_norms(argument: &'static str, dim: usize, values: &[f32]) -> Result<Vec<f64>> {
     let kernel = Kernel::fastest();
-    let vectors = values.chunks_exact(dim);
-    let squared_norms: Vec<f64> = vectors.map(|v| kernel.squared_norm(v)).collect();
+    let mut squared_norms = Vec::with_capacity(values.len() / dim);
+    let fours = values.chunks_exact(4 * dim);
+    let rest = fours.remainder().chunks_exact(dim);
+    for four in fours {
+        let vectors = std::array::from_fn(|v| &four[v * dim..(v + 1) * dim]);
+        squared_norms.extend(kernel.squared_norms(vectors));
+    }
+    squared_norms.extend(rest.map(|vector| kernel.squared_norm(vector)));
     for (row, square) in squared_norms.iter().enumerate() {
         let norm = square.sqrt();
         // Written so that NaN, for which every comparison is false, is refused.

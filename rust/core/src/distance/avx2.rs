@@ -10,19 +10,22 @@
 )]
 
 use std::arch::x86_64::{
-    __m256, __m256d, __m256i, _mm_add_ps, _mm_cvtsi32_si128, _mm_loadu_ps, _mm_loadu_si128,
-    _mm_storeu_ps, _mm256_add_epi32, _mm256_add_pd, _mm256_castps256_ps128, _mm256_castsi256_ps,
-    _mm256_cmpgt_epi32, _mm256_cvtepu16_epi32, _mm256_cvtps_pd, _mm256_extractf128_ps,
-    _mm256_fmadd_ps, _mm256_hadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
-    _mm256_maddubs_epi16, _mm256_movemask_ps, _mm256_mul_pd, _mm256_set1_epi16, _mm256_set1_epi32,
-    _mm256_setzero_pd, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_sll_epi32, _mm256_storeu_pd,
-    _mm256_storeu_si256, _mm256_sub_pd,
+    __m256, __m256d, __m256i, _mm_add_epi32, _mm_add_ps, _mm_cvtsi32_si128, _mm_loadu_ps,
+    _mm_loadu_si128, _mm_storeu_ps, _mm_storeu_si128, _mm256_add_epi16, _mm256_add_epi32,
+    _mm256_add_pd, _mm256_and_si256, _mm256_castps256_ps128, _mm256_castsi256_ps,
+    _mm256_castsi256_si128, _mm256_cmpgt_epi32, _mm256_cvtepu16_epi32, _mm256_cvtps_pd,
+    _mm256_extractf128_ps, _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_hadd_ps,
+    _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
+    _mm256_movemask_ps, _mm256_mul_pd, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32,
+    _mm256_set1_ps, _mm256_setzero_pd, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_sll_epi32,
+    _mm256_srli_epi16, _mm256_storeu_pd, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_pd,
 };
 use std::ops::Range;
 
 use super::codes::{self, BLOCK, Blocks, Found, STEP_BYTES};
 use super::exact;
-use super::generic::{self, Lanes, Rows, WIDTH};
+use super::generic::{self, Lanes, PackedRows, Rows, WIDTH};
+use super::nibbles::{self, BYTES, QUAD, QueryStep, STEPS_OF_A_WORD};
 
 /// Exists only where the CPU has AVX2 and FMA: [`Avx2Fma::detect`] alone makes it.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +47,47 @@ impl Avx2Fma {
         unsafe { compiled(self, queries, rows, scores) }
     }
 
+    /// [`generic::packed_scores`] compiled for this instruction set.
+    pub(super) fn packed_scores(self, queries: &[f32], rows: &PackedRows, scores: &mut [f32]) {
+        #[target_feature(enable = "avx2,fma")]
+        fn compiled(lanes: Avx2Fma, queries: &[f32], rows: &PackedRows, scores: &mut [f32]) {
+            generic::packed_scores(lanes, queries, rows, scores);
+        }
+        // SAFETY: `self` exists, so `detect` has found AVX2 and FMA on this CPU.
+        unsafe { compiled(self, queries, rows, scores) }
+    }
+
+    /// [`generic::scores_of`] compiled for this instruction set.
+    pub(super) fn scores_of(self, query: &[f32], all: Rows<'_>, rows: &[u32], scores: &mut [f32]) {
+        #[target_feature(enable = "avx2,fma")]
+        fn compiled(
+            lanes: Avx2Fma,
+            query: &[f32],
+            all: Rows<'_>,
+            rows: &[u32],
+            scores: &mut [f32],
+        ) {
+            generic::scores_of(lanes, query, all, rows, scores);
+        }
+        // SAFETY: `self` exists, so `detect` has found AVX2 and FMA on this CPU.
+        unsafe { compiled(self, query, all, rows, scores) }
+    }
+
+    /// [`nibbles::sums`]: the same numbers.
+    pub(super) fn nibble_sums(self, codes: &[u8], query: &[QueryStep], sums: &mut [[i32; QUAD]]) {
+        // SAFETY: `self` exists, so `detect` has found AVX2 on this CPU.
+        unsafe { nibble_sums(codes, query, sums) }
+    }
+
+    /// [`exact::distance`] to each of four vectors: the same bits.
+    pub(super) fn distances(self, a: &[f32], others: [&[f32]; 4]) -> [f64; 4] {
+        if a.len() > exact::LONGEST_RUN || others.iter().any(|b| b.len() != a.len()) {
+            return others.map(|b| self.distance(a, b));
+        }
+        // SAFETY: `self` exists, so `detect` has found AVX2 on this CPU.
+        unsafe { squared_distances_of_run(a, others) }.map(f64::sqrt)
+    }
+
     /// [`exact::distance`]: the same bits, since nothing is fused or added in another order.
     pub(super) fn distance(self, a: &[f32], b: &[f32]) -> f64 {
         assert_eq!(a.len(), b.len());
@@ -55,6 +99,16 @@ impl Avx2Fma {
     pub(super) fn squared_norm(self, a: &[f32]) -> f64 {
         // SAFETY: `self` exists, so `detect` has found AVX2 on this CPU.
         exact::pairwise_sum(a, a, |a, _| unsafe { squared_norm_of_run(a) })
+    }
+
+    /// [`exact::squared_norm`] of four vectors of one length.
+    pub(super) fn squared_norms(self, vectors: [&[f32]; 4]) -> [f64; 4] {
+        let [first, others @ ..] = vectors;
+        if first.len() > exact::LONGEST_RUN || others.iter().any(|v| v.len() != first.len()) {
+            return vectors.map(|v| self.squared_norm(v));
+        }
+        // SAFETY: `self` exists, so `detect` has found AVX2 on this CPU.
+        unsafe { squared_norms_of_run(vectors) }
     }
 
     /// [`codes::encode`] compiled for this instruction set.
@@ -103,6 +157,62 @@ fn squared_distance_of_run(a: &[f32], b: &[f32]) -> f64 {
         let apart = f64::from(*x) - f64::from(*y);
         sum + apart * apart
     })
+}
+
+/// The same for four vectors: their sums do not wait for each other.
+#[target_feature(enable = "avx2")]
+fn squared_distances_of_run(a: &[f32], others: [&[f32]; 4]) -> [f64; 4] {
+    let (a_eights, a_rest) = a.as_chunks::<8>();
+    let mut eights: [&[[f32; 8]]; 4] = [&[]; 4];
+    for r in 0..4 {
+        eights[r] = &others[r].as_chunks::<8>().0[..a_eights.len()];
+    }
+    let mut sums = [[_mm256_setzero_pd(); 2]; 4];
+    for (step, x) in a_eights.iter().enumerate() {
+        for half in 0..2 {
+            let x = doubles(x, half);
+            for r in 0..4 {
+                let apart = _mm256_sub_pd(x, doubles(&eights[r][step], half));
+                sums[r][half] = _mm256_add_pd(sums[r][half], _mm256_mul_pd(apart, apart));
+            }
+        }
+    }
+    let mut squares = [0.0; 4];
+    for r in 0..4 {
+        let rest = a_rest.iter().zip(&others[r][a_eights.len() * 8..]);
+        squares[r] = rest.fold(total(sums[r]), |sum, (x, y)| {
+            let apart = f64::from(*x) - f64::from(*y);
+            sum + apart * apart
+        });
+    }
+    squares
+}
+
+/// [`squared_norm_of_run`] of four vectors of one length: their sums do not wait for each other.
+#[target_feature(enable = "avx2")]
+fn squared_norms_of_run(vectors: [&[f32]; 4]) -> [f64; 4] {
+    let steps = vectors[0].len() / 8;
+    let mut eights: [&[[f32; 8]]; 4] = [&[]; 4];
+    for v in 0..4 {
+        eights[v] = &vectors[v].as_chunks::<8>().0[..steps];
+    }
+    let mut sums = [[_mm256_setzero_pd(); 2]; 4];
+    for step in 0..steps {
+        for v in 0..4 {
+            for half in 0..2 {
+                let x = doubles(&eights[v][step], half);
+                sums[v][half] = _mm256_add_pd(sums[v][half], _mm256_mul_pd(x, x));
+            }
+        }
+    }
+    let mut squares = [0.0; 4];
+    for v in 0..4 {
+        let rest = &vectors[v][steps * 8..];
+        squares[v] = rest
+            .iter()
+            .fold(total(sums[v]), |sum, x| sum + f64::from(*x) * f64::from(*x));
+    }
+    squares
 }
 
 /// [`exact::product_of_run`] of a vector with itself.
@@ -202,6 +312,43 @@ fn next_hit<const Q: usize, const T: usize>(
     None
 }
 
+/// See [`nibbles`].
+#[target_feature(enable = "avx2")]
+fn nibble_sums(codes: &[u8], query: &[QueryStep], sums: &mut [[i32; QUAD]]) {
+    let low_bits = _mm256_set1_epi8(nibbles::LEVELS.cast_signed());
+    for (quad, sums) in codes.chunks_exact(query.len() * BYTES).zip(sums) {
+        let mut total = _mm256_setzero_si256();
+        let steps = quad.as_chunks::<BYTES>().0;
+        for (steps, query) in steps
+            .chunks(STEPS_OF_A_WORD)
+            .zip(query.chunks(STEPS_OF_A_WORD))
+        {
+            let mut words = _mm256_setzero_si256();
+            for (bytes, [low, high]) in steps.iter().zip(query) {
+                // SAFETY: the arrays cover the 32 bytes read each, and `loadu` takes any alignment.
+                let (bytes, of_low, of_high) = unsafe {
+                    (
+                        _mm256_loadu_si256(bytes.as_ptr().cast()),
+                        _mm256_loadu_si256(low.as_ptr().cast()),
+                        _mm256_loadu_si256(high.as_ptr().cast()),
+                    )
+                };
+                let low = _mm256_and_si256(bytes, low_bits);
+                let high = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), low_bits);
+                words = _mm256_add_epi16(words, _mm256_maddubs_epi16(low, of_low));
+                words = _mm256_add_epi16(words, _mm256_maddubs_epi16(high, of_high));
+            }
+            total = _mm256_add_epi32(total, _mm256_madd_epi16(words, _mm256_set1_epi16(1)));
+        }
+        let (first, second) = (
+            _mm256_castsi256_si128(total),
+            _mm256_extracti128_si256::<1>(total),
+        );
+        // SAFETY: the array covers the four values written, and `storeu` takes any alignment.
+        unsafe { _mm_storeu_si128(sums.as_mut_ptr().cast(), _mm_add_epi32(first, second)) };
+    }
+}
+
 /// What the eight sums of one register start with.
 #[target_feature(enable = "avx2")]
 fn start(allowances: &[u16], part: usize, shift: u32) -> __m256i {
@@ -249,6 +396,19 @@ impl Lanes for Avx2Fma {
     fn mul_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
         // SAFETY: as in `zero`.
         unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> __m256 {
+        // SAFETY: as in `zero`.
+        unsafe { _mm256_set1_ps(value) }
+    }
+
+    #[inline(always)]
+    fn store(self, vector: __m256, values: &mut [f32; WIDTH]) {
+        // SAFETY: as in `zero`; the reference covers the eight values written, and `storeu` takes any
+        // alignment.
+        unsafe { _mm256_storeu_ps(values.as_mut_ptr(), vector) }
     }
 
     #[inline(always)]

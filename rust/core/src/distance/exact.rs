@@ -5,7 +5,7 @@
 //! bit for bit, to a brute-force search written in numpy, so order and ties can be checked with `==`.
 
 /// Below this length numpy adds eight running sums; above it, it halves the input first.
-const LONGEST_RUN: usize = 128;
+pub(super) const LONGEST_RUN: usize = 128;
 
 /// Euclidean distance of two vectors of equal length; [`super::Kernel::distance`] is the same, faster.
 ///

@@ -26,6 +26,12 @@ pub(super) trait Lanes: Copy {
     /// `a * b + c` per lane, rounded once or twice.
     fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
 
+    /// All lanes one value.
+    fn splat(self, value: f32) -> Self::Vector;
+
+    /// The lanes, in order.
+    fn store(self, vector: Self::Vector, values: &mut [f32; WIDTH]);
+
     /// The sum of the lanes of each of four vectors, in any order of addition.
     fn sums(self, vectors: [Self::Vector; 4]) -> [f32; 4];
 }
@@ -50,6 +56,84 @@ impl Rows<'_> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
+    }
+}
+
+/// Rows of a block of [`PackedRows`].
+pub(super) const PACK: usize = 2 * WIDTH;
+/// Queries scored together against such a block.
+const PACK_QUERIES: usize = 6;
+
+/// Rows laid out for many queries: 16 of them dimension by dimension, so that nothing is added across lanes.
+#[derive(Debug)]
+pub struct PackedRows {
+    dim: usize,
+    /// `(blocks, dim, PACK)`, zero where there is no row.
+    values: Vec<f32>,
+}
+
+impl PackedRows {
+    /// A copy of rows in this layout.
+    #[must_use]
+    pub fn new(rows: Rows<'_>) -> Self {
+        let dim = rows.dim;
+        let mut values = vec![0.0; rows.len().div_ceil(PACK) * PACK * dim];
+        for (row, vector) in rows.values.chunks_exact(dim).enumerate() {
+            let lanes = &mut values[row / PACK * PACK * dim + row % PACK..];
+            for (lane, value) in lanes.iter_mut().step_by(PACK).zip(vector) {
+                *lane = *value;
+            }
+        }
+        Self { dim, values }
+    }
+
+    /// Number of rows, those that only fill the last block included.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.values.len() / self.dim
+    }
+}
+
+/// Score every query against every packed row; see [`super::Kernel::packed_scores`].
+#[inline(always)]
+pub(super) fn packed_scores<L: Lanes>(
+    lanes: L,
+    queries: &[f32],
+    rows: &PackedRows,
+    scores: &mut [f32],
+) {
+    let (dim, width) = (rows.dim, rows.width());
+    assert!(queries.len().is_multiple_of(dim));
+    assert_eq!(scores.len(), queries.len() / dim * width);
+    if width == 0 {
+        return;
+    }
+    let tiles = queries.chunks(PACK_QUERIES * dim);
+    for (tile, scores) in tiles.zip(scores.chunks_mut(PACK_QUERIES * width)) {
+        // Past the end the last query stands in, and is scored more than once.
+        let last = tile.len() / dim - 1;
+        let mut queries: [&[f32]; PACK_QUERIES] = [&[]; PACK_QUERIES];
+        for q in 0..PACK_QUERIES {
+            queries[q] = &tile[q.min(last) * dim..][..dim];
+        }
+        for (block, values) in rows.values.chunks_exact(PACK * dim).enumerate() {
+            let mut sums = [[lanes.zero(); 2]; PACK_QUERIES];
+            for d in 0..dim {
+                let eights = values[d * PACK..][..PACK].as_chunks::<WIDTH>().0;
+                let (low, high) = (lanes.load(&eights[0]), lanes.load(&eights[1]));
+                for q in 0..PACK_QUERIES {
+                    let query = lanes.splat(queries[q][d]);
+                    sums[q][0] = lanes.mul_add(query, low, sums[q][0]);
+                    sums[q][1] = lanes.mul_add(query, high, sums[q][1]);
+                }
+            }
+            for q in 0..=last {
+                let to = &mut scores[q * width + block * PACK..][..PACK];
+                let eights = to.as_chunks_mut::<WIDTH>().0;
+                lanes.store(sums[q][0], &mut eights[0]);
+                lanes.store(sums[q][1], &mut eights[1]);
+            }
+        }
     }
 }
 
@@ -81,6 +165,31 @@ pub(super) fn scores<L: Lanes>(lanes: L, queries: &[f32], rows: Rows<'_>, scores
     }
 }
 
+/// Score one query against some of the rows; see [`super::Kernel::scores_of`].
+#[inline(always)]
+pub(super) fn scores_of<L: Lanes>(
+    lanes: L,
+    query: &[f32],
+    all: Rows<'_>,
+    rows: &[u32],
+    scores: &mut [f32],
+) {
+    assert!(query.len() == all.dim && rows.len() == scores.len());
+    let row = |row: &u32| &all.values[*row as usize * all.dim..][..all.dim];
+    for (rows, scores) in rows.chunks(8).zip(scores.chunks_mut(8)) {
+        let last = rows.len() - 1;
+        if last < 4 {
+            let rows: [&[f32]; 4] = std::array::from_fn(|r| row(&rows[r.min(last)]));
+            let [dots] = tile::<L, 1, 4>(lanes, [query], rows);
+            scores.copy_from_slice(&dots[..=last]);
+        } else {
+            let rows: [&[f32]; 8] = std::array::from_fn(|r| row(&rows[r.min(last)]));
+            let [dots] = tile::<L, 1, 8>(lanes, [query], rows);
+            scores.copy_from_slice(&dots[..=last]);
+        }
+    }
+}
+
 /// Score `Q` queries against every row, `R` rows at a time.
 #[inline(always)]
 fn against_all<L: Lanes, const Q: usize, const R: usize>(
@@ -94,9 +203,9 @@ fn against_all<L: Lanes, const Q: usize, const R: usize>(
     while first < count {
         // At the end a short tile is cheaper where it suffices.
         if R > 4 && count - first <= 4 {
-            tile::<L, Q, 4>(lanes, queries, rows, first, scores);
+            consecutive::<L, Q, 4>(lanes, queries, rows, first, scores);
         } else {
-            tile::<L, Q, R>(lanes, queries, rows, first, scores);
+            consecutive::<L, Q, R>(lanes, queries, rows, first, scores);
         }
         first += R;
     }
@@ -105,7 +214,7 @@ fn against_all<L: Lanes, const Q: usize, const R: usize>(
 /// Score `Q` queries against the `R` rows from `first` on; past the end the last row stands in, so
 /// that no tail needs code of its own, and its repeated scores are dropped.
 #[inline(always)]
-fn tile<L: Lanes, const Q: usize, const R: usize>(
+fn consecutive<L: Lanes, const Q: usize, const R: usize>(
     lanes: L,
     queries: &[f32],
     rows: Rows<'_>,
@@ -113,20 +222,41 @@ fn tile<L: Lanes, const Q: usize, const R: usize>(
     scores: &mut [f32],
 ) {
     let (dim, count) = (rows.dim, rows.len());
-    let steps = dim / WIDTH;
+    let mut tile_queries: [&[f32]; Q] = [&[]; Q];
+    for q in 0..Q {
+        tile_queries[q] = &queries[q * dim..(q + 1) * dim];
+    }
+    let mut tile_rows: [&[f32]; R] = [&[]; R];
+    for (r, tile_row) in tile_rows.iter_mut().enumerate() {
+        let row = (first + r).min(count - 1);
+        *tile_row = &rows.values[row * dim..(row + 1) * dim];
+    }
+    let dots = tile(lanes, tile_queries, tile_rows);
+    for q in 0..Q {
+        let count_here = R.min(count - first);
+        scores[q * count + first..][..count_here].copy_from_slice(&dots[q][..count_here]);
+    }
+}
 
+/// Every dot product of some queries and some rows, a multiple of four, all of one width.
+#[inline(always)]
+fn tile<L: Lanes, const Q: usize, const R: usize>(
+    lanes: L,
+    queries: [&[f32]; Q],
+    rows: [&[f32]; R],
+) -> [[f32; R]; Q] {
+    let steps = queries[0].len() / WIDTH;
     let mut query_eights: [&[[f32; WIDTH]]; Q] = [&[]; Q];
     let mut query_rest: [&[f32]; Q] = [&[]; Q];
     for q in 0..Q {
-        let (eights, rest) = queries[q * dim..(q + 1) * dim].as_chunks();
+        let (eights, rest) = queries[q].as_chunks();
         query_eights[q] = &eights[..steps];
         query_rest[q] = rest;
     }
     let mut row_eights: [&[[f32; WIDTH]]; R] = [&[]; R];
     let mut row_rest: [&[f32]; R] = [&[]; R];
     for r in 0..R {
-        let row = (first + r).min(count - 1);
-        let (eights, rest) = rows.values[row * dim..(row + 1) * dim].as_chunks();
+        let (eights, rest) = rows[r].as_chunks();
         row_eights[r] = &eights[..steps];
         row_rest[r] = rest;
     }
@@ -145,8 +275,8 @@ fn tile<L: Lanes, const Q: usize, const R: usize>(
         }
     }
 
+    let mut dots = [[0.0; R]; Q];
     for q in 0..Q {
-        let mut dots = [0.0; R];
         for four in 0..R / 4 {
             let at = 4 * four;
             let vectors = [
@@ -155,13 +285,15 @@ fn tile<L: Lanes, const Q: usize, const R: usize>(
                 sums[q][at + 2],
                 sums[q][at + 3],
             ];
-            dots[at..at + 4].copy_from_slice(&lanes.sums(vectors));
+            dots[q][at..at + 4].copy_from_slice(&lanes.sums(vectors));
         }
-        for r in 0..R.min(count - first) {
-            let rest = rest_of_dot(query_rest[q], row_rest[r]);
-            scores[q * count + first + r] = dots[r] + rest;
+        if !query_rest[q].is_empty() {
+            for r in 0..R {
+                dots[q][r] += rest_of_dot(query_rest[q], row_rest[r]);
+            }
         }
     }
+    dots
 }
 
 /// Dot product of the up to seven values that fill no vector.

@@ -20,12 +20,14 @@ mod avx512;
 pub mod codes;
 pub mod exact;
 mod generic;
+pub mod nibbles;
 mod portable;
 
 use std::ops::Range;
 
 use codes::{Blocks, Found};
-pub use generic::Rows;
+pub use generic::{PackedRows, Rows};
+use nibbles::{BYTES, QUAD, QueryStep};
 
 /// Largest accepted difference between the norm of a vector and 1.
 pub const NORM_TOLERANCE: f64 = 1e-3;
@@ -131,6 +133,34 @@ impl Kernel {
         }
     }
 
+    /// [`Self::scores`] of many queries against few rows: `scores[query * rows.width() + row]`.
+    ///
+    /// # Panics
+    /// If the lengths do not agree.
+    pub fn packed_scores(self, queries: &[f32], rows: &PackedRows, scores: &mut [f32]) {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx512Vnni(lanes) => lanes.floats.packed_scores(queries, rows, scores),
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx2Fma(lanes) => lanes.packed_scores(queries, rows, scores),
+            Chosen::Portable(lanes) => generic::packed_scores(lanes, queries, rows, scores),
+        }
+    }
+
+    /// Score one query against rows wherever they lie: one score for each.
+    ///
+    /// # Panics
+    /// If the lengths do not agree, or there is no such row.
+    pub fn scores_of(self, query: &[f32], all: Rows<'_>, rows: &[u32], scores: &mut [f32]) {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx512Vnni(lanes) => lanes.floats.scores_of(query, all, rows, scores),
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx2Fma(lanes) => lanes.scores_of(query, all, rows, scores),
+            Chosen::Portable(lanes) => generic::scores_of(lanes, query, all, rows, scores),
+        }
+    }
+
     /// [`exact::distance`]: the same bits on every back end.
     ///
     /// # Panics
@@ -146,6 +176,21 @@ impl Kernel {
         }
     }
 
+    /// [`Kernel::distance`] of a vector to four others, in less than twice the time of one.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    #[must_use]
+    pub fn distances(self, a: &[f32], others: [&[f32]; 4]) -> [f64; 4] {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx512Vnni(lanes) => lanes.floats.distances(a, others),
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx2Fma(lanes) => lanes.distances(a, others),
+            Chosen::Portable(_) => others.map(|b| exact::distance(a, b)),
+        }
+    }
+
     /// [`exact::squared_norm`]: the same bits on every back end.
     #[must_use]
     pub fn squared_norm(self, a: &[f32]) -> f64 {
@@ -155,6 +200,18 @@ impl Kernel {
             #[cfg(target_arch = "x86_64")]
             Chosen::Avx2Fma(lanes) => lanes.squared_norm(a),
             Chosen::Portable(_) => exact::squared_norm(a),
+        }
+    }
+
+    /// [`Kernel::squared_norm`] of four vectors, in less than twice the time of one.
+    #[must_use]
+    pub fn squared_norms(self, vectors: [&[f32]; 4]) -> [f64; 4] {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx512Vnni(lanes) => lanes.floats.squared_norms(vectors),
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx2Fma(lanes) => lanes.squared_norms(vectors),
+            Chosen::Portable(_) => vectors.map(exact::squared_norm),
         }
     }
 
@@ -171,6 +228,33 @@ impl Kernel {
             #[cfg(target_arch = "x86_64")]
             Chosen::Avx2Fma(lanes) => lanes.encode(values, step, levels, codes),
             Chosen::Portable(_) => codes::encode(values, step, levels, codes),
+        }
+    }
+
+    /// Have the CPU fetch into its caches what will be read soon; does nothing where that is not known how.
+    pub fn prefetch<T>(self, data: &[T]) {
+        #[cfg(target_arch = "x86_64")]
+        for line in (0..size_of_val(data)).step_by(64) {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: fetching has no effect that a program could see, whatever the address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(data.as_ptr().cast::<i8>().wrapping_add(line)) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = data;
+    }
+
+    /// Dot products of a query's codes and those of rows, four rows at a time; see [`nibbles`].
+    ///
+    /// # Panics
+    /// If the lengths do not agree.
+    pub fn nibble_sums(self, codes: &[u8], query: &[QueryStep], sums: &mut [[i32; QUAD]]) {
+        assert!(!query.is_empty() && codes.len() == sums.len() * query.len() * BYTES);
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx512Vnni(lanes) => lanes.floats.nibble_sums(codes, query, sums),
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx2Fma(lanes) => lanes.nibble_sums(codes, query, sums),
+            Chosen::Portable(_) => nibbles::sums(codes, query, sums),
         }
     }
 

@@ -29,6 +29,16 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
+    fn splat(self, value: f32) -> [f32; WIDTH] {
+        [value; WIDTH]
+    }
+
+    #[inline(always)]
+    fn store(self, vector: [f32; WIDTH], values: &mut [f32; WIDTH]) {
+        *values = vector;
+    }
+
+    #[inline(always)]
     fn sums(self, vectors: [[f32; WIDTH]; 4]) -> [f32; 4] {
         let mut sums = [0.0; 4];
         for (sum, v) in sums.iter_mut().zip(&vectors) {

@@ -5,7 +5,8 @@ use std::io::Write;
 use proptest::prelude::*;
 
 use super::codes::{BLOCK, Blocks, Found, STEP, STEP_BYTES, TILES};
-use super::{Backend, Kernel, Rows, exact, score_error};
+use super::nibbles::{self, QUAD};
+use super::{Backend, Kernel, PackedRows, Rows, exact, score_error};
 
 /// The score in float64, as the definition reads.
 fn reference(query: &[f32], row: &[f32]) -> f64 {
@@ -79,12 +80,25 @@ fn worst_error(
     let mut scores = vec![f32::NAN; queries * rows];
     kernel.scores(query_values, view, &mut scores);
 
+    let packed = PackedRows::new(view);
+    let mut packed_scores = vec![f32::NAN; queries * packed.width()];
+    kernel.packed_scores(query_values, &packed, &mut packed_scores);
+    let backwards: Vec<u32> = (0..rows as u32).rev().collect();
+    let mut scores_of = vec![f32::NAN; rows];
+
     let mut worst: f64 = 0.0;
     for (q, query) in query_values.chunks_exact(dim).enumerate() {
+        kernel.scores_of(query, view, &backwards, &mut scores_of);
         for (r, row) in row_values.chunks_exact(dim).enumerate() {
-            let error = (f64::from(scores[q * rows + r]) - reference(query, row)).abs();
-            // A score that was never written is NaN: infinitely wrong.
-            worst = worst.max(if error.is_nan() { f64::INFINITY } else { error });
+            for score in [
+                scores[q * rows + r],
+                packed_scores[q * packed.width() + r],
+                scores_of[rows - 1 - r],
+            ] {
+                let error = (f64::from(score) - reference(query, row)).abs();
+                // A score that was never written is NaN: infinitely wrong.
+                worst = worst.max(if error.is_nan() { f64::INFINITY } else { error });
+            }
         }
     }
     worst / score_error(dim)
@@ -256,6 +270,43 @@ proptest! {
         }
     }
 
+    /// Extreme codes included: 16-bit sums of four steps must not overflow.
+    #[test]
+    fn every_kernel_adds_up_nibbles(
+        dim in 1_usize..=300,
+        rows in 1_usize..=16,
+        seed in any::<u64>(),
+        extreme in any::<bool>(),
+    ) {
+        let row_codes: Vec<u8> = bytes(seed, rows * dim)
+            .into_iter()
+            .map(|b| if extreme { nibbles::LEVELS } else { b & nibbles::LEVELS })
+            .collect();
+        let query: Vec<i8> = bytes(!seed, dim)
+            .into_iter()
+            .map(|b| if extreme { 127 } else { b.cast_signed().max(-127) })
+            .collect();
+        let steps = nibbles::steps(dim);
+        let quads = rows.div_ceil(QUAD);
+        let mut codes = vec![0; quads * steps * nibbles::BYTES];
+        for (row, row_codes) in row_codes.chunks_exact(dim).enumerate() {
+            for (d, code) in row_codes.iter().enumerate() {
+                nibbles::write(&mut codes, steps, row, d, *code);
+            }
+        }
+        let mut laid_out = Vec::new();
+        nibbles::lay_out(&query, &mut laid_out);
+        for kernel in kernels() {
+            let mut sums = vec![[-1; QUAD]; quads];
+            kernel.nibble_sums(&codes, &laid_out, &mut sums);
+            for (row, row_codes) in row_codes.chunks_exact(dim).enumerate() {
+                let pairs = row_codes.iter().zip(&query);
+                let dot: i32 = pairs.map(|(c, q)| i32::from(*c) * i32::from(*q)).sum();
+                prop_assert_eq!(sums[row / QUAD][row % QUAD], dot, "{:?}", kernel.backend());
+            }
+        }
+    }
+
     #[test]
     fn any_shape_start_and_norm_is_within_the_bound(
         dim in 1_usize..=300,
@@ -276,6 +327,15 @@ proptest! {
         let (a, b) = (noise(seed, dim), noise(!seed, dim));
         for kernel in kernels() {
             prop_assert_eq!(kernel.distance(&a, &b).to_bits(), exact::distance(&a, &b).to_bits());
+        }
+        let others = [3, 5, 7, 9].map(|other| noise(seed ^ other, dim));
+        for kernel in kernels() {
+            let distances = kernel.distances(&a, others.each_ref().map(|b| &b[..]));
+            let squares = kernel.squared_norms(others.each_ref().map(|b| &b[..]));
+            for (i, other) in others.iter().enumerate() {
+                prop_assert_eq!(distances[i].to_bits(), exact::distance(&a, other).to_bits());
+                prop_assert_eq!(squares[i].to_bits(), exact::squared_norm(other).to_bits());
+            }
         }
         let plain: f64 = a.iter().zip(&b).map(|(x, y)| (f64::from(*x) - f64::from(*y)).powi(2)).sum();
         let error = (exact::distance(&a, &b) - plain.sqrt()).abs();

@@ -17,11 +17,12 @@ use std::cmp::Reverse;
 use std::ops::Range;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use super::best::Best;
 use super::coding::CodedQuery;
-use super::nearest::{Hit, Lists, Nearest, Wanted};
-use super::panel::{LARGEST_GROUP, Panel};
-use super::scan::{rounded_down, score_rows};
+use super::floors::Floors;
+use super::nearest::{Lists, Nearest, Wanted};
+use super::panel::{Member, Panel};
+use super::residuals::FineQuery;
+use super::scan::{confirm, highest, rounded_down};
 use super::store::Store;
 use crate::distance::codes::{BLOCK, Found, STEP_BYTES, TILES};
 use crate::distance::{Kernel, score_error};
@@ -31,6 +32,12 @@ use crate::vectors::UnitVectors;
 const STRETCH_BYTES: usize = 256 * 1024;
 /// Tiles that share the reading of what does not fit the caches; their candidates wait meanwhile.
 const WAITING_TILES: usize = 32;
+/// Candidates, besides as many as are wanted, that are confirmed from the highest sum down.
+const LIKELY: usize = 16;
+/// How many candidates before its turn one is fetched from memory.
+const AHEAD: usize = 4;
+/// Rows whose float32 scores are computed together.
+const ROWS: usize = 8;
 
 /// Some queries that a kernel takes together.
 #[derive(Debug, Clone, Copy)]
@@ -142,7 +149,7 @@ impl<'a> Coarse<'a> {
         let tiles = &self.tiles[tiles];
         let first = tiles.first().map_or(0, |tile| tile.first);
         let count = tiles.iter().map(|tile| tile.size).sum();
-        candidates.resize_with(count, || Candidates::new(self.wanted.most));
+        candidates.resize_with(count, || Candidates::new(self.kernel, self.wanted.most));
         for (candidates, query) in candidates.iter_mut().zip(&self.coded[first..]) {
             candidates.begin(*query);
         }
@@ -198,35 +205,87 @@ impl<'a> Coarse<'a> {
         }
     }
 
-    /// Offer the rows of one query's candidates, as long as they may count.
+    /// Offer the rows of one query's candidates that may count: the likely ones first, in order, what
+    /// they leave of the others as it lies.
     fn confirm_one(&self, query: usize, candidates: &mut Candidates, nearest: &mut Nearest) {
-        let (kernel, store) = (self.kernel, self.store);
-        let values = &self.queries.values()[query * store.dim()..][..store.dim()];
-        let error = score_error(store.dim());
-        let found = &mut candidates.found;
-        found.sort_unstable_by_key(|candidate| Reverse(candidate.ceiling));
-        for candidate in found {
-            if candidate.ceiling < candidates.limit {
-                break;
+        let values = &self.queries.values()[query * self.store.dim()..][..self.store.dim()];
+        candidates.fine.clear();
+        let mut found = std::mem::take(&mut candidates.found);
+        let likely = self.wanted.most.saturating_add(LIKELY).min(found.len());
+        if likely < found.len() {
+            found.select_nth_unstable_by_key(likely, |candidate| Reverse(candidate.ceiling));
+        }
+        found[..likely].sort_unstable_by_key(|candidate| Reverse(candidate.ceiling));
+        self.confirm_some(values, &found[..likely], candidates, nearest);
+        found.drain(..likely);
+        found.retain(|candidate| candidate.ceiling >= candidates.limit);
+        self.confirm_some(values, &found, candidates, nearest);
+        candidates.found = found;
+    }
+
+    fn confirm_some(
+        &self,
+        values: &[f32],
+        found: &[Candidate],
+        candidates: &mut Candidates,
+        nearest: &mut Nearest,
+    ) {
+        let Candidates {
+            query,
+            limit,
+            fine,
+            rows,
+            ..
+        } = candidates;
+        for (i, candidate) in found.iter().enumerate() {
+            if let Some(later) = found.get(i + 2 * AHEAD) {
+                self.panel.prefetch(self.kernel, later.entry);
             }
-            let rows = self.panel.rows_of(candidate.entry);
-            let mut scores = [f32::INFINITY; LARGEST_GROUP];
-            if rows.len() > 1 {
-                score_rows(kernel, store, rows, values, &mut scores[..rows.len()]);
+            if let Some(next) = found.get(i + AHEAD)
+                && let Member::Group(group) = self.panel.member(next.entry)
+            {
+                self.kernel.prefetch(group.residuals.codes());
             }
-            let cutoff = rounded_down(nearest.least_score() - error);
-            for (&row, score) in rows.iter().zip(scores) {
-                if score >= cutoff {
-                    nearest.offer(Hit {
-                        distance: kernel.distance(values, store.vector(row)),
-                        index: store.index(row),
-                        row,
-                    });
+            if candidate.ceiling < *limit {
+                continue;
+            }
+            match self.panel.member(candidate.entry) {
+                Member::Row(row) => rows.push(row),
+                Member::Group(group) => {
+                    let sum = self.panel.sum_of_code(candidate.entry, candidate.ceiling);
+                    let ceilings = fine.ceilings(values, &group.residuals, query.ceiling(sum));
+                    let least = nearest.least_score();
+                    let pairs = group.rows.iter().zip(ceilings);
+                    rows.extend(pairs.filter(|(_, c)| *c >= least).map(|(row, _)| *row));
                 }
             }
-            let limit = candidates.query.limit(nearest.least_score());
-            candidates.limit = candidates.limit.max(limit);
+            if rows.len() >= ROWS {
+                self.confirm_rows(values, rows, nearest);
+                *limit = (*limit).max(query.limit(nearest.least_score()));
+            }
         }
+        self.confirm_rows(values, rows, nearest);
+        *limit = (*limit).max(query.limit(nearest.least_score()));
+    }
+
+    /// Offer rows, those by their distance that their float32 score allows.
+    fn confirm_rows(&self, query: &[f32], rows: &mut Vec<u32>, nearest: &mut Nearest) {
+        let (kernel, store) = (self.kernel, self.store);
+        let error = score_error(store.dim());
+        let mut scores = [0.0; ROWS];
+        for rows in rows.chunks(ROWS) {
+            let scores = &mut scores[..rows.len()];
+            kernel.scores_of(query, store.rows(), rows, scores);
+            let mut cutoff = rounded_down(nearest.least_score() - error);
+            if self.wanted.most == 1 {
+                let least = f64::from(highest(scores)) - 2.0 * error - store.spread();
+                cutoff = cutoff.max(rounded_down(least));
+            }
+            let pairs = rows.iter().zip(scores);
+            let near = pairs.filter(|(_, score)| **score >= cutoff);
+            confirm(kernel, query, store, near.map(|(row, _)| *row), nearest);
+        }
+        rows.clear();
     }
 }
 
@@ -245,20 +304,25 @@ pub(super) struct Candidates {
     /// An entry with a lower sum holds none.
     limit: i32,
     /// The highest of the floors.
-    floors: Best<Reverse<i32>>,
+    floors: Floors,
     found: Vec<Candidate>,
     prune_at: usize,
+    /// What confirming needs: the query as residuals take it, and rows whose turn is next.
+    fine: FineQuery,
+    rows: Vec<u32>,
 }
 
 impl Candidates {
-    fn new(most: usize) -> Self {
+    fn new(kernel: Kernel, most: usize) -> Self {
         Self {
             query: CodedQuery::default(),
             most,
             limit: i32::MIN,
-            floors: Best::new(most),
+            floors: Floors::new(most),
             found: Vec::with_capacity(BLOCK),
             prune_at: 0,
+            fine: FineQuery::new(kernel),
+            rows: Vec::new(),
         }
     }
 
@@ -300,11 +364,8 @@ impl Candidates {
 
     /// Some row reaches this sum at least: once `most` of them do, the others need no less.
     fn note_floor(&mut self, floor: i32) {
-        if self.most < usize::MAX
-            && self.floors.offer(Reverse(floor))
-            && let Some(Reverse(least)) = self.floors.bar()
-        {
-            let limit = self.query.limit_from(least);
+        if self.floors.offer(floor) {
+            let limit = self.query.limit_from(self.floors.least());
             self.raise_limit(limit);
         }
     }

@@ -19,7 +19,7 @@ use crate::distance::{Kernel, NORM_TOLERANCE};
 /// Of so many rows one may have a value that the codes do not reach.
 const CLIPPED: usize = 1000;
 /// Largest possible norm.
-const NORM: f64 = 1.0 + NORM_TOLERANCE;
+pub(super) const NORM: f64 = 1.0 + NORM_TOLERANCE;
 /// More than the float32 mean of a group can be off: 16 additions of values whose squares sum to 1.
 const MEAN_ERROR: f64 = 1e-5;
 
@@ -62,6 +62,11 @@ impl Coder {
 
     fn unit(self) -> f64 {
         f64::from(self.reference) * f64::from(self.query)
+    }
+
+    /// What one step of a reference's code is worth.
+    pub fn step(self) -> f32 {
+        self.reference
     }
 
     /// Allowances are in units of two to the power of this: two bytes then reach far enough.
@@ -173,6 +178,11 @@ impl CodedQuery {
     /// The limit below which the sums of all entries are whose rows' scores are all below `score`.
     pub fn limit(&self, score: f64) -> i32 {
         rounded_down(score / self.unit - self.slack + self.offset - 1.0)
+    }
+
+    /// At least what a code scores of which this is the sum, without allowance.
+    pub fn ceiling(&self, sum: i32) -> f64 {
+        (f64::from(sum) - self.offset + self.slack + 1.0) * self.unit
     }
 
     /// The limit that remains if some row of an entry is among the matches; `floor` is the entry's sum

@@ -91,6 +91,14 @@ pub(super) struct Lists {
 }
 
 impl Lists {
+    /// No lists yet, with room for so many hits each of so many.
+    pub fn with_capacity(lists: usize, each: usize) -> Self {
+        Self {
+            hits: Vec::with_capacity(lists * each),
+            ends: Vec::with_capacity(lists),
+        }
+    }
+
     /// Append the lists of further queries.
     pub fn append(&mut self, other: &Self) {
         let start = self.hits.len();

@@ -4,6 +4,7 @@
 //! [`super::coding`] says what its code promises about them.
 
 use super::coding::{Coded, CodedQuery, Coder};
+use super::residuals::Residuals;
 use super::store::{Store, grow};
 use crate::distance::Kernel;
 use crate::distance::codes::{BLOCK, Blocks, SHIFT, STEP, STEP_BYTES};
@@ -41,10 +42,17 @@ pub(super) struct Panel {
 
 /// Rows that one entry stands for.
 #[derive(Debug, Clone, Default)]
-struct Group {
-    rows: Vec<u32>,
+pub(super) struct Group {
+    pub rows: Vec<u32>,
+    pub residuals: Residuals,
     /// `|q| m`, as the allowances.
     lower: u16,
+}
+
+/// What an entry stands for.
+pub(super) enum Member<'a> {
+    Row(u32),
+    Group(&'a Group),
 }
 
 impl Panel {
@@ -91,6 +99,28 @@ impl Panel {
         } else {
             &self.groups[(member & !GROUP) as usize].rows
         }
+    }
+
+    pub fn member(&self, entry: u32) -> Member<'_> {
+        let member = self.members[entry as usize];
+        if member & GROUP == 0 {
+            Member::Row(member)
+        } else {
+            Member::Group(&self.groups[(member & !GROUP) as usize])
+        }
+    }
+
+    /// Have what [`Self::member`] refers to fetched.
+    pub fn prefetch(&self, kernel: Kernel, entry: u32) {
+        if let Member::Group(group) = self.member(entry) {
+            kernel.prefetch(std::slice::from_ref(group));
+        }
+    }
+
+    /// A sum of this entry, less its allowance: what its code scores.
+    pub fn sum_of_code(&self, entry: u32, sum: i32) -> i32 {
+        let allowance = u32::from(self.allowances[entry as usize]);
+        sum - (allowance << self.coder.shift()).cast_signed()
     }
 
     /// A sum of this entry, less its allowance and what its mean may be off.
@@ -189,8 +219,14 @@ impl Panel {
             [row] => *row,
             rows => {
                 let lower = self.coder.allowance(coded.lower);
+                let residuals = Residuals::of(store, rows, &coded.codes, self.coder.step());
                 let rows = rows.to_vec();
-                GROUP | self.new_group(Group { rows, lower })
+                GROUP
+                    | self.new_group(Group {
+                        rows,
+                        residuals,
+                        lower,
+                    })
             }
         };
         grow(&mut self.members, 1, 1);
@@ -277,8 +313,11 @@ impl Panel {
     }
 
     pub fn nbytes(&self) -> usize {
-        let lists: usize = self.groups.iter().map(|group| group.rows.capacity()).sum();
+        let groups = self.groups.iter();
+        let lists: usize = groups.clone().map(|group| group.rows.capacity()).sum();
+        let residuals: usize = groups.map(|group| group.residuals.nbytes()).sum();
         self.codes.capacity()
+            + residuals
             + self.allowances.capacity() * size_of::<u16>()
             + (self.members.capacity() + lists + self.free_groups.capacity()) * size_of::<u32>()
             + self.groups.capacity() * size_of::<Group>()

@@ -15,15 +15,20 @@
 
 use super::nearest::{Hit, Lists, Nearest, Wanted};
 use super::store::Store;
-use crate::distance::{Kernel, Rows, score_error};
+use crate::distance::{Kernel, PackedRows, Rows, score_error};
 use crate::vectors::UnitVectors;
 
-/// Queries scored together: what the kernel keeps in registers.
-const TILE: usize = 3;
-/// Rows scored together, at most, and the bytes they may take: together with a tile of queries they
-/// stay in a first-level cache of 32 KB or more.
+/// Queries scored together.
+const TILE: usize = 6;
+/// Queries from which on rows are laid out anew for them, if these are so few at most.
+const PACKED_FROM: usize = 64;
+const PACKED_ROWS: usize = 1024;
+/// Rows scored together otherwise, at most, and the bytes they may take: together with a tile of queries
+/// they stay in a first-level cache of 32 KB or more.
 const BLOCK_ROWS: usize = 64;
 const BLOCK_BYTES: usize = 24 * 1024;
+/// Up to so many candidates, the k-th best is found by counting.
+const COUNTED: usize = 32;
 
 /// The matching rows of each query; `queries` are as wide as the store.
 pub(super) fn search(
@@ -33,11 +38,20 @@ pub(super) fn search(
     wanted: Wanted,
 ) -> Lists {
     let dim = store.dim();
-    let mut lists = Lists::default();
+    // As many as there can be, unless that is for the threshold to say.
+    let each = if wanted.most == usize::MAX {
+        0
+    } else {
+        wanted.most.min(store.len())
+    };
+    let mut lists = Lists::with_capacity(queries.len(), each);
     let mut nearest = Nearest::new(wanted);
     let mut candidates: [Candidates; TILE] = std::array::from_fn(|_| Candidates::new(wanted.most));
+    let packed = (queries.len() >= PACKED_FROM && (1..=PACKED_ROWS).contains(&store.len()))
+        .then(|| PackedRows::new(store.rows()));
     let block_rows = (BLOCK_BYTES / (dim * size_of::<f32>())).clamp(4, BLOCK_ROWS);
-    let mut scores = [0.0; TILE * BLOCK_ROWS];
+    let width = packed.as_ref().map_or(BLOCK_ROWS, PackedRows::width);
+    let mut scores = vec![0.0; TILE * width];
     let squares = queries.squared_norms().chunks(TILE);
     for (tile, squares) in queries.values().chunks(TILE * dim).zip(squares) {
         let candidates = &mut candidates[..squares.len()];
@@ -45,14 +59,22 @@ pub(super) fn search(
             nearest.begin(*square, store.spread());
             candidates.begin(&nearest, store);
         }
-        let blocks = store.rows().values.chunks(block_rows * dim);
-        for (first, values) in (0..).step_by(block_rows).zip(blocks) {
-            let block = Rows { dim, values };
-            let count = block.len();
-            let scores = &mut scores[..candidates.len() * count];
-            kernel.scores(tile, block, scores);
-            for (candidates, scores) in candidates.iter_mut().zip(scores.chunks_exact(count)) {
-                candidates.offer(first, scores);
+        if let Some(rows) = &packed {
+            let scores = &mut scores[..candidates.len() * width];
+            kernel.packed_scores(tile, rows, scores);
+            for (candidates, scores) in candidates.iter_mut().zip(scores.chunks_exact(width)) {
+                candidates.offer(0, &scores[..store.len()]);
+            }
+        } else {
+            let blocks = store.rows().values.chunks(block_rows * dim);
+            for (first, values) in (0..).step_by(block_rows).zip(blocks) {
+                let block = Rows { dim, values };
+                let count = block.len();
+                let scores = &mut scores[..candidates.len() * count];
+                kernel.scores(tile, block, scores);
+                for (candidates, scores) in candidates.iter_mut().zip(scores.chunks_exact(count)) {
+                    candidates.offer(first, scores);
+                }
             }
         }
         let queries = tile.chunks_exact(dim).zip(squares);
@@ -78,7 +100,7 @@ pub(super) fn distance_to_nearest(
     for chunk in rows.chunks(BLOCK_ROWS) {
         let mut scores = [0.0; BLOCK_ROWS];
         let scores = &mut scores[..chunk.len()];
-        score_rows(kernel, store, chunk, query, scores);
+        kernel.scores_of(query, store.rows(), chunk, scores);
         least = least.max(rounded_down(f64::from(highest(scores)) - margin));
         for (row, score) in chunk.iter().zip(scores) {
             if *score >= least {
@@ -87,27 +109,6 @@ pub(super) fn distance_to_nearest(
         }
     }
     nearest
-}
-
-/// Scores of rows wherever they lie; those side by side are scored together.
-pub(super) fn score_rows(
-    kernel: Kernel,
-    store: &Store,
-    rows: &[u32],
-    query: &[f32],
-    scores: &mut [f32],
-) {
-    let dim = store.dim();
-    let mut done = 0;
-    for run in rows.chunk_by(|a, b| a + 1 == *b) {
-        let values = &store.rows().values[run[0] as usize * dim..][..run.len() * dim];
-        kernel.scores(
-            query,
-            Rows { dim, values },
-            &mut scores[done..done + run.len()],
-        );
-        done += run.len();
-    }
 }
 
 /// The rows that may still be among the matches of one query.
@@ -170,10 +171,7 @@ impl Candidates {
     /// Drop what the best `most` scores have ruled out.
     fn prune(&mut self) {
         if self.found.len() > self.most {
-            let (_, kth, _) = self
-                .found
-                .select_nth_unstable_by(self.most - 1, |a, b| b.0.total_cmp(&a.0));
-            let kth = kth.0;
+            let kth = self.kth_best();
             self.raise_cutoff(kth);
         }
         let cutoff = self.cutoff;
@@ -182,21 +180,74 @@ impl Candidates {
         self.prune_at = self.prune_at.max(2 * self.found.len());
     }
 
+    /// The `most`-th best score of more than so many.
+    fn kth_best(&mut self) -> f32 {
+        if self.found.len() > COUNTED {
+            let at = self.most - 1;
+            let (_, kth, _) = self
+                .found
+                .select_nth_unstable_by(at, |a, b| b.0.total_cmp(&a.0));
+            return kth.0;
+        }
+        // Compiles to vector instructions without branches that the CPU would guess wrong.
+        let mut scores = [f32::NEG_INFINITY; COUNTED];
+        for (score, found) in scores.iter_mut().zip(&self.found) {
+            *score = found.0;
+        }
+        let mut kth = f32::INFINITY;
+        for (score, _) in &self.found {
+            let better: u32 = scores.iter().map(|other| u32::from(other > score)).sum();
+            if (better as usize) < self.most && *score < kth {
+                kth = *score;
+            }
+        }
+        kth
+    }
+
     /// Offer the rows by their float64 distances.
     fn confirm(&mut self, kernel: Kernel, query: &[f32], store: &Store, nearest: &mut Nearest) {
         self.prune();
-        for &(_, row) in &self.found {
-            nearest.offer(Hit {
-                distance: kernel.distance(query, store.vector(row)),
-                index: store.index(row),
-                row,
-            });
+        let rows = self.found.iter().map(|(_, row)| *row);
+        confirm(kernel, query, store, rows, nearest);
+    }
+}
+
+/// Offer rows by their float64 distances.
+pub(super) fn confirm(
+    kernel: Kernel,
+    query: &[f32],
+    store: &Store,
+    rows: impl Iterator<Item = u32>,
+    nearest: &mut Nearest,
+) {
+    let mut offer = |row, distance| {
+        let index = store.index(row);
+        nearest.offer(Hit {
+            distance,
+            index,
+            row,
+        });
+    };
+    let mut four = [0; 4];
+    let mut waiting = 0;
+    for row in rows {
+        four[waiting] = row;
+        waiting += 1;
+        if waiting == four.len() {
+            let distances = kernel.distances(query, four.map(|row| store.vector(row)));
+            for (row, distance) in four.into_iter().zip(distances) {
+                offer(row, distance);
+            }
+            waiting = 0;
         }
+    }
+    for row in &four[..waiting] {
+        offer(*row, kernel.distance(query, store.vector(*row)));
     }
 }
 
 /// The highest of the scores, eight at a time so that it compiles to vector instructions.
-fn highest(scores: &[f32]) -> f32 {
+pub(super) fn highest(scores: &[f32]) -> f32 {
     let (eights, rest) = scores.as_chunks::<8>();
     let mut best = [f32::NEG_INFINITY; 8];
     for eight in eights {

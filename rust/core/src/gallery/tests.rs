@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::panel::Panel;
+use super::panel::{Member, Panel};
+use super::residuals::FineQuery;
 use super::store::Store;
 use super::{Bytes, Gallery, Matches};
 use crate::CoreError;
@@ -146,7 +147,9 @@ proptest! {
             }
             let view = panel.blocks();
             let mut found = Found::default();
+            let mut fine = FineQuery::new(kernel);
             for query in queries.chunks_exact(dim) {
+                fine.clear();
                 let mut codes = vec![0; view.steps];
                 let coded = panel.code(query, spread, &mut codes, 1, &mut Vec::new());
                 for block in 0..view.len() {
@@ -158,7 +161,15 @@ proptest! {
                             let pairs = query.iter().zip(store.vector(*row));
                             pairs.map(|(q, x)| f64::from(*q) * f64::from(*x)).sum::<f64>()
                         });
-                        let best = scores.fold(f64::NEG_INFINITY, f64::max);
+                        let scores: Vec<f64> = scores.collect();
+                        if let Member::Group(group) = panel.member(entry as u32) {
+                            let of_code = coded.ceiling(panel.sum_of_code(entry as u32, sum));
+                            let ceilings = fine.ceilings(query, &group.residuals, of_code);
+                            for (score, ceiling) in scores.iter().zip(ceilings) {
+                                prop_assert!(*score <= ceiling, "{:?}", kernel.backend());
+                            }
+                        }
+                        let best = scores.into_iter().fold(f64::NEG_INFINITY, f64::max);
                         prop_assert!(coded.limit(best) <= sum, "{:?}", kernel.backend());
                         let promised = coded.limit_from(panel.floor(entry, sum));
                         prop_assert!(promised <= coded.limit(best - spread), "{:?}", kernel.backend());

@@ -1,0 +1,68 @@
+//! Dot products of four-bit codes: what tells a few rows that lie close together apart.
+//!
+//! Four rows lie side by side, sixteen dimensions at a time, two codes to a byte:
+//!
+//! ```text
+//! step 0 | row 0: d0+d4 d1+d5 d2+d6 d3+d7 | row 1 | row 2 | row 3 |      the first of a pair in the low bits
+//!        | row 0: d8+d12 ...              | row 1 | row 2 | row 3 |
+//! step 1 | row 0: d16+d20 ...
+//! ```
+//!
+//! A query's codes are laid out likewise, once for each row, so that a register of one meets a register of
+//! the other. Sums of four steps fit 16 bits: 4 * 2 * (2 * 15 * 127) < 2^15.
+
+/// Rows side by side.
+pub const QUAD: usize = 4;
+/// Dimensions of a step.
+pub const DIMS: usize = 16;
+/// Bytes of a step of four rows.
+pub const BYTES: usize = QUAD * DIMS / 2;
+/// Codes are 0 to this.
+pub const LEVELS: u8 = 15;
+/// Steps whose sums fit 16 bits.
+pub(super) const STEPS_OF_A_WORD: usize = 4;
+
+/// One step of a query: what meets the low bits, and what meets the high ones.
+pub type QueryStep = [[i8; BYTES]; 2];
+
+/// Steps of vectors of `dim` values.
+#[must_use]
+pub fn steps(dim: usize) -> usize {
+    dim.div_ceil(DIMS)
+}
+
+/// Write one code, where zero was; `codes` are whole quads of `steps` steps.
+///
+/// # Panics
+/// If it lies beyond the codes.
+pub fn write(codes: &mut [u8], steps: usize, row: usize, dim: usize, code: u8) {
+    let step = row / QUAD * steps + dim / DIMS;
+    let half = dim / 8 % 2;
+    let byte = step * BYTES + half * (BYTES / 2) + row % QUAD * 4 + dim % 4;
+    codes[byte] |= code << (dim / 4 % 2 * 4);
+}
+
+/// Lay out a query's codes, which may be as many as `steps` hold or fewer.
+pub fn lay_out(codes: &[i8], laid_out: &mut Vec<QueryStep>) {
+    laid_out.clear();
+    laid_out.extend(codes.chunks(DIMS).map(|codes| {
+        let mut dims = [0; DIMS];
+        dims[..codes.len()].copy_from_slice(codes);
+        let of = |high: usize, byte: usize| dims[byte / (BYTES / 2) * 8 + high * 4 + byte % 4];
+        std::array::from_fn(|high| std::array::from_fn(|byte| of(high, byte)))
+    }));
+}
+
+/// [`super::Kernel::nibble_sums`] on any CPU.
+pub(super) fn sums(codes: &[u8], query: &[QueryStep], sums: &mut [[i32; QUAD]]) {
+    for (quad, sums) in codes.chunks_exact(query.len() * BYTES).zip(sums) {
+        *sums = [0; QUAD];
+        for (bytes, [low, high]) in quad.as_chunks::<BYTES>().0.iter().zip(query) {
+            for (i, byte) in bytes.iter().enumerate() {
+                let product = i32::from(byte & LEVELS) * i32::from(low[i])
+                    + i32::from(byte >> 4) * i32::from(high[i]);
+                sums[i / 4 % QUAD] += product;
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What tells the rows of a group apart: four bits a value of what the group's code leaves.
+//!
+//! A group whose code cannot rule it out is mostly one of a stranger's: some row *might* lie in the direction
+//! of the query by all of the group's radius. With `x = c + r + e` for a row, `c` the group's code, `r` what
+//! these codes stand for and `e` what they leave, and a query `q` of finer code `p`:
+//!
+//! ```text
+//! q · x  <=  q · c + p · r + |q - p| |r| + |q| |e|
+//! ```
+//!
+//! where `|e|` is a tenth of the radius, and the codes are an eighth of the memory of the rows.
+
+use super::coding::NORM;
+use super::store::Store;
+use crate::distance::Kernel;
+use crate::distance::codes::REFERENCE_LEVELS;
+use crate::distance::nibbles::{self, LEVELS, QUAD, QueryStep};
+
+/// What code 0 stands for, in steps.
+const LOWEST: f64 = -(LEVELS as f64) / 2.0;
+/// More than relative rounding can do to any of the bounds.
+const ROUNDING: f64 = 1e-6;
+
+/// The residuals of the rows of one group.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Residuals {
+    codes: Box<[u8]>,
+    /// What one step of a code is worth.
+    step: f32,
+    /// Largest norm of what the codes stand for.
+    reach: f32,
+    /// Largest distance of a row to what its codes and the group's stand for.
+    apart: f32,
+}
+
+impl Residuals {
+    /// What the group's code, `step` apiece, leaves of its rows.
+    pub fn of(store: &Store, rows: &[u32], code: &[i8], step: f32) -> Self {
+        let step = f64::from(step);
+        let left = |row: u32| {
+            let pairs = store.vector(row).iter().zip(code);
+            pairs.map(move |(value, code)| f64::from(*value) - f64::from(*code) * step)
+        };
+        let all = rows.iter().flat_map(|row| left(*row));
+        let peak = all.fold(0.0_f64, |peak, value| peak.max(value.abs()));
+        // Some row may be its group's code exactly.
+        let fine = (peak.max(f64::from(f32::MIN_POSITIVE) * 16.0) / -LOWEST) as f32;
+        let step = f64::from(fine);
+        let steps = nibbles::steps(store.dim());
+        let quads = rows.len().div_ceil(QUAD);
+        let mut codes = vec![0; quads * steps * nibbles::BYTES].into_boxed_slice();
+        let (mut reach, mut apart) = (0.0_f64, 0.0_f64);
+        for (place, row) in rows.iter().enumerate() {
+            let (mut squares, mut off_squares) = (0.0, 0.0);
+            for (dim, value) in left(*row).enumerate() {
+                let code = (value / step - LOWEST).round().clamp(0.0, LEVELS.into());
+                let stands_for = (code + LOWEST) * step;
+                squares += stands_for * stands_for;
+                off_squares += (value - stands_for) * (value - stands_for);
+                nibbles::write(&mut codes, steps, place, dim, code as u8);
+            }
+            reach = reach.max(squares.sqrt());
+            apart = apart.max(off_squares.sqrt());
+        }
+        Self {
+            codes,
+            step: fine,
+            reach: (reach * (1.0 + ROUNDING)) as f32,
+            apart: (apart * (1.0 + ROUNDING)) as f32,
+        }
+    }
+
+    pub fn codes(&self) -> &[u8] {
+        &self.codes
+    }
+
+    pub fn nbytes(&self) -> usize {
+        self.codes.len()
+    }
+}
+
+/// A query, coded once for all residuals that it meets.
+#[derive(Debug)]
+pub(super) struct FineQuery {
+    kernel: Kernel,
+    codes: Vec<i8>,
+    steps: Vec<QueryStep>,
+    step: f64,
+    total: f64,
+    /// Distance of the query to its code, at most.
+    apart: f64,
+    sums: Vec<[i32; QUAD]>,
+}
+
+impl FineQuery {
+    pub fn new(kernel: Kernel) -> Self {
+        Self {
+            kernel,
+            codes: Vec::new(),
+            steps: Vec::new(),
+            step: 0.0,
+            total: 0.0,
+            apart: 0.0,
+            sums: Vec::new(),
+        }
+    }
+
+    /// Forget the query before.
+    pub fn clear(&mut self) {
+        self.steps.clear();
+    }
+
+    fn code(&mut self, query: &[f32]) {
+        let peak = query
+            .iter()
+            .fold(0.0_f32, |peak, value| peak.max(value.abs()));
+        let step = peak / REFERENCE_LEVELS as f32;
+        self.codes.clear();
+        self.codes.resize(query.len(), 0);
+        self.apart = self
+            .kernel
+            .encode(query, step, REFERENCE_LEVELS, &mut self.codes);
+        self.step = f64::from(step);
+        self.total = self.codes.iter().map(|code| f64::from(*code)).sum();
+        nibbles::lay_out(&self.codes, &mut self.steps);
+    }
+
+    /// Upper bounds of the scores of a group's rows, in order; `of_code` is one of what its code scores.
+    pub fn ceilings(
+        &mut self,
+        query: &[f32],
+        residuals: &Residuals,
+        of_code: f64,
+    ) -> impl Iterator<Item = f64> {
+        if self.steps.is_empty() {
+            self.code(query);
+        }
+        let quad = self.steps.len() * nibbles::BYTES;
+        self.sums.resize(residuals.codes.len() / quad, [0; QUAD]);
+        self.kernel
+            .nibble_sums(&residuals.codes, &self.steps, &mut self.sums);
+        let unit = f64::from(residuals.step) * self.step;
+        let (reach, apart) = (f64::from(residuals.reach), f64::from(residuals.apart));
+        let rest =
+            of_code + LOWEST * self.total * unit + self.apart * reach + NORM * apart + ROUNDING;
+        let sums = self.sums.iter().flatten();
+        sums.map(move |sum| rest + f64::from(*sum) * unit)
+    }
+}
