@@ -2,8 +2,10 @@
 
 mod best;
 mod bytes;
+mod candidates;
 mod coarse;
 mod coding;
+mod confirm;
 mod floors;
 mod nearest;
 mod panel;

@@ -21,13 +21,15 @@ pub mod codes;
 pub mod exact;
 mod generic;
 pub mod nibbles;
+mod packed;
 mod portable;
 
 use std::ops::Range;
 
 use codes::{Blocks, Found};
-pub use generic::{PackedRows, Rows};
+pub use generic::Rows;
 use nibbles::{BYTES, QUAD, QueryStep};
+pub use packed::PackedRows;
 
 /// Largest accepted difference between the norm of a vector and 1.
 pub const NORM_TOLERANCE: f64 = 1e-3;
@@ -143,7 +145,7 @@ impl Kernel {
             Chosen::Avx512Vnni(lanes) => lanes.floats.packed_scores(queries, rows, scores),
             #[cfg(target_arch = "x86_64")]
             Chosen::Avx2Fma(lanes) => lanes.packed_scores(queries, rows, scores),
-            Chosen::Portable(lanes) => generic::packed_scores(lanes, queries, rows, scores),
+            Chosen::Portable(lanes) => packed::packed_scores(lanes, queries, rows, scores),
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::thread;
 
 use super::coarse::Coarse;
-use super::nearest::{Hit, Lists, Nearest, Wanted};
+use super::nearest::{Hit, Lists, Wanted};
 use super::panel::Panel;
 use super::store::Store;
 use super::{Gallery, scan};
@@ -204,7 +204,7 @@ pub(super) fn search(
             all.join(candidates);
         }
     }
-    coarse.confirm(0, &mut joined, &mut Nearest::new(wanted), &mut lists);
+    coarse.confirm(0, &mut joined, &mut coarse.confirmer(), &mut lists);
     lists
 }
 

@@ -1,0 +1,120 @@
+//! Float64 values that decide, in the order of [`exact`]: the compiler does not find these instructions by itself.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices of constant range are what keeps the sums in registers"
+)]
+
+use std::arch::x86_64::{
+    __m256d, _mm_loadu_ps, _mm256_add_pd, _mm256_cvtps_pd, _mm256_mul_pd, _mm256_setzero_pd,
+    _mm256_storeu_pd, _mm256_sub_pd,
+};
+
+use super::exact;
+
+/// [`exact::squared_distance_of_run`].
+#[target_feature(enable = "avx2")]
+pub(super) fn squared_distance_of_run(a: &[f32], b: &[f32]) -> f64 {
+    let ((a_eights, a_rest), (b_eights, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let mut sums = [_mm256_setzero_pd(); 2];
+    for (x, y) in a_eights.iter().zip(b_eights) {
+        for (half, sum) in sums.iter_mut().enumerate() {
+            let apart = _mm256_sub_pd(doubles(x, half), doubles(y, half));
+            *sum = _mm256_add_pd(*sum, _mm256_mul_pd(apart, apart));
+        }
+    }
+    let rest = a_rest.iter().zip(b_rest);
+    rest.fold(total(sums), |sum, (x, y)| {
+        let apart = f64::from(*x) - f64::from(*y);
+        sum + apart * apart
+    })
+}
+
+/// The same for four vectors: their sums do not wait for each other.
+#[target_feature(enable = "avx2")]
+pub(super) fn squared_distances_of_run(a: &[f32], others: [&[f32]; 4]) -> [f64; 4] {
+    let (a_eights, a_rest) = a.as_chunks::<8>();
+    let mut eights: [&[[f32; 8]]; 4] = [&[]; 4];
+    for r in 0..4 {
+        eights[r] = &others[r].as_chunks::<8>().0[..a_eights.len()];
+    }
+    let mut sums = [[_mm256_setzero_pd(); 2]; 4];
+    for (step, x) in a_eights.iter().enumerate() {
+        for half in 0..2 {
+            let x = doubles(x, half);
+            for r in 0..4 {
+                let apart = _mm256_sub_pd(x, doubles(&eights[r][step], half));
+                sums[r][half] = _mm256_add_pd(sums[r][half], _mm256_mul_pd(apart, apart));
+            }
+        }
+    }
+    let mut squares = [0.0; 4];
+    for r in 0..4 {
+        let rest = a_rest.iter().zip(&others[r][a_eights.len() * 8..]);
+        squares[r] = rest.fold(total(sums[r]), |sum, (x, y)| {
+            let apart = f64::from(*x) - f64::from(*y);
+            sum + apart * apart
+        });
+    }
+    squares
+}
+
+/// [`squared_norm_of_run`] of four vectors of one length: their sums do not wait for each other.
+#[target_feature(enable = "avx2")]
+pub(super) fn squared_norms_of_run(vectors: [&[f32]; 4]) -> [f64; 4] {
+    let steps = vectors[0].len() / 8;
+    let mut eights: [&[[f32; 8]]; 4] = [&[]; 4];
+    for v in 0..4 {
+        eights[v] = &vectors[v].as_chunks::<8>().0[..steps];
+    }
+    let mut sums = [[_mm256_setzero_pd(); 2]; 4];
+    for step in 0..steps {
+        for v in 0..4 {
+            for half in 0..2 {
+                let x = doubles(&eights[v][step], half);
+                sums[v][half] = _mm256_add_pd(sums[v][half], _mm256_mul_pd(x, x));
+            }
+        }
+    }
+    let mut squares = [0.0; 4];
+    for v in 0..4 {
+        let rest = &vectors[v][steps * 8..];
+        squares[v] = rest
+            .iter()
+            .fold(total(sums[v]), |sum, x| sum + f64::from(*x) * f64::from(*x));
+    }
+    squares
+}
+
+/// [`exact::product_of_run`] of a vector with itself.
+#[target_feature(enable = "avx2")]
+pub(super) fn squared_norm_of_run(a: &[f32]) -> f64 {
+    let (eights, rest) = a.as_chunks::<8>();
+    let mut sums = [_mm256_setzero_pd(); 2];
+    for x in eights {
+        for (half, sum) in sums.iter_mut().enumerate() {
+            let x = doubles(x, half);
+            *sum = _mm256_add_pd(*sum, _mm256_mul_pd(x, x));
+        }
+    }
+    rest.iter()
+        .fold(total(sums), |sum, x| sum + f64::from(*x) * f64::from(*x))
+}
+
+/// Half of eight values.
+#[target_feature(enable = "avx2")]
+fn doubles(eight: &[f32; 8], half: usize) -> __m256d {
+    let four = &eight[half * 4..half * 4 + 4];
+    // SAFETY: the slice covers the four values read, and `loadu` takes any alignment.
+    _mm256_cvtps_pd(unsafe { _mm_loadu_ps(four.as_ptr()) })
+}
+
+/// Eight running sums, added up in the order of `exact`.
+#[target_feature(enable = "avx2")]
+fn total(sums: [__m256d; 2]) -> f64 {
+    let mut s = [0.0; 8];
+    for (sum, four) in sums.into_iter().zip(s.as_chunks_mut::<4>().0) {
+        // SAFETY: the array covers the four values written, and `storeu` takes any alignment.
+        unsafe { _mm256_storeu_pd(four.as_mut_ptr(), sum) }
+    }
+    exact::add_up(s)
+}

@@ -1,0 +1,115 @@
+//! Entries that may still hold matches of one query, as a scan finds them.
+
+use super::coding::CodedQuery;
+use super::floors::Floors;
+use super::panel::Panel;
+use crate::distance::codes::BLOCK;
+
+/// An entry that may hold a match.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Candidate {
+    /// Its sum: an upper bound of what its rows score.
+    pub ceiling: i32,
+    pub entry: u32,
+}
+
+/// The entries that may still hold matches of one query.
+pub(super) struct Candidates {
+    pub query: CodedQuery,
+    most: usize,
+    /// An entry with a lower sum holds none.
+    pub limit: i32,
+    /// The highest of the floors.
+    floors: Floors,
+    pub found: Vec<Candidate>,
+    prune_at: usize,
+}
+
+impl Candidates {
+    pub fn new(most: usize) -> Self {
+        Self {
+            query: CodedQuery::default(),
+            most,
+            limit: i32::MIN,
+            floors: Floors::new(most),
+            found: Vec::with_capacity(BLOCK),
+            prune_at: 0,
+        }
+    }
+
+    pub fn begin(&mut self, query: CodedQuery) {
+        self.query = query;
+        self.limit = i32::MIN;
+        self.floors.clear();
+        self.found.clear();
+        self.prune_at = 8 * BLOCK;
+    }
+
+    pub fn raise_limit(&mut self, limit: i32) {
+        self.limit = self.limit.max(limit);
+    }
+
+    /// Take up the entries of a block whose sums reach the limit.
+    pub fn offer(&mut self, panel: &Panel, block: usize, hits: u32, sums: &[i32; BLOCK]) {
+        let first = block * BLOCK;
+        let hits = hits & mask(panel.len() - first);
+        if self.most == 1 && hits.count_ones() > 1 {
+            // Let the best of them rule out others before these are written down.
+            let floors = lanes(hits).map(|lane| panel.floor(first + lane, sums[lane]));
+            self.note_floor(floors.max().unwrap_or(i32::MIN));
+        }
+        for lane in lanes(hits) {
+            let (ceiling, entry) = (sums[lane], first + lane);
+            if ceiling < self.limit {
+                continue;
+            }
+            let floor = panel.floor(entry, ceiling);
+            self.note_floor(floor);
+            let entry = entry as u32;
+            self.found.push(Candidate { ceiling, entry });
+        }
+        if self.found.len() >= self.prune_at {
+            self.prune();
+        }
+    }
+
+    /// Some row reaches this sum at least: once `most` of them do, the others need no less.
+    fn note_floor(&mut self, floor: i32) {
+        if self.floors.offer(floor) {
+            let limit = self.query.limit_from(self.floors.least());
+            self.raise_limit(limit);
+        }
+    }
+
+    /// Drop what has been ruled out meanwhile.
+    pub fn prune(&mut self) {
+        let limit = self.limit;
+        self.found.retain(|candidate| candidate.ceiling >= limit);
+        // Where many tie, wait until they have doubled: the pruning stays linear in all.
+        self.prune_at = self.prune_at.max(2 * self.found.len());
+    }
+
+    /// Take up what another thread found in other blocks.
+    pub fn join(&mut self, other: Self) {
+        self.raise_limit(other.limit);
+        self.found.extend(other.found);
+    }
+}
+
+/// The positions of the bits that are set.
+fn lanes(mut bits: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let lane = bits.trailing_zeros() as usize;
+        bits &= bits.checked_sub(1)?;
+        Some(lane)
+    })
+}
+
+/// Bits of the first `count` entries of a block.
+fn mask(count: usize) -> u32 {
+    if count >= BLOCK {
+        u32::MAX
+    } else {
+        (1 << count) - 1
+    }
+}

@@ -1,0 +1,123 @@
+//! From entries that may hold matches of a query to its matches.
+
+use std::cmp::Reverse;
+
+use super::candidates::{Candidate, Candidates};
+use super::nearest::{Lists, Nearest, Wanted};
+use super::panel::{Member, Panel};
+use super::residuals::FineQuery;
+use super::scan::{confirm, highest, rounded_down};
+use super::store::Store;
+use crate::distance::{Kernel, score_error};
+
+/// Candidates, besides as many as are wanted, that are confirmed from the highest sum down.
+const LIKELY: usize = 16;
+/// How many candidates before its turn one is fetched from memory.
+const AHEAD: usize = 4;
+/// Rows whose float32 scores are computed together.
+const ROWS: usize = 8;
+
+/// Confirms the candidates of one query after the other.
+pub(super) struct Confirmer<'a> {
+    kernel: Kernel,
+    store: &'a Store,
+    panel: &'a Panel,
+    wanted: Wanted,
+    nearest: Nearest,
+    fine: FineQuery,
+    /// Rows whose turn is next.
+    rows: Vec<u32>,
+}
+
+impl<'a> Confirmer<'a> {
+    pub fn new(kernel: Kernel, store: &'a Store, panel: &'a Panel, wanted: Wanted) -> Self {
+        Self {
+            kernel,
+            store,
+            panel,
+            wanted,
+            nearest: Nearest::new(wanted),
+            fine: FineQuery::new(kernel),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Append the matches of a query: the likely candidates first, in order, then what these leave of the
+    /// others, as it lies.
+    pub fn confirm(
+        &mut self,
+        query: &[f32],
+        squared_norm: f64,
+        candidates: &mut Candidates,
+        lists: &mut Lists,
+    ) {
+        self.nearest.begin(squared_norm, self.store.spread());
+        self.fine.clear();
+        let mut found = std::mem::take(&mut candidates.found);
+        let likely = self.wanted.most.saturating_add(LIKELY).min(found.len());
+        if likely < found.len() {
+            found.select_nth_unstable_by_key(likely, |candidate| Reverse(candidate.ceiling));
+        }
+        found[..likely].sort_unstable_by_key(|candidate| Reverse(candidate.ceiling));
+        self.confirm_some(query, &found[..likely], candidates);
+        found.drain(..likely);
+        found.retain(|candidate| candidate.ceiling >= candidates.limit);
+        self.confirm_some(query, &found, candidates);
+        candidates.found = found;
+        self.nearest.write(lists);
+    }
+
+    fn confirm_some(&mut self, query: &[f32], found: &[Candidate], candidates: &mut Candidates) {
+        for (i, candidate) in found.iter().enumerate() {
+            if let Some(later) = found.get(i + 2 * AHEAD) {
+                self.panel.prefetch(self.kernel, later.entry);
+            }
+            if let Some(next) = found.get(i + AHEAD)
+                && let Member::Group(group) = self.panel.member(next.entry)
+            {
+                self.kernel.prefetch(group.residuals.codes());
+            }
+            if candidate.ceiling < candidates.limit {
+                continue;
+            }
+            match self.panel.member(candidate.entry) {
+                Member::Row(row) => self.rows.push(row),
+                Member::Group(group) => {
+                    let sum = self.panel.sum_of_code(candidate.entry, candidate.ceiling);
+                    let of_code = candidates.query.ceiling(sum);
+                    let ceilings = self.fine.ceilings(query, &group.residuals, of_code);
+                    let least = self.nearest.least_score();
+                    let pairs = group.rows.iter().zip(ceilings);
+                    let near = pairs.filter(|(_, ceiling)| *ceiling >= least);
+                    self.rows.extend(near.map(|(row, _)| *row));
+                }
+            }
+            if self.rows.len() >= ROWS {
+                self.confirm_rows(query, candidates);
+            }
+        }
+        self.confirm_rows(query, candidates);
+    }
+
+    /// Offer rows, those by their distance that their float32 score allows; raise the limit to what the
+    /// candidates that follow must reach.
+    fn confirm_rows(&mut self, query: &[f32], candidates: &mut Candidates) {
+        let (kernel, store, nearest) = (self.kernel, self.store, &mut self.nearest);
+        let error = score_error(store.dim());
+        let mut scores = [0.0; ROWS];
+        for rows in self.rows.chunks(ROWS) {
+            let scores = &mut scores[..rows.len()];
+            kernel.scores_of(query, store.rows(), rows, scores);
+            let mut cutoff = rounded_down(nearest.least_score() - error);
+            if self.wanted.most == 1 {
+                let least = f64::from(highest(scores)) - 2.0 * error - store.spread();
+                cutoff = cutoff.max(rounded_down(least));
+            }
+            let pairs = rows.iter().zip(scores);
+            let near = pairs.filter(|(_, score)| **score >= cutoff);
+            confirm(kernel, query, store, near.map(|(row, _)| *row), nearest);
+        }
+        self.rows.clear();
+        candidates.raise_limit(candidates.query.limit(nearest.least_score()));
+    }
+}
