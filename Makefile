@@ -9,7 +9,7 @@ RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml
 PIP := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-smoke train-smoke format lock clean
+.PHONY: help demo test test-crash lint bench bench-smoke train-smoke format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -21,6 +21,9 @@ demo: $(VENV)/built  ## build, then enrol and unlock with bundled renders
 test: $(VENV)/built  ## build, then all tests of the package, Rust and Python
 	cargo test -p faceid-core --locked
 	$(BIN)/python -m pytest
+
+test-crash: $(VENV)/built  ## kills, faults, power losses, tampering against the vault (LONG=--long: hours)
+	$(BIN)/python -m pytest -s tests/crash $(LONG)
 
 lint: export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 lint: $(VENV)/built  ## formatting, clippy, ruff, types, stub, import rules

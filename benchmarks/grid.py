@@ -29,6 +29,7 @@ _ROUNDS: Final = 9
 _FEW_ROUNDS: Final = 3
 _SLOW_SECONDS: Final = 2.0
 _TOO_SLOW_SECONDS: Final = 30.0
+_FAR_BEHIND: Final = 4.0  # a peer that takes so many times as long as the best one is timed a few times only
 _CHECKED_QUERIES: Final = 8
 
 
@@ -93,9 +94,8 @@ class Contest:
             searches |= {name: self._peer(name, case.threads) for name in PEERS}
             seconds, skipped = _in_turns(searches, queries, case.k)
         per_query = {name: [1e6 * s / case.batch for s in many] for name, many in seconds.items()}
-        best = min(
-            (name for name in per_query if name != OURS), key=lambda name: statistics.median(per_query[name])
-        )
+        in_every_round = [name for name in PEERS if len(per_query.get(name, ())) == len(per_query[OURS])]
+        best = min(in_every_round, key=lambda name: statistics.median(per_query[name]))
         rounds = zip(per_query[best], per_query[OURS], strict=True)
         compared, wrong = self._check(case, searches[OURS], queries)
         return asdict(case) | {
@@ -143,11 +143,13 @@ def _in_turns(
         once[name] = _seconds(search, queries, k, 1)
     skipped = [name for name in (OURS, *PEERS) if name not in searches]
     calls = {name: max(1, int(_ROUND_SECONDS / seconds)) for name, seconds in once.items()}
-    rounds = _ROUNDS if sum(once.values()) < _SLOW_SECONDS else _FEW_ROUNDS
+    far = _FAR_BEHIND * min(seconds for name, seconds in once.items() if name != OURS)
+    rounds = _ROUNDS if sum(s for s in once.values() if s < far) < _SLOW_SECONDS else _FEW_ROUNDS
     seconds: dict[str, list[float]] = {name: [] for name in searches}
-    for _ in range(rounds):
+    for turn in range(rounds):
         for name, search in searches.items():
-            seconds[name].append(_seconds(search, queries, k, calls[name]))
+            if turn < _FEW_ROUNDS or name == OURS or once[name] < far:
+                seconds[name].append(_seconds(search, queries, k, calls[name]))
     return seconds, skipped
 
 

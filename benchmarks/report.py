@@ -29,8 +29,9 @@ genuine distances about 0.29, impostors' about 1.19; who asks is enrolled, or a 
 
 How it is done: every reference has a code of one byte a dimension, so that a scan reads a quarter of the
 memory; a bound on what a code can be off, computed for each, says which references cannot be among the
-matches, and only the others are looked at in float64. From 16,384 references on, 4 to 16 references of a
-person that lie close together share one code, and are ruled out together. `rust/core/src/gallery/` says
+matches, and only the others are looked at, in float32, and in float64 where that leaves doubts. From 16,384
+references on, 4 to 16 references of a person that lie close together share one code, and are ruled out
+together; where they are not, four bits a dimension tell them apart. `rust/core/src/gallery/` says
 it in full, file by file; property tests hold it against brute force.
 
 """
@@ -47,18 +48,6 @@ _COLUMNS: Final = (
     "peer",
     "ratio (quartiles)",
 )
-
-
-def _group(cell: Cell) -> str:
-    batch = "one query" if cell["batch"] == 1 else "batches"
-    return f"{_asked(cell)}, {cell['references']:,} references, {batch}"
-
-
-def _asked(cell: Cell) -> str:
-    if cell["data"] == "random":
-        return "random"
-    within = f" within {cell['threshold']}" if cell["threshold"] else ""
-    return f"faces, {cell['queries']}{within}"
 
 
 def as_markdown(report: dict[str, Any]) -> str:

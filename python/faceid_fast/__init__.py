@@ -24,6 +24,13 @@ if TYPE_CHECKING:
         ModelError,
         SourceError,
         UnknownIdentityError,
+        VaultBusyError,
+        VaultDamagedError,
+        VaultError,
+        VaultKeyBesideDataWarning,
+        VaultKeyError,
+        VaultRolledBackError,
+        VaultTooNewError,
     )
     from .face import FaceAligner, FaceCrop, HeadPose, NoFace
     from .frame import Frame, Intrinsics
@@ -31,6 +38,7 @@ if TYPE_CHECKING:
     from .outcome import Outcome
     from .policy import Decision
     from .store import InMemoryStore, References, ReferenceStore
+    from .vault import Vault
 
     __version__: str
 
@@ -48,6 +56,13 @@ _HOMES = {
         "ModelError",
         "SourceError",
         "UnknownIdentityError",
+        "VaultBusyError",
+        "VaultDamagedError",
+        "VaultError",
+        "VaultKeyBesideDataWarning",
+        "VaultKeyError",
+        "VaultRolledBackError",
+        "VaultTooNewError",
     ),
     "face": ("FaceAligner", "FaceCrop", "HeadPose", "NoFace"),
     "frame": ("Frame", "Intrinsics"),
@@ -55,6 +70,7 @@ _HOMES = {
     "outcome": ("Outcome",),
     "policy": ("Decision",),
     "store": ("InMemoryStore", "ReferenceStore", "References"),
+    "vault": ("Vault",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -84,6 +100,14 @@ __all__ = [
     "RejectedFrame",
     "SourceError",
     "UnknownIdentityError",
+    "Vault",
+    "VaultBusyError",
+    "VaultDamagedError",
+    "VaultError",
+    "VaultKeyBesideDataWarning",
+    "VaultKeyError",
+    "VaultRolledBackError",
+    "VaultTooNewError",
     "__version__",
     "enroll",
     "identify",

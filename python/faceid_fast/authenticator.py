@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,8 +42,8 @@ class Authenticator:
     ----------
     store : ReferenceStore, optional
         Where references live. By default in memory: nothing is written to disk, and everybody is
-        forgotten with the process. One Authenticator per store: references are read when it is made,
-        and what another one changes later is not seen by `verify` and `identify`.
+        forgotten with the process. `Authenticator.open` keeps them in an encrypted vault. What others
+        change in the store, `verify` and `identify` see with the next frame.
     aligner : FaceAligner, optional
         By default the bundled one.
     embedder : Embedder, optional
@@ -88,9 +89,46 @@ class Authenticator:
             raise ModelContractError(message)
         self._diagnostics = diagnostics
         self._changing = threading.Lock()  # one change at a time; searches never wait for it
+        self._showing = threading.Lock()
         self._roster = Roster(contract.embedding_size)
-        for identity in self._store.identities():
-            self._roster.show(identity, self._kept(identity))
+        self._shown: dict[str, References | None] = {}  # None: who knows, an error came in between
+        self._seen: object = None
+        self._refresh()
+
+    @classmethod
+    def open(
+        cls,
+        directory: str | Path | None = None,
+        *,
+        key: bytes | None = None,
+        aligner: FaceAligner | None = None,
+        embedder: Embedder | None = None,
+        threshold: float | None = None,
+        diagnostics: bool = False,
+    ) -> Authenticator:
+        """Make one whose references are kept in an encrypted vault; see `faceid_fast.vault.Vault.open`.
+
+        Parameters
+        ----------
+        directory : of the vault, made if it is missing; by default ``$XDG_DATA_HOME/faceid``, else
+            ``~/.local/share/faceid``.
+        key : 32 bytes; by default found as the vault describes.
+        aligner, embedder, threshold, diagnostics : as for `Authenticator`.
+
+        Raises
+        ------
+        VaultError
+            If the vault cannot be opened, or is not as it was left.
+        """
+        from .vault import Vault  # noqa: PLC0415  # SQLite and cryptography, for those who need them
+
+        return cls(
+            store=Vault.open(directory, key=key),
+            aligner=aligner,
+            embedder=embedder,
+            threshold=threshold,
+            diagnostics=diagnostics,
+        )
 
     @property
     def thresholds(self) -> Mapping[str, float]:
@@ -146,7 +184,7 @@ class Authenticator:
             before = self._kept(identity)
             after = before
             if fresh is None:
-                self._roster.show(identity, before)
+                self._refresh()
             else:
                 taken = References(
                     identity,
@@ -183,6 +221,7 @@ class Authenticator:
             If `frame` is not a Frame or the name is not a usable one.
         """
         attempt = _Attempt(self._limit_of(frame))
+        self._refresh()
         gallery = self._roster.of(frame.modality)
         if check_identity(identity) not in gallery:
             if identity not in self._roster:
@@ -192,6 +231,7 @@ class Authenticator:
         query = self._query(frame, attempt)
         if isinstance(query, NoFace):
             return self._decision(query.outcome, identity, None, query.reasons, attempt)
+        self._refresh()  # who was removed meanwhile is not let in
         distance = gallery.distance_to(identity, query)
         attempt.lap("match")
         return self._judge(identity, distance, attempt)
@@ -207,6 +247,7 @@ class Authenticator:
             If `frame` is not a Frame.
         """
         attempt = _Attempt(self._limit_of(frame))
+        self._refresh()
         gallery = self._roster.of(frame.modality)
         if len(gallery) == 0:
             reason = f"nobody is enrolled with {frame.modality} frames"
@@ -214,6 +255,7 @@ class Authenticator:
         query = self._query(frame, attempt)
         if isinstance(query, NoFace):
             return self._decision(query.outcome, None, None, query.reasons, attempt)
+        self._refresh()
         nearest: str | None = gallery.best_identity(query).names.item()
         try:
             # Unrounded: a distance just beyond the threshold must not be rounded into it.
@@ -235,10 +277,8 @@ class Authenticator:
         with self._changing:
             try:
                 self._store.remove(identity)
-            except UnknownIdentityError:
-                self._roster.show(identity, None)  # removed behind our back: must not stay recognised
-                raise
-            self._roster.show(identity, None)
+            finally:
+                self._refresh()
 
     def _limit_of(self, frame: Frame) -> float:
         """Threshold for a frame; fails closed where none is known for its modality."""
@@ -255,25 +295,46 @@ class Authenticator:
         """Store references and let searches find them; if anything raises, nothing changes."""
         self._store.put(after)
         try:
-            self._roster.show(identity, after)
+            self._refresh()
         except BaseException:
             if before is None:
                 self._store.remove(identity)
             else:
                 self._store.put(before)
-            self._roster.show(identity, before)
+            self._refresh()
             raise
+
+    def _refresh(self) -> None:
+        """Let searches find what is in the store now, whoever changed it."""
+        if self._store.revision() == self._seen:
+            return
+        with self._showing:
+            # Asked before the snapshot: what is changed meanwhile is seen the next time.
+            revision = self._store.revision()
+            snapshot = self._store.snapshot()
+            for identity in self._shown.keys() - snapshot.keys():
+                self._roster.show(identity, None)
+                del self._shown[identity]
+            for identity, references in snapshot.items():
+                if self._shown.get(identity) is not references:
+                    self._shown[identity] = None
+                    self._roster.show(identity, self._comparable(references))
+                    self._shown[identity] = references
+            self._seen = revision
 
     def _kept(self, identity: str) -> References | None:
         """What the store has of a person, made with this model."""
         try:
-            references = self._store.get(identity)
+            return self._comparable(self._store.get(identity))
         except UnknownIdentityError:
             return None
+
+    def _comparable(self, references: References) -> References:
+        """Return these references if this model made them."""
         if references.model_sha256 != self._embedder.sha256:
             message = (
-                f"references of {identity!a}: expected those of the model {self._embedder.sha256}, "
-                f"got those of {references.model_sha256}: enrol again"
+                f"references of {references.identity!a}: expected those of the model "
+                f"{self._embedder.sha256}, got those of {references.model_sha256}: enrol again"
             )
             raise ModelError(message)
         return references

@@ -36,8 +36,36 @@ class ModelContractError(ModelError, ValueError):
     """A model's contract is absent, malformed, or asks for what this package does not do."""
 
 
+class VaultError(FaceIDError, RuntimeError):
+    """A vault cannot be used as it is, or where it is."""
+
+
+class VaultBusyError(VaultError):
+    """Others write to the vault and do not come to an end."""
+
+
+class VaultKeyError(VaultError, ValueError):
+    """There is no key for a vault, or it is another one's."""
+
+
+class VaultDamagedError(VaultError):
+    """Something of a vault is not as it was written."""
+
+
+class VaultRolledBackError(VaultDamagedError):
+    """A vault is older than it was."""
+
+
+class VaultTooNewError(VaultError):
+    """A vault was written by a newer version of the package."""
+
+
 class FaceIDWarning(UserWarning):
     """Base of this package's warnings."""
+
+
+class VaultKeyBesideDataWarning(FaceIDWarning):
+    """A vault's key is kept where its data is."""
 
 
 class GuessedIntrinsicsWarning(FaceIDWarning):

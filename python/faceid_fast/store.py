@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -63,6 +64,23 @@ class References:
             raise InvalidInputError(message)
         object.__setattr__(self, "vectors", vectors)
 
+    @classmethod
+    def checked_before(
+        cls,
+        identity: str,
+        vectors: NDArray[np.float32],
+        poses: tuple[str, ...],
+        modalities: tuple[str, ...],
+        model_sha256: str,
+    ) -> References:
+        """Put together again what was checked once, and authenticated since; `vectors` is read-only."""
+        made = object.__new__(cls)
+        for name, value in zip(
+            cls.__slots__, (identity, vectors, poses, modalities, model_sha256), strict=True
+        ):
+            object.__setattr__(made, name, value)
+        return made
+
     def of(self, modality: str) -> NDArray[np.float32]:
         """Vectors of one modality: (m, D), m may be 0."""
         return self.vectors[[kept == modality for kept in self.modalities]]
@@ -88,6 +106,12 @@ class References:
 class ReferenceStore(Protocol):
     """What the authenticator asks of a store. Every call is atomic: all of it happens, or nothing."""
 
+    def revision(self) -> object:
+        """Return what differs from before whenever anybody has changed the store; asked for every frame."""
+
+    def snapshot(self) -> Mapping[str, References]:
+        """Everybody's references, by name; who did not change since the last call is the same object."""
+
     def identities(self) -> tuple[str, ...]:
         """Names of everybody enrolled, sorted."""
 
@@ -107,6 +131,16 @@ class InMemoryStore:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._people: dict[str, References] = {}
+        self._revision = 0
+
+    def revision(self) -> int:
+        """Return the number of changes so far."""
+        return self._revision
+
+    def snapshot(self) -> Mapping[str, References]:
+        """Everybody's references, by name."""
+        with self._lock:
+            return dict(self._people)
 
     def identities(self) -> tuple[str, ...]:
         """Names of everybody enrolled, sorted."""
@@ -125,12 +159,14 @@ class InMemoryStore:
         """Keep these references in place of any the person had."""
         with self._lock:
             self._people[references.identity] = references
+            self._revision += 1
 
     def remove(self, identity: str) -> None:
         """Forget a person; `UnknownIdentityError` if there is no such person."""
         with self._lock:
             if self._people.pop(identity, None) is None:
                 raise unknown_identity(identity)
+            self._revision += 1
 
 
 def check_identity(identity: object) -> str:

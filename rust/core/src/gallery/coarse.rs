@@ -110,7 +110,8 @@ impl<'a> Coarse<'a> {
         } else {
             1
         };
-        let mut lists = Lists::default();
+        let queries = self.tiles[tiles.clone()].iter().map(|tile| tile.size).sum();
+        let mut lists = Lists::with_room(queries, self.wanted, self.store.len());
         let mut confirmer = self.confirmer();
         let mut candidates = Vec::new();
         for start in tiles.clone().step_by(waiting) {

@@ -91,11 +91,15 @@ pub(super) struct Lists {
 }
 
 impl Lists {
-    /// No lists yet, with room for so many hits each of so many.
-    pub fn with_capacity(lists: usize, each: usize) -> Self {
+    /// No lists yet, with room for those of so many queries; how many are within a threshold nobody knows.
+    pub fn with_room(queries: usize, wanted: Wanted, rows: usize) -> Self {
+        let each = match wanted.most {
+            usize::MAX => 0,
+            most => most.min(rows),
+        };
         Self {
-            hits: Vec::with_capacity(lists * each),
-            ends: Vec::with_capacity(lists),
+            hits: Vec::with_capacity(queries * each),
+            ends: Vec::with_capacity(queries),
         }
     }
 

@@ -38,13 +38,7 @@ pub(super) fn search(
     wanted: Wanted,
 ) -> Lists {
     let dim = store.dim();
-    // As many as there can be, unless that is for the threshold to say.
-    let each = if wanted.most == usize::MAX {
-        0
-    } else {
-        wanted.most.min(store.len())
-    };
-    let mut lists = Lists::with_capacity(queries.len(), each);
+    let mut lists = Lists::with_room(queries.len(), wanted, store.len());
     let mut nearest = Nearest::new(wanted);
     let mut candidates: [Candidates; TILE] = std::array::from_fn(|_| Candidates::new(wanted.most));
     let packed = (queries.len() >= PACKED_FROM && (1..=PACKED_ROWS).contains(&store.len()))

@@ -1,0 +1,33 @@
+"""What is said when a vault is not as it was left: never what was found instead."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from faceid_fast.errors import VaultDamagedError, VaultRolledBackError
+
+
+class Part(StrEnum):
+    """What can be damaged."""
+
+    DATABASE = "the database"
+    EPOCH = "the epoch file"
+    MANIFEST = "the list of records"
+    NAMES = "the names"
+    RECORD = "a record"
+
+
+def damaged(what: Part) -> VaultDamagedError:
+    """Build the error for a part that is not as it was written."""
+    return VaultDamagedError(
+        f"vault: expected {what} as it was written, got something else: it was changed, exchanged or cut "
+        "off. Restore a backup, or enrol everybody anew in another directory"
+    )
+
+
+def rolled_back() -> VaultRolledBackError:
+    """Build the error for a vault that is older than it was."""
+    return VaultRolledBackError(
+        "vault: expected the newest state, got an older one: somebody has put back old files, and with "
+        "them whoever had been removed. Restore all of a backup, or enrol anew in another directory"
+    )

@@ -1,0 +1,153 @@
+"""Encryption of records, each bound to its place; the only module that imports `cryptography`.
+
+Everything is derived from the store's key and the store's random id, which never change together by
+accident: a record of one store is noise to another.
+
+```
+store key --HKDF(store id)--> wrapping key   AES-256-GCM: the key of each record
+                          --> manifest key   HMAC-SHA-256: which records there are
+        record key (random, one per version) ------> AES-256-GCM: the record
+```
+
+A record's key is drawn anew with every version, so that no nonce can meet its key twice, and throwing away
+the wrapped key throws away the record.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import struct
+from collections.abc import Iterable
+from typing import Final, NamedTuple, NoReturn
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from .damage import Part, damaged
+
+ID_BYTES: Final = 16
+_KEY_BYTES: Final = 32
+_NONCE_BYTES: Final = 12
+_PLACE: Final = struct.Struct(">QQ")
+_MANIFEST_ROW: Final = struct.Struct(">QQ16s16s")
+
+
+class SealedRecord(NamedTuple):
+    """A row of the database: nothing in it says anything about a person without the key.
+
+    Attributes
+    ----------
+    row_id : a random number.
+    version : counts the changes of this row, from 1.
+    wrapped_key : nonce, encrypted record key, tag.
+    sealed : nonce, encrypted record, tag.
+    """
+
+    row_id: int
+    version: int
+    wrapped_key: bytes
+    sealed: bytes
+
+
+class Sealer:
+    """Seals and opens the records of one store.
+
+    Parameters
+    ----------
+    key : the store's key, 32 bytes.
+    store_id : 16 bytes.
+    schema : version of the format, which everything is bound to.
+    """
+
+    def __init__(self, key: bytes, store_id: bytes, schema: int) -> None:
+        self.store_id = store_id
+        self._bound_to = b"faceid vault" + struct.pack(">I", schema) + store_id
+
+        def derived(purpose: bytes) -> bytes:
+            return HKDF(SHA256(), _KEY_BYTES, store_id, self._bound_to + purpose).derive(key)
+
+        self._wrapping = AESGCM(derived(b"wrapping"))
+        self._manifest_key = derived(b"manifest")
+        self.key_check = hmac.digest(derived(b"check"), b"", "sha256")
+        """Tells a wrong key from damaged data, and nothing about the right one."""
+
+    def __repr__(self) -> str:
+        """Say nothing."""
+        return "<Sealer>"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse: a pickle would hold the keys."""
+        message = "keys are not pickled"
+        raise TypeError(message)
+
+    def new_row_id(self) -> int:
+        """Number of a row that is new: random, so that it says nothing about when."""
+        return 1 + secrets.randbelow((1 << 63) - 1)
+
+    def seal(self, row_id: int, version: int, record: bytes) -> SealedRecord:
+        """Encrypt a record with a key of its own."""
+        place = _PLACE.pack(row_id, version)
+        key = AESGCM.generate_key(8 * _KEY_BYTES)
+        return SealedRecord(
+            row_id,
+            version,
+            _encrypt(self._wrapping, key, b"key" + self._bound_to + place),
+            _encrypt(AESGCM(key), record, b"record" + self._bound_to + place),
+        )
+
+    def open(self, row: SealedRecord) -> bytes:
+        """Decrypt a record.
+
+        Raises
+        ------
+        VaultDamagedError
+            If anything of the row is not as it was sealed.
+        """
+        row_id, version, wrapped_key, sealed = row
+        try:
+            place = self._bound_to + _PLACE.pack(row_id, version)
+            key = _decrypt(self._wrapping, wrapped_key, b"key" + place)
+            return _decrypt(AESGCM(key), sealed, b"record" + place)
+        except (InvalidTag, ValueError, TypeError, struct.error):
+            raise damaged(Part.RECORD) from None
+
+    def manifest(self, epoch: int, rows: Iterable[tuple[int, int, bytes, bytes]]) -> bytes:
+        """Authenticate which rows there are: 32 bytes.
+
+        Parameters
+        ----------
+        epoch : counts the changes of the store.
+        rows : (row_id, version, tag of the wrapped key, tag of the record), sorted.
+
+        Raises
+        ------
+        VaultDamagedError
+            If something of a row is of another type.
+        """
+        try:
+            listed = b"".join([_MANIFEST_ROW.pack(*row) for row in rows])
+        except struct.error:
+            raise damaged(Part.MANIFEST) from None
+        begin = self._bound_to + struct.pack(">Q", epoch)
+        return hmac.digest(self._manifest_key, begin + listed, "sha256")
+
+    def epoch_mac(self, epoch: int) -> bytes:
+        """Authenticate an epoch in its second place: 32 bytes."""
+        return hmac.digest(self._manifest_key, b"epoch" + self._bound_to + struct.pack(">Q", epoch), "sha256")
+
+
+def same(a: object, b: bytes) -> bool:
+    """Compare two authenticators in constant time."""
+    return isinstance(a, bytes) and hmac.compare_digest(a, b)
+
+
+def _encrypt(cipher: AESGCM, plain: bytes, place: bytes) -> bytes:
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    return nonce + cipher.encrypt(nonce, plain, place)
+
+
+def _decrypt(cipher: AESGCM, sealed: bytes, place: bytes) -> bytes:
+    return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place)
