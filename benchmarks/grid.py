@@ -144,12 +144,16 @@ def _in_turns(
     skipped = [name for name in (OURS, *PEERS) if name not in searches]
     calls = {name: max(1, int(_ROUND_SECONDS / seconds)) for name, seconds in once.items()}
     far = _FAR_BEHIND * min(seconds for name, seconds in once.items() if name != OURS)
-    rounds = _ROUNDS if sum(s for s in once.values() if s < far) < _SLOW_SECONDS else _FEW_ROUNDS
+    contest = sum(seconds for seconds in once.values() if seconds < far)
+    rounds = _ROUNDS if contest < _SLOW_SECONDS else _FEW_ROUNDS if contest < _TOO_SLOW_SECONDS else 1
     seconds: dict[str, list[float]] = {name: [] for name in searches}
     for turn in range(rounds):
         for name, search in searches.items():
             if turn < _FEW_ROUNDS or name == OURS or once[name] < far:
                 seconds[name].append(_seconds(search, queries, k, calls[name]))
+    if rounds == 1:
+        for name, first in once.items():
+            seconds[name].append(first)
     return seconds, skipped
 
 

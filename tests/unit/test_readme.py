@@ -25,8 +25,13 @@ def test_quickstart(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
     assert lines[2] == "spoof ada"
 
 
+def test_keeping_people(capsys: pytest.CaptureFixture[str]) -> None:
+    exec(examples()[1], {})  # noqa: S102  # the reader would run it too
+    assert capsys.readouterr().out.splitlines() == ["5 references kept", "('ada',) True"]
+
+
 def test_searching_many(capsys: pytest.CaptureFixture[str]) -> None:
-    (code,) = examples()[1:]
+    code = examples()[2]
     exec(code, {})  # noqa: S102  # the reader would run it too
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("'")[1] for line in lines[:3]] == ["person 0"] * 3
