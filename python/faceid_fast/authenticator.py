@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 MAX_REFERENCES: Final = 64
 """References a person may have; every one is one more chance for a stranger to be near."""
+_ODD: Final = "unlike every other reference"
 
 
 class Authenticator:
@@ -140,7 +141,9 @@ class Authenticator:
         """Names of everybody enrolled, sorted."""
         return self._store.identities()
 
-    def enroll(self, identity: str, frames: Frame | Iterable[Frame]) -> Enrollment:
+    def enroll(
+        self, identity: str, frames: Frame | Iterable[Frame], *, leave_out_strangers: bool = False
+    ) -> Enrollment:
         """Add references of a person; a first call makes the person known.
 
         Frames that cannot be used are reported one by one, never dropped silently. If none can be
@@ -152,6 +155,10 @@ class Authenticator:
             1 to 200 printable characters, in Unicode's composed form (NFC).
         frames : Frame or iterable of Frame
             A few, best looking straight, left, right, up and down.
+        leave_out_strangers : bool
+            Whether a frame that no other reference would accept is refused (NO_MATCH): it may show somebody
+            else. By default it is taken, with a warning: of few frames, a turned head is often unlike the
+            others.
 
         Returns
         -------
@@ -193,17 +200,22 @@ class Authenticator:
                     tuple(seen[place] for place in places),
                     self._embedder.sha256,
                 )
-                after = _limited(taken if before is None else before.joined(taken))
-                self._exchange(identity, before, after)
+                after = taken if before is None else before.joined(taken)
+                if leave_out_strangers and (odd := strangers(after, places, self._thresholds)):
+                    rejected += [RejectedFrame(place, Outcome.NO_MATCH, (_ODD,)) for place in odd]
+                    after = _without(after, places, odd)
+                    places = [place for place in places if place not in odd]
+                if after is not None and places:
+                    self._exchange(identity, before, _limited(after))
         poses = () if after is None else zip(after.poses, after.modalities, strict=True)
         return summarise(
             identity,
             [pose for pose, modality in poses if modality in seen],
-            accepted=len(crops),
+            accepted=len(places),
             references=0 if after is None else len(after.vectors),
-            rejected=rejected,
+            rejected=sorted(rejected, key=lambda frame: frame.index),
             warnings=[
-                f"frame {place} is unlike every other reference: is it the same person, held still?"
+                f"frame {place} is {_ODD}: is it the same person, held still?"
                 for place in strangers(after, places, self._thresholds)
             ],
         )
@@ -428,6 +440,13 @@ def _as_frames(frames: Frame | Iterable[Frame]) -> tuple[Any, ...]:
         message = "frames: expected at least one Frame, got none"
         raise InvalidInputError(message)
     return several
+
+
+def _without(references: References, places: Sequence[int], odd: Sequence[int]) -> References | None:
+    """References without those of some of the frames at `places`, the last ones; None if none is left."""
+    first = len(references.vectors) - len(places)
+    kept = [*range(first), *(first + i for i, place in enumerate(places) if place not in odd)]
+    return references.rows(kept) if kept else None
 
 
 def _limited(references: References) -> References:

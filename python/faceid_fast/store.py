@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -84,6 +84,16 @@ class References:
     def of(self, modality: str) -> NDArray[np.float32]:
         """Vectors of one modality: (m, D), m may be 0."""
         return self.vectors[[kept == modality for kept in self.modalities]]
+
+    def rows(self, kept: Sequence[int]) -> References:
+        """Those of some rows, at least one."""
+        return References(
+            self.identity,
+            self.vectors[list(kept)],
+            tuple(self.poses[row] for row in kept),
+            tuple(self.modalities[row] for row in kept),
+            self.model_sha256,
+        )
 
     def joined(self, others: References) -> References:
         """Return these and others of the same person, by the same model, as one."""

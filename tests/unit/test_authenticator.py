@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,17 @@ import faceid_fast
 from faceid_fast import authenticator as module
 from faceid_fast.authenticator import MAX_REFERENCES, Authenticator
 from faceid_fast.enrollment import POSES
-from faceid_fast.errors import InvalidInputError, ModelContractError, ModelError, UnknownIdentityError
+from faceid_fast.errors import (
+    InvalidInputError,
+    ModelContractError,
+    ModelError,
+    UnknownIdentityError,
+    VaultError,
+)
 from faceid_fast.face import FaceCrop, NoFace
 from faceid_fast.outcome import Outcome
 from faceid_fast.store import InMemoryStore, References
+from faceid_fast.vault import Vault
 from stand_ins import (
     THRESHOLD,
     StandInAligner,
@@ -518,3 +526,46 @@ def test_threads_never_accept_somebody_removed() -> None:
             thread.join()
     assert wrong == set()
     assert min(seen.values()) >= 20
+
+
+def test_frames_of_somebody_else_are_left_out() -> None:
+    auth = make()
+    frames = [frame_of(ADA), frame_of(ADA), frame_of(BEN)]
+    enrollment = auth.enroll("ada", frames, leave_out_strangers=True)
+    assert (enrollment.accepted, enrollment.references) == (2, 2)
+    assert [(r.index, r.outcome) for r in enrollment.rejected] == [(2, Outcome.NO_MATCH)]
+    assert not auth.verify(frame_of(BEN), "ada").accepted
+
+
+def test_nobody_is_enrolled_by_frames_that_disagree() -> None:
+    auth = make()
+    enrollment = auth.enroll("ada", [frame_of(ADA), frame_of(BEN)], leave_out_strangers=True)
+    assert not enrollment.enrolled
+    assert auth.identities == ()
+
+
+@pytest.mark.parametrize("kind", ["memory", "vault"])
+def test_what_others_change_is_seen_with_the_next_frame(tmp_path: Path, kind: str) -> None:
+    key = bytes(32)
+    ours = InMemoryStore() if kind == "memory" else Vault.open(tmp_path / "vault", key=key)
+    theirs = ours if kind == "memory" else Vault.open(tmp_path / "vault", key=key)
+    door, office = make(store=ours), make(store=theirs)
+    office.enroll("ada", frame_of(ADA))
+    assert door.verify(frame_of(ADA), "ada").accepted
+    office.enroll("ada", frame_of(BEN))
+    assert door.identify(frame_of(BEN)).identity == "ada"
+    office.remove("ada")
+    assert door.identify(frame_of(ADA)).outcome is Outcome.NOT_ENROLLED
+    with pytest.raises(UnknownIdentityError):
+        door.verify(frame_of(ADA), "ada")
+
+
+def test_opening_a_vault_and_a_closed_one_refuses(tmp_path: Path) -> None:
+    stages = {"aligner": StandInAligner({}).as_aligner(), "embedder": StandInEmbedder().as_embedder()}
+    auth = Authenticator.open(tmp_path / "vault", key=bytes(32), **stages)  # type: ignore[arg-type]
+    auth.enroll("ada", frame_of(ADA))
+    again = Authenticator.open(tmp_path / "vault", key=bytes(32), **stages)  # type: ignore[arg-type]
+    assert again.verify(frame_of(ADA), "ada").accepted
+    again._store.close()  # type: ignore[attr-defined]
+    with pytest.raises(VaultError):
+        again.verify(frame_of(ADA), "ada")

@@ -47,7 +47,7 @@ def examples() -> list[str]:
 def test_every_verb_is_described() -> None:
     for command in app.registered_commands:
         assert command.callback is not None
-        assert f"faceid {command.callback.__name__}" in README
+        assert f"faceid {command.name or command.callback.__name__}" in README
 
 
 def test_make_targets_exist() -> None:

@@ -14,6 +14,7 @@ from faceid_fast.cli.demo import demo
 from faceid_fast.cli.doctor import doctor
 from faceid_fast.cli.evaluate import evaluate
 from faceid_fast.cli.output import printable
+from faceid_fast.cli.people import enroll, identify, list_people, remove, verify
 from faceid_fast.errors import FaceIDError
 
 ERROR: Final = 2
@@ -75,5 +76,12 @@ def root(
     """Face unlock for any depth camera."""
 
 
-for verb in (demo, evaluate, doctor, bench):
-    app.command()(verb)
+app.command()(demo)
+app.command()(enroll)
+app.command()(verify)
+app.command()(identify)
+app.command("list")(list_people)
+app.command()(remove)
+app.command()(evaluate)
+app.command()(doctor)
+app.command()(bench)

@@ -94,20 +94,26 @@ def captures(directory: str | Path) -> list[Capture]:
         If the directory cannot be listed or holds no capture.
     """
     root = Path(directory)
-    found: list[Capture] = []
     try:
-        for folder in sorted(entry for entry in root.iterdir() if entry.is_dir()):
-            for depth in sorted(folder.iterdir()):
-                match = _DEPTH_NAME.fullmatch(depth.name)
-                if match is None or int(match[1]) >= POSES * EXPRESSIONS:
-                    continue
-                infrared = folder / f"{match[1]}_ir.png"
-                if infrared.is_file():
-                    found.append(Capture(folder.name, int(match[1]), infrared, depth))
+        folders = sorted(entry for entry in root.iterdir() if entry.is_dir())
+        found = [capture for folder in folders for capture in captures_of(folder)]
     except OSError as error:
         message = f"{error.filename or root}: not readable ({error.strerror})"
         raise SourceError(message) from error
     if not found:
         message = f"{root}: expected folders of NN_depth.png and NN_ir.png, got none"
         raise SourceError(message)
+    return found
+
+
+def captures_of(folder: Path) -> list[Capture]:
+    """List the captures of one person, by number; see `captures`. OSError if the folder cannot be listed."""
+    found: list[Capture] = []
+    for depth in sorted(folder.iterdir()):
+        match = _DEPTH_NAME.fullmatch(depth.name)
+        if match is None or int(match[1]) >= POSES * EXPRESSIONS:
+            continue
+        infrared = folder / f"{match[1]}_ir.png"
+        if infrared.is_file():
+            found.append(Capture(folder.name, int(match[1]), infrared, depth))
     return found

@@ -152,7 +152,7 @@ class Database:
         except apsw.FullError as error:
             message = "vault: expected room on the disk, got none; nothing was changed"
             raise VaultError(message) from error
-        except (apsw.NotADBError, apsw.CorruptError, apsw.FormatError, apsw.SQLError) as error:
+        except (apsw.NotADBError, apsw.CorruptError, apsw.FormatError, apsw.SQLError, UnicodeError) as error:
             raise damaged(Part.DATABASE) from error
         except apsw.IOError as error:
             self.break_off("what its disk holds is uncertain after an error")

@@ -244,11 +244,13 @@ class Vault:
         if len(values) != 1:
             raise damaged(Part.DATABASE)
         epoch, manifest = values[0]
+        if not isinstance(epoch, int):
+            raise damaged(Part.DATABASE)
         if epoch < floor:
             raise rolled_back()
         if not same(manifest, self._manifest(epoch)):
             raise damaged(Part.MANIFEST)
-        return int(epoch)
+        return epoch
 
     def _manifest(self, epoch: int) -> bytes:
         return self._sealer.manifest(epoch, self._database.execute(_MANIFEST_ROWS))
@@ -265,7 +267,7 @@ def _begin(database: Database, place: Path, key: bytes, *, new: bool) -> tuple[S
             message = f"vault: expected format {SCHEMA} or older, got {version}: use a newer faceid_fast"
             raise VaultTooNewError(message)
         rows = database.execute("SELECT schema, id, key_check FROM store") if version == SCHEMA else []
-        if len(rows) != 1 or rows[0][0] != SCHEMA or len(rows[0][1]) != ID_BYTES:
+        if len(rows) != 1 or rows[0][0] != SCHEMA or not isinstance(rows[0][1], bytes):
             raise damaged(Part.DATABASE)
         sealer = Sealer(key, rows[0][1], SCHEMA)
         if not same(rows[0][2], sealer.key_check):

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from faceid_fast.cli import app
+from faceid_fast.errors import SourceError
+from faceid_fast.sources.recognized import shots_at
+from faceid_fast.sources.renders import bundled_renders
+
+
+def faceid(*arguments: object) -> Any:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    key = tmp_path / "key"
+    key.write_text("5e" * 32)
+    key.chmod(0o600)
+    monkeypatch.setenv("FACEID_KEY_FILE", str(key))
+    return tmp_path / "vault"
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    """A folder for each rendered person and kind."""
+    for render in bundled_renders():
+        folder = tmp_path / f"{render.person}-{render.kind}"
+        folder.mkdir(exist_ok=True)
+        for file in (render.infrared, render.depth, render.camera):
+            shutil.copy(file, folder)
+    return tmp_path
+
+
+def test_people_are_kept_recognised_and_forgotten(vault: Path, people: Path) -> None:
+    at = ("--vault", vault)
+    assert faceid("list", *at).stdout == "nobody is enrolled\n"
+    taken = faceid("enroll", "Ada", people / "ada-enroll", *at, "--json", "-")
+    assert taken.exit_code == 0
+    assert json.loads(taken.stdout)["accepted"] == 5
+    assert faceid("enroll", "Ben", people / "ben-enroll", *at).exit_code == 0
+    listed = json.loads(faceid("list", *at, "--json", "-").stdout)
+    assert [(row["identity"], row["references"]) for row in listed["people"]] == [("Ada", 5), ("Ben", 5)]
+
+    assert faceid("verify", "Ada", people / "ada-probe", *at).exit_code == 0
+    refused = faceid("verify", "Ben", people / "ada-probe", *at, "--json", "-")
+    assert refused.exit_code == 1
+    assert json.loads(refused.stdout)["accepted"] is False
+    found = faceid("identify", people / "ben-probe" / "probe_0_depth.png", *at, "--json", "-")
+    assert (found.exit_code, json.loads(found.stdout)["identity"]) == (0, "Ben")
+    spoof = faceid("identify", people / "ada-print", *at)
+    assert spoof.exit_code == 1
+    assert spoof.stdout.startswith("rejected: spoof 1\n")
+
+    assert faceid("remove", "Ada", *at).exit_code == 0
+    gone = faceid("verify", "Ada", people / "ada-probe", *at)
+    assert gone.exit_code == 2
+    assert gone.stderr == "error: identity: expected somebody enrolled, got 'Ada'\n"
+    assert faceid("identify", people / "ada-probe", *at).exit_code == 1
+
+
+def test_frames_without_a_face_enrol_nobody(vault: Path, people: Path) -> None:
+    result = faceid("enroll", "Ada", people / "ada-print", "--vault", vault)
+    assert result.exit_code == 1
+    assert "left out: print_0" in result.stdout
+    assert faceid("list", "--vault", vault).stdout == "nobody is enrolled\n"
+
+
+def test_the_key_beside_the_data_takes_one_line(tmp_path: Path) -> None:
+    result = faceid("list", "--vault", tmp_path / "new")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("warning: the vault's key is kept in the vault's directory")
+    assert result.stderr.count("\n") == 1
+    assert faceid("list", "--vault", tmp_path / "new").stderr == ""
+
+
+def test_layouts_are_recognised(people: Path, tmp_path: Path) -> None:
+    pairs = shots_at(people / "ada-enroll")
+    assert {shot.layout for shot in pairs} == {"pairs"}
+    assert pairs[0].label == "enroll_0"
+    kinect = tmp_path / "kinect"
+    kinect.mkdir()
+    for number, render in enumerate(r for r in bundled_renders() if r.kind == "enroll"):
+        shutil.copy(render.infrared, kinect / f"{number:02d}_ir.png")
+        shutil.copy(render.depth, kinect / f"{number:02d}_depth.png")
+    assert {shot.layout for shot in shots_at(kinect)} == {"kinect_v2"}
+    assert [shot.label for shot in shots_at(kinect / "01_ir.png")] == ["01"]
+    shutil.copy(people / "ada-enroll" / "enroll_0_camera.json", kinect / "camera.json")
+    assert {shot.layout for shot in shots_at(kinect)} == {"pairs"}
+
+
+@pytest.mark.parametrize("name", ["nothing", "nothing_depth.png", "empty", "lonely/01_depth.png", "text.txt"])
+def test_what_is_not_recognised(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "lonely").mkdir()
+    (tmp_path / "lonely" / "01_depth.png").write_bytes(b"")
+    (tmp_path / "text.txt").write_text("")
+    with pytest.raises(SourceError, match="expected"):
+        shots_at(tmp_path / name)
