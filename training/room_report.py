@@ -105,7 +105,7 @@ def run(frames: int, head: Path = DEFAULT_PATH, processes: int = 2, *, timed: bo
     jobs = [("alone", k) for k in range(frames)]
     jobs += [(kind, k) for kind in ("rivals", "print") for k in range(max(1, frames // 5))]
     aligner = FaceAligner.bundled()
-    auth = Authenticator(aligner=aligner, diagnostics=True) if timed else None
+    auth = Authenticator(aligner=aligner, lockout=False, diagnostics=True) if timed else None
     found: list[tuple[float, float]] = []
     misses: Counter[str] = Counter()
     rivals: Counter[str] = Counter()

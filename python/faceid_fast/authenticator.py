@@ -19,6 +19,8 @@ from .enrollment import Enrollment, RejectedFrame, pose_name, strangers, summari
 from .errors import InvalidInputError, ModelContractError, ModelError, UnknownIdentityError
 from .face import FaceAligner, NoFace
 from .frame import MODALITIES, Frame
+from .guard import Guard, why
+from .lockout import DEVICE, SPOOF_WEIGHT
 from .outcome import Outcome
 from .policy import Decision, accepts, check_threshold
 from .roster import Roster
@@ -52,6 +54,9 @@ class Authenticator:
     threshold : float, optional
         Largest distance to accept, Euclidean between unit vectors, in [0, 2), for frames of every
         modality. By default those that the model's contract suggests, one for each modality.
+    lockout : bool
+        Whether failures are counted, and too many of them lock, see :mod:`faceid_fast.lockout`. Every call
+        of `verify` and `identify` is an attempt: ask once for each time that somebody shows their face.
     diagnostics : bool
         Whether decisions carry distances. Leave it off wherever a caller could be an attacker: a
         few hundred returned distances reveal a template.
@@ -74,6 +79,7 @@ class Authenticator:
         aligner: FaceAligner | None = None,
         embedder: Embedder | None = None,
         threshold: float | None = None,
+        lockout: bool = True,
         diagnostics: bool = False,
     ) -> None:
         self._store = InMemoryStore() if store is None else store
@@ -88,6 +94,7 @@ class Authenticator:
                 f"aligner: expected the head model {wanted}, which the model was trained for, got {given}"
             )
             raise ModelContractError(message)
+        self._guard = Guard(self._store) if lockout else None
         self._diagnostics = diagnostics
         self._changing = threading.Lock()  # one change at a time; searches never wait for it
         self._showing = threading.Lock()
@@ -105,6 +112,7 @@ class Authenticator:
         aligner: FaceAligner | None = None,
         embedder: Embedder | None = None,
         threshold: float | None = None,
+        lockout: bool = True,
         diagnostics: bool = False,
     ) -> Authenticator:
         """Make one whose references are kept in an encrypted vault; see `faceid_fast.vault.Vault.open`.
@@ -114,7 +122,7 @@ class Authenticator:
         directory : of the vault, made if it is missing; by default ``$XDG_DATA_HOME/faceid``, else
             ``~/.local/share/faceid``.
         key : 32 bytes; by default found as the vault describes.
-        aligner, embedder, threshold, diagnostics : as for `Authenticator`.
+        aligner, embedder, threshold, lockout, diagnostics : as for `Authenticator`.
 
         Raises
         ------
@@ -128,6 +136,7 @@ class Authenticator:
             aligner=aligner,
             embedder=embedder,
             threshold=threshold,
+            lockout=lockout,
             diagnostics=diagnostics,
         )
 
@@ -240,13 +249,14 @@ class Authenticator:
                 raise unknown_identity(identity)
             reason = f"there is no {frame.modality} reference to compare with: enrol with such frames too"
             return self._decision(Outcome.NO_MATCH, identity, None, (reason,), attempt)
-        query = self._query(frame, attempt)
+        charged_to = (identity, DEVICE)
+        query = self._query(frame, attempt, charged_to)
         if isinstance(query, NoFace):
             return self._decision(query.outcome, identity, None, query.reasons, attempt)
         self._refresh()  # who was removed meanwhile is not let in
         distance = gallery.distance_to(identity, query)
         attempt.lap("match")
-        return self._judge(identity, distance, attempt)
+        return self._judge(identity, distance, attempt, charged_to)
 
     def identify(self, frame: Frame) -> Decision:
         """Decide whether a frame shows anybody enrolled, and whom (1:N).
@@ -264,7 +274,7 @@ class Authenticator:
         if len(gallery) == 0:
             reason = f"nobody is enrolled with {frame.modality} frames"
             return self._decision(Outcome.NOT_ENROLLED, None, None, (reason,), attempt)
-        query = self._query(frame, attempt)
+        query = self._query(frame, attempt, (DEVICE,))
         if isinstance(query, NoFace):
             return self._decision(query.outcome, None, None, query.reasons, attempt)
         self._refresh()
@@ -275,7 +285,7 @@ class Authenticator:
         except UnknownIdentityError:  # removed since
             nearest, distance = None, np.inf
         attempt.lap("match")
-        return self._judge(nearest, distance, attempt, claimed=False)
+        return self._judge(nearest, distance, attempt, (DEVICE,), claimed=False)
 
     def remove(self, identity: str) -> None:
         """Forget a person. Once this returns, nothing accepts them.
@@ -291,6 +301,16 @@ class Authenticator:
                 self._store.remove(identity)
             finally:
                 self._refresh()
+
+    def unlock(self, identity: str | None = None) -> None:
+        """Forget failures: call it once somebody has shown a credential that is not their face.
+
+        Parameters
+        ----------
+        identity : whose failures, those of the device included; None: everybody's.
+        """
+        if self._guard:
+            self._guard.clear(None if identity is None else (check_identity(identity), DEVICE))
 
     def _limit_of(self, frame: Frame) -> float:
         """Threshold for a frame; fails closed where none is known for its modality."""
@@ -370,11 +390,21 @@ class Authenticator:
         figure = f"{refusal.relief_mm:.1f} mm from a plane, live from {liveness.MIN_RELIEF_MM:.1f} mm on"
         return replace(refusal, reasons=(*refusal.reasons, figure))
 
-    def _query(self, frame: Frame, attempt: _Attempt) -> NDArray[np.float32] | NoFace:
-        """Embed the live face of a frame: (D,) float32."""
+    def _query(
+        self, frame: Frame, attempt: _Attempt, charged_to: tuple[str, ...]
+    ) -> NDArray[np.float32] | NoFace:
+        """Embed the live face of a frame, (D,) float32, once the guess has been charged."""
+        if self._guard and (wait_s := self._guard.wait_s(charged_to)):
+            return NoFace(Outcome.LOCKED_OUT, (why(wait_s),))
         look = self._look(frame, attempt)
         if isinstance(look, NoFace):
+            if self._guard and look.outcome is Outcome.SPOOF:
+                self._guard.charge(charged_to, SPOOF_WEIGHT)
             return look
+        if self._guard:
+            if wait_s := self._guard.charge(charged_to):
+                return NoFace(Outcome.LOCKED_OUT, (why(wait_s),))
+            attempt.lap("charge")
         vector: NDArray[np.float32] = self._embedder.embed(look.tensor[None])[0]
         if vector.ndim != 1:
             message = f"embedder: expected one vector for one face, got shape {vector.shape}"
@@ -383,10 +413,19 @@ class Authenticator:
         return vector
 
     def _judge(
-        self, identity: str | None, distance: float, attempt: _Attempt, *, claimed: bool = True
+        self,
+        identity: str | None,
+        distance: float,
+        attempt: _Attempt,
+        charged_to: tuple[str, ...],
+        *,
+        claimed: bool = True,
     ) -> Decision:
         """Accept iff the distance says so."""
         if identity is not None and accepts(distance, attempt.threshold):
+            if self._guard:
+                self._guard.clear((*charged_to, identity))
+                attempt.lap("refund")
             return self._decision(Outcome.ACCEPTED, identity, distance, (), attempt)
         shown = identity if claimed or self._diagnostics else None
         reason = "the face is not near enough to any reference"

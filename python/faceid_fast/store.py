@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .errors import InvalidInputError, UnknownIdentityError
 from .frame import MODALITIES
+from .lockout import Tallies, cleared
 
 MAX_IDENTITY_CHARS: Final = 200
 _UNIT_TOLERANCE: Final = 1e-3
@@ -122,6 +123,12 @@ class ReferenceStore(Protocol):
     def snapshot(self) -> Mapping[str, References]:
         """Everybody's references, by name; who did not change since the last call is the same object."""
 
+    def attempts(self, change: Callable[[Tallies], Tallies]) -> Tallies:
+        """Change the counts of failures by what they are, durably; returns what they became.
+
+        `change` may be called more than once, and returns the very object it was given to change nothing.
+        """
+
     def identities(self) -> tuple[str, ...]:
         """Names of everybody enrolled, sorted."""
 
@@ -132,7 +139,7 @@ class ReferenceStore(Protocol):
         """Keep these references in place of any the person had."""
 
     def remove(self, identity: str) -> None:
-        """Forget a person; `UnknownIdentityError` if there is no such person."""
+        """Forget a person, their failures too; `UnknownIdentityError` if there is no such person."""
 
 
 class InMemoryStore:
@@ -141,7 +148,14 @@ class InMemoryStore:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._people: dict[str, References] = {}
+        self._tallies: Tallies = {}
         self._revision = 0
+
+    def attempts(self, change: Callable[[Tallies], Tallies]) -> Tallies:
+        """Change the counts of failures by what they are; returns what they became."""
+        with self._lock:
+            self._tallies = change(self._tallies)
+            return self._tallies
 
     def revision(self) -> int:
         """Return the number of changes so far."""
@@ -172,10 +186,11 @@ class InMemoryStore:
             self._revision += 1
 
     def remove(self, identity: str) -> None:
-        """Forget a person; `UnknownIdentityError` if there is no such person."""
+        """Forget a person, their failures too; `UnknownIdentityError` if there is no such person."""
         with self._lock:
             if self._people.pop(identity, None) is None:
                 raise unknown_identity(identity)
+            self._tallies = cleared(self._tallies, (identity,))
             self._revision += 1
 
 

@@ -42,6 +42,7 @@ ADA, BEN, NOBODY, FLAT = 1, 2, 90, 91
 def make(**options: Any) -> Authenticator:
     aligner = StandInAligner({NOBODY: no_face(), FLAT: crop_of(FLAT, relief_mm=0.5)})
     options.setdefault("embedder", StandInEmbedder().as_embedder())
+    options.setdefault("lockout", False)  # see test_lockout.py
     return Authenticator(aligner=aligner.as_aligner(), **options)
 
 

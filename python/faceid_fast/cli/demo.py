@@ -89,7 +89,7 @@ def demo(
         )
         raise SourceError(message)
     aligner = FaceAligner.bundled()
-    auth = Authenticator(aligner=aligner, diagnostics=True)
+    auth = Authenticator(aligner=aligner, lockout=False, diagnostics=True)
     people = sorted({look.person for look in looks})
     enrollments = {
         person: auth.enroll(person, [x.frame for x in looks if x.person == person and x.kind == "enroll"])

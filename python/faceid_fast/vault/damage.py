@@ -10,6 +10,7 @@ from faceid_fast.errors import VaultDamagedError, VaultRolledBackError
 class Part(StrEnum):
     """What can be damaged."""
 
+    ATTEMPTS = "the counts of failures"
     DATABASE = "the database"
     EPOCH = "the epoch file"
     MANIFEST = "the list of records"

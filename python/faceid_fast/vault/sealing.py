@@ -71,6 +71,7 @@ class Sealer:
 
         self._wrapping = AESGCM(derived(b"wrapping"))
         self._manifest_key = derived(b"manifest")
+        self._attempts = AESGCM(derived(b"attempts"))
         self.key_check = hmac.digest(derived(b"check"), b"", "sha256")
         """Tells a wrong key from damaged data, and nothing about the right one."""
 
@@ -114,12 +115,28 @@ class Sealer:
         except (InvalidTag, ValueError, TypeError, struct.error):
             raise damaged(Part.RECORD) from None
 
-    def manifest(self, epoch: int, rows: Iterable[tuple[int, int, bytes, bytes]]) -> bytes:
-        """Authenticate which rows there are: 32 bytes.
+    def seal_attempts(self, content: bytes) -> bytes:
+        """Encrypt the counts of failures; the manifest says which are the newest."""
+        return _encrypt(self._attempts, content, b"attempts" + self._bound_to)
+
+    def open_attempts(self, sealed: bytes) -> bytes:
+        """Decrypt them.
+
+        Raises
+        ------
+        VaultDamagedError
+            If they are not as they were sealed.
+        """
+        try:
+            return _decrypt(self._attempts, sealed, b"attempts" + self._bound_to)
+        except (InvalidTag, ValueError, TypeError):
+            raise damaged(Part.ATTEMPTS) from None
+
+    def records_mac(self, rows: Iterable[tuple[int, int, bytes, bytes]]) -> bytes:
+        """Authenticate which records there are: 32 bytes.
 
         Parameters
         ----------
-        epoch : counts the changes of the store.
         rows : (row_id, version, tag of the wrapped key, tag of the record), sorted.
 
         Raises
@@ -131,8 +148,12 @@ class Sealer:
             listed = b"".join([_MANIFEST_ROW.pack(*row) for row in rows])
         except struct.error:
             raise damaged(Part.MANIFEST) from None
-        begin = self._bound_to + struct.pack(">Q", epoch)
-        return hmac.digest(self._manifest_key, begin + listed, "sha256")
+        return hmac.digest(self._manifest_key, b"records" + self._bound_to + listed, "sha256")
+
+    def manifest(self, epoch: int, records_mac: bytes, attempts: bytes) -> bytes:
+        """Authenticate a state of the store: its epoch, its records, its counts of failures. 32 bytes."""
+        content = self._bound_to + struct.pack(">Q", epoch) + records_mac + attempts
+        return hmac.digest(self._manifest_key, b"state" + content, "sha256")
 
     def epoch_mac(self, epoch: int) -> bytes:
         """Authenticate an epoch in its second place: 32 bytes."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, NoReturn, Self
+from typing import Any, Final, NamedTuple, NoReturn, Self
 
+from faceid_fast import lockout
 from faceid_fast.errors import VaultError, VaultKeyError, VaultTooNewError
+from faceid_fast.lockout import Tallies
 from faceid_fast.store import References, check_identity, unknown_identity
 
 from . import record
@@ -25,13 +27,15 @@ from .sealing import ID_BYTES, SealedRecord, Sealer, same
 SCHEMA: Final = 1
 _STORE_TABLE: Final = (
     "CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), schema INTEGER NOT NULL, id BLOB NOT NULL,"
-    " key_check BLOB NOT NULL, epoch INTEGER NOT NULL, manifest BLOB NOT NULL) STRICT"
+    " key_check BLOB NOT NULL, epoch INTEGER NOT NULL, records_mac BLOB NOT NULL, attempts BLOB NOT NULL,"
+    " manifest BLOB NOT NULL) STRICT"
 )
 # Without an index: what is not read when a vault is opened could be changed unnoticed.
 _RECORDS_TABLE: Final = (
     "CREATE TABLE records (id INTEGER PRIMARY KEY, version INTEGER NOT NULL, wrapped_key BLOB NOT NULL,"
     " sealed BLOB NOT NULL) STRICT"
 )
+_STATE: Final = "SELECT epoch, records_mac, attempts, manifest FROM store"
 _ROW: Final = "SELECT id, version, wrapped_key, sealed FROM records"
 _MANIFEST_ROWS: Final = (
     "SELECT id, version, substr(wrapped_key, -16), substr(sealed, -16) FROM records ORDER BY id"
@@ -44,6 +48,14 @@ def default_directory() -> Path:
     if base and Path(base).is_absolute():
         return Path(base, "faceid")
     return Path.home() / ".local" / "share" / "faceid"
+
+
+class _State(NamedTuple):
+    """What the one row of the store says: how new it is, which records there are, and the failures."""
+
+    epoch: int
+    records_mac: bytes
+    attempts: bytes
 
 
 class Vault:
@@ -65,6 +77,7 @@ class Vault:
         self._snapshot: Mapping[str, References] = MappingProxyType({})
         self._seen: tuple[int, int] | None = None  # SQLite's counter, and ours of what this one wrote
         self._written = 0
+        self._records_mac: bytes | None = None  # of what `_people` holds
 
     @classmethod
     def open(cls, directory: str | Path | None = None, *, key: bytes | None = None) -> Vault:
@@ -156,10 +169,30 @@ class Vault:
             if self._seen != (revision := self.revision()):
                 floor = self._epoch.read()  # before: others may write it as soon as they have committed
                 with self._database.reading():
-                    self._check_manifest(floor)
-                    self._read()
+                    self._read(self._state(floor))
                 self._seen = revision
             return self._snapshot
+
+    def attempts(self, change: Callable[[Tallies], Tallies]) -> Tallies:
+        """Change the counts of failures by what they are; on the disk when this returns.
+
+        Raises
+        ------
+        VaultDamagedError, VaultRolledBackError
+            If the vault is not as it was left.
+        """
+        with self._lock:
+            floor = self._epoch.read()
+            with self._database.writing():
+                state = self._state(floor)
+                before = self._tallies(state)
+                after = change(before)
+                if after is before:
+                    return before
+                sealed = self._sealer.seal_attempts(lockout.encode(after))
+                state = self._write(_State(state.epoch + 1, state.records_mac, sealed))
+            self._remember(state.epoch)
+            return after
 
     def identities(self) -> tuple[str, ...]:
         """Names of everybody enrolled, sorted."""
@@ -184,10 +217,10 @@ class Vault:
             )
 
     def remove(self, identity: str) -> None:
-        """Forget a person, their key included; `UnknownIdentityError` if there is no such person."""
+        """Forget a person, their key and their failures; `UnknownIdentityError` if there is none."""
         name = check_identity(identity)
         with self._lock:
-            with self._changing():
+            with self._changing(forget=name):
                 found = self._find(name)
                 if found is None:
                     raise unknown_identity(name)
@@ -203,23 +236,69 @@ class Vault:
         return None
 
     @contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Change rows: read anew before, sealed after, and remembered in the second place."""
+    def _changing(self, forget: str | None = None) -> Iterator[None]:
+        """Change rows, and forget somebody's failures: read anew before, sealed after."""
         floor = self._epoch.read()
         with self._database.writing():
-            epoch = self._check_manifest(floor) + 1
-            self._read()
+            state = self._state(floor)
+            self._read(state)
             yield
-            self._database.execute("UPDATE store SET epoch = ?, manifest = ?", (epoch, self._manifest(epoch)))
+            records_mac = self._sealer.records_mac(self._database.execute(_MANIFEST_ROWS))
+            sealed = state.attempts
+            if forget is not None:
+                tallies = lockout.cleared(self._tallies(state), (forget,))
+                sealed = self._sealer.seal_attempts(lockout.encode(tallies))
+            state = self._write(_State(state.epoch + 1, records_mac, sealed))
         self._written += 1
+        self._remember(state.epoch)
+
+    def _remember(self, epoch: int) -> None:
+        """Have the second place know of a change that has been committed."""
         try:
             self._epoch.raise_to(epoch)
         except (OSError, VaultError):
             # The change stands; but as long as the second place does not know, it could be undone unnoticed.
             self._database.break_off("the file that remembers how new it is could not be written")
 
-    def _read(self) -> None:
-        """Take up what is on the disk, within a transaction."""
+    def _state(self, floor: int) -> _State:
+        """Return the state of the store, within a transaction, if it is one that was written.
+
+        Which records there are, it only names: `_read` sees whether they are these.
+        """
+        values = self._database.execute(_STATE)
+        if len(values) != 1:
+            raise damaged(Part.DATABASE)
+        *parts, manifest = values[0]
+        if [type(part) for part in parts] != [int, bytes, bytes]:
+            raise damaged(Part.DATABASE)
+        state = _State(*parts)
+        if state.epoch < floor:
+            raise rolled_back()
+        if state.epoch >= 1 << 63 or not same(manifest, self._sealer.manifest(*state)):
+            raise damaged(Part.MANIFEST)
+        return state
+
+    def _write(self, state: _State) -> _State:
+        """Write a state, within a transaction; returns it."""
+        self._database.execute(
+            "UPDATE store SET epoch = ?, records_mac = ?, attempts = ?, manifest = ?",
+            (*state, self._sealer.manifest(*state)),
+        )
+        return state
+
+    def _tallies(self, state: _State) -> Tallies:
+        try:
+            return lockout.decode(self._sealer.open_attempts(state.attempts))
+        except (ValueError, TypeError, AttributeError):
+            raise damaged(Part.ATTEMPTS) from None
+
+    def _read(self, state: _State) -> None:
+        """Take up the records of a state, within a transaction."""
+        if state.records_mac == self._records_mac:
+            return
+        if not same(state.records_mac, self._sealer.records_mac(self._database.execute(_MANIFEST_ROWS))):
+            raise damaged(Part.MANIFEST)
+        self._records_mac = None  # until all are read
         known, self._people = self._people, {}
         rows = self._database.execute("SELECT id, version FROM records")
         fresh = {row_id for row_id, version in rows if known.get(row_id, (0, None))[0] != version}
@@ -234,46 +313,40 @@ class Vault:
         self._snapshot = MappingProxyType({held.identity: held for _, held in self._people.values()})
         if len(self._snapshot) != len(self._people):
             raise damaged(Part.NAMES)
+        self._records_mac = state.records_mac
 
     def _take(self, row: SealedRecord) -> None:
         self._people[row.row_id] = (row.version, record.decode(self._sealer.open(row)))
 
-    def _check_manifest(self, floor: int) -> int:
-        """Return the epoch, within a transaction, if all rows are those that were written with it."""
-        values = self._database.execute("SELECT epoch, manifest FROM store")
-        if len(values) != 1:
-            raise damaged(Part.DATABASE)
-        epoch, manifest = values[0]
-        if not isinstance(epoch, int):
-            raise damaged(Part.DATABASE)
-        if epoch < floor:
-            raise rolled_back()
-        if not same(manifest, self._manifest(epoch)):
-            raise damaged(Part.MANIFEST)
-        return epoch
-
-    def _manifest(self, epoch: int) -> bytes:
-        return self._sealer.manifest(epoch, self._database.execute(_MANIFEST_ROWS))
-
 
 def _begin(database: Database, place: Path, key: bytes, *, new: bool) -> tuple[Sealer, Epoch]:
     """Make the tables of a new vault, or see that they are ours; returns what seals."""
-    with database.writing():
-        version: Any = database.execute("PRAGMA user_version")[0][0]
-        tables = database.execute("SELECT count(*) FROM sqlite_schema")[0][0]
-        if tables == 0 and version == 0:
-            return _fill(database, place, key, new=new)
-        if version > SCHEMA:
-            message = f"vault: expected format {SCHEMA} or older, got {version}: use a newer faceid_fast"
-            raise VaultTooNewError(message)
-        rows = database.execute("SELECT schema, id, key_check FROM store") if version == SCHEMA else []
-        if len(rows) != 1 or rows[0][0] != SCHEMA or not isinstance(rows[0][1], bytes):
-            raise damaged(Part.DATABASE)
-        sealer = Sealer(key, rows[0][1], SCHEMA)
-        if not same(rows[0][2], sealer.key_check):
-            message = "key: expected the key that this vault was made with, got another one"
-            raise VaultKeyError(message)
+    with database.reading():
+        sealer = _sealer_of(database, key)
+    if sealer is None:
+        with database.writing():
+            sealer = _sealer_of(database, key)  # somebody else may have been faster
+            if sealer is None:
+                return _fill(database, place, key, new=new)
     return sealer, Epoch(place, sealer)
+
+
+def _sealer_of(database: Database, key: bytes) -> Sealer | None:
+    """What seals the store that is there, within a transaction; None if there is none yet."""
+    version: Any = database.execute("PRAGMA user_version")[0][0]
+    if version == 0 and database.execute("SELECT count(*) FROM sqlite_schema")[0][0] == 0:
+        return None
+    if version > SCHEMA:
+        message = f"vault: expected format {SCHEMA} or older, got {version}: use a newer faceid_fast"
+        raise VaultTooNewError(message)
+    rows = database.execute("SELECT schema, id, key_check FROM store") if version == SCHEMA else []
+    if len(rows) != 1 or rows[0][0] != SCHEMA or not isinstance(rows[0][1], bytes):
+        raise damaged(Part.DATABASE)
+    sealer = Sealer(key, rows[0][1], SCHEMA)
+    if not same(rows[0][2], sealer.key_check):
+        message = "key: expected the key that this vault was made with, got another one"
+        raise VaultKeyError(message)
+    return sealer
 
 
 def _fill(database: Database, place: Path, key: bytes, *, new: bool) -> tuple[Sealer, Epoch]:
@@ -287,9 +360,10 @@ def _fill(database: Database, place: Path, key: bytes, *, new: bool) -> tuple[Se
     sealer = Sealer(key, store_id, SCHEMA)
     for statement in (_STORE_TABLE, _RECORDS_TABLE):
         database.execute(statement)
+    state = _State(0, sealer.records_mac(()), sealer.seal_attempts(lockout.encode({})))
     database.execute(
-        "INSERT INTO store VALUES (1, ?, ?, ?, 0, ?)",
-        (SCHEMA, store_id, sealer.key_check, sealer.manifest(0, ())),
+        "INSERT INTO store VALUES (1, ?, ?, ?, ?, ?, ?, ?)",
+        (SCHEMA, store_id, sealer.key_check, *state, sealer.manifest(*state)),
     )
     database.execute(f"PRAGMA user_version = {SCHEMA}")
     epoch = Epoch(place, sealer)

@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faceid_fast import clock, lockout
+from faceid_fast.authenticator import Authenticator
+from faceid_fast.errors import VaultDamagedError
+from faceid_fast.guard import Guard
+from faceid_fast.lockout import DEVICE, Clock, Tally, charged, decode, encode, wait_s
+from faceid_fast.outcome import Outcome
+from faceid_fast.store import InMemoryStore, ReferenceStore
+from faceid_fast.vault import Vault
+from stand_ins import StandInAligner, StandInEmbedder, crop_of, frame_of, no_face
+
+ADA, BEN, NOBODY, FLAT = 1, 2, 90, 91
+KEY = bytes(32)
+
+
+class Time:
+    """A clock that the test turns."""
+
+    def __init__(self) -> None:
+        self.boot, self.seconds = 0, 1000.0
+
+    def __call__(self) -> Clock:
+        return Clock(str(self.boot), self.seconds)
+
+    def restart(self) -> None:
+        self.boot, self.seconds = self.boot + 1, 3.0
+
+
+def door(store: ReferenceStore, now: Time) -> Authenticator:
+    aligner = StandInAligner({NOBODY: no_face(), FLAT: crop_of(FLAT, relief_mm=0.5)})
+    auth = Authenticator(
+        store=store, aligner=aligner.as_aligner(), embedder=StandInEmbedder().as_embedder(), diagnostics=True
+    )
+    auth._guard = Guard(store, now)
+    return auth
+
+
+@pytest.fixture(params=["memory", "vault"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    return InMemoryStore() if request.param == "memory" else Vault.open(tmp_path / "vault", key=KEY)
+
+
+@pytest.fixture
+def now() -> Time:
+    return Time()
+
+
+def fail(auth: Authenticator, times: int) -> list[Outcome]:
+    return [auth.verify(frame_of(BEN), "ada").outcome for _ in range(times)]
+
+
+def test_how_long_a_lock_is() -> None:
+    waits = [Tally(failures, "0", 5.0).wait_s(Clock("0", 5.0)) for failures in range(22)]
+    assert waits[:5] == [0.0] * 5
+    assert waits[5:12] == [30.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1920.0]
+    assert waits[12:20] == [3600.0] * 8
+    assert waits[20:] == [math.inf] * 2
+
+
+def test_five_failures_lock_even_the_person_out(store: ReferenceStore, now: Time) -> None:
+    auth = door(store, now)
+    auth.enroll("ada", frame_of(ADA))
+    assert fail(auth, 7) == [Outcome.NO_MATCH] * 5 + [Outcome.LOCKED_OUT] * 2
+    locked = auth.verify(frame_of(ADA), "ada")
+    assert (locked.outcome, locked.distance) == (Outcome.LOCKED_OUT, None)
+    assert locked.reasons == ("too many failures: wait 30 s",)
+    assert auth.identify(frame_of(ADA)).outcome is Outcome.LOCKED_OUT  # the same device
+    now.seconds += 29.9
+    assert auth.verify(frame_of(ADA), "ada").reasons == ("too many failures: wait 1 s",)
+    now.seconds += 0.1
+    assert auth.verify(frame_of(ADA), "ada").accepted
+    assert fail(auth, 6) == [Outcome.NO_MATCH] * 5 + [Outcome.LOCKED_OUT]  # counted from nothing again
+
+
+def test_every_further_failure_locks_for_longer(store: ReferenceStore, now: Time) -> None:
+    auth = door(store, now)
+    auth.enroll("ada", frame_of(ADA))
+    fail(auth, 5)
+    for wait in (30, 60, 120):
+        assert auth.verify(frame_of(BEN), "ada").reasons == (f"too many failures: wait {wait} s",)
+        now.seconds += wait
+        assert fail(auth, 2) == [Outcome.NO_MATCH, Outcome.LOCKED_OUT]
+
+
+def test_from_the_twentieth_on_only_a_credential_helps(store: ReferenceStore, now: Time) -> None:
+    auth = door(store, now)
+    auth.enroll("ada", frame_of(ADA))
+    fail(auth, 5)
+    for _ in range(15):
+        now.seconds += 3600
+        assert fail(auth, 1) == [Outcome.NO_MATCH]
+    now.seconds += 1e9
+    locked = auth.verify(frame_of(ADA), "ada")
+    assert locked.reasons == ("too many failures: somebody with another credential has to unlock",)
+    auth.unlock("ada")
+    assert auth.verify(frame_of(ADA), "ada").accepted
+    fail(auth, 5)
+    auth.unlock()
+    assert auth.verify(frame_of(ADA), "ada").accepted
+
+
+def test_what_counts(store: ReferenceStore, now: Time) -> None:
+    auth = door(store, now)
+    auth.enroll("ada", frame_of(ADA))
+    for _ in range(10):  # a poor picture is no guess
+        assert auth.verify(frame_of(NOBODY), "ada").outcome is Outcome.NO_FACE
+    assert fail(auth, 4) == [Outcome.NO_MATCH] * 4
+    assert auth.verify(frame_of(ADA), "ada").accepted  # and a success clears
+    outcomes = [auth.verify(frame_of(FLAT), "ada").outcome for _ in range(4)]  # a spoof counts twice
+    assert outcomes == [Outcome.SPOOF] * 3 + [Outcome.LOCKED_OUT]
+
+
+def test_identifying_is_charged_to_the_device(store: ReferenceStore, now: Time) -> None:
+    auth = door(store, now)
+    auth.enroll("ada", frame_of(ADA))
+    outcomes = [auth.identify(frame_of(BEN)).outcome for _ in range(6)]
+    assert outcomes == [Outcome.NO_MATCH] * 5 + [Outcome.LOCKED_OUT]
+    assert list(store.attempts(lambda tallies: tallies)) == [DEVICE]
+
+
+def test_guesses_at_several_people_lock_the_device(store: ReferenceStore, now: Time) -> None:
+    auth = door(store, now)
+    for name in ("ada", "ben", "cy"):
+        auth.enroll(name, frame_of(ADA))
+    outcomes = [auth.verify(frame_of(BEN), name).outcome for name in ("ada", "ben", "cy") * 2]
+    assert outcomes == [Outcome.NO_MATCH] * 5 + [Outcome.LOCKED_OUT]
+
+
+def test_a_restart_begins_the_lock_anew_and_no_more(tmp_path: Path, now: Time) -> None:
+    with Vault.open(tmp_path / "vault", key=KEY) as vault:
+        auth = door(vault, now)
+        auth.enroll("ada", frame_of(ADA))
+        fail(auth, 5)
+    now.seconds += 25
+    now.restart()
+    with Vault.open(tmp_path / "vault", key=KEY) as vault:
+        assert door(vault, now).verify(frame_of(ADA), "ada").reasons == ("too many failures: wait 30 s",)
+    now.seconds += 20
+    with Vault.open(tmp_path / "vault", key=KEY) as vault:  # remembered from the first look after it
+        assert door(vault, now).verify(frame_of(ADA), "ada").reasons == ("too many failures: wait 10 s",)
+    now.seconds -= 15  # the clock goes back: as if restarted
+    with Vault.open(tmp_path / "vault", key=KEY) as vault:
+        assert door(vault, now).verify(frame_of(ADA), "ada").outcome is Outcome.LOCKED_OUT
+        now.seconds += 30
+        assert door(vault, now).verify(frame_of(ADA), "ada").accepted
+
+
+def test_who_is_removed_leaves_no_count(store: ReferenceStore, now: Time) -> None:
+    auth = door(store, now)
+    auth.enroll("ada", frame_of(ADA))
+    fail(auth, 3)
+    assert "ada" in store.attempts(lambda tallies: tallies)
+    auth.remove("ada")
+    assert list(store.attempts(lambda tallies: tallies)) == [DEVICE]
+
+
+def test_counts_that_cannot_be_read_lock(tmp_path: Path, now: Time) -> None:
+    import apsw
+
+    place = tmp_path / "vault"
+    with Vault.open(place, key=KEY) as vault:
+        auth = door(vault, now)
+        auth.enroll("ada", frame_of(ADA))
+        connection = apsw.Connection(str(place / "vault.db"))
+        connection.execute("UPDATE store SET attempts = randomblob(64)")
+        connection.close()
+        with pytest.raises(VaultDamagedError):
+            auth.verify(frame_of(ADA), "ada")
+
+
+def test_without_lockout_nothing_is_counted() -> None:
+    store = InMemoryStore()
+    auth = Authenticator(
+        store=store,
+        aligner=StandInAligner({}).as_aligner(),
+        embedder=StandInEmbedder().as_embedder(),
+        lockout=False,
+    )
+    auth.enroll("ada", frame_of(ADA))
+    assert fail(auth, 30) == [Outcome.NO_MATCH] * 30
+    assert not store.attempts(lambda tallies: tallies)
+
+
+def test_the_time_is_not_the_wall_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = clock.now()
+    monkeypatch.setattr(time, "time", lambda: 4e9)
+    after = clock.now()
+    assert after.boot_id == before.boot_id
+    assert 0 <= after.seconds - before.seconds < 60
+
+
+TALLIES = st.dictionaries(
+    st.text(max_size=5),
+    st.builds(
+        Tally,
+        st.integers(0, 100),
+        st.text(max_size=5),
+        st.floats(-1e9, 1e9, allow_nan=False),
+    ),
+    max_size=5,
+)
+
+
+@given(TALLIES)
+def test_counts_come_back(tallies: dict[str, Tally]) -> None:
+    assert dict(decode(encode(tallies))) == tallies
+
+
+@given(
+    st.binary(max_size=60) | st.sampled_from([b"[]", b'{"a":[1]}', b'{"a":[1,"",NaN]}', b'{"a":[-1,"",0]}'])
+)
+def test_other_bytes_are_no_counts(content: bytes) -> None:
+    try:
+        decode(content)
+    except (ValueError, TypeError, AttributeError):
+        return
+    assert content.strip() == b"{}"
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.just("guess"),
+        st.just("restart"),
+        st.floats(0, 4000).map(lambda s: ("pass", s)),
+        st.floats(0, 4000).map(lambda s: ("back", s)),
+    ),
+    max_size=60,
+)
+
+
+@given(STEPS)
+def test_no_sequence_of_restarts_and_clocks_buys_a_guess(steps: list[Any]) -> None:
+    """Real time counts, whatever the clock says of it."""
+    guard_time, store = Time(), InMemoryStore()
+    guard = Guard(store, guard_time)
+    real = 0.0
+    scored: list[float] = []
+    for step in steps:
+        if step == "restart":
+            guard_time.restart()
+        elif step == "guess":
+            if guard.charge(("ada", DEVICE)) == 0.0:
+                scored.append(real)
+        elif step[0] == "pass":
+            guard_time.seconds += step[1]
+            real += step[1]
+        else:
+            guard_time.seconds -= step[1]
+    for failures, (earlier, later) in enumerate(itertools.pairwise(scored), start=1):
+        if failures >= lockout.FREE_FAILURES:
+            lock = min(lockout.LONGEST_LOCK_S, lockout.FIRST_LOCK_S * 2 ** (failures - lockout.FREE_FAILURES))
+            assert later - earlier >= lock - 1e-6
+
+
+def test_charging_one_does_not_touch_others() -> None:
+    now = Clock("0", 1.0)
+    tallies = charged({"ben": Tally(3, "0", 0.5)}, ("ada",), now)
+    assert tallies["ben"] == Tally(3, "0", 0.5)
+    assert wait_s(tallies, ("nobody",), now) == 0.0
