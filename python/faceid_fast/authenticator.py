@@ -224,8 +224,14 @@ class Authenticator:
             references=0 if after is None else len(after.vectors),
             rejected=sorted(rejected, key=lambda frame: frame.index),
             warnings=[
-                f"frame {place} is {_ODD}: is it the same person, held still?"
-                for place in strangers(after, places, self._thresholds)
+                *(
+                    f"frame {place} is {_ODD}: is it the same person, held still?"
+                    for place in strangers(after, places, self._thresholds)
+                ),
+                *(
+                    f"as near to {other!a} as frames of one person are: enrolled twice, or two people alike?"
+                    for other in self._alike(after)
+                ),
             ],
         )
 
@@ -353,6 +359,15 @@ class Authenticator:
                     self._roster.show(identity, self._comparable(references))
                     self._shown[identity] = references
             self._seen = revision
+
+    def _alike(self, references: References | None) -> list[str]:
+        """Others who would be accepted as this person, sorted: a door opens for both of them."""
+        found: set[str] = set()
+        if references is not None:
+            for modality, threshold in self._thresholds.items():
+                if len(vectors := references.of(modality)):
+                    found.update(self._roster.of(modality).within(vectors, threshold).names)
+        return sorted(name for name in found if name not in {None, references and references.identity})
 
     def _kept(self, identity: str) -> References | None:
         """What the store has of a person, made with this model."""

@@ -570,3 +570,11 @@ def test_opening_a_vault_and_a_closed_one_refuses(tmp_path: Path) -> None:
     again._store.close()  # type: ignore[attr-defined]
     with pytest.raises(VaultError):
         again.verify(frame_of(ADA), "ada")
+
+
+def test_enrolling_warns_of_people_who_are_alike() -> None:
+    auth = make()
+    assert not auth.enroll("ada", frame_of(ADA)).warnings[1:]
+    (warning, _) = auth.enroll("ada again", frame_of(ADA)).warnings
+    assert warning == "as near to 'ada' as frames of one person are: enrolled twice, or two people alike?"
+    assert len(auth.enroll("ben", frame_of(BEN)).warnings) == 1
