@@ -45,6 +45,8 @@ pub struct Gallery {
     panel: Option<Panel>,
     /// Rows from which on a panel has groups: [`GROUPS_FROM`], fewer in tests.
     groups_from: usize,
+    /// What a further thread must be worth: 0 in tests, where everything is.
+    worth_a_thread_us: usize,
     next_index: i64,
 }
 
@@ -69,6 +71,7 @@ impl Gallery {
             people: People::default(),
             panel: None,
             groups_from: GROUPS_FROM,
+            worth_a_thread_us: search::WORTH_A_THREAD_US,
             next_index: 0,
         })
     }

@@ -5,18 +5,17 @@ use std::thread;
 
 use super::coarse::Coarse;
 use super::nearest::{Hit, Lists, Wanted};
-use super::panel::Panel;
-use super::store::Store;
 use super::{Gallery, scan};
-use crate::distance::Kernel;
 use crate::error::{CoreError, Result};
 use crate::vectors::UnitVectors;
 
 /// Most results that one search may return: beyond, the memory for them is likely a mistake in `k`.
 const MAX_RESULTS: usize = 1 << 27;
-/// Bytes of codes times queries that are worth a further thread: about a millisecond on one, where
-/// starting another costs a twentieth.
-const BYTES_OF_A_THREAD: usize = 64 << 20;
+/// Microseconds of work that are worth a further thread: starting one costs a fifth of it.
+pub(super) const WORTH_A_THREAD_US: usize = 300;
+/// Bytes of codes that a microsecond compares with a query, and those that it reads from memory.
+const COMPARED_IN_A_US: usize = 64 << 10;
+const READ_IN_A_US: usize = 8 << 10;
 
 /// Columns of results, one entry per match.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -129,14 +128,17 @@ impl Gallery {
         if threads == Some(0) {
             return Err(CoreError::invalid("threads", "at least 1", "0"));
         }
-        Ok(search(
-            self.kernel,
-            &self.store,
-            self.panel.as_ref(),
-            queries,
-            wanted,
-            threads,
-        ))
+        let Some(panel) = &self.panel else {
+            return Ok(scan::search(self.kernel, &self.store, queries, wanted));
+        };
+        let bytes = panel.blocks().codes.len();
+        let compared = bytes.saturating_mul(queries.len()) / COMPARED_IN_A_US;
+        let work_us = compared.saturating_add(bytes / READ_IN_A_US);
+        let worth = work_us.checked_div(self.worth_a_thread_us);
+        let worth = worth.map_or(usize::MAX, |threads| 1 + threads);
+        let threads = threads.unwrap_or_else(available).min(worth);
+        let coarse = Coarse::new(self.kernel, &self.store, panel, wanted, queries);
+        Ok(search(&coarse, panel.blocks().len(), threads))
     }
 
     /// The hits of all queries as columns of `width` entries each.
@@ -168,22 +170,9 @@ impl Gallery {
     }
 }
 
-/// The matching rows of each query. `threads`: how many to use at most, or as many as the work is worth.
-pub(super) fn search(
-    kernel: Kernel,
-    store: &Store,
-    panel: Option<&Panel>,
-    queries: &UnitVectors,
-    wanted: Wanted,
-    threads: Option<usize>,
-) -> Lists {
-    let Some(panel) = panel else {
-        return scan::search(kernel, store, queries, wanted);
-    };
-    let coarse = Coarse::new(kernel, store, panel, wanted, queries);
-    let (tiles, blocks) = (coarse.tiles(), panel.blocks().len());
-    let bytes = panel.blocks().codes.len().saturating_mul(queries.len());
-    let threads = threads.unwrap_or_else(|| available().min(1 + bytes / BYTES_OF_A_THREAD));
+/// The matching rows of each query.
+fn search(coarse: &Coarse<'_>, blocks: usize, threads: usize) -> Lists {
+    let tiles = coarse.tiles();
     let mut lists = Lists::default();
     if tiles >= threads {
         for part in in_parallel(threads, tiles, |tiles| coarse.search(tiles)) {

@@ -192,6 +192,7 @@ proptest! {
         for kernel in Kernel::available() {
             let mut pair = Pair::new(kernel, dim);
             pair.gallery.groups_from = groups_from;
+            pair.gallery.worth_a_thread_us = 0;
             for (i, change) in changes.iter().enumerate() {
                 pair.apply(*change, seed.wrapping_add(i as u64));
             }
@@ -204,6 +205,7 @@ proptest! {
             pair.gallery = Gallery::from_bytes(kernel, &bytes).expect("as written");
             prop_assert!(pair.gallery.to_bytes() == bytes);
             pair.gallery.groups_from = groups_from;
+            pair.gallery.worth_a_thread_us = 0;
             pair.apply(changes[0], seed);
             pair.check(&queries, k, threshold, threads)?;
         }
