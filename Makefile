@@ -35,7 +35,7 @@ lint: $(VENV)/built  ## formatting, clippy, ruff, types, stub, import rules
 	$(BIN)/python -m mypy.stubtest faceid_fast._core
 	$(BIN)/lint-imports
 
-bench: $(BENCH_VENV)/built  ## the matcher beside FAISS, numpy, usearch and scikit-learn (an hour or two)
+bench: $(BENCH_VENV)/built  ## the matcher beside FAISS, numpy, usearch and scikit-learn (hours)
 	$(BENCH_VENV)/bin/python -m benchmarks --markdown build/bench/matching.md --plot build/bench/figures/matching.png
 
 bench-smoke: $(BENCH_VENV)/built  ## a small part of it, for its answers rather than its times

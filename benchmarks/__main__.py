@@ -1,18 +1,19 @@
 """``python -m benchmarks``: the matcher beside its peers, in one process.
 
-The whole grid takes an hour or two on two cores; ``--largest``, ``--dimensions`` and ``--threads`` choose
-less of it. What was measured is kept after each set of references, and the same command goes on where it
-was interrupted.
+The whole grid takes hours on two cores; ``--largest``, ``--dimensions``, ``--threads`` and ``--batches``
+choose less of it. What was measured is kept after each set of references, and the same command goes on
+where it was interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ from faceid_fast.gallery import Gallery
 
 from . import exactness, report
 from .data import PROBLEMS, Problem, Vectors
-from .grid import DIMENSIONS, SIZES, THREADS, Contest, cases, spread
+from .grid import BATCHES, DIMENSIONS, SIZES, THREADS, Case, Contest, cases, spread
 from .peers import OURS, numpy_product
 
 _SEED: Final = 11
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--largest", type=int, default=SIZES[-1], help="references at most")
     parser.add_argument("--dimensions", type=int, nargs="+", default=DIMENSIONS)
     parser.add_argument("--threads", type=int, nargs="+", default=THREADS)
+    parser.add_argument("--batches", type=int, nargs="+", default=BATCHES)
     given = parser.parse_args()
 
     done: dict[str, Any] = json.loads(given.json.read_text()) if given.json.exists() else _begin()
@@ -51,7 +53,7 @@ def main() -> None:
             for data in PROBLEMS:
                 if any((s["data"], s["dim"], s["references"]) == (data, dim, count) for s in done["sizes"]):
                     continue
-                _measure(done, data, dim, count, tuple(given.threads))
+                _measure(done, cases(data, dim, count, tuple(given.threads), tuple(given.batches)))
                 given.json.parent.mkdir(parents=True, exist_ok=True)
                 given.json.write_text(json.dumps(done, indent=1) + "\n")
     print("\n".join(report.summary(done)))
@@ -80,11 +82,13 @@ def _begin() -> dict[str, Any]:
     }
 
 
-def _measure(done: dict[str, Any], data: str, dim: int, count: int, threads: tuple[int, ...]) -> None:
-    """Every case of one set of references."""
+def _measure(done: dict[str, Any], several: Iterator[Case]) -> None:
+    """The cases of one set of references."""
+    first = next(several)
+    data, dim, count = first.data, first.dim, first.references
     contest = Contest(data, dim, count, _SEED)
     cells = []
-    for case in cases(data, dim, count, threads):
+    for case in itertools.chain([first], several):
         cells.append(contest.measure(case))
         print(report.line(cells[-1]), flush=True)
     done["cells"] += cells

@@ -50,9 +50,15 @@ class Case:
     threshold: float | None = None
 
 
-def cases(problem: str, dim: int, count: int, threads: tuple[int, ...] = THREADS) -> Iterator[Case]:
+def cases(
+    problem: str,
+    dim: int,
+    count: int,
+    threads: tuple[int, ...] = THREADS,
+    batches: tuple[int, ...] = BATCHES,
+) -> Iterator[Case]:
     """Every case of one set of references."""
-    for used, batch, k in itertools.product(threads, BATCHES, KS):
+    for used, batch, k in itertools.product(threads, batches, KS):
         if problem == "random":
             yield Case(problem, dim, count, "random", batch, k, used)
             continue

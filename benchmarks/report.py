@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any, Final
 
-from .data import REFERENCES_OF_A_PERSON
+from .data import PROBLEMS, REFERENCES_OF_A_PERSON
+from .grid import DIMENSIONS, SIZES, cases
 from .peers import OURS, PEERS
 
 Cell = dict[str, Any]
@@ -95,9 +98,26 @@ def summary(report: dict[str, Any]) -> list[str]:
     lines += ["", "| references | D | float32 bytes held | built in | codes read | a plain sum |"]
     lines += ["|---|---|---|---|---|---|"]
     lines += [_size(size) for size in report["sizes"]]
+    lines += ["", *_not_measured(report)]
     lost = [cell for cell in cells if cell["ratio"]["median"] < 1]
     lines += ["", f"## Cells below the best peer: {len(lost)} of {len(cells)}", ""]
     return [*lines, _table(lost)]
+
+
+def _not_measured(report: dict[str, Any]) -> list[str]:
+    """What of the whole grid is missing, in words."""
+    fields = ("data", "dim", "references", "queries", "batch", "k", "threads", "threshold")
+    there = {tuple(cell[field] for field in fields) for cell in report["cells"]}
+    lines = []
+    for dim, data, count in itertools.product(DIMENSIONS, PROBLEMS, SIZES):
+        missing = [case for case in cases(data, dim, count) if astuple(case) not in there]
+        if missing:
+            used = sorted({(case.threads, case.batch) for case in missing})
+            named = ", ".join(f"{batch} on {threads}" for threads, batch in used)
+            lines.append(
+                f"Not measured: {data}, {count:,} references of {dim} values, batches on threads: {named}."
+            )
+    return lines
 
 
 def mismatches(report: dict[str, Any]) -> int:
