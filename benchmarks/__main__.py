@@ -56,6 +56,9 @@ def main() -> None:
                 _measure(done, cases(data, dim, count, tuple(given.threads), tuple(given.batches)))
                 given.json.parent.mkdir(parents=True, exist_ok=True)
                 given.json.write_text(json.dumps(done, indent=1) + "\n")
+    # However it was put together, it is shown from few references to many.
+    for rows in (done["sizes"], done["cells"]):
+        rows.sort(key=lambda row: (row["dim"], row["references"], row["data"] != "random"))
     print("\n".join(report.summary(done)))
     if given.markdown:
         given.markdown.write_text(report.as_markdown(done))

@@ -185,11 +185,11 @@ def plot(report: dict[str, Any], path: Path) -> None:
     figure, axes = plt.subplots(1, len(titles), figsize=(13, 4.2), sharey=True, layout="constrained")
     for axis, (queries, title) in zip(axes, titles.items(), strict=True):
         for name in (OURS, *PEERS):
-            points = [
+            points = sorted(
                 (cell["references"], cell["us"][name]["median"])
                 for cell in cells
                 if cell["queries"] == queries and name in cell["us"]
-            ]
+            )
             style = {"linewidth": 2.5, "color": "black"} if name == OURS else {"linewidth": 1.2}
             axis.plot(*zip(*points, strict=True), marker="o", markersize=3, label=name, **style)
         axis.set(xscale="log", yscale="log", title=title, xlabel="references of 128 values")
