@@ -29,8 +29,8 @@ class Decision:
     distance : distance to the nearest reference, 0 to 2; None unless the caller has diagnostics
         (returned scores let an attacker climb towards a template).
     reasons : in words, why a frame was refused.
-    timings_ms : milliseconds spent in "align", "liveness", "embed" and "match" (as far as the frame
-        got), and in "total".
+    timings_ms : milliseconds spent in "align", "liveness", "embed" and "match", in "charge" and "refund"
+        where failures are counted (as far as the frame got), and in "total".
     """
 
     outcome: Outcome
