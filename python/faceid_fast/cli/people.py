@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -80,27 +80,12 @@ def verify(
     name: NameArgument, source: SourceArgument, vault: VaultOption = None, json_to: JsonOption = None
 ) -> None:
     """Decide whether frames show a person (1:1): exit 0 if most of those that could be judged do."""
-    screen = console(json_to)
-    frames = _read(source, screen)
-    with _opened(vault) as people:
-        auth = Authenticator(store=people)
-        decisions = [(label, auth.verify(frame, name)) for label, frame in frames]
-    judged = [decision for _, decision in decisions if decision.outcome in _JUDGED]
-    accepted = 2 * sum(decision.accepted for decision in judged) > len(judged)
-    _conclude(name if accepted else None, decisions, screen, json_to)
+    _decide(source, vault, json_to, lambda auth, frame: auth.verify(frame, name))
 
 
 def identify(source: SourceArgument, vault: VaultOption = None, json_to: JsonOption = None) -> None:
     """Decide whether frames show anybody enrolled, and whom (1:N): most of those that could be judged."""
-    screen = console(json_to)
-    frames = _read(source, screen)
-    with _opened(vault) as people:
-        auth = Authenticator(store=people)
-        decisions = [(label, auth.identify(frame)) for label, frame in frames]
-    judged = [decision for _, decision in decisions if decision.outcome in _JUDGED]
-    votes = Counter(decision.identity for decision in judged if decision.accepted)
-    found = next((name for name, count in votes.items() if 2 * count > len(judged)), None)
-    _conclude(found, decisions, screen, json_to)
+    _decide(source, vault, json_to, lambda auth, frame: auth.identify(frame))
 
 
 def list_people(vault: VaultOption = None, json_to: JsonOption = None) -> None:
@@ -147,10 +132,21 @@ def _read(source: Path, screen: Console) -> list[tuple[str, Frame]]:
     return [(shot.label, shot.read()) for shot in shown]
 
 
-def _conclude(
-    name: str | None, decisions: list[tuple[str, Decision]], screen: Console, json_to: str | None
+def _decide(
+    source: Path,
+    vault: Path | None,
+    json_to: str | None,
+    ask: Callable[[Authenticator, Frame], Decision],
 ) -> None:
-    """Say how it ended; exit 1 unless somebody was accepted."""
+    """Ask about every frame, and say what most of those that could be judged come to; exit 1 if to nobody."""
+    screen = console(json_to)
+    frames = _read(source, screen)
+    with _opened(vault) as people:
+        auth = Authenticator(store=people)
+        decisions = [(label, ask(auth, frame)) for label, frame in frames]
+    judged = [decision for _, decision in decisions if decision.outcome in _JUDGED]
+    votes = Counter(decision.identity for decision in judged if decision.accepted)
+    name = next((name for name, count in votes.items() if 2 * count > len(judged)), None)
     accepted = sum(decision.accepted for _, decision in decisions)
     if name is None:
         counts = Counter(str(decision.outcome) for _, decision in decisions)
@@ -159,10 +155,10 @@ def _conclude(
             screen.print(plain(f"  {reason}"))
     else:
         screen.print(plain(f"accepted: {name} ({accepted} of {len(decisions)} frames)"))
-    frames: list[dict[str, Any]] = [
+    shown: list[dict[str, Any]] = [
         {"frame": label, "outcome": decision.outcome, "reasons": list(decision.reasons)}
         for label, decision in decisions
     ]
-    write_json({"accepted": name is not None, "identity": name, "frames": frames}, json_to)
+    write_json({"accepted": name is not None, "identity": name, "frames": shown}, json_to)
     if name is None:
         raise typer.Exit(REJECTED)

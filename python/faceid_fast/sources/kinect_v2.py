@@ -108,12 +108,16 @@ def captures(directory: str | Path) -> list[Capture]:
 
 def captures_of(folder: Path) -> list[Capture]:
     """List the captures of one person, by number; see `captures`. OSError if the folder cannot be listed."""
-    found: list[Capture] = []
-    for depth in sorted(folder.iterdir()):
-        match = _DEPTH_NAME.fullmatch(depth.name)
-        if match is None or int(match[1]) >= POSES * EXPRESSIONS:
-            continue
-        infrared = folder / f"{match[1]}_ir.png"
-        if infrared.is_file():
-            found.append(Capture(folder.name, int(match[1]), infrared, depth))
-    return found
+    several = (capture_of(depth) for depth in sorted(folder.iterdir()))
+    return [capture for capture in several if capture is not None]
+
+
+def capture_of(depth: Path) -> Capture | None:
+    """Return the capture that a depth file belongs to, if it is named so and has its other file."""
+    match = _DEPTH_NAME.fullmatch(depth.name)
+    if match is None or int(match[1]) >= POSES * EXPRESSIONS:
+        return None
+    infrared = depth.with_name(f"{match[1]}_ir.png")
+    if not infrared.is_file():
+        return None
+    return Capture(depth.parent.name, int(match[1]), infrared, depth)

@@ -90,7 +90,7 @@ def _shot_of(depth: Path) -> Shot | None:
     cameras = [camera for camera in (*beside, depth.parent.parent / "camera.json") if camera.is_file()]
     if cameras:
         return Shot(label, "pairs", partial(read_frame, images[0], depth, cameras[0]))
-    capture = next((c for c in kinect_v2.captures_of(depth.parent) if c.depth == depth), None)
+    capture = kinect_v2.capture_of(depth)
     return None if capture is None else Shot(label, "kinect_v2", capture.read)
 
 

@@ -296,17 +296,17 @@ class Vault:
         """Take up the records of a state, within a transaction."""
         if state.records_mac == self._records_mac:
             return
-        if not same(state.records_mac, self._sealer.records_mac(self._database.execute(_MANIFEST_ROWS))):
+        rows = self._database.execute(_MANIFEST_ROWS)
+        if not same(state.records_mac, self._sealer.records_mac(rows)):
             raise damaged(Part.MANIFEST)
         self._records_mac = None  # until all are read
         known, self._people = self._people, {}
-        rows = self._database.execute("SELECT id, version FROM records")
-        fresh = {row_id for row_id, version in rows if known.get(row_id, (0, None))[0] != version}
+        fresh = {row_id for row_id, version, *_ in rows if known.get(row_id, (0, None))[0] != version}
         if len(fresh) > len(rows) // 2:
             for values in self._database.execute(_ROW):
                 self._take(SealedRecord(*values))
         else:
-            self._people = {row_id: known[row_id] for row_id, _ in rows if row_id not in fresh}
+            self._people = {row_id: known[row_id] for row_id, *_ in rows if row_id not in fresh}
             for row_id in fresh:
                 (values,) = self._database.execute(f"{_ROW} WHERE id = ?", (row_id,))
                 self._take(SealedRecord(*values))

@@ -3,7 +3,7 @@
 use std::collections::BinaryHeap;
 
 /// Up to so many, a sorted list is faster than a heap.
-const SHORT: usize = 64;
+pub(super) const SHORT: usize = 64;
 
 /// The `most` least items so far.
 #[derive(Debug)]

@@ -81,7 +81,7 @@ impl<'a> Confirmer<'a> {
                 continue;
             }
             match self.panel.member(candidate.entry) {
-                Member::Row(row) => self.rows.push(row),
+                Member::Row(row) => self.rows.push(*row),
                 Member::Group(group) => {
                     let sum = self.panel.sum_of_code(candidate.entry, candidate.ceiling);
                     let of_code = candidates.query.ceiling(sum);

@@ -1,37 +1,32 @@
 //! The greatest so many of what is offered, and the least of these.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 
-/// Up to so many, a sorted list is faster than a heap.
-const SHORT: usize = 64;
+use super::best::{Best, SHORT};
 
 /// The `most` greatest numbers so far; none if `most` is unlimited.
 #[derive(Debug)]
 pub(super) enum Floors {
     /// Ascending; what is not there yet is `i32::MIN`.
     List(Vec<i32>),
-    Heap {
-        most: usize,
-        kept: BinaryHeap<Reverse<i32>>,
-    },
+    Many(Best<Reverse<i32>>),
+    Unlimited,
 }
 
 impl Floors {
     pub fn new(most: usize) -> Self {
-        if most <= SHORT {
-            return Self::List(vec![i32::MIN; most]);
-        }
-        Self::Heap {
-            most,
-            kept: BinaryHeap::new(),
+        match most {
+            usize::MAX => Self::Unlimited,
+            most if most <= SHORT => Self::List(vec![i32::MIN; most]),
+            most => Self::Many(Best::new(most)),
         }
     }
 
     pub fn clear(&mut self) {
         match self {
             Self::List(list) => list.fill(i32::MIN),
-            Self::Heap { kept, .. } => kept.clear(),
+            Self::Many(best) => best.clear(),
+            Self::Unlimited => {}
         }
     }
 
@@ -39,10 +34,8 @@ impl Floors {
     pub fn least(&self) -> i32 {
         match self {
             Self::List(list) => list[0],
-            Self::Heap { most, kept } if kept.len() == *most => {
-                kept.peek().map_or(i32::MIN, |least| least.0)
-            }
-            Self::Heap { .. } => i32::MIN,
+            Self::Many(best) => best.bar().map_or(i32::MIN, |least| least.0),
+            Self::Unlimited => i32::MIN,
         }
     }
 
@@ -64,17 +57,8 @@ impl Floors {
                 }
                 true
             }
-            Self::Heap { most, .. } if *most == usize::MAX => false,
-            Self::Heap { most, kept } => {
-                if kept.len() == *most {
-                    if kept.peek().is_some_and(|least| floor <= least.0) {
-                        return false;
-                    }
-                    kept.pop();
-                }
-                kept.push(Reverse(floor));
-                true
-            }
+            Self::Many(best) => best.offer(Reverse(floor)),
+            Self::Unlimited => false,
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::distance::codes::{BLOCK, Blocks, SHIFT, STEP, STEP_BYTES};
 /// Rows of a group, at least: of fewer, codes of their own take little more memory.
 const SMALLEST_GROUP: usize = 4;
 /// Rows of a group, at most.
-pub(super) const LARGEST_GROUP: usize = 16;
+const LARGEST_GROUP: usize = 16;
 /// Rows of a gallery from which on groups pay: among fewer, a stranger's search rules out too few of
 /// them, and the codes of single rows are read fast enough for everybody.
 pub(super) const GROUPS_FROM: usize = 1 << 14;
@@ -51,7 +51,7 @@ pub(super) struct Group {
 
 /// What an entry stands for.
 pub(super) enum Member<'a> {
-    Row(u32),
+    Row(&'a u32),
     Group(&'a Group),
 }
 
@@ -93,16 +93,14 @@ impl Panel {
 
     /// Rows that an entry stands for.
     pub fn rows_of(&self, entry: u32) -> &[u32] {
-        let member = &self.members[entry as usize];
-        if member & GROUP == 0 {
-            std::slice::from_ref(member)
-        } else {
-            &self.groups[(member & !GROUP) as usize].rows
+        match self.member(entry) {
+            Member::Row(row) => std::slice::from_ref(row),
+            Member::Group(group) => &group.rows,
         }
     }
 
     pub fn member(&self, entry: u32) -> Member<'_> {
-        let member = self.members[entry as usize];
+        let member = &self.members[entry as usize];
         if member & GROUP == 0 {
             Member::Row(member)
         } else {
@@ -125,16 +123,13 @@ impl Panel {
 
     /// A sum of this entry, less its allowance and what its mean may be off.
     pub fn floor(&self, entry: usize, sum: i32) -> i32 {
-        let allowance = self.allowances[entry];
-        let member = self.members[entry];
+        let entry = entry as u32;
         // A single row is its own mean.
-        let lower = if member & GROUP == 0 {
-            allowance
-        } else {
-            self.groups[(member & !GROUP) as usize].lower
+        let lower = match self.member(entry) {
+            Member::Row(_) => self.allowances[entry as usize],
+            Member::Group(group) => group.lower,
         };
-        let off = u32::from(allowance) + u32::from(lower);
-        sum - (off << self.coder.shift()).cast_signed()
+        self.sum_of_code(entry, sum) - (u32::from(lower) << self.coder.shift()).cast_signed()
     }
 
     /// Code a query: `codes[step * stride]` gets each step of it. `bytes` is memory to use.
