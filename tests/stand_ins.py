@@ -25,6 +25,8 @@ from faceid_fast.store import References
 
 SIZE = 64
 THRESHOLD = 0.6
+FLOOR = 0.8
+TAIL = ((1e-8, THRESHOLD), (1e-3, FLOOR))  # so few strangers are near that numbers of people change nothing
 MODEL_SHA256 = "5e" * 32
 
 
@@ -88,6 +90,7 @@ def contract(**changes: object) -> ModelContract:
         "input_name": "tensor",
         "output_name": "embedding",
         "thresholds": {"infrared": THRESHOLD, "color": THRESHOLD},
+        "tails": dict.fromkeys(("infrared", "color"), TAIL),
         "training_commit": "none",
         "calibration": {},
         "preprocessing": served_preprocessing(),

@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from faceid_fast.calibration import Tail
 from faceid_fast.embed import Embedder
 from faceid_fast.evaluate.intervals import LEVEL, RESAMPLES, SEED
 from faceid_fast.evaluate.scores import equal_error_rate, tar_at_far, threshold_at_far
+from faceid_fast.policy import MAX_DISTANCE
 from training.batches import TensorSet
 from training.intervals import blocks
 
@@ -34,6 +36,9 @@ Floats = NDArray[np.float32]
 THRESHOLD_INVERSE_FAR = 10_000
 THRESHOLD_INVERSE_HARD_FAR = 100
 THRESHOLD_CAP = 0.6
+TAIL_INVERSE_FARS = tuple(
+    round(10 ** (eighths / 8)) for eighths in range(44, 15, -1)
+)  # 1 in 316,228 to 1 in 100
 MINIMUM_PAIRS = 1000  # of look-alikes: with fewer, less than ten of them would set the threshold
 
 
@@ -153,6 +158,13 @@ def choose_threshold(pairs: Pairs) -> float:
     nearest = float(np.min(pairs.impostor)) - 1e-4
     threshold = min(nearest if limit is None else limit for limit in limits)
     return float(np.floor(np.clip(threshold, 1e-3, THRESHOLD_CAP) * 1e4) / 1e4)
+
+
+def tail_of(pairs: Pairs) -> Tail:
+    """Lower end of the strangers' distances, as far as there are pairs to tell."""
+    rows = [(1.0 / inverse, threshold_at_far(pairs.impostor, inverse)) for inverse in TAIL_INVERSE_FARS]
+    found = [(share, float(np.floor(at * 1e4) / 1e4)) for share, at in rows if at is not None]
+    return tuple((share, at) for share, at in found if 0.0 < at < MAX_DISTANCE)
 
 
 def pairs_by_modality(embeddings: Floats, held: TensorSet) -> dict[str, Pairs]:

@@ -28,6 +28,7 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
+from faceid_fast.calibration import Tail
 from faceid_fast.contract import CONTRACT_KEY, ModelContract, served_preprocessing
 from faceid_fast.embed import BUNDLED_MODEL
 from training.batches import TensorSet, load_held
@@ -40,6 +41,7 @@ from training.evaluate import (
     embed,
     pairs_by_modality,
     report,
+    tail_of,
 )
 from training.model import OUTPUT_NAME
 from training.model_card import CARD, write_card
@@ -123,7 +125,8 @@ def export(
         "export_commit": training_commit(),
     }
     write_onnx(network, path)
-    contract = _contract(network, path, thresholds, calibration)
+    tails = {name: tail_of(each) for name, each in pairs.items()}
+    contract = _contract(network, path, thresholds, tails, calibration)
     _write_contract(path, contract)
     parity = check_parity(network, path, held.tensors[:64].astype(np.float32))
     return Exported(path, contract, parity, measure_latency(path))
@@ -224,7 +227,11 @@ def read_contract(path: Path) -> ModelContract:
 
 
 def _contract(
-    network: keras.Model, path: Path, thresholds: dict[str, float], calibration: dict[str, Any]
+    network: keras.Model,
+    path: Path,
+    thresholds: dict[str, float],
+    tails: dict[str, Tail],
+    calibration: dict[str, Any],
 ) -> ModelContract:
     session = open_session(path)
     weights = hashlib.sha256(b"".join(np.asarray(w).tobytes() for w in network.weights))
@@ -233,6 +240,7 @@ def _contract(
         input_name=session.get_inputs()[0].name,
         output_name=session.get_outputs()[0].name,
         thresholds=thresholds,
+        tails=tails,
         training_commit=str(calibration["training"].get("training_commit", "unknown")),
         calibration=calibration,
         preprocessing=served_preprocessing(),

@@ -11,17 +11,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .authenticator import Authenticator, enroll, identify, verify
+    from .audit import Event, EventKind
+    from .authenticator import Authenticator
     from .contract import ModelContract
+    from .default import enroll, identify, remove, verify
     from .embed import Embedder
     from .enrollment import Enrollment, RejectedFrame
     from .errors import (
+        CredentialError,
         FaceIDError,
         FaceIDWarning,
         GuessedIntrinsicsWarning,
         InvalidInputError,
         ModelContractError,
         ModelError,
+        OtherModelWarning,
         SourceError,
         UnknownIdentityError,
         VaultBusyError,
@@ -37,23 +41,27 @@ if TYPE_CHECKING:
     from .gallery import Gallery
     from .outcome import Outcome
     from .policy import Decision
-    from .store import InMemoryStore, References, ReferenceStore
+    from .store import Consent, InMemoryStore, References, ReferenceStore
     from .vault import Vault
 
     __version__: str
 
 _HOMES = {
-    "authenticator": ("Authenticator", "enroll", "identify", "verify"),
+    "audit": ("Event", "EventKind"),
+    "authenticator": ("Authenticator",),
     "contract": ("ModelContract",),
+    "default": ("enroll", "identify", "remove", "verify"),
     "embed": ("Embedder",),
     "enrollment": ("Enrollment", "RejectedFrame"),
     "errors": (
+        "CredentialError",
         "FaceIDError",
         "FaceIDWarning",
         "GuessedIntrinsicsWarning",
         "InvalidInputError",
         "ModelContractError",
         "ModelError",
+        "OtherModelWarning",
         "SourceError",
         "UnknownIdentityError",
         "VaultBusyError",
@@ -69,16 +77,20 @@ _HOMES = {
     "gallery": ("Gallery",),
     "outcome": ("Outcome",),
     "policy": ("Decision",),
-    "store": ("InMemoryStore", "ReferenceStore", "References"),
+    "store": ("Consent", "InMemoryStore", "ReferenceStore", "References"),
     "vault": ("Vault",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Authenticator",
+    "Consent",
+    "CredentialError",
     "Decision",
     "Embedder",
     "Enrollment",
+    "Event",
+    "EventKind",
     "FaceAligner",
     "FaceCrop",
     "FaceIDError",
@@ -94,6 +106,7 @@ __all__ = [
     "ModelContractError",
     "ModelError",
     "NoFace",
+    "OtherModelWarning",
     "Outcome",
     "ReferenceStore",
     "References",
@@ -111,6 +124,7 @@ __all__ = [
     "__version__",
     "enroll",
     "identify",
+    "remove",
     "verify",
 ]
 

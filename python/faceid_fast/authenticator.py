@@ -1,42 +1,55 @@
-"""Frame in, decision out: locate and align, liveness, embed, match, decide."""
+"""Frame in, decision out: who may come in, and who they are said to be."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import liveness
-from .embed import Embedder
-from .enrollment import Enrollment, RejectedFrame, pose_name, strangers, summarise
-from .errors import InvalidInputError, ModelContractError, ModelError, UnknownIdentityError
-from .face import FaceAligner, NoFace
+from . import adapt, calibration
+from .audit import Event, EventKind
+from .door import Policy
+from .enrollment import Enrollment, RejectedFrame, pose_name, strangers, summarise, without
+from .errors import CredentialError, InvalidInputError, UnknownIdentityError
+from .face import NoFace
 from .frame import MODALITIES, Frame
-from .guard import Guard, why
+from .guard import Guard
 from .lockout import DEVICE, SPOOF_WEIGHT
 from .outcome import Outcome
+from .pipeline import Pipeline, Stopwatch
 from .policy import Decision, accepts, check_threshold
 from .roster import Roster
-from .store import InMemoryStore, References, check_identity, unknown_identity
+from .store import Consent, InMemoryStore, References, check_identity, unknown_identity
+from .store import remove as remove_from
 
 if TYPE_CHECKING:
-    from .face import FaceCrop
-    from .store import ReferenceStore
+    from .embed import Embedder
+    from .face import FaceAligner, FaceCrop
+    from .guard import Keys
+    from .store import Change, ReferenceStore
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
 
 MAX_REFERENCES: Final = 64
 """References a person may have; every one is one more chance for a stranger to be near."""
+MAX_FRAMES: Final = 64
+"""Frames of one attempt."""
 _ODD: Final = "unlike every other reference"
+
+AskCredential = Callable[[str], str | None]
+"""Is told why the credential is needed, and returns what somebody typed; None: nobody did."""
 
 
 class Authenticator:
-    """Enrols people, and decides whether a frame shows one of them. Safe to share by threads.
+    """Enrols people, and decides whether frames show one of them. Safe to share by threads.
 
     A frame is compared only with references of its own modality: how near infrared and colour of one
     person are has not been measured, so no threshold holds for them.
@@ -53,7 +66,19 @@ class Authenticator:
         By default the bundled one.
     threshold : float, optional
         Largest distance to accept, Euclidean between unit vectors, in [0, 2), for frames of every
-        modality. By default those that the model's contract suggests, one for each modality.
+        modality, however many people are enrolled. By default those that the model's contract suggests, one
+        for each modality, and for `identify` smaller ones the more people there are
+        (`faceid_fast.calibration.tightened`).
+    policy : "default" or "door"
+        Whether a credential is asked for after a restart, after idle days, and after somebody's references
+        changed: see :mod:`faceid_fast.door`.
+    ask_credential : callable, optional
+        Called by `verify` and `identify` with a reason (str) where a face is not looked at before the
+        credential was shown; returns what was typed, or None. Without it such frames are refused, and
+        `unlock` is for the program to call.
+    adaptation : "never", "confirmed" or "anchored"
+        Whether references follow a person's look in `verify`: see :mod:`faceid_fast.adapt`. `identify` only
+        ever looks at what was enrolled.
     lockout : bool
         Whether failures are counted, and too many of them lock, see :mod:`faceid_fast.lockout`. Every call
         of `verify` and `identify` is an attempt: ask once for each time that somebody shows their face.
@@ -64,12 +89,17 @@ class Authenticator:
     Raises
     ------
     ModelError
-        If a bundled model is missing or damaged, or references in the store were made with another
-        model than the embedder's.
+        If a bundled model is missing or damaged.
     ModelContractError
         If the embedder's model was trained for another head model than the aligner's.
     InvalidInputError
-        If the threshold is not usable.
+        If the threshold, the policy or the adaptation is not usable.
+
+    Warns
+    -----
+    OtherModelWarning
+        If references in the store were made with another model: nobody accepts those people until they are
+        enrolled again, with ``replace=True``.
     """
 
     def __init__(
@@ -79,29 +109,33 @@ class Authenticator:
         aligner: FaceAligner | None = None,
         embedder: Embedder | None = None,
         threshold: float | None = None,
+        policy: Policy | str = Policy.DEFAULT,
+        ask_credential: AskCredential | None = None,
+        adaptation: adapt.Mode | str = adapt.Mode.NEVER,
         lockout: bool = True,
         diagnostics: bool = False,
     ) -> None:
         self._store = InMemoryStore() if store is None else store
-        self._aligner = FaceAligner.bundled() if aligner is None else aligner
-        self._embedder = Embedder.bundled() if embedder is None else embedder
-        contract = self._embedder.contract
+        self._pipeline = Pipeline(aligner, embedder, diagnostics=diagnostics)
+        contract = self._pipeline.contract
         limits = contract.thresholds if threshold is None else dict.fromkeys(MODALITIES, threshold)
         self._thresholds = MappingProxyType({name: check_threshold(at) for name, at in limits.items()})
-        wanted, given = contract.preprocessing["head_model_sha256"], self._aligner.head_model_sha256
-        if given != wanted:
-            message = (
-                f"aligner: expected the head model {wanted}, which the model was trained for, got {given}"
-            )
-            raise ModelContractError(message)
-        self._guard = Guard(self._store) if lockout else None
+        self._tails = contract.tails if threshold is None else {}
+        self._adaptation = _one_of(adapt.Mode, "adaptation", adaptation)
+        self._floors = {}
+        if self._adaptation is not adapt.Mode.NEVER:
+            tails = contract.tails
+            self._floors = {
+                name: calibration.floor(at, tails.get(name, ())) for name, at in self._thresholds.items()
+            }
+        self._guard = Guard(self._store, policy=_one_of(Policy, "policy", policy), lockout=lockout)
+        self._ask_credential = ask_credential
         self._diagnostics = diagnostics
         self._changing = threading.Lock()  # one change at a time; searches never wait for it
-        self._showing = threading.Lock()
-        self._roster = Roster(contract.embedding_size)
-        self._shown: dict[str, References | None] = {}  # None: who knows, an error came in between
-        self._seen: object = None
-        self._refresh()
+        self._roster = Roster(self._store, contract.embedding_size, self._pipeline.model_sha256)
+        self._near_misses: dict[str, float] = {}  # when, by the guard's clock
+        self._confirmed: dict[str, float] = {}
+        self._roster.refresh()
 
     @classmethod
     def open(
@@ -109,11 +143,7 @@ class Authenticator:
         directory: str | Path | None = None,
         *,
         key: bytes | None = None,
-        aligner: FaceAligner | None = None,
-        embedder: Embedder | None = None,
-        threshold: float | None = None,
-        lockout: bool = True,
-        diagnostics: bool = False,
+        **options: Any,  # noqa: ANN401
     ) -> Authenticator:
         """Make one whose references are kept in an encrypted vault; see `faceid_fast.vault.Vault.open`.
 
@@ -122,36 +152,35 @@ class Authenticator:
         directory : of the vault, made if it is missing; by default ``$XDG_DATA_HOME/faceid``, else
             ``~/.local/share/faceid``.
         key : 32 bytes; by default found as the vault describes.
-        aligner, embedder, threshold, lockout, diagnostics : as for `Authenticator`.
+        **options : all others of `Authenticator`.
 
         Raises
         ------
         VaultError
             If the vault cannot be opened, or is not as it was left.
         """
-        from .vault import Vault  # noqa: PLC0415  # SQLite and cryptography, for those who need them
+        from .vault import Vault  # noqa: PLC0415  # SQLite, for those who need it
 
-        return cls(
-            store=Vault.open(directory, key=key),
-            aligner=aligner,
-            embedder=embedder,
-            threshold=threshold,
-            lockout=lockout,
-            diagnostics=diagnostics,
-        )
+        return cls(store=Vault.open(directory, key=key), **options)
 
     @property
     def thresholds(self) -> Mapping[str, float]:
-        """Largest distance that is accepted, Euclidean between unit vectors, by the frame's modality."""
+        """Largest distance that `verify` accepts, Euclidean between unit vectors, by the frame's modality."""
         return self._thresholds
 
     @property
     def identities(self) -> tuple[str, ...]:
         """Names of everybody enrolled, sorted."""
-        return self._store.identities()
+        return tuple(sorted(self._store.snapshot()))
 
     def enroll(
-        self, identity: str, frames: Frame | Iterable[Frame], *, leave_out_strangers: bool = False
+        self,
+        identity: str,
+        frames: Frame | Iterable[Frame],
+        *,
+        replace: bool = False,
+        leave_out_strangers: bool = False,
+        consent: str | None = None,
     ) -> Enrollment:
         """Add references of a person; a first call makes the person known.
 
@@ -164,10 +193,14 @@ class Authenticator:
             1 to 200 printable characters, in Unicode's composed form (NFC).
         frames : Frame or iterable of Frame
             A few, best looking straight, left, right, up and down.
+        replace : bool
+            Whether these references take the place of those the person has; adapted ones go too.
         leave_out_strangers : bool
             Whether a frame that no other reference would accept is refused (NO_MATCH): it may show somebody
             else. By default it is taken, with a warning: of few frames, a turned head is often unlike the
             others.
+        consent : str, optional
+            How the person agreed to their face being kept: it is noted, with the time. 1 to 1000 characters.
 
         Returns
         -------
@@ -180,46 +213,61 @@ class Authenticator:
             If the name or a frame is not usable as such, there is no frame, or the person would get
             more than `MAX_REFERENCES` references.
         ModelError
-            If the model fails, or the store holds references of this person by another model.
+            If the model fails, or the store holds references of this person by another model and they are not
+            to be replaced.
         """
         check_identity(identity)
+        agreed = None if consent is None else Consent(consent, time.time())
         given = [_checked(frame) for frame in _as_frames(frames)]
-        looks = [self._look(frame, _Attempt(self._limit_of(frame))) for frame in given]
-        crops: list[FaceCrop] = []
-        places: list[int] = []
-        rejected: list[RejectedFrame] = []
-        for index, look in enumerate(looks):
-            if isinstance(look, NoFace):
-                rejected.append(RejectedFrame(index, look.outcome, look.reasons))
-            else:
-                crops.append(look)
-                places.append(index)
-        fresh = self._embedder.embed(np.stack([crop.tensor for crop in crops])) if crops else None
-        seen = tuple(frame.modality for frame in given)
+        for frame in given:
+            self._limit_of(frame)
+        looks = [self._pipeline.look(frame, Stopwatch()) for frame in given]
+        refused = [
+            RejectedFrame(index, look.outcome, look.reasons)
+            for index, look in enumerate(looks)
+            if isinstance(look, NoFace)
+        ]
+        rejected = refused
+        crops = {index: look for index, look in enumerate(looks) if not isinstance(look, NoFace)}
+        places = list(crops)
+        modalities = tuple(frame.modality for frame in given)
+        taken: References | None = None
+        if crops:
+            taken = References(
+                identity,
+                self._pipeline.embed(list(crops.values())),
+                tuple(pose_name(crop.pose) for crop in crops.values()),
+                tuple(modalities[place] for place in places),
+                self._pipeline.model_sha256,
+                agreed,
+            )
+
+        def alter(before: References | None) -> Change:
+            nonlocal rejected, places
+            kept = None if replace or before is None else before
+            if kept is not None:
+                self._roster.check_model(kept)
+            if taken is None:
+                return before, ()
+            fresh = taken if before is None or agreed else taken.with_consent(before.consent)
+            after = fresh if kept is None else kept.joined(fresh)
+            odd = strangers(after, list(crops), self._thresholds) if leave_out_strangers else []
+            rejected = [*refused, *(RejectedFrame(place, Outcome.NO_MATCH, (_ODD,)) for place in odd)]
+            places = [place for place in crops if place not in odd]
+            if not places:
+                return before, ()
+            after = without(after, list(crops), odd)
+            kind = (
+                EventKind.ENROLLED if before is None else EventKind.REPLACED if replace else EventKind.ADDED
+            )
+            return _limited(after), (Event.now(kind, identity, f"{len(places)} references"),)
+
         with self._changing:
-            before = self._kept(identity)
-            after = before
-            if fresh is None:
-                self._refresh()
-            else:
-                taken = References(
-                    identity,
-                    fresh,
-                    tuple(pose_name(crop.pose) for crop in crops),
-                    tuple(seen[place] for place in places),
-                    self._embedder.sha256,
-                )
-                after = taken if before is None else before.joined(taken)
-                if leave_out_strangers and (odd := strangers(after, places, self._thresholds)):
-                    rejected += [RejectedFrame(place, Outcome.NO_MATCH, (_ODD,)) for place in odd]
-                    after = _without(after, places, odd)
-                    places = [place for place in places if place not in odd]
-                if after is not None and places:
-                    self._exchange(identity, before, _limited(after))
+            after = self._altered(identity, alter)
         poses = () if after is None else zip(after.poses, after.modalities, strict=True)
         return summarise(
             identity,
-            [pose for pose, modality in poses if modality in seen],
+            [pose for pose, modality in poses if modality in modalities],
             accepted=len(places),
             references=0 if after is None else len(after.vectors),
             rejected=sorted(rejected, key=lambda frame: frame.index),
@@ -235,130 +283,237 @@ class Authenticator:
             ],
         )
 
-    def verify(self, frame: Frame, identity: str) -> Decision:
-        """Decide whether a frame shows the person it claims to show (1:1).
+    def verify(self, frames: Frame | Iterable[Frame], identity: str) -> Decision:
+        """Decide whether frames show the person they claim to show (1:1).
 
-        With no reference of the frame's modality the outcome is NO_MATCH, with a reason that says so.
+        Several frames are one attempt, charged once: more than half of those that show a face must agree.
+        With no reference of the frames' modality the outcome is NO_MATCH, with a reason that says so.
+
+        Parameters
+        ----------
+        frames : Frame or iterable of Frame
+            1 to `MAX_FRAMES`, of one modality.
+        identity : str
+            Who they are said to show.
 
         Raises
         ------
         UnknownIdentityError
             If nobody is enrolled under that name.
+        ModelError
+            If their references were made with another model.
         InvalidInputError
-            If `frame` is not a Frame or the name is not a usable one.
+            If `frames` are no frames, or the name is not a usable one.
         """
-        attempt = _Attempt(self._limit_of(frame))
-        self._refresh()
-        gallery = self._roster.of(frame.modality)
-        if check_identity(identity) not in gallery:
-            if identity not in self._roster:
-                raise unknown_identity(identity)
-            reason = f"there is no {frame.modality} reference to compare with: enrol with such frames too"
-            return self._decision(Outcome.NO_MATCH, identity, None, (reason,), attempt)
-        charged_to = (identity, DEVICE)
-        query = self._query(frame, attempt, charged_to)
-        if isinstance(query, NoFace):
-            return self._decision(query.outcome, identity, None, query.reasons, attempt)
-        self._refresh()  # who was removed meanwhile is not let in
-        distance = gallery.distance_to(identity, query)
-        attempt.lap("match")
-        return self._judge(identity, distance, attempt, charged_to)
+        attempt = self._attempt(frames, (check_identity(identity), DEVICE))
+        self._roster.refresh()
+        if not self._roster.knows(identity):
+            raise unknown_identity(identity)
+        if identity not in self._roster.of(attempt.modality):
+            reason = f"there is no {attempt.modality} reference to compare with: enrol with such frames too"
+            return self._decision(attempt, Outcome.NO_MATCH, identity, reasons=(reason,))
+        queries = self._queries(attempt, identity)
+        if isinstance(queries, NoFace):
+            return self._decision(attempt, queries.outcome, identity, reasons=queries.reasons)
+        self._roster.refresh()  # who was removed meanwhile is not let in
+        gallery = self._roster.of(attempt.modality)
+        distances = [gallery.distance_to(identity, query) for query in queries]
+        if self._adaptation is adapt.Mode.NEVER:
+            votes = [accepts(distance, attempt.threshold) for distance in distances]
+        else:
+            votes = self._adapted_votes(identity, attempt, queries, distances)
+        attempt.stopwatch.lap("match")
+        accepted = identity if attempt.is_majority(sum(votes)) else None
+        attempt.decide(votes)
+        return self._judged(attempt, accepted, min(distances), shown=identity)
 
-    def identify(self, frame: Frame) -> Decision:
-        """Decide whether a frame shows anybody enrolled, and whom (1:N).
+    def identify(self, frames: Frame | Iterable[Frame]) -> Decision:
+        """Decide whether frames show anybody enrolled, and whom (1:N).
 
-        With nobody enrolled with frames of this modality the outcome is NOT_ENROLLED.
+        Several frames are one attempt, charged once: more than half of those that show a face must agree on
+        one person. With nobody enrolled with frames of this modality the outcome is NOT_ENROLLED.
+
+        Parameters
+        ----------
+        frames : Frame or iterable of Frame
+            1 to `MAX_FRAMES`, of one modality.
 
         Raises
         ------
         InvalidInputError
-            If `frame` is not a Frame.
+            If `frames` are no frames.
         """
-        attempt = _Attempt(self._limit_of(frame))
-        self._refresh()
-        gallery = self._roster.of(frame.modality)
-        if len(gallery) == 0:
-            reason = f"nobody is enrolled with {frame.modality} frames"
-            return self._decision(Outcome.NOT_ENROLLED, None, None, (reason,), attempt)
-        query = self._query(frame, attempt, (DEVICE,))
-        if isinstance(query, NoFace):
-            return self._decision(query.outcome, None, None, query.reasons, attempt)
-        self._refresh()
-        nearest: str | None = gallery.best_identity(query).names.item()
-        try:
-            # Unrounded: a distance just beyond the threshold must not be rounded into it.
-            distance = np.inf if nearest is None else gallery.distance_to(nearest, query)
-        except UnknownIdentityError:  # removed since
-            nearest, distance = None, np.inf
-        attempt.lap("match")
-        return self._judge(nearest, distance, attempt, (DEVICE,), claimed=False)
+        attempt = self._attempt(frames, (DEVICE,))
+        self._roster.refresh()
+        people = self._roster.count(attempt.modality)
+        if people == 0:
+            reason = f"nobody is enrolled with {attempt.modality} frames"
+            return self._decision(attempt, Outcome.NOT_ENROLLED, None, reasons=(reason,))
+        queries = self._queries(attempt, None)
+        if isinstance(queries, NoFace):
+            return self._decision(attempt, queries.outcome, None, reasons=queries.reasons)
+        self._roster.refresh()
+        if attempt.modality in self._tails:
+            people = max(people, self._roster.count(attempt.modality))
+            tail = self._tails[attempt.modality]
+            attempt.threshold = calibration.tightened(attempt.threshold, tail, people)
+        found = [self._nearest(query, attempt.modality) for query in queries]
+        attempt.stopwatch.lap("match")
+        votes = Counter(name for name, distance in found if accepts(distance, attempt.threshold))
+        name, count = votes.most_common(1)[0] if votes else (None, 0)
+        nearest, distance = min(found, key=lambda each: each[1])
+        accepted = name if attempt.is_majority(count) else None
+        attempt.decide([accepts(distance, attempt.threshold) and who == name for who, distance in found])
+        return self._judged(attempt, accepted, distance, shown=nearest if self._diagnostics else None)
 
     def remove(self, identity: str) -> None:
-        """Forget a person. Once this returns, nothing accepts them.
+        """Forget a person. Once this returns, no process that shares the store accepts them.
 
         Raises
         ------
         UnknownIdentityError
             If nobody is enrolled under that name.
         """
-        check_identity(identity)
         with self._changing:
             try:
-                self._store.remove(identity)
+                remove_from(self._store, identity)
             finally:
-                self._refresh()
+                self._roster.refresh()
 
-    def unlock(self, identity: str | None = None) -> None:
-        """Forget failures: call it once somebody has shown a credential that is not their face.
+    def undo_adaptation(self, identity: str) -> int:
+        """Forget a person's adapted references, and return how many there were; what was enrolled stays.
+
+        Raises
+        ------
+        UnknownIdentityError
+            If nobody is enrolled under that name.
+        """
+        count = 0
+
+        def alter(before: References | None) -> Change:
+            nonlocal count
+            if before is None:
+                raise unknown_identity(identity)
+            count = len(before.adapted)
+            if not count:
+                return before, ()
+            return before.with_adapted(()), (
+                Event.now(EventKind.ADAPTED_UNDONE, identity, f"{count} references"),
+            )
+
+        with self._changing:
+            self._altered(check_identity(identity), alter)
+        return count
+
+    def set_credential(self, new: str, current: str | None = None) -> None:
+        """Set what is asked for where a face is not enough: a PIN or a phrase of 4 to 1024 characters.
+
+        It is kept as its Argon2id hash. Guesses at it are counted, and lock, like faces.
+
+        Parameters
+        ----------
+        new : the credential from now on.
+        current : the one that is set, if one is.
+
+        Raises
+        ------
+        CredentialError
+            If one is set and `current` is not it, or it is not to be checked now.
+        InvalidInputError
+            If the new one is too short or too long.
+        """
+        from .credential import hashed  # noqa: PLC0415  # cryptography, for those who need it
+
+        kept = hashed(new)
+        if self._guard.kept_credential() is not None:
+            self._check_credential(current)
+        self._guard.set_credential(kept)
+
+    def unlock(self, identity: str | None = None, credential: str | None = None) -> None:
+        """Forget failures, because somebody has shown a credential that is not their face.
+
+        Called within 10 s of a near miss of `identity`, it also has the next picture of them kept, where
+        `adaptation` is on.
 
         Parameters
         ----------
         identity : whose failures, those of the device included; None: everybody's.
+        credential : what was typed. Where `set_credential` was never called, the program that calls this
+            answers for a credential of its own, and gives none.
+
+        Raises
+        ------
+        CredentialError
+            If a credential is set and this is not it, or too many were wrong.
         """
-        if self._guard:
-            self._guard.clear(None if identity is None else (check_identity(identity), DEVICE))
+        if identity is not None:
+            check_identity(identity)
+        if self._guard.kept_credential() is not None:
+            self._check_credential(credential)
+        elif credential is not None:
+            message = "credential: expected one to be set before one is checked: Authenticator.set_credential"
+            raise CredentialError(message)
+        self._guard.credential_shown(identity)
+        if identity is not None:
+            now = self._guard.clock().seconds
+            if 0.0 <= now - self._near_misses.pop(identity, -np.inf) <= adapt.CONFIRM_WITHIN_S:
+                self._confirmed[identity] = now
+
+    def _check_credential(self, given: str | None) -> None:
+        """Check a credential, charging the guess first."""
+        if given is None:
+            message = "credential: expected the credential that is set, got none"
+            raise CredentialError(message)
+        if reason := self._guard.charge_credential():
+            message = f"credential: {reason}"
+            raise CredentialError(message)
+        from .credential import matches  # noqa: PLC0415
+
+        kept = self._guard.kept_credential()
+        if kept is None or not matches(given, kept):
+            message = "credential: expected the one that is set, got another one"
+            raise CredentialError(message)
+        self._guard.credential_right()
+
+    def _attempt(self, frames: Frame | Iterable[Frame], charged_to: Keys) -> _Attempt:
+        """Check the frames of an attempt: 1 to `MAX_FRAMES`, of one modality with a threshold."""
+        given = [_checked(frame) for frame in _as_frames(frames)]
+        modalities = {frame.modality for frame in given}
+        if len(given) > MAX_FRAMES or len(modalities) > 1:
+            message = (
+                f"frames: expected at most {MAX_FRAMES} of one modality, "
+                f"got {len(given)} of {len(modalities)}"
+            )
+            raise InvalidInputError(message)
+        return _Attempt(given, self._limit_of(given[0]), charged_to)
 
     def _limit_of(self, frame: Frame) -> float:
         """Threshold for a frame; fails closed where none is known for its modality."""
-        modality = _checked(frame).modality
-        if modality not in self._thresholds:
+        if frame.modality not in self._thresholds:
             message = (
                 f"frame: expected {' or '.join(self._thresholds)}, which the model has a threshold for, "
-                f"got {modality}; or choose one: Authenticator(threshold=...)"
+                f"got {frame.modality}; or choose one: Authenticator(threshold=...)"
             )
             raise InvalidInputError(message)
-        return self._thresholds[modality]
+        return self._thresholds[frame.modality]
 
-    def _exchange(self, identity: str, before: References | None, after: References) -> None:
-        """Store references and let searches find them; if anything raises, nothing changes."""
-        self._store.put(after)
+    def _altered(self, identity: str, alter: Callable[[References | None], Change]) -> References | None:
+        """Change what is kept of a person and let searches find it; if anything raises, nothing changes."""
+        before: References | None = None
+
+        def remembering(found: References | None) -> Change:
+            nonlocal before
+            before = found
+            return alter(found)
+
+        after = self._store.alter(identity, remembering)
         try:
-            self._refresh()
+            self._roster.refresh()
         except BaseException:
-            if before is None:
-                self._store.remove(identity)
-            else:
-                self._store.put(before)
-            self._refresh()
+            self._store.alter(identity, lambda _: (before, ()))
+            self._roster.refresh()
             raise
-
-    def _refresh(self) -> None:
-        """Let searches find what is in the store now, whoever changed it."""
-        if self._store.revision() == self._seen:
-            return
-        with self._showing:
-            # Asked before the snapshot: what is changed meanwhile is seen the next time.
-            revision = self._store.revision()
-            snapshot = self._store.snapshot()
-            for identity in self._shown.keys() - snapshot.keys():
-                self._roster.show(identity, None)
-                del self._shown[identity]
-            for identity, references in snapshot.items():
-                if self._shown.get(identity) is not references:
-                    self._shown[identity] = None
-                    self._roster.show(identity, self._comparable(references))
-                    self._shown[identity] = references
-            self._seen = revision
+        return after
 
     def _alike(self, references: References | None) -> list[str]:
         """Others who would be accepted as this person, sorted: a door opens for both of them."""
@@ -369,90 +524,120 @@ class Authenticator:
                     found.update(self._roster.of(modality).within(vectors, threshold).names)
         return sorted(name for name in found if name not in {None, references and references.identity})
 
-    def _kept(self, identity: str) -> References | None:
-        """What the store has of a person, made with this model."""
+    def _queries(self, attempt: _Attempt, identity: str | None) -> NDArray[np.float32] | NoFace:
+        """Embed the live faces of an attempt, (n, D) float32, once the guess has been charged."""
+        if (refused := self._refused(attempt.charged_to, identity)) is not None:
+            return refused
+        looks = [self._pipeline.look(frame, attempt.stopwatch) for frame in attempt.frames]
+        crops: list[FaceCrop] = [look for look in looks if not isinstance(look, NoFace)]
+        refusals = [look for look in looks if isinstance(look, NoFace)]
+        spoofs = [refusal for refusal in refusals if refusal.outcome is Outcome.SPOOF]
+        attempt.outcomes = [look.outcome if isinstance(look, NoFace) else None for look in looks]
+        if not crops and not spoofs:
+            most_common = Counter(refusal.outcome for refusal in refusals).most_common(1)[0][0]
+            return next(refusal for refusal in refusals if refusal.outcome is most_common)
+        charged = self._guard.charge(attempt.charged_to, SPOOF_WEIGHT if spoofs else 1)
+        if charged is not None:
+            return NoFace(charged.outcome, (charged.reason,))
+        if not crops:
+            return spoofs[0]
+        if not self._guard.keeps_still:
+            attempt.stopwatch.lap("charge")
+        vectors = self._pipeline.embed(crops)
+        attempt.stopwatch.lap("embed")
+        return vectors
+
+    def _refused(self, keys: Keys, identity: str | None) -> NoFace | None:
+        """Say why a face is not looked at now, once somebody has been asked for the credential."""
+        refused = self._guard.refusal(keys)
+        if refused is not None and self._ask_credential is not None:
+            given = self._ask_credential(refused.reason)
+            if given is not None:
+                try:
+                    self.unlock(identity, given)
+                except CredentialError as error:
+                    return NoFace(refused.outcome, (str(error),))
+                refused = self._guard.refusal(keys)
+        return None if refused is None else NoFace(refused.outcome, (refused.reason,))
+
+    def _nearest(self, query: NDArray[np.float32], modality: str) -> tuple[str | None, float]:
+        """Who is nearest, and how near: unrounded, so that nothing just beyond a threshold gets into it."""
+        gallery = self._roster.of(modality)
+        nearest: str | None = gallery.best_identity(query).names.item()
         try:
-            return self._comparable(self._store.get(identity))
-        except UnknownIdentityError:
-            return None
+            return nearest, np.inf if nearest is None else gallery.distance_to(nearest, query)
+        except UnknownIdentityError:  # removed since
+            return None, np.inf
 
-    def _comparable(self, references: References) -> References:
-        """Return these references if this model made them."""
-        if references.model_sha256 != self._embedder.sha256:
-            message = (
-                f"references of {references.identity!a}: expected those of the model "
-                f"{self._embedder.sha256}, got those of {references.model_sha256}: enrol again"
+    def _adapted_votes(
+        self, identity: str, attempt: _Attempt, queries: NDArray[np.float32], distances: list[float]
+    ) -> list[bool]:
+        """Tell which frames show the person, by adapted references too, and have these follow."""
+        limits = adapt.Limits(attempt.threshold, self._floors[attempt.modality])
+        best = int(np.argmin(distances))
+        since_confirmed = self._guard.clock().seconds - self._confirmed.pop(identity, -np.inf)
+        confirmed = 0.0 <= since_confirmed <= adapt.CONFIRM_WITHIN_S
+        votes, near_miss = [False] * len(queries), False
+
+        def alter(before: References | None) -> Change:
+            nonlocal votes, near_miss
+            if before is None:
+                raise unknown_identity(identity)
+            now = time.time()
+            verdicts = [
+                adapt.judge(
+                    query,
+                    attempt.modality,
+                    distance,
+                    before.adapted,
+                    limits=limits,
+                    mode=self._adaptation,
+                    now=now,
+                )
+                for query, distance in zip(queries, distances, strict=True)
+            ]
+            votes = [verdict.accepted for verdict in verdicts]
+            kept = adapt.judge(
+                queries[best],
+                attempt.modality,
+                distances[best],
+                before.adapted,
+                limits=limits,
+                mode=self._adaptation,
+                now=now,
+                confirmed=confirmed,
             )
-            raise ModelError(message)
-        return references
+            near_miss = kept.near_miss
+            if kept.adapted is before.adapted:
+                return before, ()
+            events = [Event.now(EventKind.ADAPTED, identity)] * kept.admitted
+            events += [Event.now(EventKind.ADAPTED_ENDED, identity)] * kept.ended
+            return before.with_adapted(kept.adapted), tuple(events)
 
-    def _look(self, frame: Frame, attempt: _Attempt) -> FaceCrop | NoFace:
-        """Find a live face."""
-        crop = self._aligner.align(frame)
-        attempt.lap("align")
-        if isinstance(crop, NoFace):
-            return self._explained(crop)
-        verdict = liveness.check(crop)
-        attempt.lap("liveness")
-        if verdict.live:
-            return crop
-        return self._explained(NoFace(Outcome.SPOOF, verdict.reasons, verdict.relief_mm))
+        self._store.alter(identity, alter)
+        if near_miss:
+            self._near_misses[identity] = self._guard.clock().seconds
+        return votes
 
-    def _explained(self, refusal: NoFace) -> NoFace:
-        """Add the measured relief, for callers with diagnostics only."""
-        if not self._diagnostics or refusal.relief_mm is None:
-            return refusal
-        figure = f"{refusal.relief_mm:.1f} mm from a plane, live from {liveness.MIN_RELIEF_MM:.1f} mm on"
-        return replace(refusal, reasons=(*refusal.reasons, figure))
-
-    def _query(
-        self, frame: Frame, attempt: _Attempt, charged_to: tuple[str, ...]
-    ) -> NDArray[np.float32] | NoFace:
-        """Embed the live face of a frame, (D,) float32, once the guess has been charged."""
-        if self._guard and (wait_s := self._guard.wait_s(charged_to)):
-            return NoFace(Outcome.LOCKED_OUT, (why(wait_s),))
-        look = self._look(frame, attempt)
-        if isinstance(look, NoFace):
-            if self._guard and look.outcome is Outcome.SPOOF:
-                self._guard.charge(charged_to, SPOOF_WEIGHT)
-            return look
-        if self._guard:
-            if wait_s := self._guard.charge(charged_to):
-                return NoFace(Outcome.LOCKED_OUT, (why(wait_s),))
-            attempt.lap("charge")
-        vector: NDArray[np.float32] = self._embedder.embed(look.tensor[None])[0]
-        if vector.ndim != 1:
-            message = f"embedder: expected one vector for one face, got shape {vector.shape}"
-            raise ModelError(message)
-        attempt.lap("embed")
-        return vector
-
-    def _judge(
-        self,
-        identity: str | None,
-        distance: float,
-        attempt: _Attempt,
-        charged_to: tuple[str, ...],
-        *,
-        claimed: bool = True,
+    def _judged(
+        self, attempt: _Attempt, accepted: str | None, distance: float, *, shown: str | None
     ) -> Decision:
-        """Accept iff the distance says so."""
-        if identity is not None and accepts(distance, attempt.threshold):
-            if self._guard:
-                self._guard.clear((*charged_to, identity))
-                attempt.lap("refund")
-            return self._decision(Outcome.ACCEPTED, identity, distance, (), attempt)
-        shown = identity if claimed or self._diagnostics else None
+        """Answer an attempt whose faces were compared."""
+        if accepted is not None:
+            if not self._guard.keeps_still:
+                self._guard.accepted((*attempt.charged_to, accepted))
+                attempt.stopwatch.lap("refund")
+            return self._decision(attempt, Outcome.ACCEPTED, accepted, distance)
         reason = "the face is not near enough to any reference"
-        return self._decision(Outcome.NO_MATCH, shown, distance, (reason,), attempt)
+        return self._decision(attempt, Outcome.NO_MATCH, shown, distance, (reason,))
 
     def _decision(
         self,
+        attempt: _Attempt,
         outcome: Outcome,
         identity: str | None,
-        distance: float | None,
-        reasons: tuple[str, ...],
-        attempt: _Attempt,
+        distance: float | None = None,
+        reasons: tuple[str, ...] = (),
     ) -> Decision:
         return Decision(
             outcome=outcome,
@@ -460,27 +645,34 @@ class Authenticator:
             threshold=attempt.threshold,
             distance=distance if self._diagnostics else None,
             reasons=reasons,
-            timings_ms=attempt.stop(),
+            frames=tuple(outcome for outcome in attempt.outcomes if outcome is not None),
+            timings_ms=attempt.stopwatch.stop(),
         )
 
 
 class _Attempt:
-    """One frame on its way: how far a reference may be from it, and milliseconds per stage."""
+    """Frames on their way: how far a reference may be from them, and who is charged."""
 
-    def __init__(self, threshold: float) -> None:
+    def __init__(self, frames: list[Frame], threshold: float, charged_to: Keys) -> None:
+        self.frames = frames
+        self.modality = frames[0].modality
         self.threshold = threshold
-        self._start = self._last = time.perf_counter()
-        self._laps: dict[str, float] = {}
+        self.charged_to = charged_to
+        self.outcomes: list[Outcome | None] = []
+        """Of each frame; None where the comparison decides."""
+        self.stopwatch = Stopwatch()
 
-    def lap(self, stage: str) -> None:
-        """Book the time since the last lap under a stage."""
-        now = time.perf_counter()
-        self._laps[stage] = (now - self._last) * 1e3
-        self._last = now
+    def is_majority(self, votes: int) -> bool:
+        """Whether so many are more than half of the frames that show a face, live or not."""
+        return 2 * votes > sum(outcome in {None, Outcome.SPOOF} for outcome in self.outcomes)
 
-    def stop(self) -> dict[str, float]:
-        """Laps so far, and the total."""
-        return {**self._laps, "total": (time.perf_counter() - self._start) * 1e3}
+    def decide(self, accepted: Sequence[bool]) -> None:
+        """Enter what the comparison says of the frames that it was left to."""
+        answers = iter(accepted)
+        self.outcomes = [
+            (Outcome.ACCEPTED if next(answers) else Outcome.NO_MATCH) if outcome is None else outcome
+            for outcome in self.outcomes
+        ]
 
 
 def _as_frames(frames: Frame | Iterable[Frame]) -> tuple[Any, ...]:
@@ -494,13 +686,6 @@ def _as_frames(frames: Frame | Iterable[Frame]) -> tuple[Any, ...]:
         message = "frames: expected at least one Frame, got none"
         raise InvalidInputError(message)
     return several
-
-
-def _without(references: References, places: Sequence[int], odd: Sequence[int]) -> References | None:
-    """References without those of some of the frames at `places`, the last ones; None if none is left."""
-    first = len(references.vectors) - len(places)
-    kept = [*range(first), *(first + i for i, place in enumerate(places) if place not in odd)]
-    return references.rows(kept) if kept else None
 
 
 def _limited(references: References) -> References:
@@ -517,29 +702,9 @@ def _checked(frame: object) -> Frame:
     return frame
 
 
-_default: Authenticator | None = None
-_creating_default = threading.Lock()
-
-
-def default_authenticator() -> Authenticator:
-    """Return the authenticator behind the module-level functions: in memory, made at first use."""
-    global _default  # noqa: PLW0603  # one per process is what it is for
-    with _creating_default:
-        if _default is None:
-            _default = Authenticator()
-        return _default
-
-
-def enroll(identity: str, frames: Frame | Iterable[Frame]) -> Enrollment:
-    """Add references of a person to this process's authenticator; see `Authenticator.enroll`."""
-    return default_authenticator().enroll(identity, frames)
-
-
-def verify(frame: Frame, identity: str) -> Decision:
-    """Decide whether a frame shows the person it claims to show; see `Authenticator.verify`."""
-    return default_authenticator().verify(frame, identity)
-
-
-def identify(frame: Frame) -> Decision:
-    """Decide whether a frame shows anybody enrolled, and whom; see `Authenticator.identify`."""
-    return default_authenticator().identify(frame)
+def _one_of(kind: type[_Choice], name: str, value: object) -> _Choice:
+    try:
+        return kind(str(value))
+    except ValueError:
+        message = f"{name}: expected {' or '.join(kind)}, got {value!a:.80}"
+        raise InvalidInputError(message) from None

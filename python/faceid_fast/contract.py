@@ -9,13 +9,14 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, Final
 
+from .calibration import Tail, is_tail
 from .errors import ModelContractError
 from .face import GRID_STEP_MM, HEAD_MODEL, PREPROCESSING_ID, TENSOR_SHAPE, bundled_model_sha256
 from .frame import MODALITIES
 
 CONTRACT_KEY: Final = "faceid_fast.contract"
 """Where a model's ONNX `metadata_props` hold its contract, as JSON."""
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 CHANNELS: Final = ("depth", "red", "green", "blue")
 METRIC: Final = "euclidean"
 MAX_EMBEDDING_SIZE: Final = 2048
@@ -32,6 +33,9 @@ class ModelContract:
     input_name, output_name : of the ONNX graph.
     thresholds : suggested largest distance to accept, Euclidean between unit vectors, in (0, 2), for each
         modality of `frame.MODALITIES` that it was measured for.
+    tails : for each of these modalities (share, distance) ascending: the largest distance at which at most
+        this
+        share of pairs of strangers was accepted, single pictures; as far as the pairs tell. May be empty.
     training_commit : the source revision that trained it.
     calibration : how the thresholds were found; free JSON.
     preprocessing : "id" of the alignment, "head_model_sha256" of the head model and "grid_step_mm".
@@ -46,6 +50,7 @@ class ModelContract:
     input_name: str
     output_name: str
     thresholds: Mapping[str, float]
+    tails: Mapping[str, Tail]
     training_commit: str
     calibration: Mapping[str, Any]
     preprocessing: Mapping[str, Any]
@@ -94,6 +99,9 @@ class ModelContract:
                 "thresholds": MappingProxyType(
                     {name: _number(f"thresholds.{name}", at) for name, at in record["thresholds"].items()}
                 ),
+                "tails": MappingProxyType(
+                    {name: _tail(f"tails.{name}", tail) for name, tail in record["tails"].items()}
+                ),
                 "calibration": MappingProxyType(record["calibration"]),
                 "preprocessing": MappingProxyType(record["preprocessing"]),
             },
@@ -102,7 +110,7 @@ class ModelContract:
     def to_json(self) -> str:
         """Write the contract as it stands in a model's metadata."""
         record = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        for name in ("thresholds", "calibration", "preprocessing"):
+        for name in ("thresholds", "tails", "calibration", "preprocessing"):
             record[name] = dict(record[name])
         return json.dumps(record, sort_keys=True, allow_nan=False)
 
@@ -137,6 +145,14 @@ class ModelContract:
             if not (math.isfinite(threshold) and 0.0 < threshold < 2.0):
                 message = f"contract.thresholds.{name}: expected a finite number in (0, 2), got {threshold}"
                 raise ModelContractError(message)
+        _expect("tails", sorted(self.thresholds), sorted(self.tails))
+        for name, tail in self.tails.items():
+            if not is_tail(tail):
+                message = (
+                    f"contract.tails.{name}: expected shares in (0, 1] and distances in (0, 2), both "
+                    "ascending, got others"
+                )
+                raise ModelContractError(message)
 
 
 def served_preprocessing() -> dict[str, Any]:
@@ -146,6 +162,13 @@ def served_preprocessing() -> dict[str, Any]:
         "head_model_sha256": bundled_model_sha256(HEAD_MODEL),
         "grid_step_mm": GRID_STEP_MM,
     }
+
+
+def _tail(name: str, pairs: object) -> Tail:
+    if not isinstance(pairs, list) or any(not isinstance(pair, list) or len(pair) != 2 for pair in pairs):
+        message = f"contract.{name}: expected a list of pairs, got {pairs!r:.80}"
+        raise ModelContractError(message)
+    return tuple((_number(name, share), _number(name, distance)) for share, distance in pairs)
 
 
 def _number(name: str, value: object) -> float:
@@ -174,6 +197,7 @@ _FIELD_KINDS: Final[Mapping[str, Any]] = {
     "input_name": str,
     "output_name": str,
     "thresholds": dict,
+    "tails": dict,
     "training_commit": str,
     "calibration": dict,
     "preprocessing": dict,

@@ -94,6 +94,15 @@ def strangers(
     return [place for place, odd in zip(places, strange[-len(places) :], strict=True) if odd]
 
 
+def without(references: References, places: Sequence[int], odd: Sequence[int]) -> References:
+    """References without those of some of the frames at `places`, the last ones; at least one is left."""
+    if not odd:
+        return references
+    first = len(references.vectors) - len(places)
+    kept = [*range(first), *(first + i for i, place in enumerate(places) if place not in odd)]
+    return references.rows(kept)
+
+
 def summarise(
     identity: str,
     poses: Iterable[str],

@@ -36,6 +36,10 @@ class ModelContractError(ModelError, ValueError):
     """A model's contract is absent, malformed, or asks for what this package does not do."""
 
 
+class CredentialError(FaceIDError, PermissionError):
+    """A credential is missing, wrong, or not to be checked now."""
+
+
 class VaultError(FaceIDError, RuntimeError):
     """A vault cannot be used as it is, or where it is."""
 
@@ -66,6 +70,10 @@ class FaceIDWarning(UserWarning):
 
 class VaultKeyBesideDataWarning(FaceIDWarning):
     """A vault's key is kept where its data is."""
+
+
+class OtherModelWarning(FaceIDWarning):
+    """References were made with another model: who they are of has to be enrolled again."""
 
 
 class GuessedIntrinsicsWarning(FaceIDWarning):

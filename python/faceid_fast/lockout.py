@@ -10,10 +10,9 @@ restart, or where time went back, a lock begins anew: it is never shortened.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -27,6 +26,8 @@ SPOOF_WEIGHT: Final = 2
 """Failures that a spoof counts as."""
 DEVICE: Final = ""
 """Key of the device's count; no person has an empty name."""
+CREDENTIAL: Final = " "
+"""Key of the count of wrong credentials; no person's name begins with a blank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +40,26 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Failures in a row, and when the last of them, or the lock, began."""
+    """Failures in a row; when the last of them, or the lock, began; whether it has refused anybody yet."""
 
     failures: int
     boot_id: str
     since_s: float
+    told: bool = False
 
-    def wait_s(self, now: Clock) -> float:
-        """Seconds until the next guess is scored; infinite where only a credential helps."""
+    def wait_s(self, now: Clock, *, for_ever: bool = True) -> float:
+        """Seconds until the next guess is scored; infinite where only a credential helps, if `for_ever`."""
         if self.failures < FREE_FAILURES:
             return 0.0
-        if self.failures >= CREDENTIAL_FAILURES:
+        if for_ever and self.failures >= CREDENTIAL_FAILURES:
             return math.inf
-        lock = min(LONGEST_LOCK_S, FIRST_LOCK_S * 2.0 ** (self.failures - FREE_FAILURES))
+        doublings = min(self.failures - FREE_FAILURES, 64)
+        lock = min(LONGEST_LOCK_S, FIRST_LOCK_S * 2.0**doublings)
         return lock if self._is_strange(now) else max(0.0, self.since_s + lock - now.seconds)
 
     def seen(self, now: Clock) -> Tally:
         """The same, its lock begun anew where the time that it began at means nothing."""
-        return Tally(self.failures, now.boot_id, now.seconds) if self._is_strange(now) else self
+        return replace(self, boot_id=now.boot_id, since_s=now.seconds) if self._is_strange(now) else self
 
     def _is_strange(self, now: Clock) -> bool:
         # Written so that NaN is strange.
@@ -69,7 +72,9 @@ Tallies = Mapping[str, Tally]
 
 def wait_s(tallies: Tallies, keys: tuple[str, ...], now: Clock) -> float:
     """Seconds until a guess charged to all of these is scored."""
-    return max((tallies[key].wait_s(now) for key in keys if key in tallies), default=0.0)
+    # Nothing could end a credential's lock if it had no end.
+    waits = (tallies[key].wait_s(now, for_ever=key != CREDENTIAL) for key in keys if key in tallies)
+    return max(waits, default=0.0)
 
 
 def charged(tallies: Tallies, keys: tuple[str, ...], now: Clock, failures: int = 1) -> Tallies:
@@ -81,6 +86,14 @@ def charged(tallies: Tallies, keys: tuple[str, ...], now: Clock, failures: int =
     return MappingProxyType(changed)
 
 
+def told(tallies: Tallies, keys: tuple[str, ...], now: Clock) -> tuple[Tallies, tuple[str, ...]]:
+    """Note that locks refuse somebody; returns whose do so for the first time."""
+    locked = (key for key in keys if key in tallies and wait_s(tallies, (key,), now))
+    fresh = tuple(key for key in locked if not tallies[key].told)
+    changed = {key: replace(tallies[key], told=True) for key in fresh}
+    return MappingProxyType({**tallies, **changed}) if fresh else tallies, fresh
+
+
 def cleared(tallies: Tallies, keys: tuple[str, ...]) -> Tallies:
     """Forget failures."""
     return MappingProxyType({key: tally for key, tally in tallies.items() if key not in keys})
@@ -89,21 +102,3 @@ def cleared(tallies: Tallies, keys: tuple[str, ...]) -> Tallies:
 def seen(tallies: Tallies, now: Clock) -> Tallies:
     """Begin locks anew that a restart, or a clock that went back, has made meaningless."""
     return MappingProxyType({key: tally.seen(now) for key, tally in tallies.items()})
-
-
-def encode(tallies: Tallies) -> bytes:
-    """Turn counts into bytes."""
-    rows = {key: [tally.failures, tally.boot_id, tally.since_s] for key, tally in tallies.items()}
-    return json.dumps(rows, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-
-
-def decode(content: bytes) -> Tallies:
-    """Turn them back; ValueError, TypeError or AttributeError if the bytes are others."""
-    tallies = {}
-    for key, (failures, boot_id, since_s) in json.loads(content.decode()).items():
-        right = isinstance(failures, int) and isinstance(boot_id, str) and isinstance(since_s, (int, float))
-        if not right or failures < 0 or not math.isfinite(since_s):
-            message = "not counts of failures"
-            raise ValueError(message)
-        tallies[key] = Tally(failures, boot_id, float(since_s))
-    return MappingProxyType(tallies)

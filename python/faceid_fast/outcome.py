@@ -6,8 +6,9 @@ from enum import StrEnum
 class Outcome(StrEnum):
     """How the look at one frame ended. Everything but ``ACCEPTED`` is a refusal.
 
-    ``NO_FACE`` to ``POOR_DEPTH`` say that the frame could not be used (the person may simply try
-    again), ``SPOOF`` that it shows no live face, ``NO_MATCH`` that it shows somebody else.
+    ``LOCKED_OUT`` and ``CREDENTIAL_REQUIRED`` say that the frame was not looked at. ``NO_FACE`` to
+    ``POOR_DEPTH`` say that the frame could not be used (the person may simply try again), ``SPOOF`` that it
+    shows no live face, ``NO_MATCH`` that it shows somebody else.
     """
 
     ACCEPTED = "accepted"
@@ -22,3 +23,4 @@ class Outcome(StrEnum):
     SPOOF = "spoof"
     NOT_ENROLLED = "not_enrolled"
     LOCKED_OUT = "locked_out"
+    CREDENTIAL_REQUIRED = "credential_required"

@@ -18,7 +18,7 @@ MAX_DISTANCE: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer to one frame; read `accepted`, nothing else decides.
+    """The answer to one attempt; read `accepted`, nothing else decides.
 
     Attributes
     ----------
@@ -29,6 +29,7 @@ class Decision:
     distance : distance to the nearest reference, 0 to 2; None unless the caller has diagnostics
         (returned scores let an attacker climb towards a template).
     reasons : in words, why a frame was refused.
+    frames : how each of several frames ended, as far as they were looked at.
     timings_ms : milliseconds spent in "align", "liveness", "embed" and "match", in "charge" and "refund"
         where failures are counted (as far as the frame got), and in "total".
     """
@@ -38,6 +39,7 @@ class Decision:
     threshold: float
     distance: float | None = None
     reasons: tuple[str, ...] = ()
+    frames: tuple[Outcome, ...] = ()
     timings_ms: Mapping[str, float] = field(default_factory=dict, compare=False)
 
     @property

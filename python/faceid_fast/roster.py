@@ -1,14 +1,20 @@
-"""Everybody's references in memory, ready to be searched: one gallery for each modality."""
+"""Everybody's references, as they stand in a store, ready to be searched: one gallery for each modality."""
 
 from __future__ import annotations
 
+import threading
+import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from .errors import InvalidInputError, ModelError, OtherModelWarning
 from .frame import MODALITIES
 from .gallery import Gallery
 
 if TYPE_CHECKING:
-    from .store import References
+    from .store import References, ReferenceStore
 
 
 class Roster:
@@ -18,28 +24,113 @@ class Roster:
 
     Parameters
     ----------
+    store : what is followed: `refresh` shows what is in it now, whoever changed it.
     dim : values per vector.
+    model_sha256 : of the model that queries are made with. References of another one are never searched: they
+        would give meaningless distances.
     """
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, store: ReferenceStore, dim: int, model_sha256: str) -> None:
+        self._store = store
+        self._dim = dim
+        self._model_sha256 = model_sha256
         self._galleries = {modality: Gallery(dim=dim) for modality in MODALITIES}
-
-    def __contains__(self, identity: object) -> bool:
-        """Whether a person has references of any modality."""
-        return any(identity in gallery for gallery in self._galleries.values())
+        self._people: dict[str, set[str]] = {modality: set() for modality in MODALITIES}
+        self._shown: dict[str, References | None] = {}  # None: who knows, an error came in between
+        self._seen: object = None
+        self._showing = threading.Lock()
 
     def of(self, modality: str) -> Gallery:
         """Gallery of one modality."""
         return self._galleries[modality]
+
+    def count(self, modality: str) -> int:
+        """How many people have references of a modality."""
+        return len(self._people[modality])
+
+    def knows(self, identity: str) -> bool:
+        """Whether a person is in the store.
+
+        Raises
+        ------
+        ModelError
+            If they are, with references of another model.
+        """
+        references = self._shown.get(identity)
+        if references is not None:
+            self.check_model(references)
+        return references is not None
+
+    def check_model(self, references: References) -> None:
+        """Refuse references that another model made.
+
+        Raises
+        ------
+        ModelError
+            If so.
+        """
+        if references.model_sha256 != self._model_sha256:
+            message = (
+                f"references of {references.identity!a}: expected those of the model {self._model_sha256}, "
+                f"got those of {references.model_sha256}: enrol again, enroll(..., replace=True)"
+            )
+            raise ModelError(message)
+
+    def refresh(self) -> None:
+        """Let searches find what is in the store now."""
+        if self._store.revision() == self._seen:
+            return
+        with self._showing:
+            # Asked before the snapshot: what is changed meanwhile is seen the next time.
+            revision = self._store.revision()
+            snapshot = self._store.snapshot()
+            if not self._shown:
+                self._fill(snapshot)
+            for identity in self._shown.keys() - snapshot.keys():
+                self.show(identity, None)
+                del self._shown[identity]
+            for identity, references in snapshot.items():
+                if self._shown.get(identity) is not references:
+                    self._shown[identity] = None
+                    self.show(identity, references if self._is_ours(references) else None)
+                    self._shown[identity] = references
+            self._seen = revision
 
     def show(self, identity: str, references: References | None) -> None:
         """Let searches find exactly these references of a person; None: no longer any."""
         for modality, gallery in self._galleries.items():
             vectors = None if references is None else references.of(modality)
             if vectors is None or len(vectors) == 0:
+                self._people[modality].discard(identity)
                 if identity in gallery:
                     gallery.remove(identity)
-            elif identity in gallery:
+                continue
+            if identity in gallery:
                 gallery.replace(identity, vectors)
             else:
                 gallery.add(identity, vectors)
+            self._people[modality].add(identity)
+
+    def _fill(self, snapshot: Mapping[str, References]) -> None:
+        """Show everybody at once, where nobody is shown yet: three times as fast as one by one."""
+        ours = {name: kept for name, kept in snapshot.items() if self._is_ours(kept)}
+        for modality in MODALITIES:
+            of_each = {name: vectors for name, kept in ours.items() if len(vectors := kept.of(modality))}
+            if any(vectors.shape[1] != self._dim for vectors in of_each.values()):
+                message = f"references: expected vectors of {self._dim} values, got others"
+                raise InvalidInputError(message)
+            if of_each:
+                rows = [name for name, vectors in of_each.items() for _ in vectors]
+                self._galleries[modality] = Gallery.from_arrays(np.concatenate(list(of_each.values())), rows)
+                self._people[modality] = set(of_each)
+        self._shown = dict(snapshot)
+        if others := len(snapshot) - len(ours):
+            warnings.warn(
+                f"references of {others} people were made with another model: nobody accepts them until they "
+                "are enrolled again",
+                OtherModelWarning,
+                stacklevel=2,
+            )
+
+    def _is_ours(self, references: References) -> bool:
+        return references.model_sha256 == self._model_sha256

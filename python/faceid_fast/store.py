@@ -5,20 +5,50 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .adapt import Adapted
+from .audit import Event, EventKind
 from .errors import InvalidInputError, UnknownIdentityError
 from .frame import MODALITIES
-from .lockout import Tallies, cleared
+from .ledger import Amend, Ledger
 
 MAX_IDENTITY_CHARS: Final = 200
+MAX_CONSENT_CHARS: Final = 1000
+MAX_EVENTS: Final = 4096
+"""What a store's log holds; the oldest go first."""
 _UNIT_TOLERANCE: Final = 1e-3
 _SHA256: Final = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """That somebody agreed to their face being kept.
+
+    Attributes
+    ----------
+    note : how: a form's number, the words that were agreed to; 1 to 1000 characters.
+    at : when it was noted, seconds since 1970.
+    """
+
+    note: str
+    at: float
+
+    def __post_init__(self) -> None:
+        """Check the note."""
+        if (
+            not isinstance(self.note, str)
+            or not 0 < len(self.note.strip()) <= len(self.note) <= MAX_CONSENT_CHARS
+        ):
+            given = f"{len(self.note)} characters" if isinstance(self.note, str) else type(self.note).__name__
+            message = f"consent: expected a note of 1 to {MAX_CONSENT_CHARS} characters, got {given}"
+            raise InvalidInputError(message)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -34,6 +64,8 @@ class References:
         modality are comparable.
     model_sha256 : SHA-256 (64 lowercase hexadecimal digits) of the model that made the vectors; those
         of another one mean nothing to it.
+    consent : to this being kept, if it was noted.
+    adapted : references that follow the person's look, see :mod:`faceid_fast.adapt`; never searched.
 
     Raises
     ------
@@ -46,6 +78,8 @@ class References:
     poses: tuple[str, ...]
     modalities: tuple[str, ...]
     model_sha256: str
+    consent: Consent | None = None
+    adapted: tuple[Adapted, ...] = field(default=())
 
     def __post_init__(self) -> None:
         """Check everything: what is stored is compared against for years."""
@@ -66,24 +100,44 @@ class References:
         object.__setattr__(self, "vectors", vectors)
 
     @classmethod
-    def checked_before(
+    def checked_before(  # noqa: PLR0917  # as the fields are
         cls,
         identity: str,
         vectors: NDArray[np.float32],
         poses: tuple[str, ...],
         modalities: tuple[str, ...],
         model_sha256: str,
+        consent: Consent | None,
+        adapted: tuple[Adapted, ...],
     ) -> References:
-        """Put together again what was checked once, and authenticated since; `vectors` is read-only."""
+        """Put together again what was checked once, and authenticated since; arrays are read-only."""
         made = object.__new__(cls)
-        for name, value in zip(
-            cls.__slots__, (identity, vectors, poses, modalities, model_sha256), strict=True
-        ):
-            object.__setattr__(made, name, value)
+        place = object.__setattr__
+        place(made, "identity", identity)
+        place(made, "vectors", vectors)
+        place(made, "poses", poses)
+        place(made, "modalities", modalities)
+        place(made, "model_sha256", model_sha256)
+        place(made, "consent", consent)
+        place(made, "adapted", adapted)
         return made
+
+    def with_consent(self, consent: Consent | None) -> References:
+        """The same with another consent."""
+        return References.checked_before(
+            self.identity, self.vectors, self.poses, self.modalities, self.model_sha256, consent, self.adapted
+        )
+
+    def with_adapted(self, adapted: tuple[Adapted, ...]) -> References:
+        """The same enrolment, the very same vectors, with other adapted references."""
+        return References.checked_before(
+            self.identity, self.vectors, self.poses, self.modalities, self.model_sha256, self.consent, adapted
+        )
 
     def of(self, modality: str) -> NDArray[np.float32]:
         """Vectors of one modality: (m, D), m may be 0."""
+        if self.modalities.count(modality) == len(self.modalities):
+            return self.vectors
         return self.vectors[[kept == modality for kept in self.modalities]]
 
     def rows(self, kept: Sequence[int]) -> References:
@@ -94,6 +148,8 @@ class References:
             tuple(self.poses[row] for row in kept),
             tuple(self.modalities[row] for row in kept),
             self.model_sha256,
+            self.consent,
+            self.adapted,
         )
 
     def joined(self, others: References) -> References:
@@ -107,11 +163,17 @@ class References:
             self.poses + others.poses,
             self.modalities + others.modalities,
             self.model_sha256,
+            others.consent or self.consent,
+            self.adapted,
         )
 
     def __repr__(self) -> str:
         """Say how many, not what: the vectors are biometric."""
         return f"<References {self.identity!r}: {len(self.vectors)} of {self.vectors.shape[1]} dimensions>"
+
+
+Change = tuple[References | None, tuple[Event, ...]]
+"""What is kept of a person from now on (None: nothing), and what of the change belongs into the log."""
 
 
 class ReferenceStore(Protocol):
@@ -123,23 +185,60 @@ class ReferenceStore(Protocol):
     def snapshot(self) -> Mapping[str, References]:
         """Everybody's references, by name; who did not change since the last call is the same object."""
 
-    def attempts(self, change: Callable[[Tallies], Tallies]) -> Tallies:
-        """Change the counts of failures by what they are, durably; returns what they became.
+    def alter(self, identity: str, alter: Callable[[References | None], Change]) -> References | None:
+        """Change what is kept of a person by what is; durable once this returns. Returns what is kept then.
 
-        `change` may be called more than once, and returns the very object it was given to change nothing.
+        `alter` gets None where there is no such person, and returns the very object it was given to change
+        nothing. Whoever is removed is forgotten altogether, their failures too. Where enrolled references
+        change, so does what `faceid_fast.door` asks for.
         """
 
-    def identities(self) -> tuple[str, ...]:
-        """Names of everybody enrolled, sorted."""
+    def amend(self, amend: Amend) -> Ledger:
+        """Change what is remembered of attempts by what is, durably; returns what it became.
 
-    def get(self, identity: str) -> References:
-        """Everything kept of one person; `UnknownIdentityError` if there is no such person."""
+        `amend` may be called more than once, and returns the very object it was given to change nothing.
+        """
 
-    def put(self, references: References) -> None:
-        """Keep these references in place of any the person had."""
+    def events(self) -> tuple[Event, ...]:
+        """What happened, oldest first; the last `MAX_EVENTS` at most."""
 
-    def remove(self, identity: str) -> None:
-        """Forget a person, their failures too; `UnknownIdentityError` if there is no such person."""
+
+def put(store: ReferenceStore, references: References) -> None:
+    """Keep these references in place of any the person had."""
+    name = references.identity
+
+    def alter(before: References | None) -> Change:
+        return references, (Event.now(EventKind.ENROLLED if before is None else EventKind.REPLACED, name),)
+
+    store.alter(name, alter)
+
+
+def get(store: ReferenceStore, identity: str) -> References:
+    """Everything kept of one person; `UnknownIdentityError` if there is no such person."""
+    try:
+        return store.snapshot()[check_identity(identity)]
+    except KeyError:
+        raise unknown_identity(identity) from None
+
+
+def remove(store: ReferenceStore, identity: str) -> None:
+    """Forget a person, their failures too; `UnknownIdentityError` if there is no such person."""
+
+    def alter(before: References | None) -> Change:
+        if before is None:
+            raise unknown_identity(identity)
+        return None, (Event.now(EventKind.REMOVED, identity),)
+
+    store.alter(check_identity(identity), alter)
+
+
+def amended(ledger: Ledger, before: References | None, after: References | None, identity: str) -> Ledger:
+    """What a change of a person makes of the ledger; itself if nothing. For stores."""
+    if after is None:
+        return ledger.without(identity)
+    if before is not None and before.vectors is after.vectors:
+        return ledger
+    return replace(ledger, presence=None)
 
 
 class InMemoryStore:
@@ -148,14 +247,9 @@ class InMemoryStore:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._people: dict[str, References] = {}
-        self._tallies: Tallies = {}
+        self._ledger = Ledger()
+        self._events: deque[Event] = deque(maxlen=MAX_EVENTS)
         self._revision = 0
-
-    def attempts(self, change: Callable[[Tallies], Tallies]) -> Tallies:
-        """Change the counts of failures by what they are; returns what they became."""
-        with self._lock:
-            self._tallies = change(self._tallies)
-            return self._tallies
 
     def revision(self) -> int:
         """Return the number of changes so far."""
@@ -166,32 +260,35 @@ class InMemoryStore:
         with self._lock:
             return dict(self._people)
 
-    def identities(self) -> tuple[str, ...]:
-        """Names of everybody enrolled, sorted."""
+    def alter(self, identity: str, alter: Callable[[References | None], Change]) -> References | None:
+        """Change what is kept of a person by what is; returns what is kept then."""
         with self._lock:
-            return tuple(sorted(self._people))
+            before = self._people.get(identity)
+            after, events = alter(before)
+            if after is not before:
+                self._ledger = amended(self._ledger, before, after, identity)
+                if after is None:
+                    del self._people[identity]
+                    kept = (event for event in self._events if event.identity != identity)
+                    self._events = deque(kept, MAX_EVENTS)
+                else:
+                    self._people[identity] = after
+                self._revision += 1
+            # A log does not name whoever is gone.
+            self._events.extend(replace(event, identity=None) if after is None else event for event in events)
+            return after
 
-    def get(self, identity: str) -> References:
-        """Everything kept of one person; `UnknownIdentityError` if there is no such person."""
+    def amend(self, amend: Amend) -> Ledger:
+        """Change what is remembered of attempts by what is; returns what it became."""
         with self._lock:
-            try:
-                return self._people[identity]
-            except KeyError:
-                raise unknown_identity(identity) from None
+            self._ledger, events = amend(self._ledger)
+            self._events.extend(events)
+            return self._ledger
 
-    def put(self, references: References) -> None:
-        """Keep these references in place of any the person had."""
+    def events(self) -> tuple[Event, ...]:
+        """What happened, oldest first."""
         with self._lock:
-            self._people[references.identity] = references
-            self._revision += 1
-
-    def remove(self, identity: str) -> None:
-        """Forget a person, their failures too; `UnknownIdentityError` if there is no such person."""
-        with self._lock:
-            if self._people.pop(identity, None) is None:
-                raise unknown_identity(identity)
-            self._tallies = cleared(self._tallies, (identity,))
-            self._revision += 1
+            return tuple(self._events)
 
 
 def check_identity(identity: object) -> str:

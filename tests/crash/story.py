@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from faceid_fast.store import References, ReferenceStore
+from faceid_fast.store import References, ReferenceStore, put, remove
 from faceid_fast.vault import Vault
 
 KEY = bytes(range(32))
@@ -28,9 +28,9 @@ class Step:
 
     def apply(self, store: ReferenceStore) -> None:
         if self.seed is None:
-            store.remove(self.name)
+            remove(store, self.name)
         else:
-            store.put(person(self.name, self.seed))
+            put(store, person(self.name, self.seed))
 
     def after(self, state: State) -> State:
         others = {name: digest for name, digest in state.items() if name != self.name}
@@ -81,7 +81,7 @@ def state_of(store: ReferenceStore) -> State:
     return {name: digest_of(kept) for name, kept in store.snapshot().items()}
 
 
-def state_at(place: Path) -> State:
+def state_at(place: Path, key: bytes = KEY) -> State:
     """What a vault opens to."""
-    with Vault.open(place, key=KEY) as vault:
+    with Vault.open(place, key=key) as vault:
         return state_of(vault)

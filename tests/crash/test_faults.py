@@ -11,17 +11,16 @@ from pathlib import Path
 import pytest
 
 from disk import Fault, input_output_error, no_space, watched
-from faceid_fast.errors import VaultError
+from faceid_fast.errors import VaultError, VaultKeyError
+from faceid_fast.guard import Guard
+from faceid_fast.lockout import DEVICE
 from faceid_fast.vault import Vault
 from story import KEY, Step, state_at, state_of
 
 BEFORE = (Step("ada", 5), Step("ben", 6), Step("cy", 7))
-OPERATIONS = {
-    "make": None,
-    "add": Step("dan", 8),
-    "replace": Step("ben", 9),
-    "remove": Step("ada", None),
-}
+STEPS = {"add": Step("dan", 8), "replace": Step("ben", 9), "remove": Step("ada", None)}
+OPERATIONS = ("make", *STEPS, "charge", "rotate key")
+OTHER_KEY = bytes(32)
 
 
 def prepare(place: Path, operation: str) -> None:
@@ -35,15 +34,18 @@ def prepare(place: Path, operation: str) -> None:
 def operate(place: Path, operation: str, strike: Callable[[str], None], at: int) -> tuple[bool, int]:
     """Do it with one fault; returns whether it was told to be done, and how many changes there were."""
     fault = Fault(at, strike)
-    step = OPERATIONS[operation]
     with watched(fault):
         try:
             vault = Vault.open(place, key=KEY)
         except VaultError:
             return False, fault.seen
         try:
-            if step is not None:
-                step.apply(vault)
+            if operation in STEPS:
+                STEPS[operation].apply(vault)
+            elif operation == "charge":
+                Guard(vault).charge(("ada", DEVICE))
+            elif operation == "rotate key":
+                vault.rotate_key(OTHER_KEY)
         except VaultError:
             done = False
         else:
@@ -65,8 +67,18 @@ def state_after(operation: str, done: bool) -> dict[str, str]:
     if operation != "make":
         for step in BEFORE:
             state = step.after(state)
-    step = OPERATIONS[operation]
-    return step.after(state) if done and step is not None else state
+    return STEPS[operation].after(state) if done and operation in STEPS else state
+
+
+def found_at(place: Path, operation: str) -> tuple[dict[str, str], bool]:
+    """What is there, and whether (where that is the operation) it has another key or a failure now."""
+    if operation == "rotate key":
+        try:
+            return state_at(place, OTHER_KEY), True
+        except VaultKeyError:
+            return state_at(place), False
+    with Vault.open(place, key=KEY) as vault:
+        return state_of(vault), bool(vault.amend(lambda ledger: (ledger, ())).tallies)
 
 
 def points(tmp_path: Path, operation: str) -> int:
@@ -74,7 +86,7 @@ def points(tmp_path: Path, operation: str) -> int:
     prepare(place, operation)
     done, seen = operate(place, operation, lambda _: None, -1)
     assert done
-    assert state_at(place) == state_after(operation, True)
+    assert found_at(place, operation) == (state_after(operation, True), operation in ("charge", "rotate key"))
     return seen
 
 
@@ -88,9 +100,12 @@ def test_errors(tmp_path: Path, operation: str, strike: Callable[[str], None]) -
         if before.exists():
             shutil.copytree(before, place)
         done, _ = operate(place, operation, strike, at)
-        found = state_at(place)
+        found, happened = found_at(place, operation)
         assert found == state_after(operation, True) or (not done and found == state_after(operation, False))
-        with Vault.open(place, key=KEY) as vault:  # and it goes on
+        if operation in ("charge", "rotate key"):
+            assert happened or not done
+        key = OTHER_KEY if operation == "rotate key" and happened else KEY
+        with Vault.open(place, key=key) as vault:  # and it goes on
             Step("eve", 3).apply(vault)
 
 
@@ -108,4 +123,25 @@ def test_the_end(tmp_path: Path, operation: str) -> None:
             operate(place, operation, lambda _: os.kill(os.getpid(), signal.SIGKILL), at)
             os._exit(0)
         os.waitpid(child, 0)
-        assert state_at(place) in (state_after(operation, False), state_after(operation, True))
+        assert found_at(place, operation)[0] in (state_after(operation, False), state_after(operation, True))
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no interval timer here")
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_signals_interrupt_nothing(tmp_path: Path, operation: str, long: bool) -> None:
+    """A signal every fifth of a millisecond: system calls are cut short (EINTR), and go on."""
+    caught = 0
+
+    def count(_signal: int, _frame: object) -> None:
+        nonlocal caught
+        caught += 1
+
+    before = signal.signal(signal.SIGALRM, count)
+    signal.setitimer(signal.ITIMER_REAL, 2e-4, 2e-4)
+    try:
+        for number in range(200 if long else 5):
+            points(tmp_path / str(number), operation)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+    assert caught > 5

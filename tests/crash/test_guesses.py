@@ -23,10 +23,10 @@ SCORED, TRIED = b"s", b"t"
 def guess(place: Path, count: int, seconds: float, boot: str, report: int) -> None:
     """What is killed: opens the vault, guesses, and tells of each guess that would have been scored."""
     with Vault.open(place, key=KEY) as vault:
-        guard = Guard(vault, lambda: Clock(boot, seconds))
+        guard = Guard(vault, clock=lambda: Clock(boot, seconds))
         for _ in range(count):
             try:
-                scored = guard.charge(("ada", DEVICE)) == 0.0
+                scored = guard.charge(("ada", DEVICE)) is None
             except VaultBusyError:
                 scored = False
             os.write(report, SCORED if scored else TRIED)
@@ -73,7 +73,7 @@ def campaign(place: Path, attempts: int, processes: int, seed: int) -> tuple[int
         if scored and (real < ends_at or (failures >= FREE_FAILURES and scored > 1)):
             short += 1
         with Vault.open(place, key=KEY) as vault:
-            tally = vault.attempts(lambda tallies: tallies).get("ada")
+            tally = vault.amend(lambda ledger: (ledger, ())).tallies.get("ada")
         failures = tally.failures if tally else 0
         # Whoever was killed may have been charged without having been told.
         assert told.count(SCORED) <= failures
@@ -99,8 +99,8 @@ def test_no_guess_too_many(place: Path, long: bool) -> None:
 
 def test_without_charging_first_there_are(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        Guard, "charge", lambda guard, keys: guard.wait_s(keys)
+        Guard, "charge", lambda guard, keys: guard.refusal(keys)
     )  # looks, and forgets to charge
     with Vault.open(place, key=KEY) as vault:
-        guard = Guard(vault, lambda: Clock("0", 1.0))
-        assert sum(guard.charge(("ada", DEVICE)) == 0.0 for _ in range(20)) > FREE_FAILURES
+        guard = Guard(vault, clock=lambda: Clock("0", 1.0))
+        assert sum(guard.charge(("ada", DEVICE)) is None for _ in range(20)) > FREE_FAILURES

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from faceid_fast.errors import FaceIDError
-from faceid_fast.store import References
+from faceid_fast.store import Change, References
 from faceid_fast.vault import Vault
 from story import KEY, State, Story, state_at, state_of
 
@@ -38,15 +38,10 @@ class NaiveStore:
     def snapshot(self) -> dict[str, References]:
         return dict(self._people)
 
-    def put(self, references: References) -> None:
-        self._people[references.identity] = references
-        self._write()
-
-    def remove(self, identity: str) -> None:
-        del self._people[identity]
-        self._write()
-
-    def _write(self) -> None:
+    def alter(self, identity: str, alter: Callable[[References | None], Change]) -> None:
+        after, _ = alter(self._people.pop(identity, None))
+        if after is not None:
+            self._people[identity] = after
         with self._file.open("w") as file:
             json.dump({name: kept.vectors.tolist() for name, kept in self._people.items()}, file)
 

@@ -14,8 +14,8 @@ from faceid_fast.sources.recognized import shots_at
 from faceid_fast.sources.renders import bundled_renders
 
 
-def faceid(*arguments: object) -> Any:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+def faceid(*arguments: object, given: str | None = None) -> Any:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=given)
 
 
 @pytest.fixture
@@ -56,13 +56,79 @@ def test_people_are_kept_recognised_and_forgotten(vault: Path, people: Path) -> 
     assert (found.exit_code, json.loads(found.stdout)["identity"]) == (0, "Ben")
     spoof = faceid("identify", people / "ada-print", *at)
     assert spoof.exit_code == 1
-    assert spoof.stdout.startswith("rejected: spoof 1\n")
+    assert spoof.stdout.startswith("rejected: spoof\n")
 
     assert faceid("remove", "Ada", *at).exit_code == 0
     gone = faceid("verify", "Ada", people / "ada-probe", *at)
     assert gone.exit_code == 2
     assert gone.stderr == "error: identity: expected somebody enrolled, got 'Ada'\n"
     assert faceid("identify", people / "ada-probe", *at).exit_code == 1
+
+
+def test_somebody_enrolled_is_added_to_or_replaced_when_asked(vault: Path, people: Path) -> None:
+    at = ("--vault", vault)
+    enrolled = ("enroll", "Ada", people / "ada-enroll", *at)
+    assert faceid(*enrolled, "--consent", "form 7").exit_code == 0
+    again = faceid(*enrolled)
+    assert again.exit_code == 2
+    assert "expected a new name, got 'Ada', who is enrolled: --add an appearance" in again.stderr
+    assert faceid(*enrolled, "--add", "--replace").exit_code == 2
+    assert json.loads(faceid(*enrolled, "--add", "--json", "-").stdout)["references"] == 10
+    assert json.loads(faceid(*enrolled, "--replace", "--json", "-").stdout)["references"] == 5
+    exported = json.loads(faceid("export", "Ada", *at, "--templates").stdout)
+    assert exported["consent"]["note"] == "form 7"
+    assert [event["what"] for event in exported["events"]] == [
+        "enrolled",
+        "references_added",
+        "references_replaced",
+    ]
+    assert len(exported["vectors"]) == 5
+    assert "vectors" not in json.loads(faceid("export", "Ada", *at).stdout)
+    happened = json.loads(faceid("audit", *at, "--json", "-").stdout)["events"]
+    assert [event["what"] for event in happened][-2:] == ["exported", "exported"]
+    assert {event["identity"] for event in happened} == {"Ada"}
+
+
+def test_the_credential_and_the_door(vault: Path, people: Path) -> None:
+    at = ("--vault", vault)
+    assert faceid("credential", "set", *at, given="1234\n1235\n").exit_code == 2
+    assert faceid("credential", "set", *at, given="1234\n1234\n").exit_code == 0
+    assert faceid("enroll", "Ada", people / "ada-enroll", *at).exit_code == 0
+    probe = ("verify", "Ada", people / "ada-probe", *at)
+    assert faceid(*probe).exit_code == 0
+    refused = faceid(*probe, "--policy", "door")
+    assert refused.exit_code == 1
+    assert refused.stdout.startswith("rejected: credential_required\n")
+    wrong = faceid("unlock", "Ada", "--credential", *at, given="4321\n")
+    assert (wrong.exit_code, wrong.stderr) == (
+        2,
+        "error: credential: expected the one that is set, got another one\n",
+    )
+    assert faceid("unlock", "Ada", *at, given="").exit_code == 2
+    assert faceid("unlock", "Ada", "--credential", *at, given="1234\n").exit_code == 0
+    assert faceid(*probe, "--policy", "door").exit_code == 0
+    assert faceid("credential", "set", *at, given="1234\n5678\n5678\n").exit_code == 0
+
+
+def test_a_vault_is_looked_after(vault: Path, people: Path, tmp_path: Path) -> None:
+    at = ("--vault", vault)
+    assert faceid("enroll", "Ada", people / "ada-enroll", *at).exit_code == 0
+    info = json.loads(faceid("vault", "info", *at, "--json", "-").stdout)
+    assert (info["people"], info["references"], info["key"]) == (1, 5, "FACEID_KEY_FILE")
+    assert json.loads(faceid("vault", "verify", *at, "--json", "-").stdout)["intact"] is True
+    assert faceid("vault", "rotate-key", *at).exit_code == 0
+    assert faceid("vault", "backup", tmp_path / "copy", *at).exit_code == 0
+    assert faceid("vault", "restore", tmp_path / "copy", *at).exit_code == 2
+    assert faceid("vault", "erase", *at, given="n\n").exit_code != 0
+    assert faceid("vault", "erase", "--yes", *at).exit_code == 0
+    assert json.loads(faceid("vault", "restore", tmp_path / "copy", *at, "--json", "-").stdout)["people"] == 1
+    assert faceid("verify", "Ada", people / "ada-probe", *at).exit_code == 0
+    kinds = [e["what"] for e in json.loads(faceid("audit", *at, "--json", "-").stdout)["events"]]
+    assert kinds == ["enrolled", "key_rotated", "backed_up", "restored"]
+    (vault / "vault.db").write_bytes(b"")
+    broken = faceid("vault", "verify", *at)
+    assert broken.exit_code == 2
+    assert broken.stderr.startswith("error: vault: expected")
 
 
 def test_frames_without_a_face_enrol_nobody(vault: Path, people: Path) -> None:

@@ -14,7 +14,8 @@ from faceid_fast.cli.demo import demo
 from faceid_fast.cli.doctor import doctor
 from faceid_fast.cli.evaluate import evaluate
 from faceid_fast.cli.output import printable
-from faceid_fast.cli.people import enroll, identify, list_people, remove, verify
+from faceid_fast.cli.people import enroll, export, identify, list_people, remove, unlock, verify
+from faceid_fast.cli.vault import audit, credential_app, vault_app
 from faceid_fast.errors import FaceIDError
 
 ERROR: Final = 2
@@ -81,7 +82,12 @@ app.command()(enroll)
 app.command()(verify)
 app.command()(identify)
 app.command("list")(list_people)
+app.command()(export)
 app.command()(remove)
+app.command()(unlock)
+app.add_typer(credential_app, name="credential")
+app.add_typer(vault_app, name="vault")
+app.command()(audit)
 app.command()(evaluate)
 app.command()(doctor)
 app.command()(bench)

@@ -1,11 +1,11 @@
-"""``faceid enroll``, ``verify``, ``identify``, ``list`` and ``remove``: people in a vault."""
+"""The verbs about people in a vault: enrol, verify, identify, list, export, remove, unlock."""
 
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -13,11 +13,16 @@ import typer
 from rich.progress import track
 from rich.table import Table
 
+from faceid_fast.adapt import Mode
+from faceid_fast.audit import Event, EventKind
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.cli.output import JsonOption, console, plain, printable, write_json
-from faceid_fast.errors import FaceIDWarning
-from faceid_fast.outcome import Outcome
+from faceid_fast.cli.secret import ask_credential, read_credential
+from faceid_fast.door import Policy
+from faceid_fast.errors import FaceIDWarning, InvalidInputError
 from faceid_fast.sources.recognized import shots_at
+from faceid_fast.store import get
+from faceid_fast.store import remove as remove_from
 from faceid_fast.vault import Vault, default_directory
 
 if TYPE_CHECKING:
@@ -25,9 +30,9 @@ if TYPE_CHECKING:
 
     from faceid_fast.frame import Frame
     from faceid_fast.policy import Decision
+    from faceid_fast.store import References
 
 REJECTED: Final = 1
-_JUDGED: Final = frozenset((Outcome.ACCEPTED, Outcome.NO_MATCH, Outcome.SPOOF))
 
 NameArgument = Annotated[str, typer.Argument(help="Who.")]
 SourceArgument = Annotated[
@@ -38,17 +43,40 @@ VaultOption = Annotated[
     Path | None,
     typer.Option("--vault", help="Directory of the vault.", show_default=str(default_directory())),
 ]
+PolicyOption = Annotated[
+    Policy, typer.Option(help="door: ask for the credential after a restart, idle days, a new enrolment.")
+]
+AdaptationOption = Annotated[Mode, typer.Option(help="Whether references follow the person's look.")]
 
 
 def enroll(
-    name: NameArgument, source: SourceArgument, vault: VaultOption = None, json_to: JsonOption = None
+    name: NameArgument,
+    source: SourceArgument,
+    *,
+    add: Annotated[bool, typer.Option("--add", help="Add an appearance of somebody enrolled.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Forget the references there are.")] = False,
+    consent: Annotated[str | None, typer.Option(help="How they agreed: noted with the time.")] = None,
+    vault: VaultOption = None,
+    json_to: JsonOption = None,
 ) -> None:
-    """Add references of a person; frames that show somebody else are left out, with a warning."""
+    """Enrol a person; frames that show somebody else are left out, with a warning."""
+    if add and replace:
+        message = "expected --add or --replace, got both"
+        raise InvalidInputError(message)
     screen = console(json_to)
-    frames = _read(source, screen)
-    with _opened(vault) as people:
+    with opened(vault) as people:
+        if name in people.snapshot() and not (add or replace):
+            message = f"expected a new name, got {name!a}, who is enrolled: --add an appearance, or --replace"
+            raise InvalidInputError(message)
         auth = Authenticator(store=people)
-        enrollment = auth.enroll(name, [frame for _, frame in frames], leave_out_strangers=True)
+        frames = _read(source, screen)
+        enrollment = auth.enroll(
+            name,
+            [frame for _, frame in frames],
+            replace=replace,
+            leave_out_strangers=True,
+            consent=consent,
+        )
     screen.print(plain(f"{name}: {enrollment.accepted} of {len(frames)} frames taken"))
     screen.print(
         plain(f"references: {enrollment.references}; poses: {', '.join(enrollment.poses) or 'none'}")
@@ -77,44 +105,112 @@ def enroll(
 
 
 def verify(
-    name: NameArgument, source: SourceArgument, vault: VaultOption = None, json_to: JsonOption = None
+    name: NameArgument,
+    source: SourceArgument,
+    *,
+    policy: PolicyOption = Policy.DEFAULT,
+    adaptation: AdaptationOption = Mode.NEVER,
+    vault: VaultOption = None,
+    json_to: JsonOption = None,
 ) -> None:
-    """Decide whether frames show a person (1:1): exit 0 if most of those that could be judged do."""
-    _decide(source, vault, json_to, lambda auth, frame: auth.verify(frame, name))
+    """Decide whether frames show a person (1:1): exit 0 if most of those with a face do. One attempt."""
+    _decide(
+        source,
+        vault,
+        json_to,
+        lambda auth, frames: auth.verify(frames, name),
+        policy=policy,
+        adaptation=adaptation,
+    )
 
 
-def identify(source: SourceArgument, vault: VaultOption = None, json_to: JsonOption = None) -> None:
-    """Decide whether frames show anybody enrolled, and whom (1:N): most of those that could be judged."""
-    _decide(source, vault, json_to, lambda auth, frame: auth.identify(frame))
+def identify(
+    source: SourceArgument,
+    *,
+    policy: PolicyOption = Policy.DEFAULT,
+    vault: VaultOption = None,
+    json_to: JsonOption = None,
+) -> None:
+    """Decide whether frames show anybody enrolled, and whom (1:N): most of those with a face. One attempt."""
+    _decide(source, vault, json_to, lambda auth, frames: auth.identify(frames), policy=policy)
 
 
 def list_people(vault: VaultOption = None, json_to: JsonOption = None) -> None:
     """List who is enrolled."""
-    with _opened(vault) as people:
+    with opened(vault) as people:
         kept = people.snapshot()
-    table = Table("name", "references", "poses", "frames")
+    table = Table("name", "references", "poses", "frames", "adapted", "consent")
     rows = []
     for name in sorted(kept):
-        references = kept[name]
-        poses, modalities = sorted(set(references.poses)), sorted(set(references.modalities))
-        count = len(references.vectors)
-        table.add_row(plain(name), str(count), ", ".join(poses), ", ".join(modalities))
-        rows.append({"identity": name, "references": count, "poses": poses, "modalities": modalities})
+        row = _described(kept[name])
+        table.add_row(
+            plain(name),
+            str(row["references"]),
+            ", ".join(sorted(set(row["poses"]))),
+            ", ".join(sorted(set(row["modalities"]))),
+            str(len(row["adapted"])),
+            plain(row["consent"]["note"]) if row["consent"] else "-",
+        )
+        row.update(poses=sorted(set(row["poses"])), modalities=sorted(set(row["modalities"])))
+        rows.append(row)
     screen = console(json_to)
     screen.print(table if rows else "nobody is enrolled")
     write_json({"people": rows}, json_to)
 
 
+def export(
+    name: NameArgument,
+    *,
+    templates: Annotated[bool, typer.Option("--templates", help="With the vectors of the face.")] = False,
+    vault: VaultOption = None,
+    json_to: JsonOption = "-",
+) -> None:
+    """Write everything that is kept about a person, as JSON: for themselves, who may ask for it."""
+    with opened(vault) as people:
+        kept = get(people, name)
+        history = [event for event in people.events() if event.identity == name]
+        people.alter(name, lambda before: (before, (Event.now(EventKind.EXPORTED, name),)))
+    record = _described(kept)
+    record["model_sha256"] = kept.model_sha256
+    record["events"] = [
+        {"what": event.kind, "at": when(event.at), "detail": event.detail} for event in history
+    ]
+    if templates:
+        record["vectors"] = kept.vectors.tolist()
+        record["adapted_vectors"] = [each.vector.tolist() for each in kept.adapted]
+    write_json(record, json_to)
+
+
 def remove(name: NameArgument, vault: VaultOption = None, json_to: JsonOption = None) -> None:
     """Forget a person; their key is erased too."""
-    with _opened(vault) as people:
-        people.remove(name)
+    with opened(vault) as people:
+        remove_from(people, name)
     console(json_to).print(plain(f"{name}: removed"))
     write_json({"removed": name}, json_to)
 
 
+def unlock(
+    name: Annotated[str | None, typer.Argument(help="Whose failures; by default everybody's.")] = None,
+    *,
+    credential: Annotated[bool, typer.Option("--credential", help="Ask for the credential.")] = False,
+    undo_adaptation: Annotated[
+        bool, typer.Option("--undo-adaptation", help="Forget the person's adapted references too.")
+    ] = False,
+    vault: VaultOption = None,
+    json_to: JsonOption = None,
+) -> None:
+    """Forget failures that lock; where a credential is set, it is asked for."""
+    with opened(vault) as people:
+        auth = Authenticator(store=people)
+        needed = credential or people.info().credential
+        auth.unlock(name, read_credential("credential") if needed else None)
+        undone = auth.undo_adaptation(name) if undo_adaptation and name is not None else 0
+    console(json_to).print(plain(f"{'everybody' if name is None else name}: unlocked"))
+    write_json({"unlocked": name, "adapted_undone": undone}, json_to)
+
+
 @contextmanager
-def _opened(directory: Path | None) -> Iterator[Vault]:
+def opened(directory: Path | None) -> Iterator[Vault]:
     """Open a vault; what it warns of takes a line on stderr."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FaceIDWarning)
@@ -123,6 +219,27 @@ def _opened(directory: Path | None) -> Iterator[Vault]:
         typer.echo(f"warning: {printable(str(warning.message))}", err=True)
     with vault:
         yield vault
+
+
+def when(seconds: float) -> str:
+    """A time as people and programs read it."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _described(kept: References) -> dict[str, Any]:
+    """What is kept of a person, without the vectors."""
+    consent = kept.consent
+    return {
+        "identity": kept.identity,
+        "references": len(kept.vectors),
+        "poses": list(kept.poses),
+        "modalities": list(kept.modalities),
+        "consent": None if consent is None else {"note": consent.note, "at": when(consent.at)},
+        "adapted": [
+            {"origin": each.origin, "made_at": when(each.made_at), "uses_left": each.uses_left}
+            for each in kept.adapted
+        ],
+    }
 
 
 def _read(source: Path, screen: Console) -> list[tuple[str, Frame]]:
@@ -136,29 +253,38 @@ def _decide(
     source: Path,
     vault: Path | None,
     json_to: str | None,
-    ask: Callable[[Authenticator, Frame], Decision],
+    ask: Callable[[Authenticator, list[Frame]], Decision],
+    *,
+    policy: Policy,
+    adaptation: Mode = Mode.NEVER,
 ) -> None:
-    """Ask about every frame, and say what most of those that could be judged come to; exit 1 if to nobody."""
+    """Ask about frames, and say what they come to; exit 1 if to nobody."""
     screen = console(json_to)
     frames = _read(source, screen)
-    with _opened(vault) as people:
-        auth = Authenticator(store=people)
-        decisions = [(label, ask(auth, frame)) for label, frame in frames]
-    judged = [decision for _, decision in decisions if decision.outcome in _JUDGED]
-    votes = Counter(decision.identity for decision in judged if decision.accepted)
-    name = next((name for name, count in votes.items() if 2 * count > len(judged)), None)
-    accepted = sum(decision.accepted for _, decision in decisions)
-    if name is None:
-        counts = Counter(str(decision.outcome) for _, decision in decisions)
-        screen.print(f"rejected: {', '.join(f'{outcome} {count}' for outcome, count in counts.items())}")
-        for reason in dict.fromkeys(reason for _, decision in decisions for reason in decision.reasons):
-            screen.print(plain(f"  {reason}"))
+    with opened(vault) as people:
+        auth = Authenticator(
+            store=people, policy=policy, adaptation=adaptation, ask_credential=ask_credential()
+        )
+        decision = ask(auth, [frame for _, frame in frames])
+    if decision.accepted:
+        screen.print(plain(f"accepted: {decision.identity}"))
     else:
-        screen.print(plain(f"accepted: {name} ({accepted} of {len(decisions)} frames)"))
-    shown: list[dict[str, Any]] = [
-        {"frame": label, "outcome": decision.outcome, "reasons": list(decision.reasons)}
-        for label, decision in decisions
-    ]
-    write_json({"accepted": name is not None, "identity": name, "frames": shown}, json_to)
-    if name is None:
+        screen.print(f"rejected: {decision.outcome}")
+        for reason in decision.reasons:
+            screen.print(plain(f"  {reason}"))
+    outcomes = [str(outcome) for outcome in decision.frames]
+    write_json(
+        {
+            "accepted": decision.accepted,
+            "identity": decision.identity if decision.accepted else None,
+            "outcome": decision.outcome,
+            "reasons": list(decision.reasons),
+            "frames": [
+                {"frame": label, "outcome": outcome}
+                for (label, _), outcome in zip(frames, outcomes, strict=False)
+            ],
+        },
+        json_to,
+    )
+    if not decision.accepted:
         raise typer.Exit(REJECTED)

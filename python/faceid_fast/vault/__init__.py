@@ -7,10 +7,15 @@ record     one person as bytes, and back               record.py
 sealing    bytes encrypted and bound to their place    sealing.py
 database   rows that are there whole or not at all     database.py
 epoch      a second place that knows how new they are  epoch.py
+log        what happened, chained                      log.py
+contents   state, records, log within a transaction    contents.py
+begin      tables made, or seen to be ours             begin.py
 Vault      all of it                                   vault.py
+backup     made of a backup, or destroyed              backup.py
 ```
 """
 
-from .vault import Vault, default_directory
+from .backup import erase, restore
+from .vault import Vault, VaultInfo, default_directory
 
-__all__ = ["Vault", "default_directory"]
+__all__ = ["Vault", "VaultInfo", "default_directory", "erase", "restore"]

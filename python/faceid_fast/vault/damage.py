@@ -10,9 +10,10 @@ from faceid_fast.errors import VaultDamagedError, VaultRolledBackError
 class Part(StrEnum):
     """What can be damaged."""
 
-    ATTEMPTS = "the counts of failures"
     DATABASE = "the database"
     EPOCH = "the epoch file"
+    LEDGER = "the ledger"
+    LOG = "the log"
     MANIFEST = "the list of records"
     NAMES = "the names"
     RECORD = "a record"

@@ -83,6 +83,11 @@ class Database:
         with self._usable(), self._explained():
             return int(self._connection.pragma("data_version"))
 
+    def image(self) -> bytes:
+        """Everything as one file, within a transaction."""
+        with self._explained():
+            return bytes(self._connection.serialize("main"))
+
     def forget_deleted(self) -> bool:
         """Have what was deleted leave the log too; returns whether nothing was in the way."""
         if self._broken is not None:

@@ -17,7 +17,7 @@ from .directory import read_private, write_whole
 from .sealing import Sealer, same
 
 _NAME: Final = "epoch"
-_CONTENT: Final = re.compile(rb"([0-9]{1,19}) ([0-9a-f]{32}) ([0-9a-f]{64})\n")
+_LINE: Final = re.compile(rb"([0-9]{1,19}) ([0-9a-f]{32}) ([0-9a-f]{64})\n")
 """The epoch, the store's id, and what authenticates both."""
 
 
@@ -41,30 +41,34 @@ class Epoch:
         Raises
         ------
         VaultDamagedError
-            If the file is missing, or not what `raise_to` writes.
+            If the file is missing, or not what this class writes.
         """
-        content = _content(self._path)
-        if content is None:
-            raise damaged(Part.EPOCH)
-        epoch = int(content[1])
-        mac = bytes.fromhex(content[3].decode())
-        if (
-            epoch >= 1 << 63
-            or content[2].decode() != self._sealer.store_id.hex()
-            or not same(self._sealer.epoch_mac(epoch), mac)
-        ):
-            raise damaged(Part.EPOCH)
-        return epoch
+        for line in _lines(self._path):
+            epoch = int(line[1])
+            mac = bytes.fromhex(line[3].decode())
+            if (
+                epoch < 1 << 63
+                and line[2].decode() == self._sealer.store_id.hex()
+                and same(self._sealer.epoch_mac(epoch), mac)
+            ):
+                return epoch
+        raise damaged(Part.EPOCH)
 
     @staticmethod
     def store_of(directory: Path) -> bytes | None:
         """Id of the store that the file in a directory says it belongs to; None without such a file."""
-        content = _content(directory / _NAME)
-        return None if content is None else bytes.fromhex(content[2].decode())
+        lines = _lines(directory / _NAME)
+        return bytes.fromhex(lines[0][2].decode()) if lines else None
 
-    def begin(self) -> None:
-        """Write the first one of a new vault."""
-        self._write(0)
+    def write(self, epoch: int) -> None:
+        """Write an epoch, whatever stood there.
+
+        Raises
+        ------
+        OSError
+            If that cannot be written.
+        """
+        write_whole(self._path, self._line(epoch))
 
     def raise_to(self, epoch: int) -> None:
         """Remember an epoch, unless a higher one is remembered already.
@@ -76,18 +80,32 @@ class Epoch:
         """
         with _locked(self._lock_path):
             if self.read() < epoch:
-                self._write(epoch)
+                self.write(epoch)
 
-    def _write(self, epoch: int) -> None:
+    def bridge_to(self, other: Epoch, epoch: int) -> None:
+        """Remember what is remembered and, for whoever has the other's key only, an epoch; until `raise_to`.
+
+        Raises
+        ------
+        OSError, VaultError
+            If that cannot be written.
+        """
+        with _locked(self._lock_path):
+            write_whole(self._path, self._line(self.read()) + other._line(epoch))
+
+    def _line(self, epoch: int) -> bytes:
         mac = self._sealer.epoch_mac(epoch).hex()
-        write_whole(self._path, f"{epoch} {self._sealer.store_id.hex()} {mac}\n".encode())
+        return f"{epoch} {self._sealer.store_id.hex()} {mac}\n".encode()
 
 
-def _content(path: Path) -> re.Match[bytes] | None:
+def _lines(path: Path) -> list[re.Match[bytes]]:
+    """What the file says: one line, or two while the key changes; none if anything else stands there."""
     try:
-        return _CONTENT.fullmatch(read_private(path))
+        content = read_private(path)
     except OSError:
-        return None
+        return []
+    lines = [_LINE.fullmatch(line) for line in content.splitlines(keepends=True)]
+    return [line for line in lines if line] if None not in lines and len(lines) <= 2 else []
 
 
 @contextlib.contextmanager

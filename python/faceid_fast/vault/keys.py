@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import re
 import secrets
 import warnings
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol
 
 from faceid_fast.errors import VaultKeyBesideDataWarning, VaultKeyError
 
@@ -17,15 +18,38 @@ from .directory import read_private, write_whole
 KEY_BYTES: Final = 32
 _KEY_FILE: Final = "key"
 _CREDENTIAL: Final = "faceid-key"
-_HEX: Final = re.compile(rb"[0-9a-f]{64}\n?")
+_SERVICE: Final = "faceid_fast"
+_HEX: Final = re.compile(r"[0-9a-f]{64}\n?")
 
 
-def find_key(directory: Path, given: bytes | None, *, new: bool) -> bytes:
-    """Return a vault's key: 32 bytes.
+class KeyPlace(Protocol):
+    """Where a vault's key is kept, and put when it changes."""
+
+    origin: str
+
+    def read(self) -> bytes:
+        """The key: 32 bytes; VaultKeyError if it is not there."""
+
+    def staged(self) -> bytes | None:
+        """The key that a change which did not come to its end has left; None if there is none."""
+
+    def stage(self, key: bytes) -> None:
+        """Put a new key beside the one that holds; VaultKeyError if that is not for us to do."""
+
+    def settle(self) -> None:
+        """Have the staged key be the key."""
+
+    def erase(self) -> None:
+        """Forget the key, as far as that is ours to do."""
+
+
+def find_key(directory: Path, given: bytes | None, *, new: bool) -> KeyPlace:
+    """Find where a vault's key is.
 
     In this order: `given`; the file that the environment variable FACEID_KEY_FILE names; the credential
-    ``faceid-key`` that systemd hands to a service; the file ``key`` in the vault's directory, made for a new
-    vault, with a warning, because who copies the directory then has the key too.
+    ``faceid-key`` that systemd hands to a service; the keyring of the operating system, where the environment
+    variable FACEID_KEYRING is set (the extra ``faceid-fast[keyring]``); the file ``key`` in the vault's
+    directory, made for a new vault, with a warning, because who copies the directory then has the key too.
 
     Raises
     ------
@@ -33,29 +57,188 @@ def find_key(directory: Path, given: bytes | None, *, new: bool) -> bytes:
         If what was found is no key, or nothing was found for a vault that is not new.
     """
     if given is not None:
-        return _checked(given)
+        return GivenKey(given)
     if named := os.environ.get("FACEID_KEY_FILE"):
-        return _read(Path(named), "FACEID_KEY_FILE")
+        return KeyFile(Path(named), "FACEID_KEY_FILE")
     if handed := os.environ.get("CREDENTIALS_DIRECTORY"):
         credential = Path(handed, _CREDENTIAL)
         if credential.exists():
-            return _read(credential, "systemd credential")
+            return KeyFile(credential, "systemd credential", ours=False)
+    if os.environ.get("FACEID_KEYRING"):
+        entry = KeyringEntry(directory)
+        if new and entry.is_empty():
+            entry.write(new_key())
+        return entry
     beside = directory / _KEY_FILE
     if new and not beside.exists():
         warnings.warn(
             "the vault's key is kept in the vault's directory: whoever copies both can read it. "
-            "FACEID_KEY_FILE, or a systemd credential named faceid-key, keeps it elsewhere",
+            "FACEID_KEY_FILE, a systemd credential named faceid-key, or FACEID_KEYRING=1 keeps it elsewhere",
             VaultKeyBesideDataWarning,
             stacklevel=5,
         )
         with contextlib.suppress(FileExistsError):  # another process was faster: its key counts
-            write_whole(beside, new_key().hex().encode() + b"\n", replace=False)
-    return _read(beside, "key file")
+            write_whole(beside, _written(new_key()).encode(), replace=False)
+    return KeyFile(beside, "key file")
 
 
 def new_key() -> bytes:
     """Draw a key from the operating system's generator."""
     return secrets.token_bytes(KEY_BYTES)
+
+
+class GivenKey:
+    """A key that the caller keeps."""
+
+    origin = "argument"
+
+    def __init__(self, key: object) -> None:
+        self._key = _checked(key)
+
+    def read(self) -> bytes:
+        """The key."""
+        return self._key
+
+    def staged(self) -> None:
+        """Nothing: the caller knows which key holds."""
+        return
+
+    def stage(self, key: bytes) -> None:
+        """Keep it for `settle`."""
+        self._next = _checked(key)
+
+    def settle(self) -> None:
+        """Use it."""
+        self._key = self._next
+
+    def erase(self) -> None:
+        """Do nothing: the caller has it."""
+
+
+class KeyFile:
+    """A file of 64 hexadecimal digits that nobody else may read.
+
+    Parameters
+    ----------
+    path : of the file.
+    origin : what the file is, in words.
+    ours : whether it is for this package to write.
+    """
+
+    def __init__(self, path: Path, origin: str, *, ours: bool = True) -> None:
+        self.origin = origin
+        self._path = path
+        self._next = path.with_name(f"{path.name}.next")
+        self._ours = ours
+
+    def read(self) -> bytes:
+        """The key."""
+        try:
+            content = read_private(self._path)
+        except OSError as error:
+            message = (
+                f"key: expected a {self.origin} at {str(self._path)!a}, got: {error.strerror}. Without the "
+                "key nobody can read the vault: put it back, or enrol everybody anew in another directory"
+            )
+            raise VaultKeyError(message) from error
+        return _parsed(content.decode("ascii", "replace"), str(self._path))
+
+    def staged(self) -> bytes | None:
+        """The key that a change has left behind."""
+        try:
+            return _parsed(read_private(self._next).decode("ascii", "replace"), str(self._next))
+        except OSError:
+            return None
+
+    def stage(self, key: bytes) -> None:
+        """Put it in a file beside."""
+        if not self._ours:
+            message = (
+                f"key: expected a place that can be written, got a {self.origin}: give the new key yourself"
+            )
+            raise VaultKeyError(message)
+        write_whole(self._next, _written(key).encode())
+
+    def settle(self) -> None:
+        """Rename it."""
+        write_whole(self._path, read_private(self._next))
+        self._next.unlink()
+
+    def erase(self) -> None:
+        """Overwrite and delete it; what a disk keeps of old blocks is beyond us."""
+        for path in (self._path, self._next):
+            if self._ours and path.exists():
+                with path.open("r+b") as file:
+                    file.write(secrets.token_bytes(path.stat().st_size))
+                    file.flush()
+                    os.fsync(file.fileno())
+                path.unlink()
+
+
+class KeyringEntry:
+    """The keyring of the operating system, by the package `keyring`.
+
+    Parameters
+    ----------
+    directory : of the vault, which the entry is named after.
+    """
+
+    origin = "keyring"
+
+    def __init__(self, directory: Path) -> None:
+        self._user = str(directory.resolve())
+
+    def is_empty(self) -> bool:
+        """Whether there is no key yet."""
+        return self._call("get_password", self._user) is None
+
+    def write(self, key: bytes) -> None:
+        """Keep a key."""
+        self._call("set_password", self._user, _written(key))
+
+    def read(self) -> bytes:
+        """The key."""
+        found = self._call("get_password", self._user)
+        if found is None:
+            message = f"key: expected an entry of {_SERVICE} in the keyring for this vault, got none"
+            raise VaultKeyError(message)
+        return _parsed(found, "the keyring")
+
+    def staged(self) -> bytes | None:
+        """The key that a change has left behind."""
+        found = self._call("get_password", f"{self._user} next")
+        return None if found is None else _parsed(found, "the keyring")
+
+    def stage(self, key: bytes) -> None:
+        """Put it in an entry beside."""
+        self._call("set_password", f"{self._user} next", _written(key))
+
+    def settle(self) -> None:
+        """Move it."""
+        if (key := self.staged()) is not None:
+            self.write(key)
+            self._call("delete_password", f"{self._user} next")
+
+    def erase(self) -> None:
+        """Delete the entries."""
+        for user in (self._user, f"{self._user} next"):
+            if self._call("get_password", user) is not None:
+                self._call("delete_password", user)
+
+    @staticmethod
+    def _call(name: str, *arguments: str) -> Any:  # noqa: ANN401  # a str or None
+        try:
+            return getattr(importlib.import_module("keyring"), name)(_SERVICE, *arguments)
+        except ImportError:
+            message = "key: expected the package keyring, which FACEID_KEYRING asks for: faceid-fast[keyring]"
+            raise VaultKeyError(message) from None
+        except Exception as error:
+            # Its back ends raise what they like. Never a fall to a plain file.
+            message = (
+                "key: expected a keyring that works, which FACEID_KEYRING asks for, "
+                f"got {type(error).__name__}"
+            )
+            raise VaultKeyError(message) from error
 
 
 def _checked(key: object) -> bytes:
@@ -66,16 +249,12 @@ def _checked(key: object) -> bytes:
     raise VaultKeyError(message)
 
 
-def _read(path: Path, origin: str) -> bytes:
-    try:
-        content = read_private(path)
-    except OSError as error:
-        message = (
-            f"key: expected a {origin} at {str(path)!a}, got: {error.strerror}. Without the key nobody can "
-            "read the vault: put it back, or enrol everybody anew in another directory"
-        )
-        raise VaultKeyError(message) from error
-    if not _HEX.fullmatch(content):
-        message = f"key: expected 64 hexadecimal digits in {str(path)!a}, got other content"
+def _written(key: bytes) -> str:
+    return f"{key.hex()}\n"
+
+
+def _parsed(content: object, where: str) -> bytes:
+    if not isinstance(content, str) or not _HEX.fullmatch(content):
+        message = f"key: expected 64 hexadecimal digits in {where!a}, got other content"
         raise VaultKeyError(message)
-    return bytes.fromhex(content.decode("ascii"))
+    return bytes.fromhex(content)

@@ -1,37 +1,50 @@
 """One person as bytes, and back: what a record holds before it is sealed.
 
-A length, that much JSON (names, poses, modalities, the model), then the vectors as little-endian float32:
-numbers are never text. What is read has been authenticated, so it is what was checked when it was written.
+Three lengths; the name; what many people have in common, as JSON (poses, modalities, the model); what is the
+person's own, as JSON or nothing (consent, adapted references); zeros up to a multiple of 16; then all
+vectors as little-endian float32: numbers of a face are never text. What is read has been authenticated, so
+it is what was checked when it was written.
 """
 
 from __future__ import annotations
 
 import json
 import struct
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from faceid_fast.store import References
+from faceid_fast.adapt import Adapted, Origin
+from faceid_fast.store import Consent, References
 
 from .damage import Part, damaged
 
-_FORMAT: Final = 1
-_LENGTH: Final = struct.Struct("<I")
-_FIELDS: Final = {"format", "identity", "poses", "modalities", "model_sha256"}
+_LENGTHS: Final = struct.Struct("<HHI")
+
+
+class _Common(NamedTuple):
+    poses: tuple[str, ...]
+    modalities: tuple[str, ...]
+    model_sha256: str
 
 
 def encode(references: References) -> bytes:
     """Turn a person's references into bytes."""
-    head = {
-        "format": _FORMAT,
-        "identity": references.identity,
-        "poses": references.poses,
-        "modalities": references.modalities,
-        "model_sha256": references.model_sha256,
-    }
-    text = json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode()
-    return _LENGTH.pack(len(text)) + text + references.vectors.astype("<f4", copy=False).tobytes()
+    name = references.identity.encode()
+    common = _json([references.poses, references.modalities, references.model_sha256])
+    own = b""
+    if references.consent is not None or references.adapted:
+        consent = references.consent and [references.consent.note, references.consent.at]
+        adapted = [
+            [each.modality, each.origin, each.made_at, each.uses_left, each.misses]
+            for each in references.adapted
+        ]
+        own = _json([consent, adapted])
+    vectors = [references.vectors, *(each.vector for each in references.adapted)]
+    numbers = b"".join(each.astype("<f4", copy=False).tobytes() for each in vectors)
+    head = _LENGTHS.pack(len(name), len(common), len(own)) + name + common + own
+    return head.ljust(_aligned(len(head)), b"\0") + numbers
 
 
 def decode(content: bytes) -> References:
@@ -43,19 +56,43 @@ def decode(content: bytes) -> References:
         If the bytes are not what `encode` writes.
     """
     try:
-        (length,) = _LENGTH.unpack_from(content)
-        end = _LENGTH.size + length
-        head = json.loads(content[_LENGTH.size : end].decode())
-        if set(head) != _FIELDS or head["format"] != _FORMAT:
-            raise damaged(Part.RECORD)
-        values = np.frombuffer(content, "<f4", offset=end)
+        of_name, of_common, of_own = _LENGTHS.unpack_from(content)
+        common_at = _LENGTHS.size + of_name
+        own_at = common_at + of_common
+        end = own_at + of_own
+        common = _common(content[common_at:own_at])
+        count = len(common.poses)
+        consent, adapted = json.loads(content[own_at:end]) if of_own else (None, ())
+        numbers = np.frombuffer(content, "<f4", offset=_aligned(end)).reshape(count + len(adapted), -1)
         return References.checked_before(
-            head["identity"],
-            values.reshape(len(head["poses"]), -1).astype(np.float32, copy=False),
-            tuple(head["poses"]),
-            tuple(head["modalities"]),
-            head["model_sha256"],
+            content[_LENGTHS.size : common_at].decode(),
+            numbers[:count],
+            *common,
+            consent and Consent(*consent),
+            tuple(
+                Adapted(vector, modality, Origin(origin), made_at, uses_left, misses)
+                for vector, (modality, origin, made_at, uses_left, misses) in zip(
+                    numbers[count:], adapted, strict=True
+                )
+            )
+            if adapted
+            else (),
         )
-    except (ValueError, TypeError, KeyError, AttributeError, struct.error):
+    except (ValueError, TypeError, struct.error):
         # Without what caused it: a message about the content would quote it.
         raise damaged(Part.RECORD) from None
+
+
+def _aligned(offset: int) -> int:
+    """Where numbers begin: they are read in place."""
+    return -(-offset // 16) * 16
+
+
+@lru_cache(256)
+def _common(text: bytes) -> _Common:
+    poses, modalities, model_sha256 = json.loads(text)
+    return _Common(tuple(poses), tuple(modalities), model_sha256)
+
+
+def _json(value: Any) -> bytes:  # noqa: ANN401  # JSON
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

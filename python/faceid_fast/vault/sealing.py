@@ -6,6 +6,7 @@ accident: a record of one store is noise to another.
 ```
 store key --HKDF(store id)--> wrapping key   AES-256-GCM: the key of each record
                           --> manifest key   HMAC-SHA-256: which records there are
+                          --> ledger key, log key   AES-256-GCM: what happened
         record key (random, one per version) ------> AES-256-GCM: the record
 ```
 
@@ -71,7 +72,8 @@ class Sealer:
 
         self._wrapping = AESGCM(derived(b"wrapping"))
         self._manifest_key = derived(b"manifest")
-        self._attempts = AESGCM(derived(b"attempts"))
+        self._ledger = AESGCM(derived(b"ledger"))
+        self._log = AESGCM(derived(b"log"))
         self.key_check = hmac.digest(derived(b"check"), b"", "sha256")
         """Tells a wrong key from damaged data, and nothing about the right one."""
 
@@ -115,22 +117,44 @@ class Sealer:
         except (InvalidTag, ValueError, TypeError, struct.error):
             raise damaged(Part.RECORD) from None
 
-    def seal_attempts(self, content: bytes) -> bytes:
-        """Encrypt the counts of failures; the manifest says which are the newest."""
-        return _encrypt(self._attempts, content, b"attempts" + self._bound_to)
+    def seal_ledger(self, content: bytes) -> bytes:
+        """Encrypt the ledger; the manifest says which is the newest."""
+        return _encrypt(self._ledger, content, b"ledger" + self._bound_to)
 
-    def open_attempts(self, sealed: bytes) -> bytes:
-        """Decrypt them.
+    def open_ledger(self, sealed: bytes) -> bytes:
+        """Decrypt it.
 
         Raises
         ------
         VaultDamagedError
-            If they are not as they were sealed.
+            If it is not as it was sealed.
         """
         try:
-            return _decrypt(self._attempts, sealed, b"attempts" + self._bound_to)
+            return _decrypt(self._ledger, sealed, b"ledger" + self._bound_to)
         except (InvalidTag, ValueError, TypeError):
-            raise damaged(Part.ATTEMPTS) from None
+            raise damaged(Part.LEDGER) from None
+
+    def seal_event(self, number: int, content: bytes) -> bytes:
+        """Encrypt an entry of the log."""
+        return _encrypt(self._log, content, b"event" + self._bound_to + struct.pack(">Q", number))
+
+    def open_event(self, number: int, sealed: bytes) -> bytes:
+        """Decrypt one.
+
+        Raises
+        ------
+        VaultDamagedError
+            If it is not as it was sealed.
+        """
+        try:
+            return _decrypt(self._log, sealed, b"event" + self._bound_to + struct.pack(">Q", number))
+        except (InvalidTag, ValueError, TypeError, struct.error):
+            raise damaged(Part.LOG) from None
+
+    def chained(self, before: bytes, number: int, sealed: bytes) -> bytes:
+        """Authenticate an entry of the log and all before it: 32 bytes."""
+        content = before + struct.pack(">Q", number) + sealed
+        return hmac.digest(self._manifest_key, b"event" + self._bound_to + content, "sha256")
 
     def records_mac(self, rows: Iterable[tuple[int, int, bytes, bytes]]) -> bytes:
         """Authenticate which records there are: 32 bytes.
@@ -150,10 +174,10 @@ class Sealer:
             raise damaged(Part.MANIFEST) from None
         return hmac.digest(self._manifest_key, b"records" + self._bound_to + listed, "sha256")
 
-    def manifest(self, epoch: int, records_mac: bytes, attempts: bytes) -> bytes:
-        """Authenticate a state of the store: its epoch, its records, its counts of failures. 32 bytes."""
-        content = self._bound_to + struct.pack(">Q", epoch) + records_mac + attempts
-        return hmac.digest(self._manifest_key, b"state" + content, "sha256")
+    def manifest(self, epoch: int, records_mac: bytes, log: bytes, ledger: bytes) -> bytes:
+        """Authenticate a state of the store: its epoch, its records, its log, its ledger. 32 bytes."""
+        content = struct.pack(">QI", epoch, len(log)) + records_mac + log + ledger
+        return hmac.digest(self._manifest_key, b"state" + self._bound_to + content, "sha256")
 
     def epoch_mac(self, epoch: int) -> bytes:
         """Authenticate an epoch in its second place: 32 bytes."""

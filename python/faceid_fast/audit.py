@@ -1,0 +1,54 @@
+"""What happened to a store, for whoever is answerable for it. Pure.
+
+Names of people and times; never a distance, a vector or a picture. Verifications are not listed: who came
+when is data about people, and nobody asked for it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class EventKind(StrEnum):
+    """What happened."""
+
+    ENROLLED = "enrolled"
+    ADDED = "references_added"
+    REPLACED = "references_replaced"
+    REMOVED = "removed"
+    EXPORTED = "exported"
+    ADAPTED = "adapted"
+    ADAPTED_ENDED = "adapted_ended"
+    ADAPTED_UNDONE = "adapted_undone"
+    LOCKED = "locked"
+    UNLOCKED = "unlocked"
+    CREDENTIAL_SET = "credential_set"
+    CREDENTIAL_WRONG = "credential_wrong"
+    KEY_ROTATED = "key_rotated"
+    BACKED_UP = "backed_up"
+    RESTORED = "restored"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened.
+
+    Attributes
+    ----------
+    kind : what.
+    identity : to whom; None for the device, and in a log for whoever has been removed since.
+    at : when, seconds since 1970 by the computer's clock, which can be wrong.
+    detail : a few words, never anything about a face.
+    """
+
+    kind: EventKind
+    identity: str | None
+    at: float
+    detail: str = ""
+
+    @classmethod
+    def now(cls, kind: EventKind, identity: str | None = None, detail: str = "") -> Event:
+        """Make one of this moment."""
+        return cls(kind, identity, time.time(), detail)

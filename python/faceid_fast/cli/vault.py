@@ -1,0 +1,135 @@
+"""``faceid vault``, ``faceid credential`` and ``faceid audit``: the vault itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from faceid_fast.authenticator import Authenticator
+from faceid_fast.cli.output import JsonOption, console, plain, write_json
+from faceid_fast.cli.people import VaultOption, opened, when
+from faceid_fast.cli.secret import read_credential
+from faceid_fast.errors import InvalidInputError
+from faceid_fast.vault import default_directory
+from faceid_fast.vault import erase as erase_vault
+from faceid_fast.vault import restore as restore_vault
+
+vault_app = typer.Typer(no_args_is_help=True, help="Look after the vault.")
+credential_app = typer.Typer(no_args_is_help=True, help="The PIN or phrase for when a face is not enough.")
+
+FileArgument = Annotated[Path, typer.Argument(help="The backup.")]
+
+
+@vault_app.command()
+def info(vault: VaultOption = None, json_to: JsonOption = None) -> None:
+    """Say what is in the vault, without names."""
+    with opened(vault) as people:
+        found = people.info()._asdict()
+    table = Table(show_header=False)
+    for name, value in found.items():
+        table.add_row(name, ", ".join(value) if isinstance(value, tuple) else str(value))
+    console(json_to).print(table)
+    write_json({**found, "models": list(found["models"])}, json_to)
+
+
+@vault_app.command()
+def verify(vault: VaultOption = None, json_to: JsonOption = None) -> None:
+    """Read everything, and see that it is as it was written."""
+    with opened(vault) as people:
+        people.check()
+        found = people.info()
+        entries = len(people.events())
+    console(json_to).print(
+        f"as it was written: {found.people} people, {found.references} references, {entries} log entries"
+    )
+    write_json({"intact": True, "people": found.people, "entries": entries}, json_to)
+
+
+@vault_app.command("rotate-key")
+def rotate_key(
+    new_key_file: Annotated[
+        Path | None, typer.Option(help="Holds the new key, 64 hexadecimal digits; by default one is drawn.")
+    ] = None,
+    vault: VaultOption = None,
+    json_to: JsonOption = None,
+) -> None:
+    """Seal everything anew under another key."""
+    new = None
+    if new_key_file is not None:
+        try:
+            new = bytes.fromhex(new_key_file.read_text("ascii").strip())
+        except (OSError, ValueError):
+            message = f"--new-key-file: expected a file of 64 hexadecimal digits, got another: {new_key_file}"
+            raise InvalidInputError(message) from None
+    with opened(vault) as people:
+        people.rotate_key(new)
+    console(json_to).print("the key was changed; copies of the vault from before still open with the old one")
+    write_json({"rotated": True}, json_to)
+
+
+@vault_app.command()
+def backup(file: FileArgument, vault: VaultOption = None, json_to: JsonOption = None) -> None:
+    """Write the vault, encrypted as it is, into one file; keep the key elsewhere."""
+    with opened(vault) as people:
+        people.backup(file)
+    console(json_to).print(plain(f"{file}: written; the key is not in it"))
+    write_json({"backup": str(file)}, json_to)
+
+
+@vault_app.command()
+def restore(file: FileArgument, vault: VaultOption = None, json_to: JsonOption = None) -> None:
+    """Make a vault of a backup, where there is none; whoever was removed since is back."""
+    restore_vault(file, vault)
+    with opened(vault) as people:
+        found = people.info()
+    console(json_to).print(f"restored: {found.people} people")
+    write_json({"restored": True, "people": found.people}, json_to)
+
+
+@vault_app.command()
+def erase(
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    vault: VaultOption = None,
+    json_to: JsonOption = None,
+) -> None:
+    """Destroy the vault and everybody in it."""
+    place = default_directory() if vault is None else vault
+    if not yes:
+        typer.confirm(f"Destroy everything in {place}?", abort=True, err=True)
+    erase_vault(vault)
+    console(json_to).print(plain(f"{place}: erased"))
+    write_json({"erased": str(place)}, json_to)
+
+
+@credential_app.command("set")
+def set_credential(vault: VaultOption = None, json_to: JsonOption = None) -> None:
+    """Set the credential; one that is set is asked for first. Typed, or lines of standard input."""
+    with opened(vault) as people:
+        auth = Authenticator(store=people)
+        current = read_credential("current credential") if people.info().credential else None
+        new = read_credential("new credential")
+        if new != read_credential("once more"):
+            message = "credential: expected the same twice, got two"
+            raise InvalidInputError(message)
+        auth.set_credential(new, current)
+    console(json_to).print("the credential was set")
+    write_json({"credential": True}, json_to)
+
+
+def audit(vault: VaultOption = None, json_to: JsonOption = None) -> None:
+    """List what happened to the vault: enrolments, removals, locks, keys. The last 4,096 entries."""
+    with opened(vault) as people:
+        found = people.events()
+    table = Table("when (UTC)", "what", "whom", "detail")
+    for event in found:
+        table.add_row(when(event.at), event.kind, plain(event.identity or "-"), event.detail)
+    console(json_to).print(table)
+    rows = [
+        {"at": when(event.at), "what": event.kind, "identity": event.identity, "detail": event.detail}
+        for event in found
+    ]
+    write_json({"events": rows}, json_to)

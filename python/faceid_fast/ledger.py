@@ -1,0 +1,104 @@
+"""What is remembered of attempts and credentials, besides everybody's references. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Final
+
+from .audit import Event
+from .lockout import Tallies, Tally, cleared
+
+_FIELDS: Final = {"tallies", "presence", "credential"}
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Since when it has been known who is there.
+
+    Attributes
+    ----------
+    boot_id : of the start of the computer that the times count from.
+    credential_s : when the credential was shown last, in seconds since then.
+    accepted_s : when a face was accepted last; before any was, the same.
+    """
+
+    boot_id: str
+    credential_s: float
+    accepted_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """A store's small memory, written anew with every attempt.
+
+    Attributes
+    ----------
+    tallies : failures in a row.
+    presence : None if the credential has not been shown since somebody's references changed.
+    credential : what tells whether a credential is the right one, not the credential itself; None if none is
+        set, see :mod:`faceid_fast.credential`.
+    """
+
+    tallies: Tallies = field(default_factory=lambda: MappingProxyType({}))
+    presence: Presence | None = None
+    credential: str | None = None
+
+    def without(self, identity: str) -> Ledger:
+        """The same, of somebody who has been removed nothing."""
+        return replace(self, tallies=cleared(self.tallies, (identity,)))
+
+    def encode(self) -> bytes:
+        """Turn it into bytes."""
+        tallies = {
+            key: [tally.failures, tally.boot_id, tally.since_s, tally.told]
+            for key, tally in self.tallies.items()
+        }
+        seen = self.presence
+        content = {
+            "tallies": tallies,
+            "presence": None if seen is None else [seen.boot_id, seen.credential_s, seen.accepted_s],
+            "credential": self.credential,
+        }
+        return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+    @classmethod
+    def decode(cls, content: bytes) -> Ledger:
+        """Turn it back; ValueError, TypeError or AttributeError if the bytes are others."""
+        record = json.loads(content.decode())
+        _demand(isinstance(record, dict) and set(record) == _FIELDS)
+        tallies = {}
+        for key, (failures, boot_id, since_s, told) in record["tallies"].items():
+            _demand(isinstance(failures, int) and failures >= 0 and isinstance(boot_id, str))
+            _demand(isinstance(told, bool))
+            tallies[key] = Tally(failures, boot_id, _finite(since_s), told)
+        presence = None
+        if record["presence"] is not None:
+            boot_id, credential_s, accepted_s = record["presence"]
+            _demand(isinstance(boot_id, str))
+            presence = Presence(boot_id, _finite(credential_s), _finite(accepted_s))
+        _demand(record["credential"] is None or isinstance(record["credential"], str))
+        return cls(MappingProxyType(tallies), presence, record["credential"])
+
+
+Amend = Callable[[Ledger], tuple[Ledger, tuple[Event, ...]]]
+"""Makes a ledger of another, and says what belongs into the log; the very one it was given: no change."""
+
+
+def tallies_with(ledger: Ledger, tallies: Mapping[str, Tally]) -> Ledger:
+    """The same with other counts; itself if they are the same."""
+    return ledger if tallies == ledger.tallies else replace(ledger, tallies=tallies)
+
+
+def _finite(value: Any) -> float:  # noqa: ANN401  # as JSON has it
+    _demand(isinstance(value, (int, float)) and math.isfinite(value))
+    return float(value)
+
+
+def _demand(right: bool) -> None:  # noqa: FBT001  # what it asserts
+    if not right:
+        message = "not what a ledger is written as"
+        raise ValueError(message)

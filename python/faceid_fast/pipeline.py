@@ -1,0 +1,105 @@
+"""From a frame to the vector of a live face: locate and align, liveness, embed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import liveness
+from .embed import Embedder
+from .errors import ModelContractError, ModelError
+from .face import FaceAligner, NoFace
+from .outcome import Outcome
+
+if TYPE_CHECKING:
+    from .contract import ModelContract
+    from .face import FaceCrop
+    from .frame import Frame
+
+
+class Stopwatch:
+    """Milliseconds per stage of one attempt."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.perf_counter()
+        self._laps: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        """Book the time since the last lap under a stage."""
+        now = time.perf_counter()
+        self._laps[stage] = self._laps.get(stage, 0.0) + (now - self._last) * 1e3
+        self._last = now
+
+    def stop(self) -> dict[str, float]:
+        """Laps so far, and the total."""
+        return {**self._laps, "total": (time.perf_counter() - self._start) * 1e3}
+
+
+class Pipeline:
+    """The stages that a frame goes through before it is compared.
+
+    Parameters
+    ----------
+    aligner, embedder : by default the bundled ones.
+    diagnostics : whether refusals say what was measured.
+
+    Raises
+    ------
+    ModelError
+        If a bundled model is missing or damaged.
+    ModelContractError
+        If the embedder's model was trained for another head model than the aligner's.
+    """
+
+    def __init__(self, aligner: FaceAligner | None, embedder: Embedder | None, *, diagnostics: bool) -> None:
+        self._aligner = FaceAligner.bundled() if aligner is None else aligner
+        self._embedder = Embedder.bundled() if embedder is None else embedder
+        self._diagnostics = diagnostics
+        wanted, given = self.contract.preprocessing["head_model_sha256"], self._aligner.head_model_sha256
+        if given != wanted:
+            message = (
+                f"aligner: expected the head model {wanted}, which the model was trained for, got {given}"
+            )
+            raise ModelContractError(message)
+
+    @property
+    def contract(self) -> ModelContract:
+        """What the model takes and gives."""
+        return self._embedder.contract
+
+    @property
+    def model_sha256(self) -> str:
+        """SHA-256 of the model that makes the vectors."""
+        return self._embedder.sha256
+
+    def look(self, frame: Frame, stopwatch: Stopwatch) -> FaceCrop | NoFace:
+        """Find a live face."""
+        crop = self._aligner.align(frame)
+        stopwatch.lap("align")
+        if isinstance(crop, NoFace):
+            return self._explained(crop)
+        verdict = liveness.check(crop)
+        stopwatch.lap("liveness")
+        if verdict.live:
+            return crop
+        return self._explained(NoFace(Outcome.SPOOF, verdict.reasons, verdict.relief_mm))
+
+    def embed(self, crops: Sequence[FaceCrop]) -> NDArray[np.float32]:
+        """Turn n faces into (n, D) float32 unit vectors; n >= 1."""
+        vectors: NDArray[np.float32] = self._embedder.embed(np.stack([crop.tensor for crop in crops]))
+        if vectors.shape != (wanted := (len(crops), self.contract.embedding_size)):
+            message = f"embedder: expected vectors of shape {wanted}, got {vectors.shape}"
+            raise ModelError(message)
+        return vectors
+
+    def _explained(self, refusal: NoFace) -> NoFace:
+        """Add the measured relief, for callers with diagnostics only."""
+        if not self._diagnostics or refusal.relief_mm is None:
+            return refusal
+        figure = f"{refusal.relief_mm:.1f} mm from a plane, live from {liveness.MIN_RELIEF_MM:.1f} mm on"
+        return replace(refusal, reasons=(*refusal.reasons, figure))

@@ -1,0 +1,113 @@
+"""A whole vault: made of a backup, or destroyed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Final
+
+from faceid_fast.audit import Event, EventKind
+from faceid_fast.errors import VaultDamagedError, VaultError
+
+from .begin import head_of, sealer_of
+from .contents import Contents
+from .database import Database
+from .directory import check_private, prepare, sync_directory
+from .epoch import Epoch
+from .keys import KeyFile, KeyringEntry, find_key
+from .vault import DATABASE, default_directory, unusable
+
+_FILES: Final = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", "epoch", "epoch.lock")
+
+
+def restore(file: str | Path, directory: str | Path | None = None, *, key: bytes | None = None) -> None:
+    """Make a vault of a backup: as it was then, whoever was removed since included.
+
+    Parameters
+    ----------
+    file : that `Vault.backup` wrote.
+    directory : where there is no vault; one whose database was lost will do. By default `default_directory`.
+    key : of the vault that was backed up; by default found as by `Vault.open`. A key file has to be put
+        into the directory before.
+
+    Raises
+    ------
+    VaultError
+        If there is a vault already, or the backup is not one, or not as it was written.
+    """
+    place = default_directory() if directory is None else Path(directory)
+    try:
+        prepare(place)
+        if (place / DATABASE).exists():
+            message = (
+                f"restore: expected a directory without a vault, got {str(place)!a}: erase that one, or "
+                "choose another directory"
+            )
+            raise VaultError(message)
+        store_key = find_key(place, key, new=False).read()
+        draft = Path(mkdtemp(prefix=".restored", dir=place))
+        try:
+            if os.name == "posix":
+                check_private(Path(file), Path(file).stat(), 0o600)
+            shutil.copyfile(file, draft / DATABASE)
+            (draft / DATABASE).chmod(0o600)
+            _adopt(draft, place, store_key)
+        finally:
+            shutil.rmtree(draft)
+    except OSError as error:
+        raise unusable(place, error) from error
+
+
+def erase(directory: str | Path | None = None) -> None:
+    """Destroy a vault: first its key, without which nothing of it can be read, then its files.
+
+    A key that is kept elsewhere, by FACEID_KEY_FILE or systemd, is not touched: destroy it yourself. So are
+    backups.
+
+    Raises
+    ------
+    VaultError
+        If there is no vault, or its files cannot be deleted.
+    """
+    place = default_directory() if directory is None else Path(directory)
+    if not (place / DATABASE).exists() and not (place / "epoch").exists():
+        message = f"vault: expected one in {str(place)!a}, got none"
+        raise VaultError(message)
+    try:
+        prepare(place)
+        KeyFile(place / "key", "key file").erase()
+        if os.environ.get("FACEID_KEYRING"):
+            KeyringEntry(place).erase()
+        for name in _FILES:
+            (place / name).unlink(missing_ok=True)
+        sync_directory(place)
+    except OSError as error:
+        raise unusable(place, error) from error
+
+
+def _adopt(draft: Path, place: Path, key: bytes) -> None:
+    """See that the copy in a directory of its own is right; move it to its place, newer than all before."""
+    database = Database(draft / DATABASE)
+    try:
+        with database.reading():
+            sealer = sealer_of(key, head_of(database))
+        Epoch(draft, sealer).write(0)
+        contents = Contents(database, sealer, Epoch(draft, sealer))
+        epoch = Epoch(place, sealer)
+        try:
+            lost = epoch.read()
+        except VaultDamagedError:
+            lost = 0  # none, or another vault's
+        with contents.writing() as found:
+            contents.read(found)
+            contents.events(found)
+            state = contents.logged(found, (Event.now(EventKind.RESTORED),))
+            state = contents.write(state._replace(epoch=max(state.epoch, lost)))
+        database.forget_deleted()
+    finally:
+        database.close()
+    epoch.write(state.epoch)
+    (draft / DATABASE).replace(place / DATABASE)
+    sync_directory(place)

@@ -1,0 +1,125 @@
+"""Whoever walks from their own face towards somebody else's: no adaptation ever lets in what lies beyond the
+floor.
+
+The attacker knows everything: the references, the distances, the rules; in every other sequence even the
+credential, and often the person's own pictures, as one who shares a flat would. Each sequence is a mixture
+of steps: their own face, faces between, faces just inside or outside of every limit, days that pass.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from faceid_fast import adapt
+from faceid_fast.adapt import DAY_S, Adapted, Limits, Mode
+
+LIMITS = Limits(0.45, 0.55)
+DIM = 32
+STEPS = 24
+Vector = NDArray[np.float32]
+
+
+def unit_vectors(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
+    vectors = rng.standard_normal((count, DIM))
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def between(a: NDArray[np.float64], b: NDArray[np.float64], distance: float) -> Vector:
+    """On the way from one unit vector to another, at a Euclidean distance from the first."""
+    across = b - (a @ b) * a
+    angle = 2.0 * math.asin(min(distance, 2.0) / 2.0)
+    return (math.cos(angle) * a + math.sin(angle) * across / np.linalg.norm(across)).astype(np.float32)
+
+
+def nearest(query: Vector, references: NDArray[Any]) -> float:
+    return float(np.linalg.norm(references.astype(np.float64) - query.astype(np.float64), axis=1).min())
+
+
+def sequence(
+    rng: np.random.Generator, mode: Mode, judge: Callable[..., adapt.Verdict]
+) -> tuple[int, int, float]:
+    """One attacker; returns attempts, accepts beyond the floor, and the farthest that was accepted."""
+    enrolled = unit_vectors(rng, 1 + int(rng.integers(9))).astype(np.float32)
+    attacker = unit_vectors(rng, 1)[0]
+    knows_credential = rng.random() < 0.5
+    adapted: tuple[Adapted, ...] = ()
+    now, beyond, farthest = 1e9, 0, 0.0
+    best = LIMITS.threshold
+    for _ in range(STEPS):
+        start = enrolled[int(rng.integers(len(enrolled)))].astype(np.float64)
+        if adapted and rng.random() < 0.5:  # from where they have got to
+            start = adapted[int(rng.integers(len(adapted)))].vector.astype(np.float64)
+        choice = rng.random()
+        reach = (
+            best * rng.uniform(0.9, 1.2) if choice < 0.4
+            else LIMITS.floor * rng.uniform(0.98, 1.02) if choice < 0.7
+            else rng.uniform(0.0, 2.0)
+        )  # fmt: skip
+        query = between(start / np.linalg.norm(start), attacker, reach)
+        distance = nearest(query, enrolled)
+        verdict = judge(
+            query, "infrared", distance, adapted,
+            limits=LIMITS, mode=mode, now=now, confirmed=knows_credential and rng.random() < 0.8,
+        )  # fmt: skip
+        adapted = verdict.adapted
+        if verdict.accepted:
+            farthest = max(farthest, distance)
+            best = max(best, min(reach, 1.5))
+            beyond += distance > LIMITS.floor
+        now += float(rng.choice([0.0, 30.0, DAY_S, 5 * DAY_S, -DAY_S]))
+    return STEPS, beyond, farthest
+
+
+def campaign(
+    sequences: int, mode: Mode, judge: Callable[..., adapt.Verdict] = adapt.judge
+) -> tuple[int, float]:
+    rng = np.random.default_rng(71)
+    beyond, farthest = 0, 0.0
+    for _ in range(sequences):
+        _, more, far = sequence(rng, mode, judge)
+        beyond += more
+        farthest = max(farthest, far)
+    return beyond, farthest
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_nobody_gets_beyond_the_floor(mode: Mode, long: bool) -> None:
+    sequences = (1_000_000 if long else 21_000) // len(Mode)
+    beyond, farthest = campaign(sequences, mode)
+    print(f"\n{mode}: {sequences} sequences, {beyond} accepts beyond the floor, farthest {farthest:.4f}")
+    assert beyond == 0
+    if mode is Mode.NEVER:
+        assert farthest <= LIMITS.threshold
+    else:
+        assert LIMITS.threshold < farthest <= LIMITS.floor  # the attack does find what adaptation allows
+
+
+def moving_average(
+    query: Vector, modality: str, distance: float, adapted: tuple[Adapted, ...], **options: Any
+) -> adapt.Verdict:
+    """What many do: a reference that moves towards what it accepts."""
+    at = adapted[0].vector if adapted else query
+    accepted = (nearest(query, at[None]) if adapted else distance) <= LIMITS.threshold
+    if not accepted:
+        return adapt.Verdict(accepted=False, near_miss=False, adapted=adapted)
+    moved = 0.8 * at + 0.2 * query
+    moved = (moved / np.linalg.norm(moved)).astype(np.float32)
+    reference = Adapted(moved, modality, adapt.Origin.SUCCESS, options["now"], 9)
+    return adapt.Verdict(accepted=True, near_miss=False, adapted=(reference,))
+
+
+def without_the_floor(*arguments: Any, limits: Limits, **options: Any) -> adapt.Verdict:
+    return adapt.judge(*arguments, limits=Limits(limits.threshold, 1.99), **options)
+
+
+@pytest.mark.parametrize("judge", [moving_average, without_the_floor])
+def test_other_ways_to_adapt_let_the_attacker_in(judge: Callable[..., adapt.Verdict]) -> None:
+    beyond, farthest = campaign(300, Mode.CONFIRMED, judge)
+    assert beyond > 0
+    assert farthest > LIMITS.floor + 0.1

@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from faceid_fast import calibration
+from faceid_fast.adapt import DAY_S, MAX_MISSES, Adapted, Limits, Mode, Origin, Verdict, judge
+from faceid_fast.audit import EventKind
+from faceid_fast.authenticator import Authenticator
+from faceid_fast.errors import CredentialError, InvalidInputError
+from faceid_fast.lockout import Clock
+from faceid_fast.outcome import Outcome
+from faceid_fast.policy import Decision
+from faceid_fast.store import InMemoryStore, get
+from stand_ins import FLOOR, THRESHOLD, StandInAligner, StandInEmbedder, at_distance, contract, frame_of, unit
+
+LIMITS = Limits(0.4, 0.6)
+
+
+def at(distance: float, side: int = 1) -> NDArray[np.float32]:
+    """A unit vector so far from `unit(0)`, turned to one of many sides."""
+    angle = 2.0 * math.asin(distance / 2.0)
+    vector = np.zeros(128)
+    vector[0], vector[side] = math.cos(angle), math.sin(angle)
+    return vector.astype(np.float32)
+
+
+def look(
+    query: NDArray[np.float32], adapted: tuple[Adapted, ...] = (), mode: Mode = Mode.CONFIRMED, **options: Any
+) -> Verdict:
+    options.setdefault("now", 0.0)
+    distance = float(np.linalg.norm(query.astype(np.float64) - unit(0)))
+    return judge(query, "infrared", distance, adapted, limits=LIMITS, mode=mode, **options)
+
+
+def kept(vector: NDArray[np.float32], **changes: Any) -> Adapted:
+    fields = {
+        "modality": "infrared",
+        "origin": Origin.CONFIRMED,
+        "made_at": 0.0,
+        "uses_left": 50,
+        "misses": 0,
+    }
+    return Adapted(vector, **{**fields, **changes})
+
+
+def test_never_changes_nothing() -> None:
+    verdict = look(at(0.5), (kept(at(0.5)),), Mode.NEVER, confirmed=True)
+    assert not verdict.accepted
+    assert not verdict.near_miss
+    assert len(verdict.adapted) == 1
+
+
+@pytest.mark.parametrize(
+    ("distance", "accepted", "near_miss"), [(0.3, True, False), (0.5, False, True), (0.7, False, False)]
+)
+def test_what_the_enrolment_says(distance: float, accepted: bool, near_miss: bool) -> None:
+    verdict = look(at(distance))
+    assert (verdict.accepted, verdict.near_miss, verdict.adapted) == (accepted, near_miss, ())
+
+
+def test_a_confirmed_picture_lets_in_within_the_floor_only() -> None:
+    admitted = look(at(0.5), confirmed=True)
+    assert not admitted.accepted  # not by what it brings itself
+    assert admitted.admitted == 1
+    (reference,) = admitted.adapted
+    assert (reference.origin, reference.uses_left) == (Origin.CONFIRMED, 50)
+    used = look(at(0.55), admitted.adapted)
+    assert used.accepted
+    assert used.adapted[0].uses_left == 49
+    assert not look(at(0.65), admitted.adapted).accepted  # near the adapted one, beyond the floor
+    assert not look(at(0.55, side=2), admitted.adapted).accepted  # within the floor, but another look
+    assert not look(at(0.65), confirmed=True).admitted
+
+
+def test_what_an_adapted_reference_accepted_admits_nothing() -> None:
+    verdict = look(at(0.5), (kept(at(0.5)),), Mode.ANCHORED, now=2 * DAY_S)
+    assert verdict.accepted
+    assert verdict.admitted == 0
+
+
+def test_a_strong_success_is_kept_when_anchored() -> None:
+    assert look(at(0.3), mode=Mode.CONFIRMED).admitted == 0
+    verdict = look(at(0.3), mode=Mode.ANCHORED)
+    assert verdict.adapted[0].origin is Origin.SUCCESS
+    assert verdict.adapted[0].uses_left == 20
+    assert look(at(0.35), mode=Mode.ANCHORED).admitted == 0  # accepted, but without room to spare
+    assert look(at(0.3), verdict.adapted, Mode.ANCHORED, now=3 * DAY_S).admitted == 0  # one slot
+
+
+def test_at_most_one_a_day_and_two_at_a_time() -> None:
+    first = look(at(0.5), confirmed=True).adapted
+    assert look(at(0.55), first, confirmed=True, now=DAY_S - 1).admitted == 0
+    second = look(at(0.55), first, confirmed=True, now=DAY_S).adapted
+    assert len(second) == 2
+    third = look(at(0.5, side=3), second, confirmed=True, now=2 * DAY_S)
+    assert len(third.adapted) == 2
+    assert third.ended == 1
+    assert [each.made_at for each in third.adapted] == [DAY_S, 2 * DAY_S]  # the oldest went
+
+
+def test_uses_days_and_misses_end() -> None:
+    last = look(at(0.5), (kept(at(0.5), uses_left=1),))
+    assert last.accepted
+    assert (last.adapted, last.ended) == ((), 1)
+    for now in (31 * DAY_S, -1.0, math.nan):  # later, and a clock that was set back
+        over = look(at(0.5), (kept(at(0.5)),), now=now)
+        assert not over.accepted
+        assert (over.adapted, over.ended) == ((), 1)
+    missing: tuple[Adapted, ...] = (kept(at(0.5, side=5)),)
+    for _ in range(MAX_MISSES - 1):
+        missing = look(at(0.1), missing).adapted
+        assert len(missing) == 1
+    assert look(at(0.1), missing).adapted == ()
+    assert look(at(0.1), (kept(at(0.3), misses=9),)).adapted[0].misses == 0  # it matched again
+
+
+def test_another_modality_and_another_mode_do_not_count() -> None:
+    assert not look(at(0.5), (kept(at(0.5), modality="color"),)).accepted
+    anchored = kept(at(0.5), origin=Origin.SUCCESS)
+    assert look(at(0.5), (anchored,), Mode.ANCHORED).accepted
+    assert not look(at(0.5), (anchored,), Mode.CONFIRMED).accepted  # switched off: what it made ends
+
+
+@given(st.integers(1, 10**9))
+def test_thresholds_only_ever_tighten(identities: int) -> None:
+    tail = ((1e-6, 0.3), (1e-5, 0.35), (1e-4, 0.45), (1e-3, 0.55))
+    at_once = calibration.tightened(0.45, tail, identities)
+    assert 0.0 < at_once <= 0.45
+    assert calibration.tightened(0.45, tail, identities + 1) <= at_once
+    if identities == 1:
+        assert at_once == 0.45
+
+
+def test_thresholds_follow_the_measured_tail() -> None:
+    tail = ((1e-6, 0.3), (1e-5, 0.35), (1e-4, 0.45), (1e-3, 0.55))
+    assert calibration.tightened(0.45, tail, 10) == 0.35
+    assert calibration.tightened(0.45, tail, 2) == 0.35  # what is between is not known
+    assert calibration.tightened(0.45, tail, 1000) == pytest.approx(0.3 * 0.8)
+    assert calibration.tightened(0.2, tail, 10) == 0.2
+    assert calibration.tightened(0.5, (), 10) == pytest.approx(0.4)
+    assert calibration.floor(0.45, tail) == 0.55
+    assert calibration.floor(0.6, tail) == 0.6
+    for poor in ((), ((0.01, 0.6),)):
+        with pytest.raises(InvalidInputError, match="adaptation: expected a model whose contract says"):
+            calibration.floor(0.4, poor)
+    with pytest.raises(InvalidInputError, match="far: expected a share"):
+        calibration.distance_at(tail, 0.0)
+
+
+ADA, NEAR, FAR = 0, 40, 41
+PIN = "1234"
+
+
+class Time:
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> Clock:
+        return Clock("boot", self.seconds)
+
+
+@pytest.fixture
+def now() -> Time:
+    return Time()
+
+
+def adapting(now: Time, mode: str = "confirmed", **options: Any) -> tuple[Authenticator, InMemoryStore]:
+    store = InMemoryStore()
+    embedder = StandInEmbedder({NEAR: at_distance(0.7), FAR: at_distance(0.9)})
+    auth = Authenticator(
+        store=store,
+        aligner=StandInAligner({}).as_aligner(),
+        embedder=embedder.as_embedder(),
+        adaptation=mode,
+        **options,
+    )
+    auth._guard.clock = now
+    auth.set_credential(PIN)
+    auth.enroll("ada", frame_of(ADA))
+    return auth, store
+
+
+def outcome(auth: Authenticator, code: int) -> Outcome:
+    decision: Decision = auth.verify(frame_of(code), "ada")
+    return decision.outcome
+
+
+def test_a_near_miss_and_the_credential_have_the_next_picture_kept(now: Time) -> None:
+    assert THRESHOLD < 0.7 < FLOOR < 0.9
+    auth, store = adapting(now)
+    assert outcome(auth, NEAR) is Outcome.NO_MATCH
+    auth.unlock("ada", PIN)
+    now.seconds += 9.0
+    assert outcome(auth, NEAR) is Outcome.NO_MATCH  # the new picture is kept, not let in
+    assert outcome(auth, NEAR) is Outcome.ACCEPTED
+    assert outcome(auth, FAR) is Outcome.NO_MATCH
+    assert not auth.identify(frame_of(NEAR)).accepted  # 1:N looks at what was enrolled only
+    assert get(store, "ada").adapted[0].uses_left == 49
+    assert [event.kind for event in store.events()][-2:] == [EventKind.UNLOCKED, EventKind.ADAPTED]
+    assert auth.undo_adaptation("ada") == 1
+    assert outcome(auth, NEAR) is Outcome.NO_MATCH
+    assert store.events()[-1].kind is EventKind.ADAPTED_UNDONE
+    assert auth.undo_adaptation("ada") == 0
+
+
+@pytest.mark.parametrize("too_late", ["credential", "picture", "never shown", "far", "somebody else's"])
+def test_without_all_of_it_nothing_is_kept(now: Time, too_late: str) -> None:
+    auth, store = adapting(now)
+    assert outcome(auth, FAR if too_late == "far" else NEAR) is Outcome.NO_MATCH
+    if too_late == "credential":
+        now.seconds += 11.0
+    if too_late != "never shown":
+        auth.unlock("ben" if too_late == "somebody else's" else "ada", PIN)
+    if too_late == "picture":
+        now.seconds += 11.0
+    outcome(auth, NEAR)
+    assert get(store, "ada").adapted == ()
+
+
+def test_a_wrong_credential_confirms_nothing(now: Time) -> None:
+    auth, store = adapting(now)
+    outcome(auth, NEAR)
+    for typed in ("4321", None, "", "12345678"):
+        with pytest.raises(CredentialError):
+            auth.unlock("ada", typed)
+    outcome(auth, NEAR)
+    assert get(store, "ada").adapted == ()
+
+
+def test_without_adaptation_nothing_is_kept_or_written(now: Time) -> None:
+    auth, store = adapting(now, "never")
+    before = store.revision()
+    for code in (ADA, NEAR):
+        outcome(auth, code)
+        auth.unlock("ada", PIN)
+        outcome(auth, code)
+    assert store.revision() == before
+
+
+def test_enrolling_anew_forgets_what_was_adapted(now: Time) -> None:
+    auth, store = adapting(now, "anchored")
+    assert outcome(auth, ADA) is Outcome.ACCEPTED
+    assert len(get(store, "ada").adapted) == 1
+    auth.enroll("ada", frame_of(ADA + 1))
+    assert len(get(store, "ada").adapted) == 1
+    auth.enroll("ada", frame_of(ADA), replace=True)
+    assert get(store, "ada").adapted == ()
+
+
+def test_what_is_no_mode_and_a_model_without_a_tail() -> None:
+    stages = {"aligner": StandInAligner({}).as_aligner(), "embedder": StandInEmbedder().as_embedder()}
+    with pytest.raises(InvalidInputError, match="adaptation: expected never or confirmed or"):
+        Authenticator(adaptation="x", **stages)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match="policy: expected default or door, got None"):
+        Authenticator(policy=None, **stages)  # type: ignore[arg-type]
+    bare = contract(tails={"infrared": (), "color": ()})
+    stages["embedder"] = StandInEmbedder(contract=bare).as_embedder()
+    with pytest.raises(InvalidInputError, match="adaptation: expected a model whose contract says"):
+        Authenticator(adaptation="anchored", **stages)  # type: ignore[arg-type]
+
+
+def test_searching_among_many_tightens_the_threshold() -> None:
+    tail = ((1e-5, 0.3), (1e-4, THRESHOLD), (1e-3, FLOOR))
+    model = contract(tails={"infrared": tail, "color": tail})
+    embedder = StandInEmbedder({NEAR: at_distance(0.5)}, contract=model)
+    stages = {"aligner": StandInAligner({}).as_aligner(), "embedder": embedder.as_embedder()}
+    auth = Authenticator(lockout=False, **stages)  # type: ignore[arg-type]
+    auth.enroll("ada", frame_of(ADA))
+    assert auth.identify(frame_of(NEAR)).accepted
+    auth.enroll("ben", frame_of(1))
+    refused = auth.identify(frame_of(NEAR))
+    assert (refused.outcome, refused.threshold) == (Outcome.NO_MATCH, 0.3)
+    assert auth.verify(frame_of(NEAR), "ada").accepted  # 1:1 is what it was
+    own = Authenticator(lockout=False, threshold=THRESHOLD, **stages)  # type: ignore[arg-type]
+    for name, code in (("ada", ADA), ("ben", 1)):
+        own.enroll(name, frame_of(code))
+    assert own.identify(frame_of(NEAR)).accepted  # who chooses a threshold has chosen it

@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+import shutil
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from faceid_fast.audit import Event, EventKind
+from faceid_fast.errors import (
+    VaultDamagedError,
+    VaultError,
+    VaultKeyBesideDataWarning,
+    VaultKeyError,
+    VaultRolledBackError,
+)
+from faceid_fast.store import MAX_EVENTS, Consent, get, put, remove
+from faceid_fast.vault import Vault, erase, restore
+from stand_ins import references, unit
+
+KEY, OTHER = bytes(range(32)), bytes(32)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    place = tmp_path / "vault"
+    with Vault.open(place, key=KEY) as vault:
+        for axis, name in enumerate(("ada", "ben", "cy")):
+            put(vault, references(name, unit(axis)))
+    return place
+
+
+def names(place: Path, key: bytes | None = KEY) -> list[str]:
+    with Vault.open(place, key=key) as vault:
+        return sorted(vault.snapshot())
+
+
+def kinds(vault: Vault) -> list[str]:
+    return [event.kind for event in vault.events()]
+
+
+def test_another_key_seals_everything_anew(place: Path) -> None:
+    before = (place / "vault.db").read_bytes()
+    with Vault.open(place, key=KEY) as vault:
+        vault.rotate_key(OTHER)
+        put(vault, references("dan", unit(3)))
+        assert sorted(vault.snapshot()) == ["ada", "ben", "cy", "dan"]
+        assert kinds(vault) == ["enrolled"] * 3 + ["key_rotated", "enrolled"]
+    with pytest.raises(VaultKeyError, match="another one"):
+        names(place, KEY)
+    assert names(place, OTHER) == ["ada", "ben", "cy", "dan"]
+    (place / "vault.db").write_bytes(before)
+    for key in (KEY, OTHER):
+        with pytest.raises(VaultError):
+            names(place, key)
+
+
+def test_others_who_have_it_open_are_told_of_another_key(place: Path) -> None:
+    with Vault.open(place, key=KEY) as ours, Vault.open(place, key=KEY) as theirs:
+        ours.rotate_key(OTHER)
+        for call in (theirs.snapshot, theirs.events, lambda: put(theirs, references("dan", unit(3)))):
+            with pytest.raises(VaultKeyError, match="it was changed: open it anew"):
+                call()
+    assert names(place, OTHER) == ["ada", "ben", "cy"]
+
+
+def test_a_key_that_came_as_an_argument_needs_another(place: Path) -> None:
+    with Vault.open(place, key=KEY) as vault:
+        for wrong in (None, b"", "5e" * 32):
+            with pytest.raises(VaultKeyError):
+                vault.rotate_key(wrong)  # type: ignore[arg-type]
+        assert len(vault.snapshot()) == 3
+    assert names(place) == ["ada", "ben", "cy"]
+
+
+def test_a_key_file_is_exchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "the key"
+    file.write_text(KEY.hex())
+    file.chmod(0o600)
+    monkeypatch.setenv("FACEID_KEY_FILE", str(file))
+    place = tmp_path / "vault"
+    with Vault.open(place) as vault:
+        put(vault, references("ada", unit(0)))
+        vault.rotate_key()
+        vault.rotate_key()
+    assert file.read_text().strip() != KEY.hex()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["the key", "vault"]
+    assert names(place, None) == ["ada"]
+
+
+def test_a_change_of_the_key_that_was_cut_off_comes_to_its_end(tmp_path: Path) -> None:
+    place = tmp_path / "vault"
+    with pytest.warns(VaultKeyBesideDataWarning):
+        vault = Vault.open(place)
+    with vault:
+        put(vault, references("ada", unit(0)))
+        old = (place / "key").read_bytes()
+        vault.rotate_key()
+    new = (place / "key").read_bytes()
+    (place / "key").write_bytes(old)
+    (place / "key.next").write_bytes(new)
+    (place / "key.next").chmod(0o600)
+    assert names(place, None) == ["ada"]
+    assert (place / "key").read_bytes() == new
+    assert not (place / "key.next").exists()
+    (place / "key.next").write_bytes(old)  # one that never came to hold
+    (place / "key.next").chmod(0o600)
+    assert names(place, None) == ["ada"]
+
+
+def test_systemds_credential_is_not_ours_to_write(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed = tmp_path / "faceid-key"
+    handed.write_text(KEY.hex())
+    handed.chmod(0o600)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    with (
+        Vault.open(place) as vault,
+        pytest.raises(VaultKeyError, match="expected a place that"),
+    ):
+        vault.rotate_key()
+    assert names(place, None) == ["ada", "ben", "cy"]
+
+
+def test_a_backup_is_restored_and_newer_than_what_was_lost(place: Path, tmp_path: Path) -> None:
+    file = tmp_path / "backup"
+    with Vault.open(place, key=KEY) as vault:
+        vault.backup(file)
+        with pytest.raises(VaultError, match="backup: expected a new file"):
+            vault.backup(file)
+        remove(vault, "ada")
+        latest = vault.info().epoch
+    assert b"ada" not in file.read_bytes()
+    assert file.stat().st_mode & 0o077 == 0
+    with pytest.raises(VaultError, match="restore: expected a directory without a vault"):
+        restore(file, place, key=KEY)
+    elsewhere = tmp_path / "elsewhere"
+    with pytest.raises(VaultKeyError, match="another one"):
+        restore(file, elsewhere, key=OTHER)
+    restore(file, elsewhere, key=KEY)
+    assert names(elsewhere) == ["ada", "ben", "cy"]
+    assert sorted(path.name for path in elsewhere.iterdir()) == ["epoch", "vault.db"]
+    for name in ("vault.db", "vault.db-wal", "vault.db-shm"):
+        (place / name).unlink(missing_ok=True)
+    with pytest.raises(VaultDamagedError):
+        names(place)
+    restore(file, place, key=KEY)
+    with Vault.open(place, key=KEY) as vault:
+        assert vault.info().epoch > latest
+        assert kinds(vault) == ["enrolled"] * 3 + ["backed_up", "restored"]
+    shutil.copy(file, place / "vault.db")
+    with pytest.raises(VaultRolledBackError):
+        names(place)
+
+
+@pytest.mark.parametrize("damage", ["cut off", "changed", "empty", "missing", "open to others"])
+def test_what_is_no_backup_is_not_restored(place: Path, tmp_path: Path, damage: str) -> None:
+    file, elsewhere = tmp_path / "backup", tmp_path / "elsewhere"
+    with Vault.open(place, key=KEY) as vault:
+        vault.backup(file)
+    content = bytearray(file.read_bytes())
+    for at in range(5000, len(content), 500):
+        content[at] ^= 1
+    if damage == "cut off":
+        file.write_bytes(content[: len(content) // 2])
+    elif damage == "changed":
+        file.write_bytes(content)
+    elif damage == "empty":
+        file.write_bytes(b"")
+    elif damage == "missing":
+        file.unlink()
+    else:
+        file.chmod(0o644)
+    with pytest.raises(VaultError):
+        restore(file, elsewhere, key=KEY)
+    assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore::faceid_fast.errors.VaultKeyBesideDataWarning")
+def test_an_erased_vault_is_gone(tmp_path: Path) -> None:
+    place = tmp_path / "vault"
+    with Vault.open(place) as vault:
+        put(vault, references("ada", unit(0)))
+    (place / "not ours").touch()
+    erase(place)
+    assert [path.name for path in place.iterdir()] == ["not ours"]
+    with pytest.raises(VaultError, match="vault: expected one in"):
+        erase(place)
+    assert names(place, None) == []  # a new one
+
+
+def test_the_log_names_nobody_who_was_removed(place: Path) -> None:
+    with Vault.open(place, key=KEY) as vault:
+        remove(vault, "ada")
+        put(vault, references("ben", unit(7)))
+        assert [(event.kind, event.identity) for event in vault.events()] == [
+            (EventKind.ENROLLED, None),
+            (EventKind.ENROLLED, "ben"),
+            (EventKind.ENROLLED, "cy"),
+            (EventKind.REMOVED, None),
+            (EventKind.REPLACED, "ben"),
+        ]
+
+
+def test_the_log_is_bounded(place: Path) -> None:
+    event = Event.now(EventKind.BACKED_UP)
+    with Vault.open(place, key=KEY) as vault:
+        for _ in range(9):
+            vault.amend(lambda ledger: (ledger, (event,) * (MAX_EVENTS // 8)))
+        assert MAX_EVENTS // 2 < len(vault.events()) <= MAX_EVENTS
+    with Vault.open(place, key=KEY) as vault:
+        vault.check()
+        assert len(vault.events()) <= MAX_EVENTS
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM events WHERE number = 1",
+        "DELETE FROM events WHERE number = 2",
+        "UPDATE events SET number = 9 WHERE number = 1",
+        "UPDATE events SET sealed = (SELECT sealed FROM events WHERE number = 0) WHERE number = 1",
+        "INSERT INTO events SELECT 3, sealed FROM events WHERE number = 2",
+        "DELETE FROM events",
+    ],
+)
+def test_a_changed_log_is_noticed(place: Path, change: str) -> None:
+    import apsw
+
+    connection = apsw.Connection(str(place / "vault.db"))
+    connection.execute(change)
+    connection.close()
+    with pytest.raises(VaultDamagedError, match="the log"):
+        names(place)
+
+
+def test_consent_is_kept(place: Path) -> None:
+    agreed = Consent("form 7", 1e9)
+    with Vault.open(place, key=KEY) as vault:
+        put(vault, references("ada", unit(0)).with_consent(agreed))
+    with Vault.open(place, key=KEY) as vault:
+        assert get(vault, "ada").consent == agreed
+        info = vault.info()
+        assert (info.people, info.references, info.adapted, info.credential) == (3, 3, 0, False)
+        assert info.key == "argument"
+
+
+class FakeKeyring(types.ModuleType):
+    def __init__(self) -> None:
+        super().__init__("keyring")
+        self.kept: dict[tuple[str, str], str] = {}
+
+    def get_password(self, service: str, user: str) -> str | None:
+        return self.kept.get((service, user))
+
+    def set_password(self, service: str, user: str, password: str) -> None:
+        self.kept[service, user] = password
+
+    def delete_password(self, service: str, user: str) -> None:
+        del self.kept[service, user]
+
+
+def test_the_keyring_keeps_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keyring = FakeKeyring()
+    monkeypatch.setitem(sys.modules, "keyring", keyring)
+    monkeypatch.setenv("FACEID_KEYRING", "1")
+    place = tmp_path / "vault"
+    with Vault.open(place) as vault:
+        put(vault, references("ada", unit(0)))
+        first = dict(keyring.kept)
+        vault.rotate_key()
+        assert vault.info().key == "keyring"
+    assert len(keyring.kept) == 1
+    assert keyring.kept != first
+    assert names(place, None) == ["ada"]
+    assert not (place / "key").exists()
+    keyring.kept.clear()
+    with pytest.raises(VaultKeyError, match="expected an entry of faceid_fast in the keyring"):
+        names(place, None)
+
+
+def test_a_keyring_that_does_not_work_is_no_reason_for_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEID_KEYRING", "1")
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    with pytest.raises(VaultKeyError, match=r"faceid-fast\[keyring\]"):
+        Vault.open(tmp_path / "vault")
+    broken = FakeKeyring()
+    broken.kept = None  # type: ignore[assignment]
+    monkeypatch.setitem(sys.modules, "keyring", broken)
+    with pytest.raises(VaultKeyError, match="expected a keyring that works"):
+        Vault.open(tmp_path / "vault")
+    assert not (tmp_path / "vault" / "key").exists()
