@@ -9,6 +9,7 @@ import pytest
 
 from faceid_fast.audit import Event, EventKind
 from faceid_fast.errors import (
+    InvalidInputError,
     VaultDamagedError,
     VaultError,
     VaultKeyBesideDataWarning,
@@ -294,3 +295,17 @@ def test_a_keyring_that_does_not_work_is_no_reason_for_a_file(
     with pytest.raises(VaultKeyError, match="expected a keyring that works"):
         Vault.open(tmp_path / "vault")
     assert not (tmp_path / "vault" / "key").exists()
+
+
+def test_many_are_kept_at_once_or_none(place: Path) -> None:
+    people = [references(f"person {axis}", unit(axis)) for axis in range(20)]
+    with Vault.open(place, key=KEY) as vault:
+        vault.put_all([*people, references("ada", unit(5))])
+        assert len(vault.snapshot()) == 23
+        assert (get(vault, "ada").vectors == unit(5)).all()
+        with pytest.raises(InvalidInputError, match="people: expected each person once, got 'eve' again"):
+            vault.put_all([references("eve", unit(6)), references("eve", unit(7))])
+        assert len(vault.snapshot()) == 23
+    with Vault.open(place, key=KEY) as vault:
+        assert len(vault.snapshot()) == 23
+        assert kinds(vault) == ["enrolled"] * 23 + ["references_replaced"]

@@ -95,7 +95,6 @@ def demo(
         person: auth.enroll(person, [x.frame for x in looks if x.person == person and x.kind == "enroll"])
         for person in people
     }
-    threshold = auth.thresholds[looks[0].frame.modality]  # all of one camera
     known = [person for person in people if enrollments[person].enrolled]
     attempts = [
         Attempt(
@@ -106,6 +105,7 @@ def demo(
         for look in looks
         if look.kind != "enroll"
     ]
+    threshold = attempts[0].identified.threshold  # all of one camera, among as many people
     failed = [attempt for attempt in attempts if not attempt.as_expected]
     screen = console(json_to)
     screen.print(_enrollment_table(enrollments))

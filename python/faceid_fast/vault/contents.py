@@ -131,13 +131,14 @@ class Contents:
 
     def row_of(self, name: str) -> int | None:
         """Row of a name, as of the last reading."""
-        references = self.snapshot.get(name)
+        if (references := self.snapshot.get(name)) is None:
+            return None
         return next((row_id for row_id, (_, held) in self.people.items() if held is references), None)
 
     def replaced(
         self, state: State, row_id: int, before: References | None, after: References | None, name: str
     ) -> State:
-        """Write, or delete, a person's row, within a transaction; returns the state with it."""
+        """Write, or delete, a person's row, within a transaction; returns the state, not `listed` yet."""
         if after is None:
             self._database.execute("DELETE FROM records WHERE id = ?", (row_id,))
         else:
@@ -146,6 +147,10 @@ class Contents:
         ledger = self.ledger(state)
         if (changed := amended(ledger, before, after, name)) is not ledger:
             state = state._replace(ledger=self.sealer.seal_ledger(changed.encode()))
+        return state
+
+    def listed(self, state: State) -> State:
+        """The state with the records that there are now, within a transaction."""
         return state._replace(records_mac=self.sealer.records_mac(self._database.execute(_MANIFEST_ROWS)))
 
     def logged(
@@ -234,7 +239,7 @@ class Contents:
             self._check_records(state, [(*row[:2], row.wrapped_key[_TAG], row.sealed[_TAG]) for row in rows])
             for row in rows:
                 self._take(row)
-        log.check(self._database, self.sealer, LogState.decode(state.log))
+            log.check(self._database, self.sealer, LogState.decode(state.log))
 
     def _check_records(self, state: State, rows: list[Any]) -> None:
         if not same(state.records_mac, self.sealer.records_mac(rows)):

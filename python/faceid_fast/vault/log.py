@@ -67,7 +67,7 @@ def append(
         head = sealer.chained(head, end, sealed)
         end += 1
     if end - first > MAX_EVENTS:
-        dropped = _rows(database, first, first + _DROPPED_AT_ONCE)
+        dropped = _rows(database, first, end - MAX_EVENTS + _DROPPED_AT_ONCE)
         for number, sealed in dropped:
             before = sealer.chained(before, number, sealed)
         first += len(dropped)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, NoReturn, Self
 
 from faceid_fast.audit import Event, EventKind
-from faceid_fast.errors import VaultError, VaultKeyError
+from faceid_fast.errors import InvalidInputError, VaultError, VaultKeyError
 from faceid_fast.ledger import Amend, Ledger
-from faceid_fast.store import Change, References, check_identity
+from faceid_fast.store import MAX_EVENTS, Change, References, check_identity
 
 from .begin import begin
 from .contents import SCHEMA, Contents
@@ -193,13 +193,42 @@ class Vault:
                 row_id = contents.row_of(name) or contents.sealer.new_row_id()
                 state = found
                 if after is not before:
-                    state = contents.replaced(state, row_id, before, after, name)
+                    state = contents.listed(contents.replaced(state, row_id, before, after, name))
                 state = contents.write(contents.logged(state, events, {name: row_id}.get))
             self._written += 1
             contents.remember(state.epoch)
             if after is None:
                 self._database.forget_deleted()
             return after
+
+    def put_all(self, people: Iterable[References]) -> None:
+        """Keep many people's references at once, in place of any they had; all of them, or none.
+
+        Raises
+        ------
+        VaultDamagedError, VaultRolledBackError
+            If the vault is not as it was left.
+        """
+        with self._lock:
+            contents = self._contents
+            with contents.writing() as found:
+                contents.read(found)
+                state = found
+                rows: dict[str, int] = {}
+                events: list[Event] = []
+                for references in people:
+                    name = check_identity(references.identity)
+                    if name in rows:
+                        message = f"people: expected each person once, got {name!a} again"
+                        raise InvalidInputError(message)
+                    before = contents.snapshot.get(name)
+                    rows[name] = contents.row_of(name) or contents.sealer.new_row_id()
+                    state = contents.replaced(state, rows[name], before, references, name)
+                    events.append(Event.now(EventKind.REPLACED if before else EventKind.ENROLLED, name))
+                state = contents.logged(contents.listed(state), tuple(events[-MAX_EVENTS:]), rows.get)
+                state = contents.write(state)
+            self._written += 1
+            contents.remember(state.epoch)
 
     def amend(self, amend: Amend) -> Ledger:
         """Change what is remembered of attempts by what is; on the disk when this returns.

@@ -1,0 +1,79 @@
+"""How long a vault takes: opened with many people, changed, and asked before and after a face is scored.
+
+``python -m benchmarks.vault [--people 10000]`` prints medians with their quartiles. Nothing is measured
+against a peer here: no library keeps templates in this way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from faceid_fast.guard import Guard
+from faceid_fast.lockout import DEVICE
+from faceid_fast.roster import Roster
+from faceid_fast.store import References, put
+from faceid_fast.vault import Vault
+
+KEY = bytes(range(32))
+MODEL = "5e" * 32
+POSES = ("frontal", "left", "right", "up", "down")
+
+
+def person(number: int) -> References:
+    """Somebody with five references."""
+    vectors = np.random.default_rng(number).standard_normal((len(POSES), 128))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return References(
+        f"person {number}", vectors.astype(np.float32), POSES, ("infrared",) * len(POSES), MODEL
+    )
+
+
+def report(what: str, work: Callable[[], object], rounds: int) -> None:
+    """Print the median and the quartiles of one call."""
+    seconds = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        work()
+        seconds.append(1e3 * (time.perf_counter() - began))
+    low, middle, high = statistics.quantiles(seconds, n=4)
+    print(f"{what}: {middle:.2f} ms ({low:.2f} to {high:.2f})")
+
+
+def main() -> None:
+    """Fill a vault, and time it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--people", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=15)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder, "vault")
+        with Vault.open(place, key=KEY) as vault:
+            vault.put_all(person(number) for number in range(given.people))
+        report(f"open {given.people}", lambda: Vault.open(place, key=KEY).close(), given.rounds)
+        with Vault.open(place, key=KEY) as vault:
+            report(
+                "  and have them ready to be searched",
+                lambda: Roster(vault, 128, MODEL).refresh(),
+                given.rounds,
+            )
+            report("replace one of them", lambda: put(vault, person(7)), given.rounds)
+            guard, keys = Guard(vault), ("person 7", DEVICE)
+            report("look whether a guess is free", lambda: guard.refusal(keys), 200)
+
+            def verify() -> None:
+                guard.refusal(keys)
+                guard.charge(keys)
+                guard.accepted(keys)
+
+            report("all that a verification costs", verify, 200)
+
+
+if __name__ == "__main__":
+    main()
