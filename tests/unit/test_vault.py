@@ -361,6 +361,8 @@ def add_people(place: Path, first: int, count: int) -> None:
     with Vault.open(place, key=KEY) as vault:
         for code in range(first, first + count):
             put(vault, person(f"p{code}", code))
+            one = person("all of them", code)
+            vault.alter("all of them", lambda kept, one=one: (kept.joined(one) if kept else one, ()))
 
 
 @pytest.mark.parametrize("how", ["processes", "threads"])
@@ -373,7 +375,9 @@ def test_no_update_is_lost(place: Path, how: str) -> None:
         one.start()
     for one in several:
         one.join()
-    assert len(what_opens(place)) == 30
+    assert len(what_opens(place)) == 31
+    with Vault.open(place, key=KEY) as vault:
+        assert len(get(vault, "all of them").vectors) == 30
 
 
 MOUNTS = """\
