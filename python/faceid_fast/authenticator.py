@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypedDict, TypeVar, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +15,19 @@ from numpy.typing import NDArray
 from . import adapt, calibration
 from .audit import Event, EventKind
 from .door import Policy
-from .enrollment import Enrollment, RejectedFrame, pose_name, strangers, summarise, without
+from .enroller import Enroller
+from .enrollment import Enrollment
 from .errors import CredentialError, InvalidInputError, UnknownIdentityError
 from .face import NoFace
-from .frame import MODALITIES, Frame
+from .following import Following
+from .frame import MODALITIES, Frame, as_frames
 from .guard import Guard
 from .lockout import DEVICE, SPOOF_WEIGHT
 from .outcome import Outcome
 from .pipeline import Pipeline, Stopwatch
 from .policy import Decision, accepts, check_threshold
 from .roster import Roster
-from .store import Consent, InMemoryStore, References, check_identity, unknown_identity
-from .store import remove as remove_from
+from .store import InMemoryStore, References, check_identity, unknown_identity
 
 if TYPE_CHECKING:
     from .embed import Embedder
@@ -38,11 +37,22 @@ if TYPE_CHECKING:
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
-MAX_REFERENCES: Final = 64
-"""References a person may have; every one is one more chance for a stranger to be near."""
 MAX_FRAMES: Final = 64
 """Frames of one attempt."""
-_ODD: Final = "unlike every other reference"
+
+
+class _Options(TypedDict, total=False):
+    """What `Authenticator` takes besides a store."""
+
+    aligner: FaceAligner | None
+    embedder: Embedder | None
+    threshold: float | None
+    policy: Policy | str
+    ask_credential: AskCredential | None
+    adaptation: adapt.Mode | str
+    lockout: bool
+    diagnostics: bool
+
 
 AskCredential = Callable[[str], str | None]
 """Is told why the credential is needed, and returns what somebody typed; None: nobody did."""
@@ -121,20 +131,18 @@ class Authenticator:
         limits = contract.thresholds if threshold is None else dict.fromkeys(MODALITIES, threshold)
         self._thresholds = MappingProxyType({name: check_threshold(at) for name, at in limits.items()})
         self._tails = contract.tails if threshold is None else {}
-        self._adaptation = _one_of(adapt.Mode, "adaptation", adaptation)
-        self._floors = {}
-        if self._adaptation is not adapt.Mode.NEVER:
-            tails = contract.tails
-            self._floors = {
-                name: calibration.floor(at, tails.get(name, ())) for name, at in self._thresholds.items()
-            }
         self._guard = Guard(self._store, policy=_one_of(Policy, "policy", policy), lockout=lockout)
+        self._following = Following(
+            self._store,
+            _one_of(adapt.Mode, "adaptation", adaptation),
+            self._thresholds,
+            contract.tails,
+            lambda: self._guard.clock().seconds,
+        )
         self._ask_credential = ask_credential
         self._diagnostics = diagnostics
-        self._changing = threading.Lock()  # one change at a time; searches never wait for it
         self._roster = Roster(self._store, contract.embedding_size, self._pipeline.model_sha256)
-        self._near_misses: dict[str, float] = {}  # when, by the guard's clock
-        self._confirmed: dict[str, float] = {}
+        self._enroller = Enroller(self._store, self._pipeline, self._roster, self._thresholds)
         self._roster.refresh()
 
     @classmethod
@@ -143,7 +151,7 @@ class Authenticator:
         directory: str | Path | None = None,
         *,
         key: bytes | None = None,
-        **options: Any,  # noqa: ANN401
+        **options: Unpack[_Options],
     ) -> Authenticator:
         """Make one whose references are kept in an encrypted vault; see `faceid_fast.vault.Vault.open`.
 
@@ -216,71 +224,11 @@ class Authenticator:
             If the model fails, or the store holds references of this person by another model and they are not
             to be replaced.
         """
-        check_identity(identity)
-        agreed = None if consent is None else Consent(consent, time.time())
-        given = [_checked(frame) for frame in _as_frames(frames)]
+        given = as_frames(frames)
         for frame in given:
             self._limit_of(frame)
-        looks = [self._pipeline.look(frame, Stopwatch()) for frame in given]
-        refused = [
-            RejectedFrame(index, look.outcome, look.reasons)
-            for index, look in enumerate(looks)
-            if isinstance(look, NoFace)
-        ]
-        rejected = refused
-        crops = {index: look for index, look in enumerate(looks) if not isinstance(look, NoFace)}
-        places = list(crops)
-        modalities = tuple(frame.modality for frame in given)
-        taken: References | None = None
-        if crops:
-            taken = References(
-                identity,
-                self._pipeline.embed(list(crops.values())),
-                tuple(pose_name(crop.pose) for crop in crops.values()),
-                tuple(modalities[place] for place in places),
-                self._pipeline.model_sha256,
-                agreed,
-            )
-
-        def alter(before: References | None) -> Change:
-            nonlocal rejected, places
-            kept = None if replace or before is None else before
-            if kept is not None:
-                self._roster.check_model(kept)
-            if taken is None:
-                return before, ()
-            fresh = taken if before is None or agreed else taken.with_consent(before.consent)
-            after = fresh if kept is None else kept.joined(fresh)
-            odd = strangers(after, list(crops), self._thresholds) if leave_out_strangers else []
-            rejected = [*refused, *(RejectedFrame(place, Outcome.NO_MATCH, (_ODD,)) for place in odd)]
-            places = [place for place in crops if place not in odd]
-            if not places:
-                return before, ()
-            after = without(after, list(crops), odd)
-            kind = (
-                EventKind.ENROLLED if before is None else EventKind.REPLACED if replace else EventKind.ADDED
-            )
-            return _limited(after), (Event.now(kind, identity, f"{len(places)} references"),)
-
-        with self._changing:
-            after = self._altered(identity, alter)
-        poses = () if after is None else zip(after.poses, after.modalities, strict=True)
-        return summarise(
-            identity,
-            [pose for pose, modality in poses if modality in modalities],
-            accepted=len(places),
-            references=0 if after is None else len(after.vectors),
-            rejected=sorted(rejected, key=lambda frame: frame.index),
-            warnings=[
-                *(
-                    f"frame {place} is {_ODD}: is it the same person, held still?"
-                    for place in strangers(after, places, self._thresholds)
-                ),
-                *(
-                    f"as near to {other!a} as frames of one person are: enrolled twice, or two people alike?"
-                    for other in self._alike(after)
-                ),
-            ],
+        return self._enroller.enroll(
+            identity, given, replace=replace, leave_out_strangers=leave_out_strangers, consent=consent
         )
 
     def verify(self, frames: Frame | Iterable[Frame], identity: str) -> Decision:
@@ -318,10 +266,10 @@ class Authenticator:
         self._roster.refresh()  # who was removed meanwhile is not let in
         gallery = self._roster.of(attempt.modality)
         distances = [gallery.distance_to(identity, query) for query in queries]
-        if self._adaptation is adapt.Mode.NEVER:
+        if self._following.mode is adapt.Mode.NEVER:
             votes = [accepts(distance, attempt.threshold) for distance in distances]
         else:
-            votes = self._adapted_votes(identity, attempt, queries, distances)
+            votes = self._following.votes(identity, attempt.modality, attempt.threshold, queries, distances)
         attempt.stopwatch.lap("match")
         accepted = identity if attempt.is_majority(sum(votes)) else None
         attempt.decide(votes)
@@ -374,11 +322,7 @@ class Authenticator:
         UnknownIdentityError
             If nobody is enrolled under that name.
         """
-        with self._changing:
-            try:
-                remove_from(self._store, identity)
-            finally:
-                self._roster.refresh()
+        self._enroller.remove(identity)
 
     def undo_adaptation(self, identity: str) -> int:
         """Forget a person's adapted references, and return how many there were; what was enrolled stays.
@@ -401,8 +345,7 @@ class Authenticator:
                 Event.now(EventKind.ADAPTED_UNDONE, identity, f"{count} references"),
             )
 
-        with self._changing:
-            self._altered(check_identity(identity), alter)
+        self._enroller.altered(check_identity(identity), alter)
         return count
 
     def set_credential(self, new: str, current: str | None = None) -> None:
@@ -422,12 +365,7 @@ class Authenticator:
         InvalidInputError
             If the new one is too short or too long.
         """
-        from .credential import hashed  # noqa: PLC0415  # cryptography, for those who need it
-
-        kept = hashed(new)
-        if self._guard.kept_credential() is not None:
-            self._check_credential(current)
-        self._guard.set_credential(kept)
+        self._guard.set_credential(new, current)
 
     def unlock(self, identity: str | None = None, credential: str | None = None) -> None:
         """Forget failures, because somebody has shown a credential that is not their face.
@@ -448,36 +386,13 @@ class Authenticator:
         """
         if identity is not None:
             check_identity(identity)
-        if self._guard.kept_credential() is not None:
-            self._check_credential(credential)
-        elif credential is not None:
-            message = "credential: expected one to be set before one is checked: Authenticator.set_credential"
-            raise CredentialError(message)
-        self._guard.credential_shown(identity)
+        self._guard.unlock(identity, credential)
         if identity is not None:
-            now = self._guard.clock().seconds
-            if 0.0 <= now - self._near_misses.pop(identity, -np.inf) <= adapt.CONFIRM_WITHIN_S:
-                self._confirmed[identity] = now
-
-    def _check_credential(self, given: str | None) -> None:
-        """Check a credential, charging the guess first."""
-        if given is None:
-            message = "credential: expected the credential that is set, got none"
-            raise CredentialError(message)
-        if reason := self._guard.charge_credential():
-            message = f"credential: {reason}"
-            raise CredentialError(message)
-        from .credential import matches  # noqa: PLC0415
-
-        kept = self._guard.kept_credential()
-        if kept is None or not matches(given, kept):
-            message = "credential: expected the one that is set, got another one"
-            raise CredentialError(message)
-        self._guard.credential_right()
+            self._following.credential_shown(identity)
 
     def _attempt(self, frames: Frame | Iterable[Frame], charged_to: Keys) -> _Attempt:
         """Check the frames of an attempt: 1 to `MAX_FRAMES`, of one modality with a threshold."""
-        given = [_checked(frame) for frame in _as_frames(frames)]
+        given = as_frames(frames)
         modalities = {frame.modality for frame in given}
         if len(given) > MAX_FRAMES or len(modalities) > 1:
             message = (
@@ -496,33 +411,6 @@ class Authenticator:
             )
             raise InvalidInputError(message)
         return self._thresholds[frame.modality]
-
-    def _altered(self, identity: str, alter: Callable[[References | None], Change]) -> References | None:
-        """Change what is kept of a person and let searches find it; if anything raises, nothing changes."""
-        before: References | None = None
-
-        def remembering(found: References | None) -> Change:
-            nonlocal before
-            before = found
-            return alter(found)
-
-        after = self._store.alter(identity, remembering)
-        try:
-            self._roster.refresh()
-        except BaseException:
-            self._store.alter(identity, lambda _: (before, ()))
-            self._roster.refresh()
-            raise
-        return after
-
-    def _alike(self, references: References | None) -> list[str]:
-        """Others who would be accepted as this person, sorted: a door opens for both of them."""
-        found: set[str] = set()
-        if references is not None:
-            for modality, threshold in self._thresholds.items():
-                if len(vectors := references.of(modality)):
-                    found.update(self._roster.of(modality).within(vectors, threshold).names)
-        return sorted(name for name in found if name not in {None, references and references.identity})
 
     def _queries(self, attempt: _Attempt, identity: str | None) -> NDArray[np.float32] | NoFace:
         """Embed the live faces of an attempt, (n, D) float32, once the guess has been charged."""
@@ -569,56 +457,6 @@ class Authenticator:
         except UnknownIdentityError:  # removed since
             return None, np.inf
 
-    def _adapted_votes(
-        self, identity: str, attempt: _Attempt, queries: NDArray[np.float32], distances: list[float]
-    ) -> list[bool]:
-        """Tell which frames show the person, by adapted references too, and have these follow."""
-        limits = adapt.Limits(attempt.threshold, self._floors[attempt.modality])
-        best = int(np.argmin(distances))
-        since_confirmed = self._guard.clock().seconds - self._confirmed.pop(identity, -np.inf)
-        confirmed = 0.0 <= since_confirmed <= adapt.CONFIRM_WITHIN_S
-        votes, near_miss = [False] * len(queries), False
-
-        def alter(before: References | None) -> Change:
-            nonlocal votes, near_miss
-            if before is None:
-                raise unknown_identity(identity)
-            now = time.time()
-            verdicts = [
-                adapt.judge(
-                    query,
-                    attempt.modality,
-                    distance,
-                    before.adapted,
-                    limits=limits,
-                    mode=self._adaptation,
-                    now=now,
-                )
-                for query, distance in zip(queries, distances, strict=True)
-            ]
-            votes = [verdict.accepted for verdict in verdicts]
-            kept = adapt.judge(
-                queries[best],
-                attempt.modality,
-                distances[best],
-                before.adapted,
-                limits=limits,
-                mode=self._adaptation,
-                now=now,
-                confirmed=confirmed,
-            )
-            near_miss = kept.near_miss
-            if kept.adapted is before.adapted:
-                return before, ()
-            events = [Event.now(EventKind.ADAPTED, identity)] * kept.admitted
-            events += [Event.now(EventKind.ADAPTED_ENDED, identity)] * kept.ended
-            return before.with_adapted(kept.adapted), tuple(events)
-
-        self._store.alter(identity, alter)
-        if near_miss:
-            self._near_misses[identity] = self._guard.clock().seconds
-        return votes
-
     def _judged(
         self, attempt: _Attempt, accepted: str | None, distance: float, *, shown: str | None
     ) -> Decision:
@@ -653,7 +491,7 @@ class Authenticator:
 class _Attempt:
     """Frames on their way: how far a reference may be from them, and who is charged."""
 
-    def __init__(self, frames: list[Frame], threshold: float, charged_to: Keys) -> None:
+    def __init__(self, frames: Sequence[Frame], threshold: float, charged_to: Keys) -> None:
         self.frames = frames
         self.modality = frames[0].modality
         self.threshold = threshold
@@ -673,33 +511,6 @@ class _Attempt:
             (Outcome.ACCEPTED if next(answers) else Outcome.NO_MATCH) if outcome is None else outcome
             for outcome in self.outcomes
         ]
-
-
-def _as_frames(frames: Frame | Iterable[Frame]) -> tuple[Any, ...]:
-    if isinstance(frames, Frame):
-        return (frames,)
-    if not isinstance(frames, Iterable):
-        message = f"frames: expected a Frame or several, got {type(frames).__name__}"
-        raise InvalidInputError(message)
-    several = tuple(frames)
-    if not several:
-        message = "frames: expected at least one Frame, got none"
-        raise InvalidInputError(message)
-    return several
-
-
-def _limited(references: References) -> References:
-    if (count := len(references.vectors)) > MAX_REFERENCES:
-        message = f"frames: expected at most {MAX_REFERENCES} references for one person, got {count}"
-        raise InvalidInputError(message)
-    return references
-
-
-def _checked(frame: object) -> Frame:
-    if not isinstance(frame, Frame):
-        message = f"frame: expected a Frame, got {type(frame).__name__}"
-        raise InvalidInputError(message)
-    return frame
 
 
 def _one_of(kind: type[_Choice], name: str, value: object) -> _Choice:

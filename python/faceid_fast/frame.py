@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -233,3 +234,30 @@ def _guess_intrinsics(height: int, width: int) -> Intrinsics:
         stacklevel=3,
     )
     return Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2)
+
+
+def as_frames(frames: object) -> tuple[Frame, ...]:
+    """Check that it is a Frame or an iterable of some, at least one.
+
+    Raises
+    ------
+    InvalidInputError
+        If not.
+    """
+    if isinstance(frames, Frame):
+        return (frames,)
+    if not isinstance(frames, Iterable):
+        message = f"frames: expected a Frame or several, got {type(frames).__name__}"
+        raise InvalidInputError(message)
+    several = tuple(frames)
+    if not several:
+        message = "frames: expected at least one Frame, got none"
+        raise InvalidInputError(message)
+    return tuple(_checked(frame) for frame in several)
+
+
+def _checked(frame: object) -> Frame:
+    if not isinstance(frame, Frame):
+        message = f"frame: expected a Frame, got {type(frame).__name__}"
+        raise InvalidInputError(message)
+    return frame

@@ -11,6 +11,7 @@ from . import lockout
 from .audit import Event, EventKind
 from .clock import now as system_clock
 from .door import Policy, why_credential
+from .errors import CredentialError
 from .ledger import Ledger, Presence, tallies_with
 from .lockout import CREDENTIAL, DEVICE
 from .outcome import Outcome
@@ -80,8 +81,19 @@ class Guard:
 
         self._store.amend(amend)
 
-    def credential_shown(self, identity: str | None) -> None:
-        """The credential was shown: forget a person's failures and the device's; None: everybody's."""
+    def unlock(self, identity: str | None, given: str | None) -> None:
+        """Forget a person's failures and the device's (None: everybody's) for the credential.
+
+        Raises
+        ------
+        CredentialError
+            If one is set and this is not it, too many were wrong, or none is set and one is given.
+        """
+        if self._kept_credential() is not None:
+            self._check_credential(given)
+        elif given is not None:
+            message = "credential: expected one to be set before one is checked: Authenticator.set_credential"
+            raise CredentialError(message)
 
         def amend(ledger: Ledger) -> tuple[Ledger, tuple[Event, ...]]:
             now = self.clock()
@@ -92,31 +104,45 @@ class Guard:
 
         self._store.amend(amend)
 
-    def charge_credential(self) -> str | None:
-        """Count a guess at the credential, durably, unless it is not to be checked now: then say why."""
-        refused = self._charged((CREDENTIAL,), 1, asks=False)
-        return None if refused is None else refused.reason
+    def set_credential(self, new: str, current: str | None) -> None:
+        """Keep what tells whether a credential is the new one.
 
-    def credential_right(self) -> None:
-        """Forget the guesses at the credential."""
+        Raises
+        ------
+        CredentialError
+            If another one is set and `current` is not it, or too many were wrong.
+        InvalidInputError
+            If the new one is too short or too long.
+        """
+        from .credential import hashed  # noqa: PLC0415  # cryptography, for those who need it
 
-        def amend(ledger: Ledger) -> tuple[Ledger, tuple[Event, ...]]:
-            return tallies_with(ledger, lockout.cleared(ledger.tallies, (CREDENTIAL,))), ()
+        kept = hashed(new)
+        if self._kept_credential() is not None:
+            self._check_credential(current)
+        self._store.amend(
+            lambda ledger: (replace(ledger, credential=kept), (Event.now(EventKind.CREDENTIAL_SET),))
+        )
 
-        self._store.amend(amend)
-
-    def kept_credential(self) -> str | None:
-        """What tells whether a credential is the right one; None if none is set."""
+    def _kept_credential(self) -> str | None:
         return self._store.amend(lambda ledger: (ledger, ())).credential
 
-    def set_credential(self, kept: str) -> None:
-        """Keep what tells whether a credential is the right one; guesses at the one before are forgotten."""
+    def _check_credential(self, given: str | None) -> None:
+        """Check a credential; the guess is charged first, and forgotten if it is right."""
+        from .credential import matches  # noqa: PLC0415
 
-        def amend(ledger: Ledger) -> tuple[Ledger, tuple[Event, ...]]:
-            tallies = lockout.cleared(ledger.tallies, (CREDENTIAL,))
-            return replace(ledger, tallies=tallies, credential=kept), (Event.now(EventKind.CREDENTIAL_SET),)
-
-        self._store.amend(amend)
+        if given is None:
+            message = "credential: expected the credential that is set, got none"
+            raise CredentialError(message)
+        if refused := self._charged((CREDENTIAL,), 1, asks=False):
+            message = f"credential: {refused.reason}"
+            raise CredentialError(message)
+        kept = self._kept_credential()
+        if kept is None or not matches(given, kept):
+            message = "credential: expected the one that is set, got another one"
+            raise CredentialError(message)
+        self._store.amend(
+            lambda ledger: (tallies_with(ledger, lockout.cleared(ledger.tallies, (CREDENTIAL,))), ())
+        )
 
     def _ask(self, keys: Keys, failures: int) -> Refusal | None:
         if self.keeps_still:

@@ -11,7 +11,8 @@ import pytest
 
 import faceid_fast
 from faceid_fast import default as module
-from faceid_fast.authenticator import MAX_REFERENCES, Authenticator
+from faceid_fast.authenticator import Authenticator
+from faceid_fast.enroller import MAX_REFERENCES
 from faceid_fast.enrollment import POSES
 from faceid_fast.errors import (
     InvalidInputError,

@@ -1,0 +1,164 @@
+"""Frames in, references out: what is kept of a person, and what is said about it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from .audit import Event, EventKind
+from .enrollment import Enrollment, RejectedFrame, pose_name, strangers, summarise, without
+from .errors import InvalidInputError
+from .face import NoFace
+from .outcome import Outcome
+from .pipeline import Stopwatch
+from .store import Consent, References, check_identity
+from .store import remove as remove_from
+
+if TYPE_CHECKING:
+    from .frame import Frame
+    from .pipeline import Pipeline
+    from .roster import Roster
+    from .store import Change, ReferenceStore
+
+MAX_REFERENCES: Final = 64
+"""References a person may have; every one is one more chance for a stranger to be near."""
+_ODD: Final = "unlike every other reference"
+
+
+class Enroller:
+    """Changes what is kept of people, and lets searches find it.
+
+    Parameters
+    ----------
+    store : where it is kept.
+    pipeline : turns frames into vectors.
+    roster : what searches look at.
+    thresholds : the largest distance that is accepted, by modality.
+    """
+
+    def __init__(
+        self, store: ReferenceStore, pipeline: Pipeline, roster: Roster, thresholds: Mapping[str, float]
+    ) -> None:
+        self._store = store
+        self._pipeline = pipeline
+        self._roster = roster
+        self._thresholds = thresholds
+        self._changing = threading.Lock()  # one change at a time; searches never wait for it
+
+    def enroll(
+        self,
+        identity: str,
+        frames: Sequence[Frame],
+        *,
+        replace: bool,
+        leave_out_strangers: bool,
+        consent: str | None,
+    ) -> Enrollment:
+        """Add references of a person; see `faceid_fast.authenticator.Authenticator.enroll`."""
+        check_identity(identity)
+        agreed = None if consent is None else Consent(consent, time.time())
+        looks = [self._pipeline.look(frame, Stopwatch()) for frame in frames]
+        refused = [
+            RejectedFrame(index, look.outcome, look.reasons)
+            for index, look in enumerate(looks)
+            if isinstance(look, NoFace)
+        ]
+        rejected = refused
+        crops = {index: look for index, look in enumerate(looks) if not isinstance(look, NoFace)}
+        places = list(crops)
+        modalities = tuple(frame.modality for frame in frames)
+        taken: References | None = None
+        if crops:
+            taken = References(
+                identity,
+                self._pipeline.embed(list(crops.values())),
+                tuple(pose_name(crop.pose) for crop in crops.values()),
+                tuple(modalities[place] for place in places),
+                self._pipeline.model_sha256,
+                agreed,
+            )
+
+        def alter(before: References | None) -> Change:
+            nonlocal rejected, places
+            kept = None if replace or before is None else before
+            if kept is not None:
+                self._roster.check_model(kept)
+            if taken is None:
+                return before, ()
+            fresh = taken if before is None or agreed else taken.with_consent(before.consent)
+            after = fresh if kept is None else kept.joined(fresh)
+            odd = strangers(after, list(crops), self._thresholds) if leave_out_strangers else []
+            rejected = [*refused, *(RejectedFrame(place, Outcome.NO_MATCH, (_ODD,)) for place in odd)]
+            places = [place for place in crops if place not in odd]
+            if not places:
+                return before, ()
+            after = without(after, list(crops), odd)
+            kind = (
+                EventKind.ENROLLED if before is None else EventKind.REPLACED if replace else EventKind.ADDED
+            )
+            return _limited(after), (Event.now(kind, identity, f"{len(places)} references"),)
+
+        after = self.altered(identity, alter)
+        poses = () if after is None else zip(after.poses, after.modalities, strict=True)
+        return summarise(
+            identity,
+            [pose for pose, modality in poses if modality in modalities],
+            accepted=len(places),
+            references=0 if after is None else len(after.vectors),
+            rejected=sorted(rejected, key=lambda frame: frame.index),
+            warnings=[
+                *(
+                    f"frame {place} is {_ODD}: is it the same person, held still?"
+                    for place in strangers(after, places, self._thresholds)
+                ),
+                *(
+                    f"as near to {other!a} as frames of one person are: enrolled twice, or two people alike?"
+                    for other in self._alike(after)
+                ),
+            ],
+        )
+
+    def remove(self, identity: str) -> None:
+        """Forget a person; see `faceid_fast.authenticator.Authenticator.remove`."""
+        with self._changing:
+            try:
+                remove_from(self._store, identity)
+            finally:
+                self._roster.refresh()
+
+    def altered(self, identity: str, alter: Callable[[References | None], Change]) -> References | None:
+        """Change what is kept of a person and let searches find it; if anything raises, nothing changes."""
+        before: References | None = None
+
+        def remembering(found: References | None) -> Change:
+            nonlocal before
+            before = found
+            return alter(found)
+
+        with self._changing:
+            after = self._store.alter(identity, remembering)
+            try:
+                self._roster.refresh()
+            except BaseException:
+                self._store.alter(identity, lambda _: (before, ()))
+                self._roster.refresh()
+                raise
+        return after
+
+    def _alike(self, references: References | None) -> list[str]:
+        """Others who would be accepted as this person, sorted: a door opens for both of them."""
+        found: set[str] = set()
+        if references is not None:
+            for modality, threshold in self._thresholds.items():
+                if len(vectors := references.of(modality)):
+                    found.update(self._roster.of(modality).within(vectors, threshold).names)
+        return sorted(name for name in found if name not in {None, references and references.identity})
+
+
+def _limited(references: References) -> References:
+    if (count := len(references.vectors)) > MAX_REFERENCES:
+        message = f"frames: expected at most {MAX_REFERENCES} references for one person, got {count}"
+        raise InvalidInputError(message)
+    return references

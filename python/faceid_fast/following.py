@@ -1,0 +1,116 @@
+"""Adapted references of people in a store: used, made and ended by `faceid_fast.adapt`."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import adapt, calibration
+from .audit import Event, EventKind
+from .store import unknown_identity
+
+if TYPE_CHECKING:
+    from .calibration import Tail
+    from .store import Change, References, ReferenceStore
+
+
+class Following:
+    """Who has just missed narrowly, who has shown the credential since, and what is kept for it.
+
+    Parameters
+    ----------
+    store : where adapted references are kept.
+    mode : which are used and made.
+    thresholds, tails : of each modality, what the floors come from.
+    clock : seconds that no setting of a clock changes.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no measured floor for a modality.
+    """
+
+    def __init__(
+        self,
+        store: ReferenceStore,
+        mode: adapt.Mode,
+        thresholds: Mapping[str, float],
+        tails: Mapping[str, Tail],
+        clock: Callable[[], float],
+    ) -> None:
+        self.mode = mode
+        self._store = store
+        self._clock = clock
+        self._floors = {}
+        if mode is not adapt.Mode.NEVER:
+            self._floors = {
+                name: calibration.floor(at, tails.get(name, ())) for name, at in thresholds.items()
+            }
+        self._near_misses: dict[str, float] = {}
+        self._confirmed: dict[str, float] = {}
+
+    def credential_shown(self, identity: str) -> None:
+        """Somebody has shown the credential, and claims to be this person."""
+        if self._was_just_now(self._near_misses, identity):
+            self._confirmed[identity] = self._clock()
+
+    def votes(
+        self,
+        identity: str,
+        modality: str,
+        threshold: float,
+        queries: NDArray[np.float32],
+        distances: list[float],
+    ) -> list[bool]:
+        """Tell which pictures of one attempt show the person, and have adapted references follow.
+
+        Parameters
+        ----------
+        queries : (n, D) float32 unit vectors.
+        distances : of each, from the nearest enrolled reference.
+        """
+        limits = adapt.Limits(threshold, self._floors[modality])
+        best = int(np.argmin(distances))
+        confirmed = self._was_just_now(self._confirmed, identity)
+        votes, near_miss = [False] * len(queries), False
+
+        def alter(before: References | None) -> Change:
+            nonlocal votes, near_miss
+            if before is None:
+                raise unknown_identity(identity)
+            now = time.time()
+
+            def judged(place: int, *, confirmed: bool = False) -> adapt.Verdict:
+                return adapt.judge(
+                    queries[place],
+                    modality,
+                    distances[place],
+                    before.adapted,
+                    limits=limits,
+                    mode=self.mode,
+                    now=now,
+                    confirmed=confirmed,
+                )
+
+            votes = [judged(place).accepted for place in range(len(queries))]
+            kept = judged(best, confirmed=confirmed)
+            near_miss = kept.near_miss
+            if kept.adapted is before.adapted:
+                return before, ()
+            events = [Event.now(EventKind.ADAPTED, identity)] * kept.admitted
+            events += [Event.now(EventKind.ADAPTED_ENDED, identity)] * kept.ended
+            return before.with_adapted(kept.adapted), tuple(events)
+
+        self._store.alter(identity, alter)
+        if near_miss:
+            self._near_misses[identity] = self._clock()
+        return votes
+
+    def _was_just_now(self, when: dict[str, float], identity: str) -> bool:
+        """Whether something happened to a person within `adapt.CONFIRM_WITHIN_S`; it counts once."""
+        return 0.0 <= self._clock() - when.pop(identity, -math.inf) <= adapt.CONFIRM_WITHIN_S
