@@ -136,7 +136,8 @@ class Authenticator:
             self._store,
             _one_of(adapt.Mode, "adaptation", adaptation),
             self._thresholds,
-            contract.tails,
+            contract,
+            self._pipeline.model_sha256,
             lambda: self._guard.clock().seconds,
         )
         self._ask_credential = ask_credential
@@ -264,12 +265,12 @@ class Authenticator:
         if isinstance(queries, NoFace):
             return self._decision(attempt, queries.outcome, identity, reasons=queries.reasons)
         self._roster.refresh()  # who was removed meanwhile is not let in
-        gallery = self._roster.of(attempt.modality)
-        distances = [gallery.distance_to(identity, query) for query in queries]
         if self._following.mode is adapt.Mode.NEVER:
+            gallery = self._roster.of(attempt.modality)
+            distances = [gallery.distance_to(identity, query) for query in queries]
             votes = [accepts(distance, attempt.threshold) for distance in distances]
         else:
-            votes = self._following.votes(identity, attempt.modality, attempt.threshold, queries, distances)
+            votes, distances = self._following.judge(identity, attempt.modality, attempt.threshold, queries)
         attempt.stopwatch.lap("match")
         accepted = identity if attempt.is_majority(sum(votes)) else None
         attempt.decide(votes)
@@ -386,7 +387,7 @@ class Authenticator:
         """
         if identity is not None:
             check_identity(identity)
-        self._guard.unlock(identity, credential)
+        self._guard.unlock(None if identity is None else (identity, DEVICE), credential)
         if identity is not None:
             self._following.credential_shown(identity)
 
@@ -442,9 +443,11 @@ class Authenticator:
             given = self._ask_credential(refused.reason)
             if given is not None:
                 try:
-                    self.unlock(identity, given)
+                    self._guard.unlock(keys, given)
                 except CredentialError as error:
                     return NoFace(refused.outcome, (str(error),))
+                if identity is not None:
+                    self._following.credential_shown(identity)
                 refused = self._guard.refusal(keys)
         return None if refused is None else NoFace(refused.outcome, (refused.reason,))
 

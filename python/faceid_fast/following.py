@@ -15,7 +15,7 @@ from .audit import Event, EventKind
 from .store import unknown_identity
 
 if TYPE_CHECKING:
-    from .calibration import Tail
+    from .contract import ModelContract
     from .store import Change, References, ReferenceStore
 
 
@@ -26,7 +26,9 @@ class Following:
     ----------
     store : where adapted references are kept.
     mode : which are used and made.
-    thresholds, tails : of each modality, what the floors come from.
+    thresholds : of each modality.
+    contract : has the tails that the floors come from.
+    model_sha256 : of the model that queries are made with.
     clock : seconds that no setting of a clock changes.
 
     Raises
@@ -40,16 +42,18 @@ class Following:
         store: ReferenceStore,
         mode: adapt.Mode,
         thresholds: Mapping[str, float],
-        tails: Mapping[str, Tail],
+        contract: ModelContract,
+        model_sha256: str,
         clock: Callable[[], float],
     ) -> None:
         self.mode = mode
         self._store = store
+        self._model_sha256 = model_sha256
         self._clock = clock
         self._floors = {}
         if mode is not adapt.Mode.NEVER:
             self._floors = {
-                name: calibration.floor(at, tails.get(name, ())) for name, at in thresholds.items()
+                name: calibration.floor(at, contract.tails.get(name, ())) for name, at in thresholds.items()
             }
         self._near_misses: dict[str, float] = {}
         self._confirmed: dict[str, float] = {}
@@ -59,33 +63,39 @@ class Following:
         if self._was_just_now(self._near_misses, identity):
             self._confirmed[identity] = self._clock()
 
-    def votes(
-        self,
-        identity: str,
-        modality: str,
-        threshold: float,
-        queries: NDArray[np.float32],
-        distances: list[float],
-    ) -> list[bool]:
+    def judge(
+        self, identity: str, modality: str, threshold: float, queries: NDArray[np.float32]
+    ) -> tuple[list[bool], list[float]]:
         """Tell which pictures of one attempt show the person, and have adapted references follow.
+
+        Measured against what is enrolled at the very moment that a use is counted.
 
         Parameters
         ----------
         queries : (n, D) float32 unit vectors.
-        distances : of each, from the nearest enrolled reference.
+
+        Returns
+        -------
+        tuple
+            n votes, and n distances from the nearest enrolled reference.
         """
         limits = adapt.Limits(threshold, self._floors[modality])
-        best = int(np.argmin(distances))
         confirmed = self._was_just_now(self._confirmed, identity)
-        votes, near_miss = [False] * len(queries), False
+        votes, distances, near_miss = [False] * len(queries), [math.inf] * len(queries), False
 
         def alter(before: References | None) -> Change:
-            nonlocal votes, near_miss
-            if before is None:
+            nonlocal votes, distances, near_miss
+            if before is None or before.model_sha256 != self._model_sha256:
                 raise unknown_identity(identity)
+            enrolled = before.of(modality).astype(np.float64)
+            if not len(enrolled):
+                return before, ()
+            distances = [
+                float(np.linalg.norm(enrolled - query.astype(np.float64), axis=1).min()) for query in queries
+            ]
             now = time.time()
 
-            def judged(place: int, *, confirmed: bool = False) -> adapt.Verdict:
+            def verdict(place: int, *, confirmed: bool = False) -> adapt.Verdict:
                 return adapt.judge(
                     queries[place],
                     modality,
@@ -97,8 +107,9 @@ class Following:
                     confirmed=confirmed,
                 )
 
-            votes = [judged(place).accepted for place in range(len(queries))]
-            kept = judged(best, confirmed=confirmed)
+            votes = [verdict(place).accepted for place in range(len(queries))]
+            # One attempt is one use: that of its best picture.
+            kept = verdict(int(np.argmin(distances)), confirmed=confirmed)
             near_miss = kept.near_miss
             if kept.adapted is before.adapted:
                 return before, ()
@@ -109,7 +120,7 @@ class Following:
         self._store.alter(identity, alter)
         if near_miss:
             self._near_misses[identity] = self._clock()
-        return votes
+        return votes, distances
 
     def _was_just_now(self, when: dict[str, float], identity: str) -> bool:
         """Whether something happened to a person within `adapt.CONFIRM_WITHIN_S`; it counts once."""

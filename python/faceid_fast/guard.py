@@ -81,8 +81,8 @@ class Guard:
 
         self._store.amend(amend)
 
-    def unlock(self, identity: str | None, given: str | None) -> None:
-        """Forget a person's failures and the device's (None: everybody's) for the credential.
+    def unlock(self, keys: Keys | None, given: str | None) -> None:
+        """Forget the failures of some (None: of everybody) for the credential.
 
         Raises
         ------
@@ -97,10 +97,11 @@ class Guard:
 
         def amend(ledger: Ledger) -> tuple[Ledger, tuple[Event, ...]]:
             now = self.clock()
-            keys = ledger.tallies if identity is None else (identity, DEVICE, CREDENTIAL)
+            forgotten = tuple(ledger.tallies if keys is None else keys)
             presence = Presence(now.boot_id, now.seconds, now.seconds)
-            after = replace(ledger, tallies=lockout.cleared(ledger.tallies, tuple(keys)), presence=presence)
-            return after, (Event.now(EventKind.UNLOCKED, identity),)
+            after = replace(ledger, tallies=lockout.cleared(ledger.tallies, forgotten), presence=presence)
+            who = next((key for key in keys or () if key != DEVICE), None)
+            return after, (Event.now(EventKind.UNLOCKED, who),)
 
         self._store.amend(amend)
 
