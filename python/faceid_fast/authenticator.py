@@ -136,8 +136,7 @@ class Authenticator:
             self._store,
             _one_of(adapt.Mode, "adaptation", adaptation),
             self._thresholds,
-            contract,
-            self._pipeline.model_sha256,
+            self._pipeline,
             lambda: self._guard.clock().seconds,
         )
         self._ask_credential = ask_credential

@@ -15,7 +15,7 @@ from .audit import Event, EventKind
 from .store import unknown_identity
 
 if TYPE_CHECKING:
-    from .contract import ModelContract
+    from .pipeline import Pipeline
     from .store import Change, References, ReferenceStore
 
 
@@ -27,8 +27,7 @@ class Following:
     store : where adapted references are kept.
     mode : which are used and made.
     thresholds : of each modality.
-    contract : has the tails that the floors come from.
-    model_sha256 : of the model that queries are made with.
+    pipeline : whose model the queries are made with; its contract has the tails that the floors come from.
     clock : seconds that no setting of a clock changes.
 
     Raises
@@ -42,18 +41,18 @@ class Following:
         store: ReferenceStore,
         mode: adapt.Mode,
         thresholds: Mapping[str, float],
-        contract: ModelContract,
-        model_sha256: str,
+        pipeline: Pipeline,
         clock: Callable[[], float],
     ) -> None:
         self.mode = mode
         self._store = store
-        self._model_sha256 = model_sha256
+        self._model_sha256 = pipeline.model_sha256
         self._clock = clock
         self._floors = {}
+        tails = pipeline.contract.tails
         if mode is not adapt.Mode.NEVER:
             self._floors = {
-                name: calibration.floor(at, contract.tails.get(name, ())) for name, at in thresholds.items()
+                name: calibration.floor(at, tails.get(name, ())) for name, at in thresholds.items()
             }
         self._near_misses: dict[str, float] = {}
         self._confirmed: dict[str, float] = {}
