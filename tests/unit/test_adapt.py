@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from faceid_fast import calibration
+from faceid_fast import calibration, credential
 from faceid_fast.adapt import DAY_S, MAX_MISSES, Adapted, Limits, Mode, Origin, Verdict, judge
 from faceid_fast.audit import EventKind
 from faceid_fast.authenticator import Authenticator
@@ -164,6 +164,11 @@ class Time:
 
     def __call__(self) -> Clock:
         return Clock("boot", self.seconds)
+
+
+@pytest.fixture(autouse=True)
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(credential, "_MEMORY_KIB", 64)
 
 
 @pytest.fixture

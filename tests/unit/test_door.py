@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faceid_fast import credential
 from faceid_fast.audit import EventKind
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.door import why_credential
@@ -30,6 +31,11 @@ class Time:
 
     def __call__(self) -> Clock:
         return Clock(str(self.boot), self.seconds)
+
+
+@pytest.fixture(autouse=True)
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(credential, "_MEMORY_KIB", 64)
 
 
 @pytest.fixture
@@ -167,7 +173,10 @@ def test_what_is_no_credential(given: Any) -> None:
         auth.set_credential(given)
 
 
-def test_the_credential_is_kept_as_its_hash(now: Time, store: ReferenceStore) -> None:
+def test_the_credential_is_kept_as_its_hash(
+    now: Time, store: ReferenceStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
     auth = door(store, now)
     auth.set_credential("open sesame")
     kept = store.amend(lambda ledger: (ledger, ())).credential
