@@ -61,6 +61,7 @@ def test_parity_and_contract(held: TensorSet, tmp_path: Path, *, conv_batch_norm
     assert contract.embedding_size == 128
     assert set(contract.thresholds) == set(contract.calibration["modalities"])
     assert all(0.0 < at <= 0.6 for at in contract.thresholds.values())
+    assert set(contract.tails) == set(contract.thresholds)
     assert contract.calibration["n_identities"] == 20
 
 

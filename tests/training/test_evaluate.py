@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from faceid_fast.calibration import is_tail
 from faceid_fast.evaluate.scores import score
 from training.batches import TensorSet
 from training.evaluate import (
@@ -16,6 +17,7 @@ from training.evaluate import (
     choose_threshold,
     choose_thresholds,
     measure,
+    tail_of,
 )
 
 
@@ -34,6 +36,20 @@ def test_figures_are_those_of_the_package() -> None:
     assert figures.tar_at_far_1e_3 == easy.tar_at_far["1e-3"]
     assert figures.hard_tar_at_far_1e_2 == alike.tar_at_far["1e-2"]
     assert figures.hard_tar_at_far_1e_3 == alike.tar_at_far["1e-3"]
+
+
+def test_a_tail_accepts_no_more_than_it_says() -> None:
+    rng = np.random.default_rng(5)
+    impostor = rng.uniform(0.2, 1.9, 40_000).astype(np.float32)
+    nothing = np.empty(0, np.float32)
+    tail = tail_of(Pairs(nothing, impostor, nothing))
+    assert is_tail(tail)
+    assert 1e-5 < tail[0][0] < 1e-4  # fewer than one of so many pairs says nothing
+    assert tail[-1][0] == 0.01
+    for share, distance in tail:
+        assert np.mean(impostor <= distance) <= share
+        assert np.mean(impostor <= distance + 2e-4) > share - 1e-4
+    assert tail_of(Pairs(nothing, impostor[:50], nothing)) == ()
 
 
 def test_too_few_pairs_support_no_rate() -> None:
