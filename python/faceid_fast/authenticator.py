@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 MAX_REFERENCES: Final = 64
 """References a person may have; every one is one more chance for a stranger to be near."""
+MAX_FRAMES: Final = 1024
+"""Frames in one call; an iterator may be endless."""
 _ODD: Final = "unlike every other reference"
 
 
@@ -69,7 +71,7 @@ class Authenticator:
     ModelContractError
         If the embedder's model was trained for another head model than the aligner's.
     InvalidInputError
-        If the threshold is not usable.
+        If the threshold is not usable, or an argument is of another type.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Authenticator:
         lockout: bool = True,
         diagnostics: bool = False,
     ) -> None:
+        _check_parts(store, aligner, embedder, {"lockout": lockout, "diagnostics": diagnostics})
         self._store = InMemoryStore() if store is None else store
         self._aligner = FaceAligner.bundled() if aligner is None else aligner
         self._embedder = Embedder.bundled() if embedder is None else embedder
@@ -183,7 +186,8 @@ class Authenticator:
             If the model fails, or the store holds references of this person by another model.
         """
         check_identity(identity)
-        given = [_checked(frame) for frame in _as_frames(frames)]
+        _check_flag("leave_out_strangers", leave_out_strangers)
+        given = _as_frames(frames)
         looks = [self._look(frame, _Attempt(self._limit_of(frame))) for frame in given]
         crops: list[FaceCrop] = []
         places: list[int] = []
@@ -483,13 +487,41 @@ class _Attempt:
         return {**self._laps, "total": (time.perf_counter() - self._start) * 1e3}
 
 
-def _as_frames(frames: Frame | Iterable[Frame]) -> tuple[Any, ...]:
-    if isinstance(frames, Frame):
-        return (frames,)
-    if not isinstance(frames, Iterable):
-        message = f"frames: expected a Frame or several, got {type(frames).__name__}"
+def _check_parts(store: object, aligner: object, embedder: object, flags: Mapping[str, object]) -> None:
+    """Refuse what cannot be a part of an authenticator; stand-ins may be."""
+    for name, part, wanted, methods in (
+        ("store", store, "a ReferenceStore", ("revision", "snapshot", "attempts", "put", "remove")),
+        ("aligner", aligner, "a FaceAligner", ("align", "head_model_sha256")),
+        ("embedder", embedder, "an Embedder", ("embed", "contract", "sha256")),
+    ):
+        if part is not None and (isinstance(part, type) or not all(hasattr(part, name) for name in methods)):
+            message = f"{name}: expected {wanted}, got {type(part).__name__}"
+            raise InvalidInputError(message)
+    for name, flag in flags.items():
+        _check_flag(name, flag)
+
+
+def _check_flag(name: str, value: object) -> None:
+    """Refuse what is only true or false by accident: `lockout=None` would count nothing."""
+    if not isinstance(value, bool):
+        message = f"{name}: expected True or False, got {type(value).__name__}"
         raise InvalidInputError(message)
-    several = tuple(frames)
+
+
+def _as_frames(frames: Frame | Iterable[Frame]) -> list[Frame]:
+    if isinstance(frames, Frame):
+        return [frames]
+    try:
+        given = iter(frames)
+    except TypeError:
+        message = f"frames: expected a Frame or several, got {type(frames).__name__}"
+        raise InvalidInputError(message) from None
+    several: list[Frame] = []
+    for frame in given:
+        if len(several) == MAX_FRAMES:
+            message = f"frames: expected at most {MAX_FRAMES} at once, got more"
+            raise InvalidInputError(message)
+        several.append(_checked(frame))
     if not several:
         message = "frames: expected at least one Frame, got none"
         raise InvalidInputError(message)

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from .errors import InvalidInputError, UnknownIdentityError
 from .frame import MODALITIES
-from .lockout import Tallies, cleared
+from .lockout import Tallies, Tally, cleared
 
 MAX_IDENTITY_CHARS: Final = 200
 _UNIT_TOLERANCE: Final = 1e-3
+_MAX_NUMBERS: Final = 1 << 24
 _SHA256: Final = re.compile("[0-9a-f]{64}")
 
 
@@ -52,16 +53,22 @@ class References:
         check_identity(self.identity)
         vectors = _unit_vectors(self.vectors)
         for name in ("poses", "modalities"):
-            column = tuple(getattr(self, name))
+            column = getattr(self, name)
+            # No other iterables: one may be endless.
+            if not isinstance(column, (tuple, list)) or not all(isinstance(entry, str) for entry in column):
+                message = f"{name}: expected a tuple of str, got {_kinds(column)}"
+                raise InvalidInputError(message)
             if len(column) != len(vectors):
                 message = f"{name}: expected one for each of {len(vectors)} vectors, got {len(column)}"
                 raise InvalidInputError(message)
-            object.__setattr__(self, name, column)
+            object.__setattr__(self, name, tuple(column))
         if unknown := [modality for modality in self.modalities if modality not in MODALITIES]:
             message = f"modalities: expected {' or '.join(MODALITIES)}, got {unknown[0]!a:.80}"
             raise InvalidInputError(message)
         if not isinstance(self.model_sha256, str) or not _SHA256.fullmatch(self.model_sha256):
-            message = f"model_sha256: expected 64 hexadecimal digits, got {self.model_sha256!a:.80}"
+            given = self.model_sha256
+            shown = f"{given!a:.80}" if isinstance(given, str) else type(given).__name__
+            message = f"model_sha256: expected 64 hexadecimal digits, got {shown}"
             raise InvalidInputError(message)
         object.__setattr__(self, "vectors", vectors)
 
@@ -84,10 +91,17 @@ class References:
 
     def of(self, modality: str) -> NDArray[np.float32]:
         """Vectors of one modality: (m, D), m may be 0."""
+        if not isinstance(modality, str):
+            message = f"modality: expected {' or '.join(MODALITIES)}, got {type(modality).__name__}"
+            raise InvalidInputError(message)
         return self.vectors[[kept == modality for kept in self.modalities]]
 
     def rows(self, kept: Sequence[int]) -> References:
-        """Those of some rows, at least one."""
+        """Those of some rows, at least one: ints from 0 on."""
+        several = isinstance(kept, (list, tuple, range))
+        if not several or any(type(row) is not int or not 0 <= row < len(self.poses) for row in kept):
+            message = f"kept: expected rows from 0 to {len(self.poses) - 1}, got {_kinds(kept)}"
+            raise InvalidInputError(message)
         return References(
             self.identity,
             self.vectors[list(kept)],
@@ -98,6 +112,7 @@ class References:
 
     def joined(self, others: References) -> References:
         """Return these and others of the same person, by the same model, as one."""
+        check_references(others, "others")
         if (self.identity, self.model_sha256) != (others.identity, others.model_sha256):
             message = "others: expected references of the same person and model, got others"
             raise InvalidInputError(message)
@@ -154,7 +169,7 @@ class InMemoryStore:
     def attempts(self, change: Callable[[Tallies], Tallies]) -> Tallies:
         """Change the counts of failures by what they are; returns what they became."""
         with self._lock:
-            self._tallies = change(self._tallies)
+            self._tallies = changed_by(change, self._tallies)
             return self._tallies
 
     def revision(self) -> int:
@@ -173,24 +188,27 @@ class InMemoryStore:
 
     def get(self, identity: str) -> References:
         """Everything kept of one person; `UnknownIdentityError` if there is no such person."""
+        name = check_identity(identity)
         with self._lock:
             try:
-                return self._people[identity]
+                return self._people[name]
             except KeyError:
-                raise unknown_identity(identity) from None
+                raise unknown_identity(name) from None
 
     def put(self, references: References) -> None:
         """Keep these references in place of any the person had."""
+        check_references(references)
         with self._lock:
             self._people[references.identity] = references
             self._revision += 1
 
     def remove(self, identity: str) -> None:
         """Forget a person, their failures too; `UnknownIdentityError` if there is no such person."""
+        name = check_identity(identity)
         with self._lock:
-            if self._people.pop(identity, None) is None:
-                raise unknown_identity(identity)
-            self._tallies = cleared(self._tallies, (identity,))
+            if self._people.pop(name, None) is None:
+                raise unknown_identity(name)
+            self._tallies = cleared(self._tallies, (name,))
             self._revision += 1
 
 
@@ -211,18 +229,53 @@ def check_identity(identity: object) -> str:
         message = f"{wanted}, got {len(identity)} characters"
         raise InvalidInputError(message)
     if not identity.isprintable() or identity != identity.strip():
-        message = f"{wanted} without blanks at its ends, got {identity!a}"
+        message = f"{wanted} without blanks at its ends, got {identity!a:.240}"
         raise InvalidInputError(message)
     if not unicodedata.is_normalized("NFC", identity):
         # Two spellings that look the same must not be two people; and a name is stored as it was given.
-        message = f"{wanted} in composed form, unicodedata.normalize('NFC', name), got {identity!a}"
+        message = f"{wanted} in composed form, unicodedata.normalize('NFC', name), got {identity!a:.240}"
         raise InvalidInputError(message)
     return identity
 
 
+def check_references(value: object, name: str = "references") -> References:
+    """Return what is `References`; anything else is an `InvalidInputError`."""
+    if not isinstance(value, References):
+        message = f"{name}: expected References, got {type(value).__name__}"
+        raise InvalidInputError(message)
+    return value
+
+
+def changed_by(change: object, tallies: Tallies) -> Tallies:
+    """Return what a caller's function makes of counts of failures, if that is counts of failures.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is not, or `change` is no function.
+    """
+    if not callable(change):
+        message = f"change: expected a function, got {type(change).__name__}"
+        raise InvalidInputError(message)
+    after = change(tallies)
+    if not isinstance(after, Mapping) or not all(
+        isinstance(key, str) and isinstance(tally, Tally) for key, tally in after.items()
+    ):
+        message = f"change: expected it to return a Tally for each name, got {type(after).__name__} of others"
+        raise InvalidInputError(message)
+    return after
+
+
+def _kinds(several: object) -> str:
+    """What a message may say of a column that is none: types, never values."""
+    if not isinstance(several, (tuple, list)):
+        return type(several).__name__
+    return ", ".join(sorted({type(entry).__name__ for entry in several})) or "none"
+
+
 def unknown_identity(identity: str) -> UnknownIdentityError:
     """Build the error for a name that nobody is enrolled under."""
-    return UnknownIdentityError(f"identity: expected somebody enrolled, got {identity!a}")
+    return UnknownIdentityError(f"identity: expected somebody enrolled, got {identity!a:.240}")
 
 
 def _unit_vectors(value: NDArray[Any]) -> NDArray[np.float32]:
@@ -231,7 +284,8 @@ def _unit_vectors(value: NDArray[Any]) -> NDArray[np.float32]:
     if not isinstance(value, np.ndarray) or value.dtype != np.float32:
         message = f"{wanted}, got {getattr(value, 'dtype', type(value).__name__)}"
         raise InvalidInputError(message)
-    if value.ndim != 2 or 0 in value.shape:
+    # An array may claim more than there is memory for.
+    if value.ndim != 2 or not 0 < value.size <= _MAX_NUMBERS:
         message = f"{wanted}, got shape {value.shape}"
         raise InvalidInputError(message)
     norms = np.sqrt(np.einsum("nd,nd->n", value, value, dtype=np.float64))

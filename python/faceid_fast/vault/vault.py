@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple, NoReturn, Self
 from faceid_fast import lockout
 from faceid_fast.errors import VaultError, VaultKeyError, VaultTooNewError
 from faceid_fast.lockout import Tallies
-from faceid_fast.store import References, check_identity, unknown_identity
+from faceid_fast.paths import checked_path
+from faceid_fast.store import References, changed_by, check_identity, check_references, unknown_identity
 
 from . import record
 from .damage import Part, damaged, rolled_back
@@ -98,7 +99,7 @@ class Vault:
         VaultError
             If the directory does not serve.
         """
-        place = default_directory() if directory is None else Path(directory)
+        place = default_directory() if directory is None else checked_path("directory", directory)
         try:
             return cls._open(place, key)
         except OSError as error:
@@ -186,7 +187,7 @@ class Vault:
             with self._database.writing():
                 state = self._state(floor)
                 before = self._tallies(state)
-                after = change(before)
+                after = changed_by(change, before)
                 if after is before:
                     return before
                 sealed = self._sealer.seal_attempts(lockout.encode(after))
@@ -200,14 +201,15 @@ class Vault:
 
     def get(self, identity: str) -> References:
         """Everything kept of one person; `UnknownIdentityError` if there is no such person."""
+        name = check_identity(identity)
         try:
-            return self.snapshot()[identity]
+            return self.snapshot()[name]
         except KeyError:
-            raise unknown_identity(identity) from None
+            raise unknown_identity(name) from None
 
     def put(self, references: References) -> None:
         """Keep these references in place of any the person had; on the disk when this returns."""
-        name = check_identity(references.identity)
+        name = check_references(references).identity
         content = record.encode(references)
         with self._lock, self._changing():
             row_id, version = self._find(name) or (self._sealer.new_row_id(), 0)
