@@ -166,7 +166,7 @@ class Authenticator:
         identity : str
             1 to 200 printable characters, in Unicode's composed form (NFC).
         frames : Frame or iterable of Frame
-            A few, best looking straight, left, right, up and down.
+            A few, best looking straight, left, right, up and down; at most `MAX_FRAMES`.
         leave_out_strangers : bool
             Whether a frame that no other reference would accept is refused (NO_MATCH): it may show somebody
             else. By default it is taken, with a warning: of few frames, a turned head is often unlike the
@@ -180,8 +180,8 @@ class Authenticator:
         Raises
         ------
         InvalidInputError
-            If the name or a frame is not usable as such, there is no frame, or the person would get
-            more than `MAX_REFERENCES` references.
+            If the name or a frame is not usable as such, there is no frame or more than `MAX_FRAMES`, or the
+            person would get more than `MAX_REFERENCES` references.
         ModelError
             If the model fails, or the store holds references of this person by another model.
         """

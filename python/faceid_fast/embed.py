@@ -42,6 +42,8 @@ class Embedder:
 
     Raises
     ------
+    InvalidInputError
+        If `model` is no path or `sha256` no hash.
     ModelError
         If the file is missing, too large, not the one pinned, or not a model.
     ModelContractError
@@ -129,7 +131,7 @@ class Embedder:
 
         Parameters
         ----------
-        tensors : (N, 4, 72, 64) float32, finite
+        tensors : (N, 4, 72, 64) float32, finite, N at most `MAX_FACES`
             As `FaceCrop.tensor`, stacked.
 
         Returns

@@ -36,6 +36,7 @@ from malformed import CallersError, Malformed
 from people import World
 from public_calls import Call, public_calls
 
+pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is measured by /proc")
 SLOWEST_S = 10.0
 """A call that takes longer hangs; the machine may be busy."""
 HANGS_S = 120.0
@@ -61,8 +62,8 @@ class Report:
         kinds = ", ".join(f"{name} {count}" for name, count in self.ended.most_common())
         found = f"{len(self.let_in)} let in, {len(self.untyped)} untyped, {len(self.telling)} telling"
         return (
-            f"{self.calls} calls: {found}; "
-            f"slowest {self.slowest_s:.2f} s, grown by {self.grown_bytes / 2**20:.1f} MiB; {kinds}"
+            f"{self.calls} calls: {found}; slowest {self.slowest_s:.2f} s, "
+            f"grown by {self.grown_bytes / 2**20:.1f} MiB; {kinds}"
         )
 
 
@@ -173,10 +174,10 @@ def is_telling(error: BaseException, given: dict[str, Any], secrets: set[float])
         text = str(shown)
         for path in paths:
             text = text.replace(path, "").replace(ascii(path)[1:-1], "")
-        numbers = [float(number) for number in _NUMBER.findall(text)]
-        if len(text) > MAX_CHARS or len(numbers) > 3:
-            return True
-        if any(number in secrets or float(np.float32(number)) in secrets for number in numbers):
+        numbers = {float(number) for number in _NUMBER.findall(text)}
+        with np.errstate(over="ignore"):
+            numbers |= {float(np.float32(number)) for number in numbers}
+        if len(text) > MAX_CHARS or len(numbers) > 6 or numbers & secrets:
             return True
         shown = shown.__cause__ or (None if shown.__suppress_context__ else shown.__context__)
     return False
