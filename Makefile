@@ -22,7 +22,7 @@ test: $(VENV)/built  ## build, then all tests of the package, Rust and Python
 	cargo test -p faceid-core --locked
 	$(BIN)/python -m pytest
 
-test-crash: $(VENV)/built  ## kills, faults, power losses, tampering against the vault (LONG=--long: hours)
+test-crash: $(VENV)/built  ## kills, faults, power losses, tampering, malformed values (LONG=--long: hours)
 	$(BIN)/python -m pytest -s tests/crash $(LONG)
 
 lint: export PYO3_PYTHON := $(CURDIR)/$(BIN)/python

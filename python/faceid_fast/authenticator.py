@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from .store import Change, ReferenceStore
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
-
-MAX_FRAMES: Final = 64
-"""Frames of one attempt."""
 
 
 class _Options(TypedDict, total=False):
@@ -103,7 +100,7 @@ class Authenticator:
     ModelContractError
         If the embedder's model was trained for another head model than the aligner's.
     InvalidInputError
-        If the threshold, the policy or the adaptation is not usable.
+        If the threshold, the policy or the adaptation is not usable, or an argument is of another type.
 
     Warns
     -----
@@ -125,6 +122,12 @@ class Authenticator:
         lockout: bool = True,
         diagnostics: bool = False,
     ) -> None:
+        _check_parts(store, aligner, embedder)
+        for name, flag in (("lockout", lockout), ("diagnostics", diagnostics)):
+            _check_flag(name, flag)
+        if ask_credential is not None and not callable(ask_credential):
+            message = f"ask_credential: expected a function, got {type(ask_credential).__name__}"
+            raise InvalidInputError(message)
         self._store = InMemoryStore() if store is None else store
         self._pipeline = Pipeline(aligner, embedder, diagnostics=diagnostics)
         contract = self._pipeline.contract
@@ -200,7 +203,7 @@ class Authenticator:
         identity : str
             1 to 200 printable characters, in Unicode's composed form (NFC).
         frames : Frame or iterable of Frame
-            A few, best looking straight, left, right, up and down.
+            A few, best looking straight, left, right, up and down; at most `MAX_FRAMES`.
         replace : bool
             Whether these references take the place of those the person has; adapted ones go too.
         leave_out_strangers : bool
@@ -218,12 +221,15 @@ class Authenticator:
         Raises
         ------
         InvalidInputError
-            If the name or a frame is not usable as such, there is no frame, or the person would get
-            more than `MAX_REFERENCES` references.
+            If the name or a frame is not usable as such, there is no frame or more than `MAX_FRAMES`, or the
+            person would get more than `MAX_REFERENCES` references.
         ModelError
             If the model fails, or the store holds references of this person by another model and they are not
             to be replaced.
         """
+        for name, flag in (("replace", replace), ("leave_out_strangers", leave_out_strangers)):
+            _check_flag(name, flag)
+        check_identity(identity)
         given = as_frames(frames)
         for frame in given:
             self._limit_of(frame)
@@ -394,11 +400,8 @@ class Authenticator:
         """Check the frames of an attempt: 1 to `MAX_FRAMES`, of one modality with a threshold."""
         given = as_frames(frames)
         modalities = {frame.modality for frame in given}
-        if len(given) > MAX_FRAMES or len(modalities) > 1:
-            message = (
-                f"frames: expected at most {MAX_FRAMES} of one modality, "
-                f"got {len(given)} of {len(modalities)}"
-            )
+        if len(modalities) > 1:
+            message = f"frames: expected those of one modality, got {' and '.join(sorted(modalities))}"
             raise InvalidInputError(message)
         return _Attempt(given, self._limit_of(given[0]), charged_to)
 
@@ -515,9 +518,28 @@ class _Attempt:
         ]
 
 
+def _check_parts(store: object, aligner: object, embedder: object) -> None:
+    """Refuse what cannot be a part of an authenticator; stand-ins may be."""
+    for name, part, wanted, methods in (
+        ("store", store, "a ReferenceStore", ("revision", "snapshot", "alter", "amend", "events")),
+        ("aligner", aligner, "a FaceAligner", ("align", "head_model_sha256")),
+        ("embedder", embedder, "an Embedder", ("embed", "contract", "sha256")),
+    ):
+        if part is not None and (isinstance(part, type) or not all(hasattr(part, name) for name in methods)):
+            message = f"{name}: expected {wanted}, got {type(part).__name__}"
+            raise InvalidInputError(message)
+
+
 def _one_of(kind: type[_Choice], name: str, value: object) -> _Choice:
-    try:
-        return kind(str(value))
-    except ValueError:
-        message = f"{name}: expected {' or '.join(kind)}, got {value!a:.80}"
-        raise InvalidInputError(message) from None
+    if isinstance(value, str) and value in set(kind):
+        return kind(value)
+    shown = f"{value!a:.80}" if isinstance(value, str) else type(value).__name__
+    message = f"{name}: expected {' or '.join(kind)}, got {shown}"
+    raise InvalidInputError(message)
+
+
+def _check_flag(name: str, value: object) -> None:
+    """Refuse what is only true or false by accident: `lockout=None` would count nothing."""
+    if not isinstance(value, bool):
+        message = f"{name}: expected True or False, got {type(value).__name__}"
+        raise InvalidInputError(message)

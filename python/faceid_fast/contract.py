@@ -69,6 +69,9 @@ class ModelContract:
         ModelContractError
             If it is not JSON, or a field is missing, unknown, or of another type.
         """
+        if not isinstance(text, str):
+            message = f"contract: expected JSON as a str, got {type(text).__name__}"
+            raise ModelContractError(message)
         try:
             record = json.loads(text)
         except (ValueError, RecursionError) as error:
@@ -84,12 +87,12 @@ class ModelContract:
             message = f"contract.{missing[0]}: expected a value, got nothing"
             raise ModelContractError(message)
         if unknown := sorted(set(record) - wanted):
-            message = f"contract.{unknown[0]}: expected no such field, got {record[unknown[0]]!r:.80}"
+            message = f"contract.{unknown[0]:.80}: expected no such field, got {_shown(record[unknown[0]])}"
             raise ModelContractError(message)
         for name, kind in _FIELD_KINDS.items():
             value = record[name]
             if not isinstance(value, kind) or isinstance(value, bool):
-                message = f"contract.{name}: expected {_KIND_NAMES[kind]}, got {value!r:.80}"
+                message = f"contract.{name}: expected {_KIND_NAMES[kind]}, got {_shown(value)}"
                 raise ModelContractError(message)
         return cls(
             **{
@@ -109,10 +112,22 @@ class ModelContract:
 
     def to_json(self) -> str:
         """Write the contract as it stands in a model's metadata."""
+        return self._json(allow_nan=False)
+
+    def _json(self, *, allow_nan: bool) -> str:
         record = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         for name in ("thresholds", "tails", "calibration", "preprocessing"):
+            if not isinstance(record[name], Mapping):
+                message = f"contract.{name}: expected a mapping, got {type(record[name]).__name__}"
+                raise ModelContractError(message)
             record[name] = dict(record[name])
-        return json.dumps(record, sort_keys=True, allow_nan=False)
+        try:
+            return json.dumps(record, sort_keys=True, allow_nan=allow_nan)
+        except (TypeError, ValueError, RecursionError):
+            message = (
+                "contract: expected strings, finite numbers and lists of them, got what JSON cannot hold"
+            )
+            raise ModelContractError(message) from None
 
     def check(self) -> None:
         """Refuse a model that this package would feed or compare wrongly.
@@ -122,26 +137,28 @@ class ModelContract:
         ModelContractError
             Naming the field, what is expected and what the model asks for.
         """
-        _expect("schema_version", SCHEMA_VERSION, self.schema_version)
-        _expect("input_shape", TENSOR_SHAPE, self.input_shape)
-        _expect("channels", CHANNELS, self.channels)
-        _expect("metric", METRIC, self.metric)
+        # Read anew, types and all: who made it without `from_json` may have put anything into it.
+        contract = ModelContract.from_json(self._json(allow_nan=True))
+        _expect("schema_version", SCHEMA_VERSION, contract.schema_version)
+        _expect("input_shape", TENSOR_SHAPE, contract.input_shape)
+        _expect("channels", CHANNELS, contract.channels)
+        _expect("metric", METRIC, contract.metric)
         serving = served_preprocessing()
-        for name in sorted({*serving, *self.preprocessing}):
-            _expect(f"preprocessing.{name}", serving.get(name), self.preprocessing.get(name))
-        if not 0 < self.embedding_size <= MAX_EMBEDDING_SIZE or self.embedding_size % 4:
+        for name in sorted({*serving, *contract.preprocessing}):
+            _expect(f"preprocessing.{name}", serving.get(name), contract.preprocessing.get(name))
+        if not 0 < contract.embedding_size <= MAX_EMBEDDING_SIZE or contract.embedding_size % 4:
             message = (
                 f"contract.embedding_size: expected a positive multiple of 4 up to {MAX_EMBEDDING_SIZE}, "
-                f"got {_float(self.embedding_size):g}"
+                f"got {_float(contract.embedding_size):g}"
             )
             raise ModelContractError(message)
-        if not self.thresholds or not set(self.thresholds) <= set(MODALITIES):
+        if not contract.thresholds or not set(contract.thresholds) <= set(MODALITIES):
             message = (
                 f"contract.thresholds: expected one for some of {', '.join(MODALITIES)}, "
-                f"got {', '.join(self.thresholds) or 'none'}"
+                f"got {', '.join(contract.thresholds) or 'none':.80}"
             )
             raise ModelContractError(message)
-        for name, threshold in self.thresholds.items():
+        for name, threshold in contract.thresholds.items():
             if not (math.isfinite(threshold) and 0.0 < threshold < 2.0):
                 message = f"contract.thresholds.{name}: expected a finite number in (0, 2), got {threshold}"
                 raise ModelContractError(message)
@@ -173,7 +190,7 @@ def _tail(name: str, pairs: object) -> Tail:
 
 def _number(name: str, value: object) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
-        message = f"contract.{name}: expected a number, got {value!r:.80}"
+        message = f"contract.{name:.80}: expected a number, got {_shown(value)}"
         raise ModelContractError(message)
     return _float(value)
 
@@ -186,9 +203,17 @@ def _float(number: float) -> float:
         return math.inf
 
 
+def _shown(value: object) -> str:
+    """What a message may say of a value: never a list of numbers, which could be a face."""
+    several = value if isinstance(value, (list, tuple)) else ()
+    if isinstance(value, dict) or len(several) > 8 or any(not isinstance(one, (str, int)) for one in several):
+        return f"{type(value).__name__} of {len(several or value)}"  # type: ignore[arg-type]  # has a length
+    return f"{value!r:.200}"
+
+
 def _expect(name: str, wanted: object, given: object) -> None:
     if wanted != given:
-        message = f"contract.{name}: expected {wanted!r}, got {given!r:.200}"
+        message = f"contract.{name:.80}: expected {wanted!r}, got {_shown(given)}"
         raise ModelContractError(message)
 
 

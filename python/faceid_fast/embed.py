@@ -6,6 +6,7 @@ The only file that imports onnxruntime, and only once a model is loaded.
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,13 +17,17 @@ from numpy.typing import NDArray
 from .contract import CONTRACT_KEY, ModelContract
 from .errors import InvalidInputError, ModelContractError, ModelError
 from .face import read_bundled_model
+from .paths import checked_path, open_file
 
 if TYPE_CHECKING:
     import onnxruntime
 
 BUNDLED_MODEL: Final = "faceid.onnx"
 MAX_MODEL_BYTES: Final = 64 * 2**20
+MAX_FACES: Final = 1 << 16
+"""In one call: an array may claim more than there is memory for."""
 _BATCH: Final = 64  # bounds the memory of a call; more at once is no faster on one thread
+_SHA256: Final = re.compile("[0-9a-fA-F]{64}")
 _MIN_NORM: Final = 1e-6  # a shorter embedding has no direction
 
 
@@ -37,6 +42,8 @@ class Embedder:
 
     Raises
     ------
+    InvalidInputError
+        If `model` is no path or `sha256` no hash.
     ModelError
         If the file is missing, too large, not the one pinned, or not a model.
     ModelContractError
@@ -44,9 +51,13 @@ class Embedder:
     """
 
     def __init__(self, model: str | Path, *, sha256: str) -> None:
-        path = Path(model)
+        path = checked_path("model", model)
+        if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
+            given = "other text" if isinstance(sha256, str) else type(sha256).__name__
+            message = f"sha256: expected 64 hexadecimal digits, got {given}"
+            raise InvalidInputError(message)
         try:
-            with path.open("rb") as file:
+            with open_file(path) as file:
                 content = file.read(MAX_MODEL_BYTES + 1)
         except OSError as error:
             message = f"{path}: not readable ({error.strerror})"
@@ -120,7 +131,7 @@ class Embedder:
 
         Parameters
         ----------
-        tensors : (N, 4, 72, 64) float32, finite
+        tensors : (N, 4, 72, 64) float32, finite, N at most `MAX_FACES`
             As `FaceCrop.tensor`, stacked.
 
         Returns
@@ -135,20 +146,19 @@ class Embedder:
             If the model fails, or gives a vector that is not finite or has no direction.
         """
         shape = self._contract.input_shape
-        if not isinstance(tensors, np.ndarray) or tensors.dtype != np.float32 or tensors.shape[1:] != shape:
-            given = (
-                f"{tensors.dtype} {tensors.shape}"
-                if isinstance(tensors, np.ndarray)
-                else type(tensors).__name__
-            )
-            message = f"tensors: expected float32 (N, {', '.join(map(str, shape))}), got {given}"
-            raise InvalidInputError(message)
-        if not np.isfinite(tensors).all():
-            message = "tensors: expected finite values, got NaN or infinity"
+        plain = isinstance(tensors, np.ndarray) and not isinstance(tensors, np.ma.MaskedArray)
+        if not plain or tensors.dtype != np.float32 or tensors.shape[1:] != shape or len(tensors) > MAX_FACES:
+            given = f"{tensors.dtype} {tensors.shape}" if plain else type(tensors).__name__
+            wanted = f"float32 (N, {', '.join(map(str, shape))}), N at most {MAX_FACES}"
+            message = f"tensors: expected {wanted}, got {given}"
             raise InvalidInputError(message)
         out = np.empty((len(tensors), self._contract.embedding_size), np.float32)
         for start in range(0, len(tensors), _BATCH):
-            out[start : start + _BATCH] = self._run(tensors[start : start + _BATCH])
+            batch = np.ascontiguousarray(tensors[start : start + _BATCH])
+            if not np.isfinite(batch).all():
+                message = "tensors: expected finite values, got NaN or infinity"
+                raise InvalidInputError(message)
+            out[start : start + _BATCH] = self._run(batch)
         return out
 
     def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -19,14 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._core import Aligner
-from .errors import ModelError
+from .errors import InvalidInputError, ModelError
+from .frame import Frame
 from .outcome import Outcome
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
     from ._core import AlignedFace
-    from .frame import Frame
 
 TENSOR_SHAPE: Final = (4, 72, 64)
 """(channels, height, width) of the network's input: depth, red, green, blue, on a grid of 2 mm."""
@@ -187,7 +187,15 @@ class FaceAligner:
         Returns
         -------
         FaceCrop, or NoFace with the outcome and the reason.
+
+        Raises
+        ------
+        InvalidInputError
+            If `frame` is not a Frame.
         """
+        if not isinstance(frame, Frame):
+            message = f"frame: expected a Frame, got {type(frame).__name__}"
+            raise InvalidInputError(message)
         k = frame.intrinsics
         camera = (k.fx, k.fy, k.cx, k.cy)
         found = self._core.align(
@@ -264,13 +272,16 @@ _HEAD_ARRAYS: Final = {
 
 def _head_arrays(content: bytes) -> list[Floats]:
     """Read the arrays of a head model as float32."""
+    if not isinstance(content, bytes):
+        message = f"head_model: expected the bytes of an .npz, got {type(content).__name__}"
+        raise ModelError(message)
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {name: np.asarray(file[name]) for name in _HEAD_ARRAYS}
     except Exception as error:  # whatever zip, zlib and numpy's header parser raise for damaged files
         message = (
             f"head_model: expected an .npz with {', '.join(_HEAD_ARRAYS)}, got: "
-            f"{error or type(error).__name__}"
+            f"{str(error)[:200] or type(error).__name__}"
         )
         raise ModelError(message) from error
     points = arrays["mean"].shape[:1]

@@ -16,6 +16,8 @@ from .errors import GuessedIntrinsicsWarning, InvalidInputError
 MIN_SIDE_PX: Final = 48
 """A face needs about this many pixels; anything smaller is a mistake, not a picture."""
 MAX_SIDE_PX: Final = 4096
+MAX_FRAMES: Final = 256
+"""Frames in one call; an iterator may be endless."""
 DEPTH_UNIT_RANGE_M: Final = (1e-7, 10.0)
 """From a tenth of a micrometre, finer than any sensor resolves, to far coarser than a face."""
 FOCAL_RANGE_PX: Final = (1.0, 1e5)
@@ -28,8 +30,8 @@ GUESSED_HORIZONTAL_FOV_DEG: Final = 60.0
 """Between a Kinect v1 (57), a RealSense D435 (69) and a TrueDepth camera (about 60)."""
 
 _DEPTH_DTYPES: Final = ("uint16", "float32", "float64")
-_COLOR_DTYPES: Final = ("uint8",)
-_INFRARED_DTYPES: Final = ("uint8", "uint16")
+_COLOR_DTYPES: Final[tuple[str, ...]] = ("uint8",)
+_INFRARED_DTYPES: Final[tuple[str, ...]] = ("uint8", "uint16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,21 +120,26 @@ class Frame:
         intrinsics: Intrinsics | None = None,
     ) -> None:
         if (color is None) == (infrared is None):
-            given = "neither" if color is None else "both"
-            message = f"color, infrared: expected exactly one of the two, got {given}"
+            message = (
+                "color, infrared: expected exactly one of the two, "
+                f"got {'neither' if color is None else 'both'}"
+            )
             raise InvalidInputError(message)
         if color is not None:
-            name, image = "color", _owned("color", color, "(H, W, 3)", _COLOR_DTYPES)
+            name, shape, dtypes = "color", "(H, W, 3)", _COLOR_DTYPES
         else:
-            name, image = "infrared", _owned("infrared", infrared, "(H, W)", _INFRARED_DTYPES)
-        height, width = image.shape[:2]
+            name, shape, dtypes = "infrared", "(H, W)", _INFRARED_DTYPES
+        given: Any = infrared if color is None else color
+        _check_array(name, given, shape, dtypes)
+        height, width = given.shape[:2]
         if min(height, width) < MIN_SIDE_PX or max(height, width) > MAX_SIDE_PX:
             message = (
                 f"{name}: expected {MIN_SIDE_PX} to {MAX_SIDE_PX} pixels a side, "
                 f"got (height, width) = {(height, width)}"
             )
             raise InvalidInputError(message)
-        # Compared before the copy: depth of another size is the commonest mistake, and names itself.
+        # All compared before anything is copied: depth of another size is the commonest mistake, and names
+        # itself; and an array may claim more than there is memory for.
         _check_array("depth", depth, "(H, W)", _DEPTH_DTYPES)
         if depth.shape != (height, width):
             message = (
@@ -146,6 +153,7 @@ class Frame:
         elif not isinstance(intrinsics, Intrinsics):
             message = f"intrinsics: expected Intrinsics, got {type(intrinsics).__name__}"
             raise InvalidInputError(message)
+        image = _owned(name, given, shape, dtypes)
         set_field = object.__setattr__
         set_field(self, "depth", _owned("depth", depth, "(H, W)", _DEPTH_DTYPES))
         set_field(self, "depth_unit_m", unit)
@@ -211,11 +219,13 @@ def _within(span: tuple[float, float], name: str, value: object, unit: str) -> f
     """Return a number between two others, both included, as a float."""
     low, high = span
     wanted = f"{name}: expected {low:g} to {high:g} {unit}"
-    if not isinstance(value, (int, float, np.integer, np.floating)) or isinstance(value, bool):
+    no_number = (bool, np.timedelta64)  # Python and numpy count these among their integers
+    if not isinstance(value, (int, float, np.integer, np.floating)) or isinstance(value, no_number):
         message = f"{wanted}, got {type(value).__name__}"
         raise InvalidInputError(message)
     try:
-        number = float(value)
+        with np.errstate(over="ignore"):  # np.longdouble beyond float: infinite, which is refused
+            number = float(value)
     except OverflowError:
         number = math.inf
     if not low <= number <= high:  # written so that NaN is refused
@@ -237,7 +247,7 @@ def _guess_intrinsics(height: int, width: int) -> Intrinsics:
 
 
 def as_frames(frames: object) -> tuple[Frame, ...]:
-    """Check that it is a Frame or an iterable of some, at least one.
+    """Check that it is a Frame or an iterable of some: at least one, at most `MAX_FRAMES`.
 
     Raises
     ------
@@ -249,11 +259,16 @@ def as_frames(frames: object) -> tuple[Frame, ...]:
     if not isinstance(frames, Iterable):
         message = f"frames: expected a Frame or several, got {type(frames).__name__}"
         raise InvalidInputError(message)
-    several = tuple(frames)
+    several: list[Frame] = []
+    for frame in frames:
+        if len(several) == MAX_FRAMES:
+            message = f"frames: expected at most {MAX_FRAMES} at once, got more"
+            raise InvalidInputError(message)
+        several.append(_checked(frame))
     if not several:
         message = "frames: expected at least one Frame, got none"
         raise InvalidInputError(message)
-    return tuple(_checked(frame) for frame in several)
+    return tuple(several)
 
 
 def _checked(frame: object) -> Frame:

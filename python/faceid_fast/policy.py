@@ -60,9 +60,13 @@ def accepts(distance: object, threshold: object) -> bool:
     True needs every comparison to hold: ``not distance > threshold`` would accept NaN.
     """
     for value in (distance, threshold):
-        if not isinstance(value, (float, int, np.floating)) or isinstance(value, bool):
+        # No np.longdouble: it holds what is infinite as a float.
+        if not isinstance(value, (float, int, np.float32, np.float16)) or isinstance(value, bool):
             return False
-        if not math.isfinite(value):
+        try:
+            if not math.isfinite(value):
+                return False
+        except OverflowError:  # an int beyond every float
             return False
     return bool(0.0 <= distance <= threshold)  # type: ignore[operator]  # both are numbers here
 
@@ -76,8 +80,13 @@ def check_threshold(value: object) -> float:
         If it is not a finite number in [0, 2): at 2 everybody is accepted.
     """
     usable = isinstance(value, (float, int, np.floating)) and not isinstance(value, bool)
-    if not usable or not 0.0 <= value < MAX_DISTANCE:  # type: ignore[operator]
-        given = value if usable else type(value).__name__
+    try:
+        with np.errstate(over="ignore"):
+            number = float(value) if usable else math.nan  # type: ignore[arg-type]
+    except OverflowError:
+        number = math.inf
+    if not 0.0 <= number < MAX_DISTANCE:
+        given = f"{number:g}" if usable else type(value).__name__
         message = f"threshold: expected a finite number in [0, {MAX_DISTANCE:g}), got {given}"
         raise InvalidInputError(message)
-    return float(value)  # type: ignore[arg-type]
+    return number

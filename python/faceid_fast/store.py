@@ -24,6 +24,7 @@ MAX_CONSENT_CHARS: Final = 1000
 MAX_EVENTS: Final = 4096
 """What a store's log holds; the oldest go first."""
 _UNIT_TOLERANCE: Final = 1e-3
+_MAX_NUMBERS: Final = 1 << 24
 _SHA256: Final = re.compile("[0-9a-f]{64}")
 
 
@@ -86,16 +87,22 @@ class References:
         check_identity(self.identity)
         vectors = _unit_vectors(self.vectors)
         for name in ("poses", "modalities"):
-            column = tuple(getattr(self, name))
+            column = getattr(self, name)
+            # No other iterables: one may be endless.
+            if not isinstance(column, (tuple, list)) or not all(isinstance(entry, str) for entry in column):
+                message = f"{name}: expected a tuple of str, got {_kinds(column)}"
+                raise InvalidInputError(message)
             if len(column) != len(vectors):
                 message = f"{name}: expected one for each of {len(vectors)} vectors, got {len(column)}"
                 raise InvalidInputError(message)
-            object.__setattr__(self, name, column)
+            object.__setattr__(self, name, tuple(column))
         if unknown := [modality for modality in self.modalities if modality not in MODALITIES]:
             message = f"modalities: expected {' or '.join(MODALITIES)}, got {unknown[0]!a:.80}"
             raise InvalidInputError(message)
         if not isinstance(self.model_sha256, str) or not _SHA256.fullmatch(self.model_sha256):
-            message = f"model_sha256: expected 64 hexadecimal digits, got {self.model_sha256!a:.80}"
+            given = self.model_sha256
+            shown = f"{given!a:.80}" if isinstance(given, str) else type(given).__name__
+            message = f"model_sha256: expected 64 hexadecimal digits, got {shown}"
             raise InvalidInputError(message)
         object.__setattr__(self, "vectors", vectors)
 
@@ -136,12 +143,19 @@ class References:
 
     def of(self, modality: str) -> NDArray[np.float32]:
         """Vectors of one modality: (m, D), m may be 0."""
+        if not isinstance(modality, str):
+            message = f"modality: expected {' or '.join(MODALITIES)}, got {type(modality).__name__}"
+            raise InvalidInputError(message)
         if self.modalities.count(modality) == len(self.modalities):
             return self.vectors
         return self.vectors[[kept == modality for kept in self.modalities]]
 
     def rows(self, kept: Sequence[int]) -> References:
-        """Those of some rows, at least one."""
+        """Those of some rows, at least one: ints from 0 on."""
+        several = isinstance(kept, (list, tuple, range))
+        if not several or any(type(row) is not int or not 0 <= row < len(self.poses) for row in kept):
+            message = f"kept: expected rows from 0 to {len(self.poses) - 1}, got {_kinds(kept)}"
+            raise InvalidInputError(message)
         return References(
             self.identity,
             self.vectors[list(kept)],
@@ -154,6 +168,7 @@ class References:
 
     def joined(self, others: References) -> References:
         """Return these and others of the same person, by the same model, as one."""
+        check_references(others, "others")
         if (self.identity, self.model_sha256) != (others.identity, others.model_sha256):
             message = "others: expected references of the same person and model, got others"
             raise InvalidInputError(message)
@@ -205,7 +220,7 @@ class ReferenceStore(Protocol):
 
 def put(store: ReferenceStore, references: References) -> None:
     """Keep these references in place of any the person had."""
-    name = references.identity
+    name = check_references(references).identity
 
     def alter(before: References | None) -> Change:
         return references, (Event.now(EventKind.ENROLLED if before is None else EventKind.REPLACED, name),)
@@ -262,9 +277,10 @@ class InMemoryStore:
 
     def alter(self, identity: str, alter: Callable[[References | None], Change]) -> References | None:
         """Change what is kept of a person by what is; returns what is kept then."""
+        check_identity(identity)
         with self._lock:
             before = self._people.get(identity)
-            after, events = alter(before)
+            after, events = altered_by(alter, before)
             if after is not before:
                 self._ledger = amended(self._ledger, before, after, identity)
                 if after is None:
@@ -281,7 +297,7 @@ class InMemoryStore:
     def amend(self, amend: Amend) -> Ledger:
         """Change what is remembered of attempts by what is; returns what it became."""
         with self._lock:
-            self._ledger, events = amend(self._ledger)
+            self._ledger, events = amended_by(amend, self._ledger)
             self._events.extend(events)
             return self._ledger
 
@@ -308,18 +324,80 @@ def check_identity(identity: object) -> str:
         message = f"{wanted}, got {len(identity)} characters"
         raise InvalidInputError(message)
     if not identity.isprintable() or identity != identity.strip():
-        message = f"{wanted} without blanks at its ends, got {identity!a}"
+        message = f"{wanted} without blanks at its ends, got {identity!a:.240}"
         raise InvalidInputError(message)
     if not unicodedata.is_normalized("NFC", identity):
         # Two spellings that look the same must not be two people; and a name is stored as it was given.
-        message = f"{wanted} in composed form, unicodedata.normalize('NFC', name), got {identity!a}"
+        message = f"{wanted} in composed form, unicodedata.normalize('NFC', name), got {identity!a:.240}"
         raise InvalidInputError(message)
     return identity
 
 
+def check_references(value: object, name: str = "references") -> References:
+    """Return what is `References`; anything else is an `InvalidInputError`."""
+    if not isinstance(value, References):
+        message = f"{name}: expected References, got {type(value).__name__}"
+        raise InvalidInputError(message)
+    return value
+
+
+def altered_by(alter: object, before: References | None) -> Change:
+    """Return what a caller's function makes of what is kept of a person, if that is a `Change`. For stores.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is not, or `alter` is no function.
+    """
+    after, events = _answer("alter", alter, before)
+    if after is not None:
+        check_references(after, "alter")
+    return after, _checked_events("alter", events)
+
+
+def amended_by(amend: object, ledger: Ledger) -> tuple[Ledger, tuple[Event, ...]]:
+    """Return what a caller's function makes of a ledger, if that is one. For stores.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is not, or `amend` is no function.
+    """
+    after, events = _answer("amend", amend, ledger)
+    if not isinstance(after, Ledger):
+        message = f"amend: expected it to return a Ledger and events, got {type(after).__name__}"
+        raise InvalidInputError(message)
+    return after, _checked_events("amend", events)
+
+
+def _answer(name: str, function: object, given: object) -> tuple[Any, Any]:
+    if not callable(function):
+        message = f"{name}: expected a function, got {type(function).__name__}"
+        raise InvalidInputError(message)
+    answer = function(given)
+    if not isinstance(answer, tuple) or len(answer) != 2:
+        message = f"{name}: expected it to return what is kept and events, got {type(answer).__name__}"
+        raise InvalidInputError(message)
+    return answer
+
+
+def _checked_events(name: str, events: object) -> tuple[Event, ...]:
+    if not isinstance(events, tuple) or not all(isinstance(event, Event) for event in events):
+        message = f"{name}: expected it to return a tuple of events, got {_kinds(events)}"
+        raise InvalidInputError(message)
+    return events
+
+
+def _kinds(several: object) -> str:
+    """What a message may say of a column that is none: types, never values."""
+    if not isinstance(several, (tuple, list)):
+        return type(several).__name__
+    return ", ".join(sorted({type(entry).__name__ for entry in several})) or "none"
+
+
 def unknown_identity(identity: str) -> UnknownIdentityError:
     """Build the error for a name that nobody is enrolled under."""
-    return UnknownIdentityError(f"identity: expected somebody enrolled, got {identity!a}")
+    return UnknownIdentityError(f"identity: expected somebody enrolled, got {identity!a:.240}")
 
 
 def _unit_vectors(value: NDArray[Any]) -> NDArray[np.float32]:
@@ -328,7 +406,8 @@ def _unit_vectors(value: NDArray[Any]) -> NDArray[np.float32]:
     if not isinstance(value, np.ndarray) or value.dtype != np.float32:
         message = f"{wanted}, got {getattr(value, 'dtype', type(value).__name__)}"
         raise InvalidInputError(message)
-    if value.ndim != 2 or 0 in value.shape:
+    # An array may claim more than there is memory for.
+    if value.ndim != 2 or not 0 < value.size <= _MAX_NUMBERS:
         message = f"{wanted}, got shape {value.shape}"
         raise InvalidInputError(message)
     norms = np.sqrt(np.einsum("nd,nd->n", value, value, dtype=np.float64))

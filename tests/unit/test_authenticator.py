@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -266,12 +267,37 @@ def test_same_person_gives_no_warning_about_likeness() -> None:
     assert not any("unlike" in warning for warning in result.warnings)
 
 
-@pytest.mark.parametrize("frames", [[], None, 7, [None], ["frame"]])
+@pytest.mark.parametrize("frames", [[], None, 7, [None], ["frame"], np.array(1), repeat("frame")])
 def test_what_is_not_frames_is_refused(frames: Any) -> None:
     auth = make()
     with pytest.raises(InvalidInputError, match=r"frames?: expected"):
         auth.enroll("ada", frames)
     assert auth.identities == ()
+
+
+def test_endless_frames_are_refused() -> None:
+    auth = make()
+    with pytest.raises(InvalidInputError, match="frames: expected at most 1024 at once, got more"):
+        auth.enroll("ada", repeat(frame_of(ADA)))
+    assert auth.identities == ()
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"store": "people"}, "store: expected a ReferenceStore, got str"),
+        ({"store": InMemoryStore}, "store: expected a ReferenceStore, got type"),
+        ({"aligner": unit(0)}, "aligner: expected a FaceAligner, got ndarray"),
+        ({"embedder": 7}, "embedder: expected an Embedder, got int"),
+        ({"lockout": None}, "lockout: expected True or False, got NoneType"),
+        ({"diagnostics": "no"}, "diagnostics: expected True or False, got str"),
+    ],
+)
+def test_parts_of_another_type_are_refused(option: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"^{message}$"):
+        Authenticator(**option)
+    with pytest.raises(InvalidInputError, match="leave_out_strangers: expected True or False, got int"):
+        make().enroll("ada", frame_of(ADA), leave_out_strangers=1)  # type: ignore[arg-type]
 
 
 def test_what_is_not_a_frame_is_refused() -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +111,59 @@ def test_another_file_than_the_pinned_one(tmp_path: Path) -> None:
         Embedder(path, sha256="0" * 64)
     with pytest.raises(ModelError, match="not readable"):
         Embedder(tmp_path / "none.onnx", sha256="0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("path", "sha256", "part"),
+    [
+        (None, "00" * 32, "model: expected a str or Path"),
+        ("a\0b", "00" * 32, "without NUL"),
+        ("model.onnx", None, "sha256: expected 64 hexadecimal digits, got NoneType"),
+        ("model.onnx", "x", "sha256: expected 64 hexadecimal digits, got other text"),
+    ],
+)
+def test_what_names_no_model(path: Any, sha256: Any, part: str) -> None:
+    with pytest.raises(InvalidInputError, match=part):
+        Embedder(path, sha256=sha256)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "model.onnx")
+    with pytest.raises(ModelError, match="not a regular file"):
+        Embedder(tmp_path / "model.onnx", sha256="00" * 32)
+
+
+def test_order_in_memory_does_not_matter(tmp_path: Path) -> None:
+    embedder = load(tmp_path, model(contract().to_json()))
+    batch = tensors(6)
+    wanted = embedder.embed(batch)[::-2]
+    np.testing.assert_array_equal(embedder.embed(batch[::-2]), wanted)
+
+
+def test_contracts_that_were_made_of_anything() -> None:
+    for changes in (
+        {"thresholds": None},
+        {"thresholds": {1: 0.5}},
+        {"channels": itertools.repeat("depth")},
+        {"input_shape": np.zeros(3)},
+        {"embedding_size": 10**5000},
+        {"calibration": itertools.repeat(("a", "b"))},
+        {"metric": object()},
+    ):
+        made = contract(**changes)
+        with pytest.raises(ModelContractError, match=r"^contract"):
+            made.check()
+    with pytest.raises(ModelContractError, match="contract: expected JSON as a str, got NoneType"):
+        ModelContract.from_json(None)  # type: ignore[arg-type]
+
+
+def test_a_contract_s_refusal_shows_no_list_of_numbers() -> None:
+    face = tensors(1)[0, 0, 0].tolist()
+    for name in ("input_shape", "channels", "schema_version", "metric", "model_id", "embedding_size"):
+        with pytest.raises(ModelContractError) as caught:
+            contract(**{name: face}).check()
+        assert str(face[0]) not in str(caught.value)
 
 
 def test_what_is_not_a_model(tmp_path: Path) -> None:

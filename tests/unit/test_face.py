@@ -11,7 +11,7 @@ import pytest
 
 from faceid_fast import face
 from faceid_fast.authenticator import Authenticator
-from faceid_fast.errors import FaceIDError, ModelContractError, ModelError
+from faceid_fast.errors import FaceIDError, InvalidInputError, ModelContractError, ModelError
 from faceid_fast.face import HEAD_MODEL, FaceAligner, bundled_model_sha256, read_bundled_model
 from stand_ins import StandInEmbedder
 
@@ -92,6 +92,18 @@ NAN[7, 1] = np.nan
 def test_what_is_no_head_model(content: bytes) -> None:
     with pytest.raises(ModelError, match=r"^head_model: "):
         FaceAligner(content)
+
+
+@pytest.mark.parametrize("content", [None, "head.npz", bytearray(BUNDLED), 7])
+def test_a_head_model_of_another_type(content: Any) -> None:
+    with pytest.raises(ModelError, match=r"head_model: expected the bytes of an \.npz, got"):
+        FaceAligner(content)
+
+
+@pytest.mark.parametrize("frame", [None, "frame", np.zeros((60, 80), np.uint16)])
+def test_only_frames_are_aligned(frame: Any) -> None:
+    with pytest.raises(InvalidInputError, match="frame: expected a Frame, got"):
+        FaceAligner.bundled().align(frame)
 
 
 def test_an_aligner_says_which_head_model_it_has() -> None:

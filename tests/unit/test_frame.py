@@ -58,6 +58,8 @@ def make(**changes: Any) -> Frame:
         ({"depth_unit_m": "mm"}, ["depth_unit_m", "str"]),
         ({"depth_unit_m": True}, ["depth_unit_m", "bool"]),
         ({"depth_unit_m": 10**5000}, ["depth_unit_m", "got inf"]),
+        ({"depth_unit_m": np.longdouble("1e4000")}, ["depth_unit_m", "got inf"]),
+        ({"depth_unit_m": np.timedelta64("NaT")}, ["depth_unit_m", "timedelta64"]),
         ({"intrinsics": (1, 2, 3, 4)}, ["intrinsics", "Intrinsics", "tuple"]),
     ],
 )
@@ -68,6 +70,14 @@ def test_refusal_names_argument_expected_and_given(changes: dict[str, Any], part
         assert part in str(caught.value)
     assert isinstance(caught.value, FaceIDError)
     assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize("name", ["infrared", "color"])
+def test_more_than_there_is_memory_for_is_refused_before_it_is_copied(name: str) -> None:
+    image = {"infrared": INFRARED, "color": COLOR}[name]
+    absurd = np.broadcast_to(image[:1], (1 << 40, *image.shape[1:]))
+    with pytest.raises(InvalidInputError, match=f"{name}: expected 48 to 4096 pixels a side"):
+        make(**{"infrared": None, name: absurd})
 
 
 def test_too_large_is_refused() -> None:

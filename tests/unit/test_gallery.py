@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -252,6 +253,24 @@ def test_other_bad_arguments(gallery: Gallery) -> None:
         (lambda: Gallery.from_arrays(AXES, 4), "identities: .* got int"),  # type: ignore[arg-type]
         (lambda: Gallery.from_arrays(AXES, ["a", "b", "", "d"]), "identity: expected a name"),
         (lambda: Gallery.from_arrays(AXES[0], ["a"]), r"vectors: .*\(M, D\)"),
+        (lambda: Gallery.from_arrays(AXES, repeat("a")), r"identities: .*\(4\), got 5"),
+        (lambda: gallery.nearest(query, k="1"), "k: expected a whole number, got str$"),  # type: ignore[arg-type]
+        (lambda: gallery.nearest(query, k=True), "k: expected a whole number, got bool$"),
+        (lambda: gallery.nearest(query, 10**30), "k: expected a number of 64 bits, got a larger one$"),
+        (lambda: gallery.nearest(query, threads=0.5), "threads: .* got float$"),  # type: ignore[arg-type]
+        (lambda: gallery.within(query, "1"), "threshold: expected a number .* got str$"),  # type: ignore[arg-type]
+        (lambda: gallery.within(query, 10**400), "threshold: expected a number .* got int$"),
+        (lambda: gallery.within(query, True), "threshold: expected a number .* got bool$"),
+        (lambda: gallery.add(7, query), "identity: expected a str, got int$"),  # type: ignore[arg-type]
+        (lambda: gallery.names_of([0]), r"numbers: .* int64 .*, got list$"),  # type: ignore[arg-type]
+        (lambda: gallery.names_of(np.arange(4)[::2]), r"numbers: .* got int64 .*, not C-contiguous"),
+        (lambda: Gallery("4"), "dim: expected a whole number, got str$"),  # type: ignore[arg-type]
+        (lambda: Gallery(4, backend=7), "backend: expected a str, got int$"),  # type: ignore[arg-type]
+        (lambda: Gallery(4, backend="x" * 999), "backend: expected one of .*, got x{80}$"),
+        (lambda: Gallery.from_bytes("x"), "data: expected bytes, got str$"),  # type: ignore[arg-type]
+        (lambda: Gallery.open(7), "path: expected a str or os.PathLike .* got int$"),  # type: ignore[arg-type]
+        (lambda: Gallery.open("a\0b"), "path: expected a str or os.PathLike .* got str$"),
+        (lambda: Gallery.open("/"), "path: expected a file, got a folder, a pipe or a device$"),
     ]
     for call, message in bad_calls:
         with pytest.raises(InvalidInputError, match=f"^{message}"):

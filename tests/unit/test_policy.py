@@ -31,6 +31,9 @@ from faceid_fast.policy import Decision, accepts, check_threshold
         ("0.1", 0.5, False),
         (False, 0.5, False),
         (np.zeros(1), 0.5, False),
+        (10**400, 0.5, False),
+        (0.1, 10**400, False),
+        (np.longdouble("1e4000"), 0.5, False),
     ],
 )
 def test_accepts(distance: object, threshold: object, expected: bool) -> None:
@@ -62,7 +65,21 @@ def test_only_one_outcome_is_accepted(outcome: Outcome) -> None:
         decision.outcome = Outcome.ACCEPTED  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -0.1, 2.0, 7, "0.5", None, True])
+@pytest.mark.parametrize(
+    "value",
+    [
+        math.nan,
+        math.inf,
+        -0.1,
+        2.0,
+        7,
+        "0.5",
+        None,
+        True,
+        pytest.param(10**5000, id="huge"),
+        np.longdouble("1e4000"),
+    ],
+)
 def test_unusable_thresholds(value: Any) -> None:
     with pytest.raises(InvalidInputError, match=r"threshold: expected a finite number in \[0, 2\), got"):
         check_threshold(value)

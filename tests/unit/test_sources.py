@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -14,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from faceid_fast.errors import SourceError
-from faceid_fast.sources.kinect_v2 import PRINCIPAL_DEVIATION_PX, captures
+from faceid_fast.errors import InvalidInputError, SourceError
+from faceid_fast.sources.kinect_v2 import PRINCIPAL_DEVIATION_PX, capture_of, captures, captures_of
 from faceid_fast.sources.png import read_camera, read_frame, read_png
+from faceid_fast.sources.recognized import shots_at
 
 CAMERA = {"fx": 365.0, "fy": 365.0, "cx": 31.5, "cy": 29.5, "depth_unit_m": 0.001}
 
@@ -90,7 +92,24 @@ def test_damaged_or_foreign_files(tmp_path: Path, content: bytes, part: str) -> 
     assert isinstance(caught.value, OSError)
 
 
+@pytest.mark.parametrize("reader", [read_png, read_camera, shots_at, captures, captures_of, capture_of])
+@pytest.mark.parametrize("path", [None, 7, b"depth.png", "a\0b", "\ud800", "x" * 5000])
+def test_what_is_no_path(reader: Callable[[Any], object], path: Any) -> None:
+    with pytest.raises(InvalidInputError, match="expected a str or Path of at most 4096 characters"):
+        reader(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.parametrize("reader", [read_png, read_camera])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, reader: Callable[[Any], object]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SourceError, match="not a regular file"):
+        reader(tmp_path / "pipe")
+
+
 def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="not readable"):
+        captures_of(tmp_path / "none")
     with pytest.raises(SourceError, match="not readable"):
         read_png(tmp_path / "none.png")
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 from faceid_fast.errors import InvalidInputError, UnknownIdentityError
 from faceid_fast.store import InMemoryStore, References, check_identity, get, put, remove
+from faceid_fast.vault import Vault
 from stand_ins import MODEL_SHA256, references, unit
 
 
@@ -58,6 +61,15 @@ def test_vectors_that_are_not_kept(vectors: Any, part: str) -> None:
         ({"model_sha256": "5e" * 32 + "\n"}, "model_sha256: expected 64"),
         ({"model_sha256": None}, "model_sha256: expected 64 hexadecimal digits, got None"),
         ({"identity": "Rene\u0301"}, "identity: expected"),
+        (
+            {"vectors": np.broadcast_to(unit(0), (1 << 40, 128))},
+            r"vectors: .* got shape \(1099511627776, 128\)",
+        ),
+        ({"poses": itertools.repeat("frontal")}, "poses: expected a tuple of str, got repeat$"),
+        ({"poses": (0.25,)}, "poses: expected a tuple of str, got float$"),
+        ({"poses": None}, "poses: expected a tuple of str, got NoneType$"),
+        ({"modalities": unit(0)}, "modalities: expected a tuple of str, got ndarray$"),
+        ({"model_sha256": unit(0)}, "model_sha256: expected 64 hexadecimal digits, got ndarray$"),
     ],
 )
 def test_columns_that_are_not_kept(changes: dict[str, Any], message: str) -> None:
@@ -92,6 +104,52 @@ def test_references_are_copies_and_say_nothing_of_their_content() -> None:
     assert kept.vectors[0, 0] == 1
     assert not kept.vectors.flags.writeable
     assert repr(kept) == "<References 'ada': 1 of 128 dimensions>"
+
+
+def test_of_and_rows_and_joined_refuse_what_they_cannot_mean() -> None:
+    kept = references("ada", unit(0), unit(1))
+    for modality in (None, unit(0)):
+        with pytest.raises(InvalidInputError, match="modality: expected infrared or color, got"):
+            kept.of(modality)  # type: ignore[arg-type]
+    for rows, given in (([2], "int"), ([-1], "int"), ([0.5], "float"), (None, "NoneType"), ([True], "bool")):
+        with pytest.raises(InvalidInputError, match=f"kept: expected rows from 0 to 1, got {given}$"):
+            kept.rows(rows)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match="others: expected References, got str"):
+        kept.joined("ada")  # type: ignore[arg-type]
+
+
+def test_long_names_are_cut_where_they_are_shown() -> None:
+    for call in (get, remove):
+        with pytest.raises(UnknownIdentityError) as caught:
+            call(InMemoryStore(), "\U0001f600" * 200)
+        assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("kind", ["memory", "vault"])
+def test_stores_refuse_what_is_not_theirs_and_keep_what_they_have(tmp_path: Path, kind: str) -> None:
+    store: Any = InMemoryStore() if kind == "memory" else Vault.open(tmp_path / "vault", key=bytes(32))
+    put(store, references("ada", unit(0)))
+    for name in (None, unit(0), ["ada"], "a\0b"):
+        for call in (get, remove):
+            with pytest.raises(InvalidInputError, match="identity: expected"):
+                call(store, name)
+        with pytest.raises(InvalidInputError, match="identity: expected"):
+            store.alter(name, lambda before: (before, ()))
+    with pytest.raises(InvalidInputError, match="references: expected References, got NoneType"):
+        put(store, None)  # type: ignore[arg-type]
+    for change in (
+        None,
+        lambda _: None,
+        lambda kept: (kept, (1,)),
+        lambda _: ({}, ()),
+        lambda kept: (kept, None),
+    ):
+        with pytest.raises(InvalidInputError, match="(alter|amend): expected"):
+            store.alter("ada", change)
+        with pytest.raises(InvalidInputError, match="amend: expected"):
+            store.amend(change)
+    assert list(store.snapshot()) == ["ada"]
+    assert store.amend(lambda ledger: (ledger, ())).tallies == {}
 
 
 def test_in_memory_store() -> None:

@@ -8,11 +8,13 @@ import stat
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from faceid_fast.errors import (
+    InvalidInputError,
     UnknownIdentityError,
     VaultDamagedError,
     VaultError,
@@ -51,6 +53,12 @@ def filled(place: Path) -> Path:
         for code, name in enumerate(("ada", "ben", "cy")):
             put(vault, person(name, code, code + 3))
     return place
+
+
+@pytest.mark.parametrize("directory", [7, b"people", "a\0b", "x" * 5000])
+def test_what_is_no_directory(directory: Any) -> None:
+    with pytest.raises(InvalidInputError, match="directory: expected a str or Path"):
+        Vault.open(directory, key=KEY)
 
 
 Content = dict[str, tuple[bytes, tuple[str, ...], tuple[str, ...], str]]

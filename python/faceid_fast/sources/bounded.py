@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from faceid_fast.errors import SourceError
+from faceid_fast.paths import open_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,10 +17,10 @@ def read_bounded(path: Path, limit: int) -> bytes:
     Raises
     ------
     SourceError
-        It is missing, not readable, or longer than ``limit`` bytes.
+        It is missing, no regular file, not readable, or longer than ``limit`` bytes.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             content = file.read(limit + 1)
     except OSError as error:
         message = f"{path}: not readable ({error.strerror})"

@@ -14,6 +14,7 @@ from typing import Final
 
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame, Intrinsics
+from faceid_fast.paths import checked_path
 from faceid_fast.sources.png import read_png
 
 FOCAL_PX: Final = 365.0
@@ -93,13 +94,13 @@ def captures(directory: str | Path) -> list[Capture]:
     SourceError
         If the directory cannot be listed or holds no capture.
     """
-    root = Path(directory)
+    root = checked_path("directory", directory)
     try:
         folders = sorted(entry for entry in root.iterdir() if entry.is_dir())
-        found = [capture for folder in folders for capture in captures_of(folder)]
     except OSError as error:
-        message = f"{error.filename or root}: not readable ({error.strerror})"
+        message = f"{root}: not readable ({error.strerror})"
         raise SourceError(message) from error
+    found = [capture for folder in folders for capture in captures_of(folder)]
     if not found:
         message = f"{root}: expected folders of NN_depth.png and NN_ir.png, got none"
         raise SourceError(message)
@@ -107,13 +108,20 @@ def captures(directory: str | Path) -> list[Capture]:
 
 
 def captures_of(folder: Path) -> list[Capture]:
-    """List the captures of one person, by number; see `captures`. OSError if the folder cannot be listed."""
-    several = (capture_of(depth) for depth in sorted(folder.iterdir()))
+    """List the captures of one person, by number; see `captures`. SourceError if it cannot be listed."""
+    folder = checked_path("folder", folder)
+    try:
+        files = sorted(folder.iterdir())
+    except OSError as error:
+        message = f"{folder}: not readable ({error.strerror})"
+        raise SourceError(message) from error
+    several = (capture_of(depth) for depth in files)
     return [capture for capture in several if capture is not None]
 
 
 def capture_of(depth: Path) -> Capture | None:
     """Return the capture that a depth file belongs to, if it is named so and has its other file."""
+    depth = checked_path("depth", depth)
     match = _DEPTH_NAME.fullmatch(depth.name)
     if match is None or int(match[1]) >= POSES * EXPRESSIONS:
         return None

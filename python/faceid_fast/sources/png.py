@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import MAX_SIDE_PX, Frame, Intrinsics
+from faceid_fast.paths import checked_path
 from faceid_fast.sources.bounded import read_bounded
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
@@ -37,7 +38,7 @@ def read_png(path: str | Path) -> NDArray[Any]:
     SourceError
         If the file is missing, truncated, damaged, too large, or of another kind of PNG.
     """
-    path = Path(path)
+    path = checked_path("path", path)
     content = read_bounded(path, _MAX_FILE_BYTES)
     width, height, bits, channels = _check_png(content, path)
     try:
@@ -63,7 +64,7 @@ def read_camera(path: str | Path) -> tuple[Intrinsics, float]:
     SourceError
         If the file is missing, not such JSON, or holds impossible values.
     """
-    path = Path(path)
+    path = checked_path("path", path)
     try:
         record = json.loads(read_bounded(path, _MAX_FILE_BYTES))
         values = {key: record[key] for key in _CAMERA_KEYS}

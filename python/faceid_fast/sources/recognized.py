@@ -16,6 +16,7 @@ from typing import Final
 
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame
+from faceid_fast.paths import checked_path
 from faceid_fast.sources import kinect_v2
 from faceid_fast.sources.png import read_frame
 
@@ -47,7 +48,7 @@ def shots_at(path: str | Path) -> list[Shot]:
     SourceError
         If there is none in a layout that is known.
     """
-    place = Path(path)
+    place = checked_path("path", path)
     try:
         if place.is_dir():
             return _in_folder(place)

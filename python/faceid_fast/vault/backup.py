@@ -10,6 +10,7 @@ from typing import Final
 
 from faceid_fast.audit import Event, EventKind
 from faceid_fast.errors import VaultDamagedError, VaultError
+from faceid_fast.paths import checked_path
 
 from .begin import head_of, sealer_of
 from .contents import Contents
@@ -37,7 +38,8 @@ def restore(file: str | Path, directory: str | Path | None = None, *, key: bytes
     VaultError
         If there is a vault already, or the backup is not one, or not as it was written.
     """
-    place = default_directory() if directory is None else Path(directory)
+    place = default_directory() if directory is None else checked_path("directory", directory)
+    backup = checked_path("file", file)
     try:
         prepare(place)
         if (place / DATABASE).exists():
@@ -50,8 +52,8 @@ def restore(file: str | Path, directory: str | Path | None = None, *, key: bytes
         draft = Path(mkdtemp(prefix=".restored", dir=place))
         try:
             if os.name == "posix":
-                check_private(Path(file), Path(file).stat(), 0o600)
-            shutil.copyfile(file, draft / DATABASE)
+                check_private(backup, backup.stat(), 0o600)
+            shutil.copyfile(backup, draft / DATABASE)
             (draft / DATABASE).chmod(0o600)
             _adopt(draft, place, store_key)
         finally:
@@ -71,7 +73,7 @@ def erase(directory: str | Path | None = None) -> None:
     VaultError
         If there is no vault, or its files cannot be deleted.
     """
-    place = default_directory() if directory is None else Path(directory)
+    place = default_directory() if directory is None else checked_path("directory", directory)
     if not (place / DATABASE).exists() and not (place / "epoch").exists():
         message = f"vault: expected one in {str(place)!a}, got none"
         raise VaultError(message)

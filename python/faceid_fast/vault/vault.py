@@ -12,7 +12,16 @@ from typing import Final, NamedTuple, NoReturn, Self
 from faceid_fast.audit import Event, EventKind
 from faceid_fast.errors import InvalidInputError, VaultError, VaultKeyError
 from faceid_fast.ledger import Amend, Ledger
-from faceid_fast.store import MAX_EVENTS, Change, References, check_identity
+from faceid_fast.paths import checked_path
+from faceid_fast.store import (
+    MAX_EVENTS,
+    Change,
+    References,
+    altered_by,
+    amended_by,
+    check_identity,
+    check_references,
+)
 
 from .begin import begin
 from .contents import SCHEMA, Contents
@@ -100,7 +109,7 @@ class Vault:
         VaultError
             If the directory does not serve.
         """
-        place = default_directory() if directory is None else Path(directory)
+        place = default_directory() if directory is None else checked_path("directory", directory)
         try:
             return cls._open(place, key)
         except OSError as error:
@@ -187,7 +196,7 @@ class Vault:
             with contents.writing() as found:
                 contents.read(found)
                 before = contents.snapshot.get(name)
-                after, events = alter(before)
+                after, events = altered_by(alter, before)
                 if after is before and not events:
                     return before
                 row_id = contents.row_of(name) or contents.sealer.new_row_id()
@@ -217,7 +226,7 @@ class Vault:
                 rows: dict[str, int] = {}
                 events: list[Event] = []
                 for references in people:
-                    name = check_identity(references.identity)
+                    name = check_references(references, "people").identity
                     if name in rows:
                         message = f"people: expected each person once, got {name!a} again"
                         raise InvalidInputError(message)
@@ -242,7 +251,7 @@ class Vault:
             contents = self._contents
             with contents.writing() as found:
                 before = contents.ledger(found)
-                after, events = amend(before)
+                after, events = amended_by(amend, before)
                 if after is before and not events:
                     return before
                 state = found
@@ -352,7 +361,7 @@ class Vault:
         VaultError
             If there is such a file already, or it cannot be written.
         """
-        path = Path(file)
+        path = checked_path("file", file)
         with self._lock:
             self.amend(lambda ledger: (ledger, (Event.now(EventKind.BACKED_UP),)))
             with self._contents.reading():

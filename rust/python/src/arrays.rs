@@ -26,6 +26,11 @@ impl Float32Rows {
         self.dim
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.values.len().checked_div(self.dim).unwrap_or(0)
+    }
+
     /// Check the content; needs no GIL.
     pub fn check(self) -> Result<UnitVectors> {
         UnitVectors::new(self.argument, self.dim, self.values)
@@ -95,10 +100,9 @@ pub fn float32_rows(
 }
 
 /// Shape, dtype and, where these are not to blame, layout of what came.
-fn describe(value: &Bound<'_, PyAny>) -> String {
+pub fn describe(value: &Bound<'_, PyAny>) -> String {
     let Ok(array) = value.cast::<PyUntypedArray>() else {
-        let name = value.get_type().name();
-        return name.map_or_else(|_| "no array".to_owned(), |name| name.to_string());
+        return type_name(value);
     };
     let shape = array
         .shape()
@@ -119,6 +123,12 @@ fn describe(value: &Bound<'_, PyAny>) -> String {
         ""
     };
     format!("{order}{dtype} of shape ({shape}{comma}){layout}")
+}
+
+/// What a message may say of a value that is of another type.
+pub fn type_name(value: &Bound<'_, PyAny>) -> String {
+    let name = value.get_type().name();
+    name.map_or_else(|_| "another type".to_owned(), |name| name.to_string())
 }
 
 /// Values as a numpy array of a shape that they fill, without a copy.

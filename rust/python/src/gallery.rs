@@ -10,10 +10,11 @@ use faceid_core::gallery::{self, Bytes, Matches};
 use faceid_core::vectors::UnitVectors;
 use faceid_core::{CoreError, Result};
 use numpy::{PyArray1, PyArrayDyn, PyArrayMethods};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString, PyType};
+use pyo3::types::{PyBool, PyBytes, PyInt, PyList, PyString, PyTuple, PyType};
 
-use crate::arrays::{Shape, float32_rows, to_numpy};
+use crate::arrays::{Shape, describe, float32_rows, to_numpy, type_name};
 use crate::errors::to_python;
 
 /// (distance, index, identity), all of one shape.
@@ -77,9 +78,13 @@ impl Gallery {
 #[pymethods]
 impl Gallery {
     #[new]
-    #[pyo3(signature = (dim=128, *, backend=None))]
-    fn new(py: Python<'_>, dim: i64, backend: Option<&str>) -> PyResult<Self> {
-        let make = || gallery::Gallery::on(kernel(backend)?, natural("dim", dim)?);
+    #[pyo3(
+        signature = (dim=Dim(128), *, backend=None),
+        text_signature = "(dim=128, *, backend=None)"
+    )]
+    fn new(py: Python<'_>, dim: Dim, backend: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let backend = backend.map(|named| name("backend", named)).transpose()?;
+        let make = || gallery::Gallery::on(kernel(backend)?, dim.0);
         let inner = make().map_err(|error| to_python(py, &error))?;
         Ok(Self {
             dim: inner.dim(),
@@ -96,7 +101,7 @@ impl Gallery {
         let py = cls.py();
         let vectors = float32_rows("vectors", vectors, Shape::Many);
         let vectors = vectors.map_err(|error| to_python(py, &error))?;
-        let names = names("identities", identities)?;
+        let names = names("identities", identities, vectors.count())?;
         let made = cls.call1((vectors.dim(),))?;
         let this = made.cast::<Self>()?.get();
         let filled = py.detach(|| this.write().extend(vectors.check()?, &names));
@@ -110,16 +115,32 @@ impl Gallery {
     }
 
     #[classmethod]
-    fn from_bytes<'py>(cls: &Bound<'py, PyType>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    fn from_bytes<'py>(
+        cls: &Bound<'py, PyType>,
+        data: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let py = cls.py();
+        let data = data
+            .cast::<PyBytes>()
+            .map_err(|_| to_python(py, &CoreError::invalid("data", "bytes", type_name(data))))?
+            .as_bytes();
         // `bytes` cannot change while the GIL is released.
         let gallery = py.detach(|| gallery::Gallery::from_bytes(Kernel::fastest(), data));
         Self::holding(cls, gallery)
     }
 
     #[classmethod]
-    fn open<'py>(cls: &Bound<'py, PyType>, path: PathBuf) -> PyResult<Bound<'py, PyAny>> {
+    fn open<'py>(
+        cls: &Bound<'py, PyType>,
+        path: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let path = path_of(path)?;
         let gallery = cls.py().detach(|| {
+            if !std::fs::metadata(&path)?.is_file() {
+                // A pipe would be waited for.
+                let got = "a folder, a pipe or a device";
+                return Ok(Err(CoreError::invalid("path", "a file", got)));
+            }
             let file = File::open(path)?;
             // SAFETY: the documentation of `open` demands that nobody changes the file meanwhile, which is
             // what mapping it cannot do without.
@@ -133,7 +154,7 @@ impl Gallery {
 
     fn add<'py>(
         &self,
-        identity: &Bound<'py, PyString>,
+        identity: &Bound<'py, PyAny>,
         vectors: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let py = vectors.py();
@@ -150,7 +171,7 @@ impl Gallery {
             .map_err(|error| to_python(py, &error))
     }
 
-    fn remove(&self, identity: &Bound<'_, PyString>) -> PyResult<usize> {
+    fn remove(&self, identity: &Bound<'_, PyAny>) -> PyResult<usize> {
         let py = identity.py();
         let name = name("identity", identity)?;
         py.detach(|| self.write().remove(name))
@@ -159,7 +180,7 @@ impl Gallery {
 
     fn replace<'py>(
         &self,
-        identity: &Bound<'py, PyString>,
+        identity: &Bound<'py, PyAny>,
         vectors: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let py = vectors.py();
@@ -180,12 +201,12 @@ impl Gallery {
     fn nearest_arrays<'py>(
         &self,
         queries: &Bound<'py, PyAny>,
-        k: i64,
-        threads: Option<i64>,
+        k: &Bound<'py, PyAny>,
+        threads: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Columns<'py>> {
         let py = queries.py();
-        let k = natural("k", k).map_err(|error| to_python(py, &error))?;
-        let threads = threads_of(py, threads)?;
+        let k = natural("k", k)?;
+        let threads = threads_of(threads)?;
         let found = self.search(queries, |gallery, q| gallery.nearest(q, k, threads))?;
         let (matches, single, count) = found;
         // One vector gives no axis of queries.
@@ -196,11 +217,12 @@ impl Gallery {
     fn within_arrays<'py>(
         &self,
         queries: &Bound<'py, PyAny>,
-        threshold: f64,
-        threads: Option<i64>,
+        threshold: &Bound<'py, PyAny>,
+        threads: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<(Columns<'py>, Bound<'py, PyArray1<i64>>)> {
         let py = queries.py();
-        let threads = threads_of(py, threads)?;
+        let threshold = number("threshold", threshold)?;
+        let threads = threads_of(threads)?;
         let found = self.search(queries, |gallery, q| gallery.within(q, threshold, threads))?;
         let ((matches, offsets), _, _) = found;
         let count = matches.index.len();
@@ -212,11 +234,14 @@ impl Gallery {
     fn best_identity_arrays<'py>(
         &self,
         queries: &Bound<'py, PyAny>,
-        threshold: Option<f64>,
-        threads: Option<i64>,
+        threshold: Option<&Bound<'py, PyAny>>,
+        threads: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Columns<'py>> {
         let py = queries.py();
-        let threads = threads_of(py, threads)?;
+        let threshold = threshold
+            .map(|threshold| number("threshold", threshold))
+            .transpose()?;
+        let threads = threads_of(threads)?;
         let found = self.search(queries, |gallery, q| {
             gallery.best_identity(q, threshold, threads)
         })?;
@@ -224,11 +249,7 @@ impl Gallery {
         columns(py, matches, &[count][usize::from(single)..])
     }
 
-    fn distance_to(
-        &self,
-        identity: &Bound<'_, PyString>,
-        query: &Bound<'_, PyAny>,
-    ) -> PyResult<f64> {
+    fn distance_to(&self, identity: &Bound<'_, PyAny>, query: &Bound<'_, PyAny>) -> PyResult<f64> {
         let py = query.py();
         let name = name("identity", identity)?;
         let run = || {
@@ -245,9 +266,16 @@ impl Gallery {
     fn names_of(
         &self,
         py: Python<'_>,
-        numbers: &Bound<'_, PyArray1<i64>>,
+        numbers: &Bound<'_, PyAny>,
     ) -> PyResult<Vec<Option<String>>> {
-        let numbers = numbers.to_vec()?;
+        let given = numbers.cast::<PyArray1<i64>>().ok();
+        let numbers = given.and_then(|given| given.to_vec().ok()).ok_or_else(|| {
+            let expected = "a C-contiguous int64 array of shape (N,)";
+            to_python(
+                py,
+                &CoreError::invalid("numbers", expected, describe(numbers)),
+            )
+        })?;
         Ok(py.detach(|| {
             let gallery = self.read();
             let name = |number: &i64| gallery.name_of(*number).map(str::to_owned);
@@ -260,9 +288,9 @@ impl Gallery {
     }
 
     fn __contains__(&self, identity: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let Ok(identity) = identity.cast::<PyString>() else {
+        if !identity.is_instance_of::<PyString>() {
             return Ok(false);
-        };
+        }
         let name = name("identity", identity)?;
         Ok(identity.py().detach(|| self.read().contains(name)))
     }
@@ -304,22 +332,70 @@ fn kernel(name: Option<&str>) -> Result<Kernel> {
         .into_iter()
         .find(|backend| backend.name() == name);
     named.and_then(Kernel::of).ok_or_else(|| {
+        let name: String = name.chars().take(80).collect();
         CoreError::invalid("backend", format!("one of {}", backends().join(", ")), name)
     })
 }
 
-/// A count, which Python's int can fall short of.
-fn natural(argument: &'static str, value: i64) -> Result<usize> {
-    usize::try_from(value)
-        .map_err(|_| CoreError::invalid(argument, "at least 0", value.to_string()))
+/// Values per vector; a type of its own because it has a default.
+struct Dim(usize);
+
+impl<'py> FromPyObject<'_, 'py> for Dim {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        natural("dim", &value).map(Self)
+    }
+}
+
+/// A count: an int of Python's or numpy's, but no bool.
+fn natural(argument: &'static str, value: &Bound<'_, PyAny>) -> PyResult<usize> {
+    let refuse = |expected: &str, got: String| {
+        to_python(value.py(), &CoreError::invalid(argument, expected, got))
+    };
+    if value.is_instance_of::<PyBool>() {
+        return Err(refuse("a whole number", type_name(value)));
+    }
+    match value.extract::<i64>() {
+        Ok(number) => usize::try_from(number).map_err(|_| refuse("at least 0", number.to_string())),
+        Err(_) if value.is_instance_of::<PyInt>() => {
+            Err(refuse("a number of 64 bits", "a larger one".to_owned()))
+        }
+        Err(_) => Err(refuse("a whole number", type_name(value))),
+    }
+}
+
+/// A number that a float can hold, but no bool; whether it is in range, the core says.
+fn number(argument: &'static str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
+    let found = if value.is_instance_of::<PyBool>() {
+        None
+    } else {
+        value.extract::<f64>().ok()
+    };
+    found.ok_or_else(|| {
+        let error = CoreError::invalid(argument, "a number that float64 holds", type_name(value));
+        to_python(value.py(), &error)
+    })
+}
+
+/// A path, as far as the system could have one of that name.
+fn path_of(value: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
+    let found = value.extract::<PathBuf>().ok();
+    let found = found.filter(|path| !path.as_os_str().as_encoded_bytes().contains(&0));
+    found.ok_or_else(|| {
+        let expected = "a str or os.PathLike that the file system can encode";
+        to_python(
+            value.py(),
+            &CoreError::invalid("path", expected, type_name(value)),
+        )
+    })
 }
 
 /// Threads of a search; None leaves their number to the core.
-fn threads_of(py: Python<'_>, threads: Option<i64>) -> PyResult<Option<usize>> {
-    let threads = threads
+fn threads_of(threads: Option<&Bound<'_, PyAny>>) -> PyResult<Option<usize>> {
+    threads
         .map(|threads| natural("threads", threads))
-        .transpose();
-    threads.map_err(|error| to_python(py, &error))
+        .transpose()
 }
 
 fn columns<'py>(py: Python<'py>, matches: Matches, shape: &[usize]) -> PyResult<Columns<'py>> {
@@ -337,30 +413,45 @@ fn indices(py: Python<'_>, added: Range<i64>) -> Bound<'_, PyArray1<i64>> {
 }
 
 /// The UTF-8 of a name, which a lone surrogate has not.
-fn name<'a>(argument: &'static str, value: &'a Bound<'_, PyString>) -> PyResult<&'a str> {
-    value.to_str().map_err(|_| {
-        let error = CoreError::invalid(argument, "text that UTF-8 can encode", "a lone surrogate");
-        to_python(value.py(), &error)
-    })
+fn name<'a>(argument: &'static str, value: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
+    let refuse = |expected: &str, got: String| {
+        to_python(value.py(), &CoreError::invalid(argument, expected, got))
+    };
+    let text = value
+        .cast::<PyString>()
+        .map_err(|_| refuse("a str", type_name(value)))?;
+    text.to_str()
+        .map_err(|_| refuse("text that UTF-8 can encode", "a lone surrogate".to_owned()))
 }
 
-fn names(argument: &'static str, values: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+/// Names for `count` vectors; an iterator, which may be endless, is asked for one more at most.
+fn names(argument: &'static str, values: &Bound<'_, PyAny>, count: usize) -> PyResult<Vec<String>> {
     let refuse = |got: &Bound<'_, PyAny>| {
-        let got = got
-            .get_type()
-            .name()
-            .map_or_else(|_| String::new(), |name| name.to_string());
         to_python(
             values.py(),
-            &CoreError::invalid(argument, "a sequence of str", got),
+            &CoreError::invalid(argument, "a sequence of str", type_name(got)),
         )
     };
     // A str is a sequence of str too, but never meant as one.
     if values.is_instance_of::<PyString>() {
         return Err(refuse(values));
     }
+    let iterator = values.try_iter().map_err(|error| {
+        // What the caller's own code raises is the caller's.
+        if error.is_instance_of::<PyTypeError>(values.py()) {
+            refuse(values)
+        } else {
+            error
+        }
+    })?;
+    let ends = values.is_instance_of::<PyList>() || values.is_instance_of::<PyTuple>();
+    let most = if ends {
+        usize::MAX
+    } else {
+        count.saturating_add(1)
+    };
     let mut names = Vec::new();
-    for value in values.try_iter().map_err(|_| refuse(values))? {
+    for value in iterator.take(most) {
         let value = value?;
         let text = value.cast::<PyString>().map_err(|_| refuse(&value))?;
         names.push(name(argument, text)?.to_owned());

@@ -1,0 +1,344 @@
+"""Every public call of the package with arguments that are right, and what its answer must not be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import faceid_fast as faceid
+from faceid_fast import policy, store
+from faceid_fast.contract import served_preprocessing
+from faceid_fast.face import HEAD_MODEL, read_bundled_model
+from faceid_fast.outcome import Outcome
+from faceid_fast.policy import Decision
+from faceid_fast.sources import kinect_v2, png, recognized, renders
+from faceid_fast.sources.renders import Render
+from faceid_fast.vault import Vault, default_directory, erase, restore
+from people import World
+from story import KEY
+
+ITERATED = ("__iter__", "__getitem__")
+NOBODY = "eve"
+"""A name of nobody; whoever gets to be enrolled under it or another one is removed again."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One public call.
+
+    Attributes
+    ----------
+    name : as the documentation has it.
+    function : makes what is called; objects that a call may change are made anew.
+    arguments : by name, right ones.
+    weight : how often it is made, among the others.
+    lets_in : whether an answer to arguments lets somebody in, or matches, who must not be.
+    runs : methods of arguments that the call has to run; what these raise is the caller's.
+    refuses : what is raised whatever is given.
+    """
+
+    name: str
+    function: Callable[[], Callable[..., Any]]
+    arguments: dict[str, Any]
+    weight: int = 4
+    lets_in: Callable[[Any, dict[str, Any]], bool] = lambda answer, _: (
+        isinstance(answer, Decision) and answer.accepted
+    )
+    runs: tuple[str, ...] = ()
+    refuses: tuple[type[Exception], ...] = ()
+
+
+def is_near(distance: object, threshold: object) -> bool:
+    """Reference for what is accepted, in exact arithmetic."""
+    numbers = (float, int, np.floating)
+    for value in (distance, threshold):
+        if not isinstance(value, numbers) or isinstance(value, bool):
+            return False
+        if isinstance(value, (float, np.floating)) and not np.isfinite(value):
+            return False
+    return 0 <= Fraction(*distance.as_integer_ratio()) <= Fraction(*threshold.as_integer_ratio())  # type: ignore[attr-defined]
+
+
+def public_calls(world: World) -> list[Call]:
+    """List them."""
+    kinds = (_doors, _records, _stages, _galleries, _stores, _vaults, _sources)
+    return [call for calls_of in kinds for call in calls_of(world)]
+
+
+def _doors(world: World) -> list[Call]:
+    calls = []
+    stranger, fake = world.frames["cleo", "probe", 0], world.frames["ada", "print", 0]
+    for door, weight in (("module", 4), ("memory", 16), ("vault", 4)):
+        made = world.doors[door]
+        owner: Any = faceid if door == "module" else made
+        prefix = "" if door == "module" else "Authenticator."
+        for frame in (stranger, fake):
+            calls += [
+                Call(
+                    f"{prefix}verify",
+                    lambda o=owner: o.verify,
+                    {"frames": frame, "identity": "ada"},
+                    weight,
+                    runs=ITERATED,
+                ),
+                Call(
+                    f"{prefix}identify", lambda o=owner: o.identify, {"frames": frame}, weight, runs=ITERATED
+                ),
+            ]
+        for frame in (world.frames["ada", "probe", 0], world.frames["ada", "enroll", 1]):
+            arguments = {"frames": frame, "identity": "ben"}
+            calls.append(
+                Call(f"{prefix}verify", lambda o=owner: o.verify, arguments, weight // 2, runs=ITERATED)
+            )
+        arguments = {"identity": NOBODY, "frames": world.of("cleo", "probe")}
+        if door != "module":
+            arguments |= {"leave_out_strangers": True, "replace": False, "consent": "form 7"}
+        calls.append(Call(f"{prefix}enroll", lambda o=owner: o.enroll, arguments, weight // 4, runs=ITERATED))
+        calls += [
+            Call(f"{prefix}remove", lambda o=owner: o.remove, {"identity": NOBODY}, weight),
+            Call("Authenticator.unlock", lambda o=made: o.unlock, {"identity": "ada"}, weight),
+            Call(
+                "Authenticator.undo_adaptation", lambda o=made: o.undo_adaptation, {"identity": "ada"}, weight
+            ),
+        ]
+    locked = faceid.Authenticator(policy="door", adaptation="confirmed")
+    locked.set_credential("1234")
+    calls += [
+        Call("Authenticator.unlock", lambda: locked.unlock, {"identity": "ada", "credential": "4321"}),
+        Call(
+            "Authenticator.set_credential", lambda: locked.set_credential, {"new": "4321", "current": "4321"}
+        ),
+    ]
+    stages: dict[str, Any] = {
+        "aligner": faceid.FaceAligner.bundled(),
+        "embedder": faceid.Embedder.bundled(),
+        "threshold": 0.4,
+        "policy": "door",
+        "adaptation": "anchored",
+        "ask_credential": _typed,
+        "lockout": True,
+        "diagnostics": False,
+    }
+    opened = {"directory": world.place / "opened", "key": KEY, **stages}
+    return [
+        *calls,
+        Call("Authenticator", lambda: faceid.Authenticator, {"store": world.memory, **stages}),
+        Call("Authenticator.open", lambda: partial(_opened, faceid.Authenticator.open), opened, 1),
+    ]
+
+
+def _records(world: World) -> list[Call]:
+    frame, kept = world.frames["cleo", "enroll", 0], world.kept["ada"]
+    decision = Decision(Outcome.NO_MATCH, "ada", 0.5)
+    whole = {
+        "depth": frame.depth,
+        "depth_unit_m": 0.001,
+        "intrinsics": frame.intrinsics,
+    }
+    color = np.repeat((frame.picture >> 8).astype(np.uint8)[..., None], 3, axis=2)
+    references = {name: getattr(kept, name) for name in store.References.__slots__}
+    references["consent"] = store.Consent("form 7", 1e9)
+    contract = faceid.Embedder.bundled().contract
+    fields = {name: getattr(contract, name) for name in type(contract).__slots__}
+    fields |= {"preprocessing": served_preprocessing(), "thresholds": dict(contract.thresholds)}
+    fields["tails"] = dict(contract.tails)
+
+    def checked(**changed: Any) -> None:
+        made = faceid.ModelContract(**changed)
+        made.check()
+        made.to_json()
+
+    return [
+        Call("Frame", lambda: faceid.Frame, {**whole, "infrared": frame.infrared}, 12),
+        Call("Frame", lambda: faceid.Frame, {**whole, "color": color}, 12),
+        Call("Intrinsics", lambda: faceid.Intrinsics, {"fx": 365.0, "fy": 365.0, "cx": 64.5, "cy": 69.5}),
+        Call("Decision", lambda: Decision, {"outcome": Outcome.SPOOF, "identity": "ada", "threshold": 0.5}),
+        Call("Decision.__bool__", lambda: partial(bool, decision), {}, 1, refuses=(TypeError,)),
+        Call("accepts", lambda: policy.accepts, {"distance": 0.9, "threshold": 0.5}, 16, _lets_in_far),
+        Call("check_threshold", lambda: policy.check_threshold, {"value": 0.5}, 8, _is_no_threshold),
+        Call("check_identity", lambda: store.check_identity, {"identity": NOBODY}, 8),
+        Call("References", lambda: store.References, references, 12),
+        Call("Consent", lambda: store.Consent, {"note": "form 7", "at": 1e9}),
+        Call("References.of", lambda: kept.of, {"modality": "infrared"}),
+        Call("References.rows", lambda: kept.rows, {"kept": [0, 1]}),
+        Call("References.joined", lambda: kept.joined, {"others": kept}),
+        Call(
+            "ModelContract.from_json",
+            lambda: faceid.ModelContract.from_json,
+            {"text": contract.to_json()},
+        ),
+        Call("ModelContract", lambda: checked, fields, 8),
+    ]
+
+
+def _stages(world: World) -> list[Call]:
+    aligner, embedder = faceid.FaceAligner.bundled(), faceid.Embedder.bundled()
+    model = world.place / "model.onnx"
+    model.write_bytes(read_bundled_model("faceid.onnx"))
+    head = read_bundled_model(HEAD_MODEL)
+    return [
+        Call("Embedder", lambda: faceid.Embedder, {"model": model, "sha256": embedder.sha256}, 1),
+        Call("Embedder.embed", lambda: embedder.embed, {"tensors": world.tensors}, 8),
+        Call("Embedder.bundled", lambda: faceid.Embedder.bundled, {}, 1),
+        Call("FaceAligner", lambda: faceid.FaceAligner, {"head_model": head}, 1),
+        Call("FaceAligner.align", lambda: aligner.align, {"frame": world.frames["cleo", "probe", 1]}, 8),
+        Call("FaceAligner.bundled", lambda: faceid.FaceAligner.bundled, {}, 1),
+    ]
+
+
+def _galleries(world: World) -> list[Call]:
+    def anew(name: str) -> Callable[[], Callable[..., Any]]:
+        return lambda: getattr(faceid.Gallery.from_bytes(world.gallery_bytes), name)
+
+    vectors = world.kept["ada"].vectors
+    queries = {"queries": world.stranger}
+    names = [f"person {row}" for row in range(len(vectors))]
+    arrays = {"vectors": vectors, "identities": names}
+    within = {**queries, "threshold": 0.4, "threads": 1}
+    held = world.gallery
+    mapped = {"path": world.place / "gallery.bin"}
+    return [
+        Call("Gallery", lambda: faceid.Gallery, {"dim": 128, "backend": held.backend}),
+        Call("Gallery.from_arrays", lambda: faceid.Gallery.from_arrays, arrays, runs=ITERATED),
+        Call("Gallery.from_bytes", lambda: faceid.Gallery.from_bytes, {"data": world.gallery_bytes}),
+        _path(Call("Gallery.open", lambda: faceid.Gallery.open, mapped, refuses=(OSError,))),
+        Call("Gallery.add", anew("add"), {"identity": "ada", "vectors": vectors}),
+        Call("Gallery.replace", anew("replace"), {"identity": "ada", "vectors": vectors}),
+        Call("Gallery.remove", anew("remove"), {"identity": "ada"}),
+        Call("Gallery.nearest", lambda: held.nearest, {**queries, "k": 2, "threads": 1}, 8),
+        Call("Gallery.within", lambda: held.within, within, 8, _matches_far),
+        Call("Gallery.best_identity", lambda: held.best_identity, within, 8, _matches_far),
+        Call("Gallery.distance_to", lambda: held.distance_to, {"identity": "ada", "query": vectors[0]}),
+        Call("Gallery.names_of", lambda: held.names_of, {"numbers": np.array([0, 1, -1])}),
+        Call("Gallery.__contains__", lambda: lambda name: name in held, {"name": NOBODY}),
+        Call("Gallery.to_bytes", lambda: held.to_bytes, {}, 1),
+    ]
+
+
+def _stores(world: World) -> list[Call]:
+    calls = [Call("InMemoryStore", lambda: faceid.InMemoryStore, {}, 1)]
+    called = ("__call__",)
+    for made, weight in ((world.memory, 4), (world.vault, 1)):
+        kind = type(made).__name__
+        stranger = store.References(
+            NOBODY, world.stranger, ("frontal",), ("infrared",), world.kept["ada"].model_sha256
+        )
+        calls += [
+            Call("get", lambda m=made: partial(store.get, m), {"identity": NOBODY}, weight),
+            Call("put", lambda m=made: partial(store.put, m), {"references": stranger}, weight),
+            Call("remove", lambda m=made: partial(store.remove, m), {"identity": NOBODY}, weight),
+            Call(
+                f"{kind}.alter",
+                lambda m=made: m.alter,
+                {"identity": NOBODY, "alter": _kept},
+                weight,
+                runs=called,
+            ),
+            Call(f"{kind}.amend", lambda m=made: m.amend, {"amend": _kept}, weight, runs=called),
+            Call(f"{kind}.events", lambda m=made: m.events, {}, 1),
+            Call(f"{kind}.revision", lambda m=made: m.revision, {}, 1),
+            Call(f"{kind}.snapshot", lambda m=made: m.snapshot, {}, 1),
+        ]
+    return calls
+
+
+def _vaults(world: World) -> list[Call]:
+    opened = {"directory": world.place / "opened", "key": KEY}
+    return [
+        _path(Call("Vault.open", lambda: partial(_opened, Vault.open), opened, 1)),
+        Call("Vault.put_all", lambda: world.vault.put_all, {"people": []}, 1, runs=ITERATED),
+        Call("Vault.info", lambda: world.vault.info, {}, 1),
+        Call("Vault.check", lambda: world.vault.check, {}, 1),
+        Call("Vault.rotate_key", lambda: partial(_rotated, world), {"new": KEY}, 1),
+        _path(Call("Vault.backup", lambda: world.vault.backup, {"file": world.place / "backup"}, 1)),
+        _path(Call("restore", lambda: restore, {"file": world.place / "backup", **opened}, 1)),
+        _path(Call("erase", lambda: erase, {"directory": world.place / "nothing"}, 1)),
+        Call("Vault.__reduce__", lambda: world.vault.__reduce__, {}, 1, refuses=(TypeError,)),
+        Call("default_directory", lambda: default_directory, {}, 1),
+    ]
+
+
+def _sources(world: World) -> list[Call]:
+    image, depth, camera = world.files
+    shots = world.place / "shots"
+
+    def read_all(path: Any) -> None:
+        for shot in recognized.shots_at(path):
+            shot.read()
+
+    def read_captures(directory: Any) -> None:
+        for capture in kinect_v2.captures(directory):
+            capture.read()
+
+    def render(**files: Any) -> faceid.Frame:
+        return Render("ada", "enroll", 0, **files).read()
+
+    def capture(**files: Any) -> faceid.Frame:
+        return kinect_v2.Capture("ada", 0, **files).read()
+
+    frame = {"image": image, "depth": depth, "camera": camera}
+    calls = [
+        Call("read_png", lambda: png.read_png, {"path": depth}, 8),
+        Call("read_camera", lambda: png.read_camera, {"path": camera}, 8),
+        Call("read_frame", lambda: png.read_frame, frame, 8),
+        Call("shots_at", lambda: read_all, {"path": shots / "ada"}),
+        Call("shots_at", lambda: read_all, {"path": shots / "ada" / "00_depth.png"}),
+        Call("captures", lambda: read_captures, {"directory": shots}),
+        Call("captures_of", lambda: kinect_v2.captures_of, {"folder": shots / "ada"}),
+        Call("capture_of", lambda: kinect_v2.capture_of, {"depth": shots / "ada" / "00_depth.png"}),
+        Call("Capture.read", lambda: capture, {"infrared": image, "depth": depth}),
+        Call("Render.read", lambda: render, {"infrared": image, "depth": depth, "camera": camera}),
+        Call("bundled_renders", lambda: renders.bundled_renders, {}, 1),
+    ]
+    return [_path(call) for call in calls]
+
+
+def _opened(opening: Callable[..., Any], /, **arguments: Any) -> None:
+    """Open a vault and close it."""
+    made = opening(**arguments)
+    (made if isinstance(made, Vault) else made._store).close()
+
+
+def _path(call: Call) -> Call:
+    """A call that asks an object of another library for its path."""
+    return replace(call, runs=("__fspath__",))
+
+
+def _rotated(world: World, new: Any) -> None:
+    """Change the key of a vault that nobody else uses."""
+    with Vault.open(world.place / "rotated", key=KEY) as vault:
+        vault.rotate_key(new)
+        vault.rotate_key(KEY)
+
+
+def _kept(before: Any) -> Any:
+    return before, ()
+
+
+def _typed(_: str) -> str:
+    return "4321"
+
+
+def _lets_in_far(answer: Any, given: dict[str, Any]) -> bool:
+    return answer is not False and not is_near(given["distance"], given["threshold"])
+
+
+def _is_no_threshold(answer: Any, _: dict[str, Any]) -> bool:
+    return not (isinstance(answer, float) and 0.0 <= answer < 2.0)
+
+
+def _matches_far(answer: Any, given: dict[str, Any]) -> bool:
+    found = answer.distance[answer.index >= 0]
+    threshold = given.get("threshold")
+    if not len(found) or threshold is None:
+        return False
+    with np.errstate(over="ignore"):
+        limit = float(threshold)
+    # Distances are float32, rounded after they were compared.
+    return not (math.isfinite(limit) and float(found.max()) <= limit + 1e-6)
