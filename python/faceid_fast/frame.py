@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -256,11 +255,13 @@ def as_frames(frames: object) -> tuple[Frame, ...]:
     """
     if isinstance(frames, Frame):
         return (frames,)
-    if not isinstance(frames, Iterable):
+    try:
+        given = iter(frames)  # type: ignore[call-overload]  # which says whether it can be
+    except TypeError:
         message = f"frames: expected a Frame or several, got {type(frames).__name__}"
-        raise InvalidInputError(message)
+        raise InvalidInputError(message) from None
     several: list[Frame] = []
-    for frame in frames:
+    for frame in given:
         if len(several) == MAX_FRAMES:
             message = f"frames: expected at most {MAX_FRAMES} at once, got more"
             raise InvalidInputError(message)

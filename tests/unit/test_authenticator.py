@@ -277,7 +277,7 @@ def test_what_is_not_frames_is_refused(frames: Any) -> None:
 
 def test_endless_frames_are_refused() -> None:
     auth = make()
-    with pytest.raises(InvalidInputError, match="frames: expected at most 1024 at once, got more"):
+    with pytest.raises(InvalidInputError, match="frames: expected at most 256 at once, got more"):
         auth.enroll("ada", repeat(frame_of(ADA)))
     assert auth.identities == ()
 

@@ -292,7 +292,7 @@ def test_several_frames_are_one_attempt(store: ReferenceStore, now: Time) -> Non
     assert auth.identify(half).outcome is Outcome.NO_MATCH
     assert auth.verify([frame_of(ADA), frame_of(FLAT)], "ada").outcome is Outcome.NO_MATCH
     assert auth.identify([frame_of(NOBODY), frame_of(ADA)]).identity == "ada"
-    with pytest.raises(InvalidInputError, match="frames: expected at most 64 of one modality, got 2 of 2"):
+    with pytest.raises(InvalidInputError, match="frames: expected those of one modality, got"):
         auth.verify([frame_of(ADA), frame_of(ADA, "color")], "ada")
-    with pytest.raises(InvalidInputError, match="got 65 of 1"):
-        auth.identify([frame_of(ADA)] * 65)
+    with pytest.raises(InvalidInputError, match="frames: expected at most 256 at once, got more"):
+        auth.identify([frame_of(ADA)] * 257)
