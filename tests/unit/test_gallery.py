@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from itertools import repeat
@@ -273,8 +274,9 @@ def test_other_bad_arguments(gallery: Gallery) -> None:
         (lambda: Gallery.open("/"), "path: expected a file, got a folder, a pipe or a device$"),
     ]
     for call, message in bad_calls:
-        with pytest.raises(InvalidInputError, match=f"^{message}"):
+        with pytest.raises(InvalidInputError) as caught:
             call()
+        assert re.match(message, str(caught.value))  # without the notes that PyO3 adds
     for unknown in (
         lambda: gallery.remove("eve"),
         lambda: gallery.replace("eve", query),
