@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 import faceid_fast
-from faceid_fast import credential, frame, policy
+from faceid_fast import credential, default, frame, policy
 from faceid_fast.errors import (
     FaceIDError,
     GuessedIntrinsicsWarning,
@@ -35,6 +35,7 @@ from faceid_fast.sources import kinect_v2, png, recognized, renders
 from malformed import CallersError, Malformed
 from people import World
 from public_calls import Call, public_calls
+from story import KEY
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is measured by /proc")
 SLOWEST_S = 10.0
@@ -185,7 +186,11 @@ def is_telling(error: BaseException, given: dict[str, Any], secrets: set[float])
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.delenv("FACEID_KEY_FILE", raising=False)
+    key = tmp_path / "key"
+    key.write_text(KEY.hex())
+    key.chmod(0o600)
+    monkeypatch.setenv("FACEID_KEY_FILE", str(key))
+    monkeypatch.setattr(default, "_authenticator", None)
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     monkeypatch.delenv("FACEID_KEYRING", raising=False)
     monkeypatch.setattr(credential, "_MEMORY_KIB", 64)  # a guess takes no quarter of a second
