@@ -100,7 +100,7 @@ def erase(
     place = default_directory() if vault is None else vault
     if not yes:
         typer.confirm(f"Destroy everything in {place}?", abort=True, err=True)
-    erase_vault(vault)
+    erase_vault(place)
     console(json_to).print(plain(f"{place}: erased"))
     write_json({"erased": str(place)}, json_to)
 

@@ -62,7 +62,7 @@ def restore(file: str | Path, directory: str | Path | None = None, *, key: bytes
         raise unusable(place, error) from error
 
 
-def erase(directory: str | Path | None = None) -> None:
+def erase(directory: str | Path) -> None:
     """Destroy a vault: first its key, without which nothing of it can be read, then its files.
 
     A key that is kept elsewhere, by FACEID_KEY_FILE or systemd, is not touched: destroy it yourself. So are
@@ -73,7 +73,7 @@ def erase(directory: str | Path | None = None) -> None:
     VaultError
         If there is no vault, or its files cannot be deleted.
     """
-    place = default_directory() if directory is None else checked_path("directory", directory)
+    place = checked_path("directory", directory)  # never one that nobody has named
     if not (place / DATABASE).exists() and not (place / "epoch").exists():
         message = f"vault: expected one in {str(place)!a}, got none"
         raise VaultError(message)
