@@ -261,11 +261,15 @@ def as_frames(frames: object) -> tuple[Frame, ...]:
         message = f"frames: expected a Frame or several, got {type(frames).__name__}"
         raise InvalidInputError(message) from None
     several: list[Frame] = []
-    for frame in given:
-        if len(several) == MAX_FRAMES:
-            message = f"frames: expected at most {MAX_FRAMES} at once, got more"
-            raise InvalidInputError(message)
-        several.append(_checked(frame))
+    try:
+        for frame in given:
+            if len(several) == MAX_FRAMES:
+                message = f"frames: expected at most {MAX_FRAMES} at once, got more"
+                raise InvalidInputError(message)
+            several.append(_checked(frame))
+    except NotImplementedError:  # a memoryview of several dimensions
+        message = f"frames: expected a Frame or several, got {type(frames).__name__}"
+        raise InvalidInputError(message) from None
     if not several:
         message = "frames: expected at least one Frame, got none"
         raise InvalidInputError(message)

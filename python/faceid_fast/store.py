@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import unicodedata
@@ -42,13 +43,16 @@ class Consent:
     at: float
 
     def __post_init__(self) -> None:
-        """Check the note."""
+        """Check both."""
         if (
             not isinstance(self.note, str)
             or not 0 < len(self.note.strip()) <= len(self.note) <= MAX_CONSENT_CHARS
         ):
             given = f"{len(self.note)} characters" if isinstance(self.note, str) else type(self.note).__name__
             message = f"consent: expected a note of 1 to {MAX_CONSENT_CHARS} characters, got {given}"
+            raise InvalidInputError(message)
+        if not isinstance(self.at, (int, float)) or isinstance(self.at, bool) or not math.isfinite(self.at):
+            message = f"consent: expected a time in seconds, got {type(self.at).__name__}"
             raise InvalidInputError(message)
 
 
@@ -103,6 +107,12 @@ class References:
             given = self.model_sha256
             shown = f"{given!a:.80}" if isinstance(given, str) else type(given).__name__
             message = f"model_sha256: expected 64 hexadecimal digits, got {shown}"
+            raise InvalidInputError(message)
+        if self.consent is not None and not isinstance(self.consent, Consent):
+            message = f"consent: expected a Consent, got {type(self.consent).__name__}"
+            raise InvalidInputError(message)
+        if not isinstance(self.adapted, tuple) or not all(isinstance(each, Adapted) for each in self.adapted):
+            message = f"adapted: expected a tuple of Adapted, got {_kinds(self.adapted)}"
             raise InvalidInputError(message)
         object.__setattr__(self, "vectors", vectors)
 
