@@ -257,19 +257,15 @@ def as_frames(frames: object) -> tuple[Frame, ...]:
         return (frames,)
     try:
         given = iter(frames)  # type: ignore[call-overload]  # which says whether it can be
-    except TypeError:
+    except (TypeError, NotImplementedError):  # the latter from a memoryview of several dimensions
         message = f"frames: expected a Frame or several, got {type(frames).__name__}"
         raise InvalidInputError(message) from None
     several: list[Frame] = []
-    try:
-        for frame in given:
-            if len(several) == MAX_FRAMES:
-                message = f"frames: expected at most {MAX_FRAMES} at once, got more"
-                raise InvalidInputError(message)
-            several.append(_checked(frame))
-    except NotImplementedError:  # a memoryview of several dimensions
-        message = f"frames: expected a Frame or several, got {type(frames).__name__}"
-        raise InvalidInputError(message) from None
+    for frame in given:
+        if len(several) == MAX_FRAMES:
+            message = f"frames: expected at most {MAX_FRAMES} at once, got more"
+            raise InvalidInputError(message)
+        several.append(_checked(frame))
     if not several:
         message = "frames: expected at least one Frame, got none"
         raise InvalidInputError(message)

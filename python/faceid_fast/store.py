@@ -51,8 +51,8 @@ class Consent:
             given = f"{len(self.note)} characters" if isinstance(self.note, str) else type(self.note).__name__
             message = f"consent: expected a note of 1 to {MAX_CONSENT_CHARS} characters, got {given}"
             raise InvalidInputError(message)
-        if not isinstance(self.at, (int, float)) or isinstance(self.at, bool) or not math.isfinite(self.at):
-            message = f"consent: expected a time in seconds, got {type(self.at).__name__}"
+        if not isinstance(self.at, float) or not math.isfinite(self.at):
+            message = f"consent: expected a finite time in seconds, a float, got {type(self.at).__name__}"
             raise InvalidInputError(message)
 
 

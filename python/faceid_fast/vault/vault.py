@@ -218,6 +218,11 @@ class Vault:
         VaultDamagedError, VaultRolledBackError
             If the vault is not as it was left.
         """
+        try:
+            several = tuple(people)
+        except (TypeError, NotImplementedError):
+            message = f"people: expected References of several people, got {type(people).__name__}"
+            raise InvalidInputError(message) from None
         with self._lock:
             contents = self._contents
             with contents.writing() as found:
@@ -225,7 +230,7 @@ class Vault:
                 state = found
                 rows: dict[str, int] = {}
                 events: list[Event] = []
-                for references in people:
+                for references in several:
                     name = check_references(references, "people").identity
                     if name in rows:
                         message = f"people: expected each person once, got {name!a} again"
