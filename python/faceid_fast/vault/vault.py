@@ -219,7 +219,7 @@ class Vault:
             If the vault is not as it was left.
         """
         try:
-            several = tuple(people)
+            several = iter(people)
         except (TypeError, NotImplementedError):
             message = f"people: expected References of several people, got {type(people).__name__}"
             raise InvalidInputError(message) from None
