@@ -161,7 +161,10 @@ def choose_threshold(pairs: Pairs) -> float:
 
 
 def tail_of(pairs: Pairs) -> Tail:
-    """Lower end of the strangers' distances, as far as there are pairs to tell."""
+    """Lower end of the strangers' distances, as far as there are pairs to tell.
+
+    Look-alikes are among them, and are most of the nearest: they stand for how near real strangers lie.
+    """
     rows = [(1.0 / inverse, threshold_at_far(pairs.impostor, inverse)) for inverse in TAIL_INVERSE_FARS]
     found = [(share, float(np.floor(at * 1e4) / 1e4)) for share, at in rows if at is not None]
     return tuple((share, at) for share, at in found if 0.0 < at < MAX_DISTANCE)
