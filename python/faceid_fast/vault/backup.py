@@ -74,10 +74,10 @@ def erase(directory: str | Path) -> None:
         If there is no vault, or its files cannot be deleted.
     """
     place = checked_path("directory", directory)  # never one that nobody has named
-    if not (place / DATABASE).exists() and not (place / "epoch").exists():
-        message = f"vault: expected one in {str(place)!a}, got none"
-        raise VaultError(message)
     try:
+        if not (place / DATABASE).exists() and not (place / "epoch").exists():
+            message = f"vault: expected one in {str(place)!a}, got none"
+            raise VaultError(message)
         prepare(place)
         KeyFile(place / "key", "key file").erase()
         if os.environ.get("FACEID_KEYRING"):
