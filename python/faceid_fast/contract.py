@@ -183,7 +183,7 @@ def served_preprocessing() -> dict[str, Any]:
 
 def _tail(name: str, pairs: object) -> Tail:
     if not isinstance(pairs, list) or any(not isinstance(pair, list) or len(pair) != 2 for pair in pairs):
-        message = f"contract.{name}: expected a list of pairs, got {pairs!r:.80}"
+        message = f"contract.{name}: expected a list of pairs, got {_shown(pairs)}"
         raise ModelContractError(message)
     return tuple((_number(name, share), _number(name, distance)) for share, distance in pairs)
 

@@ -257,7 +257,7 @@ def as_frames(frames: object) -> tuple[Frame, ...]:
         return (frames,)
     try:
         given = iter(frames)  # type: ignore[call-overload]  # which says whether it can be
-    except (TypeError, NotImplementedError):  # the latter from a memoryview of several dimensions
+    except (TypeError, NotImplementedError):  # the latter by a view of memory with several axes
         message = f"frames: expected a Frame or several, got {type(frames).__name__}"
         raise InvalidInputError(message) from None
     several: list[Frame] = []

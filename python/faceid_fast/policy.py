@@ -68,7 +68,8 @@ def accepts(distance: object, threshold: object) -> bool:
                 return False
         except OverflowError:  # an int beyond every float
             return False
-    return bool(0.0 <= distance <= threshold)  # type: ignore[operator]  # both are numbers here
+    # As floats, which every one of these is exactly: numpy would round the wider to the narrower.
+    return 0.0 <= float(distance) <= float(threshold)  # type: ignore[arg-type]  # both are numbers here
 
 
 def check_threshold(value: object) -> float:

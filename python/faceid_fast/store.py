@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import threading
 import unicodedata
@@ -24,6 +23,7 @@ MAX_IDENTITY_CHARS: Final = 200
 MAX_CONSENT_CHARS: Final = 1000
 MAX_EVENTS: Final = 4096
 """What a store's log holds; the oldest go first."""
+_MAX_TIME_S: Final = 1e12
 _UNIT_TOLERANCE: Final = 1e-3
 _MAX_NUMBERS: Final = 1 << 24
 _SHA256: Final = re.compile("[0-9a-f]{64}")
@@ -51,8 +51,13 @@ class Consent:
             given = f"{len(self.note)} characters" if isinstance(self.note, str) else type(self.note).__name__
             message = f"consent: expected a note of 1 to {MAX_CONSENT_CHARS} characters, got {given}"
             raise InvalidInputError(message)
-        if not isinstance(self.at, float) or not math.isfinite(self.at):
-            message = f"consent: expected a finite time in seconds, a float, got {type(self.at).__name__}"
+        if not _is_text(self.note):
+            message = "consent: expected a note that UTF-8 can encode, got a lone surrogate"
+            raise InvalidInputError(message)
+        usable = isinstance(self.at, (int, float)) and not isinstance(self.at, bool)
+        if not usable or not -_MAX_TIME_S <= self.at <= _MAX_TIME_S:  # written so that NaN is refused
+            given = "another number" if usable else type(self.at).__name__
+            message = f"consent: expected seconds since 1970, got {given}"
             raise InvalidInputError(message)
 
 
@@ -93,7 +98,7 @@ class References:
         for name in ("poses", "modalities"):
             column = getattr(self, name)
             # No other iterables: one may be endless.
-            if not isinstance(column, (tuple, list)) or not all(isinstance(entry, str) for entry in column):
+            if not isinstance(column, (tuple, list)) or not all(_is_text(entry) for entry in column):
                 message = f"{name}: expected a tuple of str, got {_kinds(column)}"
                 raise InvalidInputError(message)
             if len(column) != len(vectors):
@@ -111,8 +116,9 @@ class References:
         if self.consent is not None and not isinstance(self.consent, Consent):
             message = f"consent: expected a Consent, got {type(self.consent).__name__}"
             raise InvalidInputError(message)
-        if not isinstance(self.adapted, tuple) or not all(isinstance(each, Adapted) for each in self.adapted):
-            message = f"adapted: expected a tuple of Adapted, got {_kinds(self.adapted)}"
+        adapted = self.adapted
+        if not isinstance(adapted, tuple) or not all(isinstance(entry, Adapted) for entry in adapted):
+            message = f"adapted: expected a tuple of Adapted, got {_kinds(adapted)}"
             raise InvalidInputError(message)
         object.__setattr__(self, "vectors", vectors)
 
@@ -396,6 +402,14 @@ def _checked_events(name: str, events: object) -> tuple[Event, ...]:
         message = f"{name}: expected it to return a tuple of events, got {_kinds(events)}"
         raise InvalidInputError(message)
     return events
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is a str that can be stored: one without lone surrogates."""
+    try:
+        return isinstance(value, str) and len(value.encode()) >= 0
+    except UnicodeEncodeError:
+        return False
 
 
 def _kinds(several: object) -> str:

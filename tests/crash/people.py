@@ -72,7 +72,7 @@ class World:
             if (now := door.identities) != PEOPLE:
                 for other in set(now) - set(PEOPLE):
                     door.remove(other)
-            if name != "memory":
+            if name != "memory" and door._store.amend(lambda ledger: (ledger, ())).tallies:
                 door.unlock()
 
     def is_unharmed(self) -> bool:

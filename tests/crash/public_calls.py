@@ -41,6 +41,7 @@ class Call:
     lets_in : whether an answer to arguments lets somebody in, or matches, who must not be.
     runs : methods of arguments that the call has to run; what these raise is the caller's.
     refuses : what is raised whatever is given.
+    changes : whether it may change who is enrolled, or be counted as a failure.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Call:
     )
     runs: tuple[str, ...] = ()
     refuses: tuple[type[Exception], ...] = ()
+    changes: bool = False
 
 
 def is_near(distance: object, threshold: object) -> bool:
@@ -67,8 +69,9 @@ def is_near(distance: object, threshold: object) -> bool:
 
 def public_calls(world: World) -> list[Call]:
     """List them."""
-    kinds = (_doors, _records, _stages, _galleries, _stores, _vaults, _sources)
-    return [call for calls_of in kinds for call in calls_of(world)]
+    changing = [replace(call, changes=True) for kind in (_doors, _stores, _vaults) for call in kind(world)]
+    kinds = (_records, _stages, _galleries, _sources)
+    return [*changing, *(call for kind in kinds for call in kind(world))]
 
 
 def _doors(world: World) -> list[Call]:
@@ -129,7 +132,7 @@ def _doors(world: World) -> list[Call]:
     return [
         *calls,
         Call("Authenticator", lambda: faceid.Authenticator, {"store": world.memory, **stages}),
-        Call("Authenticator.open", lambda: partial(_opened, faceid.Authenticator.open), opened, 1),
+        _path(Call("Authenticator.open", lambda: partial(_opened, faceid.Authenticator.open), opened, 1)),
     ]
 
 

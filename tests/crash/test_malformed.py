@@ -103,7 +103,8 @@ def campaign(world: World, calls: list[Call], count: int, seed: int) -> Report:
             if report.calls == count // 4:
                 warm = resident_bytes()
             make(call, values, secrets, report)
-            world.settle()
+            if call.changes:
+                world.settle()
     faulthandler.cancel_dump_traceback_later()
     report.grown_bytes = resident_bytes() - warm
     return report

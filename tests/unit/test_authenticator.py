@@ -40,6 +40,7 @@ from stand_ins import (
     unit,
 )
 
+VIEW = memoryview(np.zeros((2, 2)))
 ADA, BEN, NOBODY, FLAT = 1, 2, 90, 91
 
 
@@ -267,7 +268,7 @@ def test_same_person_gives_no_warning_about_likeness() -> None:
     assert not any("unlike" in warning for warning in result.warnings)
 
 
-@pytest.mark.parametrize("frames", [[], None, 7, [None], ["frame"], np.array(1), repeat("frame")])
+@pytest.mark.parametrize("frames", [[], None, 7, [None], ["frame"], np.array(1), VIEW, repeat("frame")])
 def test_what_is_not_frames_is_refused(frames: Any) -> None:
     auth = make()
     with pytest.raises(InvalidInputError, match=r"frames?: expected"):

@@ -164,6 +164,10 @@ def test_a_contract_s_refusal_shows_no_list_of_numbers() -> None:
         with pytest.raises(ModelContractError) as caught:
             contract(**{name: face}).check()
         assert str(face[0]) not in str(caught.value)
+    with pytest.raises(
+        ModelContractError, match=r"contract.tails.infrared: expected a list of pairs, got list"
+    ):
+        contract(tails={"infrared": face}).check()
 
 
 def test_what_is_not_a_model(tmp_path: Path) -> None:

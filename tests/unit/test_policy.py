@@ -32,6 +32,8 @@ from faceid_fast.policy import Decision, accepts, check_threshold
         (False, 0.5, False),
         (np.zeros(1), 0.5, False),
         (10**400, 0.5, False),
+        (np.float32(0.25), 1e300, True),
+        (1e300, np.float16(0.25), False),
         (0.1, 10**400, False),
         (np.longdouble("1e4000"), 0.5, False),
     ],

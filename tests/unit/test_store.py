@@ -69,6 +69,10 @@ def test_vectors_that_are_not_kept(vectors: Any, part: str) -> None:
         ({"poses": (0.25,)}, "poses: expected a tuple of str, got float$"),
         ({"poses": None}, "poses: expected a tuple of str, got NoneType$"),
         ({"modalities": unit(0)}, "modalities: expected a tuple of str, got ndarray$"),
+        ({"poses": ("\ud800",)}, "poses: expected a tuple of str, got str$"),
+        ({"consent": unit(0)}, "consent: expected a Consent, got ndarray$"),
+        ({"adapted": unit(0)}, "adapted: expected a tuple of Adapted, got ndarray$"),
+        ({"adapted": (None,)}, "adapted: expected a tuple of Adapted, got NoneType$"),
         ({"model_sha256": unit(0)}, "model_sha256: expected 64 hexadecimal digits, got ndarray$"),
     ],
 )

@@ -4,6 +4,7 @@ import shutil
 import sys
 import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -179,6 +180,16 @@ def test_what_is_no_backup_is_not_restored(place: Path, tmp_path: Path, damage: 
     assert list(elsewhere.iterdir()) == []
 
 
+def test_names_that_no_file_can_have_are_refused(place: Path) -> None:
+    with (
+        Vault.open(place, key=KEY) as vault,
+        pytest.raises(InvalidInputError, match="file: expected the name"),
+    ):
+        vault.backup("")
+    with pytest.raises(VaultError, match="File name too long"):
+        erase("x" * 1000)
+
+
 @pytest.mark.filterwarnings("ignore::faceid_fast.errors.VaultKeyBesideDataWarning")
 def test_an_erased_vault_is_gone(tmp_path: Path) -> None:
     place = tmp_path / "vault"
@@ -235,6 +246,14 @@ def test_a_changed_log_is_noticed(place: Path, change: str) -> None:
     connection.close()
     with pytest.raises(VaultDamagedError, match="the log"):
         names(place)
+
+
+@pytest.mark.parametrize(
+    ("note", "at"), [("\ud800", 1e9), ("form 7", None), ("form 7", float("nan")), ("", 1e9)]
+)
+def test_what_is_no_consent(note: str, at: float) -> None:
+    with pytest.raises(InvalidInputError, match="consent: expected"):
+        Consent(note, at)
 
 
 def test_consent_is_kept(place: Path) -> None:
@@ -295,6 +314,14 @@ def test_a_keyring_that_does_not_work_is_no_reason_for_a_file(
     with pytest.raises(VaultKeyError, match="expected a keyring that works"):
         Vault.open(tmp_path / "vault")
     assert not (tmp_path / "vault" / "key").exists()
+
+
+@pytest.mark.parametrize("people", [None, 7, ["ada"], memoryview(bytes(4)).cast("B", (2, 2))])
+def test_many_who_are_nobody(place: Path, people: Any) -> None:
+    with Vault.open(place, key=KEY) as vault:
+        with pytest.raises(InvalidInputError, match="people: expected References"):
+            vault.put_all(people)
+        assert sorted(vault.snapshot()) == ["ada", "ben", "cy"]
 
 
 def test_many_are_kept_at_once_or_none(place: Path) -> None:

@@ -219,9 +219,9 @@ class Vault:
             If the vault is not as it was left.
         """
         try:
-            several = iter(people)
+            everybody = iter(people)
         except (TypeError, NotImplementedError):
-            message = f"people: expected References of several people, got {type(people).__name__}"
+            message = f"people: expected References of several, got {type(people).__name__}"
             raise InvalidInputError(message) from None
         with self._lock:
             contents = self._contents
@@ -230,7 +230,7 @@ class Vault:
                 state = found
                 rows: dict[str, int] = {}
                 events: list[Event] = []
-                for references in several:
+                for references in everybody:
                     name = check_references(references, "people").identity
                     if name in rows:
                         message = f"people: expected each person once, got {name!a} again"
@@ -367,6 +367,9 @@ class Vault:
             If there is such a file already, or it cannot be written.
         """
         path = checked_path("file", file)
+        if not path.name:
+            message = f"file: expected the name of a new file, got {str(path)!a}"
+            raise InvalidInputError(message)
         with self._lock:
             self.amend(lambda ledger: (ledger, (Event.now(EventKind.BACKED_UP),)))
             with self._contents.reading():
