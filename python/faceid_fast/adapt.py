@@ -8,7 +8,7 @@ distance with a
   measured false match rate (`faceid_fast.calibration`).
 - No adapted reference ever helps to admit another. What is admitted lies within the floor of the enrolment
 itself.
-- At most one is admitted a day.
+- At most one is admitted while another is younger than a day.
 
 So no sequence of attempts, however clever, and not even somebody who knows the credential, gets a face
 accepted that lies beyond the floor. References that move (an average of what was accepted) or that must only
@@ -21,6 +21,7 @@ resemble an anchor do not have that property: an attacker walks away with them i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -29,11 +30,14 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import InvalidInputError
+from .frame import MODALITIES
 from .policy import accepts
 
 CONFIRM_WITHIN_S: Final = 10.0
 """From a near miss to the credential, and from there to the next picture."""
 DAY_S: Final = 86_400.0
+_UNIT_TOLERANCE: Final = 1e-3
 MAX_MISSES: Final = 10
 """Faces of the person that an adapted reference does not accept, until it is dropped."""
 STRONG_SHARE: Final = 0.8
@@ -85,6 +89,27 @@ class Adapted:
     uses_left: int
     misses: int = 0
 
+    def __post_init__(self) -> None:
+        """Check everything: what is stored is compared against for weeks.
+
+        Raises
+        ------
+        InvalidInputError
+            If anything is not as above.
+        """
+        vector, numbers = self.vector, (self.uses_left, self.misses)
+        right = isinstance(vector, np.ndarray) and vector.dtype == np.float32 and vector.ndim == 1
+        # Written so that NaN is wrong.
+        right = right and abs(float(np.linalg.norm(vector.astype(np.float64))) - 1.0) <= _UNIT_TOLERANCE
+        right = right and self.modality in MODALITIES and isinstance(self.origin, Origin)
+        right = right and isinstance(self.made_at, float) and math.isfinite(self.made_at)
+        if not right or not all(type(number) is int and 0 <= number < 1 << 31 for number in numbers):
+            message = (
+                "adapted: expected a (D,) float32 unit vector, a modality, an Origin, a finite time and "
+                "whole numbers from 0, got others"
+            )
+            raise InvalidInputError(message)
+
     def __repr__(self) -> str:
         """Say what it is worth, not what it is."""
         return f"<Adapted by {self.origin}, {self.uses_left} uses left>"
@@ -125,6 +150,7 @@ def judge(
     mode: Mode,
     now: float,
     confirmed: bool = False,
+    counted: bool = True,
 ) -> Verdict:
     """Decide about the face of somebody who claims to be a person, and what is kept of it.
 
@@ -138,6 +164,8 @@ def judge(
     mode : which references may be used and admitted.
     now : seconds since 1970.
     confirmed : whether the credential has just been shown after a near miss.
+    counted : whether this is the picture that the attempt was accepted by; others use and keep nothing but
+        what was confirmed.
     """
     direct = accepts(to_enrolled, limits.threshold)
     within = accepts(to_enrolled, limits.floor)
@@ -149,17 +177,15 @@ def judge(
         if each.modality != modality:
             continue
         matched = accepts(_distance(query, each.vector), limits.threshold)
-        if direct:
-            kept[place] = replace(each, misses=0 if matched else each.misses + 1)
-        elif within and matched and not accepted:
-            kept[place] = replace(each, uses_left=each.uses_left - 1, misses=0)
-            accepted = True
+        if counted:
+            kept[place] = _seen(each, direct=direct, matched=matched, used=within and not accepted)
+        accepted = accepted or (within and matched)
     kept = [each for each in kept if each.uses_left > 0 and each.misses < MAX_MISSES]
     # Never by `accepted`: what was let in by an adapted reference must not make another one.
     origin = None
     if confirmed and within:
         origin = Origin.CONFIRMED
-    elif mode is Mode.ANCHORED and accepts(to_enrolled, STRONG_SHARE * limits.threshold):
+    elif counted and mode is Mode.ANCHORED and accepts(to_enrolled, STRONG_SHARE * limits.threshold):
         origin = Origin.SUCCESS
     ended = len(adapted) - len(kept)
     admitted = 0
@@ -174,6 +200,13 @@ def judge(
         admitted = 1
     changed = admitted or ended or any(map(_differ, kept, adapted))
     return Verdict(accepted, within and not direct, tuple(kept) if changed else adapted, admitted, ended)
+
+
+def _seen(each: Adapted, *, direct: bool, matched: bool, used: bool) -> Adapted:
+    """A reference after a face that the enrolment accepts (`direct`), or that it may have let in (`used`)."""
+    if direct:
+        return replace(each, misses=0 if matched else each.misses + 1)
+    return replace(each, uses_left=each.uses_left - 1, misses=0) if used and matched else each
 
 
 def _distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:

@@ -1,14 +1,18 @@
 """What happened to a store, for whoever is answerable for it. Pure.
 
 Names of people and times; never a distance, a vector or a picture. Verifications are not listed: who came
-when is data about people, and nobody asked for it.
+when is data about people, and nobody asked for it. Only where references are adapted does the log tell that
+they were.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from enum import StrEnum
+
+from .errors import InvalidInputError
 
 
 class EventKind(StrEnum):
@@ -25,7 +29,6 @@ class EventKind(StrEnum):
     LOCKED = "locked"
     UNLOCKED = "unlocked"
     CREDENTIAL_SET = "credential_set"
-    CREDENTIAL_WRONG = "credential_wrong"
     KEY_ROTATED = "key_rotated"
     BACKED_UP = "backed_up"
     RESTORED = "restored"
@@ -47,6 +50,14 @@ class Event:
     identity: str | None
     at: float
     detail: str = ""
+
+    def __post_init__(self) -> None:
+        """Check everything: a log that cannot be read is no log."""
+        named = self.identity is None or isinstance(self.identity, str)
+        timed = isinstance(self.at, float) and math.isfinite(self.at)
+        if not (isinstance(self.kind, EventKind) and named and timed and isinstance(self.detail, str)):
+            message = "event: expected an EventKind, a name or None, a finite time and a str, got others"
+            raise InvalidInputError(message)
 
     @classmethod
     def now(cls, kind: EventKind, identity: str | None = None, detail: str = "") -> Event:

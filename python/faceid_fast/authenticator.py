@@ -275,10 +275,11 @@ class Authenticator:
             distances = [gallery.distance_to(identity, query) for query in queries]
             votes = [accepts(distance, attempt.threshold) for distance in distances]
         else:
-            votes, distances = self._following.judge(identity, attempt.modality, attempt.threshold, queries)
+            votes, distances = self._following.judge(
+                identity, attempt.modality, attempt.threshold, queries, attempt.is_majority
+            )
         attempt.stopwatch.lap("match")
         accepted = identity if attempt.is_majority(sum(votes)) else None
-        attempt.decide(votes)
         return self._judged(attempt, accepted, min(distances), shown=identity)
 
     def identify(self, frames: Frame | Iterable[Frame]) -> Decision:
@@ -317,7 +318,6 @@ class Authenticator:
         name, count = votes.most_common(1)[0] if votes else (None, 0)
         nearest, distance = min(found, key=lambda each: each[1])
         accepted = name if attempt.is_majority(count) else None
-        attempt.decide([accepts(distance, attempt.threshold) and who == name for who, distance in found])
         return self._judged(attempt, accepted, distance, shown=nearest if self._diagnostics else None)
 
     def remove(self, identity: str) -> None:
@@ -373,7 +373,7 @@ class Authenticator:
         """
         self._guard.set_credential(new, current)
 
-    def unlock(self, identity: str | None = None, credential: str | None = None) -> None:
+    def unlock(self, identity: str | None = None, *, credential: str | None = None) -> None:
         """Forget failures, because somebody has shown a credential that is not their face.
 
         Called within 10 s of a near miss of `identity`, it also has the next picture of them kept, where
@@ -389,9 +389,11 @@ class Authenticator:
         ------
         CredentialError
             If a credential is set and this is not it, or too many were wrong.
+        UnknownIdentityError
+            If nobody is enrolled under that name.
         """
-        if identity is not None:
-            check_identity(identity)
+        if identity is not None and check_identity(identity) not in self._store.snapshot():
+            raise unknown_identity(identity)
         self._guard.unlock(None if identity is None else (identity, DEVICE), credential)
         if identity is not None:
             self._following.credential_shown(identity)
@@ -468,9 +470,13 @@ class Authenticator:
         """Answer an attempt whose faces were compared."""
         if accepted is not None:
             if not self._guard.keeps_still:
-                self._guard.accepted((*attempt.charged_to, accepted))
+                refused = self._guard.accepted(attempt.charged_to, accepted)
                 attempt.stopwatch.lap("refund")
-            return self._decision(attempt, Outcome.ACCEPTED, accepted, distance)
+                if refused is not None:
+                    return self._decision(attempt, refused.outcome, shown, distance, (refused.reason,))
+                self._roster.refresh()  # nor is who was removed while that was written
+            if self._roster.knows(accepted):
+                return self._decision(attempt, Outcome.ACCEPTED, accepted, distance)
         reason = "the face is not near enough to any reference"
         return self._decision(attempt, Outcome.NO_MATCH, shown, distance, (reason,))
 
@@ -488,7 +494,8 @@ class Authenticator:
             threshold=attempt.threshold,
             distance=distance if self._diagnostics else None,
             reasons=reasons,
-            frames=tuple(outcome for outcome in attempt.outcomes if outcome is not None),
+            # What the comparison says of each frame would be so many guesses for the price of one.
+            frames=tuple(outcome if at is None else at for at in attempt.outcomes),
             timings_ms=attempt.stopwatch.stop(),
         )
 
@@ -502,20 +509,12 @@ class _Attempt:
         self.threshold = threshold
         self.charged_to = charged_to
         self.outcomes: list[Outcome | None] = []
-        """Of each frame; None where the comparison decides."""
+        """Of each frame that shows no live face; None of the others."""
         self.stopwatch = Stopwatch()
 
     def is_majority(self, votes: int) -> bool:
         """Whether so many are more than half of the frames that show a face, live or not."""
         return 2 * votes > sum(outcome in {None, Outcome.SPOOF} for outcome in self.outcomes)
-
-    def decide(self, accepted: Sequence[bool]) -> None:
-        """Enter what the comparison says of the frames that it was left to."""
-        answers = iter(accepted)
-        self.outcomes = [
-            (Outcome.ACCEPTED if next(answers) else Outcome.NO_MATCH) if outcome is None else outcome
-            for outcome in self.outcomes
-        ]
 
 
 def _check_parts(store: object, aligner: object, embedder: object) -> None:

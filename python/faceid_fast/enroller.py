@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from .audit import Event, EventKind
 from .enrollment import Enrollment, RejectedFrame, pose_name, strangers, summarise, without
 from .errors import InvalidInputError
 from .face import NoFace
 from .outcome import Outcome
 from .pipeline import Stopwatch
-from .store import Consent, References, check_identity
+from .store import Consent, References, check_identity, check_model
 from .store import remove as remove_from
 
 if TYPE_CHECKING:
@@ -84,7 +86,7 @@ class Enroller:
             nonlocal rejected, places
             kept = None if replace or before is None else before
             if kept is not None:
-                self._roster.check_model(kept)
+                check_model(kept, self._pipeline.model_sha256)
             if taken is None:
                 return before, ()
             fresh = taken if before is None or agreed else taken.with_consent(before.consent)
@@ -142,7 +144,8 @@ class Enroller:
             try:
                 self._roster.refresh()
             except BaseException:
-                self._store.alter(identity, lambda _: (before, ()))
+                # Unless others have changed it again.
+                self._store.alter(identity, lambda now: (before if _same(now, after) else now, ()))
                 self._roster.refresh()
                 raise
         return after
@@ -155,6 +158,10 @@ class Enroller:
                 if len(vectors := references.of(modality)):
                     found.update(self._roster.of(modality).within(vectors, threshold).names)
         return sorted(name for name in found if name not in {None, references and references.identity})
+
+
+def _same(a: References | None, b: References | None) -> bool:
+    return a is not None and b is not None and np.array_equal(a.vectors, b.vectors)
 
 
 def _limited(references: References) -> References:

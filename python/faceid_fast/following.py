@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from . import adapt, calibration
 from .audit import Event, EventKind
-from .store import unknown_identity
+from .store import check_model, unknown_identity
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline
@@ -63,7 +63,12 @@ class Following:
             self._confirmed[identity] = self._clock()
 
     def judge(
-        self, identity: str, modality: str, threshold: float, queries: NDArray[np.float32]
+        self,
+        identity: str,
+        modality: str,
+        threshold: float,
+        queries: NDArray[np.float32],
+        is_majority: Callable[[int], bool],
     ) -> tuple[list[bool], list[float]]:
         """Tell which pictures of one attempt show the person, and have adapted references follow.
 
@@ -72,6 +77,7 @@ class Following:
         Parameters
         ----------
         queries : (n, D) float32 unit vectors.
+        is_majority : whether so many votes accept the attempt.
 
         Returns
         -------
@@ -84,8 +90,9 @@ class Following:
 
         def alter(before: References | None) -> Change:
             nonlocal votes, distances, near_miss
-            if before is None or before.model_sha256 != self._model_sha256:
+            if before is None:
                 raise unknown_identity(identity)
+            check_model(before, self._model_sha256)
             enrolled = before.of(modality).astype(np.float64)
             if not len(enrolled):
                 return before, ()
@@ -94,7 +101,7 @@ class Following:
             ]
             now = time.time()
 
-            def verdict(place: int, *, confirmed: bool = False) -> adapt.Verdict:
+            def verdict(place: int, *, confirmed: bool, counted: bool) -> adapt.Verdict:
                 return adapt.judge(
                     queries[place],
                     modality,
@@ -104,11 +111,14 @@ class Following:
                     mode=self.mode,
                     now=now,
                     confirmed=confirmed,
+                    counted=counted,
                 )
 
-            votes = [verdict(place).accepted for place in range(len(queries))]
-            # One attempt is one use: that of its best picture.
-            kept = verdict(int(np.argmin(distances)), confirmed=confirmed)
+            votes = [verdict(at, confirmed=False, counted=False).accepted for at in range(len(queries))]
+            # An attempt is one use: of what an adapted reference has accepted, if there is such a picture.
+            beyond = [at for at, vote in enumerate(votes) if vote and distances[at] > threshold]
+            chosen = beyond[0] if beyond else int(np.argmin(distances))
+            kept = verdict(chosen, confirmed=confirmed, counted=is_majority(sum(votes)))
             near_miss = kept.near_miss
             if kept.adapted is before.adapted:
                 return before, ()

@@ -17,7 +17,7 @@ from .lockout import CREDENTIAL, DEVICE
 from .outcome import Outcome
 
 if TYPE_CHECKING:
-    from .lockout import Clock
+    from .lockout import Clock, Tallies
     from .store import ReferenceStore
 
 Keys = tuple[str, ...]
@@ -67,19 +67,38 @@ class Guard:
         """Count failures, durably, unless a guess is not to be scored now: then say why."""
         return self._ask(keys, failures)
 
-    def accepted(self, keys: Keys) -> None:
-        """A face was: forget these failures, and remember when."""
+    def accepted(self, charged_to: Keys, identity: str) -> Refusal | None:
+        """A face was: forget these failures, and remember when; or say why it is not let in after all.
+
+        A person who was found rather than claimed may be locked; and the credential may have been asked for
+        since the face was looked at, because somebody was enrolled.
+        """
+        refused: Refusal | None = Refusal(Outcome.LOCKED_OUT, "the store was not asked")
 
         def amend(ledger: Ledger) -> tuple[Ledger, tuple[Event, ...]]:
-            tallies = lockout.cleared(ledger.tallies, keys)
-            after = tallies_with(ledger, tallies)
-            if self._policy is Policy.DOOR and ledger.presence is not None:
-                now = self.clock()
-                # Another start of the computer would have been asked for the credential.
-                after = replace(after, presence=replace(ledger.presence, accepted_s=now.seconds))
+            nonlocal refused
+            now = self.clock()
+            found = () if identity in charged_to else (identity,)
+            current = lockout.seen(ledger.tallies, now)
+            refused = self._reason(ledger, current, found if self._counts else (), now)
+            if refused is not None:
+                return tallies_with(ledger, current), ()
+            forgotten = (*charged_to, identity) if self._counts else ()
+            after = tallies_with(ledger, lockout.cleared(current, forgotten))
+            if self._policy is Policy.DOOR and after.presence is not None:
+                after = replace(after, presence=replace(after.presence, accepted_s=now.seconds))
             return after, ()
 
         self._store.amend(amend)
+        return refused
+
+    def _reason(self, ledger: Ledger, tallies: Tallies, keys: Keys, now: Clock) -> Refusal | None:
+        if wait := lockout.wait_s(tallies, keys, now):
+            return Refusal(Outcome.LOCKED_OUT, _why(wait))
+        reason = why_credential(ledger.presence, now) if self._policy is Policy.DOOR else None
+        if reason is not None:
+            return Refusal(Outcome.CREDENTIAL_REQUIRED, f"{reason}: show it first (faceid unlock)")
+        return None
 
     def unlock(self, keys: Keys | None, given: str | None) -> None:
         """Forget the failures of some (None: of everybody) for the credential.
@@ -118,11 +137,19 @@ class Guard:
         from .credential import hashed  # noqa: PLC0415  # cryptography, for those who need it
 
         kept = hashed(new)
-        if self._kept_credential() is not None:
+        checked = self._kept_credential()
+        if checked is not None:
             self._check_credential(current)
-        self._store.amend(
-            lambda ledger: (replace(ledger, credential=kept), (Event.now(EventKind.CREDENTIAL_SET),))
-        )
+
+        def amend(ledger: Ledger) -> tuple[Ledger, tuple[Event, ...]]:
+            if ledger.credential != checked:
+                message = "credential: expected the one that was checked, but somebody has set another one"
+                raise CredentialError(message)
+            # Whoever has shown the old one has not shown this one.
+            after = replace(ledger, credential=kept, presence=None)
+            return after, (Event.now(EventKind.CREDENTIAL_SET),)
+
+        self._store.amend(amend)
 
     def _kept_credential(self) -> str | None:
         return self._store.amend(lambda ledger: (ledger, ())).credential
@@ -158,13 +185,10 @@ class Guard:
             now = self.clock()
             current = lockout.seen(ledger.tallies, now)
             wait = lockout.wait_s(current, keys, now)
-            reason = why_credential(ledger.presence, now) if asks else None
-            if wait:
-                refused = Refusal(Outcome.LOCKED_OUT, _why(wait))
-            elif reason is not None:
-                refused = Refusal(Outcome.CREDENTIAL_REQUIRED, f"{reason}: show it first (faceid unlock)")
+            if asks:
+                refused = self._reason(ledger, current, keys, now)
             else:
-                refused = None
+                refused = Refusal(Outcome.LOCKED_OUT, _why(wait)) if wait else None
             if refused is None and failures:
                 return tallies_with(ledger, lockout.charged(current, keys, now, failures)), ()
             # A failure that a success takes back a moment later has locked nobody: the first refusal tells.

@@ -31,7 +31,7 @@ class Presence:
     accepted_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Ledger:
     """A store's small memory, written anew with every attempt.
 
@@ -46,6 +46,10 @@ class Ledger:
     tallies: Tallies = field(default_factory=lambda: MappingProxyType({}))
     presence: Presence | None = None
     credential: str | None = None
+
+    def __repr__(self) -> str:
+        """Say what it is, not who failed, nor how a credential hashes."""
+        return f"<Ledger of {len(self.tallies)} counts>"
 
     def without(self, identity: str) -> Ledger:
         """The same, of somebody who has been removed nothing."""

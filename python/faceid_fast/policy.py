@@ -29,7 +29,7 @@ class Decision:
     distance : distance to the nearest reference, 0 to 2; None unless the caller has diagnostics
         (returned scores let an attacker climb towards a template).
     reasons : in words, why a frame was refused.
-    frames : how each of several frames ended, as far as they were looked at.
+    frames : how each frame ended, if faces were looked for: those with a live face as the attempt did.
     timings_ms : milliseconds spent in "align", "liveness", "embed" and "match", in "charge" and "refund"
         where failures are counted (as far as the frame got), and in "total".
     """

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .errors import InvalidInputError, ModelError, OtherModelWarning
+from .errors import InvalidInputError, OtherModelWarning
 from .frame import MODALITIES
 from .gallery import Gallery
+from .store import check_model
 
 if TYPE_CHECKING:
     from .store import References, ReferenceStore
@@ -56,25 +57,9 @@ class Roster:
         ModelError
             If they are, with references of another model.
         """
-        references = self._shown.get(identity)
-        if references is not None:
-            self.check_model(references)
-        return references is not None
-
-    def check_model(self, references: References) -> None:
-        """Refuse references that another model made.
-
-        Raises
-        ------
-        ModelError
-            If so.
-        """
-        if references.model_sha256 != self._model_sha256:
-            message = (
-                f"references of {references.identity!a}: expected those of the model {self._model_sha256}, "
-                f"got those of {references.model_sha256}: enrol again, enroll(..., replace=True)"
-            )
-            raise ModelError(message)
+        if (references := self._shown.get(identity)) is not None:
+            check_model(references, self._model_sha256)
+        return identity in self._shown  # None while others change it
 
     def refresh(self) -> None:
         """Let searches find what is in the store now."""
@@ -114,6 +99,7 @@ class Roster:
     def _fill(self, snapshot: Mapping[str, References]) -> None:
         """Show everybody at once, where nobody is shown yet: three times as fast as one by one."""
         ours = {name: kept for name, kept in snapshot.items() if self._is_ours(kept)}
+        galleries, people = dict(self._galleries), dict(self._people)
         for modality in MODALITIES:
             of_each = {name: vectors for name, kept in ours.items() if len(vectors := kept.of(modality))}
             if any(vectors.shape[1] != self._dim for vectors in of_each.values()):
@@ -121,8 +107,9 @@ class Roster:
                 raise InvalidInputError(message)
             if of_each:
                 rows = [name for name, vectors in of_each.items() for _ in vectors]
-                self._galleries[modality] = Gallery.from_arrays(np.concatenate(list(of_each.values())), rows)
-                self._people[modality] = set(of_each)
+                galleries[modality] = Gallery.from_arrays(np.concatenate(list(of_each.values())), rows)
+                people[modality] = set(of_each)
+        self._galleries, self._people = galleries, people
         self._shown = dict(snapshot)
         if others := len(snapshot) - len(ours):
             warnings.warn(

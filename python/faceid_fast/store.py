@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .adapt import Adapted
 from .audit import Event, EventKind
-from .errors import InvalidInputError, UnknownIdentityError
+from .errors import InvalidInputError, ModelError, UnknownIdentityError
 from .frame import MODALITIES
 from .ledger import Amend, Ledger
 
@@ -119,6 +119,9 @@ class References:
         adapted = self.adapted
         if not isinstance(adapted, tuple) or not all(isinstance(entry, Adapted) for entry in adapted):
             message = f"adapted: expected a tuple of Adapted, got {_kinds(adapted)}"
+            raise InvalidInputError(message)
+        if any(entry.vector.shape != vectors.shape[1:] for entry in adapted):
+            message = f"adapted: expected vectors of {vectors.shape[1]} values, got others"
             raise InvalidInputError(message)
         object.__setattr__(self, "vectors", vectors)
 
@@ -296,7 +299,7 @@ class InMemoryStore:
         check_identity(identity)
         with self._lock:
             before = self._people.get(identity)
-            after, events = altered_by(alter, before)
+            after, events = altered_by(alter, before, identity)
             if after is not before:
                 self._ledger = amended(self._ledger, before, after, identity)
                 if after is None:
@@ -357,7 +360,23 @@ def check_references(value: object, name: str = "references") -> References:
     return value
 
 
-def altered_by(alter: object, before: References | None) -> Change:
+def check_model(references: References, model_sha256: str) -> None:
+    """Refuse references that another model made.
+
+    Raises
+    ------
+    ModelError
+        If so.
+    """
+    if references.model_sha256 != model_sha256:
+        message = (
+            f"references of {references.identity!a}: expected those of the model {model_sha256}, "
+            f"got those of {references.model_sha256}: enrol again, enroll(..., replace=True)"
+        )
+        raise ModelError(message)
+
+
+def altered_by(alter: object, before: References | None, identity: str) -> Change:
     """Return what a caller's function makes of what is kept of a person, if that is a `Change`. For stores.
 
     Raises
@@ -366,8 +385,9 @@ def altered_by(alter: object, before: References | None) -> Change:
         If it is not, or `alter` is no function.
     """
     after, events = _answer("alter", alter, before)
-    if after is not None:
-        check_references(after, "alter")
+    if after is not None and check_references(after, "alter").identity != identity:
+        message = "alter: expected it to return references of the same person, got another's"
+        raise InvalidInputError(message)
     return after, _checked_events("alter", events)
 
 
@@ -383,6 +403,14 @@ def amended_by(amend: object, ledger: Ledger) -> tuple[Ledger, tuple[Event, ...]
     if not isinstance(after, Ledger):
         message = f"amend: expected it to return a Ledger and events, got {type(after).__name__}"
         raise InvalidInputError(message)
+    if after is not ledger:
+        try:
+            usable = Ledger.decode(after.encode()) == after
+        except (ValueError, TypeError, AttributeError):
+            usable = False
+        if not usable:
+            message = "amend: expected it to return a Ledger that can be kept, got one with other content"
+            raise InvalidInputError(message)
     return after, _checked_events("amend", events)
 
 

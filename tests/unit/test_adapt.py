@@ -201,7 +201,7 @@ def test_a_near_miss_and_the_credential_have_the_next_picture_kept(now: Time) ->
     assert THRESHOLD < 0.7 < FLOOR < 0.9
     auth, store = adapting(now)
     assert outcome(auth, NEAR) is Outcome.NO_MATCH
-    auth.unlock("ada", PIN)
+    auth.unlock("ada", credential=PIN)
     now.seconds += 9.0
     assert outcome(auth, NEAR) is Outcome.NO_MATCH  # the new picture is kept, not let in
     assert outcome(auth, NEAR) is Outcome.ACCEPTED
@@ -218,11 +218,12 @@ def test_a_near_miss_and_the_credential_have_the_next_picture_kept(now: Time) ->
 @pytest.mark.parametrize("too_late", ["credential", "picture", "never shown", "far", "somebody else's"])
 def test_without_all_of_it_nothing_is_kept(now: Time, too_late: str) -> None:
     auth, store = adapting(now)
+    auth.enroll("ben", frame_of(1))
     assert outcome(auth, FAR if too_late == "far" else NEAR) is Outcome.NO_MATCH
     if too_late == "credential":
         now.seconds += 11.0
     if too_late != "never shown":
-        auth.unlock("ben" if too_late == "somebody else's" else "ada", PIN)
+        auth.unlock("ben" if too_late == "somebody else's" else "ada", credential=PIN)
     if too_late == "picture":
         now.seconds += 11.0
     outcome(auth, NEAR)
@@ -234,7 +235,7 @@ def test_a_wrong_credential_confirms_nothing(now: Time) -> None:
     outcome(auth, NEAR)
     for typed in ("4321", None, "", "12345678"):
         with pytest.raises(CredentialError):
-            auth.unlock("ada", typed)
+            auth.unlock("ada", credential=typed)
     outcome(auth, NEAR)
     assert get(store, "ada").adapted == ()
 
@@ -244,7 +245,7 @@ def test_without_adaptation_nothing_is_kept_or_written(now: Time) -> None:
     before = store.revision()
     for code in (ADA, NEAR):
         outcome(auth, code)
-        auth.unlock("ada", PIN)
+        auth.unlock("ada", credential=PIN)
         outcome(auth, code)
     assert store.revision() == before
 
@@ -287,3 +288,39 @@ def test_searching_among_many_tightens_the_threshold() -> None:
     for name, code in (("ada", ADA), ("ben", 1)):
         own.enroll(name, frame_of(code))
     assert own.identify(frame_of(NEAR)).accepted  # who chooses a threshold has chosen it
+
+
+def test_a_sequence_uses_up_what_it_is_accepted_by(now: Time) -> None:
+    auth, store = adapting(now)
+    outcome(auth, NEAR)
+    auth.unlock("ada", credential=PIN)
+    outcome(auth, NEAR)
+    other = 50  # of nobody
+    for left in (49, 48):
+        assert auth.verify([frame_of(other), frame_of(NEAR), frame_of(NEAR)], "ada").accepted
+        assert get(store, "ada").adapted[0].uses_left == left
+
+
+def test_a_refused_sequence_keeps_nothing(now: Time) -> None:
+    auth, store = adapting(now, "anchored")
+    refused = auth.verify([frame_of(ADA), frame_of(50), frame_of(51)], "ada")
+    assert refused.outcome is Outcome.NO_MATCH
+    assert get(store, "ada").adapted == ()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"vector": unit(0) * 2},
+        {"vector": unit(0).astype(np.float64)},
+        {"modality": "thermal"},
+        {"origin": "confirmed"},
+        {"made_at": math.nan},
+        {"uses_left": -1},
+        {"misses": True},
+    ],
+)
+def test_what_is_no_adapted_reference(changed: dict[str, Any]) -> None:
+    vector = changed.pop("vector", unit(0))
+    with pytest.raises(InvalidInputError, match="adapted: expected a"):
+        kept(vector, **changed)

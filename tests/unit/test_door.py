@@ -82,16 +82,16 @@ def test_the_credential_comes_first_after_enrolling_starting_and_idling(
     assert outcome(auth) is Outcome.ACCEPTED
     auth.enroll("ada", frame_of(BEN))
     assert outcome(auth) is Outcome.CREDENTIAL_REQUIRED
-    auth.unlock("ada", PIN)
+    auth.unlock("ada", credential=PIN)
     assert outcome(auth) is Outcome.ACCEPTED
     now.boot, now.seconds = 1, 5.0
     assert outcome(door(store, now)) is Outcome.CREDENTIAL_REQUIRED
-    auth.unlock("ada", PIN)
+    auth.unlock("ada", credential=PIN)
     now.seconds += 47 * HOUR
     assert outcome(auth) is Outcome.ACCEPTED
     now.seconds += 49 * HOUR
     assert outcome(auth) is Outcome.CREDENTIAL_REQUIRED
-    auth.unlock("ada", PIN)
+    auth.unlock("ada", credential=PIN)
     for _ in range(5):
         now.seconds += 40 * HOUR
         if now.seconds - 1000 > 0 and outcome(auth) is Outcome.CREDENTIAL_REQUIRED:

@@ -200,10 +200,13 @@ def unlock(
     json_to: JsonOption = None,
 ) -> None:
     """Forget failures that lock; where a credential is set, it is asked for."""
+    if undo_adaptation and name is None:
+        message = "--undo-adaptation: expected a NAME, got none"
+        raise InvalidInputError(message)
     with opened(vault) as people:
         auth = Authenticator(store=people)
         needed = credential or people.info().credential
-        auth.unlock(name, read_credential("credential") if needed else None)
+        auth.unlock(name, credential=read_credential("credential") if needed else None)
         undone = auth.undo_adaptation(name) if undo_adaptation and name is not None else 0
     console(json_to).print(plain(f"{'everybody' if name is None else name}: unlocked"))
     write_json({"unlocked": name, "adapted_undone": undone}, json_to)
@@ -281,7 +284,7 @@ def _decide(
             "reasons": list(decision.reasons),
             "frames": [
                 {"frame": label, "outcome": outcome}
-                for (label, _), outcome in zip(frames, outcomes, strict=False)
+                for (label, _), outcome in zip(frames, outcomes, strict=bool(outcomes))
             ],
         },
         json_to,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final
@@ -15,16 +16,21 @@ from faceid_fast.paths import checked_path
 from .begin import head_of, sealer_of
 from .contents import Contents
 from .database import Database
-from .directory import check_private, prepare, sync_directory
+from .directory import KEY_LOCK, check_private, prepare, sync_directory
 from .epoch import Epoch
 from .keys import KeyFile, KeyringEntry, find_key
 from .vault import DATABASE, default_directory, unusable
 
-_FILES: Final = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", "epoch", "epoch.lock")
+_LOGS: Final = (f"{DATABASE}-wal", f"{DATABASE}-shm")
+_FILES: Final = (DATABASE, *_LOGS, "epoch", "epoch.lock", KEY_LOCK)
+_DRAFTS: Final = (".key*", ".epoch.*", ".restored*")
+"""What a process that was killed may have left."""
 
 
 def restore(file: str | Path, directory: str | Path | None = None, *, key: bytes | None = None) -> None:
-    """Make a vault of a backup: as it was then, whoever was removed since included.
+    """Make a vault of a backup, as it was then.
+
+    Whoever was removed since is back, and so is the credential of then.
 
     Parameters
     ----------
@@ -40,12 +46,15 @@ def restore(file: str | Path, directory: str | Path | None = None, *, key: bytes
     """
     place = default_directory() if directory is None else checked_path("directory", directory)
     backup = checked_path("file", file)
+    if not backup.is_file():
+        message = f"restore: expected a backup at {str(backup)!a}, got none"
+        raise VaultError(message)
     try:
         prepare(place)
         if (place / DATABASE).exists():
             message = (
-                f"restore: expected a directory without a vault, got {str(place)!a}: erase that one, or "
-                "choose another directory"
+                f"restore: expected a directory without a vault, got {str(place)!a}: move its vault.db "
+                "away, and leave the key where it is; or choose another directory"
             )
             raise VaultError(message)
         store_key = find_key(place, key, new=False).read()
@@ -65,8 +74,8 @@ def restore(file: str | Path, directory: str | Path | None = None, *, key: bytes
 def erase(directory: str | Path) -> None:
     """Destroy a vault: first its key, without which nothing of it can be read, then its files.
 
-    A key that is kept elsewhere, by FACEID_KEY_FILE or systemd, is not touched: destroy it yourself. So are
-    backups.
+    Backups that were made with that key are destroyed with it. A key that is kept elsewhere, by
+    FACEID_KEY_FILE or systemd, is not touched: destroy it yourself, and the backups.
 
     Raises
     ------
@@ -84,6 +93,8 @@ def erase(directory: str | Path) -> None:
             KeyringEntry(place).erase()
         for name in _FILES:
             (place / name).unlink(missing_ok=True)
+        for draft in [path for pattern in _DRAFTS for path in place.glob(pattern)]:
+            shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
         sync_directory(place)
     except OSError as error:
         raise unusable(place, error) from error
@@ -106,10 +117,16 @@ def _adopt(draft: Path, place: Path, key: bytes) -> None:
             contents.read(found)
             contents.events(found)
             state = contents.logged(found, (Event.now(EventKind.RESTORED),))
+            # Failures are those of then, but nobody has shown the credential since.
+            ledger = replace(contents.ledger(state), presence=None)
+            state = state._replace(ledger=sealer.seal_ledger(ledger.encode()))
             state = contents.write(state._replace(epoch=max(state.epoch, lost)))
         database.forget_deleted()
     finally:
         database.close()
     epoch.write(state.epoch)
+    for name in _LOGS:  # SQLite would take up those of the lost one
+        (place / name).unlink(missing_ok=True)
+    sync_directory(place)
     (draft / DATABASE).replace(place / DATABASE)
     sync_directory(place)

@@ -11,6 +11,7 @@ from faceid_fast.errors import VaultKeyError, VaultTooNewError
 from .contents import SCHEMA, make_tables
 from .damage import Part, damaged
 from .database import Database
+from .directory import KEY_LOCK, locked
 from .epoch import Epoch
 from .keys import KeyPlace
 from .sealing import ID_BYTES, Sealer, same
@@ -36,7 +37,8 @@ def begin(database: Database, place: Path, key_place: KeyPlace, *, new: bool) ->
             if ours is None:
                 return _fill(database, place, key, new=new)
     if staged is not None and _fits(staged, ours):
-        key_place.settle()  # a change of the key that was cut off after everything had been sealed anew
+        with locked(place / KEY_LOCK):
+            key_place.settle(staged)  # a change of the key that was cut off after everything was sealed anew
         key = staged
     sealer = sealer_of(key, ours)
     return sealer, Epoch(place, sealer)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,8 @@ from faceid_fast.errors import VaultError
 
 _MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
+KEY_LOCK: Final = "key.lock"
+"""Held while the key changes."""
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 _NETWORK: Final = frozenset(
     (
@@ -102,6 +105,11 @@ def read_private(path: Path) -> bytes:
         return file.read(1 << 16)
 
 
+def make_private(path: Path) -> None:
+    """Make an empty file that nobody else may read, unless there is one."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, _FILE_MODE))
+
+
 def write_whole(path: Path, content: bytes, *, replace: bool = True) -> None:
     """Make a file appear with its content, or not at all; it lasts once this returns.
 
@@ -140,3 +148,21 @@ def sync_directory(directory: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep other processes out for a moment."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if os.name == "posix":
+            import fcntl  # noqa: PLC0415  # posix only
+
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        else:
+            import msvcrt  # noqa: PLC0415  # Windows only
+
+            msvcrt.locking(handle, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        yield
+    finally:
+        os.close(handle)  # which unlocks it

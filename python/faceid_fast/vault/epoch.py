@@ -5,15 +5,12 @@ Who puts back both files, or the whole disk, is not: that takes a counter which 
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from .damage import Part, damaged
-from .directory import read_private, write_whole
+from .directory import locked, read_private, write_whole
 from .sealing import Sealer, same
 
 _NAME: Final = "epoch"
@@ -78,20 +75,23 @@ class Epoch:
         OSError, VaultError
             If that cannot be written.
         """
-        with _locked(self._lock_path):
+        with locked(self._lock_path):
             if self.read() < epoch:
                 self.write(epoch)
 
-    def bridge_to(self, other: Epoch, epoch: int) -> None:
-        """Remember what is remembered and, for whoever has the other's key only, an epoch; until `raise_to`.
+    def bridge_to(self, ours: int, other: Epoch, theirs: int) -> None:
+        """Remember an epoch and, for whoever has the other's key only, another one; until `raise_to`.
+
+        `ours` is that of the newest state, which may not be remembered yet: whoever wrote it and comes late
+        with `raise_to` must not take the other line away.
 
         Raises
         ------
         OSError, VaultError
             If that cannot be written.
         """
-        with _locked(self._lock_path):
-            write_whole(self._path, self._line(self.read()) + other._line(epoch))
+        with locked(self._lock_path):
+            write_whole(self._path, self._line(max(self.read(), ours)) + other._line(theirs))
 
     def _line(self, epoch: int) -> bytes:
         mac = self._sealer.epoch_mac(epoch).hex()
@@ -106,21 +106,3 @@ def _lines(path: Path) -> list[re.Match[bytes]]:
         return []
     lines = [_LINE.fullmatch(line) for line in content.splitlines(keepends=True)]
     return [line for line in lines if line] if None not in lines and len(lines) <= 2 else []
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Keep other processes out for a moment."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        if os.name == "posix":
-            import fcntl  # noqa: PLC0415  # posix only
-
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        else:
-            import msvcrt  # noqa: PLC0415  # Windows only
-
-            msvcrt.locking(handle, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined,unused-ignore]
-        yield
-    finally:
-        os.close(handle)  # which unlocks it

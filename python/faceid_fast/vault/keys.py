@@ -9,7 +9,7 @@ import re
 import secrets
 import warnings
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 from faceid_fast.errors import VaultKeyBesideDataWarning, VaultKeyError
 
@@ -36,8 +36,8 @@ class KeyPlace(Protocol):
     def stage(self, key: bytes) -> None:
         """Put a new key beside the one that holds; VaultKeyError if that is not for us to do."""
 
-    def settle(self) -> None:
-        """Have the staged key be the key."""
+    def settle(self, key: bytes) -> None:
+        """Have a staged key be the key."""
 
     def erase(self) -> None:
         """Forget the key, as far as that is ours to do."""
@@ -57,7 +57,7 @@ def find_key(directory: Path, given: bytes | None, *, new: bool) -> KeyPlace:
         If what was found is no key, or nothing was found for a vault that is not new.
     """
     if given is not None:
-        return GivenKey(given)
+        return GivenKey(checked_key(given))
     if named := os.environ.get("FACEID_KEY_FILE"):
         return KeyFile(Path(named), "FACEID_KEY_FILE")
     if handed := os.environ.get("CREDENTIALS_DIRECTORY"):
@@ -92,8 +92,13 @@ class GivenKey:
 
     origin = "argument"
 
-    def __init__(self, key: object) -> None:
-        self._key = _checked(key)
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse: a pickle would hold the key."""
+        message = "keys are not pickled"
+        raise TypeError(message)
 
     def read(self) -> bytes:
         """The key."""
@@ -104,12 +109,11 @@ class GivenKey:
         return
 
     def stage(self, key: bytes) -> None:
-        """Keep it for `settle`."""
-        self._next = _checked(key)
+        """Do nothing: the caller keeps it."""
 
-    def settle(self) -> None:
+    def settle(self, key: bytes) -> None:
         """Use it."""
-        self._key = self._next
+        self._key = key
 
     def erase(self) -> None:
         """Do nothing: the caller has it."""
@@ -154,15 +158,16 @@ class KeyFile:
         """Put it in a file beside."""
         if not self._ours:
             message = (
-                f"key: expected a place that can be written, got a {self.origin}: give the new key yourself"
+                f"key: expected a place that can be written, got a {self.origin}: open the vault with "
+                "Vault.open(key=...), and keep the new key yourself"
             )
             raise VaultKeyError(message)
         write_whole(self._next, _written(key).encode())
 
-    def settle(self) -> None:
-        """Rename it."""
-        write_whole(self._path, read_private(self._next))
-        self._next.unlink()
+    def settle(self, key: bytes) -> None:
+        """Write it, and forget the staged one."""
+        write_whole(self._path, _written(key).encode())
+        self._next.unlink(missing_ok=True)
 
     def erase(self) -> None:
         """Overwrite and delete it; what a disk keeps of old blocks is beyond us."""
@@ -213,10 +218,10 @@ class KeyringEntry:
         """Put it in an entry beside."""
         self._call("set_password", f"{self._user} next", _written(key))
 
-    def settle(self) -> None:
-        """Move it."""
-        if (key := self.staged()) is not None:
-            self.write(key)
+    def settle(self, key: bytes) -> None:
+        """Write it, and forget the staged one."""
+        self.write(key)
+        if self.staged() is not None:
             self._call("delete_password", f"{self._user} next")
 
     def erase(self) -> None:
@@ -241,7 +246,14 @@ class KeyringEntry:
             raise VaultKeyError(message) from error
 
 
-def _checked(key: object) -> bytes:
+def checked_key(key: object) -> bytes:
+    """Return what is a key: 32 bytes.
+
+    Raises
+    ------
+    VaultKeyError
+        If it is not.
+    """
     if isinstance(key, bytes) and len(key) == KEY_BYTES:
         return key
     got = f"{len(key)} bytes" if isinstance(key, bytes) else type(key).__name__

@@ -20,7 +20,7 @@ from faceid_fast.store import Consent, References
 
 from .damage import Part, damaged
 
-_LENGTHS: Final = struct.Struct("<HHI")
+_LENGTHS: Final = struct.Struct("<HII")
 
 
 class _Common(NamedTuple):

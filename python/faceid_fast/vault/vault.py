@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, NoReturn, Self
@@ -27,9 +28,9 @@ from .begin import begin
 from .contents import SCHEMA, Contents
 from .damage import Part, damaged
 from .database import Database
-from .directory import prepare, write_whole
+from .directory import KEY_LOCK, locked, make_private, prepare, write_whole
 from .epoch import Epoch
-from .keys import KeyPlace, find_key, new_key
+from .keys import KeyPlace, checked_key, find_key, new_key
 from .sealing import Sealer
 
 DATABASE: Final = "vault.db"
@@ -125,6 +126,7 @@ class Vault:
             raise damaged(Part.DATABASE)
         key_place = find_key(place, key, new=new)
         key_place.read()  # before a database is made that nobody could read
+        make_private(place / DATABASE)
         database = Database(place / DATABASE)
         try:
             sealer, epoch = begin(database, place, key_place, new=new)
@@ -196,7 +198,7 @@ class Vault:
             with contents.writing() as found:
                 contents.read(found)
                 before = contents.snapshot.get(name)
-                after, events = altered_by(alter, before)
+                after, events = altered_by(alter, before, name)
                 if after is before and not events:
                     return before
                 row_id = contents.row_of(name) or contents.sealer.new_row_id()
@@ -332,14 +334,15 @@ class Vault:
             If the vault is not as it was left.
         """
         key_place = self._key_place
+        key = new_key() if new is None else checked_key(new)
         if new is None and key_place.origin == "argument":
             message = "key: expected the new one, 32 bytes, since the old one came as an argument; got none"
             raise VaultKeyError(message)
-        key = new_key() if new is None else new
-        with self._lock:
+        with self._lock, self._key_changing():
             contents = self._contents
             try:
-                key_place.stage(key)
+                with contents.reading():
+                    key_place.stage(key)  # not over that of a change by somebody else
                 sealer = Sealer(key, contents.sealer.store_id, SCHEMA)
                 epoch = Epoch(self._place, sealer)
                 with contents.writing() as found:
@@ -348,8 +351,8 @@ class Vault:
                     state = fresh.logged(state, (Event.now(EventKind.KEY_ROTATED),))
                     state = fresh.write(state)
                     # Whichever of the two keys holds after a crash finds its own line in the second place.
-                    contents.epoch.bridge_to(epoch, state.epoch)
-                key_place.settle()
+                    contents.epoch.bridge_to(found.epoch, epoch, state.epoch)
+                key_place.settle(key)
             except OSError as error:
                 raise unusable(self._place, error) from error
             self._contents = fresh
@@ -357,6 +360,15 @@ class Vault:
             self._written += 1
             fresh.remember(state.epoch)
             self._database.forget_deleted()
+
+    @contextmanager
+    def _key_changing(self) -> Iterator[None]:
+        """Have nobody else change the key."""
+        try:
+            with locked(self._place / KEY_LOCK):
+                yield
+        except OSError as error:
+            raise unusable(self._place, error) from error
 
     def backup(self, file: str | Path) -> None:
         """Write everything, as encrypted as it is here, into one file; the key is not in it.
