@@ -254,6 +254,7 @@ def test_other_bad_arguments(gallery: Gallery) -> None:
         (lambda: Gallery.from_arrays(AXES, 4), "identities: .* got int"),  # type: ignore[arg-type]
         (lambda: Gallery.from_arrays(AXES, ["a", "b", "", "d"]), "identity: expected a name"),
         (lambda: Gallery.from_arrays(AXES[0], ["a"]), r"vectors: .*\(M, D\)"),
+        (lambda: Gallery.from_arrays(AXES, memoryview(AXES)), "identities: .* got memoryview$"),  # type: ignore[arg-type]
         (lambda: Gallery.from_arrays(AXES, repeat("a")), r"identities: .*\(4\), got 5"),
         (lambda: gallery.nearest(query, k="1"), "k: expected a whole number, got str$"),  # type: ignore[arg-type]
         (lambda: gallery.nearest(query, k=True), "k: expected a whole number, got bool$"),

@@ -10,7 +10,7 @@ use faceid_core::gallery::{self, Bytes, Matches};
 use faceid_core::vectors::UnitVectors;
 use faceid_core::{CoreError, Result};
 use numpy::{PyArray1, PyArrayDyn, PyArrayMethods};
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyNotImplementedError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyList, PyString, PyTuple, PyType};
 
@@ -338,6 +338,7 @@ fn kernel(name: Option<&str>) -> Result<Kernel> {
 }
 
 /// Values per vector; a type of its own because it has a default.
+#[derive(Clone, Copy)]
 struct Dim(usize);
 
 impl<'py> FromPyObject<'_, 'py> for Dim {
@@ -437,12 +438,10 @@ fn names(argument: &'static str, values: &Bound<'_, PyAny>, count: usize) -> PyR
         return Err(refuse(values));
     }
     let iterator = values.try_iter().map_err(|error| {
-        // What the caller's own code raises is the caller's.
-        if error.is_instance_of::<PyTypeError>(values.py()) {
-            refuse(values)
-        } else {
-            error
-        }
+        // What the caller's own code raises is the caller's; a view of memory raises the second of these.
+        let no_iterable = error.is_instance_of::<PyTypeError>(values.py())
+            || error.is_instance_of::<PyNotImplementedError>(values.py());
+        if no_iterable { refuse(values) } else { error }
     })?;
     let ends = values.is_instance_of::<PyList>() || values.is_instance_of::<PyTuple>();
     let most = if ends {
