@@ -66,7 +66,7 @@ def rotate_key(
             raise InvalidInputError(message) from None
     with opened(vault) as people:
         people.rotate_key(new)
-    console(json_to).print("the key was changed; copies of the vault from before still open with the old one")
+    console(json_to).print("the key was changed: make backups anew, those of before need the old key")
     write_json({"rotated": True}, json_to)
 
 
@@ -99,7 +99,9 @@ def erase(
     """Destroy the vault and everybody in it."""
     place = default_directory() if vault is None else vault
     if not yes:
-        typer.confirm(f"Destroy everything in {place}?", abort=True, err=True)
+        typer.confirm(
+            f"Destroy everything in {place}, and the key that its backups need?", abort=True, err=True
+        )
     erase_vault(place)
     console(json_to).print(plain(f"{place}: erased"))
     write_json({"erased": str(place)}, json_to)

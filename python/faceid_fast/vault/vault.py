@@ -319,7 +319,8 @@ class Vault:
     def rotate_key(self, new: bytes | None = None) -> None:
         """Seal everything anew under another key: whoever has only the old one reads nothing that comes.
 
-        What they have copied before, they can still read. Other processes have to open the vault again.
+        What they have copied before, they can still read; backups of before need the old key. Other
+        processes have to open the vault again.
 
         Parameters
         ----------
