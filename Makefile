@@ -40,6 +40,7 @@ bench: $(BENCH_VENV)/built  ## the matcher beside FAISS, numpy, usearch and scik
 
 bench-smoke: $(BENCH_VENV)/built  ## a small part of it, for its answers rather than its times
 	$(BENCH_VENV)/bin/python -m benchmarks --json build/bench/smoke.json --largest 1000 --dimensions 128 --threads 1
+	$(BENCH_VENV)/bin/python -m benchmarks.vault --people 100 --rounds 3
 
 train-smoke: $(TRAIN_VENV)/built  ## tests of the training code, and the whole pipeline on a few heads
 	$(TRAIN_BIN)/python -m pytest tests/training tests/contract/test_keras_onnx.py

@@ -70,7 +70,7 @@ def main() -> None:
             def verify() -> None:
                 guard.refusal(keys)
                 guard.charge(keys)
-                guard.accepted(keys)
+                guard.accepted(keys, "person 7")
 
             report("all that a verification costs", verify, 200)
 
