@@ -20,6 +20,7 @@ from faceid_fast.face import (
     bundled_model_sha256,
 )
 from faceid_fast.frame import Frame, Intrinsics
+from faceid_fast.lockout import Clock
 from faceid_fast.outcome import Outcome
 from faceid_fast.store import References
 
@@ -28,6 +29,19 @@ THRESHOLD = 0.6
 FLOOR = 0.8
 TAIL = ((1e-8, THRESHOLD), (1e-3, FLOOR))  # so few strangers are near that numbers of people change nothing
 MODEL_SHA256 = "5e" * 32
+
+
+class Time:
+    """A clock that a test turns."""
+
+    def __init__(self) -> None:
+        self.boot, self.seconds = 0, 1000.0
+
+    def __call__(self) -> Clock:
+        return Clock(str(self.boot), self.seconds)
+
+    def restart(self) -> None:
+        self.boot, self.seconds = self.boot + 1, 3.0
 
 
 def frame_of(code: int, modality: str = "infrared") -> Frame:

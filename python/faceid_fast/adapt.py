@@ -4,10 +4,9 @@ What was enrolled never changes. Beside it a person may have a few *adapted* ref
 modality, for some uses or weeks, and never more than the enrolment bears:
 
 - A face that only an adapted reference accepts must still lie within the *floor* of the enrolment: a
-distance with a
-  measured false match rate (`faceid_fast.calibration`).
+  distance with a measured false match rate (`faceid_fast.calibration`).
 - No adapted reference ever helps to admit another. What is admitted lies within the floor of the enrolment
-itself.
+  itself.
 - At most one is admitted while another is younger than a day.
 
 So no sequence of attempts, however clever, and not even somebody who knows the credential, gets a face
@@ -37,7 +36,8 @@ from .policy import accepts
 CONFIRM_WITHIN_S: Final = 10.0
 """From a near miss to the credential, and from there to the next picture."""
 DAY_S: Final = 86_400.0
-_UNIT_TOLERANCE: Final = 1e-3
+UNIT_TOLERANCE: Final = 1e-3
+"""How far from 1 the length of a vector that is kept may be."""
 MAX_MISSES: Final = 10
 """Faces of the person that an adapted reference does not accept, until it is dropped."""
 STRONG_SHARE: Final = 0.8
@@ -100,7 +100,7 @@ class Adapted:
         vector, numbers = self.vector, (self.uses_left, self.misses)
         right = isinstance(vector, np.ndarray) and vector.dtype == np.float32 and vector.ndim == 1
         # Written so that NaN is wrong.
-        right = right and abs(float(np.linalg.norm(vector.astype(np.float64))) - 1.0) <= _UNIT_TOLERANCE
+        right = right and abs(float(np.linalg.norm(vector.astype(np.float64))) - 1.0) <= UNIT_TOLERANCE
         right = right and self.modality in MODALITIES and isinstance(self.origin, Origin)
         right = right and isinstance(self.made_at, float) and math.isfinite(self.made_at)
         if not right or not all(type(number) is int and 0 <= number < 1 << 31 for number in numbers):

@@ -15,7 +15,7 @@ from .errors import InvalidInputError
 from .face import NoFace
 from .outcome import Outcome
 from .pipeline import Stopwatch
-from .store import Consent, References, check_identity, check_model
+from .store import Consent, References, check_model
 from .store import remove as remove_from
 
 if TYPE_CHECKING:
@@ -59,7 +59,6 @@ class Enroller:
         consent: str | None,
     ) -> Enrollment:
         """Add references of a person; see `faceid_fast.authenticator.Authenticator.enroll`."""
-        check_identity(identity)
         agreed = None if consent is None else Consent(consent, time.time())
         looks = [self._pipeline.look(frame, Stopwatch()) for frame in frames]
         refused = [
@@ -84,7 +83,7 @@ class Enroller:
 
         def alter(before: References | None) -> Change:
             nonlocal rejected, places
-            kept = None if replace or before is None else before
+            kept = None if replace else before
             if kept is not None:
                 check_model(kept, self._pipeline.model_sha256)
             if taken is None:

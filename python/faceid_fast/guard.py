@@ -80,7 +80,7 @@ class Guard:
             now = self.clock()
             found = () if identity in charged_to else (identity,)
             current = lockout.seen(ledger.tallies, now)
-            refused = self._reason(ledger, current, found if self._counts else (), now)
+            refused = self._reason(ledger, current, found if self._counts else (), now, asks=True)
             if refused is not None:
                 return tallies_with(ledger, current), ()
             forgotten = (*charged_to, identity) if self._counts else ()
@@ -92,10 +92,14 @@ class Guard:
         self._store.amend(amend)
         return refused
 
-    def _reason(self, ledger: Ledger, tallies: Tallies, keys: Keys, now: Clock) -> Refusal | None:
+    def _reason(
+        self, ledger: Ledger, tallies: Tallies, keys: Keys, now: Clock, *, asks: bool
+    ) -> Refusal | None:
+        """Say why a guess is not scored now: a lock, or (if it `asks`) a credential that the policy wants."""
         if wait := lockout.wait_s(tallies, keys, now):
             return Refusal(Outcome.LOCKED_OUT, _why(wait))
-        reason = why_credential(ledger.presence, now) if self._policy is Policy.DOOR else None
+        door = asks and self._policy is Policy.DOOR
+        reason = why_credential(ledger.presence, now) if door else None
         if reason is not None:
             return Refusal(Outcome.CREDENTIAL_REQUIRED, f"{reason}: show it first (faceid unlock)")
         return None
@@ -175,7 +179,7 @@ class Guard:
     def _ask(self, keys: Keys, failures: int) -> Refusal | None:
         if self.keeps_still:
             return None
-        return self._charged(keys, failures if self._counts else 0, asks=self._policy is Policy.DOOR)
+        return self._charged(keys, failures if self._counts else 0, asks=True)
 
     def _charged(self, keys: Keys, failures: int, *, asks: bool) -> Refusal | None:
         refused: Refusal | None = Refusal(Outcome.LOCKED_OUT, "the store was not asked")
@@ -184,15 +188,11 @@ class Guard:
             nonlocal refused
             now = self.clock()
             current = lockout.seen(ledger.tallies, now)
-            wait = lockout.wait_s(current, keys, now)
-            if asks:
-                refused = self._reason(ledger, current, keys, now)
-            else:
-                refused = Refusal(Outcome.LOCKED_OUT, _why(wait)) if wait else None
+            refused = self._reason(ledger, current, keys, now, asks=asks)
             if refused is None and failures:
                 return tallies_with(ledger, lockout.charged(current, keys, now, failures)), ()
             # A failure that a success takes back a moment later has locked nobody: the first refusal tells.
-            current, locks = lockout.told(current, keys, now) if wait else (current, ())
+            current, locks = lockout.told(current, keys, now)
             return tallies_with(ledger, current), tuple(map(_locked, locks))
 
         self._store.amend(amend)

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .adapt import Adapted
+from .adapt import UNIT_TOLERANCE, Adapted
 from .audit import Event, EventKind
 from .errors import InvalidInputError, ModelError, UnknownIdentityError
 from .frame import MODALITIES
@@ -24,7 +24,6 @@ MAX_CONSENT_CHARS: Final = 1000
 MAX_EVENTS: Final = 4096
 """What a store's log holds; the oldest go first."""
 _MAX_TIME_S: Final = 1e12
-_UNIT_TOLERANCE: Final = 1e-3
 _MAX_NUMBERS: Final = 1 << 24
 _SHA256: Final = re.compile("[0-9a-f]{64}")
 
@@ -434,10 +433,13 @@ def _checked_events(name: str, events: object) -> tuple[Event, ...]:
 
 def _is_text(value: object) -> bool:
     """Whether it is a str that can be stored: one without lone surrogates."""
+    if not isinstance(value, str):
+        return False
     try:
-        return isinstance(value, str) and len(value.encode()) >= 0
+        value.encode()
     except UnicodeEncodeError:
         return False
+    return True
 
 
 def _kinds(several: object) -> str:
@@ -463,7 +465,7 @@ def _unit_vectors(value: NDArray[Any]) -> NDArray[np.float32]:
         message = f"{wanted}, got shape {value.shape}"
         raise InvalidInputError(message)
     norms = np.sqrt(np.einsum("nd,nd->n", value, value, dtype=np.float64))
-    wrong = ~(np.abs(norms - 1.0) <= _UNIT_TOLERANCE)  # written so that NaN is wrong
+    wrong = ~(np.abs(norms - 1.0) <= UNIT_TOLERANCE)  # written so that NaN is wrong
     if wrong.any():
         row = int(np.argmax(wrong))
         message = f"{wanted}, got a length of {norms[row]:g} in row {row}"

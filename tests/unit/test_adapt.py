@@ -14,11 +14,20 @@ from faceid_fast.adapt import DAY_S, MAX_MISSES, Adapted, Limits, Mode, Origin, 
 from faceid_fast.audit import EventKind
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.errors import CredentialError, InvalidInputError
-from faceid_fast.lockout import Clock
 from faceid_fast.outcome import Outcome
 from faceid_fast.policy import Decision
 from faceid_fast.store import InMemoryStore, get
-from stand_ins import FLOOR, THRESHOLD, StandInAligner, StandInEmbedder, at_distance, contract, frame_of, unit
+from stand_ins import (
+    FLOOR,
+    THRESHOLD,
+    StandInAligner,
+    StandInEmbedder,
+    Time,
+    at_distance,
+    contract,
+    frame_of,
+    unit,
+)
 
 LIMITS = Limits(0.4, 0.6)
 
@@ -156,14 +165,6 @@ def test_thresholds_follow_the_measured_tail() -> None:
 
 ADA, NEAR, FAR = 0, 40, 41
 PIN = "1234"
-
-
-class Time:
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def __call__(self) -> Clock:
-        return Clock("boot", self.seconds)
 
 
 @pytest.fixture(autouse=True)

@@ -18,19 +18,11 @@ from faceid_fast.lockout import Clock
 from faceid_fast.outcome import Outcome
 from faceid_fast.store import InMemoryStore, ReferenceStore
 from faceid_fast.vault import Vault
-from stand_ins import StandInAligner, StandInEmbedder, frame_of
+from stand_ins import StandInAligner, StandInEmbedder, Time, frame_of
 
 ADA, BEN = 1, 2
 PIN = "1234"
 HOUR = 3600.0
-
-
-class Time:
-    def __init__(self) -> None:
-        self.boot, self.seconds = 0, 1000.0
-
-    def __call__(self) -> Clock:
-        return Clock(str(self.boot), self.seconds)
 
 
 @pytest.fixture(autouse=True)

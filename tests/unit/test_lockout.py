@@ -20,23 +20,10 @@ from faceid_fast.lockout import DEVICE, Clock, Tally, charged, wait_s
 from faceid_fast.outcome import Outcome
 from faceid_fast.store import InMemoryStore, ReferenceStore
 from faceid_fast.vault import Vault
-from stand_ins import StandInAligner, StandInEmbedder, crop_of, frame_of, no_face
+from stand_ins import StandInAligner, StandInEmbedder, Time, crop_of, frame_of, no_face
 
 ADA, BEN, NOBODY, FLAT = 1, 2, 90, 91
 KEY = bytes(32)
-
-
-class Time:
-    """A clock that the test turns."""
-
-    def __init__(self) -> None:
-        self.boot, self.seconds = 0, 1000.0
-
-    def __call__(self) -> Clock:
-        return Clock(str(self.boot), self.seconds)
-
-    def restart(self) -> None:
-        self.boot, self.seconds = self.boot + 1, 3.0
 
 
 def door(store: ReferenceStore, now: Time) -> Authenticator:

@@ -38,6 +38,15 @@ def place(tmp_path: Path) -> Path:
     return place
 
 
+@pytest.fixture
+def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    file = tmp_path / "the key"
+    file.write_text(KEY.hex())
+    file.chmod(0o600)
+    monkeypatch.setenv("FACEID_KEY_FILE", str(file))
+    return file
+
+
 def names(place: Path, key: bytes | None = KEY) -> list[str]:
     with Vault.open(place, key=key) as vault:
         return sorted(vault.snapshot())
@@ -81,17 +90,13 @@ def test_a_key_that_came_as_an_argument_needs_another(place: Path) -> None:
     assert names(place) == ["ada", "ben", "cy"]
 
 
-def test_a_key_file_is_exchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "the key"
-    file.write_text(KEY.hex())
-    file.chmod(0o600)
-    monkeypatch.setenv("FACEID_KEY_FILE", str(file))
+def test_a_key_file_is_exchanged(tmp_path: Path, key_file: Path) -> None:
     place = tmp_path / "vault"
     with Vault.open(place) as vault:
         put(vault, references("ada", unit(0)))
         vault.rotate_key()
         vault.rotate_key()
-    assert file.read_text().strip() != KEY.hex()
+    assert key_file.read_text().strip() != KEY.hex()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["the key", "vault"]
     assert names(place, None) == ["ada"]
 
@@ -345,11 +350,8 @@ def test_many_are_kept_at_once_or_none(place: Path) -> None:
         assert kinds(vault) == ["enrolled"] * 23 + ["references_replaced"]
 
 
-def test_only_a_key_is_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "the key"
-    file.write_text(KEY.hex())
-    file.chmod(0o600)
-    monkeypatch.setenv("FACEID_KEY_FILE", str(file))
+@pytest.mark.usefixtures("key_file")
+def test_only_a_key_is_a_key(tmp_path: Path) -> None:
     with Vault.open(tmp_path / "vault") as vault:
         for wrong in (b"", b"x" * 16, "5e" * 32):
             with pytest.raises(VaultKeyError, match="key: expected 32 bytes"):
@@ -357,11 +359,8 @@ def test_only_a_key_is_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert names(tmp_path / "vault", None) == []
 
 
-def test_keys_that_change_at_once_are_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "the key"
-    file.write_text(KEY.hex())
-    file.chmod(0o600)
-    monkeypatch.setenv("FACEID_KEY_FILE", str(file))
+@pytest.mark.usefixtures("key_file")
+def test_keys_that_change_at_once_are_not_lost(tmp_path: Path) -> None:
     place = tmp_path / "vault"
     with Vault.open(place) as vault:
         put(vault, references("ada", unit(0)))

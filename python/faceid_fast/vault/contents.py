@@ -70,6 +70,7 @@ class Contents:
         self.epoch = epoch
         self.people: dict[int, tuple[int, References]] = {}  # by row: version, what it holds
         self.snapshot: Mapping[str, References] = MappingProxyType({})
+        self._rows: dict[str, int] = {}  # by name, as in `snapshot`
         self._records_mac: bytes | None = None  # of what `people` holds
 
     @contextmanager
@@ -112,6 +113,7 @@ class Contents:
                     for values in self._database.execute(_ROW, (row_id,)):
                         self._take(SealedRecord(*values))
         self.snapshot = MappingProxyType({held.identity: held for _, held in self.people.values()})
+        self._rows = {held.identity: row_id for row_id, (_, held) in self.people.items()}
         if len(self.snapshot) != len(self.people):
             raise damaged(Part.NAMES)
         self._records_mac = state.records_mac
@@ -120,6 +122,7 @@ class Contents:
         """Hold nobody any more."""
         self.people.clear()
         self.snapshot = MappingProxyType({})
+        self._rows = {}
         self._records_mac = None
 
     def ledger(self, state: State) -> Ledger:
@@ -131,9 +134,7 @@ class Contents:
 
     def row_of(self, name: str) -> int | None:
         """Row of a name, as of the last reading."""
-        if (references := self.snapshot.get(name)) is None:
-            return None
-        return next((row_id for row_id, (_, held) in self.people.items() if held is references), None)
+        return self._rows.get(name)
 
     def replaced(
         self, state: State, row_id: int, before: References | None, after: References | None, name: str

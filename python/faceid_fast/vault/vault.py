@@ -98,8 +98,7 @@ class Vault:
         ----------
         directory : by default `default_directory`. It must be on a local disk, and closed to others.
         key : 32 bytes; by default from FACEID_KEY_FILE, a systemd credential ``faceid-key``, the keyring, or
-            the
-            file ``key`` in the directory (`faceid_fast.vault.keys.find_key`).
+            the file ``key`` in the directory (`faceid_fast.vault.keys.find_key`).
 
         Raises
         ------
