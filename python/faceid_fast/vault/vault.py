@@ -340,21 +340,18 @@ class Vault:
             raise VaultKeyError(message)
         with self._lock, self._key_changing():
             contents = self._contents
-            try:
-                with contents.reading():
-                    key_place.stage(key)  # not over that of a change by somebody else
-                sealer = Sealer(key, contents.sealer.store_id, SCHEMA)
-                epoch = Epoch(self._place, sealer)
-                with contents.writing() as found:
-                    state = contents.sealed_anew(found, sealer)
-                    fresh = Contents(self._database, sealer, epoch)
-                    state = fresh.logged(state, (Event.now(EventKind.KEY_ROTATED),))
-                    state = fresh.write(state)
-                    # Whichever of the two keys holds after a crash finds its own line in the second place.
-                    contents.epoch.bridge_to(found.epoch, epoch, state.epoch)
-                key_place.settle(key)
-            except OSError as error:
-                raise unusable(self._place, error) from error
+            with contents.reading():
+                key_place.stage(key)  # not over that of a change by somebody else
+            sealer = Sealer(key, contents.sealer.store_id, SCHEMA)
+            epoch = Epoch(self._place, sealer)
+            with contents.writing() as found:
+                state = contents.sealed_anew(found, sealer)
+                fresh = Contents(self._database, sealer, epoch)
+                state = fresh.logged(state, (Event.now(EventKind.KEY_ROTATED),))
+                state = fresh.write(state)
+                # Whichever of the two keys holds after a crash finds its own line in the second place.
+                contents.epoch.bridge_to(found.epoch, epoch, state.epoch)
+            key_place.settle(key)
             self._contents = fresh
             self._seen = None
             self._written += 1
@@ -363,7 +360,7 @@ class Vault:
 
     @contextmanager
     def _key_changing(self) -> Iterator[None]:
-        """Have nobody else change the key."""
+        """Have nobody else change the key; errors of the system meanwhile are the vault's."""
         try:
             with locked(self._place / KEY_LOCK):
                 yield
