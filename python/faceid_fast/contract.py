@@ -34,7 +34,7 @@ class ModelContract:
     thresholds : suggested largest distance to accept, Euclidean between unit vectors, in (0, 2), for each
         modality of `frame.MODALITIES` that it was measured for.
     tails : for each of these modalities (share, distance) ascending: the largest distance at which at most
-        this share of pairs of strangers was accepted, single pictures; as far as the pairs tell. May be empty.
+        this share of pairs of strangers was accepted, single pictures, as far as pairs tell. May be empty.
     training_commit : the source revision that trained it.
     calibration : how the thresholds were found; free JSON.
     preprocessing : "id" of the alignment, "head_model_sha256" of the head model and "grid_step_mm".
