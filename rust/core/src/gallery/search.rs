@@ -235,6 +235,11 @@ fn check_threshold(threshold: f64) -> Result<()> {
     Err(CoreError::invalid(
         "threshold",
         "a finite distance of at least 0",
-        threshold.to_string(),
+        // Not the number itself, which could be one of a face's.
+        if threshold < 0.0 {
+            "a negative one"
+        } else {
+            "one that is not finite"
+        },
     ))
 }
