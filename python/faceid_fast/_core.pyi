@@ -31,6 +31,15 @@ class Aligner:
         intrinsics: tuple[float, float, float, float],
         principal_deviation_px: float,
     ) -> AlignedFace | tuple[str, list[float]]: ...
+    def align_at(
+        self,
+        depth: NDArray[np.uint16] | NDArray[np.float32],
+        depth_unit_m: float,
+        intensity: NDArray[np.uint8] | NDArray[np.uint16],
+        intrinsics: tuple[float, float, float, float],
+        rotation: list[list[float]],
+        translation_mm: list[float],
+    ) -> AlignedFace: ...
 
 @final
 class AlignedFace:
@@ -53,7 +62,7 @@ class AlignedFace:
     @property
     def residual_mm(self) -> float: ...
     @property
-    def relief_mm(self) -> float: ...
+    def cues(self) -> dict[str, float]: ...
     @property
     def valid_share(self) -> float: ...
     @property

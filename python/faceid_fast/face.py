@@ -61,6 +61,40 @@ class HeadPose:
     roll_deg: float
 
 
+@dataclass(frozen=True, slots=True)
+class Cues:
+    """What an aligned face says about being one, measured within 50 mm of its middle.
+
+    All are 0 where there is too little depth to tell.
+
+    Attributes
+    ----------
+    relief_mm : float
+        Root mean square distance of the depth from its best plane: 0 for flat pictures.
+    curved_relief_mm : float
+        The same from its best quadric (1, x, y, x^2, xy, y^2): 0 for pictures round cylinders too.
+    agreement : float
+        Correlation of what a quadric leaves of the depth with what it leaves of the mean face, -1 to 1: nose,
+        eye sockets and cheeks where they should be.
+    structure : float
+        How much of the mean face's structure the depth has, by regression; about 1.
+    valid_share : float
+        Share of the cells that have depth, 0 to 1.
+    noise_mm : float
+        Deviation of the depth from its neighbours, as that of white noise.
+    contrast : float
+        Root mean square of the picture, as `FaceCrop.tensor` has it.
+    """
+
+    relief_mm: float
+    curved_relief_mm: float
+    agreement: float
+    structure: float
+    valid_share: float
+    noise_mm: float
+    contrast: float
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class FaceCrop:
     """A face as the network sees it, and how well it was seen.
@@ -86,8 +120,8 @@ class FaceCrop:
         How well the head model explains the depth, 0 to 1.
     residual_mm : float
         Root mean square distance between model and depth.
-    relief_mm : float
-        Root mean square distance of the face's depth from its best plane.
+    cues : Cues
+        What tells it from a picture.
     valid_share : float
         Share of the grid's cells that have depth, 0 to 1.
     region : (top, left, bottom, right)
@@ -104,7 +138,7 @@ class FaceCrop:
     distance_mm: float
     fit_score: float
     residual_mm: float
-    relief_mm: float
+    cues: Cues
     valid_share: float
     region: tuple[int, int, int, int]
     band_mm: tuple[float, float]
@@ -126,13 +160,13 @@ class NoFace:
     ----------
     outcome : never `ACCEPTED`.
     reasons : in words.
-    relief_mm : how far from a plane a flat thing was; None if it was refused for something else. Not
-        among the words: whoever holds up pictures could bend them by it.
+    measured : what was measured of a picture, in words. Not among the reasons: whoever holds up pictures
+        could bend them by it.
     """
 
     outcome: Outcome
     reasons: tuple[str, ...]
-    relief_mm: float | None = None
+    measured: tuple[str, ...] = ()
 
 
 class FaceAligner:
@@ -202,6 +236,41 @@ class FaceAligner:
             frame.depth, frame.depth_unit_m, frame.picture, camera, k.principal_deviation_px
         )
         return _refusal(*found) if isinstance(found, tuple) else _crop(found)
+
+    def cut_out(self, frame: Frame, pose: HeadPose) -> FaceCrop:
+        """Cut out what is at a known pose, a face or not: to measure captures whose truth is known.
+
+        Nothing is refused here but a pose outside of 250 to 1600 mm. `fit_score` and `residual_mm` are
+        those of the mean head.
+
+        Parameters
+        ----------
+        frame : Frame
+        pose : HeadPose
+            Its rotation and translation; the principal point is that of the frame's intrinsics.
+
+        Raises
+        ------
+        InvalidInputError
+            If `frame` is not a Frame or `pose` not a HeadPose; or it is too near, too far or not finite.
+        """
+        if not isinstance(frame, Frame) or not isinstance(pose, HeadPose):
+            given = f"{type(frame).__name__} and {type(pose).__name__}"
+            message = f"frame, pose: expected a Frame and a HeadPose, got {given}"
+            raise InvalidInputError(message)
+        rotation, translation = np.asarray(pose.rotation), np.asarray(pose.translation_mm)
+        if rotation.shape != (3, 3) or translation.shape != (3,):
+            message = (
+                "pose: expected a rotation (3, 3) and a translation_mm (3,), "
+                f"got {rotation.shape} and {translation.shape}"
+            )
+            raise InvalidInputError(message)
+        k = frame.intrinsics
+        camera = (k.fx, k.fy, k.cx, k.cy)
+        found = self._core.align_at(
+            frame.depth, frame.depth_unit_m, frame.picture, camera, rotation.tolist(), translation.tolist()
+        )
+        return _crop(found)
 
 
 def read_bundled_model(name: str) -> bytes:
@@ -331,7 +400,7 @@ def _crop(face: AlignedFace) -> FaceCrop:
         distance_mm=float(eyes[2]),
         fit_score=face.score,
         residual_mm=face.residual_mm,
-        relief_mm=face.relief_mm,
+        cues=Cues(**face.cues),
         valid_share=face.valid_share,
         region=face.region,
         band_mm=face.band_mm,
@@ -340,7 +409,8 @@ def _crop(face: AlignedFace) -> FaceCrop:
 
 def _refusal(kind: str, figures: list[float]) -> NoFace:
     outcome, reason = _REFUSALS[kind]
-    return NoFace(outcome, (reason.format(*figures),), figures[0] if kind == "flat" else None)
+    measured = (f"{figures[0]:.1f} mm from a plane",) if kind == "flat" else ()
+    return NoFace(outcome, (reason.format(*figures),), measured)
 
 
 _REFUSALS: Final = {

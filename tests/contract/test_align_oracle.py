@@ -72,7 +72,7 @@ def assert_same_tensor(frame: Frame) -> FaceCrop:
     assert np.max(np.quantile(difference[:, both], 0.98, axis=1)) < 3e-2
     assert np.max(difference[:, both]) < 1.0
     assert np.all(crop.tensor[:, ~crop.valid] == 0)
-    assert crop.relief_mm == pytest.approx(plane_distance(z, both), rel=0.01)
+    assert crop.cues.relief_mm == pytest.approx(plane_distance(z, both), rel=0.01)
     return crop
 
 

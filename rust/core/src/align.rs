@@ -1,15 +1,16 @@
 //! The way from a frame to an aligned face, or to the reason why there is none.
 
-use nalgebra::Vector3;
+use nalgebra::{Matrix3, Vector3};
 
+use crate::cues::Cues;
 use crate::depth::{Patch, Region};
-use crate::fit::{Fit, Start, refit, search};
+use crate::fit::{Fit, Start, at_pose, refit, search};
 use crate::frame::{Camera, DepthView, IntensityView};
 use crate::head_model::HeadModel;
 use crate::locate::{Candidate, candidates};
 use crate::pose::Pose;
 use crate::rays::Usable;
-use crate::resample::{Surface, draw, plane_rms};
+use crate::resample::{Maps, Surface, draw, plane_rms};
 use crate::{CoreError, Result};
 
 /// Faces nearer than this are refused: cameras do not measure them, millimetres.
@@ -45,6 +46,8 @@ const MIN_DARK_SHARE: f32 = 0.1;
 const EYE_LINES_MM: [f32; 4] = [75.0, 100.0, 125.0, 150.0];
 /// The same where the frame may have cut the head's top off.
 const EYE_LINES_CUT_MM: [f32; 4] = [35.0, 70.0, 105.0, 140.0];
+/// Around a given pose, so much is looked at.
+const HALF_WINDOW_MM: f32 = 160.0;
 /// From the middle of the head to the eye line.
 const HEAD_RADIUS_MM: f32 = 90.0;
 const START_YAWS_DEG: [f32; 3] = [-25.0, 0.0, 25.0];
@@ -87,8 +90,8 @@ pub struct AlignedFace {
     pub score: f32,
     /// Root mean square residual of the fit, millimetres.
     pub residual_mm: f32,
-    /// Root mean square distance of the face's depth from a plane, millimetres.
-    pub relief_mm: f32,
+    /// What tells it from a picture.
+    pub cues: Cues,
     /// Share of the grid with depth.
     pub valid_share: f32,
     /// Pixels of the frame that the head was looked for in.
@@ -151,6 +154,63 @@ pub fn align(
         return Ok(finish(model, depth, camera, candidate, &fit, &patch));
     }
     Ok(Err(refusal))
+}
+
+/// Cuts out what is at a given pose, whether it is a face or not: for captures whose truth is known. The
+/// rotation is given row by row, the translation in camera millimetres.
+///
+/// # Errors
+/// [`CoreError::Invalid`] if depth and picture do not have the same size, or the pose is not before the camera.
+pub fn align_at(
+    model: &HeadModel,
+    depth: &DepthView,
+    intensity: &IntensityView,
+    camera: &Camera,
+    rotation: [[f32; 3]; 3],
+    translation: [f32; 3],
+) -> Result<AlignedFace> {
+    let rotation = Matrix3::from_fn(|row, column| rotation[row][column]);
+    let translation = Vector3::from(translation);
+    intensity.check(depth.height(), depth.width())?;
+    let finite = rotation.iter().chain(&translation).all(|x| x.is_finite());
+    if !finite || translation.z < MIN_DISTANCE_MM || translation.z > MAX_DISTANCE_MM {
+        return Err(CoreError::invalid(
+            "pose",
+            format!("finite, {MIN_DISTANCE_MM} to {MAX_DISTANCE_MM} mm away"),
+            format!("{} mm", translation.z),
+        ));
+    }
+    let (u, v) = camera.project(&translation);
+    let mm = camera.fx / translation.z;
+    let clamp = |value: f32, limit: usize| value.clamp(0.0, limit as f32) as usize;
+    let region = Region {
+        top: clamp(v - HALF_WINDOW_MM * mm, depth.height()),
+        left: clamp(u - HALF_WINDOW_MM * mm, depth.width()),
+        bottom: clamp(v + HALF_WINDOW_MM * mm, depth.height()),
+        right: clamp(u + HALF_WINDOW_MM * mm, depth.width()),
+    };
+    let band_mm = (translation.z - BAND_MM.0, translation.z + BAND_MM.1);
+    let patch = Patch::cut(depth, intensity, camera, region, band_mm.0, band_mm.1);
+    let pose = Pose {
+        rotation,
+        translation,
+        camera: patch.camera,
+    };
+    let all = Usable {
+        patch: &patch,
+        min_reflectance: 0.0,
+        dark_counts: true,
+    };
+    let fit = at_pose(model, &all, &pose);
+    let maps = draw(&Surface::of(&patch), &pose);
+    let tensor = maps.tensor(&model.template);
+    Ok(face_of(
+        model,
+        &fit,
+        (tensor, maps),
+        (camera, &patch),
+        (region, band_mm),
+    ))
 }
 
 /// Whether a second fit is another face at nearly the same distance.
@@ -253,22 +313,48 @@ fn finish(
     if valid_share < 0.35 {
         return Err(Refusal::PoorDepth(valid_share));
     }
+    let fit = Fit {
+        pose,
+        ..fit.clone()
+    };
+    Ok(face_of(
+        model,
+        &fit,
+        (tensor, maps),
+        (camera, patch),
+        (candidate.region, band(candidate)),
+    ))
+}
+
+/// The answer: what was drawn at the pose of a fit.
+fn face_of(
+    model: &HeadModel,
+    fit: &Fit,
+    (tensor, maps): (Vec<f32>, Maps),
+    (camera, patch): (&Camera, &Patch),
+    (region, band_mm): (Region, (f32, f32)),
+) -> AlignedFace {
+    let Pose {
+        rotation,
+        translation,
+        ..
+    } = fit.pose;
     let eyes = model.eyes + &model.eyes_components * &fit.shape;
-    Ok(AlignedFace {
+    AlignedFace {
+        cues: Cues::of(&maps, &tensor, &model.template),
         tensor,
-        relief_mm: maps.relief_mm(),
+        valid_share: maps.valid_share(),
         valid: maps.valid,
-        eyes: pose.rotation * Vector3::new(eyes[0], eyes[1], eyes[2]) + pose.translation,
+        eyes: rotation * Vector3::new(eyes[0], eyes[1], eyes[2]) + translation,
         pose: Pose {
-            camera: seen_by(camera, patch, &pose),
-            ..pose
+            camera: seen_by(camera, patch, &fit.pose),
+            ..fit.pose
         },
         score: fit.score,
         residual_mm: fit.residual_mm,
-        valid_share,
-        region: candidate.region,
-        band_mm: band(candidate),
-    })
+        region,
+        band_mm,
+    }
 }
 
 /// The frame's camera with the principal point of a pose, which counts in cells of the patch.

@@ -298,6 +298,13 @@ pub fn refit(model: &HeadModel, usable: &Usable, fit: &Fit, cutoffs: &[f32]) -> 
     refine(model, usable, &fit.pose, &fit.shape, 1, cutoffs)
 }
 
+/// How well the mean head explains the depth at a given pose.
+#[must_use]
+pub fn at_pose(model: &HeadModel, usable: &Usable, pose: &Pose) -> Fit {
+    let straight = DVector::zeros(model.shape_len());
+    judge(model, usable, pose, straight, &model.mean, 1)
+}
+
 fn judge(
     model: &HeadModel,
     usable: &Usable,

@@ -4,6 +4,7 @@
 
 pub mod align;
 mod correct;
+pub mod cues;
 pub mod depth;
 pub mod distance;
 pub mod error;

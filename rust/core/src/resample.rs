@@ -345,25 +345,6 @@ impl Maps {
             .collect()
     }
 
-    /// Root mean square distance of the face's depth from its best plane, millimetres: a flat picture has
-    /// none. Measured over the cells within 50 mm of the face's middle; 0 with too little depth to tell, so
-    /// that doubt counts as flat.
-    #[must_use]
-    pub fn relief_mm(&self) -> f32 {
-        let mut points = Vec::with_capacity(CELLS);
-        for row in 0..GRID_HEIGHT {
-            for column in 0..GRID_WIDTH {
-                let at = row * GRID_WIDTH + column;
-                let x = GRID_LEFT_MM + (column as f32 + 0.5) * GRID_STEP_MM;
-                let y = GRID_TOP_MM + (row as f32 + 0.5) * GRID_STEP_MM - 20.0;
-                if self.valid[at] && x * x + y * y < 50.0 * 50.0 {
-                    points.push(Vector3::new(x, y, self.depth[at]));
-                }
-            }
-        }
-        plane_rms(&points).unwrap_or(0.0)
-    }
-
     /// Share of the grid's cells with depth.
     #[must_use]
     pub fn valid_share(&self) -> f32 {

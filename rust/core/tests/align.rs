@@ -125,7 +125,7 @@ fn finds_a_head_and_its_place() {
             "{:?}",
             face.pose.translation
         );
-        assert!(face.relief_mm > 4.0);
+        assert!(face.cues.relief_mm > 4.0);
     }
 }
 

@@ -5,6 +5,7 @@
 )]
 
 use faceid_core::align::{self, Refusal};
+use faceid_core::cues;
 use faceid_core::frame::{Camera, DepthSamples, DepthView, IntensityView};
 use faceid_core::head_model::{GRID_HEIGHT, GRID_WIDTH, HeadArrays, HeadModel};
 use faceid_core::resample::CHANNELS;
@@ -27,6 +28,18 @@ pub struct Aligner {
 #[pyclass(frozen, module = "faceid_fast._core")]
 pub struct AlignedFace {
     face: align::AlignedFace,
+}
+
+/// `Cues` as a dict.
+#[derive(IntoPyObject)]
+pub struct CueFigures {
+    relief_mm: f32,
+    curved_relief_mm: f32,
+    agreement: f32,
+    structure: f32,
+    valid_share: f32,
+    noise_mm: f32,
+    contrast: f32,
 }
 
 /// A face, or (kind, figures) of the reason why there is none.
@@ -173,6 +186,44 @@ impl Aligner {
             Err(refusal) => Alignment::Refused(name(refusal)),
         })
     }
+
+    /// What is at a given pose: `rotation` row by row, `translation_mm` in the camera's frame.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a frame and a pose, as numpy holds them"
+    )]
+    fn align_at(
+        &self,
+        py: Python<'_>,
+        depth: DepthArray<'_>,
+        depth_unit_m: f32,
+        intensity: IntensityArray<'_>,
+        intrinsics: (f32, f32, f32, f32),
+        rotation: [[f32; 3]; 3],
+        translation_mm: [f32; 3],
+    ) -> PyResult<AlignedFace> {
+        let run = || -> Result<_> {
+            let (samples, height, width) = OwnedDepth::copy(&depth)?;
+            let picture = OwnedIntensity::copy(&intensity)?;
+            let depth = DepthView::new(samples.samples(), height, width, depth_unit_m)?;
+            let intensity = picture.view();
+            let (fx, fy, cx, cy) = intrinsics;
+            let camera = Camera::new(fx, fy, cx, cy)?;
+            py.detach(|| {
+                align::align_at(
+                    &self.model,
+                    &depth,
+                    &intensity,
+                    &camera,
+                    rotation,
+                    translation_mm,
+                )
+            })
+        };
+        Ok(AlignedFace {
+            face: run().map_err(|error| to_python(py, &error))?,
+        })
+    }
 }
 
 /// Kind and figures of a refusal.
@@ -245,8 +296,25 @@ impl AlignedFace {
     }
 
     #[getter]
-    fn relief_mm(&self) -> f32 {
-        self.face.relief_mm
+    fn cues(&self) -> CueFigures {
+        let cues::Cues {
+            relief_mm,
+            curved_relief_mm,
+            agreement,
+            structure,
+            valid_share,
+            noise_mm,
+            contrast,
+        } = self.face.cues;
+        CueFigures {
+            relief_mm,
+            curved_relief_mm,
+            agreement,
+            structure,
+            valid_share,
+            noise_mm,
+            contrast,
+        }
     }
 
     #[getter]
