@@ -119,6 +119,15 @@ VALIDATION = SplitConfig(
     glasses_share=0.25,
     cap_share=0.08,
 )
+# The same by all cameras: what a live face must reach is chosen on both.
+VALIDATION_CAMERAS = replace(
+    VALIDATION,
+    name="val_cameras",
+    seed=71_011,
+    first_identity=110_000,
+    identities=200,
+    cameras=(("kinect_v1", 1.0), ("realsense_d435", 1.0), ("truedepth", 1.0)),
+)
 # The tests are frozen: plain N(0, I), nobody made alike, so that figures can be compared over time.
 TEST = SplitConfig(
     "test", seed=71_003, first_identity=200_000, identities=1000, scale=(1.0, 1.0), clustered_share=0.0
@@ -158,6 +167,7 @@ SPLITS = {
         TRAIN_OPEN,
         TRAIN_ALIKE,
         VALIDATION,
+        VALIDATION_CAMERAS,
         TEST,
         TEST_COLOR,
         TEST_WORN,

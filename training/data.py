@@ -5,8 +5,8 @@
 serves, so that its errors are in the training set; a changed aligner needs no new renders.
 
 Raw shards hold crops of different sizes end to end: see `raw.RawShard`. Tensor shards hold ``tensor``
-(n, 4, 72, 64) float16, ``identity``, ``cluster`` (-1 for none), ``modality``, the truth and the
-alignment's error.
+(n, 4, 72, 64) float16, ``cues`` (n, 7) in the order of `faceid_fast.face.Cues`, ``identity``, ``cluster``
+(-1 for none), ``modality``, the truth and the alignment's error.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import io
 import json
 import os
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import asdict, astuple, fields, replace
 from multiprocessing import get_context
 from multiprocessing.pool import Pool
 from pathlib import Path
@@ -60,6 +60,12 @@ def _start_worker(head: Path) -> None:
     global _studio  # noqa: PLW0603 - one studio per process: it holds 30 MB of modes
     cv2.setNumThreads(1)
     _studio = Studio(ParametricHead.load(head))
+
+
+def studio() -> Studio:
+    """The worker's own."""
+    assert _studio is not None
+    return _studio
 
 
 def cluster_of(split: SplitConfig, index: int) -> int:
@@ -131,8 +137,7 @@ def _draw(rng: np.random.Generator, shares: tuple[tuple[str, float], ...]) -> st
 
 
 def _render_job(job: tuple[SplitConfig, int]) -> tuple[list[Capture], int]:
-    assert _studio is not None
-    return render_identity(_studio, *job)
+    return render_identity(studio(), *job)
 
 
 def render_split(split: SplitConfig, folder: Path, head: Path, processes: int) -> None:
@@ -184,14 +189,14 @@ def _complete(path: Path, captures: int) -> bool:
 
 def _align_job(job: tuple[Path, Path, str, bool]) -> Counter[str]:
     """Align one raw shard; returns outcomes counted."""
-    from faceid_fast.face import TENSOR_SHAPE, NoFace  # noqa: PLC0415 - rendering needs no built package
+    from faceid_fast.face import TENSOR_SHAPE, Cues, NoFace  # noqa: PLC0415 - rendering needs no built package
 
     source, target, digest, misfit = job
     rng = np.random.default_rng([_MISFIT_SEED, int(source.stem.rsplit("-", 1)[1])])
     aligners = _aligners(rng, misfit=misfit)
     raw = RawShard.read(source)
     outcomes: Counter[str] = Counter()
-    rows, modalities, tensors, facts = [], [], [], []
+    rows, modalities, tensors, facts, cues = [], [], [], [], []
     for row, modality, frame in looks(raw):
         face = aligners[rng.integers(len(aligners))].align(frame)
         if isinstance(face, NoFace):
@@ -207,6 +212,7 @@ def _align_job(job: tuple[Path, Path, str, bool]) -> Counter[str]:
         modalities.append(MODALITIES.index(modality))
         tensors.append(face.tensor.astype(np.float16))
         facts.append((eye_error, angle, face.fit_score))
+        cues.append(astuple(face.cues))
     fact = np.array(facts, np.float32).reshape(-1, 3)
     write_arrays(
         target,
@@ -216,6 +222,7 @@ def _align_job(job: tuple[Path, Path, str, bool]) -> Counter[str]:
             "cluster": raw.cluster[rows],
             "modality": np.array(modalities, np.int32),
             "angles_deg": raw.angles_deg[rows].astype(np.float32),
+            "cues": np.array(cues, np.float32).reshape(-1, len(fields(Cues))),
             "eye_error_mm": fact[:, 0],
             "rotation_error_deg": fact[:, 1],
             "fit_score": fact[:, 2],

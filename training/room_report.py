@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from faceid_fast import liveness
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.face import FaceAligner, FaceCrop
 from faceid_fast.frame import Frame, Intrinsics
+from faceid_fast.liveness import LivenessCheck
 from faceid_fast.outcome import Outcome
 from training.ict import DEFAULT_PATH, ParametricHead
 from training.person import Studio
@@ -120,7 +120,7 @@ def run(frames: int, head: Path = DEFAULT_PATH, processes: int = 2, *, timed: bo
             if kind == "rivals":
                 rivals[outcome] += 1
             elif kind == "print":
-                spoof = isinstance(crop, FaceCrop) and not liveness.check(crop).live
+                spoof = isinstance(crop, FaceCrop) and not LivenessCheck.bundled().check(crop).live
                 prints[str(Outcome.SPOOF) if spoof else outcome] += 1
             elif isinstance(crop, FaceCrop):
                 found.append(errors(crop, capture))

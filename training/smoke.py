@@ -17,11 +17,13 @@ import cv2
 import numpy as np
 
 from faceid_fast.embed import Embedder
+from faceid_fast.face import FaceAligner, FaceCrop
+from faceid_fast.liveness import Limits, LivenessCheck
 from training.batches import BatchConfig, load_split
 from training.config import TRAIN, VALIDATION, SplitConfig
 from training.data import align_split, render_split
 from training.ict import DEFAULT_PATH
-from training.raw import RawShard
+from training.raw import RawShard, looks
 
 CAPTURES = 5
 SPLITS = (
@@ -79,6 +81,24 @@ def run_smoke(out: Path, processes: int = 2) -> None:
         f"{done.latency_ms:.2f} ms"
     )
     _fine_tune(out)
+    _liveness(out)
+
+
+def _liveness(out: Path) -> None:
+    """What live faces must reach is found, and flat prints do not reach it."""
+    from training import attack_sets, liveness  # noqa: PLC0415
+
+    limits = Limits.from_json(liveness.calibrated(liveness.load_live(out / "tensors", ("val",)), ("val",)))
+    check, aligner = LivenessCheck(limits), FaceAligner.bundled()
+    shutil.rmtree(out / "attacks", ignore_errors=True)
+    attack_sets.render(out, "flat_print", 4, DEFAULT_PATH, 1)
+    frames = [frame for raw in attack_sets.shards(out, "flat_print") for _, _, frame in looks(raw)]
+    found = [aligner.align(frame) for frame in frames]
+    accepted = sum(isinstance(crop, FaceCrop) and check.check(crop).live for crop in found)
+    if accepted or len(frames) != 4:
+        message = f"flat prints: expected 4 and none accepted, got {len(frames)} and {accepted}"
+        raise RuntimeError(message)
+    print(f"liveness passed: {limits.limits_id}")
 
 
 def _fine_tune(out: Path) -> None:

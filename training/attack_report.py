@@ -1,0 +1,204 @@
+"""How many attacks pass for live people, and how many live people for attacks: docs/LIVENESS.md's figures.
+
+``python -m training.attack_report --data build/training`` measures the package's check on the attacks that
+`training.attack_sets` rendered, on portraits printed on real flat sheets, and on live faces, rendered and
+real; it writes ``docs/figures/liveness.json`` and the tables in ``docs/LIVENESS.md``. Every attack is
+measured twice: from frame to verdict, and once more where it is said to the aligner where the face is, so
+that nothing is refused for not being found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from rich.progress import track
+
+from faceid_fast.evaluate.pad import ErrorRate, PadReport, classify, count
+from faceid_fast.face import FaceAligner, HeadPose
+from faceid_fast.frame import Frame
+from faceid_fast.liveness import LivenessCheck
+from faceid_fast.sources import kinect_v2
+from training import attack_sets, flat_sheets
+from training.attacks import SPECIES
+from training.data import DEFAULT_FOLDER
+from training.raw import RawShard, looks
+from training.revision import ROOT
+
+FIGURES: Final = ROOT / "docs" / "figures" / "liveness.json"
+PAGE: Final = ROOT / "docs" / "LIVENESS.md"
+MARKS: Final = ("<!-- figures: begin -->\n", "<!-- figures: end -->")
+LIVE_SETS: Final = ("test", "test_cameras", "test_worn", "test_color")
+LIVE_CAPTURES: Final = 1000
+"""Of each set, about so many."""
+FRONTAL: Final = 4
+FLAT_SHEETS: Final = "flat_sheets"
+_SHEETS_EACH = 8
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A frame to be classified: see `faceid_fast.evaluate.pad.Presentation`."""
+
+    species: str | None
+    read: Callable[[], Frame]
+
+
+def attacks(folder: Path, species: str) -> Iterator[tuple[Frame, HeadPose]]:
+    """Frames of rendered attacks, and where the face on them is."""
+    for raw in attack_sets.shards(folder, species):
+        for row, _, frame in looks(raw):
+            rotation, translation = raw.rotation[row], raw.translation_mm[row]
+            yaw, pitch, roll = raw.angles_deg[row].tolist()
+            yield (
+                frame,
+                HeadPose(rotation.astype(np.float32), translation.astype(np.float32), yaw, pitch, roll),
+            )
+
+
+def sheets() -> Iterator[tuple[Frame, HeadPose]]:
+    """Portraits on real flat sheets."""
+    return flat_sheets.presentations(np.random.default_rng(7), _SHEETS_EACH)
+
+
+def of_species(species: str, shown: Iterable[tuple[Frame, HeadPose]]) -> dict[str, Any]:
+    """Measure one species, found by the aligner and where it is."""
+    aligner, check = FaceAligner.bundled(), LivenessCheck.bundled()
+    found, accepted, given = [], 0, 0
+    for frame, pose in track(shown, species):
+        found += classify([Shown(species, partial(_same, frame))], aligner, check)
+        accepted += check.check(aligner.cut_out(frame, pose)).live
+        given += 1
+    report = count(found)
+    record: dict[str, Any] = report.record()["species"][species]
+    where = ErrorRate.of(accepted, given)
+    record["where_it_is"] = {"presentations": given, "accepted": accepted, "apcer": where.rate}
+    record["where_it_is"]["interval"] = where.interval
+    return record
+
+
+def _same(frame: Frame) -> Frame:
+    return frame
+
+
+def of_live(name: str, shown: list[Callable[[], Frame]]) -> dict[str, Any]:
+    """Measure live faces."""
+    aligner, check = FaceAligner.bundled(), LivenessCheck.bundled()
+    found = [each for read in track(shown, name) for each in classify([Shown(None, read)], aligner, check)]
+    report: PadReport = count(found)
+    record: dict[str, Any] = report.record()["bona_fide"]
+    return record
+
+
+def rendered(folder: Path, name: str) -> list[Callable[[], Frame]]:
+    """Frames of a rendered set, every so-many-th of it."""
+    frames = []
+    for path in sorted((folder / "raw" / name).glob("shard-*.npz")):
+        frames += [frame for _, _, frame in looks(RawShard.read(path))]
+        if len(frames) >= LIVE_CAPTURES:
+            break
+    return [partial(_same, frame) for frame in frames[:LIVE_CAPTURES]]
+
+
+def check_ms(repeats: int = 300) -> dict[str, float]:
+    """Milliseconds of one check of an aligned face, on one thread: the median and its quartiles."""
+    frame, pose = next(sheets())
+    crop = FaceAligner.bundled().cut_out(frame, pose)
+    check = LivenessCheck.bundled()
+    seconds = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        check.check(crop)
+        seconds.append(time.perf_counter() - began)
+    low, middle, high = statistics.quantiles(seconds, n=4)
+    return {"median": middle * 1e3, "quartiles": [low * 1e3, high * 1e3]}
+
+
+def measure(folder: Path) -> dict[str, Any]:
+    """All of it."""
+    people = kinect_v2.captures(ROOT.parent / "shared" / "data" / "kinect_v2")
+    limits = LivenessCheck.bundled().limits
+    species = {name: of_species(name, attacks(folder, name)) for name in SPECIES}
+    species[FLAT_SHEETS] = of_species(FLAT_SHEETS, sheets())
+    live = {name: of_live(name, rendered(folder, name)) for name in LIVE_SETS}
+    frontal = [shot.read for shot in people if shot.pose == FRONTAL]
+    live["kinect_v2 frontal"] = of_live("kinect_v2 frontal", frontal)
+    live["kinect_v2 all poses"] = of_live("kinect_v2", [shot.read for shot in people])
+    return {
+        "limits": {"id": limits.limits_id},
+        "species": species,
+        "bona_fide": live,
+        "check_ms": check_ms(),
+    }
+
+
+def tables(record: dict[str, Any]) -> str:
+    """The page's tables."""
+    lines = [
+        f"Measured on `{record['limits']['id']}`.",
+        "",
+        "| species | frames | not acquired | accepted | APCER, % | accepted where it is | APCER there, % |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, each in record["species"].items():
+        there = each["where_it_is"]
+        lines.append(
+            f"| {name.replace('_', ' ')} | {each['presentations']:,} | {each['not_acquired']:,} | "
+            f"{each['accepted']:,} | {_percent(each['apcer'], each['interval'])} | {there['accepted']:,} | "
+            f"{_percent(there['apcer'], there['interval'])} |"
+        )
+    worst = max(record["species"], key=lambda name: record["species"][name]["apcer"] or 0.0)
+    lines += [
+        "",
+        f"Worst species: {worst.replace('_', ' ')}.",
+        "",
+        "| live faces | frames | not acquired | rejected | BPCER, % |",
+        "|---|---|---|---|---|",
+    ]
+    for name, each in record["bona_fide"].items():
+        lines.append(
+            f"| {name.replace('_', ' ')} | {each['presentations']:,} | {each['not_acquired']:,} | "
+            f"{each['rejected']:,} | {_percent(each['bpcer'], each['interval'])} |"
+        )
+    took = record["check_ms"]
+    low, high = took["quartiles"]
+    span = f"{took['median'] * 1e3:.0f} microseconds ({low * 1e3:.0f} to {high * 1e3:.0f})"
+    lines += ["", f"To check the cues of an aligned face takes {span}."]
+    return "\n".join(lines) + "\n"
+
+
+def _percent(rate: float | None, interval: tuple[float, float] | list[float] | None) -> str:
+    if rate is None or interval is None:
+        return "-"
+    return f"{100 * rate:.2f} ({100 * interval[0]:.2f} - {100 * interval[1]:.2f})"
+
+
+def page(text: str, record: dict[str, Any]) -> str:
+    """Put the tables into the page, in place of those that are there."""
+    before, rest = text.split(MARKS[0])
+    _, after = rest.split(MARKS[1])
+    return before + MARKS[0] + "\n" + tables(record) + "\n" + MARKS[1] + after
+
+
+def main() -> None:
+    """Measure and write, or write the page from what was measured."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=DEFAULT_FOLDER, help="folder of the rendered sets")
+    parser.add_argument("--page-only", action="store_true", help="from docs/figures/liveness.json")
+    arguments = parser.parse_args()
+    if not arguments.page_only:
+        FIGURES.write_text(json.dumps(measure(arguments.data), indent=1) + "\n", encoding="utf-8")
+    record = json.loads(FIGURES.read_text(encoding="utf-8"))
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), record), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Rendered attacks on disk: raw captures by species, each presentation with its number.
+
+``python -m training.attack_sets`` renders them below ``FOLDER/attacks`` (goes on where it was interrupted).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+
+from training import data
+from training.attacks import SPECIES, Stage
+from training.config import TEST
+from training.ict import DEFAULT_PATH
+from training.person import Studio
+from training.raw import RawShard
+from training.render import Capture
+
+PER_SHARD = 100
+MODALITIES = ("infrared", "color")
+_SEED = 72_001
+_VICTIMS = 200
+"""Each is presented several times; the attackers are as many others."""
+
+
+def present(studio: Studio, species: str, number: int) -> list[Capture]:
+    """Render the frames of one presentation; infrared and colour by turns."""
+    split = replace(TEST, glasses_share=0.0, cap_share=0.0)
+    name = [ord(letter) for letter in species]
+    rng = np.random.default_rng([_SEED, *name, number])
+    victim, _ = data.make_identity(studio, split, int(rng.integers(_VICTIMS)))
+    attacker, _ = data.make_identity(studio, split, _VICTIMS + int(rng.integers(_VICTIMS)))
+    return SPECIES[species](
+        rng, Stage.draw(rng, studio, MODALITIES[number % len(MODALITIES)]), victim, attacker
+    )
+
+
+def shards(folder: Path, species: str) -> Iterator[RawShard]:
+    """What was rendered of a species; ``identity`` is the number of the presentation."""
+    for path in sorted((folder / "attacks" / species).glob("shard-*.npz")):
+        yield RawShard.read(path)
+
+
+def render(folder: Path, species: str, presentations: int, head: Path, processes: int) -> None:
+    """Write raw shards below ``folder/attacks/species``; those that are there are kept."""
+    target = folder / "attacks" / species
+    missing = {
+        target / f"shard-{start:06d}.npz": range(start, min(start + PER_SHARD, presentations))
+        for start in range(0, presentations, PER_SHARD)
+    }
+    missing = {path: span for path, span in missing.items() if not path.exists()}
+    jobs = [(species, number) for span in missing.values() for number in span]
+    with data.worker_pool(processes, head) as pool:
+        rendered = iter(track(pool.imap(_job, jobs, chunksize=4), f"render {species}", len(jobs)))
+        for path, span in missing.items():
+            captures, numbers = [], []
+            for number in span:
+                frames = next(rendered)
+                captures += frames
+                numbers += [number] * len(frames)
+            RawShard.of(captures, numbers, [-1] * len(numbers)).write(path)
+
+
+def _job(job: tuple[str, int]) -> list[Capture]:
+    return present(data.studio(), *job)
+
+
+def main() -> None:
+    """Render attacks."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--species", nargs="+", choices=list(SPECIES), default=list(SPECIES))
+    parser.add_argument("--presentations", type=int, default=1000, help="of each species")
+    parser.add_argument("--folder", type=Path, default=data.DEFAULT_FOLDER)
+    parser.add_argument("--head", type=Path, default=DEFAULT_PATH)
+    parser.add_argument("--processes", type=int, default=2)
+    arguments = parser.parse_args()
+    for species in arguments.species:
+        render(arguments.folder, species, arguments.presentations, arguments.head, arguments.processes)
+
+
+if __name__ == "__main__":
+    main()
