@@ -13,6 +13,7 @@ from faceid_fast.embed import Embedder
 from faceid_fast.face import (
     HEAD_MODEL,
     TENSOR_SHAPE,
+    Cues,
     FaceAligner,
     FaceCrop,
     HeadPose,
@@ -20,6 +21,7 @@ from faceid_fast.face import (
     bundled_model_sha256,
 )
 from faceid_fast.frame import Frame, Intrinsics
+from faceid_fast.liveness import CUES, FIGURES, Limits
 from faceid_fast.lockout import Clock
 from faceid_fast.outcome import Outcome
 from faceid_fast.store import References
@@ -48,7 +50,7 @@ def frame_of(code: int, modality: str = "infrared") -> Frame:
     """Make a frame whose picture says `code` everywhere; the stand-ins below read it."""
     color = modality == "color"
     return Frame(
-        depth=np.full((SIZE, SIZE), 600, np.uint16),
+        depth=np.full((SIZE, SIZE), 600 + code, np.uint16),  # no camera measures the same twice
         depth_unit_m=0.001,
         infrared=None if color else np.full((SIZE, SIZE), code, np.uint16),
         color=np.full((SIZE, SIZE, 3), code, np.uint8) if color else None,
@@ -56,7 +58,22 @@ def frame_of(code: int, modality: str = "infrared") -> Frame:
     )
 
 
-def crop_of(code: int, *, yaw_deg: float = 0.0, pitch_deg: float = 0.0, relief_mm: float = 8.0) -> FaceCrop:
+LIVE_LIMITS = Limits(
+    limits_id="stand-in",
+    least=dict.fromkeys(FIGURES, 0.1),
+    calibration={},
+    training_commit="none",
+    preprocessing=served_preprocessing(),
+)
+"""What a live face must reach where `crop_of` stands in for one."""
+
+
+def cues_of(**changes: float) -> Cues:
+    """Cues of a live face, with some changed."""
+    return Cues(**{**dict.fromkeys(CUES, 1.0), **changes})
+
+
+def crop_of(code: int, *, yaw_deg: float = 0.0, pitch_deg: float = 0.0, live: bool = True) -> FaceCrop:
     tensor = np.zeros(TENSOR_SHAPE, np.float32)
     tensor[0, 0, 0] = code
     return FaceCrop(
@@ -74,7 +91,7 @@ def crop_of(code: int, *, yaw_deg: float = 0.0, pitch_deg: float = 0.0, relief_m
         distance_mm=600.0,
         fit_score=0.9,
         residual_mm=1.0,
-        relief_mm=relief_mm,
+        cues=cues_of() if live else cues_of(relief_mm=0.0),
         valid_share=1.0,
         region=(0, 0, SIZE, SIZE),
         band_mm=(400.0, 800.0),

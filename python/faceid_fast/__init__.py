@@ -36,9 +36,10 @@ if TYPE_CHECKING:
         VaultRolledBackError,
         VaultTooNewError,
     )
-    from .face import FaceAligner, FaceCrop, HeadPose, NoFace
+    from .face import Cues, FaceAligner, FaceCrop, HeadPose, NoFace
     from .frame import Frame, Intrinsics
     from .gallery import Gallery
+    from .liveness import Limits, Liveness, LivenessCheck
     from .outcome import Outcome
     from .policy import Decision
     from .store import Consent, InMemoryStore, References, ReferenceStore
@@ -72,9 +73,10 @@ _HOMES = {
         "VaultRolledBackError",
         "VaultTooNewError",
     ),
-    "face": ("FaceAligner", "FaceCrop", "HeadPose", "NoFace"),
+    "face": ("Cues", "FaceAligner", "FaceCrop", "HeadPose", "NoFace"),
     "frame": ("Frame", "Intrinsics"),
     "gallery": ("Gallery",),
+    "liveness": ("Limits", "Liveness", "LivenessCheck"),
     "outcome": ("Outcome",),
     "policy": ("Decision",),
     "store": ("Consent", "InMemoryStore", "ReferenceStore", "References"),
@@ -86,6 +88,7 @@ __all__ = [
     "Authenticator",
     "Consent",
     "CredentialError",
+    "Cues",
     "Decision",
     "Embedder",
     "Enrollment",
@@ -102,6 +105,9 @@ __all__ = [
     "InMemoryStore",
     "Intrinsics",
     "InvalidInputError",
+    "Limits",
+    "Liveness",
+    "LivenessCheck",
     "ModelContract",
     "ModelContractError",
     "ModelError",

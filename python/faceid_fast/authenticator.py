@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .embed import Embedder
     from .face import FaceAligner, FaceCrop
     from .guard import Keys
+    from .liveness import LivenessCheck
     from .store import Change, ReferenceStore
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -43,6 +44,7 @@ class _Options(TypedDict, total=False):
 
     aligner: FaceAligner | None
     embedder: Embedder | None
+    liveness: LivenessCheck | None
     threshold: float | None
     policy: Policy | str
     ask_credential: AskCredential | None
@@ -71,6 +73,8 @@ class Authenticator:
         By default the bundled one.
     embedder : Embedder, optional
         By default the bundled one.
+    liveness : LivenessCheck, optional
+        By default the bundled one. There is no way to go without.
     threshold : float, optional
         Largest distance to accept, Euclidean between unit vectors, in [0, 2), for frames of every
         modality, however many people are enrolled. By default those that the model's contract suggests, one
@@ -115,6 +119,7 @@ class Authenticator:
         store: ReferenceStore | None = None,
         aligner: FaceAligner | None = None,
         embedder: Embedder | None = None,
+        liveness: LivenessCheck | None = None,
         threshold: float | None = None,
         policy: Policy | str = Policy.DEFAULT,
         ask_credential: AskCredential | None = None,
@@ -122,14 +127,14 @@ class Authenticator:
         lockout: bool = True,
         diagnostics: bool = False,
     ) -> None:
-        _check_parts(store, aligner, embedder)
+        _check_parts(store, aligner, embedder, liveness)
         for name, flag in (("lockout", lockout), ("diagnostics", diagnostics)):
             _check_flag(name, flag)
         if ask_credential is not None and not callable(ask_credential):
             message = f"ask_credential: expected a function, got {type(ask_credential).__name__}"
             raise InvalidInputError(message)
         self._store = InMemoryStore() if store is None else store
-        self._pipeline = Pipeline(aligner, embedder, diagnostics=diagnostics)
+        self._pipeline = Pipeline(aligner, embedder, liveness, diagnostics=diagnostics)
         contract = self._pipeline.contract
         limits = contract.thresholds if threshold is None else dict.fromkeys(MODALITIES, threshold)
         self._thresholds = MappingProxyType({name: check_threshold(at) for name, at in limits.items()})
@@ -421,7 +426,7 @@ class Authenticator:
         """Embed the live faces of an attempt, (n, D) float32, once the guess has been charged."""
         if (refused := self._refused(attempt.charged_to, identity)) is not None:
             return refused
-        looks = [self._pipeline.look(frame, attempt.stopwatch) for frame in attempt.frames]
+        looks = self._pipeline.look(attempt.frames, attempt.stopwatch)
         crops: list[FaceCrop] = [look for look in looks if not isinstance(look, NoFace)]
         refusals = [look for look in looks if isinstance(look, NoFace)]
         spoofs = [refusal for refusal in refusals if refusal.outcome is Outcome.SPOOF]
@@ -517,12 +522,13 @@ class _Attempt:
         return 2 * votes > sum(outcome in {None, Outcome.SPOOF} for outcome in self.outcomes)
 
 
-def _check_parts(store: object, aligner: object, embedder: object) -> None:
+def _check_parts(store: object, aligner: object, embedder: object, liveness: object) -> None:
     """Refuse what cannot be a part of an authenticator; stand-ins may be."""
     for name, part, wanted, methods in (
         ("store", store, "a ReferenceStore", ("revision", "snapshot", "alter", "amend", "events")),
         ("aligner", aligner, "a FaceAligner", ("align", "head_model_sha256")),
         ("embedder", embedder, "an Embedder", ("embed", "contract", "sha256")),
+        ("liveness", liveness, "a LivenessCheck", ("check", "limits")),
     ):
         if part is not None and (isinstance(part, type) or not all(hasattr(part, name) for name in methods)):
             message = f"{name}: expected {wanted}, got {type(part).__name__}"

@@ -60,7 +60,7 @@ class Enroller:
     ) -> Enrollment:
         """Add references of a person; see `faceid_fast.authenticator.Authenticator.enroll`."""
         agreed = None if consent is None else Consent(consent, time.time())
-        looks = [self._pipeline.look(frame, Stopwatch()) for frame in frames]
+        looks = self._pipeline.look(frames, Stopwatch())
         refused = [
             RejectedFrame(index, look.outcome, look.reasons)
             for index, look in enumerate(looks)

@@ -1,32 +1,115 @@
-"""Is it a live face? For now one cue: a picture is flat, a face is not.
+"""Is it a live face, or a picture, a screen, a mask? Every cue of the depth must say so.
 
-A first line, not a full defence: it stops flat photographs and screens. A photograph bent round a
-cylinder of 75 mm radius or less has the relief of a flat-looking face and passes, and so does a mask.
+Whatever was not measured, is not finite or falls short of its least value is not live. The least values are a
+file of this package (`models/liveness.json`), written by ``python -m training.liveness``: they were chosen on
+rendered live faces alone, so that few of them are refused; no attack was looked at.
+
+What is defended, and what is not, with figures: docs/LIVENESS.md.
 """
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from .contract import served_preprocessing
+from .errors import InvalidInputError, ModelContractError, ModelError
+from .face import Cues, FaceCrop, read_bundled_model
 
 if TYPE_CHECKING:
-    from .face import FaceCrop
+    from .frame import Frame
 
-MIN_RELIEF_MM: Final = 4.5
-"""Least root mean square distance from a plane, within 50 mm of the face's middle: the largest half
-millimetre that no rendered face fell below.
+BUNDLED_LIMITS: Final = "liveness.json"
+SCHEMA_VERSION: Final = 1
+MAX_LEAST: Final = 1e6
+CUES: Final = tuple(entry.name for entry in fields(Cues))
+SCORE: Final = "likeness"
+FIGURES: Final = (*CUES, SCORE)
+"""Names of what is asked for, in this order: the cues, and the score that combines those of shape."""
 
-Measured on renders only (aligned, so of these figures alone: what the aligner refuses is not in them):
+_REASONS: Final[Mapping[str, str]] = {
+    "relief_mm": "the face is flat: a picture, not a face",
+    "curved_relief_mm": "the face is evenly bent: a picture, not a face",
+    "agreement": "the depth has not the shape of a face",
+    "structure": "the depth has not the shape of a face",
+    "valid_share": "too little of the face has depth",
+    "noise_mm": "the depth is smoother than a camera measures",
+    "contrast": "the picture is empty",
+    SCORE: "the depth has not the shape of a face",
+}
+"""Without figures: whoever holds up pictures could bend them by those."""
 
-- 2979 faces, all captures of the validation and test splits in which one was found: least 4.7, 1 % below
-  5.6, median 9.0, largest 16.2 mm.
-- `training.rooms.render_print` at 0.4 to 0.8 m, by time of flight and structured light in turns, 24 of
-  each, refusals for flatness included: flat ones reach 2.2 mm; with the middle 10 mm before the edges 2.6,
-  20 mm 2.8, 30 mm 2.9, 45 mm 5.6 and 60 mm 6.8 mm; 1 and 4 of the last two kinds pass.
-- Half-cylinders at 0.4 to 0.8 m, upright or tilted by 8 degrees: radius 105 mm up to 3.2, 90 mm 3.8, 80 mm
-  4.4, 75 mm 4.7, 70 mm 5.1 mm.
-"""
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a live face must reach, and where that comes from.
+
+    Attributes
+    ----------
+    limits_id : name and version.
+    least : for each of `FIGURES` the least value that a live face has.
+    calibration : how they were found; free JSON.
+    training_commit : the source revision that found them.
+    preprocessing : of the faces that they were found on, as `ModelContract.preprocessing`.
+    """
+
+    limits_id: str
+    least: Mapping[str, float]
+    calibration: Mapping[str, Any]
+    training_commit: str
+    preprocessing: Mapping[str, Any]
+
+    @classmethod
+    def from_json(cls, text: str) -> Limits:
+        """Read them.
+
+        Raises
+        ------
+        ModelError
+            If it is not such JSON.
+        ModelContractError
+            If a figure has no limit, or one that would let pass what was not measured; or they were found on
+            faces that were aligned otherwise.
+        """
+        wanted = {"schema_version", *(entry.name for entry in fields(cls))}
+        try:
+            known = dict(json.loads(text))
+        except (ValueError, RecursionError, TypeError) as error:
+            message = f"limits: expected a JSON object, got: {str(error)[:100]}"
+            raise ModelError(message) from None
+        if known.get("schema_version") != SCHEMA_VERSION:
+            given = f"{known.get('schema_version')!r:.20}"
+            message = f"limits.schema_version: expected {SCHEMA_VERSION}, got {given}"
+            raise ModelContractError(message)
+        if set(known) != wanted:
+            message = f"limits: expected the fields {', '.join(sorted(wanted))}, got others"
+            raise ModelContractError(message)
+        least = known["least"]
+        if not isinstance(least, dict) or set(least) != set(FIGURES):
+            message = f"limits.least: expected one for each of {', '.join(FIGURES)}, got others"
+            raise ModelContractError(message)
+        for name, value in least.items():
+            if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0.0 < value < MAX_LEAST:
+                message = f"limits.least.{name}: expected a positive number below 1e6, got {value!r:.40}"
+                raise ModelContractError(message)
+        serving = served_preprocessing()
+        if known["preprocessing"] != serving:
+            message = f"limits.preprocessing: expected {serving}, got another"
+            raise ModelContractError(message)
+        return cls(
+            limits_id=str(known["limits_id"]),
+            least=MappingProxyType({name: float(least[name]) for name in FIGURES}),
+            calibration=MappingProxyType(dict(known["calibration"])),
+            training_commit=str(known["training_commit"]),
+            preprocessing=MappingProxyType(serving),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +120,125 @@ class Liveness:
     ----------
     live : bool
     reasons : tuple of str
-        Why not, empty when live. Without the figure: whoever holds up pictures could bend them by it.
-    relief_mm : float
-        Root mean square distance of the face's depth from its best plane.
+        Why not, empty when live; without figures.
+    cues : Cues
+        What was measured.
     """
 
     live: bool
     reasons: tuple[str, ...]
-    relief_mm: float
+    cues: Cues
+
+    def figures(self, least: Mapping[str, float]) -> tuple[str, ...]:
+        """What was measured and is not enough, in words."""
+        return tuple(
+            f"{name} {_shown(value)}, live from {least[name]:.2f} on"
+            for name, value in figures_of(self.cues).items()
+            if not reaches(value, least[name])
+        )
 
 
-def check(crop: FaceCrop) -> Liveness:
-    """Judge an aligned face. Anything but a finite, sufficient relief is not live.
+class LivenessCheck:
+    """Judges aligned faces by their cues.
 
     Parameters
     ----------
-    crop : FaceCrop
-        As `FaceAligner.align` returns it.
+    limits : Limits
+        What a live face must reach.
+
+    Raises
+    ------
+    InvalidInputError
+        If they are none.
     """
-    relief = float(crop.relief_mm)
-    if math.isfinite(relief) and relief >= MIN_RELIEF_MM:
-        return Liveness(live=True, reasons=(), relief_mm=relief)
-    return Liveness(live=False, reasons=("the face is flat: a picture, not a face",), relief_mm=relief)
+
+    def __init__(self, limits: Limits) -> None:
+        if not isinstance(limits, Limits):
+            message = f"limits: expected Limits, got {type(limits).__name__}"
+            raise InvalidInputError(message)
+        self._limits = limits
+
+    @staticmethod
+    @cache
+    def bundled() -> LivenessCheck:
+        """The check with the limits of this package, pinned in `models/models.json`.
+
+        Raises
+        ------
+        ModelError
+            If the file is missing or not the recorded one.
+        """
+        return LivenessCheck(Limits.from_json(read_bundled_model(BUNDLED_LIMITS).decode()))
+
+    @property
+    def limits(self) -> Limits:
+        """What a live face must reach."""
+        return self._limits
+
+    def check(self, crop: FaceCrop) -> Liveness:
+        """Judge an aligned face: live only if every figure was measured and reaches its least value.
+
+        Parameters
+        ----------
+        crop : FaceCrop
+            As `FaceAligner.align` returns it.
+
+        Raises
+        ------
+        InvalidInputError
+            If `crop` is not a FaceCrop with its cues.
+        """
+        if not isinstance(crop, FaceCrop) or not isinstance(crop.cues, Cues):
+            given = type(crop.cues if isinstance(crop, FaceCrop) else crop).__name__
+            message = f"crop: expected a FaceCrop with its cues, got {given}"
+            raise InvalidInputError(message)
+        least = self._limits.least
+        failed = [name for name, value in figures_of(crop.cues).items() if not reaches(value, least[name])]
+        reasons = tuple(dict.fromkeys(_REASONS[name] for name in failed))
+        return Liveness(live=not failed, reasons=reasons, cues=crop.cues)
+
+
+def figures_of(cues: Cues) -> dict[str, float]:
+    """What is asked for, by its name: the cues, and likeness, the sum of agreement and structure.
+
+    What has a little of both is a face; what only just reaches each of them is a lucky crumpling.
+    """
+    parts = (cues.agreement, cues.structure)
+    likeness = sum(map(float, parts)) if all(_is_measured(part) for part in parts) else math.nan
+    return {**{name: getattr(cues, name) for name in CUES}, SCORE: likeness}
+
+
+def reaches(value: float, least: float) -> bool:
+    """Whether a figure was measured and is large enough; what is no number was not."""
+    return _is_measured(value) and value >= least
+
+
+def repeated(frames: Sequence[Frame]) -> set[int]:
+    """Which frames of a sequence show the depth or the picture of another one, but not both.
+
+    No camera measures the same twice: a picture that moves before a depth that stays is a film before a copy.
+    Frames that are the same in both are one frame given twice, which proves nothing; and an infrared and a
+    colour picture may share their depth.
+    """
+    found: set[int] = set()
+    for mine, others in (("depth", "picture"), ("picture", "depth")):
+        alike: dict[tuple[object, ...], list[int]] = {}
+        for at, frame in enumerate(frames):
+            plane = getattr(frame, mine)
+            # Few samples tell most frames apart; the rest is compared in full.
+            key = (frame.modality, plane.shape, plane.dtype.str, plane[::8, ::8].tobytes())
+            for before in alike.setdefault(key, []):
+                same = np.array_equal(plane, getattr(frames[before], mine))
+                if same and not np.array_equal(getattr(frame, others), getattr(frames[before], others)):
+                    found |= {before, at}
+            alike[key].append(at)
+    return found
+
+
+def _shown(value: object) -> str:
+    return f"{value:.2f}" if _is_measured(value) else "not measured"
+
+
+def _is_measured(value: object) -> bool:
+    """Whether it is a finite number of those that measuring gives."""
+    return isinstance(value, (float, np.floating)) and math.isfinite(value)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import liveness
 from .embed import Embedder
 from .errors import ModelContractError, ModelError
 from .face import FaceAligner, NoFace
+from .liveness import LivenessCheck, repeated
 from .outcome import Outcome
+
+_COPIED: Final = ("two frames show the same depth or the same picture: a recording, not a face",)
 
 if TYPE_CHECKING:
     from .contract import ModelContract
@@ -45,7 +47,7 @@ class Pipeline:
 
     Parameters
     ----------
-    aligner, embedder : by default the bundled ones.
+    aligner, embedder, liveness : by default the bundled ones.
     diagnostics : whether refusals say what was measured.
 
     Raises
@@ -56,9 +58,17 @@ class Pipeline:
         If the embedder's model was trained for another head model than the aligner's.
     """
 
-    def __init__(self, aligner: FaceAligner | None, embedder: Embedder | None, *, diagnostics: bool) -> None:
+    def __init__(
+        self,
+        aligner: FaceAligner | None,
+        embedder: Embedder | None,
+        liveness: LivenessCheck | None,
+        *,
+        diagnostics: bool,
+    ) -> None:
         self._aligner = FaceAligner.bundled() if aligner is None else aligner
         self._embedder = Embedder.bundled() if embedder is None else embedder
+        self._liveness = LivenessCheck.bundled() if liveness is None else liveness
         self._diagnostics = diagnostics
         wanted, given = self.contract.preprocessing["head_model_sha256"], self._aligner.head_model_sha256
         if given != wanted:
@@ -77,17 +87,25 @@ class Pipeline:
         """SHA-256 of the model that makes the vectors."""
         return self._embedder.sha256
 
-    def look(self, frame: Frame, stopwatch: Stopwatch) -> FaceCrop | NoFace:
-        """Find a live face."""
+    def look(self, frames: Sequence[Frame], stopwatch: Stopwatch) -> list[FaceCrop | NoFace]:
+        """Find a live face in each frame of a sequence."""
+        copied = repeated(frames)
+        return [
+            self._explained(NoFace(Outcome.SPOOF, _COPIED)) if at in copied else self._look(frame, stopwatch)
+            for at, frame in enumerate(frames)
+        ]
+
+    def _look(self, frame: Frame, stopwatch: Stopwatch) -> FaceCrop | NoFace:
         crop = self._aligner.align(frame)
         stopwatch.lap("align")
         if isinstance(crop, NoFace):
             return self._explained(crop)
-        verdict = liveness.check(crop)
+        verdict = self._liveness.check(crop)
         stopwatch.lap("liveness")
         if verdict.live:
             return crop
-        return self._explained(NoFace(Outcome.SPOOF, verdict.reasons, verdict.relief_mm))
+        measured = verdict.figures(self._liveness.limits.least)
+        return self._explained(NoFace(Outcome.SPOOF, verdict.reasons, measured))
 
     def embed(self, crops: Sequence[FaceCrop]) -> NDArray[np.float32]:
         """Turn n faces into (n, D) float32 unit vectors; n >= 1."""
@@ -98,8 +116,7 @@ class Pipeline:
         return vectors
 
     def _explained(self, refusal: NoFace) -> NoFace:
-        """Add the measured relief, for callers with diagnostics only."""
-        if not self._diagnostics or refusal.relief_mm is None:
+        """Add what was measured, for callers with diagnostics only."""
+        if not self._diagnostics:
             return refusal
-        figure = f"{refusal.relief_mm:.1f} mm from a plane, live from {liveness.MIN_RELIEF_MM:.1f} mm on"
-        return replace(refusal, reasons=(*refusal.reasons, figure))
+        return replace(refusal, reasons=(*refusal.reasons, *refusal.measured))

@@ -56,6 +56,7 @@ class World:
         crop = faceid.FaceAligner.bundled().align(self.frames["cleo", "probe", 0])
         assert isinstance(crop, faceid.FaceCrop)
         assert crop.tensor.shape == TENSOR_SHAPE
+        self.crop = crop
         self.tensors = crop.tensor[None]
         self.stranger = faceid.Embedder.bundled().embed(self.tensors)
         self.faces = [*(kept.vectors for kept in self.kept.values()), self.stranger, self.tensors]

@@ -121,6 +121,7 @@ def _doors(world: World) -> list[Call]:
     stages: dict[str, Any] = {
         "aligner": faceid.FaceAligner.bundled(),
         "embedder": faceid.Embedder.bundled(),
+        "liveness": faceid.LivenessCheck.bundled(),
         "threshold": 0.4,
         "policy": "door",
         "adaptation": "anchored",
@@ -185,6 +186,9 @@ def _stages(world: World) -> list[Call]:
     model = world.place / "model.onnx"
     model.write_bytes(read_bundled_model("faceid.onnx"))
     head = read_bundled_model(HEAD_MODEL)
+    liveness, flat = faceid.LivenessCheck.bundled(), world.frames["ada", "print", 0]
+    limits = read_bundled_model("liveness.json").decode()
+    flat_crop = aligner.cut_out(flat, world.crop.pose)
     return [
         Call("Embedder", lambda: faceid.Embedder, {"model": model, "sha256": embedder.sha256}, 1),
         Call("Embedder.embed", lambda: embedder.embed, {"tensors": world.tensors}, 8),
@@ -192,7 +196,16 @@ def _stages(world: World) -> list[Call]:
         Call("FaceAligner", lambda: faceid.FaceAligner, {"head_model": head}, 1),
         Call("FaceAligner.align", lambda: aligner.align, {"frame": world.frames["cleo", "probe", 1]}, 8),
         Call("FaceAligner.bundled", lambda: faceid.FaceAligner.bundled, {}, 1),
+        Call("FaceAligner.cut_out", lambda: aligner.cut_out, {"frame": flat, "pose": world.crop.pose}, 8),
+        Call("LivenessCheck", lambda: faceid.LivenessCheck, {"limits": liveness.limits}, 1),
+        Call("Limits.from_json", lambda: faceid.Limits.from_json, {"text": limits}),
+        Call("LivenessCheck.bundled", lambda: faceid.LivenessCheck.bundled, {}, 1),
+        Call("LivenessCheck.check", lambda: liveness.check, {"crop": flat_crop}, 8, _is_live),
     ]
+
+
+def _is_live(answer: Any, _: dict[str, Any]) -> bool:
+    return bool(answer.live)
 
 
 def _galleries(world: World) -> list[Call]:

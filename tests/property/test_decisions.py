@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.errors import FaceIDError
+from faceid_fast.liveness import LivenessCheck
 from faceid_fast.outcome import Outcome
-from stand_ins import THRESHOLD, StandInAligner, StandInEmbedder, frame_of, unit
+from stand_ins import LIVE_LIMITS, THRESHOLD, StandInAligner, StandInEmbedder, frame_of, unit
 
 ADA, PROBE = 1, 2
 ANY_FLOAT32 = st.floats(width=32, allow_nan=True, allow_infinity=True, allow_subnormal=True)
@@ -23,6 +24,7 @@ def authenticator(probe: NDArray[Any]) -> Authenticator:
     return Authenticator(
         aligner=StandInAligner().as_aligner(),
         embedder=StandInEmbedder({ADA: unit(0), PROBE: probe}).as_embedder(),
+        liveness=LivenessCheck(LIVE_LIMITS),
         diagnostics=True,
     )
 

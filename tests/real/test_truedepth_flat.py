@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from faceid_fast import FaceAligner, Frame, Intrinsics, NoFace, Outcome
-from faceid_fast.liveness import check
+from faceid_fast.liveness import LivenessCheck
 from faceid_fast.sources.png import read_png
 
 CAMERA = Intrinsics(595.34, 595.34, 318.33, 239.96)
@@ -45,7 +45,7 @@ def outcome_of(frame: Frame) -> Outcome | None:
     found = FaceAligner.bundled().align(frame)
     if isinstance(found, NoFace):
         return found.outcome
-    return None if check(found).live else Outcome.SPOOF
+    return None if LivenessCheck.bundled().check(found).live else Outcome.SPOOF
 
 
 def test_where_they_were_held_sheets_are_too_near(truedepth_flat: Path) -> None:

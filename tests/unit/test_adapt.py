@@ -14,11 +14,13 @@ from faceid_fast.adapt import DAY_S, MAX_MISSES, Adapted, Limits, Mode, Origin, 
 from faceid_fast.audit import EventKind
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.errors import CredentialError, InvalidInputError
+from faceid_fast.liveness import LivenessCheck
 from faceid_fast.outcome import Outcome
 from faceid_fast.policy import Decision
 from faceid_fast.store import InMemoryStore, get
 from stand_ins import (
     FLOOR,
+    LIVE_LIMITS,
     THRESHOLD,
     StandInAligner,
     StandInEmbedder,
@@ -184,6 +186,7 @@ def adapting(now: Time, mode: str = "confirmed", **options: Any) -> tuple[Authen
         store=store,
         aligner=StandInAligner({}).as_aligner(),
         embedder=embedder.as_embedder(),
+        liveness=LivenessCheck(LIVE_LIMITS),
         adaptation=mode,
         **options,
     )
@@ -262,7 +265,11 @@ def test_enrolling_anew_forgets_what_was_adapted(now: Time) -> None:
 
 
 def test_what_is_no_mode_and_a_model_without_a_tail() -> None:
-    stages = {"aligner": StandInAligner({}).as_aligner(), "embedder": StandInEmbedder().as_embedder()}
+    stages = {
+        "aligner": StandInAligner({}).as_aligner(),
+        "embedder": StandInEmbedder().as_embedder(),
+        "liveness": LivenessCheck(LIVE_LIMITS),
+    }
     with pytest.raises(InvalidInputError, match="adaptation: expected never or confirmed or"):
         Authenticator(adaptation="x", **stages)  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError, match="policy: expected default or door, got None"):
@@ -277,7 +284,11 @@ def test_searching_among_many_tightens_the_threshold() -> None:
     tail = ((1e-5, 0.3), (1e-4, THRESHOLD), (1e-3, FLOOR))
     model = contract(tails={"infrared": tail, "color": tail})
     embedder = StandInEmbedder({NEAR: at_distance(0.5)}, contract=model)
-    stages = {"aligner": StandInAligner({}).as_aligner(), "embedder": embedder.as_embedder()}
+    stages = {
+        "aligner": StandInAligner({}).as_aligner(),
+        "embedder": embedder.as_embedder(),
+        "liveness": LivenessCheck(LIVE_LIMITS),
+    }
     auth = Authenticator(lockout=False, **stages)  # type: ignore[arg-type]
     auth.enroll("ada", frame_of(ADA))
     assert auth.identify(frame_of(NEAR)).accepted

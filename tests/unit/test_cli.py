@@ -169,7 +169,7 @@ def test_doctor_is_content() -> None:
     assert result.exit_code == 0, result.output
     record = json.loads(result.stdout)
     assert record["problems"] == []
-    assert set(record["models"]) == {"head.npz", "faceid.onnx"}
+    assert set(record["models"]) == {"head.npz", "liveness.json", "faceid.onnx"}
     assert set(record["verify_ms"]) == {"align", "liveness", "embed", "match", "total"}
 
 

@@ -14,11 +14,12 @@ from faceid_fast.authenticator import Authenticator
 from faceid_fast.door import why_credential
 from faceid_fast.errors import CredentialError, InvalidInputError
 from faceid_fast.ledger import Presence
+from faceid_fast.liveness import LivenessCheck
 from faceid_fast.lockout import Clock
 from faceid_fast.outcome import Outcome
 from faceid_fast.store import InMemoryStore, ReferenceStore
 from faceid_fast.vault import Vault
-from stand_ins import StandInAligner, StandInEmbedder, Time, frame_of
+from stand_ins import LIVE_LIMITS, StandInAligner, StandInEmbedder, Time, frame_of
 
 ADA, BEN = 1, 2
 PIN = "1234"
@@ -49,6 +50,7 @@ def door(store: ReferenceStore, now: Time, **options: Any) -> Authenticator:
         store=store,
         aligner=StandInAligner({}).as_aligner(),
         embedder=StandInEmbedder().as_embedder(),
+        liveness=LivenessCheck(LIVE_LIMITS),
         policy="door",
         **options,
     )

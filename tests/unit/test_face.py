@@ -13,7 +13,8 @@ from faceid_fast import face
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.errors import FaceIDError, InvalidInputError, ModelContractError, ModelError
 from faceid_fast.face import HEAD_MODEL, FaceAligner, bundled_model_sha256, read_bundled_model
-from stand_ins import StandInEmbedder
+from faceid_fast.liveness import LivenessCheck
+from stand_ins import LIVE_LIMITS, StandInEmbedder
 
 BUNDLED = read_bundled_model(HEAD_MODEL)
 with np.load(io.BytesIO(BUNDLED)) as _file:
@@ -113,9 +114,9 @@ def test_an_aligner_says_which_head_model_it_has() -> None:
 
 def test_an_aligner_with_another_head_model_than_the_network_s() -> None:
     embedder = StandInEmbedder().as_embedder()
-    Authenticator(aligner=FaceAligner(BUNDLED), embedder=embedder)
+    Authenticator(aligner=FaceAligner(BUNDLED), embedder=embedder, liveness=LivenessCheck(LIVE_LIMITS))
     with pytest.raises(ModelContractError, match=r"aligner: expected the head model [0-9a-f]{64}, .*, got"):
-        Authenticator(aligner=FaceAligner(packed()), embedder=embedder)
+        Authenticator(aligner=FaceAligner(packed()), embedder=embedder, liveness=LivenessCheck(LIVE_LIMITS))
 
 
 @pytest.fixture

@@ -16,20 +16,25 @@ from faceid_fast.authenticator import Authenticator
 from faceid_fast.errors import InvalidInputError, UnknownIdentityError, VaultDamagedError
 from faceid_fast.guard import Guard
 from faceid_fast.ledger import Ledger, Presence
+from faceid_fast.liveness import LivenessCheck
 from faceid_fast.lockout import DEVICE, Clock, Tally, charged, wait_s
 from faceid_fast.outcome import Outcome
 from faceid_fast.store import InMemoryStore, ReferenceStore
 from faceid_fast.vault import Vault
-from stand_ins import StandInAligner, StandInEmbedder, Time, crop_of, frame_of, no_face
+from stand_ins import LIVE_LIMITS, StandInAligner, StandInEmbedder, Time, crop_of, frame_of, no_face
 
 ADA, BEN, NOBODY, FLAT = 1, 2, 90, 91
 KEY = bytes(32)
 
 
 def door(store: ReferenceStore, now: Time) -> Authenticator:
-    aligner = StandInAligner({NOBODY: no_face(), FLAT: crop_of(FLAT, relief_mm=0.5)})
+    aligner = StandInAligner({NOBODY: no_face(), FLAT: crop_of(FLAT, live=False)})
     auth = Authenticator(
-        store=store, aligner=aligner.as_aligner(), embedder=StandInEmbedder().as_embedder(), diagnostics=True
+        store=store,
+        aligner=aligner.as_aligner(),
+        embedder=StandInEmbedder().as_embedder(),
+        liveness=LivenessCheck(LIVE_LIMITS),
+        diagnostics=True,
     )
     auth._guard = Guard(store, clock=now)
     return auth
@@ -174,6 +179,7 @@ def test_without_lockout_nothing_is_counted() -> None:
         store=store,
         aligner=StandInAligner({}).as_aligner(),
         embedder=StandInEmbedder().as_embedder(),
+        liveness=LivenessCheck(LIVE_LIMITS),
         lockout=False,
     )
     auth.enroll("ada", frame_of(ADA))

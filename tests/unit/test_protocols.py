@@ -7,8 +7,9 @@ import pytest
 
 from faceid_fast.evaluate.protocols import Acquired, acquire, evaluate
 from faceid_fast.frame import Frame
+from faceid_fast.liveness import LivenessCheck
 from faceid_fast.outcome import Outcome
-from stand_ins import StandInAligner, StandInEmbedder, at_distance, frame_of, no_face, unit
+from stand_ins import LIVE_LIMITS, StandInAligner, StandInEmbedder, at_distance, frame_of, no_face, unit
 
 PEOPLE, CAPTURES = 3, 54
 
@@ -112,6 +113,7 @@ def test_acquire_follows_the_stages() -> None:
         shots,
         StandInAligner({2: no_face(Outcome.CUT_OFF)}).as_aligner(),
         StandInEmbedder().as_embedder(),
+        LivenessCheck(LIVE_LIMITS),
         progress=done.append,
     )
     assert result.failures == {1: Outcome.CUT_OFF}

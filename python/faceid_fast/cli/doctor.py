@@ -15,10 +15,12 @@ from faceid_fast.embed import BUNDLED_MODEL, Embedder
 from faceid_fast.errors import FaceIDError
 from faceid_fast.face import HEAD_MODEL, bundled_model_sha256, read_bundled_model
 from faceid_fast.gallery import Gallery
+from faceid_fast.liveness import BUNDLED_LIMITS, LivenessCheck
 
 BROKEN: Final = 2
 REQUIRED: Final = ("faceid-fast", "numpy", "onnxruntime", "opencv-python", "typer", "rich")
 EXTRAS: Final = {"report": ("matplotlib", "sklearn")}
+_MODELS: Final = (HEAD_MODEL, BUNDLED_LIMITS, BUNDLED_MODEL)
 _REPEATS: Final = 20
 
 
@@ -62,14 +64,15 @@ def _version(name: str) -> str | None:
 
 def _models() -> dict[str, str]:
     """SHA-256 of the bundled models; reading them checks them."""
-    for name in (HEAD_MODEL, BUNDLED_MODEL):
+    for name in _MODELS:
         read_bundled_model(name)
-    return {name: bundled_model_sha256(name) for name in (HEAD_MODEL, BUNDLED_MODEL)}
+    return {name: bundled_model_sha256(name) for name in _MODELS}
 
 
 def _contract() -> dict[str, Any]:
     contract = Embedder.bundled().contract
     return {
+        "liveness_id": LivenessCheck.bundled().limits.limits_id,
         "model_id": contract.model_id,
         "thresholds": dict(contract.thresholds),
         "training_commit": contract.training_commit,

@@ -20,6 +20,7 @@ from faceid_fast.evaluate.protocols import Report, acquire
 from faceid_fast.evaluate.protocols import evaluate as score_protocols
 from faceid_fast.evaluate.scores import REPORTED_FARS
 from faceid_fast.face import FaceAligner
+from faceid_fast.liveness import LivenessCheck
 from faceid_fast.policy import check_threshold
 from faceid_fast.sources import kinect_v2
 
@@ -54,6 +55,7 @@ def evaluate(
             shots,
             FaceAligner.bundled(),
             embedder,
+            LivenessCheck.bundled(),
             progress=lambda done: progress.update(task, completed=done),
         )
     report = score_protocols(acquired, limit)

@@ -14,6 +14,7 @@ from faceid_fast.cli.demo import demo
 from faceid_fast.cli.doctor import doctor
 from faceid_fast.cli.evaluate import evaluate
 from faceid_fast.cli.output import printable
+from faceid_fast.cli.pad import pad_report
 from faceid_fast.cli.people import enroll, export, identify, list_people, remove, unlock, verify
 from faceid_fast.cli.vault import audit, credential_app, vault_app
 from faceid_fast.errors import FaceIDError
@@ -89,5 +90,6 @@ app.add_typer(credential_app, name="credential")
 app.add_typer(vault_app, name="vault")
 app.command()(audit)
 app.command()(evaluate)
+app.command("pad-report")(pad_report)
 app.command()(doctor)
 app.command()(bench)

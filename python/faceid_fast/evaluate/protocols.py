@@ -14,12 +14,12 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast import liveness
 from faceid_fast.embed import Embedder
 from faceid_fast.evaluate.intervals import Comparisons, Intervals, bootstrap, draw_people
 from faceid_fast.evaluate.scores import Scores, score
 from faceid_fast.face import FaceAligner, NoFace
 from faceid_fast.frame import Frame
+from faceid_fast.liveness import LivenessCheck
 from faceid_fast.outcome import Outcome
 
 ENROLLED_EXPRESSION: Final = 2
@@ -77,6 +77,7 @@ def acquire(
     shots: Sequence[Shot],
     aligner: FaceAligner,
     embedder: Embedder,
+    liveness: LivenessCheck,
     progress: Callable[[int], None] = lambda _done: None,
 ) -> Acquired:
     """Read, align, check and embed every capture, as `Authenticator` does with a frame.

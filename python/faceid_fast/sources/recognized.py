@@ -20,8 +20,8 @@ from faceid_fast.paths import checked_path
 from faceid_fast.sources import kinect_v2
 from faceid_fast.sources.png import read_frame
 
-_DEPTH: Final = "_depth.png"
-_IMAGES: Final = ("_color.png", "_rgb.png", "_ir.png")
+DEPTH_ENDING: Final = "_depth.png"
+IMAGE_ENDINGS: Final = ("_color.png", "_rgb.png", "_ir.png")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,21 @@ def shots_at(path: str | Path) -> list[Shot]:
         raise SourceError(message) from error
 
 
+def shots_in(folder: Path) -> list[Shot]:
+    """List the frames of a folder by name; there may be none. OSError if it cannot be listed."""
+    depths = sorted(entry for entry in folder.iterdir() if entry.name.endswith(DEPTH_ENDING))
+    return [shot for depth in depths if (shot := _shot_of(depth)) is not None]
+
+
+def image_of(depth: Path) -> Path | None:
+    """Return the picture of a depth file: colour where it has two, none where it has none."""
+    label = depth.name.removesuffix(DEPTH_ENDING)
+    images = (depth.with_name(label + ending) for ending in IMAGE_ENDINGS)
+    return next((image for image in images if image.is_file()), None)
+
+
 def _in_folder(folder: Path) -> list[Shot]:
-    depths = sorted(entry for entry in folder.iterdir() if entry.name.endswith(_DEPTH))
-    found = [shot for depth in depths if (shot := _shot_of(depth)) is not None]
+    found = shots_in(folder)
     if not found:
         raise _unknown(folder)
     return found
@@ -72,10 +84,10 @@ def _of_file(file: Path) -> Shot:
     if not file.exists():
         message = f"{file}: expected a file or a folder, got none"
         raise SourceError(message)
-    ending = next((ending for ending in (_DEPTH, *_IMAGES) if file.name.endswith(ending)), None)
+    ending = next((ending for ending in (DEPTH_ENDING, *IMAGE_ENDINGS) if file.name.endswith(ending)), None)
     if ending is None:
         raise _unknown(file)
-    shot = _shot_of(file.with_name(file.name.removesuffix(ending) + _DEPTH))
+    shot = _shot_of(file.with_name(file.name.removesuffix(ending) + DEPTH_ENDING))
     if shot is None:
         raise _unknown(file)
     return shot
@@ -83,14 +95,13 @@ def _of_file(file: Path) -> Shot:
 
 def _shot_of(depth: Path) -> Shot | None:
     """The frame that a depth file belongs to."""
-    label = depth.name.removesuffix(_DEPTH)
-    images = [image for ending in _IMAGES if (image := depth.with_name(label + ending)).is_file()]
-    if not images or not depth.is_file():
+    label, image = depth.name.removesuffix(DEPTH_ENDING), image_of(depth)
+    if image is None or not depth.is_file():
         return None
     beside = (depth.with_name(f"{label}_camera.json"), depth.parent / "camera.json")
     cameras = [camera for camera in (*beside, depth.parent.parent / "camera.json") if camera.is_file()]
     if cameras:
-        return Shot(label, "pairs", partial(read_frame, images[0], depth, cameras[0]))
+        return Shot(label, "pairs", partial(read_frame, image, depth, cameras[0]))
     capture = kinect_v2.capture_of(depth)
     return None if capture is None else Shot(label, "kinect_v2", capture.read)
 

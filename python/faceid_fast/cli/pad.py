@@ -1,0 +1,168 @@
+"""``faceid pad-report``: how well presentation attacks are told from live people, on anyone's captures."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import Progress
+from rich.table import Table
+
+from faceid_fast.cli.output import JsonOption, check_writable, console, plain, why_not, write_json
+from faceid_fast.errors import InvalidInputError
+from faceid_fast.evaluate.intervals import LEVEL
+from faceid_fast.evaluate.pad import ErrorRate, PadReport, Tally, classify, count
+from faceid_fast.evaluate.pad_picture import check_drawable, draw_measured
+from faceid_fast.face import FaceAligner
+from faceid_fast.liveness import LivenessCheck
+from faceid_fast.sources.presentations import BONA_FIDE, by_species, is_by_species, live_people
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Layout(StrEnum):
+    """How presentations lie in a folder."""
+
+    AUTO = "auto"
+    SPECIES = "species"
+    PLAIN = "plain"
+
+
+def _checked_picture(picture: Path | None) -> Path | None:
+    if picture is not None:
+        check_writable("--picture", picture)
+        check_drawable()
+    return picture
+
+
+def pad_report(
+    directory: Annotated[
+        Path,
+        typer.Argument(
+            help=f"Presentations: a folder {BONA_FIDE} and one for each species of attack, with pairs of "
+            "pictures and a camera.json; or any frames of live people."
+        ),
+    ],
+    layout: Annotated[
+        Layout,
+        typer.Option(
+            help="species: folders as above; plain: everything is bona fide; auto: species if there is a "
+            f"folder {BONA_FIDE}, else plain."
+        ),
+    ] = Layout.AUTO,
+    json_to: JsonOption = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw histograms of what was measured (PNG; needs the extra report).",
+            callback=_checked_picture,
+        ),
+    ] = None,
+) -> None:
+    """Count attacks that pass for live people, and live people who do not (ISO/IEC 30107-3)."""
+    liveness = LivenessCheck.bundled()
+    if layout is Layout.AUTO:
+        layout = Layout.SPECIES if is_by_species(directory) else Layout.PLAIN
+    presentations = by_species(directory) if layout is Layout.SPECIES else live_people(directory)
+    out = console(json_to)
+    with Progress(console=out, transient=True) as progress:
+        task = progress.add_task("presentations", total=len(presentations))
+        classified = classify(
+            presentations,
+            FaceAligner.bundled(),
+            liveness,
+            progress=lambda done: progress.update(task, completed=done),
+        )
+    report = count(classified)
+    _print(out, report, layout)
+    limits = liveness.limits
+    if picture is not None:
+        _write(draw_measured(classified, limits.least), picture)
+    write_json(
+        {
+            **report.record(),
+            "layout": layout,
+            "level": LEVEL,
+            "model": {"id": limits.limits_id, "training_commit": limits.training_commit},
+        },
+        json_to,
+    )
+
+
+def _print(out: Console, report: PadReport, layout: Layout) -> None:
+    out.print(_table(report))
+    if layout is Layout.PLAIN:
+        out.print("layout plain: everything was taken for bona fide; attacks need --layout species")
+    worst = report.worst_species()
+    if worst is not None:
+        out.print(plain(f"worst species: {worst}, APCER {_words(report.apcer(worst))}"))
+    for note in _notes(report):
+        out.print(note)
+
+
+def _table(report: PadReport) -> Table:
+    table = Table(
+        title="presentation attack detection, one frame a presentation",
+        caption=f"below each rate its exact {LEVEL:.0%} interval (Clopper-Pearson)",
+    )
+    table.add_column("species", overflow="fold")
+    attacks, live = ("accepted", "APCER"), ("rejected", "BPCER")
+    for heading in ("presentations", "not acquired", *(attacks if report.species else live)):
+        table.add_column(heading, justify="right")
+    for name, tally in report.species.items():
+        table.add_row(plain(name), *_cells(tally, report.apcer(name)))
+    if report.bona_fide.presentations:
+        if report.species:
+            table.add_section()
+            table.add_row("", "", "", *live)
+        table.add_row("bona fide", *_cells(report.bona_fide, report.bpcer()))
+    return table
+
+
+def _notes(report: PadReport) -> list[str]:
+    """Say what the figures do not show; only where it applies."""
+    apcers = [report.apcer(name) for name in report.species]
+    notes = []
+    if none := [found for found in apcers if found.rate == 0.0 and found.interval is not None]:
+        fewest = min(none, key=lambda found: found.acquired)
+        notes.append(
+            f"0 accepted of {fewest.acquired} only shows a rate below the upper bound, {_bound(fewest)}: "
+            "not that no attack passes"
+        )
+    if any(found.rate is None for found in apcers):
+        notes.append("-  nothing was acquired: no rate, which is not a rate of 0")
+    notes.append(
+        "intervals take presentations for independent; frames of one attack instrument or one person are not"
+    )
+    return notes
+
+
+def _bound(found: ErrorRate) -> str:
+    return "-" if found.interval is None else f"{found.interval[1]:.2%}"
+
+
+def _cells(tally: Tally, found: ErrorRate) -> tuple[str, ...]:
+    return (
+        str(tally.presentations),
+        str(tally.not_acquired),
+        str(found.errors),
+        _words(found, "\n"),
+    )
+
+
+def _words(found: ErrorRate, between: str = ", ") -> str:
+    if found.rate is None or found.interval is None:
+        return "-"
+    low, high = (100.0 * end for end in found.interval)
+    return f"{found.rate:.2%}{between}{low:.2f}-{high:.2f}"
+
+
+def _write(content: bytes, picture: Path) -> None:
+    try:
+        picture.write_bytes(content)
+    except OSError as error:
+        raise InvalidInputError(why_not("--picture", picture, error)) from error

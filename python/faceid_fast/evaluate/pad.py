@@ -1,0 +1,234 @@
+"""Presentation attack detection: which attacks pass for live people, and which live people do not.
+
+The figures are those of ISO/IEC 30107-3, for each species of attack by itself, because an attacker takes the
+one that works:
+
+- APCER, the attack presentation classification error rate: attacks taken for live among those acquired;
+- BPCER, the bona fide presentation classification error rate: live people taken for attacks, likewise.
+
+One presentation is one frame. What was not acquired (no face found, too far, turned away: a non-response)
+stands in neither rate. What only a sequence shows, `liveness.repeated`, is not measured here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from faceid_fast.evaluate.binomial import clopper_pearson
+from faceid_fast.evaluate.intervals import Interval
+from faceid_fast.face import FaceAligner, NoFace
+from faceid_fast.frame import Frame
+from faceid_fast.liveness import LivenessCheck, figures_of
+from faceid_fast.outcome import Outcome
+
+
+class Presentation(Protocol):
+    """One frame and the truth about it, as `sources.presentations.Presentation` is one."""
+
+    @property
+    def species(self) -> str | None:
+        """Of the attack; None if it is bona fide."""
+
+    def read(self) -> Frame:
+        """Read the frame."""
+
+
+class Response(StrEnum):
+    """How a presentation was classified."""
+
+    BONA_FIDE = "bona_fide"
+    ATTACK = "attack"
+    NONE = "none"
+    """Not at all: no face was acquired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """A presentation, and what was made of it.
+
+    Attributes
+    ----------
+    species : of the attack; None if it is bona fide.
+    response : how it was classified.
+    reasons : why it was taken for an attack, without figures; or the outcome for which it was not acquired.
+    measured : by name of `liveness.FIGURES`; None where no face was cut out, as of what is plainly flat.
+    """
+
+    species: str | None
+    response: Response
+    reasons: tuple[str, ...] = ()
+    measured: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How presentations of one kind were classified.
+
+    Attributes
+    ----------
+    bona_fide, attack, not_acquired : how many were taken for live, for an attack, and neither.
+    reasons : how often each reason stood for which one was taken for an attack; several may stand for one.
+    failures : how often each outcome stood for which one was not acquired.
+    """
+
+    bona_fide: int
+    attack: int
+    not_acquired: int
+    reasons: dict[str, int]
+    failures: dict[str, int]
+
+    @property
+    def presentations(self) -> int:
+        """All of them."""
+        return self.bona_fide + self.attack + self.not_acquired
+
+    @property
+    def acquired(self) -> int:
+        """Those that a rate is taken of."""
+        return self.bona_fide + self.attack
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRate:
+    """Errors among what was acquired.
+
+    Attributes
+    ----------
+    errors, acquired : counts.
+    rate : 0 to 1; None if nothing was acquired.
+    interval : exact, at `intervals.LEVEL`, of as many independent presentations; None likewise.
+    """
+
+    errors: int
+    acquired: int
+    rate: float | None
+    interval: Interval | None
+
+    @classmethod
+    def of(cls, errors: int, acquired: int) -> ErrorRate:
+        """Work out the rate and its interval."""
+        if not acquired:
+            return cls(errors, acquired, None, None)
+        return cls(errors, acquired, errors / acquired, clopper_pearson(errors, acquired))
+
+
+@dataclass(frozen=True, slots=True)
+class PadReport:
+    """Attacks by species, and live people.
+
+    Attributes
+    ----------
+    species : by name.
+    bona_fide : without presentations if there were no live people.
+    """
+
+    species: dict[str, Tally]
+    bona_fide: Tally
+
+    def apcer(self, species: str) -> ErrorRate:
+        """Attacks of a species that were taken for live."""
+        tally = self.species[species]
+        return ErrorRate.of(tally.bona_fide, tally.acquired)
+
+    def bpcer(self) -> ErrorRate:
+        """Live people who were taken for attacks."""
+        return ErrorRate.of(self.bona_fide.attack, self.bona_fide.acquired)
+
+    def worst_species(self) -> str | None:
+        """Species of the highest APCER; of several the one less is known of; None if none was acquired."""
+        ranked = []
+        for name in sorted(self.species):
+            found = self.apcer(name)
+            if found.rate is not None and found.interval is not None:
+                ranked.append((found.rate, found.interval[1], name))
+        return max(ranked, key=lambda entry: entry[:2])[2] if ranked else None
+
+    def record(self) -> dict[str, Any]:
+        """Return every figure as JSON's types; None for rates of nothing."""
+        return {
+            "species": {
+                name: _record(tally, "accepted", "apcer", self.apcer(name))
+                for name, tally in self.species.items()
+            },
+            "bona_fide": _record(self.bona_fide, "rejected", "bpcer", self.bpcer()),
+            "worst_species": self.worst_species(),
+        }
+
+
+def classify(
+    presentations: Sequence[Presentation],
+    aligner: FaceAligner,
+    liveness: LivenessCheck,
+    progress: Callable[[int], None] = lambda _done: None,
+) -> list[Classified]:
+    """Read, align and check every presentation, as `Authenticator` does with a frame.
+
+    Parameters
+    ----------
+    progress : called with the number of presentations done so far.
+
+    Raises
+    ------
+    SourceError
+        If a presentation's files cannot be read.
+    """
+    found = []
+    for index, presentation in enumerate(presentations):
+        found.append(_classified(presentation.species, presentation.read(), aligner, liveness))
+        progress(index + 1)
+    return found
+
+
+def count(classified: Sequence[Classified]) -> PadReport:
+    """Count what was classified, by species in the order of their names."""
+    names = sorted({each.species for each in classified if each.species is not None})
+    return PadReport(
+        species={name: _tally([each for each in classified if each.species == name]) for name in names},
+        bona_fide=_tally([each for each in classified if each.species is None]),
+    )
+
+
+def _classified(
+    species: str | None, frame: Frame, aligner: FaceAligner, liveness: LivenessCheck
+) -> Classified:
+    crop = aligner.align(frame)
+    if isinstance(crop, NoFace):
+        if crop.outcome is Outcome.SPOOF:
+            return Classified(species, Response.ATTACK, crop.reasons)
+        return Classified(species, Response.NONE, (str(crop.outcome),))
+    verdict = liveness.check(crop)
+    measured = {name: float(value) for name, value in figures_of(verdict.cues).items()}
+    response = Response.BONA_FIDE if verdict.live else Response.ATTACK
+    return Classified(species, response, verdict.reasons, measured)
+
+
+def _tally(classified: Sequence[Classified]) -> Tally:
+    responses = Counter(each.response for each in classified)
+
+    def why(response: Response) -> dict[str, int]:
+        reasons = Counter(why for each in classified if each.response is response for why in each.reasons)
+        return dict(reasons.most_common())
+
+    return Tally(
+        bona_fide=responses[Response.BONA_FIDE],
+        attack=responses[Response.ATTACK],
+        not_acquired=responses[Response.NONE],
+        reasons=why(Response.ATTACK),
+        failures=why(Response.NONE),
+    )
+
+
+def _record(tally: Tally, wrong: str, name: str, found: ErrorRate) -> dict[str, Any]:
+    return {
+        "presentations": tally.presentations,
+        wrong: found.errors,
+        "not_acquired": tally.not_acquired,
+        name: found.rate,
+        "interval": None if found.interval is None else list(found.interval),
+        "reasons": tally.reasons,
+        "failures": tally.failures,
+    }

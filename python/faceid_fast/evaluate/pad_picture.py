@@ -1,0 +1,135 @@
+"""The picture of a measurement of attack detection: how far each figure tells attacks from live people."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceid_fast.errors import InvalidInputError
+from faceid_fast.evaluate.pad import Classified
+from faceid_fast.liveness import FIGURES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_BINS: Final = 40
+_COLUMNS: Final = 4
+_PANEL_INCHES: Final = (3.6, 2.8)
+_LEGEND_INCHES: Final = 0.3
+"""Of each of its lines."""
+_LONGEST_NAME: Final = 40
+_LINES: Final = ("-", "--", ":", "-.")
+"""Ten colours of each, then the next."""
+
+
+def check_drawable() -> None:
+    """Find out now, not after minutes of work, whether a picture can be drawn.
+
+    Raises
+    ------
+    InvalidInputError
+        If matplotlib is missing.
+    """
+    try:
+        import_module("matplotlib.figure")
+    except ImportError:
+        message = (
+            "picture: expected the package matplotlib, which draws it, got none; "
+            "install faceid-fast[report] or ask for no picture"
+        )
+        raise InvalidInputError(message) from None
+
+
+def draw_measured(classified: Sequence[Classified], least: Mapping[str, float]) -> bytes:
+    """Draw a histogram of each figure: live people filled, a line for each species.
+
+    Shares are of the presentations of a kind whose face was cut out; the legend says of how many those are.
+
+    Parameters
+    ----------
+    classified : as `pad.classify` gives them.
+    least : by name of `liveness.FIGURES`, what a live face must reach; drawn as a vertical line.
+
+    Returns
+    -------
+    A PNG.
+
+    Raises
+    ------
+    InvalidInputError
+        If matplotlib is missing.
+    """
+    check_drawable()
+    from matplotlib.figure import Figure  # noqa: PLC0415  # optional
+    from matplotlib.patches import Patch  # noqa: PLC0415
+
+    groups: dict[str | None, list[Classified]] = {}
+    for each in sorted(classified, key=lambda each: each.species or ""):  # bona fide first
+        groups.setdefault(each.species, []).append(each)
+    styles = {species: _style(species, number) for number, species in enumerate(groups)}
+    rows, legend_rows = -(-len(FIGURES) // _COLUMNS), -(-len(groups) // _COLUMNS) + 1
+    width, height = _PANEL_INCHES
+    figure = Figure(
+        figsize=(width * _COLUMNS, height * rows + _LEGEND_INCHES * legend_rows), layout="constrained"
+    )
+    panels = list(figure.subplots(rows, _COLUMNS).flat)
+    for axes, name in zip(panels, FIGURES, strict=False):
+        values = {
+            species: np.array([each.measured[name] for each in group if each.measured is not None])
+            for species, group in groups.items()
+        }
+        _draw_panel(axes, name, values, least[name], styles)
+    for axes in panels[len(FIGURES) :]:
+        axes.set_axis_off()
+    legend = figure.legend(
+        [Patch(**style) for style in styles.values()],
+        [_label(species, group) for species, group in groups.items()],
+        loc="outside lower center",
+        ncols=_COLUMNS,
+        title="share of the faces that were cut out",
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # names come from elsewhere
+    content = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # the font draws a box for what it lacks
+        figure.savefig(content, format="png", dpi=100)
+    return content.getvalue()
+
+
+def _draw_panel(
+    axes: Axes,
+    name: str,
+    values: Mapping[str | None, NDArray[np.float64]],
+    least: float,
+    styles: Mapping[str | None, dict[str, Any]],
+) -> None:
+    finite = {species: each[np.isfinite(each)] for species, each in values.items()}
+    edges = np.histogram_bin_edges(np.concatenate([[least], *finite.values()]), _BINS)
+    for species, each in finite.items():
+        if each.size:
+            axes.stairs(np.histogram(each, edges)[0] / each.size, edges, **styles[species])
+    axes.axvline(least, color="black", linestyle="--", linewidth=1.0)
+    axes.set_title(f"{name}, live from {least:.3g} on", fontsize=10)
+    axes.set_ylim(bottom=0.0)
+
+
+def _style(species: str | None, number: int) -> dict[str, Any]:
+    if species is None:
+        return {"fill": True, "color": "0.75"}
+    line = _LINES[number // 10 % len(_LINES)]
+    return {"fill": False, "edgecolor": f"C{number % 10}", "linewidth": 1.5, "linestyle": line}
+
+
+def _label(species: str | None, group: Sequence[Classified]) -> str:
+    """Name of a group, of characters that can be drawn, and of how many presentations it shows figures."""
+    name = "bona fide" if species is None else f"attack {species}"
+    shown = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in name)
+    cut_out = sum(each.measured is not None for each in group)
+    return f"{shown[:_LONGEST_NAME]} ({cut_out} of {len(group)})"

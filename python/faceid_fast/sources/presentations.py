@@ -1,0 +1,168 @@
+"""Presentations to measure attack detection by: live people, and attacks by species.
+
+| layout | what is there |
+|---|---|
+| ``species`` | a folder ``bona_fide`` and a folder for each attack species; either may be left out. Below each, at any depth, pairs ``NAME_depth.png`` with ``NAME_color.png``, ``NAME_rgb.png`` or ``NAME_ir.png`` (the first of these), and a camera file (see `png.read_camera`): ``NAME_camera.json``, or ``camera.json`` beside them or in a folder above, up to the whole |
+| ``plain`` | frames of live people in a layout that `recognized` knows, in the folder itself and in its folders: everything is bona fide |
+
+Files beside the folders, and whatever has a name that begins with a dot, are left alone. Otherwise nothing is
+left out in silence: an attack that nobody counted is one that nobody let in.
+"""  # noqa: E501  # a table
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from faceid_fast.errors import SourceError
+from faceid_fast.frame import Frame
+from faceid_fast.paths import checked_path
+from faceid_fast.sources.png import read_frame
+from faceid_fast.sources.recognized import DEPTH_ENDING, image_of, shots_in
+
+BONA_FIDE: Final = "bona_fide"
+"""Name of the folder of live people."""
+_CAMERA: Final = "camera.json"
+_PAIR: Final = "NAME_depth.png with NAME_color.png, NAME_rgb.png or NAME_ir.png"
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """One frame of a live person or of an attack.
+
+    Attributes
+    ----------
+    species : of the attack; None if it is bona fide.
+    read : reads the frame; `SourceError` if a file is damaged.
+    """
+
+    species: str | None
+    read: Callable[[], Frame]
+
+
+def is_by_species(directory: str | Path) -> bool:
+    """Whether a folder is in the layout ``species``: it is if it has a folder ``bona_fide``.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be listed, or has that folder under a name that is only nearly so.
+    """
+    root = checked_path("directory", directory)
+    return any(folder.name == BONA_FIDE for folder in _folders(root))
+
+
+def by_species(directory: str | Path) -> list[Presentation]:
+    """List what a folder in the layout ``species`` holds, by species and name.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be listed or holds no folder; if one holds no pair, or a depth without its picture or
+        without a camera; or if ``bona_fide`` is misspelt.
+    """
+    root = checked_path("directory", directory)
+    folders = _folders(root)
+    if not folders:
+        message = f"{root}: expected folders of attacks, or a folder {BONA_FIDE}, with {_PAIR}; got no folder"
+        raise SourceError(message)
+    return [each for folder in folders for each in _of_species(folder, root)]
+
+
+def live_people(directory: str | Path) -> list[Presentation]:
+    """List what a folder in the layout ``plain`` holds, by folder and name; folders may be without frames.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be listed or holds no frame.
+    """
+    root = checked_path("directory", directory)
+    try:
+        shots = [shot for folder in (root, *_subfolders(root)) for shot in shots_in(folder)]
+    except OSError as error:
+        raise _not_readable(root, error) from error
+    if not shots:
+        message = (
+            f"{root}: expected frames of people, {_PAIR} and a camera file, or folders of NN_depth.png and "
+            f"NN_ir.png of a Kinect v2, or a folder {BONA_FIDE} beside folders of attacks; got none of these"
+        )
+        raise SourceError(message)
+    return [Presentation(None, shot.read) for shot in shots]
+
+
+def _folders(root: Path) -> list[Path]:
+    """Folders of species."""
+    try:
+        found = _subfolders(root)
+    except OSError as error:
+        raise _not_readable(root, error) from error
+    for folder in found:
+        # Taken for an attack's, every live person let in would be one; and the reverse.
+        letters = "".join(each for each in folder.name.casefold() if each.isalpha())
+        if letters == BONA_FIDE.replace("_", "") and folder.name != BONA_FIDE:
+            message = f"{folder}: expected the folder of live people to be named {BONA_FIDE}; rename it"
+            raise SourceError(message)
+    return found
+
+
+def _of_species(folder: Path, root: Path) -> list[Presentation]:
+    species = None if folder.name == BONA_FIDE else folder.name
+    try:
+        depths = list(_depths(folder, set()))
+        found = [Presentation(species, _reader(depth, root)) for depth in depths]
+    except OSError as error:
+        if isinstance(error, SourceError):
+            raise
+        raise _not_readable(folder, error) from error
+    if not found:
+        message = f"{folder}: expected {_PAIR}, got none; add some, or take the folder away"
+        raise SourceError(message)
+    return found
+
+
+def _depths(folder: Path, seen: set[Path]) -> Iterator[Path]:
+    """Depth files of a folder and of those below it; each folder once, wherever links lead."""
+    if (real := folder.resolve()) in seen:
+        return
+    seen.add(real)
+    entries = sorted(folder.iterdir())
+    yield from (entry for entry in entries if entry.name.endswith(DEPTH_ENDING) and not _is_hidden(entry))
+    for entry in entries:
+        if entry.is_dir() and not _is_hidden(entry):
+            yield from _depths(entry, seen)
+
+
+def _reader(depth: Path, root: Path) -> Callable[[], Frame]:
+    label, image = depth.name.removesuffix(DEPTH_ENDING), image_of(depth)
+    if image is None:
+        message = (
+            f"{depth}: expected {label}_color.png, {label}_rgb.png or {label}_ir.png beside it, got none; "
+            "add the picture or take the depth away"
+        )
+        raise SourceError(message)
+    above = depth.parents[: depth.parents.index(root) + 1]
+    places = (depth.with_name(f"{label}_{_CAMERA}"), *(folder / _CAMERA for folder in above))
+    camera = next((place for place in places if place.is_file()), None)
+    if camera is None:
+        message = (
+            f"{depth.parent}: expected a {_CAMERA} with fx, fy, cx, cy and depth_unit_m there or in a folder "
+            f"above, up to {root}, got none"
+        )
+        raise SourceError(message)
+    return partial(read_frame, image, depth, camera)
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not _is_hidden(entry))
+
+
+def _is_hidden(entry: Path) -> bool:
+    return entry.name.startswith(".")
+
+
+def _not_readable(place: Path, error: OSError) -> SourceError:
+    return SourceError(f"{error.filename or place}: not readable ({error.strerror})")
