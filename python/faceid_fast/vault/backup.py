@@ -46,10 +46,10 @@ def restore(file: str | Path, directory: str | Path | None = None, *, key: bytes
     """
     place = default_directory() if directory is None else checked_path("directory", directory)
     backup = checked_path("file", file)
-    if not backup.is_file():
-        message = f"restore: expected a backup at {str(backup)!a}, got none"
-        raise VaultError(message)
     try:
+        if not backup.is_file():
+            message = f"restore: expected a backup at {str(backup)!a}, got none"
+            raise VaultError(message)
         prepare(place)
         if (place / DATABASE).exists():
             message = (
