@@ -58,6 +58,12 @@ class Limits:
     calibration : how they were found; free JSON.
     training_commit : the source revision that found them.
     preprocessing : of the faces that they were found on, as `ModelContract.preprocessing`.
+
+    Raises
+    ------
+    ModelContractError
+        If a figure has no limit, or one that would let pass what was not measured; or they were found on
+        faces that were aligned otherwise.
     """
 
     limits_id: str
@@ -65,6 +71,29 @@ class Limits:
     calibration: Mapping[str, Any]
     training_commit: str
     preprocessing: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        """Refuse limits that would let pass what was not measured, or were found on other faces."""
+        for name, kind in (("least", Mapping), ("calibration", Mapping), ("preprocessing", Mapping)):
+            if not isinstance(getattr(self, name), kind):
+                message = f"limits.{name}: expected an object, got {type(getattr(self, name)).__name__}"
+                raise ModelContractError(message)
+        for name in ("limits_id", "training_commit"):
+            if not isinstance(getattr(self, name), str):
+                message = f"limits.{name}: expected a string, got {type(getattr(self, name)).__name__}"
+                raise ModelContractError(message)
+        if set(self.least) != set(FIGURES):
+            message = f"limits.least: expected one for each of {', '.join(FIGURES)}, got others"
+            raise ModelContractError(message)
+        for name, value in self.least.items():
+            if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0.0 < value < MAX_LEAST:
+                message = f"limits.least.{name}: expected a positive number below 1e6, got another value"
+                raise ModelContractError(message)
+        if dict(self.preprocessing) != (serving := served_preprocessing()):
+            message = f"limits.preprocessing: expected {serving}, got another"
+            raise ModelContractError(message)
+        # Whoever keeps the mapping could lower it afterwards.
+        object.__setattr__(self, "least", MappingProxyType({name: self.least[name] for name in FIGURES}))
 
     @classmethod
     def from_json(cls, text: str) -> Limits:
@@ -78,38 +107,21 @@ class Limits:
             If a figure has no limit, or one that would let pass what was not measured; or they were found on
             faces that were aligned otherwise.
         """
-        wanted = {"schema_version", *(entry.name for entry in fields(cls))}
         try:
-            known = dict(json.loads(text))
+            record = dict(json.loads(text))
         except (ValueError, RecursionError, TypeError) as error:
             message = f"limits: expected a JSON object, got: {str(error)[:100]}"
             raise ModelError(message) from None
-        if known.get("schema_version") != SCHEMA_VERSION:
-            given = f"{known.get('schema_version')!r:.20}"
-            message = f"limits.schema_version: expected {SCHEMA_VERSION}, got {given}"
+        # The version first: another version has other fields, and that is what must be said.
+        version = record.pop("schema_version", None)
+        if version != SCHEMA_VERSION:
+            message = f"limits.schema_version: expected {SCHEMA_VERSION}, got {version!r:.20}"
             raise ModelContractError(message)
-        if set(known) != wanted:
+        wanted = {entry.name for entry in fields(cls)}
+        if set(record) != wanted:
             message = f"limits: expected the fields {', '.join(sorted(wanted))}, got others"
             raise ModelContractError(message)
-        least = known["least"]
-        if not isinstance(least, dict) or set(least) != set(FIGURES):
-            message = f"limits.least: expected one for each of {', '.join(FIGURES)}, got others"
-            raise ModelContractError(message)
-        for name, value in least.items():
-            if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0.0 < value < MAX_LEAST:
-                message = f"limits.least.{name}: expected a positive number below 1e6, got {value!r:.40}"
-                raise ModelContractError(message)
-        serving = served_preprocessing()
-        if known["preprocessing"] != serving:
-            message = f"limits.preprocessing: expected {serving}, got another"
-            raise ModelContractError(message)
-        return cls(
-            limits_id=str(known["limits_id"]),
-            least=MappingProxyType({name: float(least[name]) for name in FIGURES}),
-            calibration=MappingProxyType(dict(known["calibration"])),
-            training_commit=str(known["training_commit"]),
-            preprocessing=MappingProxyType(serving),
-        )
+        return cls(**record)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,14 @@ from faceid_fast.contract import served_preprocessing
 from faceid_fast.face import HEAD_MODEL, read_bundled_model
 from faceid_fast.outcome import Outcome
 from faceid_fast.policy import Decision
-from faceid_fast.sources import kinect_v2, png, recognized, renders
+from faceid_fast.sources import kinect_v2, png, presentations, recognized, renders
 from faceid_fast.sources.renders import Render
 from faceid_fast.vault import Vault, default_directory, erase, restore
 from people import World
 from story import KEY
 
 ITERATED = ("__iter__", "__getitem__")
+LIMITS = ("limits_id", "least", "calibration", "training_commit", "preprocessing")
 NOBODY = "eve"
 """A name of nobody; whoever gets to be enrolled under it or another one is removed again."""
 
@@ -199,6 +200,7 @@ def _stages(world: World) -> list[Call]:
         Call("FaceAligner.cut_out", lambda: aligner.cut_out, {"frame": flat, "pose": world.crop.pose}, 8),
         Call("LivenessCheck", lambda: faceid.LivenessCheck, {"limits": liveness.limits}, 1),
         Call("Limits.from_json", lambda: faceid.Limits.from_json, {"text": limits}),
+        Call("Limits", lambda: faceid.Limits, {name: getattr(liveness.limits, name) for name in LIMITS}),
         Call("LivenessCheck.bundled", lambda: faceid.LivenessCheck.bundled, {}, 1),
         Call("LivenessCheck.check", lambda: liveness.check, {"crop": flat_crop}, 8, _is_live),
     ]
@@ -288,6 +290,14 @@ def _sources(world: World) -> list[Call]:
         for shot in recognized.shots_at(path):
             shot.read()
 
+    def read_species(directory: Any) -> None:
+        for presentation in presentations.by_species(directory):
+            presentation.read()
+
+    def read_people(directory: Any) -> None:
+        for presentation in presentations.live_people(directory):
+            presentation.read()
+
     def read_captures(directory: Any) -> None:
         for capture in kinect_v2.captures(directory):
             capture.read()
@@ -305,6 +315,8 @@ def _sources(world: World) -> list[Call]:
         Call("read_frame", lambda: png.read_frame, frame, 8),
         Call("shots_at", lambda: read_all, {"path": shots / "ada"}),
         Call("shots_at", lambda: read_all, {"path": shots / "ada" / "00_depth.png"}),
+        Call("by_species", lambda: read_species, {"directory": shots}),
+        Call("live_people", lambda: read_people, {"directory": shots}),
         Call("captures", lambda: read_captures, {"directory": shots}),
         Call("captures_of", lambda: kinect_v2.captures_of, {"folder": shots / "ada"}),
         Call("capture_of", lambda: kinect_v2.capture_of, {"depth": shots / "ada" / "00_depth.png"}),

@@ -223,6 +223,25 @@ def test_the_limits_ask_for_every_cue_and_for_nothing_that_lets_pass() -> None:
     ):
         with pytest.raises(ModelContractError, match=r"limits\.least"):
             Limits.from_json(json.dumps({**record, "least": least}))
+        with pytest.raises(ModelContractError, match=r"limits\.least"):
+            dataclasses.replace(CHECK.limits, least=least)
+    for change in (
+        {"limits_id": 7},
+        {"training_commit": None},
+        {"calibration": []},
+        {"preprocessing": "head"},
+    ):
+        with pytest.raises(ModelContractError, match=rf"limits\.{next(iter(change))}: expected"):
+            Limits.from_json(json.dumps({**record, **change}))
+
+
+def test_limits_cannot_be_lowered_afterwards() -> None:
+    mine = dict(LEAST)
+    limits = dataclasses.replace(CHECK.limits, least=mine)
+    mine["relief_mm"] = 1e-9
+    assert limits.least["relief_mm"] == LEAST["relief_mm"]
+    with pytest.raises(TypeError):
+        limits.least["relief_mm"] = 1e-9  # type: ignore[index]
 
 
 def test_limits_of_other_faces_and_versions_are_refused() -> None:
