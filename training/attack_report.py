@@ -4,7 +4,8 @@
 `training.attack_sets` rendered, on portraits printed on real flat sheets, and on live faces, rendered and
 real; it writes ``docs/figures/liveness.json`` and the tables in ``docs/LIVENESS.md``. Every attack is
 measured twice: from frame to verdict, and once more where it is said to the aligner where the face is, so
-that nothing is refused for not being found.
+that nothing is refused for not being found. And attacks in infrared are compared with their victims, enrolled
+with five rendered captures each: how often they are accepted is the IAPAR.
 """
 
 from __future__ import annotations
@@ -20,15 +21,19 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.progress import track
 
+from faceid_fast.embed import Embedder
 from faceid_fast.evaluate.pad import ErrorRate, PadReport, classify, count
-from faceid_fast.face import FaceAligner, HeadPose
+from faceid_fast.face import FaceAligner, HeadPose, NoFace
 from faceid_fast.frame import Frame
 from faceid_fast.liveness import LivenessCheck
+from faceid_fast.policy import accepts
 from faceid_fast.sources import kinect_v2
 from training import attack_sets, flat_sheets
 from training.attacks import SPECIES
+from training.config import TEST
 from training.data import DEFAULT_FOLDER
 from training.raw import RawShard, looks
 from training.revision import ROOT
@@ -41,6 +46,8 @@ LIVE_CAPTURES: Final = 1000
 """Of each set, about so many."""
 FRONTAL: Final = 4
 FLAT_SHEETS: Final = "flat_sheets"
+REFERENCES: Final = 5
+"""Of every victim, where attacks are compared with them."""
 _SHEETS_EACH = 8
 
 
@@ -108,6 +115,48 @@ def rendered(folder: Path, name: str) -> list[Callable[[], Frame]]:
     return [partial(_same, frame) for frame in frames[:LIVE_CAPTURES]]
 
 
+def impersonations(folder: Path) -> dict[str, Any]:
+    """How often attacks in infrared are taken for their victims, who are enrolled with rendered captures."""
+    aligner, check, embedder = FaceAligner.bundled(), LivenessCheck.bundled(), Embedder.bundled()
+    threshold = embedder.contract.thresholds["infrared"]
+    enrolled = _enrolled(folder, aligner, embedder)
+    found = {}
+    for species in SPECIES:
+        frames = live = accepted = 0
+        for raw in attack_sets.shards(folder, species):
+            for row, modality, frame in track(list(looks(raw)), f"{species} as its victim"):
+                if modality != "infrared":
+                    continue
+                frames += 1
+                crop = aligner.align(frame)
+                if isinstance(crop, NoFace) or not check.check(crop).live:
+                    continue
+                live += 1
+                _, victim, _ = attack_sets.cast(species, int(raw.identity[row]))
+                off = enrolled[victim] - embedder.embed(crop.tensor[None])
+                accepted += accepts(float(np.sqrt((off**2).sum(axis=1)).min()), threshold)
+        rate = ErrorRate.of(accepted, frames)
+        found[species] = {"presentations": frames, "live": live, "accepted": accepted}
+        found[species] |= {"iapar": rate.rate, "interval": rate.interval}
+    return found
+
+
+def _enrolled(folder: Path, aligner: FaceAligner, embedder: Embedder) -> dict[int, NDArray[np.float32]]:
+    """References (n, D) of the victims, by their index in `TEST`."""
+    vectors: dict[int, list[NDArray[np.float32]]] = {index: [] for index in range(attack_sets.VICTIMS)}
+    for path in sorted((folder / "raw" / TEST.name).glob("shard-*.npz")):
+        raw = RawShard.read(path)
+        if raw.identity[0] >= TEST.first_identity + attack_sets.VICTIMS:
+            break
+        for row, _, frame in track(list(looks(raw)), "enrol the victims"):
+            victim = int(raw.identity[row]) - TEST.first_identity
+            if victim < attack_sets.VICTIMS and len(vectors[victim]) < REFERENCES:
+                crop = aligner.align(frame)
+                if not isinstance(crop, NoFace):
+                    vectors[victim].append(embedder.embed(crop.tensor[None])[0])
+    return {index: np.array(found) for index, found in vectors.items()}
+
+
 def check_ms(repeats: int = 300) -> dict[str, float]:
     """Milliseconds of one check of an aligned face, on one thread: the median and its quartiles."""
     frame, pose = next(sheets())
@@ -136,6 +185,7 @@ def measure(folder: Path) -> dict[str, Any]:
         "limits": {"id": limits.limits_id},
         "species": species,
         "bona_fide": live,
+        "impersonations": impersonations(folder),
         "check_ms": check_ms(),
     }
 
@@ -167,6 +217,16 @@ def tables(record: dict[str, Any]) -> str:
         lines.append(
             f"| {name.replace('_', ' ')} | {each['presentations']:,} | {each['not_acquired']:,} | "
             f"{each['rejected']:,} | {_percent(each['bpcer'], each['interval'])} |"
+        )
+    lines += [
+        "",
+        "| infrared, the victim enrolled | frames | live | accepted as the victim | IAPAR, % |",
+        "|---|---|---|---|---|",
+    ]
+    for name, each in record["impersonations"].items():
+        lines.append(
+            f"| {name.replace('_', ' ')} | {each['presentations']:,} | {each['live']:,} | "
+            f"{each['accepted']:,} | {_percent(each['iapar'], each['interval'])} |"
         )
     took = record["check_ms"]
     low, high = took["quartiles"]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,20 +23,22 @@ from training.render import Capture
 PER_SHARD = 100
 MODALITIES = ("infrared", "color")
 _SEED = 72_001
-_VICTIMS = 200
+VICTIMS = 200
 """Each is presented several times; the attackers are as many others."""
+
+
+def cast(species: str, number: int) -> tuple[np.random.Generator, int, int]:
+    """Who is on: the stream that all else is drawn from; victim and attacker, by their index in `TEST`."""
+    rng = np.random.default_rng([_SEED, *(ord(letter) for letter in species), number])
+    return rng, int(rng.integers(VICTIMS)), VICTIMS + int(rng.integers(VICTIMS))
 
 
 def present(studio: Studio, species: str, number: int) -> list[Capture]:
     """Render the frames of one presentation; infrared and colour by turns."""
-    split = replace(TEST, glasses_share=0.0, cap_share=0.0)
-    name = [ord(letter) for letter in species]
-    rng = np.random.default_rng([_SEED, *name, number])
-    victim, _ = data.make_identity(studio, split, int(rng.integers(_VICTIMS)))
-    attacker, _ = data.make_identity(studio, split, _VICTIMS + int(rng.integers(_VICTIMS)))
-    return SPECIES[species](
-        rng, Stage.draw(rng, studio, MODALITIES[number % len(MODALITIES)]), victim, attacker
-    )
+    rng, victim, attacker = cast(species, number)
+    people = [data.make_identity(studio, TEST, index)[0] for index in (victim, attacker)]
+    stage = Stage.draw(rng, studio, MODALITIES[number % len(MODALITIES)])
+    return SPECIES[species](rng, stage, *people)
 
 
 def shards(folder: Path, species: str) -> Iterator[RawShard]:
