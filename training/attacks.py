@@ -40,7 +40,10 @@ class Stage:
 
     Attributes
     ----------
-    camera : what a user of the capture is told; ``true_camera`` is what sees it, ``fine`` supersampled.
+    camera : what a user of the capture is told.
+    fine : what sees it, supersampled: its principal point lies where the user is not told.
+    distance_mm, origin_px : where the crop has its face.
+    binning : how many of the sensor's pixels make one of the crop's, along a side.
     """
 
     studio: Studio

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDER = Path("build/training")
 IDENTITIES_PER_SHARD = 50
+MISALIGNED_MM, MISALIGNED_DEG = 15.0, 12.0
+"""Beyond this the aligner was wrong."""
 _MISFIT_SEED = 7_317
 _CLUSTER_STREAM, _IDENTITY_STREAM, _CAPTURE_STREAM = range(3)
 
@@ -207,7 +209,7 @@ def _align_job(job: tuple[Path, Path, str, bool]) -> Counter[str]:
         turn = np.asarray(face.pose.rotation, np.float64) @ raw.rotation[row].T
         angle = float(np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1))))
         outcomes["aligned"] += 1
-        outcomes["misaligned"] += eye_error > 15.0 or angle > 12.0
+        outcomes["misaligned"] += eye_error > MISALIGNED_MM or angle > MISALIGNED_DEG
         rows.append(row)
         modalities.append(MODALITIES.index(modality))
         tensors.append(face.tensor.astype(np.float16))

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from faceid_fast.contract import served_preprocessing
 from faceid_fast.liveness import BUNDLED_LIMITS, CUES, SCHEMA_VERSION, SCORE, Limits
+from training.data import MISALIGNED_DEG, MISALIGNED_MM
 from training.models_manifest import record_model
 from training.revision import ROOT, training_commit
 
@@ -32,8 +33,6 @@ FALSE_REJECTION: Final = 0.0025
 in two hundred that is aimed at is left to what renders lack."""
 ROOM: Final = {"noise_mm": 0.2, "contrast": 0.7}
 """Cues that the camera decides more than the face: this share of what rendered cameras have is enough."""
-MISALIGNED_MM, MISALIGNED_DEG = 15.0, 12.0
-"""Beyond this the aligner was wrong: such faces are refused or not recognised, and say nothing of faces."""
 
 Floats = NDArray[np.float64]
 
@@ -45,7 +44,7 @@ class LiveFaces:
     Attributes
     ----------
     cues : (n, 7) in the order of `CUES`.
-    aligned : (n,) bool, whether the aligner was right.
+    aligned : (n,) bool, whether the aligner was right; where it was not, they say nothing of faces.
     """
 
     cues: Floats

@@ -170,17 +170,15 @@ impl Aligner {
         intrinsics: (f32, f32, f32, f32),
         principal_deviation_px: f32,
     ) -> PyResult<Alignment> {
-        let run = || -> Result<_> {
-            let (samples, height, width) = OwnedDepth::copy(&depth)?;
-            let picture = OwnedIntensity::copy(&intensity)?;
-            let depth = DepthView::new(samples.samples(), height, width, depth_unit_m)?;
-            let intensity = picture.view();
-            let (fx, fy, cx, cy) = intrinsics;
-            let camera =
-                Camera::new(fx, fy, cx, cy)?.with_principal_deviation(principal_deviation_px)?;
-            py.detach(|| align::align(&self.model, &depth, &intensity, &camera))
-        };
-        let found = run().map_err(|error| to_python(py, &error))?;
+        let found = on_frame(
+            py,
+            &depth,
+            depth_unit_m,
+            &intensity,
+            intrinsics,
+            principal_deviation_px,
+            |depth, intensity, camera| align::align(&self.model, depth, intensity, camera),
+        )?;
         Ok(match found {
             Ok(face) => Alignment::Face(AlignedFace { face }),
             Err(refusal) => Alignment::Refused(name(refusal)),
@@ -202,28 +200,48 @@ impl Aligner {
         rotation: [[f32; 3]; 3],
         translation_mm: [f32; 3],
     ) -> PyResult<AlignedFace> {
-        let run = || -> Result<_> {
-            let (samples, height, width) = OwnedDepth::copy(&depth)?;
-            let picture = OwnedIntensity::copy(&intensity)?;
-            let depth = DepthView::new(samples.samples(), height, width, depth_unit_m)?;
-            let intensity = picture.view();
-            let (fx, fy, cx, cy) = intrinsics;
-            let camera = Camera::new(fx, fy, cx, cy)?;
-            py.detach(|| {
+        let face = on_frame(
+            py,
+            &depth,
+            depth_unit_m,
+            &intensity,
+            intrinsics,
+            0.0,
+            |depth, intensity, camera| {
                 align::align_at(
                     &self.model,
-                    &depth,
-                    &intensity,
-                    &camera,
+                    depth,
+                    intensity,
+                    camera,
                     rotation,
                     translation_mm,
                 )
-            })
-        };
-        Ok(AlignedFace {
-            face: run().map_err(|error| to_python(py, &error))?,
-        })
+            },
+        )?;
+        Ok(AlignedFace { face })
     }
+}
+
+/// Copies a frame, checks it, and runs `work` on it without the GIL.
+fn on_frame<T: Send>(
+    py: Python<'_>,
+    depth: &DepthArray<'_>,
+    depth_unit_m: f32,
+    intensity: &IntensityArray<'_>,
+    (fx, fy, cx, cy): (f32, f32, f32, f32),
+    principal_deviation_px: f32,
+    work: impl Send + FnOnce(&DepthView, &IntensityView, &Camera) -> Result<T>,
+) -> PyResult<T> {
+    let run = || -> Result<T> {
+        let (samples, height, width) = OwnedDepth::copy(depth)?;
+        let picture = OwnedIntensity::copy(intensity)?;
+        let depth = DepthView::new(samples.samples(), height, width, depth_unit_m)?;
+        let intensity = picture.view();
+        let camera =
+            Camera::new(fx, fy, cx, cy)?.with_principal_deviation(principal_deviation_px)?;
+        py.detach(|| work(&depth, &intensity, &camera))
+    };
+    run().map_err(|error| to_python(py, &error))
 }
 
 /// Kind and figures of a refusal.
