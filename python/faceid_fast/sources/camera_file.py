@@ -3,13 +3,13 @@
 One rule for all layouts. The camera of a frame is in the first of these that is there:
 
 1. ``LABEL_camera.json`` beside it, LABEL being the frame's name without what its layout adds;
-2. ``camera.json`` in its folder, else in the nearest folder above, up to the one that was named (of a single
-   person or frame: one further).
+2. ``camera.json`` in its folder, else in the nearest folder above, up to the set's; of a single person or
+   frame, up to one further.
 
-Keys: ``fx``, ``fy``, ``cx``, ``cy`` in pixels of the picture as it is read, and ``depth_unit_m``, the metres of one
-unit of depth (0.001 for millimetres); if wanted, ``principal_deviation_px``, see `Intrinsics`. Layouts that bring a
-camera along (`kinect_v2`, `vap`, `tum`, `open3d`, `npz`) need no file; where there is one, all of them but `kinect_v2`,
-which it makes `pairs`, go by it.
+Keys: ``fx``, ``fy``, ``cx``, ``cy`` in pixels of the picture as it is read, and ``depth_unit_m``, the metres
+of one unit of depth (0.001 for millimetres); if wanted, ``principal_deviation_px``, see `Intrinsics`. Only
+`pairs` need one: the other layouts bring a camera along. Where there is one, they go by it; a Kinect v2's
+files are then `pairs`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,13 @@ MAX_JSON_BYTES: Final = 2**20
 
 
 def camera_file_of(folder: Path, label: str, root: Path) -> Path | None:
-    """Return the camera file of a frame in a folder, by the rule above; ``root`` is the last to be looked into."""
+    """Return the camera file of a frame by the rule above.
+
+    Parameters
+    ----------
+    folder : of the frame.
+    root : the last folder to look into: the same, or one above.
+    """
     own = folder / f"{label}_{CAMERA_NAME}"
     if own.is_file():
         return own

@@ -1,7 +1,7 @@
 """JPEG files: their segments are walked to the end before anything is decoded.
 
-OpenCV gives what is missing of a truncated picture some grey, and turns a picture as its camera wished it to be
-shown, which its depth knows nothing of: both are ruled out here.
+OpenCV gives what is missing of a truncated picture some grey, and turns a picture as its camera wished it to
+be shown, which its depth knows nothing of: both are ruled out here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SCAN_MARKER: Final = 0xDA
 _HUFFMAN_FRAMES: Final = {0xC0, 0xC1, 0xC2}
 """Baseline, extended and progressive; the others are lossless or arithmetic, which OpenCV does not read."""
 _AFTER_SCAN: Final = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
-"""In the data of a scan, 0xff stands before a 0 or a restart marker; before anything else, the scan is over."""
+"""In the data of a scan, 0xff stands before a 0 or a restart marker; before anything else, it is over."""
 
 
 def read_jpeg(path: str | Path) -> NDArray[Any]:

@@ -14,7 +14,7 @@ from typing import Final
 
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame
-from faceid_fast.sources.png import read_frame
+from faceid_fast.sources.pairs import read_frame
 
 KINDS: Final = ("enroll", "probe", "print")
 _IMAGE_NAME: Final = re.compile(rf"({'|'.join(KINDS)})_(\d+)_ir\.png")
