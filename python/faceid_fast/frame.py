@@ -63,15 +63,15 @@ class Intrinsics:
     def __post_init__(self) -> None:
         """Check every value and store it as a float."""
         for name in ("fx", "fy"):
-            value = _within(FOCAL_RANGE_PX, f"intrinsics.{name}", getattr(self, name), "pixels")
+            value = checked_number(FOCAL_RANGE_PX, f"intrinsics.{name}", getattr(self, name), "pixels")
             object.__setattr__(self, name, value)
         farthest = (-MAX_PRINCIPAL_POINT_PX, MAX_PRINCIPAL_POINT_PX)
         for name in ("cx", "cy"):
-            value = _within(farthest, f"intrinsics.{name}", getattr(self, name), "pixels")
+            value = checked_number(farthest, f"intrinsics.{name}", getattr(self, name), "pixels")
             object.__setattr__(self, name, value)
         deviation = (0.0, MAX_PRINCIPAL_DEVIATION_PX)
         name = "principal_deviation_px"
-        value = _within(deviation, f"intrinsics.{name}", self.principal_deviation_px, "pixels")
+        value = checked_number(deviation, f"intrinsics.{name}", self.principal_deviation_px, "pixels")
         object.__setattr__(self, name, value)
 
 
@@ -146,7 +146,7 @@ class Frame:
                 f"{(height, width)}, got {depth.shape}"
             )
             raise InvalidInputError(message)
-        unit = _within(DEPTH_UNIT_RANGE_M, "depth_unit_m", depth_unit_m, "metres per unit")
+        unit = checked_number(DEPTH_UNIT_RANGE_M, "depth_unit_m", depth_unit_m, "metres per unit")
         if intrinsics is None:
             intrinsics = _guess_intrinsics(height, width)
         elif not isinstance(intrinsics, Intrinsics):
@@ -207,7 +207,7 @@ def checked_depth(depth: object, depth_unit_m: object) -> tuple[NDArray[Any], fl
     if min(sides) < 1 or max(sides) > MAX_SIDE_PX:
         message = f"depth: expected 1 to {MAX_SIDE_PX} pixels a side, got (height, width) = {sides}"
         raise InvalidInputError(message)
-    unit = _within(DEPTH_UNIT_RANGE_M, "depth_unit_m", depth_unit_m, "metres per unit")
+    unit = checked_number(DEPTH_UNIT_RANGE_M, "depth_unit_m", depth_unit_m, "metres per unit")
     return _owned("depth", depth, wanted, _DEPTH_DTYPES), unit
 
 
@@ -241,8 +241,14 @@ def _owned(name: str, value: object, shape: str, dtypes: tuple[str, ...]) -> NDA
     return copy
 
 
-def _within(span: tuple[float, float], name: str, value: object, unit: str) -> float:
-    """Return a number between two others, both included, as a float."""
+def checked_number(span: tuple[float, float], name: str, value: object, unit: str) -> float:
+    """Return a number between two others, both included, as a float.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is none, or another one.
+    """
     low, high = span
     wanted = f"{name}: expected {low:g} to {high:g} {unit}"
     no_number = (bool, np.timedelta64)  # Python and numpy count these among their integers

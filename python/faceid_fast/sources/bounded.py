@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from faceid_fast.errors import SourceError
@@ -13,8 +15,20 @@ if TYPE_CHECKING:
 
 MAX_PICTURE_BYTES: Final = 64 * 2**20
 """Longer than any picture of `faceid_fast.frame.MAX_SIDE_PX` that a camera writes."""
-MAX_ARRAY_BYTES: Final = 256 * 2**20
+MAX_ARRAY_BYTES: Final = 192 * 2**20
 """More than a frame of that size has, unpacked: depth in float64, and colour."""
+
+
+@contextmanager
+def listing(place: Path) -> Iterator[None]:
+    """Look at folders; what the system does not show is a SourceError that names it."""
+    try:
+        yield
+    except SourceError:
+        raise
+    except OSError as error:
+        message = f"{error.filename or place}: not readable ({error.strerror})"
+        raise SourceError(message) from error
 
 
 def read_bounded(path: Path, limit: int) -> bytes:

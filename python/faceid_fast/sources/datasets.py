@@ -17,7 +17,8 @@ from typing import Final
 
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.paths import checked_path
-from faceid_fast.sources.recognized import LAYOUTS, Layout, contents_of, shots_in, unreadable, wanted_by
+from faceid_fast.sources.bounded import listing
+from faceid_fast.sources.recognized import LAYOUTS, Layout, contents_of, shots_in, wanted_by
 from faceid_fast.sources.shot import Shot
 
 IDENTITIES: Final = "identities"
@@ -46,7 +47,7 @@ def captures(directory: str | Path, layout: str | None = None) -> list[Shot]:
     """
     root = checked_path("directory", directory)
     layouts = LAYOUTS if layout is None else (_named(layout),)
-    try:
+    with listing(root):
         people = root / IDENTITIES if (root / IDENTITIES).is_dir() else root
         found = [
             replace(shot, person=person.name, label="/".join((*folder.relative_to(person).parts, shot.label)))
@@ -60,17 +61,15 @@ def captures(directory: str | Path, layout: str | None = None) -> list[Shot]:
                 f"got {contents_of(people)}, and no frame in a folder"
             )
             raise SourceError(message)
-    except OSError as error:
-        raise unreadable(root, error) from error
     return found
 
 
 def _named(layout: object) -> Layout:
-    for known in LAYOUTS:
-        if known.name == layout:
-            return known
-    names = ", ".join(known.name for known in LAYOUTS)
-    message = f"layout: expected one of {names}, got {layout!a:.40}"
+    names = [known.name for known in LAYOUTS]
+    if isinstance(layout, str) and layout in names:
+        return LAYOUTS[names.index(layout)]
+    got = ascii(layout)[:40] if isinstance(layout, str) else type(layout).__name__
+    message = f"layout: expected one of {', '.join(names)}, got {got}"
     raise InvalidInputError(message)
 
 

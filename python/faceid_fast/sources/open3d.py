@@ -66,21 +66,14 @@ def read_pair(color: str | Path, depth: str | Path, camera: str | Path) -> Frame
     camera = checked_path("camera", camera)
     picture = read_picture(color)
     if camera.name in INTRINSICS_NAMES:
-        intrinsics, unit = read_intrinsics(camera, picture.shape[:2]), DEPTH_UNIT_M
+        intrinsics, unit = _read_intrinsics(camera, picture.shape[:2]), DEPTH_UNIT_M
     else:
         intrinsics, unit = read_camera(camera)
     return frame_of("color", picture, read_picture(depth), unit, intrinsics, color, depth)
 
 
-def read_intrinsics(path: str | Path, shape: tuple[int, ...]) -> Intrinsics:
-    """Read Open3D's intrinsics of pictures of a shape, (height, width).
-
-    Raises
-    ------
-    SourceError
-        If the file is missing, not such JSON, or of pictures of another size.
-    """
-    path = checked_path("path", path)
+def _read_intrinsics(path: Path, shape: tuple[int, ...]) -> Intrinsics:
+    """Intrinsics as Open3D writes them, of pictures of a shape, (height, width)."""
     record = read_json(path)
     matrix = record.get("intrinsic_matrix")
     size = (record.get("height"), record.get("width"))

@@ -20,9 +20,10 @@ from typing import Final
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame
 from faceid_fast.paths import checked_path
+from faceid_fast.sources.bounded import listing
 from faceid_fast.sources.camera_file import CAMERA_NAME, camera_file_of
 from faceid_fast.sources.pairs import DEPTH_ENDINGS, image_of, label_of, read_frame
-from faceid_fast.sources.recognized import LAYOUTS, contents_of, shots_in, unreadable, wanted_by
+from faceid_fast.sources.recognized import LAYOUTS, contents_of, shots_in, wanted_by
 
 BONA_FIDE: Final = "bona_fide"
 """Name of the folder of live people."""
@@ -81,7 +82,7 @@ def live_people(directory: str | Path) -> list[Presentation]:
         If it cannot be listed or holds no frame.
     """
     root = checked_path("directory", directory)
-    try:
+    with listing(root):
         folders = (root, *_subfolders(root))
         shots = [shot for folder in folders for shot in shots_in(folder, folder.parent)]
         if not shots:
@@ -90,17 +91,13 @@ def live_people(directory: str | Path) -> list[Presentation]:
                 f"folders of attacks; got {contents_of(root)}"
             )
             raise SourceError(message)
-    except OSError as error:
-        raise unreadable(root, error) from error
     return [Presentation(None, shot.read) for shot in shots]
 
 
 def _folders(root: Path) -> list[Path]:
     """Folders of species."""
-    try:
+    with listing(root):
         found = _subfolders(root)
-    except OSError as error:
-        raise unreadable(root, error) from error
     for folder in found:
         # Taken for an attack's, every live person let in would be one; and the reverse.
         letters = "".join(each for each in folder.name.casefold() if each.isalpha())
@@ -112,11 +109,9 @@ def _folders(root: Path) -> list[Path]:
 
 def _of_species(folder: Path, root: Path) -> list[Presentation]:
     species = None if folder.name == BONA_FIDE else folder.name
-    try:
+    with listing(folder):
         depths = list(_depths(folder, set()))
         found = [Presentation(species, _reader(depth, root)) for depth in depths]
-    except OSError as error:
-        raise unreadable(folder, error) from error
     if not found:
         message = f"{folder}: expected {_PAIR}, got none; add some, or take the folder away"
         raise SourceError(message)

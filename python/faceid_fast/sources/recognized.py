@@ -23,6 +23,7 @@ from typing import Final
 from faceid_fast.errors import SourceError
 from faceid_fast.paths import checked_path
 from faceid_fast.sources import kinect_v2, npz, open3d, pairs, tum, vap
+from faceid_fast.sources.bounded import listing
 from faceid_fast.sources.shot import Shot
 
 _KINDS_NAMED: Final = 4
@@ -70,7 +71,7 @@ def shots_at(path: str | Path) -> list[Shot]:
         If there is none in a layout that is known, or some in several.
     """
     place = checked_path("path", path)
-    try:
+    with listing(place):
         if place.is_dir():
             found = shots_in(place, place.parent)
         elif place.exists():
@@ -82,8 +83,6 @@ def shots_at(path: str | Path) -> list[Shot]:
         if not found:
             message = f"{place}: expected {wanted_by(LAYOUTS)}; got {contents_of(place)}"
             raise SourceError(message)
-    except OSError as error:
-        raise unreadable(place, error) from error
     return found
 
 
@@ -121,14 +120,7 @@ def contents_of(place: Path) -> str:
     for entry in place.iterdir():
         ending = ascii(entry.suffix)[1:-1][:_MAX_KIND_CHARS] or "without an ending"
         kinds["folders" if entry.is_dir() else ending] += 1
-    named = [f"{count} {kind}" for kind, count in kinds.most_common(_KINDS_NAMED)]
+    named = [f"{kind}: {count}" for kind, count in kinds.most_common(_KINDS_NAMED)]
     if len(kinds) > _KINDS_NAMED:
         named.append("others")
     return ", ".join(named) or "an empty folder"
-
-
-def unreadable(place: Path, error: OSError) -> SourceError:
-    """Return the error of a place that the system does not show; the package's own as it is."""
-    if isinstance(error, SourceError):
-        return error
-    return SourceError(f"{error.filename or place}: not readable ({error.strerror})")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from faceid_fast._core import register_depth
 from faceid_fast.errors import InvalidInputError
-from faceid_fast.frame import MAX_SIDE_PX, Intrinsics, checked_depth
+from faceid_fast.frame import MAX_SIDE_PX, Intrinsics, checked_depth, checked_number
 
 MAX_APART_M: Final = 10.0
 _TOLERANCE: Final = 1e-3
@@ -42,17 +42,25 @@ class Extrinsics:
 
     def __post_init__(self) -> None:
         """Check both and store them as tuples of floats."""
-        rotation = _numbers("extrinsics.rotation", self.rotation, (3, 3))
+        name = "extrinsics.rotation"
+        rows = [
+            [
+                checked_number((-1.0 - _TOLERANCE, 1.0 + _TOLERANCE), name, each, "")
+                for each in _three(name, row)
+            ]
+            for row in _three(name, self.rotation)
+        ]
+        rotation = np.array(rows)
         apart = np.abs(rotation @ rotation.T - np.eye(3)).max()
-        if not (apart <= _TOLERANCE and np.linalg.det(rotation) > 0):
+        if apart > _TOLERANCE or np.linalg.det(rotation) < 0:
             message = "extrinsics.rotation: expected a rotation (rows of length 1, at right angles), got none"
             raise InvalidInputError(message)
-        translation = _numbers("extrinsics.translation_m", self.translation_m, (3,))
-        if np.abs(translation).max() > MAX_APART_M:
-            message = f"extrinsics.translation_m: expected at most {MAX_APART_M:g} metres, got more"
-            raise InvalidInputError(message)
-        object.__setattr__(self, "rotation", tuple(map(tuple, rotation.tolist())))
-        object.__setattr__(self, "translation_m", tuple(translation.tolist()))
+        name, farthest = "extrinsics.translation_m", (-MAX_APART_M, MAX_APART_M)
+        translation = (
+            checked_number(farthest, name, each, "metres") for each in _three(name, self.translation_m)
+        )
+        object.__setattr__(self, "rotation", tuple(map(tuple, rows)))
+        object.__setattr__(self, "translation_m", tuple(translation))
 
 
 def register(
@@ -117,26 +125,27 @@ def _pinhole(name: str, camera: object) -> tuple[float, float, float, float]:
 
 
 def _checked_shape(shape: object) -> tuple[int, int]:
-    wanted = f"shape: expected (height, width), each 1 to {MAX_SIDE_PX}"
-    if not isinstance(shape, tuple) or len(shape) != 2:
-        message = f"{wanted}, got {type(shape).__name__}"
-        raise InvalidInputError(message)
-    sides = []
-    for side in shape:
-        is_whole = isinstance(side, (int, np.integer)) and not isinstance(side, (bool, np.timedelta64))
-        if not is_whole or not 1 <= side <= MAX_SIDE_PX:
-            message = f"{wanted}, got {side!a:.40}"
-            raise InvalidInputError(message)
-        sides.append(int(side))
-    return sides[0], sides[1]
+    if isinstance(shape, tuple) and len(shape) == 2:
+        height, width = (_side(each) for each in shape)
+        if height and width:
+            return height, width
+    message = f"shape: expected (height, width), whole numbers from 1 to {MAX_SIDE_PX}, got something else"
+    raise InvalidInputError(message)
 
 
-def _numbers(name: str, value: object, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    try:
-        numbers = np.array(value, np.float64)
-    except (TypeError, ValueError, OverflowError):
-        numbers = np.full(0, np.nan)
-    if numbers.shape != shape or not np.isfinite(numbers).all():
-        message = f"{name}: expected finite numbers of shape {shape}, got {type(value).__name__}"
+def _side(value: object) -> int:
+    """A side as an int; 0 if it is none."""
+    if not isinstance(value, (int, np.integer)) or isinstance(value, (bool, np.timedelta64)):
+        return 0
+    return int(value) if 1 <= value <= MAX_SIDE_PX else 0
+
+
+def _three(name: str, value: object) -> tuple[object, object, object]:
+    """The items of a list, tuple or array; nothing else is asked for them: there may be no end to them."""
+    if isinstance(value, np.ndarray) and value.shape[:1] == (3,):
+        value = tuple(value)
+    if not isinstance(value, (list, tuple)) or len(value) != 3:
+        message = f"{name}: expected three, got {type(value).__name__}"
         raise InvalidInputError(message)
-    return numbers
+    first, second, third = value
+    return first, second, third

@@ -59,8 +59,9 @@ class Frames:
     """
 
     def __init__(self, shots: Sequence[Shot], *, on_damage: Literal["raise", "skip"] = "raise") -> None:
-        if on_damage not in ON_DAMAGE:
-            message = f"on_damage: expected {' or '.join(ON_DAMAGE)}, got {on_damage!r:.40}"
+        if not isinstance(on_damage, str) or on_damage not in ON_DAMAGE:
+            got = ascii(on_damage)[:40] if isinstance(on_damage, str) else type(on_damage).__name__
+            message = f"on_damage: expected {' or '.join(ON_DAMAGE)}, got {got}"
             raise InvalidInputError(message)
         self._shots = shots
         self._skips = on_damage == "skip"

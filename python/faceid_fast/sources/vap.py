@@ -35,8 +35,8 @@ VAP_HEIGHT: Final = 480
 VAP_WIDTH: Final = 640
 VAP_DEPTH_MISSING: Final = -1
 VAP_DEPTH_CAP_MM: Final = 1200
-"""Both as the notebook has them. It set what is missing or beyond the cap *to* the cap; here both are missing,
-since no wall stands at 1200 mm."""
+"""Both as the notebook has them. It set what is missing or beyond the cap *to* the cap; here both are
+missing, since no wall stands at 1200 mm."""
 VAP_DEPTH_UNIT_M: Final = 0.001
 VAP_FOCAL_PX: Final = 571.26
 """Kinect for Windows SDK: NUI_CAMERA_DEPTH_NOMINAL_FOCAL_LENGTH_IN_PIXELS, 285.63 at 320 x 240."""
