@@ -9,7 +9,7 @@ RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml
 PIP := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-crash lint bench bench-smoke train-smoke format lock clean
+.PHONY: help demo test test-crash lint fuzz bench bench-frames bench-smoke train-smoke format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -25,6 +25,9 @@ test: $(VENV)/built  ## build, then all tests of the package, Rust and Python
 test-crash: $(VENV)/built  ## kills, faults, power losses, tampering, malformed values (LONG=--long: hours)
 	$(BIN)/python -m pytest -s tests/crash $(LONG)
 
+fuzz:  ## two million damaged depth texts through the parser (seconds)
+	cargo test -p faceid-core --locked --release --lib -- --ignored damaged_texts
+
 lint: export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 lint: $(VENV)/built  ## formatting, clippy, ruff, types, stub, import rules
 	cargo fmt --all --check
@@ -37,6 +40,9 @@ lint: $(VENV)/built  ## formatting, clippy, ruff, types, stub, import rules
 
 bench: $(BENCH_VENV)/built  ## the matcher beside FAISS, numpy, usearch and scikit-learn (hours)
 	$(BENCH_VENV)/bin/python -m benchmarks --markdown build/bench/matching.md --plot build/bench/figures/matching.png
+
+bench-frames: $(VENV)/built  ## reading depth texts beside a loop in Python, numpy and pandas (seconds)
+	$(BIN)/python -m benchmarks.frames --json build/bench/frames.json
 
 bench-smoke: $(BENCH_VENV)/built  ## a small part of it, for its answers rather than its times
 	$(BENCH_VENV)/bin/python -m benchmarks --json build/bench/smoke.json --largest 1000 --dimensions 128 --threads 1

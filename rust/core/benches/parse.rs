@@ -34,10 +34,31 @@ fn scene(decimals: &str) -> String {
     text
 }
 
-/// Whole numbers, as the VAP RGB-D face database has them; and decimals, one byte at a time.
-#[divan::bench(args = ["", ".25"])]
-fn depth_text(bencher: Bencher, decimals: &str) {
-    let text = scene(decimals);
+/// No number is like its neighbour.
+fn noise() -> String {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut text = String::new();
+    for _ in 0..480 {
+        for _ in 0..640 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            text += &format!("{}\t", (state >> 33) % 1600);
+        }
+        text += "\n";
+    }
+    text
+}
+
+/// Whole numbers, as the VAP RGB-D face database has them; numbers without any order; and decimals, which are
+/// taken a byte at a time.
+#[divan::bench(args = ["whole", "noise", "decimals"])]
+fn depth_text(bencher: Bencher, kind: &str) {
+    let text = match kind {
+        "whole" => scene(""),
+        "noise" => noise(),
+        _ => scene(".25"),
+    };
     bencher
         .counter(BytesCount::new(text.len()))
         .bench(|| FORMAT.read(black_box(text.as_bytes())));
