@@ -2,6 +2,8 @@
 //!
 //! Times beside a loop in Python, numpy and pandas come from `make bench-frames`.
 
+use std::fmt::Write;
+
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use faceid_core::parse::DepthText;
@@ -23,11 +25,13 @@ fn scene(decimals: &str) -> String {
     for row in 0..480_i32 {
         for column in 0..640_i32 {
             let squared = (column - 320).pow(2) + (row - 240).pow(2);
-            match squared {
-                0..=10_000 => text += &format!("{}{decimals}\t", 800 + squared / 100),
-                10_001..=14_000 => text += "-1\t",
-                _ => text += &format!("{}{decimals}\t", 1500 + (row * 7 + column * 3) % 40),
-            }
+            let mm = match squared {
+                0..=10_000 => 800 + squared / 100,
+                10_001..=14_000 => -1,
+                _ => 1500 + (row * 7 + column * 3) % 40,
+            };
+            let decimals = if mm < 0 { "" } else { decimals };
+            write!(text, "{mm}{decimals}\t").expect("a String takes it");
         }
         text += "\n";
     }
@@ -43,7 +47,7 @@ fn noise() -> String {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
-            text += &format!("{}\t", (state >> 33) % 1600);
+            write!(text, "{}\t", (state >> 33) % 1600).expect("a String takes it");
         }
         text += "\n";
     }
