@@ -55,6 +55,17 @@ def test_people_without_landmarks_and_with_other_names(
     assert json.loads(record.read_text())["protocols"] == protocols
 
 
+def test_the_page_about_real_people(kinect_v2: Path, tmp_path: Path) -> None:
+    html = tmp_path / "report.html"
+    result = CliRunner().invoke(app, ["evaluate", str(kinect_v2), "--html", str(html), "--crops"])
+    assert result.exit_code == 0, result.output
+    page = html.read_text("utf-8")
+    assert page.count('<img src="data:image/png;base64,') >= 12
+    assert page.count("<img") == page.count("src=") == page.count("alt=")
+    assert "http" not in page.replace("http-equiv", "")
+    assert "cannot be claimed with this data" in page  # six people show nothing at 1e-4
+
+
 def test_demo_on_real_people(kinect_v2: Path, tmp_path: Path) -> None:
     picture = tmp_path / "unlock.png"
     result = CliRunner().invoke(app, ["demo", "--data", str(kinect_v2), "--out", str(picture), "--json", "-"])

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from faceid_fast.cli.output import why_not
 from faceid_fast.errors import InvalidInputError
-from faceid_fast.face import NoFace
+from faceid_fast.evaluate.crops import cut_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from faceid_fast.face import FaceCrop
+    from faceid_fast.face import FaceCrop, NoFace
     from faceid_fast.frame import Frame
 
 Pixels = NDArray[np.uint8]
@@ -42,16 +42,7 @@ class Tile:
 
 def tile_of(frame: Frame, look: FaceCrop | NoFace, caption: str, *, accepted: bool | None) -> Tile:
     """Cut the face out of a frame; the whole frame where no face was found."""
-    part = frame.picture if frame.color is None else frame.picture[..., ::-1]  # OpenCV's BGR
-    if not isinstance(look, NoFace):
-        top, left, bottom, right = look.region
-        cut = part[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
-        part = cut if cut.size else part
-    if part.ndim == 2:
-        bright = max(float(np.percentile(part, 99)), 1.0)
-        # Infrared falls off with the square of the distance: a root keeps the dark parts visible.
-        grey = np.sqrt(np.clip(part / bright, 0.0, 1.0)) * 255
-        part = cv2.cvtColor(grey.astype(np.uint8), cv2.COLOR_GRAY2BGR)
+    part = cut_out(frame, look)[..., ::-1]  # OpenCV's BGR
     return Tile(_fitted(np.ascontiguousarray(part)), caption, accepted)
 
 
