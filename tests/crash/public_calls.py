@@ -110,6 +110,8 @@ def _doors(world: World) -> list[Call]:
             Call(
                 "Authenticator.undo_adaptation", lambda o=made: o.undo_adaptation, {"identity": "ada"}, weight
             ),
+            Call("Authenticator.adopt", lambda o=made: o.adopt, {"measured": None}, 1, refuses=(ValueError,)),
+            Call("Authenticator.forget_adopted", lambda o=made: o.forget_adopted, {"modality": "color"}, 1),
         ]
     locked = faceid.Authenticator(policy="door", adaptation="confirmed")
     locked.set_credential("1234")

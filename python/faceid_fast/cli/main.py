@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 import faceid_fast
 from faceid_fast.cli.bench import bench
+from faceid_fast.cli.calibrate import calibrate
 from faceid_fast.cli.demo import demo
 from faceid_fast.cli.doctor import doctor
 from faceid_fast.cli.evaluate import evaluate
@@ -90,6 +91,7 @@ app.add_typer(credential_app, name="credential")
 app.add_typer(vault_app, name="vault")
 app.command()(audit)
 app.command()(evaluate)
+app.command()(calibrate)
 app.command("pad-report")(pad_report)
 app.command()(doctor)
 app.command()(bench)
