@@ -132,7 +132,7 @@ class MeasuredThreshold:
         if not exact or not shows(matched, pairs, self.target_far):
             message = (
                 f"calibration: expected evidence that at most {self.target_far:g} of strangers are accepted, "
-                f"got {matched} of {pairs} pairs of people that match and a bound of {self.fmr_upper:g}"
+                f"got {matched} of {pairs} pairs of people that match, or another bound than these show"
             )
             raise CalibrationError(message)
 
@@ -259,9 +259,9 @@ def _is_interval(value: object) -> bool:
 
 
 def _expect(name: str, wanted: str, given: object, holds: Callable[[Any], bool]) -> None:
-    """Refuse a value of another kind; a long one is not repeated."""
+    """Refuse a value of another kind; what is long, or could be a face's, is not repeated."""
     if not holds(given):
-        short = isinstance(given, (str, float)) or (type(given) is int and abs(given) < _MOST)
+        short = isinstance(given, str) or (type(given) is int and abs(given) < _MOST)
         shown = f"{given!a:.80}" if short else type(given).__name__
         message = f"calibration.{name}: expected {wanted}, got {shown}"
         raise CalibrationError(message)

@@ -14,6 +14,7 @@ from faceid_fast.cli.calibrate import calibrate
 from faceid_fast.cli.demo import demo
 from faceid_fast.cli.doctor import doctor
 from faceid_fast.cli.evaluate import evaluate
+from faceid_fast.cli.map import map_people
 from faceid_fast.cli.output import printable
 from faceid_fast.cli.pad import pad_report
 from faceid_fast.cli.people import enroll, export, identify, list_people, remove, unlock, verify
@@ -90,6 +91,7 @@ app.command()(unlock)
 app.add_typer(credential_app, name="credential")
 app.add_typer(vault_app, name="vault")
 app.command()(audit)
+app.command("map")(map_people)
 app.command()(evaluate)
 app.command()(calibrate)
 app.command("pad-report")(pad_report)
