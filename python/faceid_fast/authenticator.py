@@ -451,6 +451,7 @@ class Authenticator:
     def _limit_of(self, frame: Frame) -> float:
         """Threshold for a frame; fails closed where none is known for its modality, or an unusable one."""
         self._thresholds.refresh()
+        self._thresholds.check()
         if frame.modality not in self._thresholds:
             message = (
                 f"frame: expected {' or '.join(self._thresholds)}, which the model has a threshold for, "

@@ -81,6 +81,17 @@ class Thresholds(Mapping[str, float]):
         self._adopted = MappingProxyType({each.modality: each for each in kept.adopted})
         self._seen = revision
 
+    def check(self) -> None:
+        """Refuse, before anything is done by them, thresholds that were measured with another model.
+
+        Raises
+        ------
+        ModelError
+            If the store has adopted one, of whichever modality.
+        """
+        for measured in self._adopted.values():
+            self._check_model(measured)
+
     def adopt(self, measured: MeasuredThreshold) -> None:
         """Have the store keep a threshold, and its evidence, for all who use it; durable once this returns.
 

@@ -293,6 +293,9 @@ def test_one_of_another_model_is_refused(store: Any, changes: dict[str, str]) ->
     store.amend(lambda ledger: (replace(ledger, adopted=(foreign,)), ()))
     with pytest.raises(ModelError, match="--forget infrared"):
         auth.verify(frame_of(1), "ada")
+    with pytest.raises(ModelError):
+        auth.enroll("ben", frame_of(9, "color"))
+    assert auth.identities == ("ada",)
     assert door(store).forget_adopted("infrared")
     assert auth.verify(frame_of(1), "ada").accepted
 

@@ -180,7 +180,7 @@ def expressions(groups: Sequence[Group], threshold: float) -> bytes:
             )
         axes.set_xticks(places, [group.name for group in groups])
         axes.set(xlabel="expression", ylabel="share")
-        axes.margins(y=0.15)
+        axes.set_ylim(0.0, max(0.05, 1.2 * axes.dataLim.ymax))
         _finish(axes)
         return png(figure, dpi=DPI)
 
