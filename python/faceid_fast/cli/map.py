@@ -77,7 +77,8 @@ def map_people(
         ours = [each for each in kept if each.model_sha256 == pipeline.model_sha256]
         chosen = _modality(ours, modality)
         points = [_Point(each.identity, False, vector) for each in ours for vector in each.of(chosen)]
-        looks = pipeline.look([frame for _, frame in frames], Stopwatch())
+        with screen.status("frames"):
+            looks = pipeline.look([frame for _, frame in frames], Stopwatch())
         for (label, frame), look in zip(frames, looks, strict=True):
             if isinstance(look, NoFace) or frame.modality != chosen:
                 why = look.outcome if isinstance(look, NoFace) else frame.modality
