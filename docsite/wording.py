@@ -15,7 +15,8 @@ def reworded(docstring: str) -> str:
     """Return a docstring with descriptions where its words described, and code where its roles stood.
 
     ``name : what it is, in words`` becomes a description, and the type is left to the signature. Where a
-    description follows on lines of its own, the words before it are kept as the type: "(H, W) uint8".
+    description follows on lines of its own, the words before it are kept as the type: "(H, W) uint8". So is a
+    single name: "bool".
     """
     lines = _ROLE.sub(r"`\1`", docstring).splitlines()
     section, made = "", []
@@ -24,7 +25,7 @@ def reworded(docstring: str) -> str:
         if _RULE.fullmatch(after):
             section = line
         entry = _ENTRY.fullmatch(line) if section in _SECTIONS else None
-        if entry is None or after.lstrip()[:1].isupper():
+        if entry is None or after.lstrip()[:1].isupper() or (entry[2].isidentifier() and after[:1] != " "):
             made.append(line)
         else:
             made += [entry[1], f"    {entry[2]}"]

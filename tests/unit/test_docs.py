@@ -196,4 +196,5 @@ def test_docstrings_are_reworded() -> None:
     assert reworded(text) == (
         f"See `a.b`.\n\n{head}n, m\n    how many, in\n    all.\nx : (N,) float32\n    The points."
     )
-    assert reworded("a : b") == "a : b"  # no section of parameters
+    for kept in ("a : how many", f"{head}live : bool\nn : int"):  # no parameter, no words
+        assert reworded(kept) == kept
