@@ -5,10 +5,9 @@
     .venv-train/bin/python -m examples.fine_tune DIR --out build/mine
 
 DIR holds a folder a person in one of the layouts of training/README.md. A quarter of the people, two at
-least, is held out and measured on; what measures worse than the weights it began with is not kept. The
-threshold of what is exported is set on the pairs of those few, at up to 0.6, laxer than that of the model
-that ships: choose one by docs/guides/thresholds.md. Whoever was enrolled with another model has to be
-enrolled again.
+least, is held out and measured on; what measures worse than the weights it began with is not kept. Of so
+few people no threshold can be measured, and that of what is exported is a guess: choose one by
+docs/guides/thresholds.md. Whoever was enrolled with another model has to be enrolled again.
 """
 
 from __future__ import annotations
