@@ -73,9 +73,9 @@ def sets_of(count: int, **changes: Any) -> list[Set]:
 
 @dataclass
 class Camera:
-    """What the library finds: sets to deliver (None: nothing in time; an exception: raised), and its device."""
+    """What the library finds: sets to deliver (None: nothing in time; an exception: raised)."""
 
-    script: Iterable[Set | None | Exception] = ()
+    script: Iterable[Set | Exception | None] = ()
     at_start: Exception | None = None
     at_stop: Exception | None = None
     color_format: str = "rgb8"

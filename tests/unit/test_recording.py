@@ -230,8 +230,14 @@ def test_what_is_no_depth(tmp_path: Path, write: Callable[[Path], None]) -> None
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"format": 2, "seconds": []}', '{"format": 1, "seconds": [1, 0]}', "[" * 10**5]
-    + ['{"format": 1, "seconds": [NaN]}', '{"format": 1, "seconds": ["a"]}', '{"format": 1, "seconds": 7}'],
+    [
+        *("", "[]", "{}", '{"format": 2, "seconds": []}', '{"format": 1, "seconds": [1, 0]}', "[" * 10**5),
+        *(
+            '{"format": 1, "seconds": [NaN]}',
+            '{"format": 1, "seconds": ["a"]}',
+            '{"format": 1, "seconds": 7}',
+        ),
+    ],
 )
 def test_bad_indexes(tmp_path: Path, text: str) -> None:
     record(source_of([frame_of(1)]), tmp_path / "a")

@@ -37,8 +37,8 @@ def test_a_source_is_an_iterator_that_is_closed_once() -> None:
         next(source)
 
 
-EXTRAS = {"realsense": "realsense"}
-MODULES = {"realsense": "pyrealsense2"}
+EXTRAS = {"realsense": "realsense", "oak": "oak", "record3d": "record3d"}
+MODULES = {"realsense": "pyrealsense2", "oak": "depthai", "record3d": "record3d"}
 
 
 @pytest.mark.parametrize("name", EXTRAS)
@@ -51,7 +51,7 @@ def test_a_missing_library_names_its_extra(name: str, monkeypatch: pytest.Monkey
 
 
 def test_a_name_that_is_none(tmp_path: Any) -> None:
-    with pytest.raises(InvalidInputError, match="source: expected realsense, .*got 'webcam'"):
+    with pytest.raises(InvalidInputError, match=r"source: expected realsense, oak, .*got 'webcam'"):
         open_source("webcam")
     with pytest.raises(InvalidInputError, match="existing path"):
         open_source(tmp_path / "none")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast.errors import InvalidInputError, SourceError
-from faceid_fast.frame import Frame, Intrinsics
+from faceid_fast.frame import Frame
 from faceid_fast.paths import checked_path
 from faceid_fast.sources.source import (
     LIVE_TIMEOUT_S,
@@ -18,6 +18,7 @@ from faceid_fast.sources.source import (
     blaming,
     checked_timeout,
     frame_of,
+    lens_of,
     library,
     silent,
 )
@@ -138,7 +139,7 @@ class RealSense(Source):
             stream = profile.get_stream(rs.stream.color)
         self._format = stream.format()
         seen = stream.as_video_stream_profile().get_intrinsics()
-        self._intrinsics = Intrinsics(seen.fx, seen.fy, seen.ppx, seen.ppy)
+        self._intrinsics = lens_of(self.name, seen.fx, seen.fy, seen.ppx, seen.ppy)
         self._align = None if self._infrared else rs.align(rs.stream.color)
         self._playback = None
         if not self.live:

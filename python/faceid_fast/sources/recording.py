@@ -53,6 +53,10 @@ _ARRAY: Final = "depth.npy"
 _FLOAT_DEPTH: Final = re.compile(r"(\d{6})_depth\.npz")
 _MAX_ARRAY_BYTES: Final = 4 * MAX_SIDE_PX**2 + 4096
 _MAX_INDEX_BYTES: Final = 64 * 2**20
+_DAMAGE: Final = (
+    *(zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError),
+    *(NotImplementedError, RuntimeError),  # a strange compression, or a password
+)
 _PNG_OPTIONS: Final = (cv2.IMWRITE_PNG_COMPRESSION, 1)  # lossless at every level; this one keeps up
 
 
@@ -282,7 +286,7 @@ def _read_array(path: Path) -> NDArray[np.float32]:
             message = f"{path}: expected depth (H, W) of float32, got {shape!r:.80} of {dtype}"
             raise SourceError(message)
         return np.frombuffer(samples, np.float32).reshape(shape)
-    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError) as error:
+    except _DAMAGE as error:
         message = f"{path}: damaged: expected an .npz with {_ARRAY}, got: {error!s:.100}"
         raise SourceError(message) from error
 

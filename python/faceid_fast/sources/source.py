@@ -20,11 +20,15 @@ from types import MappingProxyType, ModuleType
 from typing import Any, Final, Self, TypeVar
 
 from faceid_fast.errors import FaceIDError, InvalidInputError, SourceError
-from faceid_fast.frame import Frame
+from faceid_fast.frame import Frame, Intrinsics
 
 CAMERAS: Final = MappingProxyType(
     {
         "realsense": "realsense.RealSense",
+        "oak": "oak.Oak",
+        "openni2": "opencv.OpenNI2",
+        "obsensor": "opencv.Obsensor",
+        "record3d": "record3d.Record3D",
     }
 )
 """Names that `open_source` knows, and the class of each below `faceid_fast.sources`."""
@@ -150,6 +154,21 @@ def blaming(name: str, advice: str) -> Iterator[None]:
         raise
     except Exception as error:
         message = f"{name}: {_line(error)}: {advice}"
+        raise SourceError(message) from error
+
+
+def lens_of(name: str, fx: float, fy: float, cx: float, cy: float) -> Intrinsics:
+    """Make intrinsics of what a camera says.
+
+    Raises
+    ------
+    SourceError
+        If no lens is like that.
+    """
+    try:
+        return Intrinsics(fx, fy, cx, cy)
+    except InvalidInputError as error:
+        message = f"{name}: does not say what its lens is like: {error}"
         raise SourceError(message) from error
 
 
