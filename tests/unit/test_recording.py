@@ -257,5 +257,5 @@ def test_a_folder_is_a_source_by_its_path(tmp_path: Path) -> None:
     record(source_of([frame_of(1)]), tmp_path / "a")
     with open_source(tmp_path / "a") as source:
         assert (source.name, source.live, len(list(source))) == ("a", False, 1)
-    with pytest.raises(InvalidInputError, match="options of"):
+    with pytest.raises(InvalidInputError, match=r"options of .*: expected none, got 'infrared'"):
         open_source(tmp_path / "a", infrared=True)

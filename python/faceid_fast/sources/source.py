@@ -118,13 +118,13 @@ def open_source(source: str | Path, **options: Any) -> Source:
     if text.endswith(_REALSENSE_FILES):
         from faceid_fast.sources.realsense import RealSense  # noqa: PLC0415  # for those who need it
 
-        return _made(RealSense, text, {"file": source, **options})
+        return _made(RealSense, text, options, file=source)
     if not Path(text).exists():
         message = f"source: expected {', '.join(CAMERAS)}, or an existing path, got {text!a:.200}"
         raise InvalidInputError(message)
     from faceid_fast.sources.recording import playback  # noqa: PLC0415  # OpenCV, for those who need it
 
-    return _made(playback, text, {"directory": source, **options})
+    return _made(playback, text, options, directory=source)
 
 
 def library(module: str, extra: str) -> ModuleType:
@@ -217,13 +217,13 @@ def checked_timeout(timeout_s: object) -> float:
     return float(number)
 
 
-def _made(make: Callable[..., Source], name: str, options: dict[str, Any]) -> Source:
-    known = list(inspect.signature(make).parameters)
+def _made(make: Callable[..., Source], name: str, options: dict[str, Any], **chosen: str | Path) -> Source:
+    known = [each for each in inspect.signature(make).parameters if each not in chosen]
     for option in options:
         if option not in known:
             message = f"options of {name}: expected {', '.join(known) or 'none'}, got {option!a:.80}"
             raise InvalidInputError(message)
-    return make(**options)
+    return make(**options, **chosen)
 
 
 def _line(error: Exception) -> str:
