@@ -90,5 +90,6 @@ def test_closing_waits_for_a_read_to_end() -> None:
 def test_files_wait() -> None:
     hand = Hand(map(frame_of, range(1, 6)), live=False)
     with Newest(hand) as newest:
+        assert not hand.read.acquire(timeout=0.05)  # until they are asked for
         assert [code(frame) for frame in newest] == [1, 2, 3, 4, 5]
     assert newest.dropped == 0

@@ -127,6 +127,9 @@ def test_once_with_nobody_there_is_a_rejection(at: Any, camera: Any) -> None:
 
 
 def test_a_camera_is_one_attempt_as_long_as_somebody_stays(at: Any, camera: Any, tmp_path: Path) -> None:
+    camera()
+    once = faceid("stream", "ada", "--source", "endless", *at, *SEVERAL, "--once")
+    assert (once.exit_code, once.stdout.endswith("accepted: ada\n")) == (0, True)
     made = camera(interrupt_after=40)
     out = tmp_path / "attempts.jsonl"
     done = faceid("stream", "--identify", "--source", "endless", *at, *SEVERAL, "--json", out)
