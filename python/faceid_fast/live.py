@@ -32,7 +32,8 @@ class Rules:
     votes : int
         Frames with a face, live or not, that make an attempt; more than half of them must agree.
     gather_s : float
-        Frames older than that do not vote.
+        So long an attempt waits for them, then it is made with those there are; after a gap as long it
+        begins anew.
     absence_s : float
         So long without anybody, and whoever comes next is asked about anew.
 
@@ -118,7 +119,7 @@ def watch(
     """
     given = Rules() if rules is None else rules
     located = FaceAligner.bundled() if aligner is None else aligner
-    gathered: deque[tuple[float, Frame]] = deque(maxlen=given.votes)
+    gathered: list[tuple[float, Frame]] = []
     looked_at: deque[float] = deque(maxlen=_RATE_FRAMES)
     standing: Decision | None = None
     moment: Moment | None = None
@@ -132,12 +133,12 @@ def watch(
             present_s = now
         elif now - present_s >= given.absence_s:
             standing = None
-        while gathered and now - gathered[0][0] > given.gather_s:
-            gathered.popleft()
+        if gathered and now - gathered[-1][0] >= given.gather_s:
+            gathered.clear()
         decision = None
         if standing is None and (isinstance(look, FaceCrop) or look.outcome is Outcome.SPOOF):
             gathered.append((now, frame))
-            if len(gathered) == given.votes:
+            if len(gathered) == given.votes or now - gathered[0][0] >= given.gather_s:
                 standing = decision = decide([each for _, each in gathered])
                 gathered.clear()
         moment = Moment(frame, look, len(gathered), decision, standing, now - began_s, _rate(looked_at))

@@ -1,4 +1,4 @@
-"""DepthAI itself, where it is installed: it has every name that an OAK is driven by, and the stand-in no other."""
+"""DepthAI itself, where it is installed: it has every name that an OAK is driven by."""
 
 from __future__ import annotations
 

@@ -116,10 +116,16 @@ def test_most_of_the_frames_decide() -> None:
     assert outcomes(door.watch([STRANGER[0], ADA[0], STRANGER[1]])) == ["no_match"]
 
 
-def test_old_frames_do_not_vote() -> None:
+def test_after_a_gap_an_attempt_begins_anew() -> None:
     door = Door(tick_s=0.5)
     door.watch([*ADA[:2], *[TURNED] * 5, *ADA[2:5]], gather_s=2.0)
     assert door.asked == [[3, 4, 5]]
+
+
+def test_where_frames_come_slowly_fewer_vote() -> None:
+    door = Door(tick_s=1.0)
+    door.watch(ADA[:9], votes=7, gather_s=2.5)
+    assert door.asked == [[1, 2, 3, 4]]
 
 
 def test_frames_that_end_early_vote_too() -> None:

@@ -127,6 +127,10 @@ def test_what_goes_wrong_says_what_to_do(plug: Any) -> None:
     plug(Camera(at_start=RuntimeError("No device connected")))
     with pytest.raises(SourceError, match="RealSense: No device connected: is a RealSense plugged in"):
         opened()
+    lost = RuntimeError("stop() cannot be called")
+    plug(Camera(sets_of(1), at_stop=lost, can_alternate=False))
+    with pytest.raises(SourceError, match="cannot alternate"):
+        opened(infrared=True, emitter="alternate")
     camera = plug(Camera([*sets_of(1), RuntimeError("get_xu failed\nENODEV")]))
     with opened() as source:
         next(source)

@@ -61,11 +61,44 @@ def test_a_name_that_is_none(tmp_path: Any) -> None:
 def test_an_option_that_is_none(name: str) -> None:
     with pytest.raises(InvalidInputError, match=f"options of {name}: expected .*timeout_s.*, got 'colour'"):
         open_source(name, colour=True)
-    with pytest.raises(InvalidInputError, match="timeout_s: expected a number above 0"):
+    with pytest.raises(InvalidInputError, match=r"timeout_s: expected a number from 0\.001"):
         open_source(name, timeout_s=-1)
 
 
 @pytest.mark.parametrize("value", [0, -1, True, "5", None, float("nan"), float("inf"), 1e9])
 def test_times_that_are_none(value: Any) -> None:
-    with pytest.raises(InvalidInputError, match="timeout_s: expected a number above 0 and up to 3600"):
+    with pytest.raises(InvalidInputError, match=r"timeout_s: expected a number from 0\.001 to 3600"):
         checked_timeout(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [
+        ("realsense", "infrared", "False"),  # what a command line may say
+        ("realsense", "width", 640.0),
+        ("realsense", "fps", -1),
+        ("oak", "height", 0),
+        ("oak", "fps", "fast"),
+        ("openni2", "index", True),
+        ("openni2", "infrared", 1),
+        ("openni2", "focal_px", 0),
+        ("obsensor", "index", -1),
+        ("record3d", "index", 1.0),
+    ],
+)
+def test_options_that_are_not_usable(name: str, option: str, value: Any) -> None:
+    with pytest.raises(InvalidInputError, match=f"{option}: expected .*, got "):
+        open_source(name, **{option: value})
+
+
+class Stuck(Counted):
+    def _release(self) -> None:
+        message = "stuck: cannot be let go of"
+        raise SourceError(message)
+
+
+def test_what_goes_wrong_last_does_not_hide_what_went_wrong_first() -> None:
+    with pytest.raises(KeyError), Stuck(1):
+        raise KeyError
+    with pytest.raises(SourceError, match="stuck"), Stuck(1):
+        pass

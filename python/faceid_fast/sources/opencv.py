@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast.errors import InvalidInputError, SourceError
-from faceid_fast.frame import Frame, Intrinsics
+from faceid_fast.frame import FOCAL_RANGE_PX, Frame, Intrinsics
 from faceid_fast.sources.source import (
     LIVE_TIMEOUT_S,
+    MAX_INDEX,
     Source,
     blaming,
+    checked_flag,
+    checked_number,
     checked_timeout,
     frame_of,
     polled,
@@ -54,10 +57,12 @@ class _Captured(Source):
     ) -> None:
         self.name = name
         self._timeout_s = checked_timeout(timeout_s)
-        self._maps = dict(zip(("depth", "infrared" if infrared else "color"), maps, strict=True))
-        self._focal_px = focal_px
+        picture = "infrared" if checked_flag("infrared", infrared) else "color"
+        self._maps = dict(zip(("depth", picture), maps, strict=True))
+        self._focal_px = None if focal_px is None else checked_number("focal_px", focal_px, *FOCAL_RANGE_PX)
         self._held: Parts = {}
         backend, index = opening
+        checked_number("index", index, 0, MAX_INDEX)
         with blaming(name, _READING):
             self._capture = cv2.VideoCapture(index, backend)
             opened = self._capture.isOpened()
@@ -131,6 +136,8 @@ class OpenNI2(_Captured):
     ------
     SourceError
         If there is no such camera, or it cannot register depth to colour.
+    InvalidInputError
+        If an argument is not usable.
     """
 
     def __init__(
@@ -179,6 +186,8 @@ class Obsensor(_Captured):
     ------
     SourceError
         If there is no such camera.
+    InvalidInputError
+        If an argument is not usable.
     """
 
     def __init__(

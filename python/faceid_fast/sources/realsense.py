@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast.errors import InvalidInputError, SourceError
-from faceid_fast.frame import Frame
+from faceid_fast.frame import MAX_SIDE_PX, Frame
 from faceid_fast.paths import checked_path
 from faceid_fast.sources.source import (
     LIVE_TIMEOUT_S,
+    MAX_FPS,
     Source,
     blaming,
+    checked_flag,
+    checked_number,
     checked_timeout,
     frame_of,
     lens_of,
@@ -78,6 +82,10 @@ class RealSense(Source):
         timeout_s: float = LIVE_TIMEOUT_S,
     ) -> None:
         self._timeout_s = checked_timeout(timeout_s)
+        self._infrared = checked_flag("infrared", infrared)
+        checked_number("width", width, 0, MAX_SIDE_PX)
+        checked_number("height", height, 0, MAX_SIDE_PX)
+        checked_number("fps", fps, 0, MAX_FPS)
         if emitter not in {None, *EMITTERS} or (emitter == "alternate" and not infrared):
             message = f"emitter: expected {', '.join(EMITTERS)} (the last with infrared), got {emitter!a:.40}"
             raise InvalidInputError(message)
@@ -87,7 +95,6 @@ class RealSense(Source):
             raise SourceError(message)
         self.name = "RealSense" if place is None else f"RealSense recording {place.name}"
         self.live = place is None
-        self._infrared = infrared
         self._alternates = emitter == "alternate"
         self._lit_depth: NDArray[Any] | None = None
         self._numbers = (-1, -1)
@@ -104,7 +111,8 @@ class RealSense(Source):
             with blaming(self.name, _OPENING):
                 self._prepare(profile, emitter)
         except BaseException:
-            self.close()
+            with suppress(SourceError):
+                self.close()
             raise
 
     def _ask_camera(self, config: Any, serial: str | None, size: tuple[int, int], fps: int) -> None:

@@ -14,8 +14,10 @@ from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.sources.source import (
     LIVE_TIMEOUT_S,
+    MAX_INDEX,
     Source,
     blaming,
+    checked_number,
     checked_timeout,
     frame_of,
     lens_of,
@@ -81,6 +83,7 @@ class Record3D(Source):
     ) -> None:
         self.name = "Record3D"
         self._timeout_s = checked_timeout(timeout_s)
+        checked_number("index", index, 0, MAX_INDEX)
         for name, value, known in (
             ("turn_deg", turn_deg, TURNS_DEG),
             ("least_confidence", least_confidence, CONFIDENCES),
@@ -97,7 +100,7 @@ class Record3D(Source):
         stream = library("record3d", "record3d").Record3DStream
         with blaming(self.name, _OPENING):
             devices = stream.get_connected_devices()
-        if not 0 <= index < len(devices):
+        if index >= len(devices):
             message = f"{self.name}: no device {index} of {len(devices)}: {_OPENING}"
             raise SourceError(message)
         with blaming(self.name, _OPENING):

@@ -13,7 +13,7 @@ import inspect
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -34,6 +34,9 @@ CAMERAS: Final = MappingProxyType(
 """Names that `open_source` knows, and the class of each below `faceid_fast.sources`."""
 LIVE_TIMEOUT_S: Final = 5.0
 """How long a camera may take for a frame; the first one takes longest."""
+MAX_INDEX: Final = 99
+"""Cameras of one kind on one computer."""
+MAX_FPS: Final = 1000
 _REALSENSE_FILES: Final = (".bag", ".db3")
 _POLL_S: Final = 0.002
 
@@ -90,9 +93,13 @@ class Source(ABC, Iterator[Frame]):
         """Return itself."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Close."""
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Close; what goes wrong then does not hide what went wrong before."""
+        if kind is None:
+            self.close()
+        else:
+            with suppress(SourceError):
+                self.close()
 
 
 def open_source(source: str | Path, **options: Any) -> Source:
@@ -203,18 +210,32 @@ def silent(name: str, timeout_s: float, advice: str) -> SourceError:
 
 
 def checked_timeout(timeout_s: object) -> float:
-    """Return a time to wait, 0 (excluded) to 3600 s.
+    """Return a time to wait in seconds; InvalidInputError if it is none."""
+    return checked_number("timeout_s", timeout_s, 0.001, 3600.0)
+
+
+def checked_number(name: str, value: object, least: float, most: float) -> float:
+    """Return a number between two others, both included; a whole one if `least` is an int.
 
     Raises
     ------
     InvalidInputError
-        If it is none.
+        If it is none; options may come from a command line.
     """
-    number = timeout_s if isinstance(timeout_s, (int, float)) and not isinstance(timeout_s, bool) else 0.0
-    if not 0.0 < number <= 3600.0:
-        message = f"timeout_s: expected a number above 0 and up to 3600, got {timeout_s!r:.40}"
-        raise InvalidInputError(message)
-    return float(number)
+    kinds = int if isinstance(least, int) else (int, float)
+    if isinstance(value, kinds) and not isinstance(value, bool) and least <= value <= most:
+        return value
+    wanted = "a whole number" if kinds is int else "a number"
+    message = f"{name}: expected {wanted} from {least:g} to {most:g}, got {value!r:.40}"
+    raise InvalidInputError(message)
+
+
+def checked_flag(name: str, value: object) -> bool:
+    """Return True or False; InvalidInputError for anything else, such as the word False."""
+    if isinstance(value, bool):
+        return value
+    message = f"{name}: expected true or false, got {value!r:.40}"
+    raise InvalidInputError(message)
 
 
 def _made(make: Callable[..., Source], name: str, options: dict[str, Any], **chosen: str | Path) -> Source:
