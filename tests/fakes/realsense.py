@@ -95,6 +95,7 @@ class Camera:
         rs.frame_metadata_value = SimpleNamespace(frame_laser_power_mode="laser")  # type: ignore[attr-defined]
         rs.playback_status = SimpleNamespace(stopped="stopped", playing="playing")  # type: ignore[attr-defined]
         rs.pipeline = lambda: _Pipeline(self)  # type: ignore[attr-defined]
+        rs.pipeline_wrapper = lambda pipeline: pipeline  # type: ignore[attr-defined]
         rs.config = lambda: _Config(self)  # type: ignore[attr-defined]
         rs.align = _Align  # type: ignore[attr-defined]
         return rs
@@ -112,6 +113,9 @@ class _Config:
 
     def enable_device_from_file(self, file_name: str, repeat_playback: bool = True) -> None:
         self._camera.asked.append(("enable_device_from_file", file_name, repeat_playback))
+
+    def resolve(self, pipeline: _Pipeline) -> _Pipeline:
+        return pipeline
 
 
 class _Align:
@@ -132,6 +136,7 @@ class _Pipeline:
         assert isinstance(config, _Config)
         if self._camera.at_start is not None:
             raise self._camera.at_start
+        self._camera.asked.append(("start",))
         return self
 
     def stop(self) -> None:

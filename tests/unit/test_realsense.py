@@ -41,6 +41,7 @@ def test_color_with_depth_aligned_to_it(plug: Any) -> None:
     assert camera.asked == [
         ("enable_stream", "depth", 640, 480, "z16", 30),
         ("enable_stream", "color", 640, 480, "rgb8", 30),
+        ("start",),
     ]
 
 
@@ -54,6 +55,7 @@ def test_infrared_has_the_viewpoint_of_depth(plug: Any) -> None:
         ("enable_device", "7"),
         ("enable_stream", "depth", 848, 480, "z16", 60),
         ("enable_stream", "infrared", 1, 848, 480, "y8", 60),
+        ("start",),
         ("set_option", "emitter_enabled", 0.0),
         ("set_option", "emitter_on_off", 0.0),
     ]
@@ -118,6 +120,7 @@ def test_a_recording_is_played_to_its_end(plug: Any, tmp_path: Path) -> None:
         ("enable_stream", "depth"),
         ("enable_stream", "color"),
         ("set_real_time", False),
+        ("start",),
     ]
     with pytest.raises(SourceError, match="expected a recording"):
         open_source(tmp_path / "none.bag")

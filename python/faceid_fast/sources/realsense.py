@@ -96,6 +96,7 @@ class RealSense(Source):
         self.name = "RealSense" if place is None else f"RealSense recording {place.name}"
         self.live = place is None
         self._alternates = emitter == "alternate"
+        self._playback: Any = None
         self._lit_depth: NDArray[Any] | None = None
         self._numbers = (-1, -1)
         self._rs = library("pyrealsense2", "realsense")
@@ -106,6 +107,7 @@ class RealSense(Source):
                 self._ask_camera(config, serial, (width, height), fps)
             else:
                 self._ask_file(config, place)
+                self._unhurry(config)
             profile = self._pipeline.start(config)
         try:
             with blaming(self.name, _OPENING):
@@ -135,11 +137,16 @@ class RealSense(Source):
         else:
             config.enable_stream(rs.stream.color)
 
+    def _unhurry(self, config: Any) -> None:
+        """Have the recording wait for whoever reads it: before it starts, or its first frames are lost."""
+        device = config.resolve(self._rs.pipeline_wrapper(self._pipeline)).get_device()
+        self._playback = device.as_playback()
+        self._playback.set_real_time(False)
+
     def _prepare(self, profile: Any, emitter: str | None) -> None:
         """Read what holds for every frame, and set the emitter."""
         rs = self._rs
-        device = profile.get_device()
-        sensor = device.first_depth_sensor()
+        sensor = profile.get_device().first_depth_sensor()
         self._depth_unit_m = float(sensor.get_depth_scale())
         if self._infrared:
             stream = profile.get_stream(rs.stream.infrared, _LEFT)
@@ -149,11 +156,7 @@ class RealSense(Source):
         seen = stream.as_video_stream_profile().get_intrinsics()
         self._intrinsics = lens_of(self.name, seen.fx, seen.fy, seen.ppx, seen.ppy)
         self._align = None if self._infrared else rs.align(rs.stream.color)
-        self._playback = None
-        if not self.live:
-            self._playback = device.as_playback()
-            self._playback.set_real_time(False)
-        elif emitter is not None:
+        if self.live and emitter is not None:
             sensor.set_option(rs.option.emitter_enabled, 0.0 if emitter == "off" else 1.0)
             if sensor.supports(rs.option.emitter_on_off):
                 sensor.set_option(rs.option.emitter_on_off, 1.0 if self._alternates else 0.0)
