@@ -42,17 +42,23 @@ class Tile:
 
 def tile_of(frame: Frame, look: FaceCrop | NoFace, caption: str, *, accepted: bool | None) -> Tile:
     """Cut the face out of a frame; the whole frame where no face was found."""
-    part = frame.picture if frame.color is None else frame.picture[..., ::-1]  # OpenCV's BGR
+    part = frame.picture
     if not isinstance(look, NoFace):
         top, left, bottom, right = look.region
         cut = part[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
         part = cut if cut.size else part
-    if part.ndim == 2:
-        bright = max(float(np.percentile(part, 99)), 1.0)
-        # Infrared falls off with the square of the distance: a root keeps the dark parts visible.
-        grey = np.sqrt(np.clip(part / bright, 0.0, 1.0)) * 255
-        part = cv2.cvtColor(grey.astype(np.uint8), cv2.COLOR_GRAY2BGR)
-    return Tile(_fitted(np.ascontiguousarray(part)), caption, accepted)
+    return Tile(_fitted(as_bgr(part)), caption, accepted)
+
+
+def as_bgr(picture: NDArray[Any]) -> Pixels:
+    """Show colour (H, W, 3), or infrared (H, W) by its own brightness, as OpenCV has it: uint8 BGR."""
+    if picture.ndim == 3:
+        return np.ascontiguousarray(picture[..., ::-1])
+    bright = max(float(np.percentile(picture, 99)), 1.0)
+    # Infrared falls off with the square of the distance: a root keeps the dark parts visible.
+    grey = np.sqrt(np.clip(picture / bright, 0.0, 1.0)) * 255
+    shown: Pixels = cv2.cvtColor(grey.astype(np.uint8), cv2.COLOR_GRAY2BGR)  # type: ignore[assignment]
+    return shown
 
 
 def draw_demo(rows: Sequence[tuple[str, Sequence[Tile], Sequence[Tile]]], threshold: float) -> Pixels:
