@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 TRAIN_VENV := .venv-train
 BENCH_VENV := .venv-bench
+DOCS_VENV := .venv-docs
 BROWSER_VENV := .venv-browser
 BIN := $(VENV)/bin
 TRAIN_BIN := $(TRAIN_VENV)/bin
@@ -10,7 +11,7 @@ RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml
 PIP := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-crash lint bench bench-smoke report-browser train-smoke format lock clean
+.PHONY: help demo test test-crash lint bench bench-smoke report-browser train-smoke docs docs-serve notebook format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -53,6 +54,18 @@ train-smoke: $(TRAIN_VENV)/built  ## tests of the training code, and the whole p
 	$(TRAIN_BIN)/python -m pytest tests/training tests/contract/test_keras_onnx.py
 	$(TRAIN_BIN)/python -m training.smoke --out build/smoke
 
+# The theme announces the end of its own life with every build; what becomes of it is no warning of this site.
+docs docs-serve: export NO_MKDOCS_2_WARNING := 1
+docs: $(DOCS_VENV)/ready  ## the documentation site, below build/site; a warning is an error
+	$(DOCS_VENV)/bin/python -m mkdocs build --strict
+	$(DOCS_VENV)/bin/python -m docsite.offline build/site
+
+docs-serve: $(DOCS_VENV)/ready  ## the same on this machine's port 8000, anew with every change
+	$(DOCS_VENV)/bin/python -m mkdocs serve
+
+notebook: $(DOCS_VENV)/built  ## run examples/tour.ipynb; with its pictures below build/notebook
+	$(DOCS_VENV)/bin/python -m docsite.notebook
+
 format: $(VENV)/ready  ## format everything
 	cargo fmt --all
 	$(BIN)/ruff check --fix-only .
@@ -66,10 +79,12 @@ lock:  ## pin requirements anew (needs uv)
 	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile -q --generate-hashes --universal --python-version 3.11 \
 		--no-emit-index-url --no-annotate pyproject.toml requirements/bench.in -o requirements/bench.txt
 	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile -q --generate-hashes --universal --python-version 3.11 \
+		--no-emit-index-url --no-annotate --extra report pyproject.toml requirements/docs.in -o requirements/docs.txt
+	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile -q --generate-hashes --universal --python-version 3.11 \
 		--no-emit-index-url --no-annotate requirements/browser.in -o requirements/browser.txt
 
 clean:  ## remove what was built
-	rm -rf target demo $(VENV) $(TRAIN_VENV) $(BENCH_VENV) $(BROWSER_VENV) python/faceid_fast/_core*.so
+	rm -rf target demo $(VENV) $(TRAIN_VENV) $(BENCH_VENV) $(DOCS_VENV) $(BROWSER_VENV) python/faceid_fast/_core*.so
 
 # The environments. `maturin develop` puts the optimised core into python/, where both find it.
 %/ready:
@@ -84,6 +99,8 @@ $(TRAIN_VENV)/ready: REQUIREMENTS = requirements/train.txt
 $(TRAIN_VENV)/ready: requirements/train.txt
 $(BENCH_VENV)/ready: REQUIREMENTS = requirements/bench.txt
 $(BENCH_VENV)/ready: requirements/bench.txt
+$(DOCS_VENV)/ready: REQUIREMENTS = requirements/docs.txt
+$(DOCS_VENV)/ready: requirements/docs.txt
 $(BROWSER_VENV)/ready: REQUIREMENTS = requirements/browser.txt
 $(BROWSER_VENV)/ready: requirements/browser.txt
 

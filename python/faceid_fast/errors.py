@@ -22,7 +22,7 @@ class UnknownIdentityError(FaceIDError, KeyError):
 
 
 class SourceError(FaceIDError, OSError):
-    """A file that frames are read from is missing, damaged or of another format."""
+    """A file that frames are read from is missing, damaged or of another format; or a camera gives none."""
 
 
 class ModelError(FaceIDError, RuntimeError):

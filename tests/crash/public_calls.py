@@ -20,7 +20,7 @@ from faceid_fast.face import HEAD_MODEL, read_bundled_model
 from faceid_fast.measured import read
 from faceid_fast.outcome import Outcome
 from faceid_fast.policy import Decision
-from faceid_fast.sources import kinect_v2, png, presentations, recognized, renders
+from faceid_fast.sources import kinect_v2, png, presentations, recognized, recording, renders
 from faceid_fast.sources.renders import Render
 from faceid_fast.vault import Vault, default_directory, erase, restore
 from people import World
@@ -322,6 +322,10 @@ def _sources(world: World) -> list[Call]:
         for capture in kinect_v2.captures(directory):
             capture.read()
 
+    def play_all(directory: Any) -> None:
+        for frame in recording.playback(directory):
+            assert isinstance(frame, faceid.Frame)
+
     def render(**files: Any) -> faceid.Frame:
         return Render("ada", "enroll", 0, **files).read()
 
@@ -335,6 +339,7 @@ def _sources(world: World) -> list[Call]:
         Call("read_frame", lambda: png.read_frame, frame, 8),
         Call("shots_at", lambda: read_all, {"path": shots / "ada"}),
         Call("shots_at", lambda: read_all, {"path": shots / "ada" / "00_depth.png"}),
+        Call("playback", lambda: play_all, {"directory": shots / "ada"}),
         Call("by_species", lambda: read_species, {"directory": shots}),
         Call("live_people", lambda: read_people, {"directory": shots}),
         Call("captures", lambda: read_captures, {"directory": shots}),

@@ -18,6 +18,8 @@ from faceid_fast.cli.map import map_people
 from faceid_fast.cli.output import printable
 from faceid_fast.cli.pad import pad_report
 from faceid_fast.cli.people import enroll, export, identify, list_people, remove, unlock, verify
+from faceid_fast.cli.record import record
+from faceid_fast.cli.stream import stream
 from faceid_fast.cli.vault import audit, credential_app, vault_app
 from faceid_fast.errors import FaceIDError
 
@@ -84,6 +86,7 @@ app.command()(demo)
 app.command()(enroll)
 app.command()(verify)
 app.command()(identify)
+app.command()(stream)
 app.command("list")(list_people)
 app.command()(export)
 app.command()(remove)
@@ -92,6 +95,7 @@ app.add_typer(credential_app, name="credential")
 app.add_typer(vault_app, name="vault")
 app.command()(audit)
 app.command("map")(map_people)
+app.command()(record)
 app.command()(evaluate)
 app.command()(calibrate)
 app.command("pad-report")(pad_report)

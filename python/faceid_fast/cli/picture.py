@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from faceid_fast.cli.output import why_not
 from faceid_fast.errors import InvalidInputError
-from faceid_fast.evaluate.crops import cut_out
+from faceid_fast.evaluate.crops import as_rgb, cut_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,8 +42,12 @@ class Tile:
 
 def tile_of(frame: Frame, look: FaceCrop | NoFace, caption: str, *, accepted: bool | None) -> Tile:
     """Cut the face out of a frame; the whole frame where no face was found."""
-    part = cut_out(frame, look)[..., ::-1]  # OpenCV's BGR
-    return Tile(_fitted(np.ascontiguousarray(part)), caption, accepted)
+    return Tile(_fitted(as_bgr(cut_out(frame, look))), caption, accepted)
+
+
+def as_bgr(picture: NDArray[Any]) -> Pixels:
+    """Show colour (H, W, 3), or infrared (H, W) by its own brightness, as OpenCV has it: uint8 BGR."""
+    return np.ascontiguousarray(as_rgb(picture)[..., ::-1])
 
 
 def draw_demo(rows: Sequence[tuple[str, Sequence[Tile], Sequence[Tile]]], threshold: float) -> Pixels:

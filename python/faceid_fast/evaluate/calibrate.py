@@ -4,7 +4,8 @@ The protocol is ``unlock``: strangers against the nearest of a person's referenc
 is counted as a trial is a *pair of people*, since pictures of the same two resemble each other: the pair
 matches if any of their comparisons lies within the threshold. The share of such pairs is never below the
 share of comparisons that match (the FMR), averaged over pairs, so what bounds the former, the exact binomial
-bound, bounds the latter. The threshold is the largest whose bound is not above the target.
+bound, bounds the latter. The threshold is the largest whose bound is not above the target. Pairs that share a
+person are not quite independent; the bound takes them for that.
 """
 
 from __future__ import annotations
