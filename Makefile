@@ -4,13 +4,14 @@ VENV := .venv
 TRAIN_VENV := .venv-train
 BENCH_VENV := .venv-bench
 DOCS_VENV := .venv-docs
+BROWSER_VENV := .venv-browser
 BIN := $(VENV)/bin
 TRAIN_BIN := $(TRAIN_VENV)/bin
 RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 PIP := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-crash lint bench bench-smoke train-smoke docs docs-serve notebook format lock clean
+.PHONY: help demo test test-crash lint bench bench-smoke report-browser train-smoke docs docs-serve notebook format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -43,6 +44,12 @@ bench-smoke: $(BENCH_VENV)/built  ## a small part of it, for its answers rather 
 	$(BENCH_VENV)/bin/python -m benchmarks --json build/bench/smoke.json --largest 1000 --dimensions 128 --threads 1
 	$(BENCH_VENV)/bin/python -m benchmarks.vault --people 100 --rounds 3
 
+report-browser: $(VENV)/built $(BROWSER_VENV)/ready  ## open a page of `faceid evaluate` in Chromium, if there is one
+	rm -rf build/browser
+	$(BIN)/python -m tests.browser.lay_out_renders build/browser/captures
+	$(BIN)/faceid evaluate build/browser/captures --html build/browser/report.html --crops
+	$(BROWSER_VENV)/bin/python tests/browser/open_page.py build/browser/report.html
+
 train-smoke: $(TRAIN_VENV)/built  ## tests of the training code, and the whole pipeline on a few heads
 	$(TRAIN_BIN)/python -m pytest tests/training tests/contract/test_keras_onnx.py
 	$(TRAIN_BIN)/python -m training.smoke --out build/smoke
@@ -73,9 +80,11 @@ lock:  ## pin requirements anew (needs uv)
 		--no-emit-index-url --no-annotate pyproject.toml requirements/bench.in -o requirements/bench.txt
 	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile -q --generate-hashes --universal --python-version 3.11 \
 		--no-emit-index-url --no-annotate --extra report pyproject.toml requirements/docs.in -o requirements/docs.txt
+	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile -q --generate-hashes --universal --python-version 3.11 \
+		--no-emit-index-url --no-annotate requirements/browser.in -o requirements/browser.txt
 
 clean:  ## remove what was built
-	rm -rf target demo $(VENV) $(TRAIN_VENV) $(BENCH_VENV) $(DOCS_VENV) python/faceid_fast/_core*.so
+	rm -rf target demo $(VENV) $(TRAIN_VENV) $(BENCH_VENV) $(DOCS_VENV) $(BROWSER_VENV) python/faceid_fast/_core*.so
 
 # The environments. `maturin develop` puts the optimised core into python/, where both find it.
 %/ready:
@@ -92,6 +101,8 @@ $(BENCH_VENV)/ready: REQUIREMENTS = requirements/bench.txt
 $(BENCH_VENV)/ready: requirements/bench.txt
 $(DOCS_VENV)/ready: REQUIREMENTS = requirements/docs.txt
 $(DOCS_VENV)/ready: requirements/docs.txt
+$(BROWSER_VENV)/ready: REQUIREMENTS = requirements/browser.txt
+$(BROWSER_VENV)/ready: requirements/browser.txt
 
 %/built: %/ready pyproject.toml $(RUST)
 	VIRTUAL_ENV=$(CURDIR)/$* PYO3_PYTHON=$(CURDIR)/$*/bin/python $*/bin/maturin develop --release --locked --quiet

@@ -36,6 +36,10 @@ class ModelContractError(ModelError, ValueError):
     """A model's contract is absent, malformed, or asks for what this package does not do."""
 
 
+class CalibrationError(FaceIDError, ValueError):
+    """A threshold's evidence is damaged, does not carry what it claims, or is not enough."""
+
+
 class CredentialError(FaceIDError, PermissionError):
     """A credential is missing, wrong, or not to be checked now."""
 

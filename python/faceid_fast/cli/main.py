@@ -10,9 +10,11 @@ from typer.core import TyperGroup
 
 import faceid_fast
 from faceid_fast.cli.bench import bench
+from faceid_fast.cli.calibrate import calibrate
 from faceid_fast.cli.demo import demo
 from faceid_fast.cli.doctor import doctor
 from faceid_fast.cli.evaluate import evaluate
+from faceid_fast.cli.map import map_people
 from faceid_fast.cli.output import printable
 from faceid_fast.cli.pad import pad_report
 from faceid_fast.cli.people import enroll, export, identify, list_people, remove, unlock, verify
@@ -92,8 +94,10 @@ app.command()(unlock)
 app.add_typer(credential_app, name="credential")
 app.add_typer(vault_app, name="vault")
 app.command()(audit)
+app.command("map")(map_people)
 app.command()(record)
 app.command()(evaluate)
+app.command()(calibrate)
 app.command("pad-report")(pad_report)
 app.command()(doctor)
 app.command()(bench)

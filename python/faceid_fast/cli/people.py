@@ -69,7 +69,7 @@ def enroll(
             message = f"expected a new name, got {name!a}, who is enrolled: --add an appearance, or --replace"
             raise InvalidInputError(message)
         auth = Authenticator(store=people)
-        frames = _read(source, screen)
+        frames = read_frames(source, screen)
         enrollment = auth.enroll(
             name,
             [frame for _, frame in frames],
@@ -245,7 +245,7 @@ def _described(kept: References) -> dict[str, Any]:
     }
 
 
-def _read(source: Path, screen: Console) -> list[tuple[str, Frame]]:
+def read_frames(source: Path, screen: Console) -> list[tuple[str, Frame]]:
     """Labels and frames at a path; a bar where there are many."""
     shots = shots_at(source)
     shown = track(shots, "reading", console=screen, transient=True, disable=len(shots) < 10)
@@ -263,7 +263,7 @@ def _decide(
 ) -> None:
     """Ask about frames, and say what they come to; exit 1 if to nobody."""
     screen = console(json_to)
-    frames = _read(source, screen)
+    frames = read_frames(source, screen)
     with opened(vault) as people:
         auth = Authenticator(
             store=people, policy=policy, adaptation=adaptation, ask_credential=ask_credential()
