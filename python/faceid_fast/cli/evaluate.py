@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.progress import Progress
 from rich.table import Table
 
-from faceid_fast.cli.output import JsonOption, console, write_json
+from faceid_fast.cli.output import JsonOption, busy, console, counted, write_json
 from faceid_fast.embed import Embedder
 from faceid_fast.evaluate.claims import INDEPENDENT_TRIALS, Support, support
 from faceid_fast.evaluate.intervals import LEVEL, RESAMPLES, SEED, Interval
@@ -42,23 +41,21 @@ def evaluate(
     ] = None,
     json_to: JsonOption = None,
 ) -> None:
-    """Score every pair of captures, and unlocking with nine references a person."""
+    """Measure error rates of recognition on captures of your own.
+
+    Every pair of captures is scored, and unlocking with nine references a person.
+    Every figure has its 95 % interval, and says what its pairs can support.
+    """
     embedder = Embedder.bundled()
     limit = check_threshold(
         embedder.contract.thresholds[kinect_v2.MODALITY] if threshold is None else threshold
     )
     shots = _SOURCES[layout](directory)
     out = console(json_to)
-    with Progress(console=out, transient=True) as progress:
-        task = progress.add_task("captures", total=len(shots))
-        acquired = acquire(
-            shots,
-            FaceAligner.bundled(),
-            embedder,
-            LivenessCheck.bundled(),
-            progress=lambda done: progress.update(task, completed=done),
-        )
-    report = score_protocols(acquired, limit)
+    with counted(out, "captures", len(shots)) as progress:
+        acquired = acquire(shots, FaceAligner.bundled(), embedder, LivenessCheck.bundled(), progress=progress)
+    with busy(out, "scoring every pair"):
+        report = score_protocols(acquired, limit)
     out.print(_table(report))
     for note in _notes(report):
         out.print(note)
