@@ -1,9 +1,9 @@
 """Is what is published whole, and does it work where this source tree is not?
 
-``python -m release.check_wheel DIST`` takes a folder with one wheel and one source distribution, as ``make
-wheel-check`` builds them, and looks at both: what is in them and what is not, which kernels were compiled.
-Then it builds a wheel of the source distribution, installs the first one with pinned requirements into an
-empty environment, and drives it there from a folder of its own.
+``python -m release.check_wheel DIST`` takes a folder with one wheel and perhaps one source distribution, as
+``make wheel-check`` builds them, and looks at both: what is in them and what is not, which kernels were
+compiled. Then it builds a wheel of the source distribution, installs the first one with pinned requirements
+into an empty environment, and drives it there from a folder of its own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ REQUIREMENTS: Final = ROOT / "requirements/run.txt"
 MAX_BYTES: Final = 12_000_000
 LICENCES: Final = {"LICENSE", "NOTICE", "THIRD_PARTY"}
 KERNELS: Final = {"vpdpbusd": "AVX-512 VNNI", "vpmaddubsw": "AVX2 (bytes)", "vfmadd": "AVX2 and FMA (floats)"}
-"""Instructions that only these kernels of the matcher use; one wheel has all of them."""
+"""Instructions of the matcher's kernels, all of them in one wheel: which runs is chosen where it runs."""
 _CORE: Final = re.compile(r"faceid_fast/_core\.(abi3\.so|pyd)")
 _PIP: Final = ("-m", "pip", "--quiet", "--disable-pip-version-check")
 
@@ -35,14 +35,18 @@ _PIP: Final = ("-m", "pip", "--quiet", "--disable-pip-version-check")
 def main() -> None:
     """Check everything, and say what was."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("dist", type=Path, help="folder with a wheel and a source distribution")
+    parser.add_argument("dist", type=Path, help="folder with a wheel, and perhaps its source")
     folder = parser.parse_args().dist.resolve()
-    wheel, source = only_one(folder, "*.whl"), only_one(folder, "*.tar.gz")
+    wheel = only_one(folder, "*.whl")
     check_wheel(wheel)
     check_kernels(wheel)
-    check_source(source)
-    with tempfile.TemporaryDirectory() as place:
-        check_source_builds(source, wheel, Path(place))
+    if any(folder.glob("*.tar.gz")):
+        source = only_one(folder, "*.tar.gz")
+        check_source(source)
+        with tempfile.TemporaryDirectory() as place:
+            check_source_builds(source, wheel, Path(place))
+    else:
+        skip("source distribution", f"there is none in {folder}")
     with tempfile.TemporaryDirectory() as place:
         check_installed(wheel, Path(place))
 

@@ -77,8 +77,11 @@ def console(json_to: str | None) -> Console:
 @contextmanager
 def busy(screen: Console, what: str) -> Iterator[None]:
     """Show that something takes its time, until it has ended; on a terminal only."""
+    if not screen.is_terminal:
+        yield
+        return
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
-    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
+    with Progress(*columns, console=screen, transient=True) as progress:
         progress.add_task(what, total=None)
         yield
 
@@ -92,7 +95,10 @@ def counted(screen: Console, what: str, total: int) -> Iterator[Callable[[int], 
     callable
         Is told how many are done.
     """
-    with Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:
+    if not screen.is_terminal:
+        yield lambda _done: None
+        return
+    with Progress(console=screen, transient=True) as progress:
         task = progress.add_task(what, total=total)
         yield lambda done: progress.update(task, completed=done)
 
