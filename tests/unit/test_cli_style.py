@@ -6,6 +6,7 @@ import importlib
 import json
 import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,6 +112,15 @@ def test_a_library_that_does_not_load_takes_one_line(monkeypatch: pytest.MonkeyP
     failed = faceid("identify", tmp_path)
     assert failed.exit_code == 2
     assert re.fullmatch(r"error: cv2 cannot be loaded \(.*\): see `faceid doctor`\n", failed.stderr)
+
+
+def test_the_command_loads_without_opencv() -> None:
+    """Else nobody could ask the doctor what is wrong."""
+    code = "import sys; sys.modules['cv2'] = None; from faceid_fast.cli import app; app(['doctor'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "broken: cv2 cannot be loaded" in done.stdout
+    assert "1 broken" in done.stdout
 
 
 def test_doctor_tells_which_library_does_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
