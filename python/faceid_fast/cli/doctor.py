@@ -190,7 +190,8 @@ def _table(record: dict[str, Any]) -> Table:
         table.add_row("its key", plain(vault["key"]))
     table.add_section()
     for extra, there in record["extras"].items():
-        table.add_row(plain(f"extra {extra}"), "installed" if there else "not installed")
+        how = "installed" if there else f'not installed: pip install "{PACKAGE}[{extra}]"'
+        table.add_row(plain(f"extra {extra}"), plain(how))
     return table
 
 
@@ -203,8 +204,6 @@ def _notes(record: dict[str, Any]) -> list[str]:
             f"the vault's key {lies} beside its data, and whoever copies the directory can read it: "
             "FACEID_KEY_FILE names another place"
         )
-    if missing := [extra for extra, there in record["extras"].items() if not there]:
-        notes.append(f'for what is not installed: pip install "{PACKAGE}[{",".join(missing)}]"')
     if len([name for name in record["versions"] if name.startswith("opencv")]) > 1:
         notes.append("several builds of OpenCV overwrite each other's files: uninstall all, install one")
     return notes

@@ -80,7 +80,7 @@ def enroll(
             raise InvalidInputError(message)
         auth = Authenticator(store=people)
         frames = _read(source, screen)
-        with busy(screen, f"looking for the face in {len(frames)} frames"):
+        with busy(screen, "looking for the face in every frame"):
             enrollment = auth.enroll(
                 name,
                 [frame for _, frame in frames],

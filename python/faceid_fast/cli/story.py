@@ -1,6 +1,7 @@
 """The demo's story: a lock, the person it belongs to, a stranger, a print, and a beard that grows.
 
-Nothing in it is staged: every line is what an `Authenticator` with its defaults says of a rendered frame.
+Nothing in it is staged: every line is what an `Authenticator` says of a rendered frame, by the model's own
+threshold and floor.
 """
 
 from __future__ import annotations
