@@ -5,13 +5,18 @@ TRAIN_VENV := .venv-train
 BENCH_VENV := .venv-bench
 DOCS_VENV := .venv-docs
 BROWSER_VENV := .venv-browser
+OLDEST_VENV := .venv-oldest
 BIN := $(VENV)/bin
 TRAIN_BIN := $(TRAIN_VENV)/bin
+WHEEL := build/wheel/built
+# Without what compares the core with an oracle for minutes, and knows no library.
+ENDS := tests/unit tests/contract --ignore tests/contract/test_align_oracle.py
+PACKAGE := $(shell find python -type f -not -name '*.so' -not -name '*.pyc')
 RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 PIP := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-crash lint bench bench-smoke report-browser train-smoke docs docs-serve notebook format lock clean
+.PHONY: help demo test test-crash test-ends test-oldest wheel-check lint bench bench-smoke report-browser train-smoke docs docs-serve notebook format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -27,6 +32,17 @@ test: $(VENV)/built  ## build, then all tests of the package, Rust and Python
 test-crash: $(VENV)/built  ## kills, faults, power losses, tampering, malformed values (LONG=--long: hours)
 	$(BIN)/python -m pytest -s tests/crash $(LONG)
 
+test-ends: test-oldest $(VENV)/built  ## unit and contract tests with the oldest libraries allowed, and the newest
+	$(BIN)/python -m pytest $(ENDS)
+
+# The wheel, not this tree. Old libraries warn of what newer ones below them call old.
+test-oldest: $(WHEEL) $(OLDEST_VENV)/ready  ## of those, the oldest, with OpenCV's headless build
+	$(OLDEST_VENV)/bin/python $(PIP) --no-deps --no-index --force-reinstall build/wheel/*.whl
+	$(OLDEST_VENV)/bin/python -m pytest -W ignore::DeprecationWarning $(ENDS)
+
+wheel-check: $(WHEEL)  ## build wheel and source distribution, look into them, install and drive the wheel
+	$(BIN)/python -m release.check_wheel build/wheel
+
 lint: export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 lint: $(VENV)/built  ## formatting, clippy, ruff, types, stub, import rules
 	cargo fmt --all --check
@@ -36,6 +52,7 @@ lint: $(VENV)/built  ## formatting, clippy, ruff, types, stub, import rules
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest faceid_fast._core
 	$(BIN)/lint-imports
+	$(BIN)/python -m release.third_party --check
 
 bench: $(BENCH_VENV)/built  ## the matcher beside FAISS, numpy, usearch and scikit-learn (hours)
 	$(BENCH_VENV)/bin/python -m benchmarks --markdown build/bench/matching.md --plot build/bench/figures/matching.png
@@ -71,20 +88,20 @@ format: $(VENV)/ready  ## format everything
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
+lock: export UV_CUSTOM_COMPILE_COMMAND := make lock
+lock: UV := uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate
 lock:  ## pin requirements anew (needs uv)
-	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile -q --generate-hashes --universal --python-version 3.11 \
-		--no-emit-index-url --no-annotate --extra report pyproject.toml requirements/dev.in -o requirements/dev.txt
-	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile -q --generate-hashes --universal --python-version 3.11 \
-		--no-emit-index-url --no-annotate pyproject.toml requirements/train.in -o requirements/train.txt
-	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile -q --generate-hashes --universal --python-version 3.11 \
-		--no-emit-index-url --no-annotate pyproject.toml requirements/bench.in -o requirements/bench.txt
-	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile -q --generate-hashes --universal --python-version 3.11 \
-		--no-emit-index-url --no-annotate --extra report pyproject.toml requirements/docs.in -o requirements/docs.txt
-	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile -q --generate-hashes --universal --python-version 3.11 \
-		--no-emit-index-url --no-annotate requirements/browser.in -o requirements/browser.txt
+	$(UV) --extra report pyproject.toml requirements/dev.in -o requirements/dev.txt
+	$(UV) pyproject.toml --constraints requirements/dev.txt -o requirements/run.txt
+	echo opencv-python | $(UV) --upgrade --resolution lowest-direct --excludes /dev/stdin \
+		--extra report pyproject.toml requirements/oldest.in -o requirements/oldest.txt
+	$(UV) pyproject.toml requirements/train.in -o requirements/train.txt
+	$(UV) pyproject.toml requirements/bench.in -o requirements/bench.txt
+	$(UV) --extra report pyproject.toml requirements/docs.in -o requirements/docs.txt
+	$(UV) requirements/browser.in -o requirements/browser.txt
 
 clean:  ## remove what was built
-	rm -rf target demo $(VENV) $(TRAIN_VENV) $(BENCH_VENV) $(DOCS_VENV) $(BROWSER_VENV) python/faceid_fast/_core*.so
+	rm -rf target build/wheel demo $(VENV) $(TRAIN_VENV) $(BENCH_VENV) $(DOCS_VENV) $(BROWSER_VENV) $(OLDEST_VENV) python/faceid_fast/_core*.so
 
 # The environments. `maturin develop` puts the optimised core into python/, where both find it.
 %/ready:
@@ -103,6 +120,15 @@ $(DOCS_VENV)/ready: REQUIREMENTS = requirements/docs.txt
 $(DOCS_VENV)/ready: requirements/docs.txt
 $(BROWSER_VENV)/ready: REQUIREMENTS = requirements/browser.txt
 $(BROWSER_VENV)/ready: requirements/browser.txt
+$(OLDEST_VENV)/ready: REQUIREMENTS = requirements/oldest.txt
+$(OLDEST_VENV)/ready: requirements/oldest.txt
+
+# The wheel is built of the source distribution: what that lacks, the build would miss.
+$(WHEEL): $(VENV)/ready pyproject.toml README.md LICENSE NOTICE THIRD_PARTY $(RUST) $(PACKAGE)
+	rm -rf build/wheel
+	CARGO_TARGET_DIR=$(CURDIR)/target PYO3_PYTHON=$(CURDIR)/$(BIN)/python \
+		$(BIN)/maturin build --release --locked --quiet --sdist --out build/wheel
+	touch $@
 
 %/built: %/ready pyproject.toml $(RUST)
 	VIRTUAL_ENV=$(CURDIR)/$* PYO3_PYTHON=$(CURDIR)/$*/bin/python $*/bin/maturin develop --release --locked --quiet

@@ -130,7 +130,7 @@ def test_nor_where_it_is_held_is_given(radius_mm: float) -> None:
 
 
 def test_bundled_faces_are_live_and_the_print_is_not() -> None:
-    kinds = {"enroll": True, "probe": True, "print": False}
+    kinds = {"enroll": True, "probe": True, "print": False, "beard": True}
     seen = set()
     for render in bundled_renders():
         found = FaceAligner.bundled().align(render.read())

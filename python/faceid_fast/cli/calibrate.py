@@ -7,11 +7,19 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.progress import Progress
 from rich.table import Table
 
 from faceid_fast.cli.evaluate import CapturesArgument, Layout, LayoutOption, acquired, captures
-from faceid_fast.cli.output import JsonOption, check_writable, console, plain, printable, why_not, write_json
+from faceid_fast.cli.output import (
+    JsonOption,
+    busy,
+    check_writable,
+    console,
+    plain,
+    printable,
+    why_not,
+    write_json,
+)
 from faceid_fast.embed import Embedder
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.evaluate.calibrate import check_enough, check_target, data_sha256, measure
@@ -38,17 +46,19 @@ def calibrate(
     ] = DEFAULT_FILE,
     json_to: JsonOption = None,
 ) -> None:
-    """Measure a threshold, refusing what the people are too few to show; see `faceid vault adopt`."""
+    """Measure a threshold on people of your own, with its evidence.
+
+    A target that they are too few to show is refused. `faceid vault adopt FILE` has a vault use it.
+    """
     shots = captures(directory, layout)
     people = len({shot.person for shot in shots})
     check_enough(target_far, people, people * (people - 1) // 2)  # before minutes of work
     screen = console(json_to)
     embedder = Embedder.bundled()
     read = acquired(shots, embedder, screen)
-    with Progress(console=screen, transient=True) as progress:
-        task = progress.add_task("files", total=None)
-        digest = data_sha256(directory, step=lambda: progress.advance(task))
-    with screen.status("scoring"):
+    with busy(screen, "reading every file"):
+        digest = data_sha256(directory)
+    with busy(screen, "scoring every pair"):
         measured = measure(
             compare(read),
             embedder,

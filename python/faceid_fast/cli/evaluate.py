@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -10,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.progress import Progress
 from rich.table import Table
 
 import faceid_fast
 from faceid_fast.cli.output import (
     JsonOption,
+    busy,
     check_writable,
     console,
+    counted,
     plain,
     printable,
     why_not,
@@ -61,15 +63,8 @@ def captures(directory: Path, layout: Layout) -> Sequence[Shot]:
 
 def acquired(shots: Sequence[Shot], embedder: Embedder, out: Console) -> Acquired:
     """Read and embed captures, with a bar."""
-    with Progress(console=out, transient=True) as progress:
-        task = progress.add_task("captures", total=len(shots))
-        return acquire(
-            shots,
-            FaceAligner.bundled(),
-            embedder,
-            LivenessCheck.bundled(),
-            progress=lambda done: progress.update(task, completed=done),
-        )
+    with counted(out, "captures", len(shots)) as progress:
+        return acquire(shots, FaceAligner.bundled(), embedder, LivenessCheck.bundled(), progress=progress)
 
 
 def threshold_of(embedder: Embedder, modality: str) -> float:
@@ -109,7 +104,11 @@ def evaluate(
     ] = False,
     json_to: JsonOption = None,
 ) -> None:
-    """Score every pair of captures, and unlocking with a few references a person."""
+    """Measure error rates of recognition on captures of your own.
+
+    Every pair of captures is scored, and unlocking with a few references a person.
+    Every figure has its 95 % interval, and says what its pairs can support.
+    """
     if crops and html is None:
         message = "--crops: expected --html FILE, the page that they stand on, got none"
         raise InvalidInputError(message)
@@ -120,7 +119,7 @@ def evaluate(
     embedder = Embedder.bundled()
     read = acquired(shots, embedder, out)
     limit = check_threshold(threshold_of(embedder, read.modality) if threshold is None else threshold)
-    with out.status("scoring"):
+    with busy(out, "scoring every pair"):
         compared = compare(read)
         report = score_protocols(compared, limit)
     if html is not None:
@@ -169,14 +168,14 @@ def _heading(directory: Path, report: Report, read: Acquired, embedder: Embedder
 def _write_page(
     html: Path, heading: Heading, compared: Compared, report: Report, out: Console, *, crops: bool
 ) -> None:
-    with Progress(console=out, transient=True) as progress:
-        task = progress.add_task("page", total=STEPS)
+    done = itertools.count(1)
+    with counted(out, "page", STEPS) as progress:
         text = write_page(
             heading,
             compared,
             report,
             FaceAligner.bundled() if crops else None,
-            step=lambda: progress.advance(task),
+            step=lambda: progress(next(done)),
         )
     try:
         html.write_text(text, encoding="utf-8", errors="replace")

@@ -11,7 +11,7 @@ import typer
 from numpy.typing import NDArray
 
 from faceid_fast.audit import Event, EventKind
-from faceid_fast.cli.output import JsonOption, check_writable, console, plain, why_not, write_json
+from faceid_fast.cli.output import JsonOption, busy, check_writable, console, plain, why_not, write_json
 from faceid_fast.cli.people import VaultOption, opened, read_frames
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.evaluate.drawing import check_installed
@@ -62,7 +62,10 @@ def map_people(
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
-    """Draw PCA and t-SNE maps of the references in the vault, a colour per person; noted in the log."""
+    """Draw maps of the references in the vault, a colour per person.
+
+    By principal components and by t-SNE. It shows who is near whom: say --diagnostics; the log notes it.
+    """
     if not diagnostics:
         message = (
             "--diagnostics: expected it, since a map shows who is near whom and where a forgery would have "
@@ -77,7 +80,7 @@ def map_people(
         ours = [each for each in kept if each.model_sha256 == pipeline.model_sha256]
         chosen = _modality(ours, modality)
         points = [_Point(each.identity, False, vector) for each in ours for vector in each.of(chosen)]
-        with screen.status("frames"):
+        with busy(screen, "looking for the face in every frame"):
             looks = pipeline.look([frame for _, frame in frames], Stopwatch())
         for (label, frame), look in zip(frames, looks, strict=True):
             if isinstance(look, NoFace) or frame.modality != chosen:
@@ -116,7 +119,7 @@ def _modality(people: Iterable[References], wanted: str | None) -> str:
 
 def _draw(points: list[_Point], out: Path, screen: Console, json_to: str | None, modality: str) -> None:
     names = [f"frame {point.name}" if point.is_probe else point.name for point in points]
-    with screen.status("maps"):
+    with busy(screen, "drawing"):
         projection = project(np.stack([point.vector for point in points]))
         picture = draw_maps(projection, names, [point.is_probe for point in points])
     try:

@@ -7,13 +7,23 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from faceid_fast.errors import InvalidInputError
+
+SHARED: Final = "Vault and output"
+"""Panel of the options that verbs share."""
+
+
+def examples(*commands: str) -> str:
+    """What stands below a verb's help."""
+    return "\n\n".join(f"[dim]$[/] {escape(command)}" for command in commands)
 
 
 def check_writable(option: str, path: Path) -> None:
@@ -54,6 +64,7 @@ JsonOption = Annotated[
         metavar="FILE",
         help="Write the result as JSON; - for standard output.",
         callback=_checked_json,
+        rich_help_panel=SHARED,
     ),
 ]
 
@@ -61,6 +72,35 @@ JsonOption = Annotated[
 def console(json_to: str | None) -> Console:
     """Console for tables; on stderr where standard output carries the JSON."""
     return Console(stderr=json_to == "-")
+
+
+@contextmanager
+def busy(screen: Console, what: str) -> Iterator[None]:
+    """Show that something takes its time, until it has ended; on a terminal only."""
+    if not screen.is_terminal:
+        yield
+        return
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=screen, transient=True) as progress:
+        progress.add_task(what, total=None)
+        yield
+
+
+@contextmanager
+def counted(screen: Console, what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show how much of something is done, until it has ended; on a terminal only.
+
+    Yields
+    ------
+    callable
+        Is told how many are done.
+    """
+    if not screen.is_terminal:
+        yield lambda _done: None
+        return
+    with Progress(console=screen, transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.update(task, completed=done)
 
 
 def plain(text: object) -> Text:

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from faceid_fast.cli.camera import CameraOption, SettingsOption, opened_source
-from faceid_fast.cli.output import JsonOption, console, plain, write_json
+from faceid_fast.cli.output import JsonOption, console, counted, plain, write_json
 from faceid_fast.sources.recording import MAX_RECORDED
 from faceid_fast.sources.recording import record as record_from
 
@@ -26,15 +25,8 @@ def record(
 ) -> None:
     """Record frames, losslessly. They show people: delete them when they have served."""
     screen = console(json_to)
-    columns = TextColumn("recording"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with (
-        opened_source(source, option) as camera,
-        Progress(*columns, console=screen, transient=True) as bar,
-    ):
-        task = bar.add_task("", total=frames)
-        done = record_from(
-            camera, out, frames=frames, seconds=seconds, told=lambda count: bar.update(task, completed=count)
-        )
+    with opened_source(source, option) as camera, counted(screen, "recording", frames) as progress:
+        done = record_from(camera, out, frames=frames, seconds=seconds, told=progress)
     screen.print(plain(f"{done.directory}: {done.frames} frames in {done.seconds:.1f} s"))
     screen.print("they show people: keep them where only you can look, and delete them when they have served")
     write_json(

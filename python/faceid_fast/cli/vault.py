@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from faceid_fast.authenticator import Authenticator
-from faceid_fast.cli.output import JsonOption, console, plain, write_json
+from faceid_fast.cli.output import JsonOption, busy, console, examples, plain, write_json
 from faceid_fast.cli.people import VaultOption, opened, when
 from faceid_fast.cli.secret import read_credential
 from faceid_fast.errors import InvalidInputError
@@ -18,7 +18,9 @@ from faceid_fast.vault import default_directory
 from faceid_fast.vault import erase as erase_vault
 from faceid_fast.vault import restore as restore_vault
 
-vault_app = typer.Typer(no_args_is_help=True, help="Look after the vault.")
+vault_app = typer.Typer(
+    no_args_is_help=True, help="Look after the vault: what is in it, its key, its backups."
+)
 credential_app = typer.Typer(no_args_is_help=True, help="The PIN or phrase for when a face is not enough.")
 
 FileArgument = Annotated[Path, typer.Argument(help="The backup.")]
@@ -26,7 +28,7 @@ FileArgument = Annotated[Path, typer.Argument(help="The backup.")]
 
 @vault_app.command()
 def info(vault: VaultOption = None, json_to: JsonOption = None) -> None:
-    """Say what is in the vault, without names."""
+    """Say how much is in the vault, which key opens it and which models made it; no names."""
     with opened(vault) as people:
         found = people.info()._asdict()
     table = Table(show_header=False)
@@ -42,18 +44,21 @@ def info(vault: VaultOption = None, json_to: JsonOption = None) -> None:
 
 @vault_app.command()
 def verify(vault: VaultOption = None, json_to: JsonOption = None) -> None:
-    """Read everything, and see that it is as it was written."""
-    with opened(vault) as people:
+    """Read everything, and check that it is as it was written."""
+    screen = console(json_to)
+    with opened(vault) as people, busy(screen, "reading everything"):
         people.check()
         found = people.info()
         entries = len(people.events())
-    console(json_to).print(
+    screen.print(
         f"as it was written: {found.people} people, {found.references} references, {entries} log entries"
     )
     write_json({"intact": True, "people": found.people, "entries": entries}, json_to)
 
 
-@vault_app.command()
+@vault_app.command(
+    epilog=examples("faceid vault adopt calibration.json", "faceid vault adopt --forget color")
+)
 def adopt(
     file: Annotated[Path | None, typer.Argument(help="What `faceid calibrate` wrote.")] = None,
     forget: Annotated[
@@ -79,7 +84,7 @@ def adopt(
     write_json({"adopted": None if measured is None else described(measured), "forgotten": forget}, json_to)
 
 
-@vault_app.command("rotate-key")
+@vault_app.command("rotate-key", epilog=examples("faceid vault rotate-key"))
 def rotate_key(
     new_key_file: Annotated[
         Path | None, typer.Option(help="Holds the new key, 64 hexadecimal digits; by default one is drawn.")
@@ -87,7 +92,7 @@ def rotate_key(
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
-    """Seal everything anew under another key."""
+    """Seal everything anew under another key; make backups anew too."""
     new = None
     if new_key_file is not None:
         try:
@@ -95,28 +100,32 @@ def rotate_key(
         except (OSError, ValueError):
             message = f"--new-key-file: expected a file of 64 hexadecimal digits, got another: {new_key_file}"
             raise InvalidInputError(message) from None
-    with opened(vault) as people:
+    screen = console(json_to)
+    with opened(vault) as people, busy(screen, "sealing everything anew"):
         people.rotate_key(new)
-    console(json_to).print("the key was changed: make backups anew, those of before need the old key")
+    screen.print("the key was changed: make backups anew, those of before need the old key")
     write_json({"rotated": True}, json_to)
 
 
-@vault_app.command()
+@vault_app.command(epilog=examples("faceid vault backup people.backup"))
 def backup(file: FileArgument, vault: VaultOption = None, json_to: JsonOption = None) -> None:
     """Write the vault, encrypted as it is, into one file; keep the key elsewhere."""
-    with opened(vault) as people:
+    screen = console(json_to)
+    with opened(vault) as people, busy(screen, "writing the backup"):
         people.backup(file)
-    console(json_to).print(plain(f"{file}: written; the key is not in it"))
+    screen.print(plain(f"{file}: written; the key is not in it"))
     write_json({"backup": str(file)}, json_to)
 
 
-@vault_app.command()
+@vault_app.command(epilog=examples("faceid vault restore people.backup --vault new"))
 def restore(file: FileArgument, vault: VaultOption = None, json_to: JsonOption = None) -> None:
     """Make a vault of a backup, where there is none; whoever was removed since is back."""
-    restore_vault(file, vault)
+    screen = console(json_to)
+    with busy(screen, "reading the backup"):
+        restore_vault(file, vault)
     with opened(vault) as people:
         found = people.info()
-    console(json_to).print(f"restored: {found.people} people")
+    screen.print(f"restored: {found.people} people")
     write_json({"restored": True, "people": found.people}, json_to)
 
 
@@ -127,20 +136,23 @@ def erase(
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
-    """Destroy the vault and everybody in it."""
+    """Destroy the vault and everybody in it; asks first."""
     place = default_directory() if vault is None else vault
-    if not yes:
-        typer.confirm(
-            f"Destroy everything in {place}, and the key that its backups need?", abort=True, err=True
-        )
+    question = f"Destroy everything in {place}, and the key that its backups need?"
+    if not yes and not typer.confirm(question, err=True):
+        message = "vault: left as it is; answer y, or give --yes"
+        raise InvalidInputError(message)
     erase_vault(place)
     console(json_to).print(plain(f"{place}: erased"))
     write_json({"erased": str(place)}, json_to)
 
 
-@credential_app.command("set")
+@credential_app.command("set", epilog=examples("faceid credential set"))
 def set_credential(vault: VaultOption = None, json_to: JsonOption = None) -> None:
-    """Set the credential; one that is set is asked for first. Typed, or lines of standard input."""
+    """Set the credential; one that is set is asked for first.
+
+    It is typed without an echo, twice, or read as lines of standard input.
+    """
     with opened(vault) as people:
         auth = Authenticator(store=people)
         current = read_credential("current credential") if people.info().credential else None
@@ -154,7 +166,7 @@ def set_credential(vault: VaultOption = None, json_to: JsonOption = None) -> Non
 
 
 def audit(vault: VaultOption = None, json_to: JsonOption = None) -> None:
-    """List what happened to the vault: enrolments, removals, locks, keys. The last 4,096 entries."""
+    """List what happened: enrolments, removals, locks, keys; the last 4,096 entries."""
     with opened(vault) as people:
         found = people.events()
     table = Table("when (UTC)", "what", "whom", "detail")

@@ -1,7 +1,8 @@
 """The rendered frames that ship with the package: made-up people, for the demo and for timings.
 
 A folder a person holds ``KIND_N_ir.png``, ``KIND_N_depth.png`` and ``KIND_N_camera.json``, KIND being
-``enroll``, ``probe`` or ``print`` (a flat picture of the person held to the camera).
+``enroll``, ``probe``, ``print`` (a flat picture of the person held to the camera) or ``beard`` (the person
+on later days, with one that grows).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame
 from faceid_fast.sources.png import read_frame
 
-KINDS: Final = ("enroll", "probe", "print")
+KINDS: Final = ("enroll", "probe", "print", "beard")
 _IMAGE_NAME: Final = re.compile(rf"({'|'.join(KINDS)})_(\d+)_ir\.png")
 
 
