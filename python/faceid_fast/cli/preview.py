@@ -25,20 +25,7 @@ _MARGIN: Final = 12
 _FONT_SCALE: Final = 0.6
 
 
-def verdict_of(moment: Moment) -> str:
-    """What there is to say, in words: the decision on whoever is there, else what is wanted of them."""
-    decision = moment.standing
-    if decision is None:
-        if isinstance(moment.look, NoFace):
-            return moment.look.reasons[0]
-        return f"hold still ({moment.gathered})"
-    if decision.accepted:
-        return f"accepted: {decision.identity}"
-    reason = f": {decision.reasons[0]}" if decision.reasons else ""
-    return f"rejected: {decision.outcome}{reason}; step away to try again"
-
-
-def draw(moment: Moment, dropped: int) -> Pixels:
+def draw(moment: Moment, verdict: str, dropped: int) -> Pixels:
     """Draw a frame, (H, W, 3) uint8 BGR, at least `LEAST_HEIGHT` high."""
     picture = as_bgr(moment.frame.picture)
     scale = math.ceil(max(LEAST_HEIGHT / picture.shape[0], 1))
@@ -47,7 +34,7 @@ def draw(moment: Moment, dropped: int) -> Pixels:
     color = _WAITING if decision is None else _ACCEPTED if decision.accepted else _REFUSED
     if not isinstance(moment.look, NoFace):
         _draw_face(canvas, moment.look, scale, color)
-    _write(canvas, verdict_of(moment), 2 * _MARGIN, color)
+    _write(canvas, verdict, 2 * _MARGIN, color)
     low = canvas.shape[0] - _MARGIN
     _write(canvas, f"{moment.frames_per_s:.0f} frames/s, {dropped} dropped", low, _WAITING)
     return canvas

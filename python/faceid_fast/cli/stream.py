@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 
-import cv2
 import typer
 from rich.live import Live
 
@@ -16,9 +15,9 @@ from faceid_fast.authenticator import Authenticator
 from faceid_fast.cli.camera import CameraOption, SettingsOption, opened_source
 from faceid_fast.cli.output import JsonOption, console, json_lines, plain
 from faceid_fast.cli.people import REJECTED, PolicyOption, VaultOption, opened
-from faceid_fast.cli.preview import draw, verdict_of
 from faceid_fast.door import Policy
 from faceid_fast.errors import InvalidInputError
+from faceid_fast.face import NoFace
 from faceid_fast.frame import MAX_FRAMES
 from faceid_fast.live import Rules, watch
 from faceid_fast.sources.newest import Newest
@@ -88,6 +87,19 @@ def stream(
         raise typer.Exit(0 if accepted else REJECTED)
 
 
+def verdict_of(moment: Moment) -> str:
+    """What there is to say, in words: the decision on whoever is there, else what is wanted of them."""
+    decision = moment.standing
+    if decision is None:
+        if isinstance(moment.look, NoFace):
+            return moment.look.reasons[0]
+        return f"hold still ({moment.gathered})"
+    if decision.accepted:
+        return f"accepted: {decision.identity}"
+    reason = f": {decision.reasons[0]}" if decision.reasons else ""
+    return f"rejected: {decision.outcome}{reason}; step away to try again"
+
+
 def _described(number: int, moment: Moment, dropped: int) -> dict[str, Any]:
     decision = moment.decision
     assert decision is not None  # noqa: S101  # it is what is described
@@ -130,7 +142,15 @@ def _window() -> Iterator[View]:
     ):
         message = "--window: expected a display, got none: leave it out, and the terminal shows what happens"
         raise InvalidInputError(message)
-    cv2.namedWindow(_TITLE)
+    import cv2  # noqa: PLC0415  # what it needs of the system may be missing, and windows are seldom wanted
+
+    try:
+        cv2.namedWindow(_TITLE)
+    except cv2.error as error:
+        message = (
+            "--window: expected OpenCV with windows, got a build without: leave it out, for the terminal"
+        )
+        raise InvalidInputError(message) from error
     try:
         yield _Picture()
     finally:
@@ -139,6 +159,10 @@ def _window() -> Iterator[View]:
 
 class _Picture:
     def show(self, moment: Moment, dropped: int) -> bool:
-        cv2.imshow(_TITLE, draw(moment, dropped))
+        import cv2  # noqa: PLC0415  # see above
+
+        from faceid_fast.cli.preview import draw  # noqa: PLC0415
+
+        cv2.imshow(_TITLE, draw(moment, verdict_of(moment), dropped))
         pressed = cv2.waitKey(1) & 0xFF
         return pressed != ord("q") and cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) >= 1

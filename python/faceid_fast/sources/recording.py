@@ -32,7 +32,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,7 +56,7 @@ _DAMAGE: Final = (
     *(zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError),
     *(NotImplementedError, RuntimeError),  # a strange compression, or a password
 )
-_PNG_OPTIONS: Final = (cv2.IMWRITE_PNG_COMPRESSION, 1)  # lossless at every level; this one keeps up
+_PNG_COMPRESSION: Final = 1  # lossless at every level; this one keeps up
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +225,10 @@ def _write_frame(place: Path, label: str, frame: Frame, camera: bytes | None) ->
 
 
 def _png(picture: NDArray[Any]) -> bytes:
-    encoded, content = cv2.imencode(".png", np.ascontiguousarray(picture), _PNG_OPTIONS)
+    import cv2  # noqa: PLC0415  # as in `png`
+
+    options = (cv2.IMWRITE_PNG_COMPRESSION, _PNG_COMPRESSION)
+    encoded, content = cv2.imencode(".png", np.ascontiguousarray(picture), options)
     if not encoded:
         message = "recording: a picture could not be encoded"
         raise SourceError(message)
