@@ -45,7 +45,7 @@ def recorded(folder: Path) -> Iterator[tuple[datetime, Frame]]:
 def rendered() -> Iterator[tuple[datetime, Frame]]:
     """Everybody's probes and a print, seen every five minutes from eight o'clock on."""
     start = datetime(2026, 1, 5, 8).astimezone()
-    looks = [render for render in bundled_renders() if render.kind != "enroll"]
+    looks = [render for render in bundled_renders() if render.kind in {"probe", "print"}]
     return ((start + timedelta(minutes=5 * i), look.read()) for i, look in enumerate(looks))
 
 

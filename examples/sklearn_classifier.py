@@ -42,7 +42,7 @@ def main() -> None:
     references = NearestNeighbors(n_neighbors=1).fit(np.stack(known))
     threshold = Embedder.bundled().contract.thresholds["infrared"]
     for render in renders:
-        if render.kind == "enroll":
+        if render.kind not in {"probe", "print"}:
             continue
         look, vector = f"{render.person} {render.kind} {render.number}", embedded(render.read())
         if vector is None:
