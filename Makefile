@@ -4,6 +4,8 @@ VENV := .venv
 TRAIN_VENV := .venv-train
 BENCH_VENV := .venv-bench
 OLDEST_VENV := .venv-oldest
+DOCS_VENV := .venv-docs
+BROWSER_VENV := .venv-browser
 BIN := $(VENV)/bin
 TRAIN_BIN := $(TRAIN_VENV)/bin
 WHEEL := build/wheel/built
@@ -14,7 +16,8 @@ RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml
 PIP := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-crash test-ends test-oldest wheel-check lint bench bench-smoke train-smoke format lock clean
+.PHONY: help demo test test-crash test-ends test-oldest wheel-check lint bench bench-smoke report-browser \
+	train-smoke docs docs-serve notebook format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -59,9 +62,27 @@ bench-smoke: $(BENCH_VENV)/built  ## a small part of it, for its answers rather 
 	$(BENCH_VENV)/bin/python -m benchmarks --json build/bench/smoke.json --largest 1000 --dimensions 128 --threads 1
 	$(BENCH_VENV)/bin/python -m benchmarks.vault --people 100 --rounds 3
 
+report-browser: $(VENV)/built $(BROWSER_VENV)/ready  ## open a page of `faceid evaluate` in Chromium, if there is one
+	rm -rf build/browser
+	$(BIN)/python -m tests.browser.lay_out_renders build/browser/captures
+	$(BIN)/faceid evaluate build/browser/captures --html build/browser/report.html --crops
+	$(BROWSER_VENV)/bin/python tests/browser/open_page.py build/browser/report.html
+
 train-smoke: $(TRAIN_VENV)/built  ## tests of the training code, and the whole pipeline on a few heads
 	$(TRAIN_BIN)/python -m pytest tests/training tests/contract/test_keras_onnx.py
 	$(TRAIN_BIN)/python -m training.smoke --out build/smoke
+
+# The theme announces the end of its own life with every build; what becomes of it is no warning of this site.
+docs docs-serve: export NO_MKDOCS_2_WARNING := 1
+docs: $(DOCS_VENV)/ready  ## the documentation site, below build/site; a warning is an error
+	$(DOCS_VENV)/bin/python -m mkdocs build --strict
+	$(DOCS_VENV)/bin/python -m docsite.offline build/site
+
+docs-serve: $(DOCS_VENV)/ready  ## the same on this machine's port 8000, anew with every change
+	$(DOCS_VENV)/bin/python -m mkdocs serve
+
+notebook: $(DOCS_VENV)/built  ## run examples/tour.ipynb; with its pictures below build/notebook
+	$(DOCS_VENV)/bin/python -m docsite.notebook
 
 format: $(VENV)/ready  ## format everything
 	cargo fmt --all
@@ -77,9 +98,12 @@ lock:  ## pin requirements anew (needs uv)
 		--extra report pyproject.toml requirements/oldest.in -o requirements/oldest.txt
 	$(UV) pyproject.toml requirements/train.in -o requirements/train.txt
 	$(UV) pyproject.toml requirements/bench.in -o requirements/bench.txt
+	$(UV) --extra report pyproject.toml requirements/docs.in -o requirements/docs.txt
+	$(UV) requirements/browser.in -o requirements/browser.txt
 
 clean:  ## remove what was built
-	rm -rf target build/wheel demo $(VENV) $(TRAIN_VENV) $(BENCH_VENV) $(OLDEST_VENV) python/faceid_fast/_core*.so
+	rm -rf target build/wheel demo python/faceid_fast/_core*.so
+	rm -rf $(VENV) $(TRAIN_VENV) $(BENCH_VENV) $(OLDEST_VENV) $(DOCS_VENV) $(BROWSER_VENV)
 
 # The environments. `maturin develop` puts the optimised core into python/, where both find it.
 %/ready:
@@ -94,6 +118,10 @@ $(TRAIN_VENV)/ready: REQUIREMENTS = requirements/train.txt
 $(TRAIN_VENV)/ready: requirements/train.txt
 $(BENCH_VENV)/ready: REQUIREMENTS = requirements/bench.txt
 $(BENCH_VENV)/ready: requirements/bench.txt
+$(DOCS_VENV)/ready: REQUIREMENTS = requirements/docs.txt
+$(DOCS_VENV)/ready: requirements/docs.txt
+$(BROWSER_VENV)/ready: REQUIREMENTS = requirements/browser.txt
+$(BROWSER_VENV)/ready: requirements/browser.txt
 $(OLDEST_VENV)/ready: REQUIREMENTS = requirements/oldest.txt
 $(OLDEST_VENV)/ready: requirements/oldest.txt
 

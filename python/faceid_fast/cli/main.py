@@ -10,12 +10,16 @@ from typer.core import TyperGroup
 
 import faceid_fast
 from faceid_fast.cli.bench import bench
+from faceid_fast.cli.calibrate import calibrate
 from faceid_fast.cli.demo import demo
 from faceid_fast.cli.doctor import doctor
 from faceid_fast.cli.evaluate import evaluate
+from faceid_fast.cli.map import map_people
 from faceid_fast.cli.output import examples, printable
 from faceid_fast.cli.pad import pad_report
 from faceid_fast.cli.people import enroll, export, identify, list_people, remove, unlock, verify
+from faceid_fast.cli.record import record
+from faceid_fast.cli.stream import stream
 from faceid_fast.cli.vault import audit, credential_app, vault_app
 from faceid_fast.errors import FaceIDError
 
@@ -23,7 +27,8 @@ ERROR: Final = 2
 INTERRUPTED: Final = 130  # what shells expect of Ctrl-C
 
 _EXIT_CODES: Final = "Exit codes: 0 accepted, or all well; 1 rejected; 2 error; 130 interrupted."
-_FIRST, _PEOPLE, _DOOR, _MEASURING = "First steps", "People", "Vault and credential", "Measuring"
+_FIRST, _PEOPLE, _CAMERAS = "First steps", "People", "Cameras"
+_DOOR, _MEASURING = "Vault and credential", "Measuring"
 
 _BY_TYPER: Final[tuple[type[BaseException], ...]] = (
     typer.Exit,
@@ -117,6 +122,16 @@ app.command(rich_help_panel=_PEOPLE, epilog=examples("faceid export ada --json a
 app.command(rich_help_panel=_PEOPLE)(remove)
 
 app.command(
+    rich_help_panel=_CAMERAS,
+    epilog=examples(
+        "faceid stream ada --source realsense --once", "faceid stream --identify --source oak --window"
+    ),
+)(stream)
+app.command(
+    rich_help_panel=_CAMERAS, epilog=examples("faceid record frames/ada --source realsense --seconds 5")
+)(record)
+
+app.command(
     rich_help_panel=_DOOR,
     epilog=examples("faceid unlock", "faceid unlock ada --credential --undo-adaptation"),
 )(unlock)
@@ -124,12 +139,18 @@ app.add_typer(credential_app, name="credential", rich_help_panel=_DOOR)
 app.add_typer(vault_app, name="vault", rich_help_panel=_DOOR)
 app.command(rich_help_panel=_DOOR)(audit)
 
-app.command(rich_help_panel=_MEASURING, epilog=examples("faceid evaluate captures/ --json figures.json"))(
+app.command(rich_help_panel=_MEASURING, epilog=examples("faceid evaluate captures/ --html report.html"))(
     evaluate
+)
+app.command(rich_help_panel=_MEASURING, epilog=examples("faceid calibrate captures/ --target-far 1e-3"))(
+    calibrate
 )
 app.command(
     "pad-report",
     rich_help_panel=_MEASURING,
     epilog=examples("faceid pad-report presentations/ --picture cues.png"),
 )(pad_report)
+app.command("map", rich_help_panel=_MEASURING, epilog=examples("faceid map --out map.png --diagnostics"))(
+    map_people
+)
 app.command(rich_help_panel=_MEASURING, epilog=examples("faceid bench --largest 10000"))(bench)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -103,6 +104,14 @@ def counted(screen: Console, what: str, total: int) -> Iterator[Callable[[int], 
         yield lambda done: progress.update(task, completed=done)
 
 
+@contextmanager
+def stepped(screen: Console, what: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show the same where there is nothing to tell but that one more is done."""
+    with counted(screen, what, total) as progress:
+        count = itertools.count(1)
+        yield lambda: progress(next(count))
+
+
 def plain(text: object) -> Text:
     """Show a name, a path or a message as it is: not as markup, and without control characters."""
     return Text(printable(str(text)))
@@ -111,6 +120,32 @@ def plain(text: object) -> Text:
 def printable(text: str) -> str:
     """Replace what a terminal would obey or could not encode."""
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+
+
+@contextmanager
+def json_lines(json_to: str | None) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Give what writes a record as a line where `JsonOption` asked for it, if anywhere, at once.
+
+    Raises
+    ------
+    InvalidInputError
+        If the file cannot be written.
+    """
+    with ExitStack() as stack:
+        file = None if json_to is None else sys.stdout
+        if json_to not in {None, "-"}:
+            path = Path(str(json_to))
+            try:
+                file = stack.enter_context(path.open("w", encoding="utf-8"))
+            except OSError as error:
+                raise InvalidInputError(why_not("--json", path, error)) from error
+
+        def write(record: dict[str, Any]) -> None:
+            if file is not None:
+                file.write(json.dumps(record, allow_nan=False) + "\n")
+                file.flush()
+
+        yield write
 
 
 def write_json(record: dict[str, Any], json_to: str | None) -> None:

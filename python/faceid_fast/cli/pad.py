@@ -11,9 +11,10 @@ from rich.table import Table
 
 from faceid_fast.cli.output import JsonOption, check_writable, console, counted, plain, why_not, write_json
 from faceid_fast.errors import InvalidInputError
+from faceid_fast.evaluate.drawing import check_installed
 from faceid_fast.evaluate.intervals import LEVEL
 from faceid_fast.evaluate.pad import ErrorRate, PadReport, Tally, classify, count
-from faceid_fast.evaluate.pad_picture import check_drawable, draw_measured
+from faceid_fast.evaluate.pad_picture import draw_measured
 from faceid_fast.face import FaceAligner
 from faceid_fast.liveness import LivenessCheck
 from faceid_fast.sources.presentations import BONA_FIDE, by_species, is_by_species, live_people
@@ -33,7 +34,7 @@ class Layout(StrEnum):
 def _checked_picture(picture: Path | None) -> Path | None:
     if picture is not None:
         check_writable("--picture", picture)
-        check_drawable()
+        check_installed("matplotlib")
     return picture
 
 

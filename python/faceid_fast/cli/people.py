@@ -15,7 +15,7 @@ from rich.table import Table
 from faceid_fast.adapt import Mode
 from faceid_fast.audit import Event, EventKind
 from faceid_fast.authenticator import Authenticator
-from faceid_fast.cli.output import SHARED, JsonOption, busy, console, counted, plain, printable, write_json
+from faceid_fast.cli.output import SHARED, JsonOption, busy, console, plain, printable, stepped, write_json
 from faceid_fast.cli.secret import ask_credential, read_credential
 from faceid_fast.door import Policy
 from faceid_fast.errors import FaceIDWarning, InvalidInputError
@@ -79,7 +79,7 @@ def enroll(
             message = f"expected a new name, got {name!a}, who is enrolled: --add an appearance, or --replace"
             raise InvalidInputError(message)
         auth = Authenticator(store=people)
-        frames = _read(source, screen)
+        frames = read_frames(source, screen)
         with busy(screen, "looking for the face in every frame"):
             enrollment = auth.enroll(
                 name,
@@ -262,14 +262,14 @@ def _described(kept: References) -> dict[str, Any]:
     }
 
 
-def _read(source: Path, screen: Console) -> list[tuple[str, Frame]]:
+def read_frames(source: Path, screen: Console) -> list[tuple[str, Frame]]:
     """Labels and frames at a path."""
     shots = shots_at(source)
     frames = []
-    with counted(screen, "reading frames", len(shots)) as progress:
+    with stepped(screen, "reading frames", len(shots)) as step:
         for shot in shots:
             frames.append((shot.label, shot.read()))
-            progress(len(frames))
+            step()
     return frames
 
 
@@ -284,7 +284,7 @@ def _decide(
 ) -> None:
     """Ask about frames, and say what they come to; exit 1 if to nobody."""
     screen = console(json_to)
-    frames = _read(source, screen)
+    frames = read_frames(source, screen)
     with opened(vault) as people:
         auth = Authenticator(
             store=people, policy=policy, adaptation=adaptation, ask_credential=ask_credential()

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from faceid_fast.cli.output import why_not
 from faceid_fast.errors import InvalidInputError
-from faceid_fast.face import NoFace
+from faceid_fast.evaluate.crops import as_rgb, cut_out
 
 if TYPE_CHECKING:
-    from faceid_fast.face import FaceCrop
+    from faceid_fast.face import FaceCrop, NoFace
     from faceid_fast.frame import Frame
 
 Pixels = NDArray[np.uint8]
@@ -53,17 +53,12 @@ class Row:
 
 def tile_of(frame: Frame, look: FaceCrop | NoFace, caption: str, *, accepted: bool | None) -> Tile:
     """Cut the face out of a frame; the whole frame where no face was found."""
-    part = frame.picture if frame.color is None else frame.picture[..., ::-1]  # OpenCV's BGR
-    if not isinstance(look, NoFace):
-        top, left, bottom, right = look.region
-        cut = part[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
-        part = cut if cut.size else part
-    if part.ndim == 2:
-        bright = max(float(np.percentile(part, 99)), 1.0)
-        # Infrared falls off with the square of the distance: a root keeps the dark parts visible.
-        grey = np.sqrt(np.clip(part / bright, 0.0, 1.0)) * 255
-        part = cv2.cvtColor(grey.astype(np.uint8), cv2.COLOR_GRAY2BGR)
-    return Tile(_fitted(np.ascontiguousarray(part)), caption, accepted)
+    return Tile(_fitted(as_bgr(cut_out(frame, look))), caption, accepted)
+
+
+def as_bgr(picture: NDArray[Any]) -> Pixels:
+    """Show colour (H, W, 3), or infrared (H, W) by its own brightness, as OpenCV has it: uint8 BGR."""
+    return np.ascontiguousarray(as_rgb(picture)[..., ::-1])
 
 
 def draw_demo(rows: Sequence[Row], threshold: float) -> Pixels:

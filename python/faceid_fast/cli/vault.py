@@ -13,6 +13,7 @@ from faceid_fast.cli.output import JsonOption, busy, console, examples, plain, w
 from faceid_fast.cli.people import VaultOption, opened, when
 from faceid_fast.cli.secret import read_credential
 from faceid_fast.errors import InvalidInputError
+from faceid_fast.measured import described, read
 from faceid_fast.vault import default_directory
 from faceid_fast.vault import erase as erase_vault
 from faceid_fast.vault import restore as restore_vault
@@ -31,10 +32,14 @@ def info(vault: VaultOption = None, json_to: JsonOption = None) -> None:
     with opened(vault) as people:
         found = people.info()._asdict()
     table = Table(show_header=False)
-    for name, value in found.items():
-        table.add_row(name, ", ".join(value) if isinstance(value, tuple) else str(value))
+    adopted = found.pop("adopted")
+    rows = {**found, "thresholds adopted": tuple(each.summary() for each in adopted)}
+    for name, value in rows.items():
+        table.add_row(name, plain("\n".join(value) or "none" if isinstance(value, tuple) else value))
     console(json_to).print(table)
-    write_json({**found, "models": list(found["models"])}, json_to)
+    write_json(
+        {**found, "models": list(found["models"]), "adopted": [described(each) for each in adopted]}, json_to
+    )
 
 
 @vault_app.command()
@@ -49,6 +54,34 @@ def verify(vault: VaultOption = None, json_to: JsonOption = None) -> None:
         f"as it was written: {found.people} people, {found.references} references, {entries} log entries"
     )
     write_json({"intact": True, "people": found.people, "entries": entries}, json_to)
+
+
+@vault_app.command(
+    epilog=examples("faceid vault adopt calibration.json", "faceid vault adopt --forget infrared")
+)
+def adopt(
+    file: Annotated[Path | None, typer.Argument(help="What `faceid calibrate` wrote.")] = None,
+    forget: Annotated[
+        str | None, typer.Option(metavar="MODALITY", help="Go back to the model's own: infrared or color.")
+    ] = None,
+    vault: VaultOption = None,
+    json_to: JsonOption = None,
+) -> None:
+    """Have the vault use a threshold that was measured on your own people, or no longer."""
+    if (file is None) == (forget is None):
+        message = "expected a FILE or --forget MODALITY, got both or neither"
+        raise InvalidInputError(message)
+    measured = None if file is None else read(file)
+    with opened(vault) as people:
+        auth = Authenticator(store=people)
+        if measured is not None:
+            auth.adopt(measured)
+            said = f"adopted: {measured.summary()}"
+        else:
+            had = auth.forget_adopted(str(forget))
+            said = f"{forget}: " + ("the model's own threshold again" if had else "none was adopted")
+    console(json_to).print(plain(said))
+    write_json({"adopted": None if measured is None else described(measured), "forgotten": forget}, json_to)
 
 
 @vault_app.command("rotate-key", epilog=examples("faceid vault rotate-key"))

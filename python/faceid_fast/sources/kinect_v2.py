@@ -46,6 +46,11 @@ class Capture:
     depth: Path
 
     @property
+    def label(self) -> str:
+        """CC, as the files are named."""
+        return f"{self.number:02d}"
+
+    @property
     def pose(self) -> int:
         """0 to 8; 4 is frontal and level."""
         return self.number // EXPRESSIONS
