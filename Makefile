@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 TRAIN_VENV := .venv-train
 BENCH_VENV := .venv-bench
+OLDEST_VENV := .venv-oldest
 DOCS_VENV := .venv-docs
 BROWSER_VENV := .venv-browser
-OLDEST_VENV := .venv-oldest
 BIN := $(VENV)/bin
 TRAIN_BIN := $(TRAIN_VENV)/bin
 WHEEL := build/wheel/built
@@ -16,7 +16,8 @@ RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml
 PIP := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-crash test-ends test-oldest wheel-check lint bench bench-smoke report-browser train-smoke docs docs-serve notebook format lock clean
+.PHONY: help demo test test-crash test-ends test-oldest wheel-check lint bench bench-smoke report-browser \
+	train-smoke docs docs-serve notebook format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -101,7 +102,8 @@ lock:  ## pin requirements anew (needs uv)
 	$(UV) requirements/browser.in -o requirements/browser.txt
 
 clean:  ## remove what was built
-	rm -rf target build/wheel demo $(VENV) $(TRAIN_VENV) $(BENCH_VENV) $(DOCS_VENV) $(BROWSER_VENV) $(OLDEST_VENV) python/faceid_fast/_core*.so
+	rm -rf target build/wheel demo python/faceid_fast/_core*.so
+	rm -rf $(VENV) $(TRAIN_VENV) $(BENCH_VENV) $(OLDEST_VENV) $(DOCS_VENV) $(BROWSER_VENV)
 
 # The environments. `maturin develop` puts the optimised core into python/, where both find it.
 %/ready:

@@ -81,7 +81,7 @@ def test_examples_can_be_typed(verb: str) -> None:
 
 def test_help_has_panels_and_exit_codes() -> None:
     shown = faceid("--help").stdout
-    for heading in ("First steps", "People", "Vault and credential", "Recording and measuring"):
+    for heading in ("First steps", "People", "Vault and credential", "Measuring"):
         assert f"─ {heading} ─" in shown
     assert "─ Commands ─" not in shown  # every verb has its place
     assert "0 accepted, or all well; 1 rejected; 2 error; 130 interrupted" in shown

@@ -17,6 +17,7 @@ from faceid_fast.cli.output import (
     console,
     plain,
     printable,
+    stepped,
     why_not,
     write_json,
 )
@@ -46,9 +47,9 @@ def calibrate(
     ] = DEFAULT_FILE,
     json_to: JsonOption = None,
 ) -> None:
-    """Measure a threshold on people of your own, with its evidence.
+    """Measure a threshold from people of your own.
 
-    A target that they are too few to show is refused. `faceid vault adopt FILE` has a vault use it.
+    Refuses what the people are too few to show; `faceid vault adopt` has a vault use it.
     """
     shots = captures(directory, layout)
     people = len({shot.person for shot in shots})
@@ -56,9 +57,10 @@ def calibrate(
     screen = console(json_to)
     embedder = Embedder.bundled()
     read = acquired(shots, embedder, screen)
-    with busy(screen, "reading every file"):
-        digest = data_sha256(directory)
-    with busy(screen, "scoring every pair"):
+    files = sum(path.is_file() for path in directory.rglob("*"))
+    with stepped(screen, "reading every file", files) as step:
+        digest = data_sha256(directory, step)
+    with busy(screen, "scoring"):
         measured = measure(
             compare(read),
             embedder,

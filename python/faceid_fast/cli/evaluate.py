@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from faceid_fast.cli.output import (
     counted,
     plain,
     printable,
+    stepped,
     why_not,
     write_json,
 )
@@ -119,7 +119,7 @@ def evaluate(
     embedder = Embedder.bundled()
     read = acquired(shots, embedder, out)
     limit = check_threshold(threshold_of(embedder, read.modality) if threshold is None else threshold)
-    with busy(out, "scoring every pair"):
+    with busy(out, "scoring"):
         compared = compare(read)
         report = score_protocols(compared, limit)
     if html is not None:
@@ -168,15 +168,8 @@ def _heading(directory: Path, report: Report, read: Acquired, embedder: Embedder
 def _write_page(
     html: Path, heading: Heading, compared: Compared, report: Report, out: Console, *, crops: bool
 ) -> None:
-    done = itertools.count(1)
-    with counted(out, "page", STEPS) as progress:
-        text = write_page(
-            heading,
-            compared,
-            report,
-            FaceAligner.bundled() if crops else None,
-            step=lambda: progress(next(done)),
-        )
+    with stepped(out, "writing the page", STEPS) as step:
+        text = write_page(heading, compared, report, FaceAligner.bundled() if crops else None, step=step)
     try:
         html.write_text(text, encoding="utf-8", errors="replace")
     except OSError as error:

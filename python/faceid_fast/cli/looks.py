@@ -10,7 +10,7 @@ from faceid_fast.errors import SourceError
 from faceid_fast.evaluate.protocols import ENROLLED_EXPRESSION
 from faceid_fast.frame import Frame
 from faceid_fast.sources import kinect_v2
-from faceid_fast.sources.renders import bundled_renders
+from faceid_fast.sources.renders import KINDS, bundled_renders
 
 PROBED_POSE: Final = 4  # frontal and level: how one looks at a device
 
@@ -29,7 +29,7 @@ def rendered() -> list[Look]:
     """The renders of this package, by person, kind and number."""
     return [
         Look(render.person, render.kind, f"{render.person} {render.kind} {render.number}", render.read())
-        for render in bundled_renders()
+        for render in bundled_renders(KINDS)
     ]
 
 

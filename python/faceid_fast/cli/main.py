@@ -27,12 +27,8 @@ ERROR: Final = 2
 INTERRUPTED: Final = 130  # what shells expect of Ctrl-C
 
 _EXIT_CODES: Final = "Exit codes: 0 accepted, or all well; 1 rejected; 2 error; 130 interrupted."
-_FIRST, _PEOPLE, _DOOR, _MEASURING = (
-    "First steps",
-    "People",
-    "Vault and credential",
-    "Recording and measuring",
-)
+_FIRST, _PEOPLE, _CAMERAS = "First steps", "People", "Cameras"
+_DOOR, _MEASURING = "Vault and credential", "Measuring"
 
 _BY_TYPER: Final[tuple[type[BaseException], ...]] = (
     typer.Exit,
@@ -121,13 +117,19 @@ app.command(
     epilog=examples("faceid verify ada frames/now", "faceid verify ada now_depth.png --policy door"),
 )(verify)
 app.command(rich_help_panel=_PEOPLE, epilog=examples("faceid identify frames/now --json -"))(identify)
-app.command(
-    rich_help_panel=_PEOPLE,
-    epilog=examples("faceid stream ada --source realsense", "faceid stream --identify --source oak --once"),
-)(stream)
 app.command("list", rich_help_panel=_PEOPLE)(list_people)
 app.command(rich_help_panel=_PEOPLE, epilog=examples("faceid export ada --json ada.json"))(export)
 app.command(rich_help_panel=_PEOPLE)(remove)
+
+app.command(
+    rich_help_panel=_CAMERAS,
+    epilog=examples(
+        "faceid stream ada --source realsense --once", "faceid stream --identify --source oak --window"
+    ),
+)(stream)
+app.command(
+    rich_help_panel=_CAMERAS, epilog=examples("faceid record frames/ada --source realsense --seconds 5")
+)(record)
 
 app.command(
     rich_help_panel=_DOOR,
@@ -137,25 +139,18 @@ app.add_typer(credential_app, name="credential", rich_help_panel=_DOOR)
 app.add_typer(vault_app, name="vault", rich_help_panel=_DOOR)
 app.command(rich_help_panel=_DOOR)(audit)
 
-app.command(
-    rich_help_panel=_MEASURING, epilog=examples("faceid record frames/ada --source realsense --seconds 10")
-)(record)
-app.command(
-    rich_help_panel=_MEASURING,
-    epilog=examples(
-        "faceid evaluate captures/ --html report.html", "faceid evaluate captures/ --json figures.json"
-    ),
-)(evaluate)
-app.command(
-    rich_help_panel=_MEASURING,
-    epilog=examples("faceid calibrate captures/ --target-far 1e-3"),
-)(calibrate)
+app.command(rich_help_panel=_MEASURING, epilog=examples("faceid evaluate captures/ --html report.html"))(
+    evaluate
+)
+app.command(rich_help_panel=_MEASURING, epilog=examples("faceid calibrate captures/ --target-far 1e-3"))(
+    calibrate
+)
 app.command(
     "pad-report",
     rich_help_panel=_MEASURING,
     epilog=examples("faceid pad-report presentations/ --picture cues.png"),
 )(pad_report)
-app.command("map", rich_help_panel=_MEASURING, epilog=examples("faceid map --diagnostics --out map.png"))(
+app.command("map", rich_help_panel=_MEASURING, epilog=examples("faceid map --out map.png --diagnostics"))(
     map_people
 )
 app.command(rich_help_panel=_MEASURING, epilog=examples("faceid bench --largest 10000"))(bench)

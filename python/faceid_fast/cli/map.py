@@ -62,10 +62,7 @@ def map_people(
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
-    """Draw maps of the references in the vault, a colour per person.
-
-    By principal components and by t-SNE. It shows who is near whom: say --diagnostics; the log notes it.
-    """
+    """Draw PCA and t-SNE maps of the references in the vault, a colour per person; noted in the log."""
     if not diagnostics:
         message = (
             "--diagnostics: expected it, since a map shows who is near whom and where a forgery would have "
@@ -119,7 +116,7 @@ def _modality(people: Iterable[References], wanted: str | None) -> str:
 
 def _draw(points: list[_Point], out: Path, screen: Console, json_to: str | None, modality: str) -> None:
     names = [f"frame {point.name}" if point.is_probe else point.name for point in points]
-    with busy(screen, "drawing"):
+    with busy(screen, "drawing the maps"):
         projection = project(np.stack([point.vector for point in points]))
         picture = draw_maps(projection, names, [point.is_probe for point in points])
     try:

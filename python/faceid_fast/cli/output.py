@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -101,6 +102,14 @@ def counted(screen: Console, what: str, total: int) -> Iterator[Callable[[int], 
     with Progress(console=screen, transient=True) as progress:
         task = progress.add_task(what, total=total)
         yield lambda done: progress.update(task, completed=done)
+
+
+@contextmanager
+def stepped(screen: Console, what: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show the same where there is nothing to tell but that one more is done."""
+    with counted(screen, what, total) as progress:
+        count = itertools.count(1)
+        yield lambda: progress(next(count))
 
 
 def plain(text: object) -> Text:

@@ -15,7 +15,7 @@ from rich.table import Table
 from faceid_fast.adapt import Mode
 from faceid_fast.audit import Event, EventKind
 from faceid_fast.authenticator import Authenticator
-from faceid_fast.cli.output import SHARED, JsonOption, busy, console, counted, plain, printable, write_json
+from faceid_fast.cli.output import SHARED, JsonOption, busy, console, plain, printable, stepped, write_json
 from faceid_fast.cli.secret import ask_credential, read_credential
 from faceid_fast.door import Policy
 from faceid_fast.errors import FaceIDWarning, InvalidInputError
@@ -266,10 +266,10 @@ def read_frames(source: Path, screen: Console) -> list[tuple[str, Frame]]:
     """Labels and frames at a path."""
     shots = shots_at(source)
     frames = []
-    with counted(screen, "reading frames", len(shots)) as progress:
+    with stepped(screen, "reading frames", len(shots)) as step:
         for shot in shots:
             frames.append((shot.label, shot.read()))
-            progress(len(frames))
+            step()
     return frames
 
 

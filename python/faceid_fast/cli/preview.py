@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from faceid_fast.cli.picture import as_bgr
+from faceid_fast.cli.verdict import verdict_of
 from faceid_fast.face import NoFace
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _MARGIN: Final = 12
 _FONT_SCALE: Final = 0.6
 
 
-def draw(moment: Moment, verdict: str, dropped: int) -> Pixels:
+def draw(moment: Moment, dropped: int) -> Pixels:
     """Draw a frame, (H, W, 3) uint8 BGR, at least `LEAST_HEIGHT` high."""
     picture = as_bgr(moment.frame.picture)
     scale = math.ceil(max(LEAST_HEIGHT / picture.shape[0], 1))
@@ -34,7 +35,7 @@ def draw(moment: Moment, verdict: str, dropped: int) -> Pixels:
     color = _WAITING if decision is None else _ACCEPTED if decision.accepted else _REFUSED
     if not isinstance(moment.look, NoFace):
         _draw_face(canvas, moment.look, scale, color)
-    _write(canvas, verdict, 2 * _MARGIN, color)
+    _write(canvas, verdict_of(moment), 2 * _MARGIN, color)
     low = canvas.shape[0] - _MARGIN
     _write(canvas, f"{moment.frames_per_s:.0f} frames/s, {dropped} dropped", low, _WAITING)
     return canvas

@@ -23,7 +23,10 @@ def record(
     option: SettingsOption = None,
     json_to: JsonOption = None,
 ) -> None:
-    """Record frames, losslessly. They show people: delete them when they have served."""
+    """Record frames of a camera, losslessly.
+
+    They show people: delete them when they have served.
+    """
     screen = console(json_to)
     with opened_source(source, option) as camera, counted(screen, "recording", frames) as progress:
         done = record_from(camera, out, frames=frames, seconds=seconds, told=progress)

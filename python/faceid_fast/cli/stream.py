@@ -15,9 +15,9 @@ from faceid_fast.authenticator import Authenticator
 from faceid_fast.cli.camera import CameraOption, SettingsOption, opened_source
 from faceid_fast.cli.output import JsonOption, console, json_lines, plain
 from faceid_fast.cli.people import REJECTED, PolicyOption, VaultOption, opened
+from faceid_fast.cli.verdict import verdict_of
 from faceid_fast.door import Policy
 from faceid_fast.errors import InvalidInputError
-from faceid_fast.face import NoFace
 from faceid_fast.frame import MAX_FRAMES
 from faceid_fast.live import Rules, watch
 from faceid_fast.sources.newest import Newest
@@ -52,9 +52,9 @@ def stream(
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
-    """Decide on whoever shows their face to a camera; each time they do is one attempt.
+    """Decide on whoever shows their face to a camera, as long as it runs.
 
-    With --json, every attempt is a line of JSON.
+    Each time somebody does is one attempt; with --json, a line of JSON.
     """
     if (name is None) != identify:
         message = "expected a NAME or --identify, got " + ("neither" if name is None else "both")
@@ -85,19 +85,6 @@ def stream(
         if not attempts:
             screen.print("rejected: nobody showed their face")
         raise typer.Exit(0 if accepted else REJECTED)
-
-
-def verdict_of(moment: Moment) -> str:
-    """What there is to say, in words: the decision on whoever is there, else what is wanted of them."""
-    decision = moment.standing
-    if decision is None:
-        if isinstance(moment.look, NoFace):
-            return moment.look.reasons[0]
-        return f"hold still ({moment.gathered})"
-    if decision.accepted:
-        return f"accepted: {decision.identity}"
-    reason = f": {decision.reasons[0]}" if decision.reasons else ""
-    return f"rejected: {decision.outcome}{reason}; step away to try again"
 
 
 def _described(number: int, moment: Moment, dropped: int) -> dict[str, Any]:
@@ -142,13 +129,14 @@ def _window() -> Iterator[View]:
     ):
         message = "--window: expected a display, got none: leave it out, and the terminal shows what happens"
         raise InvalidInputError(message)
-    import cv2  # noqa: PLC0415  # what it needs of the system may be missing, and windows are seldom wanted
+    import cv2  # noqa: PLC0415  # for those who need it
 
     try:
         cv2.namedWindow(_TITLE)
     except cv2.error as error:
         message = (
-            "--window: expected OpenCV with windows, got a build without: leave it out, for the terminal"
+            "--window: expected OpenCV's build with windows, got one without (opencv-python-headless?): "
+            "leave it out, and the terminal shows what happens"
         )
         raise InvalidInputError(message) from error
     try:
@@ -159,10 +147,10 @@ def _window() -> Iterator[View]:
 
 class _Picture:
     def show(self, moment: Moment, dropped: int) -> bool:
-        import cv2  # noqa: PLC0415  # see above
+        import cv2  # noqa: PLC0415
 
         from faceid_fast.cli.preview import draw  # noqa: PLC0415
 
-        cv2.imshow(_TITLE, draw(moment, verdict_of(moment), dropped))
+        cv2.imshow(_TITLE, draw(moment, dropped))
         pressed = cv2.waitKey(1) & 0xFF
         return pressed != ord("q") and cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) >= 1

@@ -57,7 +57,7 @@ def verify(vault: VaultOption = None, json_to: JsonOption = None) -> None:
 
 
 @vault_app.command(
-    epilog=examples("faceid vault adopt calibration.json", "faceid vault adopt --forget color")
+    epilog=examples("faceid vault adopt calibration.json", "faceid vault adopt --forget infrared")
 )
 def adopt(
     file: Annotated[Path | None, typer.Argument(help="What `faceid calibrate` wrote.")] = None,

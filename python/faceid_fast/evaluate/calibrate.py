@@ -14,6 +14,7 @@ import bisect
 import hashlib
 import math
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -130,12 +131,16 @@ def measure(
     )
 
 
-def data_sha256(directory: Path) -> str:
+def data_sha256(directory: Path, step: Callable[[], None] = lambda: None) -> str:
     """SHA-256 over all files below a folder, their names included.
 
     That of the lines ``SHA-256  ./name`` for each file, sorted by name (as bytes), which is what
     ``find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum`` prints there; links are
     followed.
+
+    Parameters
+    ----------
+    step : called for each file.
 
     Raises
     ------
@@ -151,6 +156,7 @@ def data_sha256(directory: Path) -> str:
                     digest.update(block)
             name = os.fsencode(path.relative_to(directory))
             lines.append(b"%s  ./%s\n" % (digest.hexdigest().encode(), name))
+            step()
     except OSError as error:
         message = f"{error.filename or directory}: not readable ({error.strerror})"
         raise SourceError(message) from error

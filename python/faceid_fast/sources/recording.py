@@ -56,7 +56,7 @@ _DAMAGE: Final = (
     *(zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError),
     *(NotImplementedError, RuntimeError),  # a strange compression, or a password
 )
-_PNG_COMPRESSION: Final = 1  # lossless at every level; this one keeps up
+_PNG_LEVEL: Final = 1  # lossless at every one; this one keeps up
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,9 +225,9 @@ def _write_frame(place: Path, label: str, frame: Frame, camera: bytes | None) ->
 
 
 def _png(picture: NDArray[Any]) -> bytes:
-    import cv2  # noqa: PLC0415  # as in `png`
+    import cv2  # noqa: PLC0415  # not for those who only list what can be recorded
 
-    options = (cv2.IMWRITE_PNG_COMPRESSION, _PNG_COMPRESSION)
+    options = (cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL)
     encoded, content = cv2.imencode(".png", np.ascontiguousarray(picture), options)
     if not encoded:
         message = "recording: a picture could not be encoded"
