@@ -1,6 +1,6 @@
 # The Rust core. Arrays must be C-contiguous; errors are those of `faceid_fast.errors`.
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from typing import Self, TypeAlias, final
 
@@ -8,7 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import disjoint_base
 
-__all__ = ["AlignedFace", "Aligner", "Gallery", "__version__", "backends"]
+__all__ = [
+    "AlignedFace",
+    "Aligner",
+    "Gallery",
+    "__version__",
+    "backends",
+    "depth_text",
+    "register_depth",
+]
 
 __version__: str
 
@@ -106,3 +114,13 @@ class Gallery:
     def backend(self) -> str: ...
 
 def backends() -> list[str]: ...
+def depth_text(text: bytes, height: int, width: int, *, missing: int, cap_mm: int) -> NDArray[np.uint16]: ...
+def register_depth(
+    depth: NDArray[np.uint16] | NDArray[np.float32],
+    depth_unit_m: float,
+    depth_intrinsics: tuple[float, float, float, float],
+    image_intrinsics: tuple[float, float, float, float],
+    rotation: Sequence[Sequence[float]],
+    translation_m: Sequence[float],
+    shape: tuple[int, int],
+) -> NDArray[np.float32]: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,15 +63,15 @@ class Intrinsics:
     def __post_init__(self) -> None:
         """Check every value and store it as a float."""
         for name in ("fx", "fy"):
-            value = _within(FOCAL_RANGE_PX, f"intrinsics.{name}", getattr(self, name), "pixels")
+            value = checked_number(FOCAL_RANGE_PX, f"intrinsics.{name}", getattr(self, name), "pixels")
             object.__setattr__(self, name, value)
         farthest = (-MAX_PRINCIPAL_POINT_PX, MAX_PRINCIPAL_POINT_PX)
         for name in ("cx", "cy"):
-            value = _within(farthest, f"intrinsics.{name}", getattr(self, name), "pixels")
+            value = checked_number(farthest, f"intrinsics.{name}", getattr(self, name), "pixels")
             object.__setattr__(self, name, value)
         deviation = (0.0, MAX_PRINCIPAL_DEVIATION_PX)
         name = "principal_deviation_px"
-        value = _within(deviation, f"intrinsics.{name}", self.principal_deviation_px, "pixels")
+        value = checked_number(deviation, f"intrinsics.{name}", self.principal_deviation_px, "pixels")
         object.__setattr__(self, name, value)
 
 
@@ -146,7 +146,7 @@ class Frame:
                 f"{(height, width)}, got {depth.shape}"
             )
             raise InvalidInputError(message)
-        unit = _within(DEPTH_UNIT_RANGE_M, "depth_unit_m", depth_unit_m, "metres per unit")
+        unit = checked_number(DEPTH_UNIT_RANGE_M, "depth_unit_m", depth_unit_m, "metres per unit")
         if intrinsics is None:
             intrinsics = _guess_intrinsics(height, width)
         elif not isinstance(intrinsics, Intrinsics):
@@ -159,6 +159,15 @@ class Frame:
         set_field(self, "color", image if color is not None else None)
         set_field(self, "infrared", image if infrared is not None else None)
         set_field(self, "intrinsics", intrinsics)
+
+    @classmethod
+    def from_bgr(cls, bgr: NDArray[np.uint8], **others: Any) -> Self:  # noqa: ANN401  # as the constructor has them
+        """Make a frame of a colour picture as OpenCV has it: (H, W, 3) uint8, blue first.
+
+        A frame holds RGB. `others` are the constructor's other arguments; its errors call the picture color.
+        """
+        is_color = isinstance(bgr, np.ndarray) and bgr.ndim == 3
+        return cls(color=bgr[..., ::-1] if is_color else bgr, **others)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -182,6 +191,24 @@ class Frame:
         height, width = self.shape
         image = "color uint8" if self.infrared is None else f"infrared {self.infrared.dtype}"
         return f"<Frame {height}x{width} {image}, depth {self.depth.dtype} x {self.depth_unit_m:g} m>"
+
+
+def checked_depth(depth: object, depth_unit_m: object) -> tuple[NDArray[Any], float]:
+    """Check a depth map that is not yet registered to a picture, as `Frame` checks one that is; copy it.
+
+    Raises
+    ------
+    InvalidInputError
+        If it or its unit has the wrong type, dtype, shape or range.
+    """
+    wanted = "(H, W)"
+    _check_array("depth", depth, wanted, _DEPTH_DTYPES)
+    sides = np.asarray(depth).shape
+    if min(sides) < 1 or max(sides) > MAX_SIDE_PX:
+        message = f"depth: expected 1 to {MAX_SIDE_PX} pixels a side, got (height, width) = {sides}"
+        raise InvalidInputError(message)
+    unit = checked_number(DEPTH_UNIT_RANGE_M, "depth_unit_m", depth_unit_m, "metres per unit")
+    return _owned("depth", depth, wanted, _DEPTH_DTYPES), unit
 
 
 def _check_array(name: str, value: object, shape: str, dtypes: tuple[str, ...]) -> None:
@@ -214,8 +241,14 @@ def _owned(name: str, value: object, shape: str, dtypes: tuple[str, ...]) -> NDA
     return copy
 
 
-def _within(span: tuple[float, float], name: str, value: object, unit: str) -> float:
-    """Return a number between two others, both included, as a float."""
+def checked_number(span: tuple[float, float], name: str, value: object, unit: str) -> float:
+    """Return a number between two others, both included, as a float.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is none, or another one.
+    """
     low, high = span
     wanted = f"{name}: expected {low:g} to {high:g} {unit}"
     no_number = (bool, np.timedelta64)  # Python and numpy count these among their integers

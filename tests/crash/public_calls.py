@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 import faceid_fast as faceid
@@ -20,8 +21,29 @@ from faceid_fast.face import HEAD_MODEL, read_bundled_model
 from faceid_fast.measured import read
 from faceid_fast.outcome import Outcome
 from faceid_fast.policy import Decision
-from faceid_fast.sources import kinect_v2, png, presentations, recognized, recording, renders
+from faceid_fast.sources import (
+    camera_file,
+    datasets,
+    kinect_v2,
+    npz,
+    open3d,
+    orientation,
+    pairs,
+    pictures,
+    png,
+    presentations,
+    recognized,
+    recording,
+    registration,
+    renders,
+    tum,
+    vap,
+)
+from faceid_fast.sources.bmp import read_bmp
+from faceid_fast.sources.jpeg import read_jpeg
+from faceid_fast.sources.npy import read_npy
 from faceid_fast.sources.renders import Render
+from faceid_fast.sources.shot import Frames
 from faceid_fast.vault import Vault, default_directory, erase, restore
 from people import World
 from story import KEY
@@ -175,6 +197,7 @@ def _records(world: World) -> list[Call]:
     return [
         Call("Frame", lambda: faceid.Frame, {**whole, "infrared": frame.infrared}, 12),
         Call("Frame", lambda: faceid.Frame, {**whole, "color": color}, 12),
+        Call("Frame.from_bgr", lambda: faceid.Frame.from_bgr, {**whole, "bgr": color}, 8),
         Call("Intrinsics", lambda: faceid.Intrinsics, {"fx": 365.0, "fy": 365.0, "cx": 64.5, "cy": 69.5}),
         Call("Decision", lambda: Decision, {"outcome": Outcome.SPOOF, "identity": "ada", "threshold": 0.5}),
         Call("Decision.__bool__", lambda: partial(bool, decision), {}, 1, refuses=(TypeError,)),
@@ -326,6 +349,10 @@ def _sources(world: World) -> list[Call]:
         for frame in recording.playback(directory):
             assert isinstance(frame, faceid.Frame)
 
+    def read_people_of(directory: Any, layout: Any) -> None:
+        for shot in datasets.captures(directory, layout):
+            shot.read()
+
     def render(**files: Any) -> faceid.Frame:
         return Render("ada", "enroll", 0, **files).read()
 
@@ -335,21 +362,71 @@ def _sources(world: World) -> list[Call]:
     frame = {"image": image, "depth": depth, "camera": camera}
     calls = [
         Call("read_png", lambda: png.read_png, {"path": depth}, 8),
-        Call("read_camera", lambda: png.read_camera, {"path": camera}, 8),
-        Call("read_frame", lambda: png.read_frame, frame, 8),
+        Call("read_camera", lambda: camera_file.read_camera, {"path": camera}, 8),
+        Call("read_frame", lambda: pairs.read_frame, frame, 8),
         Call("shots_at", lambda: read_all, {"path": shots / "ada"}),
         Call("shots_at", lambda: read_all, {"path": shots / "ada" / "00_depth.png"}),
         Call("playback", lambda: play_all, {"directory": shots / "ada"}),
         Call("by_species", lambda: read_species, {"directory": shots}),
         Call("live_people", lambda: read_people, {"directory": shots}),
         Call("captures", lambda: read_captures, {"directory": shots}),
+        Call("captures", lambda: read_people_of, {"directory": shots, "layout": "kinect_v2"}),
+        Call("Frames", lambda: Frames, {"shots": [], "on_damage": "skip"}),
         Call("captures_of", lambda: kinect_v2.captures_of, {"folder": shots / "ada"}),
         Call("capture_of", lambda: kinect_v2.capture_of, {"depth": shots / "ada" / "00_depth.png"}),
         Call("Capture.read", lambda: capture, {"infrared": image, "depth": depth}),
         Call("Render.read", lambda: render, {"infrared": image, "depth": depth, "camera": camera}),
         Call("bundled_renders", lambda: renders.bundled_renders, {}, 1),
     ]
-    return [_path(call) for call in calls]
+    return [*(_path(call) for call in [*calls, *_formats(world)]), *_geometry(world)]
+
+
+def _formats(world: World) -> list[Call]:
+    frame = world.frames["ada", "enroll", 0]
+    color = np.repeat((frame.picture >> 8).astype(np.uint8)[..., None], 3, axis=2)
+    place = world.place / "formats"
+    place.mkdir()
+    names = ("a.bmp", "a.jpg", "a.png", "a.npy", "a.npz", "a_d.dat", "depth.png")
+    files = {name: place / name for name in names}
+    for name in ("a.bmp", "a.jpg", "a.png"):
+        cv2.imwrite(str(files[name]), color)
+    cv2.imwrite(str(files["depth.png"]), frame.depth)
+    np.save(files["a.npy"], frame.depth)
+    camera = {"fx": 365.0, "fy": 365.0, "cx": 64.5, "cy": 69.5, "depth_unit_m": 0.001}
+    np.savez(files["a.npz"], depth=frame.depth, color=color, **camera)
+    files["a_d.dat"].write_bytes(b"812\t-1\t0\t1200\t7.5\t\n" * 480)
+    pair = {"color": files["a.png"], "depth": files["depth.png"], "camera": world.files[2]}
+    return [
+        Call("read_bmp", lambda: read_bmp, {"path": files["a.bmp"]}),
+        Call("read_jpeg", lambda: read_jpeg, {"path": files["a.jpg"]}),
+        Call("read_npy", lambda: read_npy, {"path": files["a.npy"]}),
+        Call("read_npz", lambda: npz.read_npz, {"path": files["a.npz"], "camera": world.files[2]}),
+        Call("read_picture", lambda: pictures.read_picture, {"path": files["a.png"]}),
+        Call("read_dat", lambda: vap.read_dat, {"path": files["a_d.dat"]}),
+        Call("read_color", lambda: vap.read_color, {"path": files["a.bmp"]}),
+        Call("read_capture", lambda: vap.read_capture, {**pair, "depth": files["a_d.dat"]}),
+        Call("read_pair", lambda: tum.read_pair, pair),
+        Call("read_pair", lambda: open3d.read_pair, pair),
+    ]
+
+
+def _geometry(world: World) -> list[Call]:
+    frame = world.frames["ada", "enroll", 0]
+    between = {"rotation": np.eye(3), "translation_m": [0.025, 0.0, 0.0]}
+    moved = {
+        "depth": frame.depth,
+        "depth_unit_m": 0.001,
+        "shape": (128, 128),
+        "depth_intrinsics": frame.intrinsics,
+        "image_intrinsics": frame.intrinsics,
+        "extrinsics": registration.Extrinsics(**between),
+    }
+    return [
+        Call("Extrinsics", lambda: registration.Extrinsics, between),
+        Call("register", lambda: registration.register, moved, 8),
+        Call("rotated", lambda: orientation.rotated, {"frame": frame, "quarter_turns": 1}),
+        Call("mirrored", lambda: orientation.mirrored, {"frame": frame}),
+    ]
 
 
 def _opened(opening: Callable[..., Any], /, **arguments: Any) -> None:

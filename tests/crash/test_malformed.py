@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import gc
+import importlib
 import inspect
+import pkgutil
 import random
 import re
 import resource
@@ -22,7 +24,7 @@ import numpy as np
 import pytest
 
 import faceid_fast
-from faceid_fast import credential, default, frame, policy
+from faceid_fast import credential, default, frame, policy, sources
 from faceid_fast.errors import (
     FaceIDError,
     GuessedIntrinsicsWarning,
@@ -31,7 +33,6 @@ from faceid_fast.errors import (
 )
 from faceid_fast.outcome import Outcome
 from faceid_fast.policy import Decision
-from faceid_fast.sources import kinect_v2, png, recognized, renders
 from malformed import CallersError, Malformed
 from people import World
 from public_calls import Call, public_calls
@@ -222,7 +223,9 @@ CALLED_BY_OTHERS = {
     *("References.checked_before", "References.with_adapted", "References.with_consent", "Event.now"),
     *("MeasuredThreshold.summary", "MeasuredThreshold.to_json"),
     *("ModelContract.check", "ModelContract.to_json", "Vault", "Vault.close"),
-    *("Liveness.figures", "image_of", "shots_in"),
+    *("Liveness.figures", "read_bounded", "read_json", "read_array", "read_arrays", "frame_of", "associated"),
+    *("camera_file_of", "depth_of", "image_of", "label_of", "shot_of", "shots_in"),
+    *("contents_of", "listing", "wanted_by", "is_by_species"),
 }
 
 
@@ -235,7 +238,8 @@ def test_every_public_call_is_made(world: World) -> None:
         if isinstance(value, type) and issubclass(value, (BaseException, StrEnum)):
             continue
         public |= {name, *(f"{name}.{method}" for method in methods_of(value))}
-    for module in (kinect_v2, png, recognized, renders):
+    modules = (f"{sources.__name__}.{each.name}" for each in pkgutil.iter_modules(sources.__path__))
+    for module in map(importlib.import_module, modules):
         for name, value in vars(module).items():
             if name.startswith("_") or getattr(value, "__module__", "") != module.__name__:
                 continue

@@ -199,7 +199,7 @@ def test_what_calibrate_writes_a_vault_adopts_and_forgets(data: Path, vault: Pat
     assert record == json.loads(out.read_text())
     assert (record["people"], record["person_pairs"]) == (5, 10)
     assert record["matched_person_pairs"] >= 2
-    assert record["command"].endswith("--target-far 0.7 --layout kinect_v2")
+    assert record["command"].endswith("--target-far 0.7 --layout auto")
 
     at = ("--vault", vault)
     looser = faceid("vault", "adopt", out, *at)

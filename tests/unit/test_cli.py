@@ -15,6 +15,7 @@ from faceid_fast.cli import app
 from faceid_fast.cli.matching import check_agreement
 from faceid_fast.cli.story import ring
 from faceid_fast.sources.png import read_png
+from faceid_fast.sources.recognized import LAYOUTS
 from faceid_fast.sources.renders import bundled_renders
 from stand_ins import StandInEmbedder
 
@@ -314,6 +315,10 @@ def test_demo_needs_somebody_to_enrol(data: Path) -> None:
         for reference in person.glob("[02468]*"):
             reference.unlink()
     assert "expected captures" in one_line(faceid("demo", "--data", data))
+
+
+def test_every_layout_can_be_named() -> None:
+    assert list(evaluate_verb.Layout) == ["auto", *(layout.name for layout in LAYOUTS)]
 
 
 def test_wrong_usage() -> None:

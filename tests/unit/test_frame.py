@@ -187,3 +187,15 @@ def test_warning_points_at_the_caller() -> None:
 def test_repr_shows_no_content() -> None:
     assert repr(make()) == "<Frame 60x80 infrared uint16, depth uint16 x 0.001 m>"
     assert repr(make(infrared=None, color=COLOR)) == "<Frame 60x80 color uint8, depth uint16 x 0.001 m>"
+
+
+def test_from_bgr_is_what_opencv_reads() -> None:
+    rgb = np.random.default_rng(1).integers(0, 256, (60, 64, 3)).astype(np.uint8)
+    others = {"depth": np.ones((60, 64), np.uint16), "depth_unit_m": 0.001}
+    k = Intrinsics(60, 60, 32, 30)
+    frame = Frame.from_bgr(rgb[..., ::-1], intrinsics=k, **others)
+    np.testing.assert_array_equal(frame.color, rgb)
+    assert frame.intrinsics == k
+    for wrong in (None, rgb[..., 0], rgb.tolist(), np.dstack([rgb, rgb[..., 0]])):
+        with pytest.raises(InvalidInputError, match="color"):
+            Frame.from_bgr(wrong, intrinsics=k, **others)

@@ -292,7 +292,7 @@ def test_live_people_in_known_layouts(tmp_path: Path) -> None:
     assert isinstance(found[0].read(), Frame)
     put(renders("probe")[0], tmp_path / "pairs")
     assert len(live_people(tmp_path / "pairs")) == 1
-    with pytest.raises(SourceError, match="expected frames of people"):
+    with pytest.raises(SourceError, match="expected frames as"):
         live_people(tmp_path / "kinect" / "p02")
 
 
@@ -362,7 +362,7 @@ def test_limits_that_nobody_reaches(data: Path, monkeypatch: pytest.MonkeyPatch)
 def test_errors_are_one_line(data: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert "not readable" in one_line(faceid("pad-report", tmp_path / "none"))
-    assert "got none of these" in one_line(faceid("pad-report", tmp_path / "empty"))
+    assert "got an empty folder" in one_line(faceid("pad-report", tmp_path / "empty"))
     assert "got no folder" in one_line(faceid("pad-report", tmp_path / "empty", "--layout", "species"))
     (data / "mask" / "camera.json").unlink()
     assert "mask: expected a camera.json with fx, fy" in one_line(faceid("pad-report", data))

@@ -1,9 +1,6 @@
-"""Layout ``pairs``: a folder a person with PNG pairs, as EURECOM, TUM and most others can be laid out.
+"""Layout ``pairs``: a folder a person with pairs at any depth below it, see `faceid_fast.sources.pairs`.
 
-For each capture ``STEM_depth.png`` (grey, 16 bit) and one of ``STEM_rgb.png``, ``STEM_color.png``,
-``STEM_ir.png``, registered to it, at any depth of folders below the person's. The camera is
-``STEM_camera.json``, or else the nearest ``camera.json`` from there up to the set's folder: fx, fy, cx, cy
-in pixels, and depth_unit_m, the metres of one unit of depth (0.001 for millimetres, 0.0002 for TUM).
+A depth without its picture or without a camera is named as damaged here, not passed over.
 """
 
 from __future__ import annotations
@@ -13,11 +10,9 @@ from pathlib import Path
 
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame
-from faceid_fast.sources.png import read_frame
+from faceid_fast.sources.camera_file import CAMERA_NAME, camera_file_of
+from faceid_fast.sources.pairs import DEPTH_ENDINGS, image_of, label_of, read_frame
 from training.layouts.capture import Found, folders, found_or_error
-
-_DEPTH_END = "_depth.png"
-_PICTURE_ENDS = ("_rgb.png", "_color.png", "_ir.png")
 
 
 def captures(root: Path) -> Iterator[Found]:
@@ -29,31 +24,25 @@ def captures(root: Path) -> Iterator[Found]:
         The folder cannot be listed.
     """
     for person in folders(root):
-        for depth in sorted(person.rglob(f"*{_DEPTH_END}")):
-            name = depth.relative_to(person).as_posix().removesuffix(_DEPTH_END)
-            yield from found_or_error(person.name, name, _read(depth, root))
+        depths = (path for ending in DEPTH_ENDINGS for path in person.rglob(f"*{ending}"))
+        for depth in sorted(depths):
+            label = label_of(depth)
+            assert label is not None  # it was listed by its name
+            name = depth.with_name(label).relative_to(person).as_posix()
+            yield from found_or_error(person.name, name, _read(depth, label, root))
 
 
-def _read(depth: Path, root: Path) -> Iterator[Frame]:
-    stem = depth.name.removesuffix(_DEPTH_END)
-    pictures = [path for end in _PICTURE_ENDS if (path := depth.with_name(stem + end)).exists()]
-    if len(pictures) != 1:
-        names = " or ".join(stem + end for end in _PICTURE_ENDS)
-        message = f"{depth}: expected one of {names} beside it, got {len(pictures)}"
+def _read(depth: Path, label: str, root: Path) -> Iterator[Frame]:
+    image, camera = image_of(depth.parent, label), camera_file_of(depth.parent, label, root)
+    if image is None:
+        message = (
+            f"{depth}: expected {label}_rgb.png, {label}_color.png or {label}_ir.png beside it, got none"
+        )
         raise SourceError(message)
-    yield read_frame(pictures[0], depth, _camera(depth, stem, root))
-
-
-def _camera(depth: Path, stem: str, root: Path) -> Path:
-    own = depth.with_name(f"{stem}_camera.json")
-    if own.exists():
-        return own
-    for folder in depth.parents:
-        if (folder / "camera.json").exists():
-            return folder / "camera.json"
-        if folder == root:
-            break
-    message = (
-        f"{depth}: expected {own.name} beside it, or a camera.json there or above up to {root}, got none"
-    )
-    raise SourceError(message)
+    if camera is None:
+        message = (
+            f"{depth}: expected {label}_{CAMERA_NAME} beside it, or a {CAMERA_NAME} there or above up to "
+            f"{root}, got none"
+        )
+        raise SourceError(message)
+    yield read_frame(image, depth, camera)

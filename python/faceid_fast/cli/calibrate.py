@@ -41,7 +41,7 @@ def calibrate(
         float,
         typer.Option(help="Share of strangers to accept at most, for instance 1e-3.", callback=check_target),
     ],
-    layout: LayoutOption = Layout.KINECT_V2,
+    layout: LayoutOption = Layout.AUTO,
     out: Annotated[
         Path, typer.Option(metavar="FILE", help="Where it is written.", callback=_checked_out)
     ] = DEFAULT_FILE,

@@ -38,27 +38,34 @@ from faceid_fast.evaluate.scores import REPORTED_FARS
 from faceid_fast.face import PREPROCESSING_ID, FaceAligner
 from faceid_fast.liveness import LivenessCheck
 from faceid_fast.policy import check_threshold
-from faceid_fast.sources import kinect_v2
+from faceid_fast.sources import kinect_v2, npz, open3d, pairs, tum, vap
+from faceid_fast.sources.datasets import captures as captures_of_people
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 class Layout(StrEnum):
-    """How captures lie in a folder."""
+    """How captures lie in a folder: recognised, or one of `recognized.LAYOUTS`."""
 
-    KINECT_V2 = "kinect_v2"
+    AUTO = "auto"
+    PAIRS = pairs.LAYOUT
+    KINECT_V2 = kinect_v2.LAYOUT
+    VAP = vap.LAYOUT
+    TUM = tum.LAYOUT
+    OPEN3D = open3d.LAYOUT
+    NPZ = npz.LAYOUT
 
 
-_SOURCES: Final[dict[Layout, Callable[[Path], Sequence[Shot]]]] = {Layout.KINECT_V2: kinect_v2.captures}
-
-CapturesArgument = Annotated[Path, typer.Argument(help="Folder of captures, one subfolder a person.")]
-LayoutOption = Annotated[Layout, typer.Option(help="How the captures lie in it.")]
+CapturesArgument = Annotated[
+    Path, typer.Argument(help="Folder of captures: a folder for each person, in it their frames.")
+]
+LayoutOption = Annotated[Layout, typer.Option(help="How the captures lie in it; auto: it is recognised.")]
 
 
 def captures(directory: Path, layout: Layout) -> Sequence[Shot]:
     """List the captures of a folder."""
-    return _SOURCES[layout](directory)
+    return captures_of_people(directory, None if layout is Layout.AUTO else str(layout))
 
 
 def acquired(shots: Sequence[Shot], embedder: Embedder, out: Console) -> Acquired:
@@ -85,7 +92,7 @@ def _checked_html(html: Path | None) -> Path | None:
 
 def evaluate(
     directory: CapturesArgument,
-    layout: LayoutOption = Layout.KINECT_V2,
+    layout: LayoutOption = Layout.AUTO,
     threshold: Annotated[
         float | None, typer.Option(help="Instead of the model's own: Euclidean distance, 0 to 2.")
     ] = None,

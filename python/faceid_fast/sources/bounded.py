@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
 from faceid_fast.errors import SourceError
 from faceid_fast.paths import open_file
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+MAX_PICTURE_BYTES: Final = 64 * 2**20
+"""Longer than any picture of `faceid_fast.frame.MAX_SIDE_PX` that a camera writes."""
+MAX_ARRAY_BYTES: Final = 192 * 2**20
+"""More than a frame of that size has, unpacked: depth in float64, and colour."""
+
+
+@contextmanager
+def listing(place: Path) -> Iterator[None]:
+    """Look at folders; what the system does not show is a SourceError that names it."""
+    try:
+        yield
+    except SourceError:
+        raise
+    except OSError as error:
+        message = f"{error.filename or place}: not readable ({error.strerror})"
+        raise SourceError(message) from error
 
 
 def read_bounded(path: Path, limit: int) -> bytes:
@@ -21,7 +41,8 @@ def read_bounded(path: Path, limit: int) -> bytes:
     """
     try:
         with open_file(path) as file:
-            content = file.read(limit + 1)
+            # Not simply one more than the limit: that much memory would be asked for at once.
+            content = file.read(min(limit, os.fstat(file.fileno()).st_size) + 1)
     except OSError as error:
         message = f"{path}: not readable ({error.strerror})"
         raise SourceError(message) from error

@@ -1,4 +1,4 @@
-"""Captures in the layout of a Kinect v2 collection: a folder a person, `CC_depth.png` + `CC_ir.png`.
+"""Layout ``kinect_v2``, of a Kinect v2 collection: a folder a person, `CC_depth.png` + `CC_ir.png`.
 
 `CC` = pose * 6 + expression: 9 poses (yaw = pose % 3, pitch = pose // 3) x 6 expressions. Files are
 head crops, infrared and depth (millimetres) registered pixel to pixel. The crop's place in the
@@ -15,8 +15,12 @@ from typing import Final
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.paths import checked_path
+from faceid_fast.sources.camera_file import camera_file_of
+from faceid_fast.sources.pictures import frame_of
 from faceid_fast.sources.png import read_png
+from faceid_fast.sources.shot import Shot
 
+LAYOUT: Final = "kinect_v2"
 FOCAL_PX: Final = 365.0
 # A crop of 120 pixels anywhere in a frame of 512 x 424 has its centre off the principal point by 113 pixels
 # across and 88 down (standard deviations). People sit before a camera, not anywhere: half of the latter.
@@ -81,11 +85,7 @@ class Capture:
         infrared, depth = read_png(self.infrared), read_png(self.depth)
         height, width = infrared.shape[:2]
         center = Intrinsics(FOCAL_PX, FOCAL_PX, (width - 1) / 2, (height - 1) / 2, PRINCIPAL_DEVIATION_PX)
-        try:
-            return Frame(infrared=infrared, depth=depth, depth_unit_m=DEPTH_UNIT_M, intrinsics=center)
-        except ValueError as error:
-            message = f"{self.depth}: {error}"
-            raise SourceError(message) from error
+        return frame_of("infrared", infrared, depth, DEPTH_UNIT_M, center, self.depth)
 
 
 def captures(directory: str | Path) -> list[Capture]:
@@ -134,3 +134,17 @@ def capture_of(depth: Path) -> Capture | None:
     if not infrared.is_file():
         return None
     return Capture(depth.parent.name, int(match[1]), infrared, depth)
+
+
+def shots_in(folder: Path, root: Path) -> list[Shot]:
+    """List the captures of a folder that have no camera file, by number. OSError if it cannot be listed."""
+    depths = sorted(entry for entry in folder.iterdir() if _DEPTH_NAME.fullmatch(entry.name))
+    return [shot for depth in depths if (shot := shot_of(depth, root)) is not None]
+
+
+def shot_of(file: Path, root: Path) -> Shot | None:
+    """Return the capture that either file belongs to; with a camera file, it is one of `pairs`."""
+    capture = capture_of(file.with_name(file.name.replace("_ir.png", "_depth.png")))
+    if capture is None or camera_file_of(file.parent, capture.label, root) is not None:
+        return None
+    return Shot(capture.person, capture.label, LAYOUT, capture.read, capture.pose, capture.expression)

@@ -1,4 +1,4 @@
-"""Frames from PNG files: depth, and an infrared or colour image registered to it.
+"""PNG files: depth of 16 bit, infrared, and colour.
 
 A PNG of a few kilobytes can claim a hundred megapixels, and OpenCV returns the top of a truncated
 file as if it were all of it. So the header and every chunk are checked before anything is decoded.
@@ -6,7 +6,6 @@ file as if it were all of it. So the header and every chunk are checked before a
 
 from __future__ import annotations
 
-import json
 import struct
 import zlib
 from collections.abc import Iterator
@@ -16,17 +15,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.errors import InvalidInputError, SourceError
-from faceid_fast.frame import MAX_SIDE_PX, Frame, Intrinsics
+from faceid_fast.errors import SourceError
+from faceid_fast.frame import MAX_SIDE_PX
 from faceid_fast.paths import checked_path
-from faceid_fast.sources.bounded import read_bounded
+from faceid_fast.sources.bounded import MAX_PICTURE_BYTES, read_bounded
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-_MAX_FILE_BYTES: Final = 64 * 2**20
 _CHANNELS: Final = {0: 1, 2: 3, 6: 4}
 """Colour types taken, and their channels: grey, RGB, and RGB with an opacity, which is left out."""
-_CAMERA_KEYS: Final = ("fx", "fy", "cx", "cy", "depth_unit_m")
-_UNCERTAINTY: Final = "principal_deviation_px"
 
 
 def read_png(path: str | Path) -> NDArray[Any]:
@@ -40,7 +36,7 @@ def read_png(path: str | Path) -> NDArray[Any]:
     import cv2  # noqa: PLC0415  # what it needs of the system may be missing: only once a picture is read
 
     path = checked_path("path", path)
-    content = read_bounded(path, _MAX_FILE_BYTES)
+    content = read_bounded(path, MAX_PICTURE_BYTES)
     width, height, bits, channels = _check_png(content, path)
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -53,60 +49,6 @@ def read_png(path: str | Path) -> NDArray[Any]:
         message = f"{path}: expected {dtype} {shape} as its header says, got something else"
         raise SourceError(message)
     return image if channels == 1 else np.ascontiguousarray(image[..., 2::-1])  # from BGR or BGRA
-
-
-def read_camera(path: str | Path) -> tuple[Intrinsics, float]:
-    """Read a camera file: JSON with fx, fy, cx, cy (pixels) and depth_unit_m (metres per unit).
-
-    Where the principal point is not known well, principal_deviation_px (pixels) says so; see `Intrinsics`.
-
-    Raises
-    ------
-    SourceError
-        If the file is missing, not such JSON, or holds impossible values.
-    """
-    path = checked_path("path", path)
-    try:
-        record = json.loads(read_bounded(path, _MAX_FILE_BYTES))
-        values = {key: record[key] for key in _CAMERA_KEYS}
-        if _UNCERTAINTY in record:
-            values[_UNCERTAINTY] = record[_UNCERTAINTY]
-    except (ValueError, RecursionError, TypeError, KeyError) as error:
-        message = f"{path}: expected JSON with {', '.join(_CAMERA_KEYS)}, got: {error!r:.100}"
-        raise SourceError(message) from error
-    unit = values.pop("depth_unit_m")
-    if not isinstance(unit, (int, float)) or isinstance(unit, bool):
-        message = f"{path}: depth_unit_m: expected a number, got {unit!r:.40}"
-        raise SourceError(message)
-    try:
-        return Intrinsics(**values), float(unit)
-    except (InvalidInputError, OverflowError) as error:
-        message = f"{path}: {error}"
-        raise SourceError(message) from error
-
-
-def read_frame(image: str | Path, depth: str | Path, camera: str | Path) -> Frame:
-    """Read one frame from an image, its depth and the camera file.
-
-    Parameters
-    ----------
-    image : PNG, grey (infrared, 8 or 16 bit) or RGB (8 bit)
-    depth : PNG, grey, 16 bit
-    camera : JSON, see `read_camera`
-
-    Raises
-    ------
-    SourceError
-        If a file is missing, damaged or of another kind, or the two pictures do not fit together.
-    """
-    intrinsics, unit = read_camera(camera)
-    picture, samples = read_png(image), read_png(depth)
-    channel = "infrared" if picture.ndim == 2 else "color"
-    try:
-        return Frame(depth=samples, depth_unit_m=unit, intrinsics=intrinsics, **{channel: picture})
-    except InvalidInputError as error:
-        message = f"{image}, {depth}: {error}"
-        raise SourceError(message) from error
 
 
 def _check_png(content: bytes, path: Path) -> tuple[int, int, int, int]:

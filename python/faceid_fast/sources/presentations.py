@@ -2,7 +2,7 @@
 
 | layout | what is there |
 |---|---|
-| ``species`` | a folder ``bona_fide`` and a folder for each attack species; either may be left out. Below each, at any depth, pairs ``NAME_depth.png`` with ``NAME_color.png``, ``NAME_rgb.png`` or ``NAME_ir.png`` (the first of these), and a camera file (see `png.read_camera`): ``NAME_camera.json``, or ``camera.json`` beside them or in a folder above, up to the whole |
+| ``species`` | a folder ``bona_fide`` and a folder for each attack species; either may be left out. Below each, at any depth, pairs and camera files (see `pairs`), the latter also in the folders above, up to the whole |
 | ``plain`` | frames of live people in a layout that `recognized` knows, in the folder itself and in its folders: everything is bona fide |
 
 Files beside the folders, and whatever has a name that begins with a dot, are left alone. Otherwise nothing is
@@ -20,12 +20,13 @@ from typing import Final
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame
 from faceid_fast.paths import checked_path
-from faceid_fast.sources.png import read_frame
-from faceid_fast.sources.recognized import DEPTH_ENDING, image_of, shots_in
+from faceid_fast.sources.bounded import listing
+from faceid_fast.sources.camera_file import CAMERA_NAME, camera_file_of
+from faceid_fast.sources.pairs import DEPTH_ENDINGS, image_of, label_of, read_frame
+from faceid_fast.sources.recognized import LAYOUTS, contents_of, shots_in, wanted_by
 
 BONA_FIDE: Final = "bona_fide"
 """Name of the folder of live people."""
-_CAMERA: Final = "camera.json"
 _PAIR: Final = "NAME_depth.png with NAME_color.png, NAME_rgb.png or NAME_ir.png"
 
 
@@ -81,25 +82,22 @@ def live_people(directory: str | Path) -> list[Presentation]:
         If it cannot be listed or holds no frame.
     """
     root = checked_path("directory", directory)
-    try:
-        shots = [shot for folder in (root, *_subfolders(root)) for shot in shots_in(folder)]
-    except OSError as error:
-        raise _not_readable(root, error) from error
-    if not shots:
-        message = (
-            f"{root}: expected frames of people, {_PAIR} and a camera file, or folders of NN_depth.png and "
-            f"NN_ir.png of a Kinect v2, or a folder {BONA_FIDE} beside folders of attacks; got none of these"
-        )
-        raise SourceError(message)
+    with listing(root):
+        folders = (root, *_subfolders(root))
+        shots = [shot for folder in folders for shot in shots_in(folder, folder.parent)]
+        if not shots:
+            message = (
+                f"{root}: expected {wanted_by(LAYOUTS)}, there or in folders, or a folder {BONA_FIDE} beside "
+                f"folders of attacks; got {contents_of(root)}"
+            )
+            raise SourceError(message)
     return [Presentation(None, shot.read) for shot in shots]
 
 
 def _folders(root: Path) -> list[Path]:
     """Folders of species."""
-    try:
+    with listing(root):
         found = _subfolders(root)
-    except OSError as error:
-        raise _not_readable(root, error) from error
     for folder in found:
         # Taken for an attack's, every live person let in would be one; and the reverse.
         letters = "".join(each for each in folder.name.casefold() if each.isalpha())
@@ -111,13 +109,9 @@ def _folders(root: Path) -> list[Path]:
 
 def _of_species(folder: Path, root: Path) -> list[Presentation]:
     species = None if folder.name == BONA_FIDE else folder.name
-    try:
+    with listing(folder):
         depths = list(_depths(folder, set()))
         found = [Presentation(species, _reader(depth, root)) for depth in depths]
-    except OSError as error:
-        if isinstance(error, SourceError):
-            raise
-        raise _not_readable(folder, error) from error
     if not found:
         message = f"{folder}: expected {_PAIR}, got none; add some, or take the folder away"
         raise SourceError(message)
@@ -130,27 +124,27 @@ def _depths(folder: Path, seen: set[Path]) -> Iterator[Path]:
         return
     seen.add(real)
     entries = sorted(folder.iterdir())
-    yield from (entry for entry in entries if entry.name.endswith(DEPTH_ENDING) and not _is_hidden(entry))
+    yield from (entry for entry in entries if entry.name.endswith(DEPTH_ENDINGS) and not _is_hidden(entry))
     for entry in entries:
         if entry.is_dir() and not _is_hidden(entry):
             yield from _depths(entry, seen)
 
 
 def _reader(depth: Path, root: Path) -> Callable[[], Frame]:
-    label, image = depth.name.removesuffix(DEPTH_ENDING), image_of(depth)
+    label = label_of(depth)
+    assert label is not None  # noqa: S101  # it was listed by its name
+    image = image_of(depth.parent, label)
     if image is None:
         message = (
             f"{depth}: expected {label}_color.png, {label}_rgb.png or {label}_ir.png beside it, got none; "
             "add the picture or take the depth away"
         )
         raise SourceError(message)
-    above = depth.parents[: depth.parents.index(root) + 1]
-    places = (depth.with_name(f"{label}_{_CAMERA}"), *(folder / _CAMERA for folder in above))
-    camera = next((place for place in places if place.is_file()), None)
+    camera = camera_file_of(depth.parent, label, root)
     if camera is None:
         message = (
-            f"{depth.parent}: expected a {_CAMERA} with fx, fy, cx, cy and depth_unit_m there or in a folder "
-            f"above, up to {root}, got none"
+            f"{depth.parent}: expected a {CAMERA_NAME} with fx, fy, cx, cy and depth_unit_m there or in a "
+            f"folder above, up to {root}, got none"
         )
         raise SourceError(message)
     return partial(read_frame, image, depth, camera)
@@ -162,7 +156,3 @@ def _subfolders(folder: Path) -> list[Path]:
 
 def _is_hidden(entry: Path) -> bool:
     return entry.name.startswith(".")
-
-
-def _not_readable(place: Path, error: OSError) -> SourceError:
-    return SourceError(f"{error.filename or place}: not readable ({error.strerror})")

@@ -2,42 +2,64 @@
 
 | layout | what is there |
 |---|---|
-| ``pairs`` | ``NAME_depth.png``, ``NAME_color.png``, ``NAME_rgb.png`` or ``NAME_ir.png``, and a camera file (see `png.read_camera`): ``NAME_camera.json``, or ``camera.json`` beside them or in the folder above |
+| ``pairs`` | ``NAME_depth.png`` (or ``.npy``), ``NAME_color``, ``NAME_rgb`` or ``NAME_ir``, and a camera file, see `pairs` |
 | ``kinect_v2`` | ``NN_depth.png`` and ``NN_ir.png`` without a camera file, see `kinect_v2` |
+| ``vap`` | ``X_d.dat`` and ``X_c.bmp``, see `vap` |
+| ``tum`` | ``rgb.txt`` and ``depth.txt`` beside the folders of their files, see `tum` |
+| ``open3d`` | ``color/``, ``depth/`` and ``camera_intrinsic.json`` or ``intrinsic.json``, see `open3d` |
+| ``npz`` | ``NAME.npz``, see `npz` |
+
+Where frames lie in several layouts beside each other nobody can tell which are meant: that is refused.
 """  # noqa: E501  # a table
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
 from faceid_fast.errors import SourceError
-from faceid_fast.frame import Frame
 from faceid_fast.paths import checked_path
-from faceid_fast.sources import kinect_v2
-from faceid_fast.sources.png import read_frame
+from faceid_fast.sources import kinect_v2, npz, open3d, pairs, tum, vap
+from faceid_fast.sources.bounded import listing
+from faceid_fast.sources.shot import Shot
 
-DEPTH_ENDING: Final = "_depth.png"
-IMAGE_ENDINGS: Final = ("_color.png", "_rgb.png", "_ir.png")
+_KINDS_NAMED: Final = 4
+_MAX_KIND_CHARS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
-    """One frame that can be read.
+class Layout:
+    """One way in which the frames of a person may lie.
 
     Attributes
     ----------
-    label : its name without what the layout adds.
-    layout : ``pairs`` or ``kinect_v2``.
-    read : reads the frame; `SourceError` if a file is damaged.
+    name : for options and messages.
+    wanted : what it is recognised by, in few words.
+    shots_in : lists the frames of a folder; none if it is in another layout. The second argument is the last
+        folder above to look for a camera file in. OSError if the folder cannot be listed.
+    shot_of : finds the frame that a file belongs to, likewise.
     """
 
-    label: str
-    layout: str
-    read: Callable[[], Frame]
+    name: str
+    wanted: str
+    shots_in: Callable[[Path, Path], list[Shot]]
+    shot_of: Callable[[Path, Path], Shot | None]
+
+
+LAYOUTS: Final = tuple(
+    Layout(module.LAYOUT, wanted, module.shots_in, module.shot_of)
+    for module, wanted in (
+        (pairs, "NAME_depth.png, NAME_color.png or _ir.png, camera.json"),
+        (kinect_v2, "NN_depth.png, NN_ir.png"),
+        (vap, "X_d.dat, X_c.bmp"),
+        (tum, "rgb.txt, depth.txt"),
+        (open3d, "color/, depth/, camera_intrinsic.json"),
+        (npz, "NAME.npz"),
+    )
+)
 
 
 def shots_at(path: str | Path) -> list[Shot]:
@@ -46,68 +68,59 @@ def shots_at(path: str | Path) -> list[Shot]:
     Raises
     ------
     SourceError
-        If there is none in a layout that is known.
+        If there is none in a layout that is known, or some in several.
     """
     place = checked_path("path", path)
-    try:
+    with listing(place):
         if place.is_dir():
-            return _in_folder(place)
-        return [_of_file(place)]
-    except OSError as error:
-        if isinstance(error, SourceError):
-            raise
-        message = f"{error.filename or place}: not readable ({error.strerror})"
-        raise SourceError(message) from error
-
-
-def shots_in(folder: Path) -> list[Shot]:
-    """List the frames of a folder by name; there may be none. OSError if it cannot be listed."""
-    depths = sorted(entry for entry in folder.iterdir() if entry.name.endswith(DEPTH_ENDING))
-    return [shot for depth in depths if (shot := _shot_of(depth)) is not None]
-
-
-def image_of(depth: Path) -> Path | None:
-    """Return the picture of a depth file: colour where it has two, none where it has none."""
-    label = depth.name.removesuffix(DEPTH_ENDING)
-    images = (depth.with_name(label + ending) for ending in IMAGE_ENDINGS)
-    return next((image for image in images if image.is_file()), None)
-
-
-def _in_folder(folder: Path) -> list[Shot]:
-    found = shots_in(folder)
-    if not found:
-        raise _unknown(folder)
+            found = shots_in(place, place.parent)
+        elif place.exists():
+            shots = (layout.shot_of(place, place.parent.parent) for layout in LAYOUTS)
+            found = [shot for shot in shots if shot is not None][:1]
+        else:
+            message = f"{place}: expected a file or a folder, got none"
+            raise SourceError(message)
+        if not found:
+            message = f"{place}: expected {wanted_by(LAYOUTS)}; got {contents_of(place)}"
+            raise SourceError(message)
     return found
 
 
-def _of_file(file: Path) -> Shot:
-    if not file.exists():
-        message = f"{file}: expected a file or a folder, got none"
+def shots_in(folder: Path, root: Path, layouts: tuple[Layout, ...] = LAYOUTS) -> list[Shot]:
+    """List the frames of a folder by name; there may be none. OSError if it cannot be listed.
+
+    Parameters
+    ----------
+    root : the last folder above to look for a camera file in.
+    layouts : the ones to look for.
+
+    Raises
+    ------
+    SourceError
+        If there are some in several layouts.
+    """
+    found = [shots for layout in layouts if (shots := layout.shots_in(folder, root))]
+    if len(found) > 1:
+        counts = ", ".join(f"{shots[0].layout} ({len(shots)})" for shots in found)
+        message = f"{folder}: expected frames in one layout, got {counts}; put them into folders of their own"
         raise SourceError(message)
-    ending = next((ending for ending in (DEPTH_ENDING, *IMAGE_ENDINGS) if file.name.endswith(ending)), None)
-    if ending is None:
-        raise _unknown(file)
-    shot = _shot_of(file.with_name(file.name.removesuffix(ending) + DEPTH_ENDING))
-    if shot is None:
-        raise _unknown(file)
-    return shot
+    return found[0] if found else []
 
 
-def _shot_of(depth: Path) -> Shot | None:
-    """The frame that a depth file belongs to."""
-    label, image = depth.name.removesuffix(DEPTH_ENDING), image_of(depth)
-    if image is None or not depth.is_file():
-        return None
-    beside = (depth.with_name(f"{label}_camera.json"), depth.parent / "camera.json")
-    cameras = [camera for camera in (*beside, depth.parent.parent / "camera.json") if camera.is_file()]
-    if cameras:
-        return Shot(label, "pairs", partial(read_frame, image, depth, cameras[0]))
-    capture = kinect_v2.capture_of(depth)
-    return None if capture is None else Shot(label, "kinect_v2", capture.read)
+def wanted_by(layouts: tuple[Layout, ...]) -> str:
+    """What was looked for, in a message."""
+    return "frames as " + "; ".join(f"{layout.name} ({layout.wanted})" for layout in layouts)
 
 
-def _unknown(place: Path) -> SourceError:
-    return SourceError(
-        f"{place}: expected NAME_depth.png with NAME_color.png or NAME_ir.png and a camera file "
-        "(NAME_camera.json or camera.json), or NN_depth.png with NN_ir.png of a Kinect v2; got neither"
-    )
+def contents_of(place: Path) -> str:
+    """What is there instead, in a message: kinds of files, and how many."""
+    if not place.is_dir():
+        return "another file"
+    kinds: Counter[str] = Counter()
+    for entry in place.iterdir():
+        ending = ascii(entry.suffix)[1:-1][:_MAX_KIND_CHARS] or "without an ending"
+        kinds["folders" if entry.is_dir() else ending] += 1
+    named = [f"{kind}: {count}" for kind, count in kinds.most_common(_KINDS_NAMED)]
+    if len(kinds) > _KINDS_NAMED:
+        named.append("others")
+    return ", ".join(named) or "an empty folder"

@@ -2,12 +2,12 @@
 
 | file | what it holds |
 |---|---|
-| ``NNNNNN_depth.png`` | depth, 16 bit grey; or, where it is float32, ``NNNNNN_depth.npz`` with one array ``depth`` |
+| ``NNNNNN_depth.png`` | depth, 16 bit grey; where it is float32, ``NNNNNN_depth.npy`` |
 | ``NNNNNN_color.png`` or ``NNNNNN_ir.png`` | the picture: RGB of 8 bit, or grey of 8 or 16 bit |
-| ``camera.json``, ``NNNNNN_camera.json`` | intrinsics and the unit of depth, see `png.read_camera`; the latter for a frame with others |
+| ``camera.json``, ``NNNNNN_camera.json`` | intrinsics and the unit of depth, see `camera_file`; the latter for a frame with others |
 | ``recording.json`` | ``format`` (1), ``source``, ``began_at`` (UTC) and ``seconds``, for each frame the time since the first |
 
-Without float32 that is the layout ``pairs`` of `recognized`. Every file appears whole or not at all, a frame's
+That is the layout `pairs`. Every file appears whole or not at all, a frame's
 depth last and the index last of all: what a crash or a full disk leaves can be played, without the times.
 
 A recording shows people: its folder is closed to others, and nothing here deletes it again.
@@ -18,15 +18,11 @@ from __future__ import annotations
 import io
 import json
 import math
-import re
 import time
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
@@ -36,26 +32,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast.errors import InvalidInputError, SourceError
-from faceid_fast.frame import MAX_SIDE_PX, Frame
+from faceid_fast.frame import Frame
 from faceid_fast.paths import checked_path
 from faceid_fast.sources.bounded import read_bounded
-from faceid_fast.sources.png import read_camera, read_png
-from faceid_fast.sources.recognized import Shot, shots_at
-from faceid_fast.sources.source import Source, frame_of
+from faceid_fast.sources.camera_file import CAMERA_NAME
+from faceid_fast.sources.recognized import shots_at
+from faceid_fast.sources.shot import Shot
+from faceid_fast.sources.source import Source
 
 MAX_RECORDED: Final = 1_000_000
 """Frames of a recording: as many as six digits count."""
 INDEX: Final = "recording.json"
 _FORMAT: Final = 1
-_CAMERA: Final = "camera.json"
-_ARRAY: Final = "depth.npy"
-_FLOAT_DEPTH: Final = re.compile(r"(\d{6})_depth\.npz")
-_MAX_ARRAY_BYTES: Final = 4 * MAX_SIDE_PX**2 + 4096
 _MAX_INDEX_BYTES: Final = 64 * 2**20
-_DAMAGE: Final = (
-    *(zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError),
-    *(NotImplementedError, RuntimeError),  # a strange compression, or a password
-)
 _PNG_LEVEL: Final = 1  # lossless at every one; this one keeps up
 
 
@@ -145,7 +134,7 @@ def record(
             camera = _camera_of(frame)
             if not cameras:
                 cameras.append(camera)
-                _write(place / _CAMERA, camera)
+                _write(place / CAMERA_NAME, camera)
             _write_frame(place, _label(len(times)), frame, None if camera == cameras[0] else camera)
             times.append(now)
             told(len(times))
@@ -172,14 +161,7 @@ def playback(directory: str | Path) -> Playback:
         If there is no frame, or the index is damaged. A damaged frame says so when it is reached.
     """
     place = checked_path("directory", directory)
-    floats = _float_shots(place)
-    try:
-        shots = shots_at(place)
-    except SourceError:
-        if not floats:
-            raise
-        shots = []
-    shots = sorted([*shots, *floats], key=lambda shot: shot.label)
+    shots = shots_at(place)
     index = place / INDEX
     times = _read_index(index) if index.is_file() else ()
     return Playback(
@@ -211,7 +193,7 @@ def _camera_of(frame: Frame) -> bytes:
 
 def _write_frame(place: Path, label: str, frame: Frame, camera: bytes | None) -> None:
     if camera is not None:
-        _write(place / f"{label}_{_CAMERA}", camera)
+        _write(place / f"{label}_{CAMERA_NAME}", camera)
     if frame.color is None:
         _write(place / f"{label}_ir.png", _png(frame.picture))
     else:
@@ -219,9 +201,9 @@ def _write_frame(place: Path, label: str, frame: Frame, camera: bytes | None) ->
     if frame.depth.dtype == np.uint16:
         _write(place / f"{label}_depth.png", _png(frame.depth))
     else:
-        archive = io.BytesIO()
-        np.savez(archive, depth=frame.depth)
-        _write(place / f"{label}_depth.npz", archive.getvalue())
+        content = io.BytesIO()
+        np.save(content, frame.depth, allow_pickle=False)
+        _write(place / f"{label}_depth.npy", content.getvalue())
 
 
 def _png(picture: NDArray[Any]) -> bytes:
@@ -248,49 +230,6 @@ def _write(path: Path, content: bytes) -> None:
             message = f"{path}: not writable ({error.strerror})"
             raise SourceError(message) from error
         raise
-
-
-def _float_shots(folder: Path) -> list[Shot]:
-    """Frames whose depth is float32."""
-    try:
-        names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
-    except OSError as error:
-        message = f"{folder}: not readable ({error.strerror})"
-        raise SourceError(message) from error
-    labels = (match[1] for name in names if (match := _FLOAT_DEPTH.fullmatch(name)))
-    return [Shot(label, "recording", partial(_read_float_frame, folder, label)) for label in labels]
-
-
-def _read_float_frame(folder: Path, label: str) -> Frame:
-    own = folder / f"{label}_{_CAMERA}"
-    intrinsics, unit = read_camera(own if own.is_file() else folder / _CAMERA)
-    color = folder / f"{label}_color.png"
-    picture = read_png(color if color.is_file() else folder / f"{label}_ir.png")
-    path = folder / f"{label}_depth.npz"
-    channel = "infrared" if picture.ndim == 2 else "color"
-    depth = _read_array(path)
-    return frame_of(str(path), depth=depth, depth_unit_m=unit, intrinsics=intrinsics, **{channel: picture})
-
-
-def _read_array(path: Path) -> NDArray[np.float32]:
-    """Read the array of an .npz, (H, W) float32; its checksum is checked, and its size before anything."""
-    content = read_bounded(path, _MAX_ARRAY_BYTES)
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if archive.getinfo(_ARRAY).file_size > _MAX_ARRAY_BYTES:
-                message = f"{path}: expected at most {_MAX_ARRAY_BYTES} bytes of depth, got more"
-                raise SourceError(message)
-            file = io.BytesIO(archive.read(_ARRAY))
-        version = np.lib.format.read_magic(file)
-        shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
-        samples = file.read()
-        if version != (1, 0) or by_columns or dtype != np.float32 or len(shape) != 2:
-            message = f"{path}: expected depth (H, W) of float32, got {shape!r:.80} of {dtype}"
-            raise SourceError(message)
-        return np.frombuffer(samples, np.float32).reshape(shape)
-    except _DAMAGE as error:
-        message = f"{path}: damaged: expected an .npz with {_ARRAY}, got: {error!s:.100}"
-        raise SourceError(message) from error
 
 
 def _read_index(path: Path) -> tuple[float, ...]:

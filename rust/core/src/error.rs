@@ -14,6 +14,18 @@ pub enum CoreError {
         /// What came instead.
         got: String,
     },
+    /// A text does not hold what it should; lines and columns (of bytes) count from 1.
+    #[error("line {line}, column {column}: expected {expected}, got {got}")]
+    Text {
+        /// Line of the first byte that does not fit.
+        line: usize,
+        /// Its place in the line.
+        column: usize,
+        /// What would have been accepted there.
+        expected: String,
+        /// What is there instead.
+        got: String,
+    },
     /// An identity that is not in the gallery was asked for.
     #[error("identity is not in the gallery; add references for it first")]
     UnknownIdentity,

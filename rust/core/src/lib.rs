@@ -13,8 +13,10 @@ pub mod frame;
 pub mod gallery;
 pub mod head_model;
 pub mod locate;
+pub mod parse;
 pub mod pose;
 pub mod rays;
+pub mod register;
 pub mod resample;
 pub mod vectors;
 

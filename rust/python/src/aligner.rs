@@ -79,13 +79,13 @@ macro_rules! c_slice {
 }
 
 /// Depth samples of our own: another thread may write to numpy's while the GIL is released.
-enum OwnedDepth {
+pub enum OwnedDepth {
     U16(Vec<u16>),
     F32(Vec<f32>),
 }
 
 impl OwnedDepth {
-    fn copy(array: &DepthArray<'_>) -> Result<(Self, usize, usize)> {
+    pub fn copy(array: &DepthArray<'_>) -> Result<(Self, usize, usize)> {
         let (samples, shape) = match array {
             DepthArray::U16(array) => {
                 (Self::U16(c_slice!(array, "depth")?.to_vec()), array.shape())
@@ -97,7 +97,7 @@ impl OwnedDepth {
         Ok((samples, shape[0], shape[1]))
     }
 
-    fn samples(&self) -> DepthSamples<'_> {
+    pub fn samples(&self) -> DepthSamples<'_> {
         match self {
             Self::U16(samples) => DepthSamples::U16(samples),
             Self::F32(samples) => DepthSamples::F32(samples),

@@ -7,7 +7,7 @@ use pyo3::types::PyType;
 /// Raise the class of `faceid_fast.errors` that fits; the tree itself lives in Python.
 pub fn to_python(py: Python<'_>, error: &CoreError) -> PyErr {
     let class = match error {
-        CoreError::Invalid { .. } => "InvalidInputError",
+        CoreError::Invalid { .. } | CoreError::Text { .. } => "InvalidInputError",
         CoreError::UnknownIdentity => "UnknownIdentityError",
     };
     let found = py

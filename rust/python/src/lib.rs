@@ -11,6 +11,8 @@ mod aligner;
 mod arrays;
 mod errors;
 mod gallery;
+mod parse;
+mod register;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -18,6 +20,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<aligner::AlignedFace>()?;
     module.add_class::<gallery::Gallery>()?;
     module.add_function(wrap_pyfunction!(gallery::backends, module)?)?;
+    module.add_function(wrap_pyfunction!(parse::depth_text, module)?)?;
+    module.add_function(wrap_pyfunction!(register::register_depth, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     if cfg!(debug_assertions) {
         let text = c"faceid_fast._core was built without optimisation: measure nothing with it";

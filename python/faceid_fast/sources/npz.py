@@ -1,0 +1,146 @@
+"""Layout ``npz``: a numpy archive a frame, without pickles.
+
+In each ``depth`` (H, W) uint16 or float, ``infrared`` (H, W) uint8 or uint16 or else ``color`` (H, W, 3)
+uint8 RGB, and one number each: ``depth_unit_m``, metres per unit of depth, and ``fx``, ``fy``, ``cx``,
+``cy``, pixels; if wanted also ``principal_deviation_px``. A camera file goes before these, see `camera_file`.
+
+>>> np.savez("0.npz", color=rgb, depth=mm, depth_unit_m=1e-3, fx=f, fy=f, cx=320, cy=240)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+import zlib
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from numpy.typing import NDArray
+
+from faceid_fast.errors import InvalidInputError, SourceError
+from faceid_fast.frame import Frame, Intrinsics
+from faceid_fast.paths import checked_path
+from faceid_fast.sources.bounded import MAX_ARRAY_BYTES, read_bounded
+from faceid_fast.sources.camera_file import CAMERA_KEYS, UNCERTAINTY, camera_file_of, read_camera
+from faceid_fast.sources.npy import read_array
+from faceid_fast.sources.pictures import frame_of
+from faceid_fast.sources.shot import Shot
+
+LAYOUT: Final = "npz"
+ENDING: Final = ".npz"
+_CHANNELS: Final = ("color", "infrared")
+_MAX_ENTRIES: Final = 64
+_ENTRY: Final = b"PK\x01\x02"
+_BOUNDED: Final = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+"""What numpy writes; of the other kinds, zipfile unpacks more than it is asked for."""
+
+
+def shots_in(folder: Path, root: Path) -> list[Shot]:
+    """List the archives of a folder by name. OSError if it cannot be listed."""
+    files = sorted(entry for entry in folder.iterdir() if entry.suffix == ENDING)
+    return [shot for file in files if (shot := shot_of(file, root)) is not None]
+
+
+def shot_of(file: Path, root: Path) -> Shot | None:
+    """Return the frame in an archive, if it is one by its name."""
+    if file.suffix != ENDING or not file.is_file():
+        return None
+    camera = camera_file_of(file.parent, file.stem, root)
+    return Shot(file.parent.name, file.stem, LAYOUT, partial(read_npz, file, camera))
+
+
+def read_npz(path: str | Path, camera: str | Path | None = None) -> Frame:
+    """Read the frame in an archive.
+
+    Parameters
+    ----------
+    camera : a camera file that goes before what the archive says; see `camera_file`.
+
+    Raises
+    ------
+    SourceError
+        If the file is missing, damaged, too large once unpacked, or lacks what a frame needs.
+    """
+    path = checked_path("path", path)
+    arrays = read_arrays(path, ("depth", *_CHANNELS, *CAMERA_KEYS, UNCERTAINTY))
+    channels = [name for name in _CHANNELS if name in arrays]
+    wanted = ("depth", *(CAMERA_KEYS if camera is None else ()))
+    if len(channels) != 1 or not all(name in arrays for name in wanted):
+        message = (
+            f"{path}: expected {', '.join(wanted)} and one of color and infrared, "
+            f"got {', '.join(sorted(arrays)) or 'none of them'}"
+        )
+        raise SourceError(message)
+    if camera is None:
+        intrinsics, unit = _camera_in(arrays, path)
+    else:
+        intrinsics, unit = read_camera(camera)
+    return frame_of(channels[0], arrays[channels[0]], arrays["depth"], unit, intrinsics, path)
+
+
+def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    """Read those arrays of an archive that it has; others are not looked at.
+
+    Raises
+    ------
+    SourceError
+        If the file is missing, damaged, too large once unpacked, or an array is none of numbers.
+    """
+    content = read_bounded(path, MAX_ARRAY_BYTES)
+    # Counted before zipfile makes an object of each: a directory of entries may be the whole file.
+    if content.count(_ENTRY) > _MAX_ENTRIES:
+        message = f"{path}: expected at most {_MAX_ENTRIES} arrays, got more"
+        raise SourceError(message)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return _arrays_in(archive, path, names)
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        struct.error,
+        NotImplementedError,  # of another version
+        RuntimeError,  # encrypted
+        OSError,
+        EOFError,
+        ValueError,
+    ) as error:
+        if isinstance(error, SourceError):
+            raise
+        message = f"{path}: not a readable archive: {error!r:.100}"
+        raise SourceError(message) from error
+
+
+def _arrays_in(archive: zipfile.ZipFile, path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {}
+    for entry in archive.infolist():
+        name = entry.filename.removesuffix(".npy")
+        if name not in names:
+            continue
+        if name in arrays or entry.compress_type not in _BOUNDED:
+            message = f"{path}: {name}: expected it once, stored or deflated"
+            raise SourceError(message)
+        with archive.open(entry) as member:
+            arrays[name] = read_array(member, f"{path}: {name}")
+        if sum(array.nbytes for array in arrays.values()) > MAX_ARRAY_BYTES:
+            message = f"{path}: expected at most {MAX_ARRAY_BYTES} bytes unpacked, got more"
+            raise SourceError(message)
+    return arrays
+
+
+def _camera_in(arrays: dict[str, NDArray[Any]], path: Path) -> tuple[Intrinsics, float]:
+    values = {}
+    for name in (*CAMERA_KEYS, UNCERTAINTY):
+        if name not in arrays:
+            continue
+        if arrays[name].size != 1:
+            message = f"{path}: {name}: expected one number, got shape {arrays[name].shape}"
+            raise SourceError(message)
+        values[name] = arrays[name].item()
+    unit = values.pop("depth_unit_m")
+    try:
+        return Intrinsics(**values), float(unit)
+    except (InvalidInputError, OverflowError) as error:
+        message = f"{path}: {error}"
+        raise SourceError(message) from error

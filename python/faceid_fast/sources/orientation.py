@@ -1,0 +1,67 @@
+"""Frames as they would look from a camera held upright: of phones on their side, and of mirrored pictures.
+
+The aligner looks for heads that are about upright, and a face is not its mirror image: a frame whose camera
+was turned, or whose driver mirrored it, needs these first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceid_fast.errors import InvalidInputError
+from faceid_fast.frame import Frame, Intrinsics
+
+
+def rotated(frame: Frame, quarter_turns: int) -> Frame:
+    """Turn a frame by so many times 90 degrees, counter-clockwise as one looks at it.
+
+    The camera turns with it: the point that a pixel shows is turned about the optical axis, nothing else.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no Frame, or no whole number.
+    """
+    _check(frame)
+    if not isinstance(quarter_turns, (int, np.integer)) or isinstance(quarter_turns, (bool, np.timedelta64)):
+        message = f"quarter_turns: expected a whole number, got {type(quarter_turns).__name__}"
+        raise InvalidInputError(message)
+    turns, k, width = int(quarter_turns) % 4, frame.intrinsics, frame.shape[1]
+    depth, picture = frame.depth, frame.picture
+    for _ in range(turns):
+        depth, picture = np.rot90(depth), np.rot90(picture)
+        k = replace(k, fx=k.fy, fy=k.fx, cx=k.cy, cy=width - 1 - k.cx)
+        width = depth.shape[1]
+    return _like(frame, depth, picture, k)
+
+
+def mirrored(frame: Frame) -> Frame:
+    """Swap left and right: the point that a pixel shows is mirrored, x becoming -x.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no Frame.
+    """
+    _check(frame)
+    k = replace(frame.intrinsics, cx=frame.shape[1] - 1 - frame.intrinsics.cx)
+    return _like(frame, frame.depth[:, ::-1], frame.picture[:, ::-1], k)
+
+
+def _check(frame: object) -> None:
+    if not isinstance(frame, Frame):
+        message = f"frame: expected a Frame, got {type(frame).__name__}"
+        raise InvalidInputError(message)
+
+
+def _like(frame: Frame, depth: NDArray[Any], picture: NDArray[Any], intrinsics: Intrinsics) -> Frame:
+    return Frame(
+        depth=depth,
+        depth_unit_m=frame.depth_unit_m,
+        intrinsics=intrinsics,
+        **{frame.modality: picture},
+    )

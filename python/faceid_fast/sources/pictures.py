@@ -1,0 +1,71 @@
+"""Pictures and depth maps by the ending of their file, and the frame that two of them make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from numpy.typing import NDArray
+
+from faceid_fast.errors import InvalidInputError, SourceError
+from faceid_fast.frame import Frame, Intrinsics
+from faceid_fast.paths import checked_path
+from faceid_fast.sources.bmp import read_bmp
+from faceid_fast.sources.jpeg import read_jpeg
+from faceid_fast.sources.npy import read_npy
+from faceid_fast.sources.png import read_png
+
+LOSSLESS: Final = (".png", ".npy")
+"""Endings of what may hold depth."""
+_READERS: Final = {
+    ".png": read_png,
+    ".npy": read_npy,
+    ".jpg": read_jpeg,
+    ".jpeg": read_jpeg,
+    ".bmp": read_bmp,
+}
+ENDINGS: Final = tuple(_READERS)
+"""Endings of what may hold a picture."""
+
+
+def read_picture(path: str | Path) -> NDArray[Any]:
+    """Read a whole picture: (H, W), or (H, W, 3) RGB.
+
+    Raises
+    ------
+    SourceError
+        If the file is missing, truncated, damaged, too large, or of another format than its name says.
+    """
+    path = checked_path("path", path)
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        message = f"{path}: expected a name that ends in {', '.join(ENDINGS)}, got another"
+        raise SourceError(message)
+    return reader(path)
+
+
+def frame_of(
+    channel: str,
+    picture: NDArray[Any],
+    depth: NDArray[Any],
+    depth_unit_m: float,
+    intrinsics: Intrinsics,
+    *files: Path,
+) -> Frame:
+    """Make a frame of what was read.
+
+    Parameters
+    ----------
+    channel : ``color`` or ``infrared``, what the picture is.
+    files : where they come from, for the message.
+
+    Raises
+    ------
+    SourceError
+        If they do not fit together; see `Frame`.
+    """
+    try:
+        return Frame(depth=depth, depth_unit_m=depth_unit_m, intrinsics=intrinsics, **{channel: picture})
+    except InvalidInputError as error:
+        message = f"{', '.join(map(str, files))}: {error}"
+        raise SourceError(message) from error

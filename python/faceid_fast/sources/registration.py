@@ -1,0 +1,151 @@
+"""Depth for a picture that another camera took: what that camera would have measured.
+
+>>> cameras = {"depth_intrinsics": a, "image_intrinsics": b, "extrinsics": a_to_b}  # doctest: +SKIP
+>>> depth = register(depth, 0.001, color.shape[:2], **cameras)  # doctest: +SKIP
+>>> Frame(color=color, depth=depth, depth_unit_m=0.001, intrinsics=b)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceid_fast._core import register_depth
+from faceid_fast.errors import InvalidInputError
+from faceid_fast.frame import MAX_SIDE_PX, Intrinsics, checked_depth, checked_number
+
+MAX_APART_M: Final = 10.0
+_TOLERANCE: Final = 1e-3
+"""Of a rotation's products of rows: what calibration files round away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extrinsics:
+    """How one camera stands to another: point p of the first is rotation @ p + translation to the other.
+
+    Parameters
+    ----------
+    rotation : three rows of three numbers, a rotation within 1e-3
+    translation_m : three numbers, metres, each at most 10
+
+    Raises
+    ------
+    InvalidInputError
+        If they are not.
+    """
+
+    rotation: tuple[tuple[float, float, float], ...] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    translation_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        """Check both and store them as tuples of floats."""
+        name = "extrinsics.rotation"
+        rows = [
+            [
+                checked_number((-1.0 - _TOLERANCE, 1.0 + _TOLERANCE), name, each, "")
+                for each in _three(name, row)
+            ]
+            for row in _three(name, self.rotation)
+        ]
+        rotation = np.array(rows)
+        apart = np.abs(rotation @ rotation.T - np.eye(3)).max()
+        if apart > _TOLERANCE or np.linalg.det(rotation) < 0:
+            message = "extrinsics.rotation: expected a rotation (rows of length 1, at right angles), got none"
+            raise InvalidInputError(message)
+        name, farthest = "extrinsics.translation_m", (-MAX_APART_M, MAX_APART_M)
+        translation = (
+            checked_number(farthest, name, each, "metres") for each in _three(name, self.translation_m)
+        )
+        object.__setattr__(self, "rotation", tuple(map(tuple, rows)))
+        object.__setattr__(self, "translation_m", tuple(translation))
+
+
+def register(
+    depth: NDArray[Any],
+    depth_unit_m: float,
+    shape: tuple[int, int],
+    *,
+    depth_intrinsics: Intrinsics,
+    image_intrinsics: Intrinsics,
+    extrinsics: Extrinsics,
+) -> NDArray[Any]:
+    """Move depth into the grid of a picture.
+
+    Every pixel of depth is a small square across its axis; a pixel of the picture that looks at several gets
+    the nearest. Where it looks at none, or at what hides behind something nearer, there is a hole.
+
+    Parameters
+    ----------
+    depth : (H, W) uint16, float32 or float64
+        As `Frame` takes it.
+    depth_unit_m : metres per unit
+    shape : (height, width) of the picture
+    depth_intrinsics, image_intrinsics : of the two cameras, without distortion
+    extrinsics : from the depth camera to the picture's
+
+    Returns
+    -------
+    (height, width), uint16 of uint16, else float32
+        In the same unit, along the axis of the picture's camera; 0 where there is a hole, or where the unit
+        does not reach.
+
+    Raises
+    ------
+    InvalidInputError
+        If an argument has the wrong type, dtype, shape or range.
+    """
+    samples, unit = checked_depth(depth, depth_unit_m)
+    if not isinstance(extrinsics, Extrinsics):
+        message = f"extrinsics: expected Extrinsics, got {type(extrinsics).__name__}"
+        raise InvalidInputError(message)
+    seen = register_depth(
+        samples,
+        unit,
+        _pinhole("depth_intrinsics", depth_intrinsics),
+        _pinhole("image_intrinsics", image_intrinsics),
+        extrinsics.rotation,
+        extrinsics.translation_m,
+        _checked_shape(shape),
+    )
+    units = seen / np.float32(1000.0 * unit)
+    if samples.dtype != np.uint16:
+        return units
+    whole = np.rint(units)
+    return np.where(whole <= np.iinfo(np.uint16).max, whole, 0).astype(np.uint16)
+
+
+def _pinhole(name: str, camera: object) -> tuple[float, float, float, float]:
+    if not isinstance(camera, Intrinsics):
+        message = f"{name}: expected Intrinsics, got {type(camera).__name__}"
+        raise InvalidInputError(message)
+    return camera.fx, camera.fy, camera.cx, camera.cy
+
+
+def _checked_shape(shape: object) -> tuple[int, int]:
+    if isinstance(shape, tuple) and len(shape) == 2:
+        height, width = (_side(each) for each in shape)
+        if height and width:
+            return height, width
+    message = f"shape: expected (height, width), whole numbers from 1 to {MAX_SIDE_PX}, got something else"
+    raise InvalidInputError(message)
+
+
+def _side(value: object) -> int:
+    """A side as an int; 0 if it is none."""
+    if not isinstance(value, (int, np.integer)) or isinstance(value, (bool, np.timedelta64)):
+        return 0
+    return int(value) if 1 <= value <= MAX_SIDE_PX else 0
+
+
+def _three(name: str, value: object) -> tuple[object, object, object]:
+    """The items of a list, tuple or array; nothing else is asked for them: there may be no end to them."""
+    if isinstance(value, np.ndarray) and value.shape[:1] == (3,):
+        value = tuple(value)
+    if not isinstance(value, (list, tuple)) or len(value) != 3:
+        message = f"{name}: expected three, got {type(value).__name__}"
+        raise InvalidInputError(message)
+    first, second, third = value
+    return first, second, third

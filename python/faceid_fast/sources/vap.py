@@ -1,0 +1,123 @@
+"""Layout ``vap``: the VAP RGB-D face database of Aalborg University (2012), which the notebook of 2018 used.
+
+A folder a person (``(2012-05-16)(151751)`` ...), in it for each capture ``STEM`` + ``d.dat``, depth as text
+(480 lines of 640 numbers, millimetres, a tab behind each), and ``STEM`` + ``c.bmp``, colour of 640 x 480 or a
+whole multiple of it (the set has 1280 x 960), which is reduced to the size of depth. Depth is taken as
+registered to colour, as the notebook does.
+
+The set names no camera. It was taken with a Kinect for Windows, whose nominal focal length stands here; a
+camera file goes before it, see `camera_file`. Poses stand in the names of its files, but not in what is known
+about them, so shots have none.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceid_fast._core import depth_text
+from faceid_fast.errors import InvalidInputError, SourceError
+from faceid_fast.frame import Frame, Intrinsics
+from faceid_fast.paths import checked_path
+from faceid_fast.sources.bmp import read_bmp
+from faceid_fast.sources.bounded import read_bounded
+from faceid_fast.sources.camera_file import camera_file_of, read_camera
+from faceid_fast.sources.pictures import frame_of
+from faceid_fast.sources.shot import Shot
+
+LAYOUT: Final = "vap"
+VAP_HEIGHT: Final = 480
+VAP_WIDTH: Final = 640
+VAP_DEPTH_MISSING: Final = -1
+VAP_DEPTH_CAP_MM: Final = 1200
+"""Both as the notebook has them. It set what is missing or beyond the cap *to* the cap; here both are
+missing, since no wall stands at 1200 mm."""
+VAP_DEPTH_UNIT_M: Final = 0.001
+VAP_FOCAL_PX: Final = 571.26
+"""Kinect for Windows SDK: NUI_CAMERA_DEPTH_NOMINAL_FOCAL_LENGTH_IN_PIXELS, 285.63 at 320 x 240."""
+
+DEPTH_ENDING: Final = "d.dat"
+COLOR_ENDING: Final = "c.bmp"
+_MAX_TEXT_BYTES: Final = 8 * 2**20
+
+
+def shots_in(folder: Path, root: Path) -> list[Shot]:
+    """List the captures of a folder by name. OSError if it cannot be listed."""
+    depths = sorted(entry for entry in folder.iterdir() if entry.name.endswith(DEPTH_ENDING))
+    return [shot for depth in depths if (shot := shot_of(depth, root)) is not None]
+
+
+def shot_of(file: Path, root: Path) -> Shot | None:
+    """Return the capture that a file belongs to, if it is named so and the other one is there."""
+    ending = next((ending for ending in (DEPTH_ENDING, COLOR_ENDING) if file.name.endswith(ending)), None)
+    if ending is None:
+        return None
+    stem = file.name.removesuffix(ending)
+    depth, color = file.with_name(stem + DEPTH_ENDING), file.with_name(stem + COLOR_ENDING)
+    if not (depth.is_file() and color.is_file()):
+        return None
+    label = stem.rstrip("_") or stem
+    camera = camera_file_of(file.parent, label, root)
+    return Shot(file.parent.name, label, LAYOUT, partial(read_capture, depth, color, camera))
+
+
+def read_capture(depth: str | Path, color: str | Path, camera: str | Path | None = None) -> Frame:
+    """Read one frame.
+
+    Raises
+    ------
+    SourceError
+        If a file is missing or damaged.
+    """
+    if camera is None:
+        center = (VAP_WIDTH - 1) / 2, (VAP_HEIGHT - 1) / 2
+        intrinsics, unit = Intrinsics(VAP_FOCAL_PX, VAP_FOCAL_PX, *center), VAP_DEPTH_UNIT_M
+    else:
+        intrinsics, unit = read_camera(camera)
+    depth, color = checked_path("depth", depth), checked_path("color", color)
+    return frame_of("color", read_color(color), read_dat(depth), unit, intrinsics, color, depth)
+
+
+def read_dat(path: str | Path) -> NDArray[np.uint16]:
+    """Read a depth text: (480, 640) uint16 millimetres, 0 where missing or beyond `VAP_DEPTH_CAP_MM`.
+
+    Decimals are rounded to whole millimetres.
+
+    Raises
+    ------
+    SourceError
+        If the file is missing, too long, or not 480 lines of 640 numbers: the line and column are named.
+    """
+    path = checked_path("path", path)
+    text = read_bounded(path, _MAX_TEXT_BYTES)
+    try:
+        return depth_text(text, VAP_HEIGHT, VAP_WIDTH, missing=VAP_DEPTH_MISSING, cap_mm=VAP_DEPTH_CAP_MM)
+    except InvalidInputError as error:
+        message = f"{path}: {error}"
+        raise SourceError(message) from error
+
+
+def read_color(path: str | Path) -> NDArray[np.uint8]:
+    """Read a colour picture, reduced to the size of depth by area: (480, 640, 3) uint8 RGB.
+
+    Raises
+    ------
+    SourceError
+        If the file is missing or damaged, or its size no multiple of that of depth.
+    """
+    path = checked_path("path", path)
+    image = read_bmp(path)
+    height, width = image.shape[:2]
+    factor = max(width // VAP_WIDTH, 1)
+    if (width, height) != (factor * VAP_WIDTH, factor * VAP_HEIGHT):
+        message = f"{path}: expected a multiple of {VAP_WIDTH} x {VAP_HEIGHT} pixels, got {width} x {height}"
+        raise SourceError(message)
+    if factor == 1:
+        return image
+    import cv2  # noqa: PLC0415  # as in `png`
+
+    return cv2.resize(image, (VAP_WIDTH, VAP_HEIGHT), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]

@@ -1,0 +1,42 @@
+//! `register_depth`: depth for another camera's image.
+
+use faceid_core::frame::{Camera, DepthView};
+use faceid_core::register::Rig;
+use numpy::PyArrayDyn;
+use pyo3::prelude::*;
+
+use crate::aligner::{DepthArray, OwnedDepth};
+use crate::arrays::to_numpy;
+use crate::errors::to_python;
+
+/// (height, width) float32 millimetres, 0 where nothing was seen; `rotation` row by row.
+#[pyfunction]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a depth map and two cameras, as numpy holds them"
+)]
+pub fn register_depth<'py>(
+    py: Python<'py>,
+    depth: DepthArray<'py>,
+    depth_unit_m: f32,
+    depth_intrinsics: (f32, f32, f32, f32),
+    image_intrinsics: (f32, f32, f32, f32),
+    rotation: [[f64; 3]; 3],
+    translation_m: [f64; 3],
+    shape: (usize, usize),
+) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+    let run = || {
+        let (samples, height, width) = OwnedDepth::copy(&depth)?;
+        let view = DepthView::new(samples.samples(), height, width, depth_unit_m)?;
+        let camera = |(fx, fy, cx, cy)| Camera::new(fx, fy, cx, cy);
+        let rig = Rig {
+            depth: camera(depth_intrinsics)?,
+            image: camera(image_intrinsics)?,
+            rotation,
+            translation_m,
+        };
+        py.detach(|| rig.register(&view, shape.0, shape.1))
+    };
+    let seen = run().map_err(|error| to_python(py, &error))?;
+    to_numpy(py, seen, &[shape.0, shape.1])
+}
