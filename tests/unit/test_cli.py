@@ -243,9 +243,7 @@ def one_line(result: Any) -> str:
 def test_errors_are_one_line(data: Path, tmp_path: Path) -> None:
     assert "not readable" in one_line(faceid("evaluate", tmp_path / "none"))
     (tmp_path / "empty").mkdir()
-    assert "expected folders of NN_depth.png and NN_ir.png" in one_line(
-        faceid("evaluate", tmp_path / "empty")
-    )
+    assert "expected a folder for each person" in one_line(faceid("evaluate", tmp_path / "empty"))
     assert "threshold: expected" in one_line(faceid("evaluate", data, "--threshold", "nan"))
     assert "--out: " in one_line(faceid("demo", "--out", data))
     assert "--out: " in one_line(faceid("demo", "--out", data / "ada" / "02_ir.png" / "unlock.png"))

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.sources import recording
-from faceid_fast.sources.recognized import Shot, shots_at
+from faceid_fast.sources.recognized import shots_at
 from faceid_fast.sources.recording import Playback, playback, record
+from faceid_fast.sources.shot import Shot
 from faceid_fast.sources.source import open_source
 from stand_ins import frame_of
 
@@ -29,7 +30,9 @@ def source_of(frames: Iterable[Frame | BaseException]) -> Playback:
             raise frame
         return frame
 
-    shots = (Shot(str(n), "list", lambda frame=frame: read(frame)) for n, frame in enumerate(frames))
+    shots = (
+        Shot("somebody", str(n), "list", lambda frame=frame: read(frame)) for n, frame in enumerate(frames)
+    )
     return Playback("a list", shots)
 
 
@@ -218,7 +221,7 @@ def test_bad_indexes(tmp_path: Path, text: str) -> None:
 
 
 def test_no_frames_to_play(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="expected NAME_depth"):
+    with pytest.raises(SourceError, match="expected frames as pairs"):
         playback(tmp_path)
     with pytest.raises(SourceError, match="expected a file or a folder"):
         playback(tmp_path / "none")
