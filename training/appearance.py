@@ -6,7 +6,7 @@ vertices and moves with identity and expression. Infrared reflectance and linear
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -71,6 +71,23 @@ class Skin:
     hair_rgb: Floats
 
 
+def bearded(skin: Skin, beard: Floats, length_mm: float) -> Skin:
+    """Let a beard grow on a skin: it soon covers, and then stands out.
+
+    Parameters
+    ----------
+    beard : (H, W) where it grows, 0 to 1: see `FacePaint.beard`.
+    length_mm : how far it stands out.
+    """
+    cover = beard * np.float32(min(0.9, 0.17 * length_mm))
+    return replace(
+        skin,
+        infrared=skin.infrared * (1 - cover) + cover * np.float32(skin.hair_infrared),
+        rgb=skin.rgb * (1 - cover[..., None]) + cover[..., None] * skin.hair_rgb,
+        relief_mm=skin.relief_mm + beard * np.float32(length_mm),
+    )
+
+
 class FacePaint:
     """Masks on the atlas that come from the mean head's landmarks: made once, used for every identity."""
 
@@ -132,7 +149,8 @@ class FacePaint:
         mask = cv2.GaussianBlur(mask, (0, 0), 1.3)
         return mask * np.clip(0.85 + 0.25 * smooth_noise(rng, 3.0), 0.0, 1.0)
 
-    def _beard(self, rng: Rng) -> Floats:
+    def beard(self, rng: Rng) -> Floats:
+        """Draw where one man's beard grows: (H, W), 0 to 1."""
         angle, y = texel_grid()
         # Jaw, chin and upper lip; the cheeks' upper border rises towards the ears.
         upper = np.interp(np.abs(angle), [0, 12, 30, 55, 75, 85], [50, 52, 76, 58, 30, 15])
@@ -214,7 +232,7 @@ class FacePaint:
         else:
             relief = self.brow_region * np.clip(-1.5 * portrait[..., 0] - 0.2, 0, 1) * standing
         if rng.random() < 0.45:  # men, more or less shaven
-            beard = self._beard(rng)
+            beard = self.beard(rng)
             if rng.random() < 0.45:  # a beard: 20 % of all
                 cover(beard * np.float32(rng.uniform(0.55, 0.95)))
                 relief = relief + beard * np.float32(rng.uniform(1.0, 9.0))

@@ -36,6 +36,7 @@ Floats = NDArray[np.float32]
 THRESHOLD_INVERSE_FAR = 10_000
 THRESHOLD_INVERSE_HARD_FAR = 100
 THRESHOLD_CAP = 0.6
+UNMEASURED_CAP = 0.4  # the threshold of 2018, and stricter than what has been measured since
 TAIL_INVERSE_FARS = tuple(
     round(10 ** (eighths / 8)) for eighths in range(44, 15, -1)
 )  # 1 in 316,228 to 1 in 100
@@ -148,14 +149,14 @@ def choose_threshold(pairs: Pairs) -> float:
     rendered strangers lie farther apart than real ones, so that a threshold set on them alone lets
     real strangers in; not fewer of them, because at one in a thousand four of five rendered genuine
     pairs were refused; the cap, because the distance between rendered and real impostors is not
-    known from renders.
+    known from renders. Where there are too few pairs to tell, nothing that was seen is accepted, nor anything
+    beyond 0.4.
     """
     wanted = [(pairs.impostor, THRESHOLD_INVERSE_FAR)]
     if len(pairs.hard) >= MINIMUM_PAIRS:
         wanted.append((pairs.hard, THRESHOLD_INVERSE_HARD_FAR))
     limits = [threshold_at_far(impostor, inverse_far) for impostor, inverse_far in wanted]
-    # Too few pairs to know (a smoke run): nothing that was seen is accepted.
-    nearest = float(np.min(pairs.impostor)) - 1e-4
+    nearest = min(float(np.min(pairs.impostor)) - 1e-4, UNMEASURED_CAP)
     threshold = min(nearest if limit is None else limit for limit in limits)
     return float(np.floor(np.clip(threshold, 1e-3, THRESHOLD_CAP) * 1e4) / 1e4)
 

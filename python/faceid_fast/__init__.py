@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .embed import Embedder
     from .enrollment import Enrollment, RejectedFrame
     from .errors import (
+        CalibrationError,
         CredentialError,
         FaceIDError,
         FaceIDWarning,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from .frame import Frame, Intrinsics
     from .gallery import Gallery
     from .liveness import Limits, Liveness, LivenessCheck
+    from .measured import MeasuredThreshold
     from .outcome import Outcome
     from .policy import Decision
     from .store import Consent, InMemoryStore, References, ReferenceStore
@@ -55,6 +57,7 @@ _HOMES = {
     "embed": ("Embedder",),
     "enrollment": ("Enrollment", "RejectedFrame"),
     "errors": (
+        "CalibrationError",
         "CredentialError",
         "FaceIDError",
         "FaceIDWarning",
@@ -77,6 +80,7 @@ _HOMES = {
     "frame": ("Frame", "Intrinsics"),
     "gallery": ("Gallery",),
     "liveness": ("Limits", "Liveness", "LivenessCheck"),
+    "measured": ("MeasuredThreshold",),
     "outcome": ("Outcome",),
     "policy": ("Decision",),
     "store": ("Consent", "InMemoryStore", "ReferenceStore", "References"),
@@ -86,6 +90,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Authenticator",
+    "CalibrationError",
     "Consent",
     "CredentialError",
     "Cues",
@@ -108,6 +113,7 @@ __all__ = [
     "Limits",
     "Liveness",
     "LivenessCheck",
+    "MeasuredThreshold",
     "ModelContract",
     "ModelContractError",
     "ModelError",

@@ -20,20 +20,22 @@ from .enrollment import Enrollment
 from .errors import CredentialError, InvalidInputError, UnknownIdentityError
 from .face import NoFace
 from .following import Following
-from .frame import MODALITIES, Frame, as_frames
+from .frame import Frame, as_frames
 from .guard import Guard
 from .lockout import DEVICE, SPOOF_WEIGHT
 from .outcome import Outcome
 from .pipeline import Pipeline, Stopwatch
-from .policy import Decision, accepts, check_threshold
+from .policy import Decision, accepts
 from .roster import Roster
 from .store import InMemoryStore, References, check_identity, unknown_identity
+from .thresholds import Thresholds
 
 if TYPE_CHECKING:
     from .embed import Embedder
     from .face import FaceAligner, FaceCrop
     from .guard import Keys
     from .liveness import LivenessCheck
+    from .measured import MeasuredThreshold
     from .store import Change, ReferenceStore
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -77,9 +79,9 @@ class Authenticator:
         By default the bundled one. There is no way to go without.
     threshold : float, optional
         Largest distance to accept, Euclidean between unit vectors, in [0, 2), for frames of every
-        modality, however many people are enrolled. By default those that the model's contract suggests, one
-        for each modality, and for `identify` smaller ones the more people there are
-        (`faceid_fast.calibration.tightened`).
+        modality, however many people are enrolled. By default those that the store has adopted (`adopt`),
+        else those that the model's contract suggests, one for each modality, and for `identify` smaller ones
+        the more people there are (`faceid_fast.calibration.tightened`).
     policy : "default" or "door"
         Whether a credential is asked for after a restart, after idle days, and after somebody's references
         changed: see :mod:`faceid_fast.door`.
@@ -135,10 +137,8 @@ class Authenticator:
             raise InvalidInputError(message)
         self._store = InMemoryStore() if store is None else store
         self._pipeline = Pipeline(aligner, embedder, liveness, diagnostics=diagnostics)
-        contract = self._pipeline.contract
-        limits = contract.thresholds if threshold is None else dict.fromkeys(MODALITIES, threshold)
-        self._thresholds = MappingProxyType({name: check_threshold(at) for name, at in limits.items()})
-        self._tails = contract.tails if threshold is None else {}
+        contract, model_sha256 = self._pipeline.contract, self._pipeline.model_sha256
+        self._thresholds = Thresholds(self._store, contract, model_sha256, threshold)
         self._guard = Guard(self._store, policy=_one_of(Policy, "policy", policy), lockout=lockout)
         self._following = Following(
             self._store,
@@ -149,7 +149,7 @@ class Authenticator:
         )
         self._ask_credential = ask_credential
         self._diagnostics = diagnostics
-        self._roster = Roster(self._store, contract.embedding_size, self._pipeline.model_sha256)
+        self._roster = Roster(self._store, contract.embedding_size, model_sha256)
         self._enroller = Enroller(self._store, self._pipeline, self._roster, self._thresholds)
         self._roster.refresh()
 
@@ -181,8 +181,15 @@ class Authenticator:
 
     @property
     def thresholds(self) -> Mapping[str, float]:
-        """Largest distance that `verify` accepts, Euclidean between unit vectors, by the frame's modality."""
-        return self._thresholds
+        """Largest distance that `verify` accepts, Euclidean between unit vectors, by the frame's modality.
+
+        Raises
+        ------
+        ModelError
+            If the store has adopted one that was measured with another model.
+        """
+        self._thresholds.refresh()
+        return MappingProxyType(dict(self._thresholds))
 
     @property
     def identities(self) -> tuple[str, ...]:
@@ -313,9 +320,9 @@ class Authenticator:
         if isinstance(queries, NoFace):
             return self._decision(attempt, queries.outcome, None, reasons=queries.reasons)
         self._roster.refresh()
-        if attempt.modality in self._tails:
+        if attempt.modality in self._thresholds.tails:
             people = max(people, self._roster.count(attempt.modality))
-            tail = self._tails[attempt.modality]
+            tail = self._thresholds.tails[attempt.modality]
             attempt.threshold = calibration.tightened(attempt.threshold, tail, people)
         found = [self._nearest(query, attempt.modality) for query in queries]
         attempt.stopwatch.lap("match")
@@ -403,6 +410,35 @@ class Authenticator:
         if identity is not None:
             self._following.credential_shown(identity)
 
+    def adopt(self, measured: MeasuredThreshold) -> None:
+        """Put a threshold that was measured on people of one's own in the place of the model's.
+
+        It holds for all who use this store, from their next frame on, unless they chose one
+        (``Authenticator(threshold=...)``); `forget_adopted` takes it back. Stricter than the model's own it
+        may always be; looser only with evidence for the share of strangers that the model's own is set at.
+
+        Parameters
+        ----------
+        measured : as ``faceid calibrate`` writes it; see `faceid_fast.measured`.
+
+        Raises
+        ------
+        ModelError
+            If it was measured with another model or preprocessing.
+        CalibrationError
+            If it is looser than the model's own without the evidence for it.
+        """
+        self._thresholds.adopt(measured)
+
+    def forget_adopted(self, modality: str) -> bool:
+        """Go back to the model's own threshold; returns whether one had been adopted.
+
+        Parameters
+        ----------
+        modality : "infrared" or "color".
+        """
+        return self._thresholds.forget(modality)
+
     def _attempt(self, frames: Frame | Iterable[Frame], charged_to: Keys) -> _Attempt:
         """Check the frames of an attempt: 1 to `MAX_FRAMES`, of one modality with a threshold."""
         given = as_frames(frames)
@@ -413,7 +449,9 @@ class Authenticator:
         return _Attempt(given, self._limit_of(given[0]), charged_to)
 
     def _limit_of(self, frame: Frame) -> float:
-        """Threshold for a frame; fails closed where none is known for its modality."""
+        """Threshold for a frame; fails closed where none is known for its modality, or an unusable one."""
+        self._thresholds.refresh()
+        self._thresholds.check()
         if frame.modality not in self._thresholds:
             message = (
                 f"frame: expected {' or '.join(self._thresholds)}, which the model has a threshold for, "

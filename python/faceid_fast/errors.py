@@ -22,7 +22,7 @@ class UnknownIdentityError(FaceIDError, KeyError):
 
 
 class SourceError(FaceIDError, OSError):
-    """A file that frames are read from is missing, damaged or of another format."""
+    """A file that frames are read from is missing, damaged or of another format; or a camera gives none."""
 
 
 class ModelError(FaceIDError, RuntimeError):
@@ -34,6 +34,10 @@ class ModelError(FaceIDError, RuntimeError):
 
 class ModelContractError(ModelError, ValueError):
     """A model's contract is absent, malformed, or asks for what this package does not do."""
+
+
+class CalibrationError(FaceIDError, ValueError):
+    """A threshold's evidence is damaged, does not carry what it claims, or is not enough."""
 
 
 class CredentialError(FaceIDError, PermissionError):

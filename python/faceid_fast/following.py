@@ -48,12 +48,10 @@ class Following:
         self._store = store
         self._model_sha256 = pipeline.model_sha256
         self._clock = clock
-        self._floors = {}
-        tails = pipeline.contract.tails
+        self._tails = pipeline.contract.tails
         if mode is not adapt.Mode.NEVER:
-            self._floors = {
-                name: calibration.floor(at, tails.get(name, ())) for name, at in thresholds.items()
-            }
+            for name, at in thresholds.items():
+                calibration.floor(at, self._tails.get(name, ()))
         self._near_misses: dict[str, float] = {}
         self._confirmed: dict[str, float] = {}
 
@@ -84,7 +82,7 @@ class Following:
         tuple
             n votes, and n distances from the nearest enrolled reference.
         """
-        limits = adapt.Limits(threshold, self._floors[modality])
+        limits = adapt.Limits(threshold, calibration.floor(threshold, self._tails.get(modality, ())))
         confirmed = self._was_just_now(self._confirmed, identity)
         votes, distances, near_miss = [False] * len(queries), [math.inf] * len(queries), False
 

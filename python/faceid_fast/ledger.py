@@ -1,18 +1,21 @@
-"""What is remembered of attempts and credentials, besides everybody's references. Pure."""
+"""What is remembered of attempts, credentials and thresholds, besides everybody's references. Pure."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
 from .audit import Event
 from .lockout import Tallies, Tally, cleared
+from .measured import MeasuredThreshold
 
 _FIELDS: Final = {"tallies", "presence", "credential"}
+_ADOPTED: Final = "adopted"
+"""Written only where there is something: what has adopted nothing is what it was before there was this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,13 @@ class Ledger:
     presence : None if the credential has not been shown since somebody's references changed.
     credential : what tells whether a credential is the right one, not the credential itself; None if none is
         set, see :mod:`faceid_fast.credential`.
+    adopted : thresholds in place of the model's, with their evidence; one a modality at most.
     """
 
     tallies: Tallies = field(default_factory=lambda: MappingProxyType({}))
     presence: Presence | None = None
     credential: str | None = None
+    adopted: tuple[MeasuredThreshold, ...] = ()
 
     def __repr__(self) -> str:
         """Say what it is, not who failed, nor how a credential hashes."""
@@ -62,18 +67,20 @@ class Ledger:
             for key, tally in self.tallies.items()
         }
         seen = self.presence
-        content = {
+        content: dict[str, Any] = {
             "tallies": tallies,
             "presence": None if seen is None else [seen.boot_id, seen.credential_s, seen.accepted_s],
             "credential": self.credential,
         }
+        if self.adopted:
+            content[_ADOPTED] = [asdict(each) for each in self.adopted]
         return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
     @classmethod
     def decode(cls, content: bytes) -> Ledger:
         """Turn it back; ValueError, TypeError or AttributeError if the bytes are others."""
         record = json.loads(content.decode())
-        _demand(isinstance(record, dict) and set(record) == _FIELDS)
+        _demand(isinstance(record, dict) and set(record) - {_ADOPTED} == _FIELDS)
         tallies = {}
         for key, (failures, boot_id, since_s, told) in record["tallies"].items():
             _demand(isinstance(failures, int) and failures >= 0 and isinstance(boot_id, str))
@@ -85,7 +92,9 @@ class Ledger:
             _demand(isinstance(boot_id, str))
             presence = Presence(boot_id, _finite(credential_s), _finite(accepted_s))
         _demand(record["credential"] is None or isinstance(record["credential"], str))
-        return cls(MappingProxyType(tallies), presence, record["credential"])
+        adopted = tuple(MeasuredThreshold.from_record(each) for each in record.get(_ADOPTED, ()))
+        _demand(len({each.modality for each in adopted}) == len(adopted))
+        return cls(MappingProxyType(tallies), presence, record["credential"], adopted)
 
 
 Amend = Callable[[Ledger], tuple[Ledger, tuple[Event, ...]]]

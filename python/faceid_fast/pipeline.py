@@ -37,6 +37,10 @@ class Stopwatch:
         self._laps[stage] = self._laps.get(stage, 0.0) + (now - self._last) * 1e3
         self._last = now
 
+    def laps(self) -> dict[str, float]:
+        """Milliseconds of each stage so far."""
+        return dict(self._laps)
+
     def stop(self) -> dict[str, float]:
         """Laps so far, and the total."""
         return {**self._laps, "total": (time.perf_counter() - self._start) * 1e3}

@@ -213,7 +213,10 @@ class ReferenceStore(Protocol):
     """What the authenticator asks of a store. Every call is atomic: all of it happens, or nothing."""
 
     def revision(self) -> object:
-        """Return what differs from before whenever anybody has changed the store; asked for every frame."""
+        """Return what differs from before whenever anybody has changed people or adopted thresholds.
+
+        Asked for every frame.
+        """
 
     def snapshot(self) -> Mapping[str, References]:
         """Everybody's references, by name; who did not change since the last call is the same object."""
@@ -315,8 +318,11 @@ class InMemoryStore:
     def amend(self, amend: Amend) -> Ledger:
         """Change what is remembered of attempts by what is; returns what it became."""
         with self._lock:
-            self._ledger, events = amended_by(amend, self._ledger)
+            before = self._ledger
+            self._ledger, events = amended_by(amend, before)
             self._events.extend(events)
+            if self._ledger.adopted != before.adopted:
+                self._revision += 1
             return self._ledger
 
     def events(self) -> tuple[Event, ...]:

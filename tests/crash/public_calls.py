@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -16,6 +18,7 @@ import faceid_fast as faceid
 from faceid_fast import policy, store
 from faceid_fast.contract import served_preprocessing
 from faceid_fast.face import HEAD_MODEL, read_bundled_model
+from faceid_fast.measured import read
 from faceid_fast.outcome import Outcome
 from faceid_fast.policy import Decision
 from faceid_fast.sources import (
@@ -30,6 +33,7 @@ from faceid_fast.sources import (
     png,
     presentations,
     recognized,
+    recording,
     registration,
     renders,
     tum,
@@ -44,6 +48,7 @@ from faceid_fast.vault import Vault, default_directory, erase, restore
 from people import World
 from story import KEY
 
+CALIBRATION = Path(__file__).resolve().parents[1] / "golden" / "calibration-1.json"
 ITERATED = ("__iter__", "__getitem__")
 LIMITS = ("limits_id", "least", "calibration", "training_commit", "preprocessing")
 NOBODY = "eve"
@@ -131,6 +136,8 @@ def _doors(world: World) -> list[Call]:
             Call(
                 "Authenticator.undo_adaptation", lambda o=made: o.undo_adaptation, {"identity": "ada"}, weight
             ),
+            Call("Authenticator.adopt", lambda o=made: o.adopt, {"measured": None}, 1),
+            Call("Authenticator.forget_adopted", lambda o=made: o.forget_adopted, {"modality": "color"}, 1),
         ]
     locked = faceid.Authenticator(policy="door", adaptation="confirmed")
     locked.set_credential("1234")
@@ -180,6 +187,13 @@ def _records(world: World) -> list[Call]:
         made.check()
         made.to_json()
 
+    measured = read(CALIBRATION)
+
+    def shown(**changed: Any) -> None:
+        made = faceid.MeasuredThreshold(**changed)
+        made.to_json()
+        made.summary()
+
     return [
         Call("Frame", lambda: faceid.Frame, {**whole, "infrared": frame.infrared}, 12),
         Call("Frame", lambda: faceid.Frame, {**whole, "color": color}, 12),
@@ -201,6 +215,13 @@ def _records(world: World) -> list[Call]:
             {"text": contract.to_json()},
         ),
         Call("ModelContract", lambda: checked, fields, 8),
+        Call("MeasuredThreshold", lambda: shown, dataclasses.asdict(measured), 8),
+        Call("MeasuredThreshold.from_json", lambda: type(measured).from_json, {"text": measured.to_json()}),
+        Call(
+            "MeasuredThreshold.from_record",
+            lambda: type(measured).from_record,
+            {"record": dataclasses.asdict(measured)},
+        ),
     ]
 
 
@@ -324,6 +345,10 @@ def _sources(world: World) -> list[Call]:
         for capture in kinect_v2.captures(directory):
             capture.read()
 
+    def play_all(directory: Any) -> None:
+        for frame in recording.playback(directory):
+            assert isinstance(frame, faceid.Frame)
+
     def read_people_of(directory: Any, layout: Any) -> None:
         for shot in datasets.captures(directory, layout):
             shot.read()
@@ -341,6 +366,7 @@ def _sources(world: World) -> list[Call]:
         Call("read_frame", lambda: pairs.read_frame, frame, 8),
         Call("shots_at", lambda: read_all, {"path": shots / "ada"}),
         Call("shots_at", lambda: read_all, {"path": shots / "ada" / "00_depth.png"}),
+        Call("playback", lambda: play_all, {"directory": shots / "ada"}),
         Call("by_species", lambda: read_species, {"directory": shots}),
         Call("live_people", lambda: read_people, {"directory": shots}),
         Call("captures", lambda: read_captures, {"directory": shots}),

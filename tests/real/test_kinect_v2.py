@@ -55,6 +55,17 @@ def test_people_without_landmarks_and_with_other_names(
     assert json.loads(record.read_text())["protocols"] == protocols
 
 
+def test_the_page_about_real_people(kinect_v2: Path, tmp_path: Path) -> None:
+    html = tmp_path / "report.html"
+    result = CliRunner().invoke(app, ["evaluate", str(kinect_v2), "--html", str(html), "--crops"])
+    assert result.exit_code == 0, result.output
+    page = html.read_text("utf-8")
+    assert page.count('<img src="data:image/png;base64,') >= 12
+    assert page.count("<img") == page.count("src=") == page.count("alt=")
+    assert "http" not in page.replace("http-equiv", "")
+    assert "cannot be claimed with this data" in page  # six people show nothing at 1e-4
+
+
 def test_demo_on_real_people(kinect_v2: Path, tmp_path: Path) -> None:
     picture = tmp_path / "unlock.png"
     result = CliRunner().invoke(app, ["demo", "--data", str(kinect_v2), "--out", str(picture), "--json", "-"])
@@ -70,3 +81,23 @@ def test_demo_on_real_people(kinect_v2: Path, tmp_path: Path) -> None:
     let_in = sum(attempt["as_expected"] for attempt in attempts)
     assert let_in >= 20, f"{let_in} of 30 were let in"
     assert result.exit_code == (0 if let_in == 30 else 1), result.output
+
+
+def test_six_people_carry_no_threshold_for_a_thousandth(kinect_v2: Path, tmp_path: Path) -> None:
+    out = tmp_path / "calibration.json"
+    refused = CliRunner().invoke(
+        app, ["calibrate", str(kinect_v2), "--target-far", "1e-3", "--out", str(out)]
+    )
+    assert refused.exit_code == 2
+    assert "are 78 people, got 15 pairs of 6 people: try --target-far 0.2" in refused.stderr
+    assert not out.exists()
+
+
+def test_what_six_people_carry(kinect_v2: Path, tmp_path: Path, protocols: dict[str, Any]) -> None:
+    out = tmp_path / "calibration.json"
+    result = CliRunner().invoke(app, ["calibrate", str(kinect_v2), "--target-far", "0.2", "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    record = json.loads(out.read_text())
+    assert (record["people"], record["person_pairs"], record["matched_person_pairs"]) == (6, 15, 0)
+    assert record["fmr_upper"] == pytest.approx(0.1810, abs=1e-4)
+    assert record["threshold"] < protocols["unlock"]["impostor_mean"]

@@ -12,6 +12,7 @@ from faceid_fast.evaluate.scores import score
 from training.batches import TensorSet
 from training.evaluate import (
     THRESHOLD_CAP,
+    UNMEASURED_CAP,
     Pairs,
     all_pairs,
     choose_threshold,
@@ -108,3 +109,4 @@ def test_threshold_rule_uses_look_alikes_and_is_capped() -> None:
     assert 0.29 < rule(genuine, near, hard) < float(np.float32(0.3))
     few = rule(genuine, np.linspace(0.3, 1, 50), np.empty(0))
     assert 0 < few < 0.3
+    assert rule(genuine, np.linspace(0.9, 1, 50), np.empty(0)) == UNMEASURED_CAP

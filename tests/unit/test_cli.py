@@ -13,7 +13,9 @@ from typer.testing import CliRunner
 from faceid_fast import Embedder, FaceIDError, __version__
 from faceid_fast.cli import app
 from faceid_fast.cli.matching import check_agreement
+from faceid_fast.cli.story import ring
 from faceid_fast.sources.png import read_png
+from faceid_fast.sources.recognized import LAYOUTS
 from faceid_fast.sources.renders import bundled_renders
 from stand_ins import StandInEmbedder
 
@@ -78,9 +80,44 @@ def test_demo_unlocks_the_right_people(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "7 of 7 as expected" in result.output
     assert read_png(picture).shape[2] == 3
-    attempts = json.loads(record.read_text())["attempts"]
+    written = json.loads(record.read_text())
+    assert written["all_as_expected"] is True
+    attempts = written["attempts"]
     assert [attempt["outcome"] for attempt in attempts if attempt["kind"] == "print"] == ["spoof"]
     assert {attempt["outcome"] for attempt in attempts if attempt["kind"] == "probe"} == {"accepted"}
+
+
+def test_demo_tells_a_story(tmp_path: Path) -> None:
+    shown = " ".join(faceid("demo", "--out", tmp_path / "unlock.png").stdout.split())
+    record = tmp_path / "demo.json"
+    assert faceid("demo", "--out", tmp_path / "unlock.png", "--json", record).exit_code == 0
+    story = json.loads(record.read_text())["story"]
+    assert [(scene["frame"], scene["claim"], scene["outcome"]) for scene in story] == [
+        ("ada probe 0", "ada", "accepted"),
+        ("cleo probe 0", "ada", "no_match"),
+        ("ada print 0", "ada", "spoof"),
+        ("cleo probe 1", "ada", "locked_out"),
+        ("ada probe 1", "ada", "locked_out"),
+        ("ada probe 1", "ada", "accepted"),
+        ("ben beard 0", "ben", "accepted"),
+        ("ben beard 1", "ben", "no_match"),
+        ("ben beard 2", "ben", "no_match"),
+        ("ben beard 3", "ben", "accepted"),
+        ("ben beard 4", "ben", "no_match"),
+        ("ada probe 0", "ben", "no_match"),
+        ("cleo probe 0", "ben", "no_match"),
+    ]
+    # The fourth was let in by what was kept, not by what was enrolled.
+    threshold = Embedder.bundled().contract.thresholds["infrared"]
+    assert story[6]["distance"] <= threshold < story[9]["distance"] < story[10]["distance"]
+    assert "up (*) left (*) frontal (*) right (*) down (*)" in shown
+    assert "13 of 13 in the story" in shown
+    assert shown.index("types the PIN, and looks again") < shown.index("is kept beside the enrolment")
+
+
+def test_the_poses_that_are_missing_are_drawn_open() -> None:
+    drawn = " ".join(str(ring(("frontal", "left"))).split())
+    assert drawn == "up ( ) left (*) frontal (*) right ( ) down ( )"
 
 
 def test_demo_on_captures(data: Path, tmp_path: Path) -> None:
@@ -119,6 +156,7 @@ def test_demo_says_so_when_strangers_get_in(tmp_path: Path) -> None:
     result = faceid("demo", "--out", tmp_path / "unlock.png")
     assert result.exit_code == 1
     assert "1 of 7 as expected" in result.output  # the print is seen through without the model
+    assert "NOT AS IT SHOULD BE" in result.output
 
 
 def test_evaluate_writes_every_figure(data: Path, tmp_path: Path) -> None:
@@ -130,7 +168,7 @@ def test_evaluate_writes_every_figure(data: Path, tmp_path: Path) -> None:
     assert list(protocols) == ["frontal", "yaw0", "all", "unlock"]
     for figures in protocols.values():
         assert set(figures) == FIGURES
-        assert set(figures["tar_at_far"]) == {"1e-1", "1e-2", "1e-3"}
+        assert set(figures["tar_at_far"]) == {"1e-1", "1e-2", "1e-3", "1e-4"}
     # Captures 24, 26 (of pose 4) and 27 of three people; 2, 8, 14, 20 are turned or tilted.
     assert (protocols["frontal"]["n_genuine"], protocols["frontal"]["n_impostor"]) == (9, 27)
     assert protocols["unlock"]["n_genuine"] == 6
@@ -205,9 +243,7 @@ def one_line(result: Any) -> str:
 def test_errors_are_one_line(data: Path, tmp_path: Path) -> None:
     assert "not readable" in one_line(faceid("evaluate", tmp_path / "none"))
     (tmp_path / "empty").mkdir()
-    assert "expected folders of NN_depth.png and NN_ir.png" in one_line(
-        faceid("evaluate", tmp_path / "empty")
-    )
+    assert "expected a folder for each person" in one_line(faceid("evaluate", tmp_path / "empty"))
     assert "threshold: expected" in one_line(faceid("evaluate", data, "--threshold", "nan"))
     assert "--out: " in one_line(faceid("demo", "--out", data))
     assert "--out: " in one_line(faceid("demo", "--out", data / "ada" / "02_ir.png" / "unlock.png"))
@@ -277,6 +313,10 @@ def test_demo_needs_somebody_to_enrol(data: Path) -> None:
         for reference in person.glob("[02468]*"):
             reference.unlink()
     assert "expected captures" in one_line(faceid("demo", "--data", data))
+
+
+def test_every_layout_can_be_named() -> None:
+    assert list(evaluate_verb.Layout) == ["auto", *(layout.name for layout in LAYOUTS)]
 
 
 def test_wrong_usage() -> None:

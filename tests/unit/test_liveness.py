@@ -17,7 +17,7 @@ from faceid_fast.face import FaceAligner, FaceCrop, HeadPose, NoFace, read_bundl
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.liveness import CUES, FIGURES, SCORE, Limits, Liveness, LivenessCheck, repeated
 from faceid_fast.outcome import Outcome
-from faceid_fast.sources.renders import bundled_renders
+from faceid_fast.sources.renders import KINDS, bundled_renders
 from stand_ins import LIVE_LIMITS, crop_of, cues_of, frame_of
 
 CAMERA = Intrinsics(580.0, 580.0, 319.5, 239.5)
@@ -130,9 +130,9 @@ def test_nor_where_it_is_held_is_given(radius_mm: float) -> None:
 
 
 def test_bundled_faces_are_live_and_the_print_is_not() -> None:
-    kinds = {"enroll": True, "probe": True, "print": False}
+    kinds = {"enroll": True, "probe": True, "print": False, "beard": True}
     seen = set()
-    for render in bundled_renders():
+    for render in bundled_renders(KINDS):
         found = FaceAligner.bundled().align(render.read())
         if kinds[render.kind]:
             assert isinstance(found, FaceCrop)

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faceid_fast.errors import InvalidInputError
-from faceid_fast.evaluate.scores import accept_rate, equal_error_rate, score, tar_at_far, threshold_at_far
+from faceid_fast.evaluate.scores import (
+    accept_rate,
+    equal_error_rate,
+    error_curve,
+    score,
+    tar_at_far,
+    threshold_at_far,
+)
 
 INF = math.inf
 
@@ -18,7 +25,7 @@ INF = math.inf
 def test_perfect_separation() -> None:
     figures = score([0.1, 0.2], [0.8, 0.9, 1.0] * 4, threshold=0.5, failure_to_acquire=0.0)
     assert figures.eer == 0.0
-    assert figures.tar_at_far == {"1e-1": 1.0, "1e-2": None, "1e-3": None}
+    assert figures.tar_at_far == {"1e-1": 1.0, "1e-2": None, "1e-3": None, "1e-4": None}
     assert (figures.far_at_threshold, figures.frr_at_threshold) == (0.0, 0.0)
     assert figures.genuine_mean == pytest.approx(0.15)
     assert figures.impostor_mean == pytest.approx(0.9)
@@ -148,3 +155,19 @@ def test_rates_are_fractions(genuine: list[float], impostor: list[float]) -> Non
         *figures.tar_at_far.values(),
     ):
         assert rate is None or 0.0 <= rate <= 1.0
+
+
+def test_an_error_curve_says_what_counting_says() -> None:
+    random = np.random.default_rng(5)
+    genuine, impostor = random.normal(0.4, 0.1, 3000) ** 2, random.normal(0.9, 0.1, 50_000) ** 2
+    genuine[:7] = np.inf
+    curve = error_curve(genuine, impostor)
+    assert curve is not None
+    assert (np.diff(curve.thresholds) > 0).all()
+    assert len(curve.thresholds) <= 3000
+    for at, fmr, fnmr in zip(*curve, strict=True):
+        assert fmr == np.mean(impostor <= at)
+        assert fnmr == pytest.approx(1.0 - np.mean(genuine <= at), abs=1e-12)
+    assert curve.fmr[curve.fmr > 0].min() == 1 / 50_000
+    assert error_curve([], impostor) is None
+    assert error_curve(genuine, []) is None

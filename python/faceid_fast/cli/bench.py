@@ -9,21 +9,23 @@ import typer
 from rich.table import Table
 
 from faceid_fast.cli.matching import DIMENSIONS, time_matching
-from faceid_fast.cli.output import JsonOption, console, write_json
+from faceid_fast.cli.output import JsonOption, busy, console, write_json
 from faceid_fast.cli.stages import time_stages
 from faceid_fast.gallery import Gallery
 
 
 def bench(
-    repeats: Annotated[int, typer.Option(min=5, help="Runs that medians and quartiles are of.")] = 50,
-    largest: Annotated[int, typer.Option(min=1000, help="References at most.")] = 100_000,
+    repeats: Annotated[int, typer.Option(min=5, help="Runs that medians and quartiles are taken of.")] = 50,
+    largest: Annotated[int, typer.Option(min=1000, help="The most references to search among.")] = 100_000,
     json_to: JsonOption = None,
 ) -> None:
     """Time exact search beside numpy, and the stages of a verification."""
-    matching = time_matching(repeats, largest)
-    stages = time_stages(repeats)
     backend = Gallery(dim=DIMENSIONS).backend
     out = console(json_to)
+    with busy(out, f"searching up to {largest:,} references, beside numpy"):
+        matching = time_matching(repeats, largest)
+    with busy(out, "verifying"):
+        stages = time_stages(repeats)
     table = Table(title=f"microseconds a query, one thread, {DIMENSIONS} dimensions, {backend}")
     for column in ("call", "references", "queries", "median", "numpy", "numpy / ours (quartiles)"):
         table.add_column(column, justify="left" if column == "call" else "right")

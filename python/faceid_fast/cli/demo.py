@@ -11,34 +11,24 @@ from rich.table import Table
 from rich.text import Text
 
 from faceid_fast.authenticator import Authenticator
-from faceid_fast.cli.output import JsonOption, check_writable, console, plain, why_not, write_json
-from faceid_fast.cli.picture import Tile, draw_demo, tile_of, write_picture
-from faceid_fast.errors import InvalidInputError, SourceError
-from faceid_fast.evaluate.protocols import ENROLLED_EXPRESSION
+from faceid_fast.cli.looks import Look, captured, rendered
+from faceid_fast.cli.output import JsonOption, busy, check_writable, console, plain, why_not, write_json
+from faceid_fast.cli.story import Scene, tell
+from faceid_fast.errors import InvalidInputError
 from faceid_fast.face import FaceAligner
 from faceid_fast.outcome import Outcome
-from faceid_fast.sources import kinect_v2
-from faceid_fast.sources.renders import bundled_renders
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
+    from faceid_fast.cli.picture import Row
     from faceid_fast.enrollment import Enrollment
-    from faceid_fast.frame import Frame
     from faceid_fast.policy import Decision
 
 REJECTED: Final = 1
-PROBED_POSE: Final = 4  # frontal and level: how one looks at a device
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Look:
-    """A frame of the demo: who it shows, and whether it is for enrolling, a probe, or a print."""
-
-    person: str
-    kind: str
-    label: str
-    frame: Frame
+_TRYING: Final = frozenset({"probe", "print"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,76 +63,52 @@ def _checked_out(out: Path) -> Path:
 
 def demo(
     data: Annotated[
-        Path | None, typer.Option(help="Real people instead of renders: a folder in the kinect_v2 layout.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Real people instead of renders: a folder in the kinect_v2 layout; no story."
+        ),
     ] = None,
     out: Annotated[
-        Path, typer.Option(help="Where to write the picture (PNG).", callback=_checked_out)
+        Path, typer.Option(metavar="FILE", help="Where to write the picture (PNG).", callback=_checked_out)
     ] = Path("demo/unlock.png"),
     json_to: JsonOption = None,
 ) -> None:
-    """Enrol and unlock; exit 0 if every verdict is as it should be, else 1."""
-    looks = _renders() if data is None else _captures(data)
-    if not any(look.kind != "enroll" for look in looks):
-        message = (
-            f"{data}: expected captures to enrol (expression {ENROLLED_EXPRESSION}) "
-            f"and others of pose {PROBED_POSE}, got none"
-        )
-        raise SourceError(message)
-    aligner = FaceAligner.bundled()
-    auth = Authenticator(aligner=aligner, lockout=False, diagnostics=True)
-    people = sorted({look.person for look in looks})
-    enrollments = {
-        person: auth.enroll(person, [x.frame for x in looks if x.person == person and x.kind == "enroll"])
-        for person in people
-    }
-    known = [person for person in people if enrollments[person].enrolled]
-    attempts = [
-        Attempt(
-            look,
-            {person: auth.verify(look.frame, person) for person in known},
-            auth.identify(look.frame),
-        )
-        for look in looks
-        if look.kind != "enroll"
-    ]
-    threshold = attempts[0].identified.threshold  # all of one camera, among as many people
-    failed = [attempt for attempt in attempts if not attempt.as_expected]
+    """Show what it does, with rendered people; exit 1 if a verdict is not as it should be.
+
+    Somebody enrols and unlocks; a stranger and a print do not; a beard grows.
+    Then everybody is compared with everybody, and a picture of it all is written.
+    """
     screen = console(json_to)
-    screen.print(_enrollment_table(enrollments))
+    looks = rendered() if data is None else captured(data)
+    aligner = FaceAligner.bundled()
+    story = tell(looks, aligner, screen) if data is None else []
+    people = sorted({look.person for look in looks})
+    with busy(screen, "comparing everybody with everybody"):
+        auth = Authenticator(aligner=aligner, lockout=False, diagnostics=True)
+        enrollments = {
+            person: auth.enroll(person, [x.frame for x in looks if x.person == person and x.kind == "enroll"])
+            for person in people
+        }
+        known = [person for person in people if enrollments[person].enrolled]
+        attempts = [
+            Attempt(
+                look,
+                {person: auth.verify(look.frame, person) for person in known},
+                auth.identify(look.frame),
+            )
+            for look in looks
+            if look.kind in _TRYING
+        ]
+    threshold = attempts[0].identified.threshold  # all of one camera, among as many people
+    if not story:
+        screen.print(_enrollment_table(enrollments))
     screen.print(_attempt_table(attempts, known, threshold))
-    rows = [
-        (
-            person,
-            [_tile(aligner, x, "", None) for x in looks if x.person == person and x.kind == "enroll"],
-            [_attempt_tile(aligner, a) for a in attempts if a.look.person == person],
-        )
-        for person in people
-    ]
-    write_picture(draw_demo(rows, threshold), out)
-    _summary(screen, attempts, failed, out)
-    write_json(_record(enrollments, attempts, threshold, out), json_to)
-    if failed or len(known) < len(people):
+    _draw(threshold, out, [_row(enrollments[person], looks, attempts, story, aligner) for person in people])
+    _summary(screen, attempts, story, out)
+    record = _record(enrollments, attempts, story)
+    write_json({"threshold": threshold, **record, "picture": str(out)}, json_to)
+    if not record["all_as_expected"] or len(known) < len(people):
         raise typer.Exit(REJECTED)
-
-
-def _renders() -> list[Look]:
-    return [
-        Look(render.person, render.kind, f"{render.person} {render.kind} {render.number}", render.read())
-        for render in bundled_renders()
-    ]
-
-
-def _captures(directory: Path) -> list[Look]:
-    """Enrol one capture a pose, probe with the other expressions of the frontal pose."""
-    looks = []
-    for capture in kinect_v2.captures(directory):
-        label = f"{capture.person} {capture.number:02d}"
-        if capture.expression == ENROLLED_EXPRESSION:
-            looks.append(Look(capture.person, "enroll", label, capture.read()))
-        elif capture.pose == PROBED_POSE:
-            looks.append(Look(capture.person, "probe", label, capture.read()))
-    enrolled = {look.person for look in looks if look.kind == "enroll"}
-    return [look for look in looks if look.person in enrolled]
 
 
 def _enrollment_table(enrollments: dict[str, Enrollment]) -> Table:
@@ -185,38 +151,67 @@ def _painted(text: str, decision: Decision) -> Text:
     return painted
 
 
-def _summary(screen: Console, attempts: list[Attempt], failed: list[Attempt], out: Path) -> None:
+def _summary(screen: Console, attempts: list[Attempt], story: list[Scene], out: Path) -> None:
     totals = sorted(attempt.identified.timings_ms["total"] for attempt in attempts)
-    screen.print(
-        plain(
-            f"{len(attempts) - len(failed)} of {len(attempts)} as expected; "
-            f"median {totals[len(totals) // 2]:.1f} ms an identification; picture: {out}"
-        )
-    )
+    parts = [f"{sum(a.as_expected for a in attempts)} of {len(attempts)} as expected"]
+    if story:
+        parts.append(f"{sum(scene.as_expected for scene in story)} of {len(story)} in the story")
+    parts.append(f"median {totals[len(totals) // 2]:.1f} ms an identification")
+    screen.print(plain(f"{'; '.join(parts)}; picture: {out}"))
 
 
-def _attempt_tile(aligner: FaceAligner, attempt: Attempt) -> Tile:
+def _row(
+    enrollment: Enrollment,
+    looks: Sequence[Look],
+    attempts: Sequence[Attempt],
+    story: Sequence[Scene],
+    aligner: FaceAligner,
+) -> Row:
+    """A person's row of the picture."""
+    from faceid_fast.cli.picture import Row, tile_of  # noqa: PLC0415  # OpenCV, which may not load
+
+    person = enrollment.identity
+    enrolled = [(look, "", None) for look in looks if look.person == person and look.kind == "enroll"]
+    tried = [
+        (attempt.look, _caption(attempt), attempt.identified.accepted)
+        for attempt in attempts
+        if attempt.look.person == person
+    ]
+    tried += [
+        (scene.look, scene.caption, scene.decision.accepted)
+        for scene in story
+        if scene.look.person == person and (scene.claim != person or scene.look.kind == "beard")
+    ]
+    tiles = [
+        [tile_of(look.frame, aligner.align(look.frame), text, accepted=seen) for look, text, seen in part]
+        for part in (enrolled, tried)
+    ]
+    return Row(person, enrollment.poses, *tiles)
+
+
+def _draw(threshold: float, out: Path, rows: Sequence[Row]) -> None:
+    from faceid_fast.cli.picture import draw_demo, write_picture  # noqa: PLC0415
+
+    write_picture(draw_demo(rows, threshold), out)
+
+
+def _caption(attempt: Attempt) -> str:
     own = attempt.claims.get(attempt.look.person)
     others = [
         d.distance for p, d in attempt.claims.items() if p != attempt.look.person and d.distance is not None
     ]
     if own is None or own.distance is None:
-        caption = str(attempt.identified.outcome)
-    else:
-        caption = f"{own.distance:.2f}" + (f" / {min(others):.2f}" if others else "")
-    return _tile(aligner, attempt.look, caption, attempt.identified.accepted)
-
-
-def _tile(aligner: FaceAligner, look: Look, caption: str, accepted: bool | None) -> Tile:
-    return tile_of(look.frame, aligner.align(look.frame), caption, accepted=accepted)
+        return str(attempt.identified.outcome)
+    return f"{own.distance:.2f}" + (f" / {min(others):.2f}" if others else "")
 
 
 def _record(
-    enrollments: dict[str, Enrollment], attempts: list[Attempt], threshold: float, out: Path
+    enrollments: dict[str, Enrollment], attempts: Sequence[Attempt], story: Sequence[Scene]
 ) -> dict[str, Any]:
+    verdicts: list[Attempt | Scene] = [*attempts, *story]
     return {
-        "threshold": threshold,
         "enrolled": {person: asdict(result) for person, result in enrollments.items()},
+        "story": [scene.record() for scene in story],
         "attempts": [
             {
                 "frame": attempt.look.label,
@@ -230,6 +225,5 @@ def _record(
             }
             for attempt in attempts
         ],
-        "all_as_expected": all(attempt.as_expected for attempt in attempts),
-        "picture": str(out),
+        "all_as_expected": all(verdict.as_expected for verdict in verdicts),
     }

@@ -1,65 +1,128 @@
-"""``faceid doctor``: what is installed, whether it is whole, and how fast it is here."""
+"""``faceid doctor``: what is installed, whether it is whole and how fast, and where people are kept."""
 
 from __future__ import annotations
 
+import importlib
 import platform
-from importlib import metadata, util
-from typing import Any, Final
+import re
+from collections.abc import Iterator
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
-from faceid_fast.cli.output import JsonOption, console, plain, write_json
+from faceid_fast.cli.output import JsonOption, busy, console, plain, write_json
+from faceid_fast.cli.people import VaultOption, opened
 from faceid_fast.cli.stages import time_stages
 from faceid_fast.embed import BUNDLED_MODEL, Embedder
 from faceid_fast.errors import FaceIDError
 from faceid_fast.face import HEAD_MODEL, bundled_model_sha256, read_bundled_model
 from faceid_fast.gallery import Gallery
 from faceid_fast.liveness import BUNDLED_LIMITS, LivenessCheck
+from faceid_fast.vault import DATABASE, default_directory, key_kept
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BROKEN: Final = 2
-REQUIRED: Final = ("faceid-fast", "numpy", "onnxruntime", "opencv-python", "typer", "rich")
-EXTRAS: Final = {"report": ("matplotlib", "sklearn")}
+PACKAGE: Final = "faceid-fast"
+LIBRARIES: Final = ("apsw", "cryptography", "cv2", "numpy", "onnxruntime")
+"""Modules with compiled parts: those that can be installed and still not load."""
 _MODELS: Final = (HEAD_MODEL, BUNDLED_LIMITS, BUNDLED_MODEL)
 _REPEATS: Final = 20
+_REQUIREMENT: Final = re.compile(r"([\w.-]+)(?:.*\bextra == ['\"]([\w-]+)['\"])?")
 
 
-def doctor(json_to: JsonOption = None) -> None:
-    """Check the installation; exit 2 if something is broken."""
+def doctor(vault: VaultOption = None, json_to: JsonOption = None) -> None:
+    """Check the installation; exit 2 if something is broken.
+
+    Versions, model hashes, the matcher's kernel, a timed verification, the vault and where its key is.
+    No vault is made where there is none.
+    """
+    out = console(json_to)
+    with busy(out, "checking the installation"):
+        record, problems = _examined(default_directory() if vault is None else vault)
+    out.print(_table(record))
+    for note in _notes(record):
+        out.print(plain(note))
+    for problem in problems:
+        out.print(Text.assemble(("broken: ", "red"), plain(problem)))
+    out.print("[green]all well[/]" if not problems else f"[red]{len(problems)} broken[/]")
+    write_json(record, json_to)
+    if problems:
+        raise typer.Exit(BROKEN)
+
+
+def _examined(vault: Path) -> tuple[dict[str, Any], list[str]]:
+    """What was found, and what is broken."""
     record: dict[str, Any] = {
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
-        "versions": {name: _version(name) for name in REQUIRED},
-        "extras": {
-            extra: all(util.find_spec(module) is not None for module in modules)
-            for extra, modules in EXTRAS.items()
-        },
+        "versions": _versions(),
+        "extras": _extras(),
         "gallery_backend": Gallery(dim=128).backend,
     }
-    problems: list[str] = []
-    for name, measure in (("models", _models), ("contract", _contract), ("verify_ms", _verify_ms)):
+    problems = list(_not_loading())
+    for name, examine in (
+        ("models", _models),
+        ("contract", _contract),
+        ("verify_ms", _verify_ms),
+        ("vault", lambda: _vault(vault)),
+    ):
         try:
-            record[name] = measure()
+            record[name] = examine()
+        except ImportError:
+            record[name] = None  # which library does not load has been said
         except FaceIDError as error:
             record[name] = None
             problems.append(str(error))
     record["problems"] = problems
-    out = console(json_to)
-    table = Table("what", "value", title="faceid doctor", show_header=False)
-    for key, value in _flat(record):
-        table.add_row(plain(key), plain(value))
-    out.print(table)
-    out.print("[green]all well[/]" if not problems else f"[red]{len(problems)} problems[/]")
-    write_json(record, json_to)
-    if problems:
-        raise typer.Exit(BROKEN)
+    return record, problems
+
+
+def _requirements() -> Iterator[tuple[str, str | None]]:
+    """Each requirement's name, and the extra that it belongs to; none where nothing was installed."""
+    try:
+        lines = metadata.requires(PACKAGE) or []
+    except metadata.PackageNotFoundError:
+        lines = []
+    for line in lines:
+        if found := _REQUIREMENT.match(line):
+            yield found[1], found[2]
+
+
+def _versions() -> dict[str, str | None]:
+    names = (name for name, extra in _requirements() if extra is None and not name.startswith("opencv"))
+    # OpenCV comes under four names, of which any will do.
+    opencv = sorted(set(metadata.packages_distributions().get("cv2", ["opencv-python"])))
+    return {name: _version(name) for name in (PACKAGE, *names, *opencv)}
 
 
 def _version(name: str) -> str | None:
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return None  # for instance opencv-python-headless in its place
+        return None
+
+
+def _extras() -> dict[str, bool]:
+    """Whether everything that an extra brings is installed, by extra."""
+    there: dict[str, bool] = {}
+    for name, extra in _requirements():
+        if extra is not None:
+            there[extra] = there.get(extra, True) and _version(name) is not None
+    return there
+
+
+def _not_loading() -> Iterator[str]:
+    for name in LIBRARIES:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            advice = "install its system libraries, or opencv-python-headless in place of opencv-python"
+            yield f"{name} cannot be loaded ({error}): " + (advice if name == "cv2" else f"reinstall {name}")
 
 
 def _models() -> dict[str, str]:
@@ -85,13 +148,62 @@ def _verify_ms() -> dict[str, float]:
     return {stage: spread["median"] for stage, spread in time_stages(_REPEATS).items()}
 
 
-def _flat(record: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    for key, value in record.items():
-        if isinstance(value, dict):
-            rows += _flat(value, f"{prefix}{key} ")
-        elif isinstance(value, list):
-            rows += [(f"{prefix}{key}", str(entry)) for entry in value]
-        else:
-            rows.append((f"{prefix}{key}", f"{value:.3f}" if isinstance(value, float) else str(value)))
-    return rows
+def _vault(directory: Path) -> dict[str, Any]:
+    """Where people are kept, and the key to it; opening checks every record."""
+    kept = key_kept(directory)
+    found: dict[str, Any] = {
+        "directory": str(directory),
+        "exists": (directory / DATABASE).exists(),
+        "key": kept.origin,
+        "key_beside_data": kept.beside_data,
+    }
+    if found["exists"]:
+        with opened(directory) as people:
+            found["people"] = people.info().people
+    return found
+
+
+def _table(record: dict[str, Any]) -> Table:
+    table = Table(title="faceid doctor", show_header=False)
+    table.add_row("python", plain(f"{record['python']}, {record['machine']}"))
+    for name, version in record["versions"].items():
+        table.add_row(plain(name), plain(version or "missing"))
+    table.add_section()
+    for name, sha256 in (record["models"] or {}).items():
+        table.add_row(plain(name), plain(f"as it was published (SHA-256 {sha256[:12]}...)"))
+    for name, value in (record["contract"] or {}).items():
+        shown = (
+            ", ".join(f"{key} {each:.3f}" for key, each in value.items())
+            if isinstance(value, dict)
+            else value
+        )
+        table.add_row(plain(name.replace("_", " ")), plain(shown))
+    table.add_section()
+    table.add_row("matcher", plain(record["gallery_backend"]))
+    if times := record["verify_ms"]:
+        parts = ", ".join(f"{stage} {ms:.1f}" for stage, ms in times.items() if stage != "total")
+        table.add_row("a verification", plain(f"{times['total']:.1f} ms ({parts})"))
+    table.add_section()
+    if vault := record["vault"]:
+        people = f"{vault['people']} people" if vault["exists"] else "none yet"
+        table.add_row("vault", plain(f"{vault['directory']}: {people}"))
+        table.add_row("its key", plain(vault["key"]))
+    table.add_section()
+    for extra, there in record["extras"].items():
+        how = "installed" if there else f'not installed: pip install "{PACKAGE}[{extra}]"'
+        table.add_row(plain(f"extra {extra}"), plain(how))
+    return table
+
+
+def _notes(record: dict[str, Any]) -> list[str]:
+    """What works, and is worth a thought."""
+    notes = []
+    if (vault := record["vault"]) and vault["key_beside_data"]:
+        lies = "lies" if vault["exists"] else "would lie"
+        notes.append(
+            f"the vault's key {lies} beside its data, and whoever copies the directory can read it: "
+            "FACEID_KEY_FILE names another place"
+        )
+    if len([name for name in record["versions"] if name.startswith("opencv")]) > 1:
+        notes.append("several builds of OpenCV overwrite each other's files: uninstall all, install one")
+    return notes

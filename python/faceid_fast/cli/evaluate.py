@@ -1,69 +1,143 @@
-"""``faceid evaluate``: error rates on a folder of captures."""
+"""``faceid evaluate``: error rates on a folder of captures, as a table and as a page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.progress import Progress
 from rich.table import Table
 
-from faceid_fast.cli.output import JsonOption, console, write_json
+import faceid_fast
+from faceid_fast.cli.output import (
+    JsonOption,
+    busy,
+    check_writable,
+    console,
+    counted,
+    plain,
+    printable,
+    stepped,
+    why_not,
+    write_json,
+)
 from faceid_fast.embed import Embedder
+from faceid_fast.errors import InvalidInputError
+from faceid_fast.evaluate.acquisition import Acquired, Shot, acquire
 from faceid_fast.evaluate.claims import INDEPENDENT_TRIALS, Support, support
+from faceid_fast.evaluate.drawing import check_installed
 from faceid_fast.evaluate.intervals import LEVEL, RESAMPLES, SEED, Interval
-from faceid_fast.evaluate.protocols import Report, acquire
+from faceid_fast.evaluate.protocols import Compared, Report, compare
 from faceid_fast.evaluate.protocols import evaluate as score_protocols
+from faceid_fast.evaluate.report import PACKAGES, STEPS, Heading, write_page
 from faceid_fast.evaluate.scores import REPORTED_FARS
-from faceid_fast.face import FaceAligner
+from faceid_fast.face import PREPROCESSING_ID, FaceAligner
 from faceid_fast.liveness import LivenessCheck
 from faceid_fast.policy import check_threshold
-from faceid_fast.sources import kinect_v2
+from faceid_fast.sources import kinect_v2, npz, open3d, pairs, tum, vap
+from faceid_fast.sources.datasets import captures as captures_of_people
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Layout(StrEnum):
-    """How captures lie in a folder."""
+    """How captures lie in a folder: recognised, or one of `recognized.LAYOUTS`."""
 
-    KINECT_V2 = "kinect_v2"
+    AUTO = "auto"
+    PAIRS = pairs.LAYOUT
+    KINECT_V2 = kinect_v2.LAYOUT
+    VAP = vap.LAYOUT
+    TUM = tum.LAYOUT
+    OPEN3D = open3d.LAYOUT
+    NPZ = npz.LAYOUT
 
 
-_SOURCES: Final = {Layout.KINECT_V2: kinect_v2.captures}
+CapturesArgument = Annotated[
+    Path, typer.Argument(help="Folder of captures: a folder for each person, in it their frames.")
+]
+LayoutOption = Annotated[Layout, typer.Option(help="How the captures lie in it; auto: it is recognised.")]
+
+
+def captures(directory: Path, layout: Layout) -> Sequence[Shot]:
+    """List the captures of a folder."""
+    return captures_of_people(directory, None if layout is Layout.AUTO else str(layout))
+
+
+def acquired(shots: Sequence[Shot], embedder: Embedder, out: Console) -> Acquired:
+    """Read and embed captures, with a bar."""
+    with counted(out, "captures", len(shots)) as progress:
+        return acquire(shots, FaceAligner.bundled(), embedder, LivenessCheck.bundled(), progress=progress)
+
+
+def threshold_of(embedder: Embedder, modality: str) -> float:
+    """The model's own threshold; InvalidInputError if it has none for frames of this kind."""
+    found = embedder.contract.thresholds.get(modality)
+    if found is None:
+        message = f"--threshold: expected one, since the model has none for {modality} frames; got none"
+        raise InvalidInputError(message)
+    return found
+
+
+def _checked_html(html: Path | None) -> Path | None:
+    if html is not None:
+        check_writable("--html", html)
+        check_installed(*PACKAGES)
+    return html
 
 
 def evaluate(
-    directory: Annotated[Path, typer.Argument(help="Folder of captures, one subfolder a person.")],
-    layout: Annotated[Layout, typer.Option(help="How the captures lie in it.")] = Layout.KINECT_V2,
+    directory: CapturesArgument,
+    layout: LayoutOption = Layout.AUTO,
     threshold: Annotated[
         float | None, typer.Option(help="Instead of the model's own: Euclidean distance, 0 to 2.")
     ] = None,
+    *,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write a page with figures (one file; needs the extra report).",
+            callback=_checked_html,
+        ),
+    ] = None,
+    crops: Annotated[
+        bool,
+        typer.Option("--crops", help="Show the faces of the worst pairs on the page: pictures of people."),
+    ] = False,
     json_to: JsonOption = None,
 ) -> None:
-    """Score every pair of captures, and unlocking with nine references a person."""
-    embedder = Embedder.bundled()
-    limit = check_threshold(
-        embedder.contract.thresholds[kinect_v2.MODALITY] if threshold is None else threshold
-    )
-    shots = _SOURCES[layout](directory)
+    """Measure error rates of recognition on captures of your own.
+
+    Every pair of captures is scored, and unlocking with a few references a person.
+    Every figure has its 95 % interval, and says what its pairs can support.
+    """
+    if crops and html is None:
+        message = "--crops: expected --html FILE, the page that they stand on, got none"
+        raise InvalidInputError(message)
+    if threshold is not None:
+        check_threshold(threshold)
+    shots = captures(directory, layout)
     out = console(json_to)
-    with Progress(console=out, transient=True) as progress:
-        task = progress.add_task("captures", total=len(shots))
-        acquired = acquire(
-            shots,
-            FaceAligner.bundled(),
-            embedder,
-            LivenessCheck.bundled(),
-            progress=lambda done: progress.update(task, completed=done),
-        )
-    report = score_protocols(acquired, limit)
+    embedder = Embedder.bundled()
+    read = acquired(shots, embedder, out)
+    limit = check_threshold(threshold_of(embedder, read.modality) if threshold is None else threshold)
+    with busy(out, "scoring"):
+        compared = compare(read)
+        report = score_protocols(compared, limit)
+    if html is not None:
+        _write_page(html, _heading(directory, report, read, embedder), compared, report, out, crops=crops)
     out.print(_table(report))
     for note in _notes(report):
         out.print(note)
     for outcome, count in report.failures.items():
         out.print(f"not acquired, {outcome}: {count} of {report.captures}")
+    if html is not None:
+        out.print(plain(f"{html}: written"))
     write_json(
         {
             "protocols": {
@@ -72,6 +146,7 @@ def evaluate(
             },
             "intervals": {"over": "people", "level": LEVEL, "resamples": RESAMPLES, "seed": SEED},
             "threshold": report.threshold,
+            "modality": read.modality,
             "model": {
                 "id": embedder.contract.model_id,
                 "training_commit": embedder.contract.training_commit,
@@ -82,6 +157,30 @@ def evaluate(
         },
         json_to,
     )
+
+
+def _heading(directory: Path, report: Report, read: Acquired, embedder: Embedder) -> Heading:
+    model = embedder.contract
+    return Heading(
+        f"Error rates: {printable(directory.resolve().name)}",
+        (
+            f"{report.people} people, {report.captures} {read.modality} captures.",
+            f"Threshold: {report.threshold:.3f}.",
+            f"Model {model.model_id}, SHA-256 {embedder.sha256}, preprocessing {PREPROCESSING_ID}.",
+            f"faceid-fast {faceid_fast.__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
+        ),
+    )
+
+
+def _write_page(
+    html: Path, heading: Heading, compared: Compared, report: Report, out: Console, *, crops: bool
+) -> None:
+    with stepped(out, "writing the page", STEPS) as step:
+        text = write_page(heading, compared, report, FaceAligner.bundled() if crops else None, step=step)
+    try:
+        html.write_text(text, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise InvalidInputError(why_not("--html", html, error)) from error
 
 
 def _how_sure(report: Report, protocol: str) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The ``faceid`` command and its exit codes: 0 accepted, 1 rejected, 2 error."""
+"""The ``faceid`` command and its exit codes: 0 accepted, 1 rejected, 2 error, 130 interrupted."""
 
 from __future__ import annotations
 
@@ -10,22 +10,28 @@ from typer.core import TyperGroup
 
 import faceid_fast
 from faceid_fast.cli.bench import bench
+from faceid_fast.cli.calibrate import calibrate
 from faceid_fast.cli.demo import demo
 from faceid_fast.cli.doctor import doctor
 from faceid_fast.cli.evaluate import evaluate
-from faceid_fast.cli.output import printable
+from faceid_fast.cli.map import map_people
+from faceid_fast.cli.output import examples, printable
 from faceid_fast.cli.pad import pad_report
 from faceid_fast.cli.people import enroll, export, identify, list_people, remove, unlock, verify
+from faceid_fast.cli.record import record
+from faceid_fast.cli.stream import stream
 from faceid_fast.cli.vault import audit, credential_app, vault_app
 from faceid_fast.errors import FaceIDError
 
 ERROR: Final = 2
 INTERRUPTED: Final = 130  # what shells expect of Ctrl-C
 
+_EXIT_CODES: Final = "Exit codes: 0 accepted, or all well; 1 rejected; 2 error; 130 interrupted."
+_FIRST, _PEOPLE, _CAMERAS = "First steps", "People", "Cameras"
+_DOOR, _MEASURING = "Vault and credential", "Measuring"
 
 _BY_TYPER: Final[tuple[type[BaseException], ...]] = (
     typer.Exit,
-    typer.Abort,
     # Of whichever click this typer brings.
     next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"),
 )
@@ -37,28 +43,44 @@ class ExitCodes(TyperGroup):
     What this package refuses takes one line on stderr; a bug leaves its traceback there.
     """
 
-    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  # typer may bring its own click
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401  # typer may bring its own click
+        """Read the options before the verb; a shell that typer has no completion for is no rejection."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.Exit as done:
+            raise typer.Exit(done.exit_code and ERROR) from done
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
         """Run the verb."""
         try:
             return super().invoke(ctx)
         except FaceIDError as error:
-            typer.echo(f"error: {printable(' '.join(str(error).split()))}", err=True)
+            _say(f"error: {' '.join(str(error).split())}")
             raise typer.Exit(ERROR) from error
         except _BY_TYPER:
             raise
+        except (KeyboardInterrupt, typer.Abort) as error:
+            _say("interrupted")
+            raise typer.Exit(INTERRUPTED) from error
+        except ImportError as error:
+            _say(f"error: {error.name or 'a library'} cannot be loaded ({error}): see `faceid doctor`")
+            raise typer.Exit(ERROR) from error
         except Exception as error:
             traceback.print_exc()
             raise typer.Exit(ERROR) from error
-        except KeyboardInterrupt as error:
-            raise typer.Exit(INTERRUPTED) from error
+
+
+def _say(line: str) -> None:
+    typer.echo(printable(line), err=True)
 
 
 app = typer.Typer(
     name="faceid",
     cls=ExitCodes,
     no_args_is_help=True,
-    add_completion=False,
+    rich_markup_mode="rich",
     pretty_exceptions_enable=False,  # they would show locals: pictures of people
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -68,28 +90,67 @@ def _show_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(epilog=_EXIT_CODES)
 def root(
     _version: Annotated[
         bool,
         typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
     ] = False,
 ) -> None:
-    """Face unlock for any depth camera."""
+    """Face unlock for any depth camera.
+
+    New here? `faceid doctor` checks the installation, `faceid demo` shows what it does.
+    """
 
 
-app.command()(demo)
-app.command()(enroll)
-app.command()(verify)
-app.command()(identify)
-app.command("list")(list_people)
-app.command()(export)
-app.command()(remove)
-app.command()(unlock)
-app.add_typer(credential_app, name="credential")
-app.add_typer(vault_app, name="vault")
-app.command()(audit)
-app.command()(evaluate)
-app.command("pad-report")(pad_report)
-app.command()(doctor)
-app.command()(bench)
+app.command(rich_help_panel=_FIRST, epilog=examples("faceid doctor", "faceid doctor --json -"))(doctor)
+app.command(rich_help_panel=_FIRST, epilog=examples("faceid demo", "faceid demo --data captures/"))(demo)
+
+app.command(
+    rich_help_panel=_PEOPLE,
+    epilog=examples(
+        'faceid enroll ada frames/ada --consent "form 12"', "faceid enroll ada frames/glasses --add"
+    ),
+)(enroll)
+app.command(
+    rich_help_panel=_PEOPLE,
+    epilog=examples("faceid verify ada frames/now", "faceid verify ada now_depth.png --policy door"),
+)(verify)
+app.command(rich_help_panel=_PEOPLE, epilog=examples("faceid identify frames/now --json -"))(identify)
+app.command("list", rich_help_panel=_PEOPLE)(list_people)
+app.command(rich_help_panel=_PEOPLE, epilog=examples("faceid export ada --json ada.json"))(export)
+app.command(rich_help_panel=_PEOPLE)(remove)
+
+app.command(
+    rich_help_panel=_CAMERAS,
+    epilog=examples(
+        "faceid stream ada --source realsense --once", "faceid stream --identify --source oak --window"
+    ),
+)(stream)
+app.command(
+    rich_help_panel=_CAMERAS, epilog=examples("faceid record frames/ada --source realsense --seconds 5")
+)(record)
+
+app.command(
+    rich_help_panel=_DOOR,
+    epilog=examples("faceid unlock", "faceid unlock ada --credential --undo-adaptation"),
+)(unlock)
+app.add_typer(credential_app, name="credential", rich_help_panel=_DOOR)
+app.add_typer(vault_app, name="vault", rich_help_panel=_DOOR)
+app.command(rich_help_panel=_DOOR)(audit)
+
+app.command(rich_help_panel=_MEASURING, epilog=examples("faceid evaluate captures/ --html report.html"))(
+    evaluate
+)
+app.command(rich_help_panel=_MEASURING, epilog=examples("faceid calibrate captures/ --target-far 1e-3"))(
+    calibrate
+)
+app.command(
+    "pad-report",
+    rich_help_panel=_MEASURING,
+    epilog=examples("faceid pad-report presentations/ --picture cues.png"),
+)(pad_report)
+app.command("map", rich_help_panel=_MEASURING, epilog=examples("faceid map --out map.png --diagnostics"))(
+    map_people
+)
+app.command(rich_help_panel=_MEASURING, epilog=examples("faceid bench --largest 10000"))(bench)

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from faceid_fast.errors import InvalidInputError
+
+SHARED: Final = "Vault and output"
+"""Panel of the options that verbs share."""
+
+
+def examples(*commands: str) -> str:
+    """What stands below a verb's help."""
+    return "\n\n".join(f"[dim]$[/] {escape(command)}" for command in commands)
 
 
 def check_writable(option: str, path: Path) -> None:
@@ -52,6 +65,7 @@ JsonOption = Annotated[
         metavar="FILE",
         help="Write the result as JSON; - for standard output.",
         callback=_checked_json,
+        rich_help_panel=SHARED,
     ),
 ]
 
@@ -59,6 +73,43 @@ JsonOption = Annotated[
 def console(json_to: str | None) -> Console:
     """Console for tables; on stderr where standard output carries the JSON."""
     return Console(stderr=json_to == "-")
+
+
+@contextmanager
+def busy(screen: Console, what: str) -> Iterator[None]:
+    """Show that something takes its time, until it has ended; on a terminal only."""
+    if not screen.is_terminal:
+        yield
+        return
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=screen, transient=True) as progress:
+        progress.add_task(what, total=None)
+        yield
+
+
+@contextmanager
+def counted(screen: Console, what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show how much of something is done, until it has ended; on a terminal only.
+
+    Yields
+    ------
+    callable
+        Is told how many are done.
+    """
+    if not screen.is_terminal:
+        yield lambda _done: None
+        return
+    with Progress(console=screen, transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+@contextmanager
+def stepped(screen: Console, what: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show the same where there is nothing to tell but that one more is done."""
+    with counted(screen, what, total) as progress:
+        count = itertools.count(1)
+        yield lambda: progress(next(count))
 
 
 def plain(text: object) -> Text:
@@ -69,6 +120,32 @@ def plain(text: object) -> Text:
 def printable(text: str) -> str:
     """Replace what a terminal would obey or could not encode."""
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+
+
+@contextmanager
+def json_lines(json_to: str | None) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Give what writes a record as a line where `JsonOption` asked for it, if anywhere, at once.
+
+    Raises
+    ------
+    InvalidInputError
+        If the file cannot be written.
+    """
+    with ExitStack() as stack:
+        file = None if json_to is None else sys.stdout
+        if json_to not in {None, "-"}:
+            path = Path(str(json_to))
+            try:
+                file = stack.enter_context(path.open("w", encoding="utf-8"))
+            except OSError as error:
+                raise InvalidInputError(why_not("--json", path, error)) from error
+
+        def write(record: dict[str, Any]) -> None:
+            if file is not None:
+                file.write(json.dumps(record, allow_nan=False) + "\n")
+                file.flush()
+
+        yield write
 
 
 def write_json(record: dict[str, Any], json_to: str | None) -> None:

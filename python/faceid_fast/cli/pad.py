@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import Progress
 from rich.table import Table
 
-from faceid_fast.cli.output import JsonOption, check_writable, console, plain, why_not, write_json
+from faceid_fast.cli.output import JsonOption, check_writable, console, counted, plain, why_not, write_json
 from faceid_fast.errors import InvalidInputError
+from faceid_fast.evaluate.drawing import check_installed
 from faceid_fast.evaluate.intervals import LEVEL
 from faceid_fast.evaluate.pad import ErrorRate, PadReport, Tally, classify, count
-from faceid_fast.evaluate.pad_picture import check_drawable, draw_measured
+from faceid_fast.evaluate.pad_picture import draw_measured
 from faceid_fast.face import FaceAligner
 from faceid_fast.liveness import LivenessCheck
 from faceid_fast.sources.presentations import BONA_FIDE, by_species, is_by_species, live_people
@@ -34,7 +34,7 @@ class Layout(StrEnum):
 def _checked_picture(picture: Path | None) -> Path | None:
     if picture is not None:
         check_writable("--picture", picture)
-        check_drawable()
+        check_installed("matplotlib")
     return picture
 
 
@@ -63,20 +63,18 @@ def pad_report(
         ),
     ] = None,
 ) -> None:
-    """Count attacks that pass for live people, and live people who do not (ISO/IEC 30107-3)."""
+    """Measure attack detection on captures of your own (ISO/IEC 30107-3).
+
+    APCER: how many presentations of an attack species pass for live people.
+    BPCER: how many live people do not; each with its exact 95 % interval.
+    """
     liveness = LivenessCheck.bundled()
     if layout is Layout.AUTO:
         layout = Layout.SPECIES if is_by_species(directory) else Layout.PLAIN
     presentations = by_species(directory) if layout is Layout.SPECIES else live_people(directory)
     out = console(json_to)
-    with Progress(console=out, transient=True) as progress:
-        task = progress.add_task("presentations", total=len(presentations))
-        classified = classify(
-            presentations,
-            FaceAligner.bundled(),
-            liveness,
-            progress=lambda done: progress.update(task, completed=done),
-        )
+    with counted(out, "presentations", len(presentations)) as progress:
+        classified = classify(presentations, FaceAligner.bundled(), liveness, progress=progress)
     report = count(classified)
     _print(out, report, layout)
     limits = liveness.limits

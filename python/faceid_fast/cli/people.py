@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.progress import track
 from rich.table import Table
 
 from faceid_fast.adapt import Mode
 from faceid_fast.audit import Event, EventKind
 from faceid_fast.authenticator import Authenticator
-from faceid_fast.cli.output import JsonOption, console, plain, printable, write_json
+from faceid_fast.cli.output import SHARED, JsonOption, busy, console, plain, printable, stepped, write_json
 from faceid_fast.cli.secret import ask_credential, read_credential
 from faceid_fast.door import Policy
 from faceid_fast.errors import FaceIDWarning, InvalidInputError
@@ -34,14 +33,20 @@ if TYPE_CHECKING:
 
 REJECTED: Final = 1
 
-NameArgument = Annotated[str, typer.Argument(help="Who.")]
+NameArgument = Annotated[str, typer.Argument(help="The person's name.")]
 SourceArgument = Annotated[
     Path,
     typer.Argument(help="A frame's file, or a folder of frames of one person. The layout is recognised."),
 ]
 VaultOption = Annotated[
     Path | None,
-    typer.Option("--vault", help="Directory of the vault.", show_default=str(default_directory())),
+    typer.Option(
+        "--vault",
+        metavar="DIR",
+        help="Directory of the vault.",
+        show_default=str(default_directory()),
+        rich_help_panel=SHARED,
+    ),
 ]
 PolicyOption = Annotated[
     Policy, typer.Option(help="door: ask for the credential after a restart, idle days, a new enrolment.")
@@ -59,7 +64,12 @@ def enroll(
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
-    """Enrol a person; frames that show somebody else are left out, with a warning."""
+    """Enrol a person from frames of a few poses.
+
+    Best are five: straight ahead, left, right, up and down.
+    Frames that show somebody else are left out, and named.
+    Exit 1 if no frame could be used.
+    """
     if add and replace:
         message = "expected --add or --replace, got both"
         raise InvalidInputError(message)
@@ -69,14 +79,15 @@ def enroll(
             message = f"expected a new name, got {name!a}, who is enrolled: --add an appearance, or --replace"
             raise InvalidInputError(message)
         auth = Authenticator(store=people)
-        frames = _read(source, screen)
-        enrollment = auth.enroll(
-            name,
-            [frame for _, frame in frames],
-            replace=replace,
-            leave_out_strangers=True,
-            consent=consent,
-        )
+        frames = read_frames(source, screen)
+        with busy(screen, "looking for the face in every frame"):
+            enrollment = auth.enroll(
+                name,
+                [frame for _, frame in frames],
+                replace=replace,
+                leave_out_strangers=True,
+                consent=consent,
+            )
     screen.print(plain(f"{name}: {enrollment.accepted} of {len(frames)} frames taken"))
     screen.print(
         plain(f"references: {enrollment.references}; poses: {', '.join(enrollment.poses) or 'none'}")
@@ -113,7 +124,10 @@ def verify(
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
-    """Decide whether frames show a person (1:1): exit 0 if most of those with a face do. One attempt."""
+    """Decide whether frames show a person (1:1); exit 1 if not.
+
+    However many frames, it is one attempt: most of those with a face must agree.
+    """
     _decide(
         source,
         vault,
@@ -131,12 +145,15 @@ def identify(
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
-    """Decide whether frames show anybody enrolled, and whom (1:N): most of those with a face. One attempt."""
+    """Decide whether frames show anybody enrolled, and whom (1:N); exit 1 if nobody.
+
+    However many frames, it is one attempt: most of those with a face must agree.
+    """
     _decide(source, vault, json_to, lambda auth, frames: auth.identify(frames), policy=policy)
 
 
 def list_people(vault: VaultOption = None, json_to: JsonOption = None) -> None:
-    """List who is enrolled."""
+    """List who is enrolled, from which poses and with which consent."""
     with opened(vault) as people:
         kept = people.snapshot()
     table = Table("name", "references", "poses", "frames", "adapted", "consent")
@@ -165,7 +182,7 @@ def export(
     vault: VaultOption = None,
     json_to: JsonOption = "-",
 ) -> None:
-    """Write everything that is kept about a person, as JSON: for themselves, who may ask for it."""
+    """Write all that is kept about a person, as JSON: for themselves, who may ask for it."""
     with opened(vault) as people:
         kept = get(people, name)
         history = [event for event in people.events() if event.identity == name]
@@ -182,7 +199,7 @@ def export(
 
 
 def remove(name: NameArgument, vault: VaultOption = None, json_to: JsonOption = None) -> None:
-    """Forget a person; their key is erased too."""
+    """Forget a person; the key of their record is erased too."""
     with opened(vault) as people:
         remove_from(people, name)
     console(json_to).print(plain(f"{name}: removed"))
@@ -199,7 +216,7 @@ def unlock(
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
-    """Forget failures that lock; where a credential is set, it is asked for."""
+    """Forget the failures that lock; where a credential is set, it is asked for."""
     if undo_adaptation and name is None:
         message = "--undo-adaptation: expected a NAME, got none"
         raise InvalidInputError(message)
@@ -245,11 +262,15 @@ def _described(kept: References) -> dict[str, Any]:
     }
 
 
-def _read(source: Path, screen: Console) -> list[tuple[str, Frame]]:
-    """Labels and frames at a path; a bar where there are many."""
+def read_frames(source: Path, screen: Console) -> list[tuple[str, Frame]]:
+    """Labels and frames at a path."""
     shots = shots_at(source)
-    shown = track(shots, "reading", console=screen, transient=True, disable=len(shots) < 10)
-    return [(shot.label, shot.read()) for shot in shown]
+    frames = []
+    with stepped(screen, "reading frames", len(shots)) as step:
+        for shot in shots:
+            frames.append((shot.label, shot.read()))
+            step()
+    return frames
 
 
 def _decide(
@@ -263,7 +284,7 @@ def _decide(
 ) -> None:
     """Ask about frames, and say what they come to; exit 1 if to nobody."""
     screen = console(json_to)
-    frames = _read(source, screen)
+    frames = read_frames(source, screen)
     with opened(vault) as people:
         auth = Authenticator(
             store=people, policy=policy, adaptation=adaptation, ask_credential=ask_credential()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,18 +13,18 @@ from numpy.typing import NDArray
 
 from faceid_fast.cli.output import why_not
 from faceid_fast.errors import InvalidInputError
-from faceid_fast.face import NoFace
+from faceid_fast.evaluate.crops import as_rgb, cut_out
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from faceid_fast.face import FaceCrop
+    from faceid_fast.face import FaceCrop, NoFace
     from faceid_fast.frame import Frame
 
 Pixels = NDArray[np.uint8]
 
 TILE_WIDTH, TILE_HEIGHT = 96, 108
 GAP, CAPTION_HEIGHT, NAME_WIDTH, SPLIT, HEADER = 8, 18, 90, 28, 48
+_RING_PX, _DOT_PX = 24, 6
+_AROUND: Final = {"frontal": (0, 0), "left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 _FONT_SCALE: Final = 0.45
 _PAPER: Final = (255, 255, 255)
 _INK: Final = (40, 40, 40)
@@ -40,37 +41,43 @@ class Tile:
     accepted: bool | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """A person: the poses that the enrolment covers, the enrolled faces, and those of other times."""
+
+    person: str
+    poses: Sequence[str]
+    enrolled: Sequence[Tile]
+    tried: Sequence[Tile]
+
+
 def tile_of(frame: Frame, look: FaceCrop | NoFace, caption: str, *, accepted: bool | None) -> Tile:
     """Cut the face out of a frame; the whole frame where no face was found."""
-    part = frame.picture if frame.color is None else frame.picture[..., ::-1]  # OpenCV's BGR
-    if not isinstance(look, NoFace):
-        top, left, bottom, right = look.region
-        cut = part[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
-        part = cut if cut.size else part
-    if part.ndim == 2:
-        bright = max(float(np.percentile(part, 99)), 1.0)
-        # Infrared falls off with the square of the distance: a root keeps the dark parts visible.
-        grey = np.sqrt(np.clip(part / bright, 0.0, 1.0)) * 255
-        part = cv2.cvtColor(grey.astype(np.uint8), cv2.COLOR_GRAY2BGR)
-    return Tile(_fitted(np.ascontiguousarray(part)), caption, accepted)
+    return Tile(_fitted(as_bgr(cut_out(frame, look))), caption, accepted)
 
 
-def draw_demo(rows: Sequence[tuple[str, Sequence[Tile], Sequence[Tile]]], threshold: float) -> Pixels:
-    """Draw a row per person: the name, the enrolled faces, then the probes with their distances."""
-    most_enrolled = max((len(enrolled) for _, enrolled, _ in rows), default=0)
-    most_probes = max((len(probes) for _, _, probes in rows), default=0)
+def as_bgr(picture: NDArray[Any]) -> Pixels:
+    """Show colour (H, W, 3), or infrared (H, W) by its own brightness, as OpenCV has it: uint8 BGR."""
+    return np.ascontiguousarray(as_rgb(picture)[..., ::-1])
+
+
+def draw_demo(rows: Sequence[Row], threshold: float) -> Pixels:
+    """Draw a row per person: name and poses, the enrolled faces, then the others with their distances."""
+    most_enrolled = max((len(row.enrolled) for row in rows), default=0)
+    most_tried = max((len(row.tried) for row in rows), default=0)
     step_x, step_y = TILE_WIDTH + GAP, TILE_HEIGHT + CAPTION_HEIGHT + GAP
-    probes_left = NAME_WIDTH + most_enrolled * step_x + SPLIT
-    title = f"probes: own / nearest other distance, accepted up to {threshold:.2f}"
-    width = probes_left + max(most_probes * step_x, _text_width(title)) + GAP
+    tried_left = NAME_WIDTH + most_enrolled * step_x + SPLIT
+    title = f"probes: own / nearest other distance, accepted up to {threshold:.2f}; then the story"
+    width = tried_left + max(most_tried * step_x, _text_width(title)) + GAP
     height = HEADER + len(rows) * step_y + GAP
     canvas: Pixels = np.full((height, width, 3), _PAPER, np.uint8)
     _write(canvas, "enrolled", NAME_WIDTH, 34)
-    _write(canvas, title, probes_left, 34)
-    for number, (person, enrolled, probes) in enumerate(rows):
+    _write(canvas, title, tried_left, 34)
+    for number, row in enumerate(rows):
         top = HEADER + number * step_y
-        _write(canvas, person[:10], GAP, top + TILE_HEIGHT // 2)
-        for left, tiles in ((NAME_WIDTH, enrolled), (probes_left, probes)):
+        _write(canvas, row.person[:10], GAP, top + 20)
+        _ring(canvas, row.poses, (NAME_WIDTH - GAP) // 2, top + 20 + (TILE_HEIGHT - 20) // 2 + 6)
+        for left, tiles in ((NAME_WIDTH, row.enrolled), (tried_left, row.tried)):
             for place, tile in enumerate(tiles):
                 _place(canvas, tile, top, left + place * step_x)
     return canvas
@@ -112,6 +119,16 @@ def _place(canvas: Pixels, tile: Tile, top: int, left: int) -> None:
     corner = (left + TILE_WIDTH - 1, top + TILE_HEIGHT - 1)
     cv2.rectangle(canvas, (left, top), corner, _FRAME_COLORS[tile.accepted], 2)
     _write(canvas, tile.caption, left + 2, top + TILE_HEIGHT + CAPTION_HEIGHT - 5)
+
+
+def _ring(canvas: Pixels, poses: Sequence[str], x: int, y: int) -> None:
+    """Draw the poses around a point: filled where the enrolment covers them."""
+    cv2.circle(canvas, (x, y), _RING_PX, _FRAME_COLORS[None], 1, cv2.LINE_AA)
+    for pose, (across, down) in _AROUND.items():
+        at = (x + across * _RING_PX, y + down * _RING_PX)
+        covered = pose in poses
+        cv2.circle(canvas, at, _DOT_PX, _FRAME_COLORS[True] if covered else _PAPER, -1, cv2.LINE_AA)
+        cv2.circle(canvas, at, _DOT_PX, _FRAME_COLORS[True if covered else None], 1, cv2.LINE_AA)
 
 
 def _text_width(text: str) -> int:

@@ -9,15 +9,18 @@ import typer
 from rich.table import Table
 
 from faceid_fast.authenticator import Authenticator
-from faceid_fast.cli.output import JsonOption, console, plain, write_json
+from faceid_fast.cli.output import JsonOption, busy, console, examples, plain, write_json
 from faceid_fast.cli.people import VaultOption, opened, when
 from faceid_fast.cli.secret import read_credential
 from faceid_fast.errors import InvalidInputError
+from faceid_fast.measured import described, read
 from faceid_fast.vault import default_directory
 from faceid_fast.vault import erase as erase_vault
 from faceid_fast.vault import restore as restore_vault
 
-vault_app = typer.Typer(no_args_is_help=True, help="Look after the vault.")
+vault_app = typer.Typer(
+    no_args_is_help=True, help="Look after the vault: what is in it, its key, its backups."
+)
 credential_app = typer.Typer(no_args_is_help=True, help="The PIN or phrase for when a face is not enough.")
 
 FileArgument = Annotated[Path, typer.Argument(help="The backup.")]
@@ -25,30 +28,63 @@ FileArgument = Annotated[Path, typer.Argument(help="The backup.")]
 
 @vault_app.command()
 def info(vault: VaultOption = None, json_to: JsonOption = None) -> None:
-    """Say what is in the vault, without names."""
+    """Say how much is in the vault, which key opens it and which models made it; no names."""
     with opened(vault) as people:
         found = people.info()._asdict()
     table = Table(show_header=False)
-    for name, value in found.items():
-        table.add_row(name, ", ".join(value) if isinstance(value, tuple) else str(value))
+    adopted = found.pop("adopted")
+    rows = {**found, "thresholds adopted": tuple(each.summary() for each in adopted)}
+    for name, value in rows.items():
+        table.add_row(name, plain("\n".join(value) or "none" if isinstance(value, tuple) else value))
     console(json_to).print(table)
-    write_json({**found, "models": list(found["models"])}, json_to)
+    write_json(
+        {**found, "models": list(found["models"]), "adopted": [described(each) for each in adopted]}, json_to
+    )
 
 
 @vault_app.command()
 def verify(vault: VaultOption = None, json_to: JsonOption = None) -> None:
-    """Read everything, and see that it is as it was written."""
-    with opened(vault) as people:
+    """Read everything, and check that it is as it was written."""
+    screen = console(json_to)
+    with opened(vault) as people, busy(screen, "reading everything"):
         people.check()
         found = people.info()
         entries = len(people.events())
-    console(json_to).print(
+    screen.print(
         f"as it was written: {found.people} people, {found.references} references, {entries} log entries"
     )
     write_json({"intact": True, "people": found.people, "entries": entries}, json_to)
 
 
-@vault_app.command("rotate-key")
+@vault_app.command(
+    epilog=examples("faceid vault adopt calibration.json", "faceid vault adopt --forget infrared")
+)
+def adopt(
+    file: Annotated[Path | None, typer.Argument(help="What `faceid calibrate` wrote.")] = None,
+    forget: Annotated[
+        str | None, typer.Option(metavar="MODALITY", help="Go back to the model's own: infrared or color.")
+    ] = None,
+    vault: VaultOption = None,
+    json_to: JsonOption = None,
+) -> None:
+    """Have the vault use a threshold that was measured on your own people, or no longer."""
+    if (file is None) == (forget is None):
+        message = "expected a FILE or --forget MODALITY, got both or neither"
+        raise InvalidInputError(message)
+    measured = None if file is None else read(file)
+    with opened(vault) as people:
+        auth = Authenticator(store=people)
+        if measured is not None:
+            auth.adopt(measured)
+            said = f"adopted: {measured.summary()}"
+        else:
+            had = auth.forget_adopted(str(forget))
+            said = f"{forget}: " + ("the model's own threshold again" if had else "none was adopted")
+    console(json_to).print(plain(said))
+    write_json({"adopted": None if measured is None else described(measured), "forgotten": forget}, json_to)
+
+
+@vault_app.command("rotate-key", epilog=examples("faceid vault rotate-key"))
 def rotate_key(
     new_key_file: Annotated[
         Path | None, typer.Option(help="Holds the new key, 64 hexadecimal digits; by default one is drawn.")
@@ -56,7 +92,7 @@ def rotate_key(
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
-    """Seal everything anew under another key."""
+    """Seal everything anew under another key; make backups anew too."""
     new = None
     if new_key_file is not None:
         try:
@@ -64,28 +100,32 @@ def rotate_key(
         except (OSError, ValueError):
             message = f"--new-key-file: expected a file of 64 hexadecimal digits, got another: {new_key_file}"
             raise InvalidInputError(message) from None
-    with opened(vault) as people:
+    screen = console(json_to)
+    with opened(vault) as people, busy(screen, "sealing everything anew"):
         people.rotate_key(new)
-    console(json_to).print("the key was changed: make backups anew, those of before need the old key")
+    screen.print("the key was changed: make backups anew, those of before need the old key")
     write_json({"rotated": True}, json_to)
 
 
-@vault_app.command()
+@vault_app.command(epilog=examples("faceid vault backup people.backup"))
 def backup(file: FileArgument, vault: VaultOption = None, json_to: JsonOption = None) -> None:
     """Write the vault, encrypted as it is, into one file; keep the key elsewhere."""
-    with opened(vault) as people:
+    screen = console(json_to)
+    with opened(vault) as people, busy(screen, "writing the backup"):
         people.backup(file)
-    console(json_to).print(plain(f"{file}: written; the key is not in it"))
+    screen.print(plain(f"{file}: written; the key is not in it"))
     write_json({"backup": str(file)}, json_to)
 
 
-@vault_app.command()
+@vault_app.command(epilog=examples("faceid vault restore people.backup --vault new"))
 def restore(file: FileArgument, vault: VaultOption = None, json_to: JsonOption = None) -> None:
     """Make a vault of a backup, where there is none; whoever was removed since is back."""
-    restore_vault(file, vault)
+    screen = console(json_to)
+    with busy(screen, "reading the backup"):
+        restore_vault(file, vault)
     with opened(vault) as people:
         found = people.info()
-    console(json_to).print(f"restored: {found.people} people")
+    screen.print(f"restored: {found.people} people")
     write_json({"restored": True, "people": found.people}, json_to)
 
 
@@ -96,20 +136,23 @@ def erase(
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
-    """Destroy the vault and everybody in it."""
+    """Destroy the vault and everybody in it; asks first."""
     place = default_directory() if vault is None else vault
-    if not yes:
-        typer.confirm(
-            f"Destroy everything in {place}, and the key that its backups need?", abort=True, err=True
-        )
+    question = f"Destroy everything in {place}, and the key that its backups need?"
+    if not yes and not typer.confirm(question, err=True):
+        message = "vault: left as it is; answer y, or give --yes"
+        raise InvalidInputError(message)
     erase_vault(place)
     console(json_to).print(plain(f"{place}: erased"))
     write_json({"erased": str(place)}, json_to)
 
 
-@credential_app.command("set")
+@credential_app.command("set", epilog=examples("faceid credential set"))
 def set_credential(vault: VaultOption = None, json_to: JsonOption = None) -> None:
-    """Set the credential; one that is set is asked for first. Typed, or lines of standard input."""
+    """Set the credential; one that is set is asked for first.
+
+    It is typed without an echo, twice, or read as lines of standard input.
+    """
     with opened(vault) as people:
         auth = Authenticator(store=people)
         current = read_credential("current credential") if people.info().credential else None
@@ -123,7 +166,7 @@ def set_credential(vault: VaultOption = None, json_to: JsonOption = None) -> Non
 
 
 def audit(vault: VaultOption = None, json_to: JsonOption = None) -> None:
-    """List what happened to the vault: enrolments, removals, locks, keys. The last 4,096 entries."""
+    """List what happened: enrolments, removals, locks, keys; the last 4,096 entries."""
     with opened(vault) as people:
         found = people.events()
     table = Table("when (UTC)", "what", "whom", "detail")

@@ -2,48 +2,27 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.errors import InvalidInputError
+from faceid_fast.evaluate.drawing import check_installed, drawing, png, short
 from faceid_fast.evaluate.pad import Classified
 from faceid_fast.liveness import FIGURES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _BINS: Final = 40
 _COLUMNS: Final = 4
 _PANEL_INCHES: Final = (3.6, 2.8)
 _LEGEND_INCHES: Final = 0.3
 """Of each of its lines."""
-_LONGEST_NAME: Final = 40
 _LINES: Final = ("-", "--", ":", "-.")
 """Ten colours of each, then the next."""
-
-
-def check_drawable() -> None:
-    """Find out now, not after minutes of work, whether a picture can be drawn.
-
-    Raises
-    ------
-    InvalidInputError
-        If matplotlib is missing.
-    """
-    try:
-        import_module("matplotlib.figure")
-    except ImportError:
-        message = (
-            "picture: expected the package matplotlib, which draws it, got none; "
-            "install faceid-fast[report] or ask for no picture"
-        )
-        raise InvalidInputError(message) from None
 
 
 def draw_measured(classified: Sequence[Classified], least: Mapping[str, float]) -> bytes:
@@ -65,7 +44,12 @@ def draw_measured(classified: Sequence[Classified], least: Mapping[str, float]) 
     InvalidInputError
         If matplotlib is missing.
     """
-    check_drawable()
+    check_installed("matplotlib")
+    with drawing():
+        return png(_drawn(classified, least))
+
+
+def _drawn(classified: Sequence[Classified], least: Mapping[str, float]) -> Figure:
     from matplotlib.figure import Figure  # noqa: PLC0415  # optional
     from matplotlib.patches import Patch  # noqa: PLC0415
 
@@ -87,20 +71,14 @@ def draw_measured(classified: Sequence[Classified], least: Mapping[str, float]) 
         _draw_panel(axes, name, values, least[name], styles)
     for axes in panels[len(FIGURES) :]:
         axes.set_axis_off()
-    legend = figure.legend(
+    figure.legend(
         [Patch(**style) for style in styles.values()],
         [_label(species, group) for species, group in groups.items()],
         loc="outside lower center",
         ncols=_COLUMNS,
         title="share of the faces that were cut out",
     )
-    for text in legend.get_texts():
-        text.set_parse_math(False)  # names come from elsewhere
-    content = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # the font draws a box for what it lacks
-        figure.savefig(content, format="png", dpi=100)
-    return content.getvalue()
+    return figure
 
 
 def _draw_panel(
@@ -130,6 +108,5 @@ def _style(species: str | None, number: int) -> dict[str, Any]:
 def _label(species: str | None, group: Sequence[Classified]) -> str:
     """Name of a group, of characters that can be drawn, and of how many presentations it shows figures."""
     name = "bona fide" if species is None else f"attack {species}"
-    shown = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in name)
     cut_out = sum(each.measured is not None for each in group)
-    return f"{shown[:_LONGEST_NAME]} ({cut_out} of {len(group)})"
+    return f"{short(name)} ({cut_out} of {len(group)})"

@@ -1,64 +1,72 @@
 """Which captures are compared: four protocols over people, poses and expressions.
 
 ``frontal``, ``yaw0`` and ``all`` compare every pair of their captures; ``unlock`` works as a device
-does: nine references a person (one per pose), every other capture a probe of everybody, the
-distance to a person being the smallest over the references.
+does: a few references a person, every other capture a probe of everybody, the distance to a person being
+the smallest over the references. Who is enrolled with what: where expressions are known, nine references, one
+per pose (`ENROLLED_EXPRESSION`); where they are not, each person's first captures (`MOST_ENROLLED`, and no
+more than half of them). Where poses are not known, there is neither ``frontal`` nor ``yaw0``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.embed import Embedder
+from faceid_fast.evaluate.acquisition import Acquired, Shot
 from faceid_fast.evaluate.intervals import Comparisons, Intervals, bootstrap, draw_people
 from faceid_fast.evaluate.scores import Scores, score
-from faceid_fast.face import FaceAligner, NoFace
-from faceid_fast.frame import Frame
-from faceid_fast.liveness import LivenessCheck
 from faceid_fast.outcome import Outcome
 
 ENROLLED_EXPRESSION: Final = 2
 """The expression of the references in ``unlock``: captures pose * 6 + 2."""
-
-
-class Shot(Protocol):
-    """One capture, as `sources.kinect_v2.Capture` is one."""
-
-    @property
-    def person(self) -> str:
-        """Who."""
-
-    @property
-    def pose(self) -> int:
-        """0 to 8: yaw = pose % 3, pitch = pose // 3; 4 is frontal and level."""
-
-    @property
-    def expression(self) -> int:
-        """0 to 5."""
-
-    def read(self) -> Frame:
-        """Read the frame."""
+MOST_ENROLLED: Final = 5
+"""References a person in ``unlock`` where expressions are not known: the first that are listed, at most."""
+LEVEL_FRONTAL_POSE: Final = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Acquired:
-    """Captures with their embeddings.
+class Unlocking:
+    """Every probe beside the nearest of each person's references.
 
     Attributes
     ----------
-    shots : the n captures.
-    vectors : (n, D) float32 unit vectors; rows of NaN where the capture gave no usable face.
-    failures : outcome by index, of the captures that gave none.
+    owners : (k,) numbers of the people who have references.
+    probes : (p,) indices of the captures that are nobody's reference.
+    nearest : (k, p) float64 distances; infinity for a failed acquisition.
     """
 
-    shots: Sequence[Shot]
-    vectors: NDArray[np.float32]
-    failures: dict[int, Outcome]
+    owners: NDArray[np.intp]
+    probes: NDArray[np.intp]
+    nearest: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Compared:
+    """Captures, and how far they are from each other.
+
+    Attributes
+    ----------
+    acquired : the n captures.
+    names : of the people, sorted.
+    who : (n,) whose each capture is: an index into `names`.
+    distances : (n, n) float64, Euclidean; infinity where either capture failed.
+    unlocking : what the protocol ``unlock`` compares.
+    rows : by protocol, which captures belong to it: (n,) bool.
+    protocols : by protocol, its comparisons.
+    """
+
+    acquired: Acquired
+    names: tuple[str, ...]
+    who: NDArray[np.intp]
+    distances: NDArray[np.float64]
+    unlocking: Unlocking
+    rows: Mapping[str, NDArray[np.bool_]]
+    protocols: Mapping[str, Comparisons]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,71 +81,52 @@ class Report:
     failures: dict[str, int]
 
 
-def acquire(
-    shots: Sequence[Shot],
-    aligner: FaceAligner,
-    embedder: Embedder,
-    liveness: LivenessCheck,
-    progress: Callable[[int], None] = lambda _done: None,
-) -> Acquired:
-    """Read, align, check and embed every capture, as `Authenticator` does with a frame.
-
-    A capture without a usable live face is a failure to acquire; a damaged file raises.
-
-    Parameters
-    ----------
-    progress : called with the number of captures done so far.
-
-    Raises
-    ------
-    SourceError
-        If a capture's files cannot be read.
-    """
-    vectors = np.full((len(shots), embedder.contract.embedding_size), np.nan, np.float32)
-    failures: dict[int, Outcome] = {}
-    for index, shot in enumerate(shots):
-        crop = aligner.align(shot.read())
-        if isinstance(crop, NoFace):
-            failures[index] = crop.outcome
-        elif not liveness.check(crop).live:
-            failures[index] = Outcome.SPOOF
-        else:
-            vectors[index] = embedder.embed(crop.tensor[None])[0]
-        progress(index + 1)
-    return Acquired(shots, vectors, failures)
-
-
-def evaluate(acquired: Acquired, threshold: float) -> Report:
-    """Score all protocols; one whose captures are missing has no comparisons and figures of None."""
+def compare(acquired: Acquired) -> Compared:
+    """Measure every capture against every other, and sort the distances into protocols."""
+    shots = acquired.shots
     distances = _distances(acquired.vectors)
-    names, who = np.unique([shot.person for shot in acquired.shots], return_inverse=True)
-    poses = np.array([shot.pose for shot in acquired.shots])
-    failed = np.zeros(len(who), dtype=bool)
-    failed[list(acquired.failures)] = True
-    everybody = np.ones(len(who), dtype=bool)
-    chosen = {"frontal": poses == 4, "yaw0": poses % 3 == 1, "all": everybody, "unlock": everybody}
-    compared = {
-        name: _unlock(acquired, distances, who)
-        if name == "unlock"
-        else _pairs(np.flatnonzero(rows), distances, who)
-        for name, rows in chosen.items()
-    }
-    draws = draw_people(len(names))
+    names, who = np.unique([shot.person for shot in shots], return_inverse=True)
+    rows = {"all": np.ones(len(who), dtype=bool), "unlock": np.ones(len(who), dtype=bool)}
+    poses = [shot.pose for shot in shots]
+    if None not in poses:
+        known = np.array(poses)
+        rows = {"frontal": known == LEVEL_FRONTAL_POSE, "yaw0": known % 3 == 1, **rows}
+    unlocking = _unlocking(_enrolled(shots), distances, who)
+    return Compared(
+        acquired=acquired,
+        names=tuple(str(name) for name in names),
+        who=who,
+        distances=distances,
+        unlocking=unlocking,
+        rows=rows,
+        protocols={
+            name: _unlock(unlocking, who) if name == "unlock" else _pairs(np.flatnonzero(of), distances, who)
+            for name, of in rows.items()
+        },
+    )
+
+
+def evaluate(compared: Compared, threshold: float) -> Report:
+    """Score all protocols; one whose captures are missing has no comparisons and figures of None."""
+    failures = compared.acquired.failures
+    failed = np.zeros(len(compared.who), dtype=bool)
+    failed[list(failures)] = True
+    draws = draw_people(len(compared.names))
     return Report(
         protocols={
             name: score(
                 found.genuine,
                 found.impostor,
                 threshold=threshold,
-                failure_to_acquire=_share(failed[chosen[name]]),
+                failure_to_acquire=_share(failed[compared.rows[name]]),
             )
-            for name, found in compared.items()
+            for name, found in compared.protocols.items()
         },
-        intervals={name: bootstrap(found, draws, threshold) for name, found in compared.items()},
+        intervals={name: bootstrap(found, draws, threshold) for name, found in compared.protocols.items()},
         threshold=threshold,
-        people=len(names),
-        captures=len(who),
-        failures=_counted(acquired.failures),
+        people=len(compared.names),
+        captures=len(compared.who),
+        failures=_counted(failures),
     )
 
 
@@ -156,19 +145,35 @@ def _pairs(rows: NDArray[np.intp], distances: NDArray[np.float64], who: NDArray[
     )
 
 
-def _unlock(acquired: Acquired, distances: NDArray[np.float64], who: NDArray[np.intp]) -> Comparisons:
+def _enrolled(shots: Sequence[Shot]) -> NDArray[np.bool_]:
+    """Which captures are references in ``unlock``: see above."""
+    if all(shot.expression is not None for shot in shots):
+        return np.array([shot.expression == ENROLLED_EXPRESSION for shot in shots])
+    captures = Counter(shot.person for shot in shots)
+    seen: Counter[str] = Counter()
+    chosen = []
+    for shot in shots:
+        chosen.append(seen[shot.person] < min(MOST_ENROLLED, captures[shot.person] // 2))
+        seen[shot.person] += 1
+    return np.array(chosen)
+
+
+def _unlocking(
+    enrolled: NDArray[np.bool_], distances: NDArray[np.float64], who: NDArray[np.intp]
+) -> Unlocking:
     """Nearest of a person's references against every capture that is nobody's reference."""
-    enrolled = np.array([shot.expression == ENROLLED_EXPRESSION for shot in acquired.shots])
-    probes = np.flatnonzero(~enrolled)
-    owners = np.unique(who[enrolled])
+    probes, owners = np.flatnonzero(~enrolled), np.unique(who[enrolled])
     nearest = np.array([distances[enrolled & (who == owner)][:, probes].min(axis=0) for owner in owners])
-    nearest = nearest.reshape(len(owners), len(probes))
-    owner, probe = np.meshgrid(owners, who[probes], indexing="ij")
+    return Unlocking(owners, probes, nearest.reshape(len(owners), len(probes)))
+
+
+def _unlock(unlocking: Unlocking, who: NDArray[np.intp]) -> Comparisons:
+    owner, probe = np.meshgrid(unlocking.owners, who[unlocking.probes], indexing="ij")
     same = owner == probe
     return Comparisons(
-        genuine=nearest[same],
+        genuine=unlocking.nearest[same],
         person=owner[same],
-        impostor=nearest[~same],
+        impostor=unlocking.nearest[~same],
         first=owner[~same],
         second=probe[~same],
         people=int(who.max()) + 1,

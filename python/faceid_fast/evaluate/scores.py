@@ -11,7 +11,7 @@ from __future__ import annotations
 import bisect
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-REPORTED_FARS: Final = {"1e-1": 10, "1e-2": 100, "1e-3": 1000}
+REPORTED_FARS: Final = {"1e-1": 10, "1e-2": 100, "1e-3": 1000, "1e-4": 10_000}
 """Key in reports -> 1 / FAR, as integers: shares of a count must not depend on rounding."""
+
+_DRAWN_POINTS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,39 @@ def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float | None:
     far = int(np.searchsorted(other, best, side="right")) / other.size
     frr = (same.size - int(np.searchsorted(same, best, side="right"))) / same.size
     return float((far + frr) / 2)
+
+
+class ErrorCurve(NamedTuple):
+    """Both error rates at rising thresholds, (n,) each."""
+
+    thresholds: Floats
+    fmr: Floats
+    fnmr: Floats
+
+
+def error_curve(genuine: ArrayLike, impostor: ArrayLike) -> ErrorCurve | None:
+    """Work out both error rates at thresholds that were observed, for drawing.
+
+    Not at all of them where there are many: densest where either rate is low, as logarithmic axes show it.
+
+    Returns
+    -------
+    ErrorCurve, or None if either kind of comparison is missing.
+    """
+    same, other = np.sort(_distances("genuine", genuine)), np.sort(_distances("impostor", impostor))
+    if not same.size or not other.size:
+        return None
+    chosen = [
+        values[np.unique(np.geomspace(1, values.size, _DRAWN_POINTS).astype(np.intp)) - 1]
+        for values in (same, same[::-1], other)
+    ]
+    thresholds = np.unique(np.concatenate(chosen))
+    thresholds = thresholds[np.isfinite(thresholds)]
+    return ErrorCurve(
+        thresholds,
+        np.searchsorted(other, thresholds, side="right") / other.size,
+        1.0 - np.searchsorted(same, thresholds, side="right") / same.size,
+    )
 
 
 def _distances(name: str, values: ArrayLike) -> Floats:

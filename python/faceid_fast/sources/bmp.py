@@ -9,7 +9,6 @@ import struct
 from pathlib import Path
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,6 +30,8 @@ def read_bmp(path: str | Path) -> NDArray[np.uint8]:
     SourceError
         If the file is missing, truncated, damaged, too large, compressed, or of another kind of BMP.
     """
+    import cv2  # noqa: PLC0415  # as in `png`
+
     path = checked_path("path", path)
     content = read_bounded(path, MAX_PICTURE_BYTES)
     width, height = _check_header(content, path)

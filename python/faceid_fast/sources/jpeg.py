@@ -11,7 +11,6 @@ import struct
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,6 +36,8 @@ def read_jpeg(path: str | Path) -> NDArray[Any]:
     SourceError
         If the file is missing, truncated, damaged, too large, or of another kind of JPEG.
     """
+    import cv2  # noqa: PLC0415  # as in `png`
+
     path = checked_path("path", path)
     content = read_bounded(path, MAX_PICTURE_BYTES)
     height, width, channels = _check(content, path)

@@ -51,7 +51,7 @@ class Capture:
 
     @property
     def label(self) -> str:
-        """CC as the files have it."""
+        """CC, as the files are named."""
         return f"{self.number:02d}"
 
     @property

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,6 +33,8 @@ def read_png(path: str | Path) -> NDArray[Any]:
     SourceError
         If the file is missing, truncated, damaged, too large, or of another kind of PNG.
     """
+    import cv2  # noqa: PLC0415  # what it needs of the system may be missing: only once a picture is read
+
     path = checked_path("path", path)
     content = read_bounded(path, MAX_PICTURE_BYTES)
     width, height, bits, channels = _check_png(content, path)

@@ -1,12 +1,14 @@
 """The rendered frames that ship with the package: made-up people, for the demo and for timings.
 
 A folder a person holds ``KIND_N_ir.png``, ``KIND_N_depth.png`` and ``KIND_N_camera.json``, KIND being
-``enroll``, ``probe`` or ``print`` (a flat picture of the person held to the camera).
+``enroll``, ``probe``, ``print`` (a flat picture of the person held to the camera) or ``beard`` (the person
+on later days, with one that grows).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -16,7 +18,8 @@ from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame
 from faceid_fast.sources.pairs import read_frame
 
-KINDS: Final = ("enroll", "probe", "print")
+EVERYDAY: Final = ("enroll", "probe", "print")
+KINDS: Final = (*EVERYDAY, "beard")
 _IMAGE_NAME: Final = re.compile(rf"({'|'.join(KINDS)})_(\d+)_ir\.png")
 
 
@@ -44,8 +47,12 @@ class Render:
         return read_frame(self.infrared, self.depth, self.camera)
 
 
-def bundled_renders() -> list[Render]:
+def bundled_renders(kinds: Sequence[str] = EVERYDAY) -> list[Render]:
     """List the renders of this package by person, kind and number.
+
+    Parameters
+    ----------
+    kinds : which of `KINDS`; by default without the beards, which change a face beyond its threshold.
 
     Raises
     ------
@@ -63,7 +70,7 @@ def bundled_renders() -> list[Render]:
             camera=image.with_name(image.name.replace("_ir.png", "_camera.json")),
         )
         for image in root.glob("*/*_ir.png")
-        if (match := _IMAGE_NAME.fullmatch(image.name))
+        if (match := _IMAGE_NAME.fullmatch(image.name)) and match[1] in kinds
     ]
     if not found:
         message = f"{root}: expected the renders of this package, got none; reinstall faceid-fast"

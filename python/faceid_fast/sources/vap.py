@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -119,4 +118,6 @@ def read_color(path: str | Path) -> NDArray[np.uint8]:
         raise SourceError(message)
     if factor == 1:
         return image
+    import cv2  # noqa: PLC0415  # as in `png`
+
     return cv2.resize(image, (VAP_WIDTH, VAP_HEIGHT), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]

@@ -16,6 +16,16 @@ backup     made of a backup, or destroyed              backup.py
 """
 
 from .backup import erase, restore
-from .vault import Vault, VaultInfo, default_directory
+from .keys import KeyKept, key_kept
+from .vault import DATABASE, Vault, VaultInfo, default_directory
 
-__all__ = ["Vault", "VaultInfo", "default_directory", "erase", "restore"]
+__all__ = [
+    "DATABASE",
+    "KeyKept",
+    "Vault",
+    "VaultInfo",
+    "default_directory",
+    "erase",
+    "key_kept",
+    "restore",
+]

@@ -9,7 +9,7 @@ import re
 import secrets
 import warnings
 from pathlib import Path
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, NamedTuple, NoReturn, Protocol
 
 from faceid_fast.errors import VaultKeyBesideDataWarning, VaultKeyError
 
@@ -82,6 +82,20 @@ def find_key(directory: Path, given: bytes | None, *, new: bool) -> KeyPlace:
     return KeyFile(beside, "key file")
 
 
+class KeyKept(NamedTuple):
+    """Where a vault's key is kept, in words, and whether that is the vault's own directory."""
+
+    origin: str
+    beside_data: bool
+
+
+def key_kept(directory: Path) -> KeyKept:
+    """Say where the key of a vault is, or would be, kept; nothing is read or made."""
+    place = find_key(directory, None, new=False)
+    beside = isinstance(place, KeyFile) and place.path.resolve().is_relative_to(directory.resolve())
+    return KeyKept(place.origin, beside)
+
+
 def new_key() -> bytes:
     """Draw a key from the operating system's generator."""
     return secrets.token_bytes(KEY_BYTES)
@@ -131,21 +145,21 @@ class KeyFile:
 
     def __init__(self, path: Path, origin: str, *, ours: bool = True) -> None:
         self.origin = origin
-        self._path = path
+        self.path = path
         self._next = path.with_name(f"{path.name}.next")
         self._ours = ours
 
     def read(self) -> bytes:
         """The key."""
         try:
-            content = read_private(self._path)
+            content = read_private(self.path)
         except OSError as error:
             message = (
-                f"key: expected a {self.origin} at {str(self._path)!a}, got: {error.strerror}. Without the "
+                f"key: expected a {self.origin} at {str(self.path)!a}, got: {error.strerror}. Without the "
                 "key nobody can read the vault: put it back, or enrol everybody anew in another directory"
             )
             raise VaultKeyError(message) from error
-        return _parsed(content.decode("ascii", "replace"), str(self._path))
+        return _parsed(content.decode("ascii", "replace"), str(self.path))
 
     def staged(self) -> bytes | None:
         """The key that a change has left behind."""
@@ -166,12 +180,12 @@ class KeyFile:
 
     def settle(self, key: bytes) -> None:
         """Write it, and forget the staged one."""
-        write_whole(self._path, _written(key).encode())
+        write_whole(self.path, _written(key).encode())
         self._next.unlink(missing_ok=True)
 
     def erase(self) -> None:
         """Overwrite and delete it; what a disk keeps of old blocks is beyond us."""
-        for path in (self._path, self._next):
+        for path in (self.path, self._next):
             if self._ours and path.exists():
                 with path.open("r+b") as file:
                     file.write(secrets.token_bytes(path.stat().st_size))

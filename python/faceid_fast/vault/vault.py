@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, NoReturn, Self
 from faceid_fast.audit import Event, EventKind
 from faceid_fast.errors import InvalidInputError, VaultError, VaultKeyError
 from faceid_fast.ledger import Amend, Ledger
+from faceid_fast.measured import MeasuredThreshold
 from faceid_fast.paths import checked_path
 from faceid_fast.store import (
     MAX_EVENTS,
@@ -55,6 +56,7 @@ class VaultInfo(NamedTuple):
     people, references, adapted : how many.
     models : SHA-256 of the models that made the references, sorted.
     credential : whether one is set.
+    adopted : thresholds in place of the model's, with their evidence.
     key : where the key comes from.
     bytes : of the database.
     """
@@ -67,6 +69,7 @@ class VaultInfo(NamedTuple):
     adapted: int
     models: tuple[str, ...]
     credential: bool
+    adopted: tuple[MeasuredThreshold, ...]
     key: str
     bytes: int
 
@@ -265,6 +268,8 @@ class Vault:
                     contents.read(state)
                     state = contents.logged(state, events, contents.row_of)
                 state = contents.write(state._replace(ledger=contents.sealer.seal_ledger(after.encode())))
+            if after.adopted != before.adopted:
+                self._written += 1
             contents.remember(state.epoch)
             return after
 
@@ -285,6 +290,7 @@ class Vault:
         with self._lock, self._contents.reading() as state:
             self._contents.read(state)
             everybody = self._contents.snapshot.values()
+            ledger = self._contents.ledger(state)
             return VaultInfo(
                 store=self._contents.sealer.store_id.hex()[:8],
                 format=SCHEMA,
@@ -293,7 +299,8 @@ class Vault:
                 references=sum(len(kept.vectors) for kept in everybody),
                 adapted=sum(len(kept.adapted) for kept in everybody),
                 models=tuple(sorted({kept.model_sha256 for kept in everybody})),
-                credential=self._contents.ledger(state).credential is not None,
+                credential=ledger.credential is not None,
+                adopted=ledger.adopted,
                 key=self._key_place.origin,
                 bytes=(self._place / DATABASE).stat().st_size,
             )

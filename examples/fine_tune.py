@@ -1,0 +1,72 @@
+"""Fine-tune the network on captures of your own: look at them, train, export.
+
+    make train-smoke                                                        # makes the environment, once
+    .venv-train/bin/python -m examples.fine_tune DIR --check                # what is there? no TensorFlow yet
+    .venv-train/bin/python -m examples.fine_tune DIR --out build/mine
+
+DIR holds a folder a person in one of the layouts of training/README.md. A quarter of the people, two at
+least, is held out and measured on; what measures worse than the weights it began with is not kept. Of so
+few people no threshold can be measured, and that of what is exported is a guess: choose one by
+docs/guides/thresholds.md. Whoever was enrolled with another model has to be enrolled again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from training.layouts.reading import LAYOUTS, Captures, refuse_validation_set
+from training.layouts.tensors import align_captures
+
+FEWEST_PEOPLE, FEWEST_CAPTURES = 4, 2
+
+
+def look(root: Path, layout: str) -> bool:
+    """Print how many captures of each person show a face; whether there are enough."""
+    refuse_validation_set(root, layout)
+    captures = Captures(root, layout)
+    _, people, _, _, outcomes = align_captures(captures)
+    counts = Counter(people)
+    for name, count in sorted(counts.items()):
+        print(f"{name}: {count} captures with a face")
+    print(f"{captures.summary()}; aligner: {dict(outcomes)}")
+    usable = sum(count >= FEWEST_CAPTURES for count in counts.values())
+    print(
+        f"{usable} people with {FEWEST_CAPTURES} captures or more; at least {FEWEST_PEOPLE} are needed, "
+        "dozens for the figures to mean something"
+    )
+    return usable >= FEWEST_PEOPLE
+
+
+def main() -> int:
+    """Look, and train unless only asked to look."""
+    parser = argparse.ArgumentParser(description="Fine-tune on captures of your own.")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--layout", choices=tuple(LAYOUTS), default="pairs")
+    parser.add_argument("--out", type=Path, default=Path("build/mine"))
+    parser.add_argument("--check", action="store_true", help="only look at the captures")
+    given = parser.parse_args()
+    try:
+        enough = look(given.data, given.layout)
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    if given.check or not enough:
+        return 0 if enough else 1
+    run, tensors = str(given.out), str(given.out / "tensors")
+    for arguments in (
+        ("training.train", "--data", str(given.data), "--layout", given.layout, "--out", run),
+        ("training.export", "--run", run, "--data", tensors),
+    ):
+        subprocess.run([sys.executable, "-m", *arguments], check=True)
+    model = given.out / "faceid.onnx"
+    digest = hashlib.sha256(model.read_bytes()).hexdigest()
+    print(f"Authenticator(embedder=Embedder({str(model)!r}, sha256={digest!r}), threshold=...)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

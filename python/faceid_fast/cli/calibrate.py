@@ -1,0 +1,105 @@
+"""``faceid calibrate``: a threshold from people of one's own, with its evidence."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.table import Table
+
+from faceid_fast.cli.evaluate import CapturesArgument, Layout, LayoutOption, acquired, captures
+from faceid_fast.cli.output import (
+    JsonOption,
+    busy,
+    check_writable,
+    console,
+    plain,
+    printable,
+    stepped,
+    why_not,
+    write_json,
+)
+from faceid_fast.embed import Embedder
+from faceid_fast.errors import InvalidInputError
+from faceid_fast.evaluate.calibrate import check_enough, check_target, data_sha256, measure
+from faceid_fast.evaluate.protocols import compare
+from faceid_fast.measured import MAX_CHARS, MeasuredThreshold, described
+
+DEFAULT_FILE: Final = Path("calibration.json")
+
+
+def _checked_out(out: Path) -> Path:
+    check_writable("--out", out)
+    return out
+
+
+def calibrate(
+    directory: CapturesArgument,
+    target_far: Annotated[
+        float,
+        typer.Option(help="Share of strangers to accept at most, for instance 1e-3.", callback=check_target),
+    ],
+    layout: LayoutOption = Layout.AUTO,
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="Where it is written.", callback=_checked_out)
+    ] = DEFAULT_FILE,
+    json_to: JsonOption = None,
+) -> None:
+    """Measure a threshold from people of your own.
+
+    Refuses what the people are too few to show; `faceid vault adopt` has a vault use it.
+    """
+    shots = captures(directory, layout)
+    people = len({shot.person for shot in shots})
+    check_enough(target_far, people, people * (people - 1) // 2)  # before minutes of work
+    screen = console(json_to)
+    embedder = Embedder.bundled()
+    read = acquired(shots, embedder, screen)
+    files = sum(path.is_file() for path in directory.rglob("*"))
+    with stepped(screen, "reading every file", files) as step:
+        digest = data_sha256(directory, step)
+    with busy(screen, "scoring"):
+        measured = measure(
+            compare(read),
+            embedder,
+            target_far,
+            data_sha256=digest,
+            command=_command(directory, target_far, layout),
+        )
+    try:
+        out.write_text(measured.to_json(), encoding="utf-8")
+    except OSError as error:
+        raise InvalidInputError(why_not("--out", out, error)) from error
+    screen.print(_table(measured))
+    screen.print(plain(f"{out}: written; faceid vault adopt {out} has a vault use it"))
+    write_json(described(measured), json_to)
+
+
+def _command(directory: Path, target_far: float, layout: Layout) -> str:
+    parts = ["faceid", "calibrate", str(directory), "--target-far", repr(target_far), "--layout", layout]
+    return printable(shlex.join(parts))[:MAX_CHARS]
+
+
+def _table(measured: MeasuredThreshold) -> Table:
+    table = Table(
+        show_header=False, title=f"threshold {measured.threshold:.4f} for {measured.modality} frames"
+    )
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    share = measured.fnmr
+    interval = measured.fnmr_interval
+    between = "" if interval is None else f" ({interval[0]:.2%} to {interval[1]:.2%})"
+    for name, value in (
+        ("strangers accepted, at most", f"{measured.fmr_upper:.2%} (target {measured.target_far:g})"),
+        ("strangers accepted, measured", f"{measured.fmr:.3%} of {measured.trials:,} comparisons"),
+        ("pairs of people that match", f"{measured.matched_person_pairs:,} of {measured.person_pairs:,}"),
+        ("genuine refused", "-" if share is None else f"{share:.2%}{between} of {measured.genuine_trials:,}"),
+        ("failure to acquire", f"{measured.failure_to_acquire:.2%}"),
+        ("people, captures", f"{measured.people:,}, {measured.captures:,}"),
+        ("model", measured.model_id),
+        ("data, SHA-256", measured.data_sha256),
+    ):
+        table.add_row(name, plain(value))
+    return table

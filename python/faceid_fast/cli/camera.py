@@ -1,0 +1,50 @@
+"""How the command line names a camera, and what it is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from faceid_fast.errors import InvalidInputError
+from faceid_fast.sources.source import CAMERAS, Source, open_source
+
+CameraOption = Annotated[
+    str,
+    typer.Option(
+        "--source",
+        metavar="SOURCE",
+        help=f"{', '.join(CAMERAS)}; or a folder of frames, or a file of a RealSense.",
+    ),
+]
+SettingsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option", metavar="KEY=VALUE", help="Of the camera, for instance infrared=true; again for another."
+    ),
+]
+
+
+def opened_source(source: str, settings: Sequence[str] | None) -> Source:
+    """Open a source with settings such as ``fps=60`` or ``emitter=off``.
+
+    Raises
+    ------
+    InvalidInputError
+        If a setting is not written so, or not one of the source's.
+    SourceError
+        If it cannot be opened.
+    """
+    options: dict[str, Any] = {}
+    for setting in settings or ():
+        key, equals, value = setting.partition("=")
+        if not equals or not key.isidentifier():
+            message = f"--option: expected KEY=VALUE, got {setting!a:.80}"
+            raise InvalidInputError(message)
+        try:
+            options[key] = json.loads(value)
+        except ValueError:
+            options[key] = value
+    return open_source(source, **options)

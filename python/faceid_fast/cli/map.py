@@ -1,0 +1,142 @@
+"""``faceid map``: where the people of a vault lie in the embedding, and where frames would."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from faceid_fast.audit import Event, EventKind
+from faceid_fast.cli.output import JsonOption, busy, check_writable, console, plain, why_not, write_json
+from faceid_fast.cli.people import VaultOption, opened, read_frames
+from faceid_fast.errors import InvalidInputError
+from faceid_fast.evaluate.drawing import check_installed
+from faceid_fast.evaluate.maps import draw_maps
+from faceid_fast.evaluate.projection import FEWEST, MOST, project
+from faceid_fast.face import NoFace
+from faceid_fast.pipeline import Pipeline, Stopwatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import Console
+
+    from faceid_fast.store import References
+
+
+class _Point(NamedTuple):
+    """A vector to be placed: of whom it is, or of which frame."""
+
+    name: str
+    is_probe: bool
+    vector: NDArray[np.float32]
+
+
+def _checked_out(out: Path) -> Path:
+    check_writable("--out", out)
+    check_installed("matplotlib", "sklearn")
+    return out
+
+
+def map_people(
+    sources: Annotated[
+        list[Path] | None, typer.Argument(help="Frames to place beside them: files, or folders of frames.")
+    ] = None,
+    *,
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE", help="Picture of the maps (PNG; needs the extra report).", callback=_checked_out
+        ),
+    ],
+    diagnostics: Annotated[
+        bool, typer.Option("--diagnostics", help="Yes, show how near people's templates are to each other.")
+    ] = False,
+    modality: Annotated[
+        str | None, typer.Option(help="infrared or color, where the vault holds both.")
+    ] = None,
+    vault: VaultOption = None,
+    json_to: JsonOption = None,
+) -> None:
+    """Draw PCA and t-SNE maps of the references in the vault, a colour per person; noted in the log."""
+    if not diagnostics:
+        message = (
+            "--diagnostics: expected it, since a map shows who is near whom and where a forgery would have "
+            "to lie, which helps whoever wants to be taken for somebody; got no such flag"
+        )
+        raise InvalidInputError(message)
+    screen = console(json_to)
+    frames = [shot for source in sources or () for shot in read_frames(source, screen)]
+    pipeline = Pipeline(None, None, None, diagnostics=False)
+    with opened(vault) as people:
+        kept = people.snapshot().values()
+        ours = [each for each in kept if each.model_sha256 == pipeline.model_sha256]
+        chosen = _modality(ours, modality)
+        points = [_Point(each.identity, False, vector) for each in ours for vector in each.of(chosen)]
+        with busy(screen, "looking for the face in every frame"):
+            looks = pipeline.look([frame for _, frame in frames], Stopwatch())
+        for (label, frame), look in zip(frames, looks, strict=True):
+            if isinstance(look, NoFace) or frame.modality != chosen:
+                why = look.outcome if isinstance(look, NoFace) else frame.modality
+                screen.print(plain(f"left out: {label} ({why})"))
+            else:
+                points.append(_Point(label, True, pipeline.embed([look])[0]))
+        if not FEWEST <= len(points) <= MOST:
+            message = (
+                f"vault: expected {FEWEST} to {MOST} {chosen} references and frames to make a map of, "
+                f"got {len(points)}"
+            )
+            raise InvalidInputError(message)
+        # Before anything is shown.
+        noted = Event.now(EventKind.MAPPED, None, f"{len(ours)} people, {len(frames)} frames")
+        people.amend(lambda ledger: (ledger, (noted,)))
+    if left_out := len(kept) - len(ours):
+        screen.print(f"left out: {left_out} people whose references were made with another model")
+    _draw(points, out, screen, json_to, chosen)
+
+
+def _modality(people: Iterable[References], wanted: str | None) -> str:
+    """The one that is asked for, or the only one there is."""
+    found = Counter(modality for each in people for modality in each.modalities)
+    if not found:
+        message = "vault: expected references of this model to make a map of, got none"
+        raise InvalidInputError(message)
+    if wanted is None and len(found) == 1:
+        return next(iter(found))
+    if wanted not in found:
+        given = "none" if wanted is None else f"{wanted!a:.80}"
+        message = f"--modality: expected {' or '.join(sorted(found))}, which the vault holds, got {given}"
+        raise InvalidInputError(message)
+    return str(wanted)
+
+
+def _draw(points: list[_Point], out: Path, screen: Console, json_to: str | None, modality: str) -> None:
+    names = [f"frame {point.name}" if point.is_probe else point.name for point in points]
+    with busy(screen, "drawing the maps"):
+        projection = project(np.stack([point.vector for point in points]))
+        picture = draw_maps(projection, names, [point.is_probe for point in points])
+    try:
+        out.write_bytes(picture)
+    except OSError as error:
+        raise InvalidInputError(why_not("--out", out, error)) from error
+    screen.print(plain(f"{out}: {len(points)} {modality} references and frames"))
+    write_json(
+        {
+            "modality": modality,
+            "explained": list(projection.explained),
+            "points": [
+                {
+                    "identity": None if point.is_probe else point.name,
+                    "frame": point.name if point.is_probe else None,
+                    "pca": [float(value) for value in pca],
+                    "tsne": [float(value) for value in tsne],
+                }
+                for point, pca, tsne in zip(points, projection.pca, projection.tsne, strict=True)
+            ],
+        },
+        json_to,
+    )

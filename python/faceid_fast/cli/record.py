@@ -1,0 +1,43 @@
+"""``faceid record``: frames of a camera, kept as they were."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from faceid_fast.cli.camera import CameraOption, SettingsOption, opened_source
+from faceid_fast.cli.output import JsonOption, console, counted, plain, write_json
+from faceid_fast.sources.recording import MAX_RECORDED
+from faceid_fast.sources.recording import record as record_from
+
+
+def record(
+    out: Annotated[Path, typer.Argument(help="Folder, new or empty; closed to others.")],
+    *,
+    source: CameraOption,
+    frames: Annotated[int, typer.Option(min=1, max=MAX_RECORDED, help="How many at most.")] = 300,
+    seconds: Annotated[float, typer.Option(min=0.001, help="For how long at most.")] = math.inf,
+    option: SettingsOption = None,
+    json_to: JsonOption = None,
+) -> None:
+    """Record frames of a camera, losslessly.
+
+    They show people: delete them when they have served.
+    """
+    screen = console(json_to)
+    with opened_source(source, option) as camera, counted(screen, "recording", frames) as progress:
+        done = record_from(camera, out, frames=frames, seconds=seconds, told=progress)
+    screen.print(plain(f"{done.directory}: {done.frames} frames in {done.seconds:.1f} s"))
+    screen.print("they show people: keep them where only you can look, and delete them when they have served")
+    write_json(
+        {
+            "directory": str(done.directory),
+            "source": camera.name,
+            "frames": done.frames,
+            "seconds": done.seconds,
+        },
+        json_to,
+    )

@@ -1,0 +1,197 @@
+"""The demo's story: a lock, the person it belongs to, a stranger, a print, and a beard that grows.
+
+Nothing in it is staged: every line is what an `Authenticator` says of a rendered frame, by the model's own
+threshold and floor.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.text import Text
+
+from faceid_fast import calibration
+from faceid_fast.adapt import Mode
+from faceid_fast.authenticator import Authenticator
+from faceid_fast.cli.output import plain
+from faceid_fast.embed import Embedder
+from faceid_fast.enrollment import POSES
+from faceid_fast.lockout import FREE_FAILURES
+from faceid_fast.outcome import Outcome
+from faceid_fast.policy import accepts
+from faceid_fast.store import InMemoryStore, get
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from faceid_fast.cli.looks import Look
+    from faceid_fast.face import FaceAligner
+    from faceid_fast.policy import Decision
+
+_ACCEPTED: Final = frozenset({Outcome.ACCEPTED})
+_REFUSED: Final = frozenset({Outcome.NO_MATCH})
+_SPOOF: Final = frozenset({Outcome.SPOOF})
+_LOCKED: Final = frozenset({Outcome.LOCKED_OUT})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """Somebody shows a face.
+
+    Attributes
+    ----------
+    look : which.
+    claim : who they say they are.
+    decision : what the lock says.
+    caption : the same in a word or two.
+    as_expected : whether it is as it should be.
+    """
+
+    look: Look
+    claim: str
+    decision: Decision
+    caption: str
+    as_expected: bool
+
+    def record(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "frame": self.look.label,
+            "claim": self.claim,
+            "outcome": str(self.decision.outcome),
+            "distance": self.decision.distance,
+            "as_expected": self.as_expected,
+        }
+
+
+def tell(looks: Sequence[Look], aligner: FaceAligner, screen: Console) -> list[Scene]:
+    """Have it happen, printing each step when it does.
+
+    Parameters
+    ----------
+    looks : with a print of one person, a beard of another, and probes of a third.
+    """
+    return list(_Stage(looks, aligner, screen).scenes())
+
+
+class _Stage:
+    """A lock with a credential, and who comes to it."""
+
+    def __init__(self, looks: Sequence[Look], aligner: FaceAligner, screen: Console) -> None:
+        self._looks = looks
+        self._screen = screen
+        self._store = InMemoryStore()
+        self._lock = Authenticator(
+            store=self._store, aligner=aligner, adaptation=Mode.CONFIRMED, diagnostics=True
+        )
+        self._pin = secrets.token_hex(4)
+        self._lock.set_credential(self._pin)
+        modality = looks[0].frame.modality
+        tail = Embedder.bundled().contract.tails[modality]
+        self._floor = calibration.floor(self._lock.thresholds[modality], tail)
+
+    def scenes(self) -> Iterator[Scene]:
+        """Everything, in order."""
+        owner, bearded = (self._of(kind)[0].person for kind in ("print", "beard"))
+        stranger = next(look.person for look in self._looks if look.person not in {owner, bearded})
+        yield from self._an_evening(owner, stranger)
+        yield from self._a_beard(bearded)
+        for other in (owner, stranger):
+            yield self._shown(f"{other} says to be {bearded}", self._of("probe", other)[0], bearded, _REFUSED)
+
+    def _an_evening(self, owner: str, stranger: str) -> Iterator[Scene]:
+        """The owner comes in, others do not, until nobody does; the credential ends that."""
+        self._enrol(owner)
+        mine, theirs = self._of("probe", owner), self._of("probe", stranger)
+        yield self._shown(f"{owner} comes home", mine[0], owner, _ACCEPTED)
+        yield self._shown(f"{stranger} says to be {owner}", theirs[0], owner, _REFUSED)
+        yield self._shown(f"a print of {owner}", self._of("print")[0], owner, _SPOOF)
+        for _ in range(FREE_FAILURES):
+            decision = self._lock.verify(theirs[1].frame, owner)
+            if decision.outcome is Outcome.LOCKED_OUT:
+                break
+        yield self._judged(f"{stranger} tries again, and again", theirs[1], owner, decision, _LOCKED)
+        yield self._shown(f"{owner}, meanwhile", mine[1], owner, _LOCKED)
+        self._lock.unlock(owner, credential=self._pin)
+        yield self._shown(f"{owner}, after typing the PIN", mine[1], owner, _ACCEPTED)
+
+    def _a_beard(self, person: str) -> Iterator[Scene]:
+        """The enrolment's reach, a near miss, the credential, and the picture that is kept for it."""
+        self._enrol(person)
+        pin_shown = was_kept = False
+        for number, look in enumerate(self._of("beard", person), start=1):
+            decision = self._lock.verify(look.frame, person)
+            kept, distance = bool(get(self._store, person).adapted), decision.distance
+            within = accepts(distance, self._floor)
+            # What was kept must help, as far as adapted references may: up to the floor.
+            wanted = _ACCEPTED if was_kept and within else _ACCEPTED | _REFUSED
+            note = "kept" if kept and not was_kept else ""
+            yield self._judged(f"{person}, beard {number}", look, person, decision, wanted, note=note)
+            if decision.accepted:
+                if not accepts(distance, decision.threshold):
+                    self._say("by the picture that was kept")
+            elif kept and not was_kept:
+                self._say("this picture is kept beside the enrolment: for 50 uses, or 30 days")
+            elif not within:
+                self._say(f"beyond {self._floor:.3f} no picture that was kept helps: enrol the beard, too")
+            elif not pin_shown:
+                self._say(f"a near miss: {person} types the PIN, and looks again")
+                self._lock.unlock(person, credential=self._pin)
+                pin_shown = True
+            was_kept = kept
+
+    def _enrol(self, person: str) -> None:
+        frames = [look.frame for look in self._of("enroll", person)]
+        enrollment = self._lock.enroll(person, frames)
+        self._screen.print(plain(f"{person} enrols, with {len(frames)} pictures of these poses:"))
+        self._screen.print(ring(enrollment.poses))
+
+    def _of(self, kind: str, person: str | None = None) -> list[Look]:
+        return [look for look in self._looks if look.kind == kind and person in {None, look.person}]
+
+    def _shown(self, words: str, look: Look, claim: str, wanted: frozenset[Outcome]) -> Scene:
+        return self._judged(words, look, claim, self._lock.verify(look.frame, claim), wanted)
+
+    def _judged(
+        self,
+        words: str,
+        look: Look,
+        claim: str,
+        decision: Decision,
+        wanted: frozenset[Outcome],
+        *,
+        note: str = "",
+    ) -> Scene:
+        as_expected = decision.outcome in wanted
+        distance = decision.distance
+        detail = "" if distance is None else f"distance {distance:.3f}, at most {decision.threshold:.3f}"
+        self._screen.print(
+            Text.assemble(
+                ("  yes  ", "green") if decision.accepted else ("  no   ", "red"),
+                plain(f"{words:<30} {decision.outcome:<11}{detail}".rstrip()),
+                ("" if as_expected else "  NOT AS IT SHOULD BE", "red"),
+            )
+        )
+        if distance is None and decision.reasons:
+            self._say(decision.reasons[0])
+        caption = f"{_caption(look, claim, decision)} {note}".rstrip()
+        return Scene(look, claim, decision, caption, as_expected)
+
+    def _say(self, words: str) -> None:
+        self._screen.print(Text.assemble("       ", (plain(words).plain, "dim")))
+
+
+def ring(covered: Sequence[str]) -> Text:
+    """Draw which poses are covered, as they lie around the camera."""
+    mark = {pose: f"{pose} {'(*)' if pose in covered else '( )'}" for pose in POSES}
+    lines = (mark["up"], f"{mark['left']}   {mark['frontal']}   {mark['right']}", mark["down"])
+    return Text("\n".join(f"       {line:^40}".rstrip() for line in lines))
+
+
+def _caption(look: Look, claim: str, decision: Decision) -> str:
+    if decision.distance is None:
+        return str(decision.outcome).replace("_", " ")
+    return f"{decision.distance:.2f}" if claim == look.person else f"as {claim}: {decision.distance:.2f}"

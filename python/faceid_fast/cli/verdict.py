@@ -1,0 +1,23 @@
+"""What there is to say to whoever stands before a camera."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from faceid_fast.face import NoFace
+
+if TYPE_CHECKING:
+    from faceid_fast.live import Moment
+
+
+def verdict_of(moment: Moment) -> str:
+    """What there is to say, in words: the decision on whoever is there, else what is wanted of them."""
+    decision = moment.standing
+    if decision is None:
+        if isinstance(moment.look, NoFace):
+            return moment.look.reasons[0]
+        return f"hold still ({moment.gathered})"
+    if decision.accepted:
+        return f"accepted: {decision.identity}"
+    reason = f": {decision.reasons[0]}" if decision.reasons else ""
+    return f"rejected: {decision.outcome}{reason}; step away to try again"

@@ -1,0 +1,114 @@
+"""Captures of a collection, read and embedded as an authenticator does it with a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceid_fast.embed import Embedder
+from faceid_fast.errors import SourceError
+from faceid_fast.face import FaceAligner, NoFace
+from faceid_fast.frame import Frame
+from faceid_fast.liveness import LivenessCheck
+from faceid_fast.outcome import Outcome
+from faceid_fast.pipeline import Stopwatch
+
+
+class Shot(Protocol):
+    """One capture, as `sources.kinect_v2.Capture` is one."""
+
+    @property
+    def person(self) -> str:
+        """Who."""
+
+    @property
+    def label(self) -> str:
+        """Which of the person's captures: what their files are named by."""
+
+    @property
+    def pose(self) -> int | None:
+        """0 to 8: yaw = pose % 3, pitch = pose // 3; 4 is frontal and level. None: not known."""
+
+    @property
+    def expression(self) -> int | None:
+        """0 to 5; None: not known."""
+
+    def read(self) -> Frame:
+        """Read the frame."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Acquired:
+    """Captures with their embeddings.
+
+    Attributes
+    ----------
+    shots : the n captures.
+    vectors : (n, D) float32 unit vectors; rows of NaN where the capture gave no usable face.
+    failures : outcome by index, of the captures that gave none.
+    modality : of all captures.
+    timings_ms : of each capture, by stage: "read", "align", "liveness" and "embed", as far as it got.
+    """
+
+    shots: Sequence[Shot]
+    vectors: NDArray[np.float32]
+    failures: dict[int, Outcome]
+    modality: str
+    timings_ms: Sequence[Mapping[str, float]] = field(default=())
+
+
+def acquire(
+    shots: Sequence[Shot],
+    aligner: FaceAligner,
+    embedder: Embedder,
+    liveness: LivenessCheck,
+    progress: Callable[[int], None] = lambda _done: None,
+) -> Acquired:
+    """Read, align, check and embed every capture, as `Authenticator` does with a frame.
+
+    A capture without a usable live face is a failure to acquire; a damaged file raises.
+
+    Parameters
+    ----------
+    progress : called with the number of captures done so far.
+
+    Raises
+    ------
+    SourceError
+        If a capture's files cannot be read, there is no capture, or captures are of several modalities: no
+        threshold holds between those.
+    """
+    if not shots:
+        message = "captures: expected one or more, got none"
+        raise SourceError(message)
+    vectors = np.full((len(shots), embedder.contract.embedding_size), np.nan, np.float32)
+    failures: dict[int, Outcome] = {}
+    timings: list[Mapping[str, float]] = []
+    modality = ""
+    for index, shot in enumerate(shots):
+        stopwatch = Stopwatch()
+        frame = shot.read()
+        stopwatch.lap("read")
+        modality = modality or frame.modality
+        if frame.modality != modality:
+            message = f"captures: expected those of one modality, got {modality} and {frame.modality}"
+            raise SourceError(message)
+        crop = aligner.align(frame)
+        stopwatch.lap("align")
+        if isinstance(crop, NoFace):
+            failures[index] = crop.outcome
+        else:
+            live = liveness.check(crop).live
+            stopwatch.lap("liveness")
+            if live:
+                vectors[index] = embedder.embed(crop.tensor[None])[0]
+                stopwatch.lap("embed")
+            else:
+                failures[index] = Outcome.SPOOF
+        timings.append(stopwatch.laps())
+        progress(index + 1)
+    return Acquired(shots, vectors, failures, modality, timings)

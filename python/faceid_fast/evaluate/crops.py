@@ -1,0 +1,33 @@
+"""The part of a frame in which a face was found, as somebody wants to see it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceid_fast.face import FaceCrop, NoFace
+from faceid_fast.frame import Frame
+
+Pixels = NDArray[np.uint8]
+
+
+def cut_out(frame: Frame, look: FaceCrop | NoFace) -> Pixels:
+    """Cut the face out of a frame; the whole frame where no face was found. See `as_rgb`."""
+    part = frame.picture
+    if not isinstance(look, NoFace):
+        top, left, bottom, right = look.region
+        cut = part[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+        part = cut if cut.size else part
+    return as_rgb(part)
+
+
+def as_rgb(picture: NDArray[Any]) -> Pixels:
+    """Show colour (H, W, 3), or infrared (H, W) by its own brightness: (H, W, 3) uint8 RGB."""
+    if picture.ndim == 3:
+        return np.ascontiguousarray(picture, np.uint8)
+    bright = max(float(np.percentile(picture, 99)), 1.0)
+    # Infrared falls off with the square of the distance: a root keeps the dark parts visible.
+    grey = (np.sqrt(np.clip(picture / bright, 0.0, 1.0)) * 255).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)

@@ -1,0 +1,71 @@
+"""How pictures are drawn: without a screen, without anybody's settings, without taking names for formulas."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from faceid_fast.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LONGEST_NAME: Final = 40
+_PURPOSES: Final = {
+    "matplotlib": ("matplotlib.figure", "which draws it"),
+    "sklearn": ("sklearn.manifold", "which makes the maps (scikit-learn)"),
+}
+
+
+def check_installed(*packages: str) -> None:
+    """Find out now, not after minutes of work, whether a picture can be drawn.
+
+    Parameters
+    ----------
+    packages : "matplotlib" or "sklearn".
+
+    Raises
+    ------
+    InvalidInputError
+        If one is missing.
+    """
+    for package in packages:
+        module, purpose = _PURPOSES[package]
+        try:
+            import_module(module)
+        except ImportError:
+            message = (
+                f"picture: expected the package {package}, {purpose}, got none; "
+                "install faceid-fast[report] or ask for no picture"
+            )
+            raise InvalidInputError(message) from None
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Draw by matplotlib's own settings, not by those of whoever asks; no text is a formula."""
+    import matplotlib as mpl  # noqa: PLC0415  # optional
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams["text.parse_math"] = False  # names come from elsewhere
+        yield
+
+
+def png(figure: Figure, *, dpi: int = 100) -> bytes:
+    """Turn a figure into a PNG that says nothing about what drew it."""
+    content = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # the font draws a box for what it lacks
+        figure.savefig(content, format="png", dpi=dpi, metadata={"Software": None})
+    return content.getvalue()
+
+
+def short(name: str) -> str:
+    """A name of characters that can be drawn, and not too long."""
+    shown = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in name)
+    return shown if len(shown) <= LONGEST_NAME else f"{shown[: LONGEST_NAME - 1]}\N{HORIZONTAL ELLIPSIS}"

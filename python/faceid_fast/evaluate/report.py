@@ -1,0 +1,380 @@
+"""One page about error rates, for people: figures, what to read from them, and what they do not show.
+
+The page is one file. It loads nothing and runs nothing; whatever comes from the data (names of folders, of
+files) is escaped. It shows faces only where that is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from faceid_fast.evaluate import figures
+from faceid_fast.evaluate.breakdown import (
+    Pair,
+    by_expression,
+    by_person,
+    by_pose,
+    worst_pairs,
+)
+from faceid_fast.evaluate.claims import INDEPENDENT_TRIALS, Support, support
+from faceid_fast.evaluate.crops import cut_out
+from faceid_fast.evaluate.drawing import check_installed
+from faceid_fast.evaluate.intervals import LEVEL, RESAMPLES
+from faceid_fast.evaluate.maps import MOST_NAMED, draw_maps
+from faceid_fast.evaluate.page import distance, figure, page, percent, rate, section, table, text
+from faceid_fast.evaluate.projection import FEWEST, MOST, SEED, project
+from faceid_fast.evaluate.scores import REPORTED_FARS
+
+if TYPE_CHECKING:
+    from faceid_fast.evaluate.breakdown import Group
+    from faceid_fast.evaluate.protocols import Compared, Report
+    from faceid_fast.face import FaceAligner
+
+PACKAGES: Final = ("matplotlib", "sklearn")
+"""What it takes, see `drawing.check_installed`."""
+STEPS: Final = 9
+"""How often `write_page` calls `step`."""
+WORST_PAIRS: Final = 6
+MOST_PEOPLE_LISTED: Final = 50
+UNCLAIMED: Final = "cannot be claimed with this data"
+
+
+class Heading(NamedTuple):
+    """What a page says about itself, in plain text.
+
+    Attributes
+    ----------
+    title : its name.
+    facts : what was measured, with what, when; a sentence each.
+    """
+
+    title: str
+    facts: tuple[str, ...]
+
+
+def write_page(
+    heading: Heading,
+    compared: Compared,
+    report: Report,
+    aligner: FaceAligner | None,
+    step: Callable[[], None] = lambda: None,
+) -> str:
+    """Draw everything and write the page.
+
+    Parameters
+    ----------
+    heading : what stands above.
+    compared, report : what was measured.
+    aligner : cuts the faces of the worst pairs out of their frames; None: they are named, not shown.
+    step : called `STEPS` times, when a part is done.
+
+    Returns
+    -------
+    HTML.
+
+    Raises
+    ------
+    InvalidInputError
+        If matplotlib or scikit-learn is missing.
+    SourceError
+        If a file of a worst pair can no longer be read.
+    """
+    check_installed(*PACKAGES)
+    threshold = report.threshold
+    parts: tuple[Callable[[], str], ...] = (
+        lambda: _rates(report),
+        lambda: _distances(compared, threshold),
+        lambda: _trade_off(compared, threshold),
+        lambda: _acquisition(report),
+        lambda: _poses(compared, threshold),
+        lambda: _people(compared, threshold),
+        lambda: _worst(compared, threshold, aligner),
+        lambda: _maps(compared),
+        lambda: _timings(compared),
+    )
+    sections = []
+    for part in parts:
+        sections.append(part())
+        step()
+    return page(heading.title, heading.facts, sections)
+
+
+def _rates(report: Report) -> str:
+    names, scores, intervals = list(report.protocols), report.protocols, report.intervals
+    rows = [("EER", [rate(scores[name].eer, intervals[name].eer) for name in names])]
+    for key, inverse in REPORTED_FARS.items():
+        cells = []
+        for name in names:
+            behind = support(scores[name].n_impostor, intervals[name].person_pairs, inverse)
+            found = scores[name].tar_at_far[key]
+            if behind is Support.NONE or found is None:
+                cells.append(f'<em class="unclaimed">{UNCLAIMED}</em>')
+            else:
+                mark = "" if behind is Support.FULL else " ~"
+                cells.append(rate(found, intervals[name].tar_at_far[key], mark))
+        rows.append((f"TAR at FAR {key}", cells))
+    rows += [
+        ("FAR at the threshold", [_far(report, name) for name in names]),
+        (
+            "FRR at the threshold",
+            [rate(scores[name].frr_at_threshold, intervals[name].frr_at_threshold) for name in names],
+        ),
+        (
+            "mean genuine distance",
+            [distance(scores[name].genuine_mean, intervals[name].genuine_mean) for name in names],
+        ),
+        (
+            "mean impostor distance",
+            [distance(scores[name].impostor_mean, intervals[name].impostor_mean) for name in names],
+        ),
+        ("genuine comparisons", [f"{scores[name].n_genuine:,}" for name in names]),
+        ("impostor comparisons", [f"{scores[name].n_impostor:,}" for name in names]),
+        ("pairs of people", [f"{intervals[name].person_pairs:,}" for name in names]),
+    ]
+    reading = (
+        f"Below each figure stands its {LEVEL:.0%} interval: {RESAMPLES:,} resamples of the people, not "
+        "of their pictures, since pictures of one person resemble each other. A failed acquisition is a "
+        "genuine attempt refused, and an impostor attempt not accepted. "
+        f"What {UNCLAIMED}: fewer than {INDEPENDENT_TRIALS} / FAR impostor comparisons stand behind it "
+        "(the rule of three). ~: enough comparisons, but of fewer than "
+        f"{INDEPENDENT_TRIALS} / FAR pairs of people, so the figure is true of these people alone. Where "
+        "no stranger was accepted, the rate itself is not zero: n independent trials without an error "
+        f"show a rate below {INDEPENDENT_TRIALS} / n, here n is the number of pairs of people."
+    )
+    return section("Error rates", table(["", *names], rows) + text(reading))
+
+
+def _distances(compared: Compared, threshold: float) -> str:
+    return section(
+        "Distances",
+        figure(
+            figures.histograms(compared.protocols, threshold),
+            "Histograms of the distances of the same person and of strangers, one panel a protocol, with "
+            "the threshold and the figures of 2018 as vertical lines",
+            "How far pictures of the same person (blue) and of strangers (red) are from each other. The "
+            "less the two overlap, the better; what is blue right of the black line is refused, what is "
+            "red left of it gets in. Grey lines: the notebook of 2018 reported about "
+            f"{figures.NOTEBOOK_GENUINE:.2f} for the same person, about {figures.NOTEBOOK_IMPOSTOR:.1f} "
+            f"for strangers and a threshold of {figures.NOTEBOOK_THRESHOLD:.1f}, on other captures and "
+            "with another network: a scale to read by, not a comparison.",
+        ),
+    )
+
+
+def _trade_off(compared: Compared, threshold: float) -> str:
+    begins = "Curves begin where one comparison in all is wrong: rarer errors were not seen."
+    return section(
+        "One error against the other",
+        figure(
+            figures.roc(compared.protocols),
+            "Receiver operating characteristic: true accept rate against false match rate, one curve a "
+            "protocol",
+            "ROC: how many genuine attempts are accepted (up) if so many strangers may be (right, "
+            f"logarithmic). The nearer the upper left corner, the better. {begins} Left of the dotted "
+            f"line ({INDEPENDENT_TRIALS} / pairs of people) the curves are true of these people alone.",
+        ),
+        figure(
+            figures.det(compared.protocols),
+            "Detection error trade-off: false non-match rate against false match rate, both logarithmic",
+            "DET: the same as errors, both logarithmic: the lower and the further left, the better; a "
+            f"curve meets the grey diagonal at its EER. {begins}",
+        ),
+        figure(
+            figures.rates_by_threshold(compared.protocols, threshold),
+            "False match rate and false non-match rate against the threshold, one pair of curves a protocol",
+            "What another threshold would do: solid, how many strangers get in (FMR); dashed, how many "
+            "genuine attempts are refused (FNMR). A lower threshold lets fewer strangers in, and refuses "
+            "more genuine attempts.",
+        ),
+    )
+
+
+def _acquisition(report: Report) -> str:
+    failed = sum(report.failures.values())
+    return section(
+        "Failure to acquire",
+        figure(
+            figures.failures(report.failures, report.captures),
+            f"Bars of how many of {report.captures} captures gave a face, and why the others did not",
+            f"{failed} of {report.captures} captures gave no usable live face, and count as refused "
+            "above. spoof: taken for a picture; the others say what the aligner missed: a face, its "
+            "whole outline, its depth, a pose that it knows.",
+        ),
+    )
+
+
+def _poses(compared: Compared, threshold: float) -> str:
+    of_pose, of_expression = by_pose(compared), by_expression(compared)
+    parts = []
+    if of_pose is None:
+        parts.append(text("The poses of these captures are not known, so nothing is told by pose."))
+    else:
+        parts.append(
+            figure(
+                figures.poses(of_pose, threshold),
+                "Two maps of nine poses: share of genuine attempts refused, share of failures to acquire",
+                "By pose of the probe, in the protocol unlock. A dark field away from the centre says "
+                "that turned heads are refused: enrol such poses, or ask people to look straight.",
+            )
+        )
+    if of_expression is None:
+        parts.append(text("Their expressions are not known, so nothing is told by expression."))
+    else:
+        parts.append(
+            figure(
+                figures.expressions(of_expression, threshold),
+                "Bars of genuine attempts refused and of failures to acquire, by expression",
+                "By expression of the probe, in the protocol unlock; -: all captures of that expression "
+                "are references. A tall bar is a face that people make and the enrolment does not know.",
+            )
+        )
+    return section("By pose and by expression", *parts)
+
+
+def _people(compared: Compared, threshold: float) -> str:
+    groups = figures.hardest(by_person(compared), threshold)
+    rows = [
+        (
+            group.name,
+            [
+                f"{group.captures}",
+                percent(group.failure_to_acquire),
+                percent(group.refused(threshold)),
+                f"{group.accepted(threshold):,} of {len(group.impostor):,}",
+                _nearest(group),
+            ],
+        )
+        for group in groups[:MOST_PEOPLE_LISTED]
+    ]
+    head = ["person", "captures", "failure to acquire", "refused", "strangers accepted", "nearest stranger"]
+    more = len(groups) - len(rows)
+    left_out = f" {more} people with fewer errors are not listed." if more else ""
+    return section(
+        "By person",
+        figure(
+            figures.people(groups, threshold),
+            "Distances of each person's own attempts, and of those with strangers, as ranges, with the "
+            "threshold",
+            "Who is hardest, the most refused first, in the protocol unlock. Blue: a person's own "
+            "attempts; red: those in which strangers claim to be them, or they somebody else. Point: "
+            "median; bar: middle half; line: middle 90 %; cross: the nearest. Blue right of the black "
+            "line is refused; a red cross left of it is a stranger who gets in. At most "
+            f"{figures.MOST_PEOPLE} people are drawn.",
+        ),
+        table(head, rows) + text(f"The same in numbers.{left_out}"),
+    )
+
+
+def _worst(compared: Compared, threshold: float, aligner: FaceAligner | None) -> str:
+    found = worst_pairs(compared, WORST_PAIRS)
+    parts = []
+    for pairs, what, meaning in (
+        (found.genuine, "the same person, far apart", "refused if beyond"),
+        (found.impostor, "two people, near each other", "accepted if within"),
+    ):
+        caption = (
+            f"{what[0].upper()}{what[1:]}: of all pairs of captures the worst, each capture at most once; "
+            f"with it its distance, {meaning} {threshold:.3f}. Look for what they share: glasses, "
+            "hair, holes in the depth, a turned head, a wrong name on a folder."
+        )
+        if not pairs:
+            parts.append(text(f"There are no such pairs here: {what}."))
+        elif aligner is None:
+            rows = [
+                (
+                    _label(compared, pair.first),
+                    [escape(_label(compared, pair.second)), f"{pair.distance:.3f}"],
+                )
+                for pair in pairs
+            ]
+            parts.append(table(["first", "second", "distance"], rows) + text(caption))
+        else:
+            pictures = [_pictured(compared, pair, aligner) for pair in pairs]
+            parts.append(figure(figures.pairs(pictures), f"Crops of pairs of captures of {what}", caption))
+    if aligner is None:
+        parts.append(
+            text(
+                "This page shows no pictures of people. `faceid evaluate --crops` puts those of these "
+                "pairs here."
+            )
+        )
+    return section("The worst pairs", *parts)
+
+
+def _maps(compared: Compared) -> str:
+    usable = np.flatnonzero(np.isfinite(compared.acquired.vectors).all(axis=1))
+    if len(usable) < FEWEST:
+        return section("Maps of the embedding", text(f"A map needs {FEWEST} faces; there are {len(usable)}."))
+    chosen = usable
+    if len(usable) > MOST:
+        chosen = np.sort(np.random.default_rng(SEED).choice(usable, MOST, replace=False))
+    projection = project(compared.acquired.vectors[chosen])
+    drawn = "" if len(chosen) == len(usable) else f" Drawn: {len(chosen):,} of {len(usable):,} faces, by lot."
+    names = len(compared.names)
+    many = f" More than {MOST_NAMED} people: colours repeat, more or less." if names > MOST_NAMED else ""
+    return section(
+        "Maps of the embedding",
+        figure(
+            draw_maps(projection, [compared.names[compared.who[row]] for row in chosen]),
+            "Two maps of all faces, principal components and t-SNE, a colour per person",
+            "Each point is a face, each colour a person. Left, the two directions in which all faces "
+            "differ most: what overlaps here may still be apart in the other directions. Right, t-SNE "
+            "keeps neighbours together: an island of one colour is a person told apart well, a point "
+            "inside another's island is worth a look; sizes of islands and distances between them mean "
+            f"nothing.{drawn}{many}",
+        ),
+    )
+
+
+def _timings(compared: Compared) -> str:
+    laps = compared.acquired.timings_ms
+    stages = {
+        stage: np.array([lap[stage] for lap in laps if stage in lap])
+        for stage in ("read", "align", "liveness", "embed")
+    }
+    stages = {stage: values for stage, values in stages.items() if values.size}
+    if not stages:
+        return section("Timings", text("Nothing was timed."))
+    medians = ", ".join(f"{stage} {np.median(values):.2f} ms" for stage, values in stages.items())
+    return section(
+        "Timings",
+        figure(
+            figures.timings(stages),
+            "Milliseconds of each stage: median, quartiles and the middle 90 %",
+            f"Medians on this machine, one thread, one capture at a time: {medians}. Point: median; bar: "
+            "middle half; line: middle 90 %. Reading includes decoding the files; comparing takes "
+            "microseconds and is not drawn.",
+        ),
+    )
+
+
+def _pictured(compared: Compared, pair: Pair, aligner: FaceAligner) -> figures.PairPicture:
+    """Read the two frames again, and cut the faces out."""
+    crops = []
+    for index in (pair.first, pair.second):
+        frame = compared.acquired.shots[index].read()
+        crops.append(cut_out(frame, aligner.align(frame)))
+    labels = _label(compared, pair.first), _label(compared, pair.second)
+    return figures.PairPicture(crops[0], crops[1], labels, pair.distance)
+
+
+def _label(compared: Compared, index: int) -> str:
+    shot = compared.acquired.shots[index]
+    return f"{shot.person} {shot.label}"
+
+
+def _nearest(group: Group) -> str:
+    finite = group.impostor[np.isfinite(group.impostor)]
+    return f"{finite.min():.3f}" if finite.size else "-"
+
+
+def _far(report: Report, protocol: str) -> str:
+    found, interval = report.protocols[protocol].far_at_threshold, report.intervals[protocol].far_at_threshold
+    pairs = report.intervals[protocol].person_pairs
+    if found != 0.0 or not pairs:
+        return rate(found, interval)
+    return f"{found:.2%}<small>below {min(1.0, INDEPENDENT_TRIALS / pairs):.1%}</small>"

@@ -1,0 +1,267 @@
+"""A threshold that was measured on somebody's own people, with what stands behind it. Pure, but for `read`.
+
+It is written by ``faceid calibrate``, and kept in a store once it is adopted. The record is a claim: *so many
+pairs of people show that at most this share of strangers is accepted at this distance*. Whether the numbers
+in it carry the claim is worked out anew wherever it comes from; that they were counted honestly, it cannot
+tell: who writes the file answers for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from .calibration import shows
+from .errors import CalibrationError
+from .frame import MODALITIES
+from .paths import checked_path, open_file
+
+SCHEMA_VERSION: Final = 1
+MAX_BYTES: Final = 1 << 16
+MAX_CHARS: Final = 1000
+"""Of any text in it."""
+_SHA256: Final = re.compile("[0-9a-f]{64}")
+_MOST: Final = 1 << 40
+"""Of anything that is counted."""
+_COUNTS: Final = (
+    "people", "captures", "trials", "genuine_trials", "person_pairs", "matched_person_pairs"
+)  # fmt: skip
+_TOLERANCE: Final = 1e-6
+"""Of a rate, as a share of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredThreshold:
+    """A threshold and its evidence; what is made is sound.
+
+    Attributes
+    ----------
+    modality : "infrared" or "color": of the frames it holds for.
+    threshold : largest distance to accept, Euclidean between unit vectors, in (0, 2).
+    target_far : the share of strangers that it accepts at most, as `rule` says; in (0, 1).
+    rule : how the threshold was chosen.
+    people, captures : how many were scored.
+    trials, genuine_trials : comparisons of strangers, and of the same person, of captures that gave a face.
+    person_pairs : pairs of people that `trials` come from.
+    matched_person_pairs : those of them of which any comparison lies within the threshold.
+    fmr : share of `trials` within the threshold.
+    fmr_upper : upper 95 % end of the share of pairs of people that match, which bounds the FMR; exact.
+    fnmr : share of `genuine_trials` beyond the threshold; None if there are none.
+    fnmr_interval : its 95 % interval, by bootstrap over people; None if there is none.
+    failure_to_acquire : share of the captures that gave no usable face; in neither rate.
+    data_sha256 : of what was scored, see `faceid_fast.evaluate.calibrate.data_sha256`.
+    model_id, model_sha256 : the model that was scored.
+    preprocessing_id : how frames were aligned for it.
+    made_at : when, ISO 8601 with a time zone.
+    command : what wrote it.
+    schema_version : of this record.
+
+    Raises
+    ------
+    CalibrationError
+        If a value is not as above, or the numbers do not carry the claim.
+    """
+
+    modality: str
+    threshold: float
+    target_far: float
+    rule: str
+    people: int
+    captures: int
+    trials: int
+    genuine_trials: int
+    person_pairs: int
+    matched_person_pairs: int
+    fmr: float
+    fmr_upper: float
+    fnmr: float | None
+    fnmr_interval: tuple[float, float] | None
+    failure_to_acquire: float
+    data_sha256: str
+    model_id: str
+    model_sha256: str
+    preprocessing_id: str
+    made_at: str
+    command: str
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        """Check everything: a door opens by it."""
+        _expect("schema_version", str(SCHEMA_VERSION), self.schema_version, _is_version)
+        _expect(
+            "modality", " or ".join(MODALITIES), self.modality, lambda it: _is_text(it) and it in MODALITIES
+        )
+        _expect("made_at", "a time in ISO 8601 with a time zone", self.made_at, _is_time)
+        for name in ("rule", "model_id", "preprocessing_id", "command"):
+            _expect(name, f"1 to {MAX_CHARS} printable characters", getattr(self, name), _is_text)
+        for name in ("data_sha256", "model_sha256"):
+            _expect(name, "64 hexadecimal digits", getattr(self, name), _is_sha256)
+        for name in _COUNTS:
+            _expect(name, f"a whole number below {_MOST}", getattr(self, name), _is_count)
+        for name, most in (("threshold", 2.0), ("target_far", 1.0)):
+            _expect(name, f"a number in (0, {most:g})", getattr(self, name), partial(_is_within, most))
+        for name in ("fmr", "fmr_upper", "failure_to_acquire"):
+            _expect(name, "a share", getattr(self, name), _is_share)
+        _expect("fnmr", "a share or nothing", self.fnmr, lambda it: it is None or _is_share(it))
+        _expect("fnmr_interval", "two shares or nothing", self.fnmr_interval, _is_interval)
+        self._check_claim()
+
+    def _check_claim(self) -> None:
+        """See that the numbers fit each other, and carry the claim."""
+        pairs, matched = self.person_pairs, self.matched_person_pairs
+        fits = 0 < pairs <= self.people * (self.people - 1) // 2 and pairs <= self.trials
+        fits = fits and matched <= pairs and self.captures >= self.people
+        # Of every pair that matches a comparison does, and of no other.
+        accepted = self.fmr * self.trials
+        fits = fits and matched - 0.5 < accepted < self.trials - (pairs - matched) + 0.5
+        fits = fits and (matched > 0) == (self.fmr > 0.0)
+        fits = fits and (self.fnmr is None) == (self.genuine_trials == 0)
+        if not fits:
+            message = "calibration: expected numbers that fit each other, got others: was the file edited?"
+            raise CalibrationError(message)
+        below, above = (self.fmr_upper * (1.0 + error) for error in (-_TOLERANCE, _TOLERANCE))
+        exact = below > 0.0 and above < 1.0
+        exact = exact and shows(matched, pairs, above) and not shows(matched, pairs, below)
+        if not exact or not shows(matched, pairs, self.target_far):
+            message = (
+                f"calibration: expected evidence that at most {self.target_far:g} of strangers are accepted, "
+                f"got {matched} of {pairs} pairs of people that match, or another bound than these show"
+            )
+            raise CalibrationError(message)
+
+    @classmethod
+    def from_json(cls, text: str) -> MeasuredThreshold:
+        """Read what `to_json` writes.
+
+        Raises
+        ------
+        CalibrationError
+            If it is anything else, was changed since, or does not carry its claim.
+        """
+        _expect("text", "JSON as a str", text, lambda it: isinstance(it, str))
+        try:
+            record = json.loads(text)
+        except (ValueError, RecursionError):
+            message = "calibration: expected JSON, got something else"
+            raise CalibrationError(message) from None
+        _expect("text", "a JSON object", record, lambda it: isinstance(it, dict))
+        # The version first: another one has other fields.
+        _expect("schema_version", str(SCHEMA_VERSION), record.get("schema_version"), _is_version)
+        digest = record.pop("sha256", None)
+        try:
+            found = _digest(record)
+        except (ValueError, RecursionError):  # what JSON's text cannot hold, which Python reads all the same
+            found = None
+        if digest is None or digest != found:
+            message = "calibration: expected a file as it was written, got a changed one: calibrate anew"
+            raise CalibrationError(message)
+        return cls.from_record(record)
+
+    def to_json(self) -> str:
+        """Write it as a file holds it, with what shows that it was not changed by accident."""
+        return json.dumps(described(self), indent=2, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_record(cls, record: object) -> MeasuredThreshold:
+        """Make one of its fields as JSON has them; CalibrationError if they are others."""
+        wanted = {entry.name for entry in fields(cls)}
+        if not isinstance(record, dict) or set(record) != wanted:
+            message = "calibration: expected the fields of a measured threshold, got others"
+            raise CalibrationError(message)
+        interval = record["fnmr_interval"]
+        return cls(**{**record, "fnmr_interval": tuple(interval) if isinstance(interval, list) else interval})
+
+    def summary(self) -> str:
+        """Say in one line what it is and what stands behind it."""
+        return (
+            f"{self.modality} {self.threshold:.4f}: at most {self.target_far:g} of strangers, shown by "
+            f"{self.person_pairs} pairs of {self.people} people, {self.made_at[:10]}"
+        )
+
+
+def described(measured: MeasuredThreshold) -> dict[str, Any]:
+    """Its fields as JSON has them, and what shows that they were not changed by accident."""
+    record = asdict(measured)
+    return {**record, "sha256": _digest(record)}
+
+
+def read(path: str | Path) -> MeasuredThreshold:
+    """Read a file of ``faceid calibrate``.
+
+    Raises
+    ------
+    CalibrationError
+        If it cannot be read, was changed since it was written, or does not carry its claim.
+    """
+    place = checked_path("file", path)
+    try:
+        with open_file(place) as file:
+            content = file.read(MAX_BYTES)  # what is longer was not written here, and ends before it ends
+        return MeasuredThreshold.from_json(content.decode())
+    except OSError as error:
+        message = f"{place}: not readable ({error.strerror})"
+        raise CalibrationError(message) from error
+    except UnicodeDecodeError:
+        message = f"{place}: calibration: expected JSON, got something else"
+        raise CalibrationError(message) from None
+    except CalibrationError as error:
+        message = f"{place}: {error}"
+        raise CalibrationError(message) from None
+
+
+def _digest(record: dict[str, Any]) -> str:
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _is_version(value: object) -> bool:
+    return type(value) is int and value == SCHEMA_VERSION
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAX_CHARS and value.isprintable()
+
+
+def _is_sha256(value: object) -> bool:
+    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
+
+
+def _is_time(value: object) -> bool:
+    try:
+        return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < _MOST
+
+
+def _is_within(most: float, value: object) -> bool:
+    return isinstance(value, float) and 0.0 < value < most  # written so that NaN is not
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, float) and 0.0 <= value <= 1.0
+
+
+def _is_interval(value: object) -> bool:
+    return value is None or (
+        isinstance(value, tuple) and len(value) == 2 and all(map(_is_share, value)) and value[0] <= value[1]
+    )
+
+
+def _expect(name: str, wanted: str, given: object, holds: Callable[[Any], bool]) -> None:
+    """Refuse a value of another kind; what is long, or could be a face's, is not repeated."""
+    if not holds(given):
+        short = isinstance(given, str) or (type(given) is int and abs(given) < _MOST)
+        shown = f"{given!a:.80}" if short else type(given).__name__
+        message = f"calibration.{name}: expected {wanted}, got {shown}"
+        raise CalibrationError(message)

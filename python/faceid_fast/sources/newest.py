@@ -1,0 +1,70 @@
+"""The newest frame of a camera: who is slower than it looks at what is there now, not at what was."""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+from faceid_fast.frame import Frame
+from faceid_fast.sources.source import Source
+
+_JOIN_S: Final = 10.0
+
+
+class Newest(Source):
+    """A source, read by a thread that keeps the newest frame only; files wait, and are read one by one.
+
+    Parameters
+    ----------
+    source : is closed with this.
+
+    Attributes
+    ----------
+    dropped : frames so far that newer ones took the place of.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.name = source.name
+        self.live = source.live
+        self.dropped = 0
+        self._source = source
+        self._changed = threading.Condition()
+        self._frame: Frame | None = None
+        self._error: BaseException | None = None
+        self._over = False
+        self._thread: threading.Thread | None = None
+        if source.live:
+            self._thread = threading.Thread(
+                target=self._keep_reading, name=f"{source.name} frames", daemon=True
+            )
+            self._thread.start()
+
+    def _keep_reading(self) -> None:
+        try:
+            while not self._over:
+                frame = next(self._source, None)
+                with self._changed:
+                    self.dropped += self._frame is not None and frame is not None
+                    self._frame = frame or self._frame
+                    self._over |= frame is None
+                    self._changed.notify()
+        except BaseException as error:  # noqa: BLE001  # raised again where frames are asked for
+            with self._changed:
+                self._error, self._over = error, True
+                self._changed.notify()
+
+    def _read(self) -> Frame | None:
+        if self._thread is None:
+            return next(self._source, None)
+        with self._changed:
+            self._changed.wait_for(lambda: self._frame is not None or self._over)
+            frame, self._frame = self._frame, None
+            if frame is None and self._error is not None:
+                raise self._error
+        return frame
+
+    def _release(self) -> None:
+        self._over = True
+        if self._thread is not None:
+            self._thread.join(_JOIN_S)  # no camera is closed while it is read
+        self._source.close()

@@ -1,0 +1,227 @@
+"""Intel and RealSense cameras (D400 and the like) and their recordings, by librealsense."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceid_fast.errors import InvalidInputError, SourceError
+from faceid_fast.frame import MAX_SIDE_PX, Frame
+from faceid_fast.paths import checked_path
+from faceid_fast.sources.source import (
+    LIVE_TIMEOUT_S,
+    MAX_FPS,
+    Source,
+    blaming,
+    checked_flag,
+    checked_number,
+    checked_timeout,
+    frame_of,
+    lens_of,
+    library,
+    silent,
+)
+
+EMITTERS: Final = ("on", "off", "alternate")
+_OPENING: Final = "is a RealSense plugged in (USB 3), and no other program using it?"
+_READING: Final = "unplug it and plug it in again"
+_LEFT: Final = 1
+"""Index of the infrared stream whose viewpoint the depth has."""
+_SLICE_S: Final = 0.2
+"""So often the end of a recording is looked for."""
+
+
+class RealSense(Source):
+    """Colour with depth aligned to it, or the left infrared picture, which depth belongs to as it is.
+
+    Depth is in the unit that the device reports; intrinsics are those of the stream that depth is aligned
+    to. Where the library fills up a set with a depth or a picture of the set before, the set is left out:
+    twice the same depth is what a recording would show.
+
+    Parameters
+    ----------
+    infrared : bool
+        The left infrared picture in place of colour.
+    emitter : "on", "off" or "alternate", optional
+        Of the dots that make depth better and are seen in infrared; by default left as the camera has it.
+        "alternate" (with `infrared`) lights them in every second frame, and joins the depth with dots to the
+        next picture without: half as many frames, whose picture is a frame later than their depth. Which is
+        which, the frames' metadata say; with some drivers they are known to say the opposite.
+    width, height, fps : int
+        Of all streams; 0 leaves the choice to the library.
+    serial : str, optional
+        Which camera, where there are several.
+    file : str or Path, optional
+        A recording in place of a camera (``.db3``, with older libraries ``.bag``): every frame, unhurried.
+    timeout_s : float
+        How long to wait for a frame.
+
+    Raises
+    ------
+    SourceError
+        If there is no camera or recording that gives these streams.
+    InvalidInputError
+        If an argument is not usable.
+    """
+
+    def __init__(
+        self,
+        *,
+        infrared: bool = False,
+        emitter: str | None = None,
+        width: int = 640,
+        height: int = 480,
+        fps: int = 30,
+        serial: str | None = None,
+        file: str | Path | None = None,
+        timeout_s: float = LIVE_TIMEOUT_S,
+    ) -> None:
+        self._timeout_s = checked_timeout(timeout_s)
+        self._infrared = checked_flag("infrared", infrared)
+        checked_number("width", width, 0, MAX_SIDE_PX)
+        checked_number("height", height, 0, MAX_SIDE_PX)
+        checked_number("fps", fps, 0, MAX_FPS)
+        if emitter not in {None, *EMITTERS} or (emitter == "alternate" and not infrared):
+            message = f"emitter: expected {', '.join(EMITTERS)} (the last with infrared), got {emitter!a:.40}"
+            raise InvalidInputError(message)
+        place = None if file is None else checked_path("file", file)
+        if place is not None and not place.is_file():
+            message = f"{place}: expected a recording of a RealSense, got no file"
+            raise SourceError(message)
+        self.name = "RealSense" if place is None else f"RealSense recording {place.name}"
+        self.live = place is None
+        self._alternates = emitter == "alternate"
+        self._playback: Any = None
+        self._lit_depth: NDArray[Any] | None = None
+        self._numbers = (-1, -1)
+        self._rs = library("pyrealsense2", "realsense")
+        with blaming(self.name, _OPENING):
+            self._pipeline = self._rs.pipeline()
+            config = self._rs.config()
+            if place is None:
+                self._ask_camera(config, serial, (width, height), fps)
+            else:
+                self._ask_file(config, place)
+                self._unhurry(config)
+            profile = self._pipeline.start(config)
+        try:
+            with blaming(self.name, _OPENING):
+                self._prepare(profile, emitter)
+        except BaseException:
+            with suppress(SourceError):
+                self.close()
+            raise
+
+    def _ask_camera(self, config: Any, serial: str | None, size: tuple[int, int], fps: int) -> None:
+        rs = self._rs
+        if serial is not None:
+            config.enable_device(serial)
+        config.enable_stream(rs.stream.depth, *size, rs.format.z16, fps)
+        if self._infrared:
+            config.enable_stream(rs.stream.infrared, _LEFT, *size, rs.format.y8, fps)
+        else:
+            config.enable_stream(rs.stream.color, *size, rs.format.rgb8, fps)
+
+    def _ask_file(self, config: Any, place: Path) -> None:
+        """Ask for the streams as they were recorded: a recording converts nothing."""
+        rs = self._rs
+        config.enable_device_from_file(str(place), repeat_playback=False)
+        config.enable_stream(rs.stream.depth)
+        if self._infrared:
+            config.enable_stream(rs.stream.infrared, _LEFT)
+        else:
+            config.enable_stream(rs.stream.color)
+
+    def _unhurry(self, config: Any) -> None:
+        """Have the recording wait for whoever reads it: before it starts, or its first frames are lost."""
+        device = config.resolve(self._rs.pipeline_wrapper(self._pipeline)).get_device()
+        self._playback = device.as_playback()
+        self._playback.set_real_time(False)
+
+    def _prepare(self, profile: Any, emitter: str | None) -> None:
+        """Read what holds for every frame, and set the emitter."""
+        rs = self._rs
+        sensor = profile.get_device().first_depth_sensor()
+        self._depth_unit_m = float(sensor.get_depth_scale())
+        if self._infrared:
+            stream = profile.get_stream(rs.stream.infrared, _LEFT)
+        else:
+            stream = profile.get_stream(rs.stream.color)
+        self._format = stream.format()
+        seen = stream.as_video_stream_profile().get_intrinsics()
+        self._intrinsics = lens_of(self.name, seen.fx, seen.fy, seen.ppx, seen.ppy)
+        self._align = None if self._infrared else rs.align(rs.stream.color)
+        if self.live and emitter is not None:
+            sensor.set_option(rs.option.emitter_enabled, 0.0 if emitter == "off" else 1.0)
+            if sensor.supports(rs.option.emitter_on_off):
+                sensor.set_option(rs.option.emitter_on_off, 1.0 if self._alternates else 0.0)
+            elif self._alternates:
+                message = f"{self.name}: this camera cannot alternate its emitter: emitter='on' or 'off'"
+                raise SourceError(message)
+
+    def _read(self) -> Frame | None:
+        until = time.monotonic() + self._timeout_s
+        while (left_s := until - time.monotonic()) > 0:
+            with blaming(self.name, _READING):
+                came, frames = self._pipeline.try_wait_for_frames(int(1e3 * min(left_s, _SLICE_S)) + 1)
+                if came:
+                    parts = self._parts(frames)
+                    if parts is not None:
+                        return frame_of(
+                            self.name, depth_unit_m=self._depth_unit_m, intrinsics=self._intrinsics, **parts
+                        )
+                elif self._playback and self._playback.current_status() == self._rs.playback_status.stopped:
+                    return None
+        raise silent(self.name, self._timeout_s, _READING)
+
+    def _parts(self, frames: Any) -> dict[str, NDArray[Any]] | None:
+        """Depth and picture of a set; None where it has nothing new for both."""
+        if self._align is not None:
+            frames = self._align.process(frames)
+        depth = frames.get_depth_frame()
+        picture = frames.get_infrared_frame(_LEFT) if self._infrared else frames.get_color_frame()
+        if not depth or not picture:
+            return None
+        numbers = depth.get_frame_number(), picture.get_frame_number()
+        if numbers[0] == self._numbers[0] or numbers[1] == self._numbers[1]:
+            return None
+        self._numbers = numbers
+        samples = np.asanyarray(depth.get_data())
+        if self._alternates:
+            if self._is_lit(depth):
+                self._lit_depth = samples.copy()
+                return None
+            samples, self._lit_depth = self._lit_depth, None
+        if samples is None:
+            return None
+        pixels = np.asanyarray(picture.get_data())
+        if self._infrared:
+            return {"depth": samples, "infrared": pixels}
+        return {"depth": samples, "color": self._rgb(pixels)}
+
+    def _rgb(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        if self._format == self._rs.format.rgb8:
+            return pixels
+        if self._format == self._rs.format.bgr8:
+            return pixels[..., ::-1]
+        message = f"{self.name}: expected colour as rgb8 or bgr8, got {self._format}: record it so"
+        raise SourceError(message)
+
+    def _is_lit(self, depth: Any) -> bool:
+        mode = self._rs.frame_metadata_value.frame_laser_power_mode
+        if not depth.supports_frame_metadata(mode):
+            message = (
+                f"{self.name}: frames do not say whether the emitter was lit: emitter='on', or install the "
+                "driver that passes metadata on"
+            )
+            raise SourceError(message)
+        return bool(depth.get_frame_metadata(mode))
+
+    def _release(self) -> None:
+        with blaming(self.name, _READING):
+            self._pipeline.stop()

@@ -1,0 +1,178 @@
+"""What all verbs have in common: how they are asked, how they answer, how they end."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from faceid_fast.cli import app
+
+doctor_verb = importlib.import_module("faceid_fast.cli.doctor")
+
+WITHOUT_JSON: dict[str, str] = {}
+"""Verbs that need no --json, each with the reason."""
+
+
+def faceid(*arguments: object, given: str | None = None) -> Any:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=given)
+
+
+def verbs(command: Any = None, name: str = "") -> Iterator[tuple[str, Any]]:
+    command = get_command(app) if command is None else command
+    if not hasattr(command, "commands"):
+        yield name, command
+    for each, below in getattr(command, "commands", {}).items():
+        yield from verbs(below, f"{name} {each}".strip())
+
+
+VERBS = dict(verbs())
+
+
+def options_of(command: Any) -> set[str]:
+    return {option for each in command.params for option in each.opts if option.startswith("-")}
+
+
+def test_the_verbs_are_found() -> None:
+    assert {"doctor", "enroll", "vault rotate-key", "credential set"} <= set(VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_answers_programs(verb: str) -> None:
+    assert ("--json" in options_of(VERBS[verb])) != (verb in WITHOUT_JSON)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_says_what_it_does(verb: str) -> None:
+    text = VERBS[verb].help
+    first, _, more = text.partition("\n\n")
+    assert re.fullmatch(r"[A-Z][^\n]{10,100}\.", first)
+    # A line is a sentence or more: they are shown one by one.
+    assert all(re.fullmatch(r"\S.*[.:]", line.strip()) for line in more.splitlines() if line.strip())
+    shown = faceid(*verb.split(), "--help")
+    assert shown.exit_code == 0
+    assert first.split()[0] in shown.stdout
+    assert shown.stdout == faceid(*verb.split(), "-h").stdout
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_examples_can_be_typed(verb: str) -> None:
+    lines = [line for line in (VERBS[verb].epilog or "").splitlines() if line]
+    for line in lines:
+        typed = shlex.split(re.sub(r"^\[dim]\$\[/] faceid ", "", line).replace("\\[", "["))
+        assert typed[: len(verb.split())] == verb.split()
+        command = VERBS[verb]
+        rest = typed[len(verb.split()) :]
+        # Reads the words without running anything, callbacks of options included.
+        command.make_parser(typer.Context(command)).parse_args(rest)
+        assert {word for word in rest if word.startswith("--")} <= options_of(command)
+
+
+def test_help_has_panels_and_exit_codes() -> None:
+    shown = faceid("--help").stdout
+    for heading in ("First steps", "People", "Vault and credential", "Measuring"):
+        assert f"─ {heading} ─" in shown
+    assert "─ Commands ─" not in shown  # every verb has its place
+    assert "0 accepted, or all well; 1 rejected; 2 error; 130 interrupted" in shown
+    assert shown.index("doctor") < shown.index("enroll")
+
+
+def test_completion_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "--install-completion" in faceid("--help").stdout
+    monkeypatch.setattr("shellingham.detect_shell", lambda *_: ("dash", "/bin/dash"))
+    assert faceid("--show-completion").exit_code == 2  # not 1: nobody was rejected
+    monkeypatch.setattr("shellingham.detect_shell", lambda *_: ("bash", "/bin/bash"))
+    shown = faceid("--show-completion")
+    assert shown.exit_code == 0
+    assert "_FACEID_COMPLETE=complete_bash" in shown.stdout
+
+
+def test_what_is_not_confirmed_is_no_rejection(tmp_path: Path) -> None:
+    refused = faceid("vault", "erase", "--vault", tmp_path, given="n\n")
+    assert refused.exit_code == 2
+    assert refused.stderr.endswith("error: vault: left as it is; answer y, or give --yes\n")
+    assert faceid("vault", "erase", "--vault", tmp_path, given="").exit_code == 130
+
+
+def test_a_library_that_does_not_load_takes_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "00_depth.png").write_bytes(b"")
+    (tmp_path / "00_ir.png").write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    failed = faceid("identify", tmp_path)
+    assert failed.exit_code == 2
+    assert re.fullmatch(r"error: cv2 cannot be loaded \(.*\): see `faceid doctor`\n", failed.stderr)
+
+
+def test_the_command_loads_without_opencv() -> None:
+    """Else nobody could ask the doctor what is wrong."""
+    code = "import sys; sys.modules['cv2'] = None; from faceid_fast.cli import app; app(['doctor'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "broken: cv2 cannot be loaded" in done.stdout
+    assert "1 broken" in done.stdout
+
+
+def test_doctor_tells_which_library_does_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    result = faceid("doctor", "--json", "-")
+    assert result.exit_code == 2
+    record = json.loads(result.stdout)
+    (problem,) = record["problems"]
+    assert problem.startswith("cv2 cannot be loaded")
+    assert "opencv-python-headless" in problem
+    assert record["verify_ms"] is None
+    assert record["models"]  # what can be checked is
+
+
+def test_doctor_on_the_vault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(doctor_verb, "time_stages", lambda _repeats: {"total": {"median": 1.0}})
+    place = tmp_path / "vault"
+
+    def found() -> dict[str, Any]:
+        record: dict[str, Any] = json.loads(faceid("doctor", "--vault", place, "--json", "-").stdout)
+        return record
+
+    assert found()["vault"] == {
+        "directory": str(place),
+        "exists": False,
+        "key": "key file",
+        "key_beside_data": True,
+    }
+    assert not place.exists()  # looking makes nothing
+    assert faceid("list", "--vault", place).exit_code == 0
+    assert (found()["vault"]["exists"], found()["vault"]["people"]) == (True, 0)
+    assert "beside its data" in " ".join(faceid("doctor", "--vault", place).stdout.split())
+
+    elsewhere = tmp_path / "key"
+    (place / "key").rename(elsewhere)
+    broken = faceid("doctor", "--vault", place)
+    assert broken.exit_code == 2
+    assert "put it back" in " ".join(broken.stdout.split())
+    monkeypatch.setenv("FACEID_KEY_FILE", str(elsewhere))
+    assert found()["vault"]["key"] == "FACEID_KEY_FILE"
+    assert found()["vault"]["key_beside_data"] is False
+    assert "beside its data" not in " ".join(faceid("doctor", "--vault", place).stdout.split())
+    elsewhere.rename(place / "also")
+    monkeypatch.setenv("FACEID_KEY_FILE", str(place / "also"))
+    assert found()["vault"]["key_beside_data"] is True
+
+
+def test_doctor_knows_every_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    required = ["numpy>=2", "nowhere-to-be-had", 'also-not>=1; extra == "cameras"', "rich; extra == 'plots'"]
+    monkeypatch.setattr(doctor_verb.metadata, "requires", lambda _name: required)
+    monkeypatch.setattr(doctor_verb.metadata, "packages_distributions", lambda: {"cv2": ["a", "b"]})
+    record = json.loads(faceid("doctor", "--json", "-").stdout)
+    assert record["extras"] == {"cameras": False, "plots": True}
+    assert record["versions"]["nowhere-to-be-had"] is None
+    assert {"a", "b"} <= set(record["versions"])

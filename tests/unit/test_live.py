@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pytest
+
+from faceid_fast import Authenticator, InMemoryStore
+from faceid_fast.errors import InvalidInputError
+from faceid_fast.face import NoFace
+from faceid_fast.frame import Frame
+from faceid_fast.live import Moment, Rules, watch
+from faceid_fast.liveness import LivenessCheck
+from faceid_fast.lockout import DEVICE
+from faceid_fast.outcome import Outcome
+from stand_ins import LIVE_LIMITS, StandInAligner, StandInEmbedder, crop_of, frame_of, no_face
+
+ADA, STRANGER = range(1, 41), range(61, 101)
+"""Frames of each, no two the same."""
+NOBODY, TURNED, PRINT, FLAT = 50, 51, 52, 53
+SPECIAL: dict[int, Any] = {
+    NOBODY: no_face(),
+    TURNED: no_face(Outcome.POOR_POSE),
+    PRINT: crop_of(PRINT, live=False),
+    FLAT: no_face(Outcome.SPOOF),
+    **{code: crop_of(1) for code in ADA},
+    **{code: crop_of(61) for code in STRANGER},
+}
+ALIGNER = StandInAligner(SPECIAL).as_aligner()
+
+
+class Door:
+    """An authenticator that knows Ada, what it was asked, and a clock that goes on by a tick a frame."""
+
+    def __init__(self, tick_s: float = 0.1) -> None:
+        self.store = InMemoryStore()
+        self.auth = Authenticator(
+            store=self.store,
+            aligner=ALIGNER,
+            embedder=StandInEmbedder().as_embedder(),
+            liveness=LivenessCheck(LIVE_LIMITS),
+        )
+        self.auth.enroll("ada", frame_of(1))
+        self.asked: list[list[int]] = []
+        self._now, self._tick_s = 0.0, tick_s
+
+    def clock(self) -> float:
+        self._now += self._tick_s
+        return self._now
+
+    def decide(self, frames: Sequence[Frame]) -> Any:
+        self.asked.append([int(frame.picture.flat[0]) for frame in frames])
+        return self.auth.verify(frames, "ada")
+
+    def watch(self, codes: Iterable[int], **rules: Any) -> list[Moment]:
+        given = Rules(**{"votes": 3, **rules})
+        frames = map(frame_of, codes)
+        return list(watch(frames, self.decide, rules=given, aligner=ALIGNER, clock=self.clock))
+
+    @property
+    def failures(self) -> dict[str, int]:
+        tallies = self.store.amend(lambda ledger: (ledger, ())).tallies
+        return {key: tally.failures for key, tally in tallies.items()}
+
+
+def outcomes(moments: Iterable[Moment]) -> list[str]:
+    return [str(moment.decision.outcome) for moment in moments if moment.decision is not None]
+
+
+def test_somebody_who_stays_is_one_attempt_charged_once() -> None:
+    door = Door()
+    moments = door.watch([NOBODY, *STRANGER])
+    assert door.asked == [[61, 62, 63]]
+    assert outcomes(moments) == ["no_match"]
+    assert door.failures == {"ada": 1, DEVICE: 1}
+    assert len(moments) == 41
+    assert [moment.gathered for moment in moments[:5]] == [0, 1, 2, 0, 0]
+    assert all(moment.standing is not None for moment in moments[3:])
+
+
+def test_nobody_is_no_attempt() -> None:
+    door = Door()
+    moments = door.watch([NOBODY, TURNED] * 50)
+    assert door.asked == []
+    assert door.failures == {}
+    assert all(isinstance(moment.look, NoFace) for moment in moments)
+
+
+def test_who_has_gone_may_try_again() -> None:
+    door = Door()
+    away = [NOBODY] * 12
+    moments = door.watch([*STRANGER[:5], *away, *ADA[:5], *away, *STRANGER[5:10]])
+    assert door.asked == [[61, 62, 63], [1, 2, 3], [66, 67, 68]]
+    assert outcomes(moments) == ["no_match", "accepted", "no_match"]
+    assert moments[16].standing is None  # gone for longer than a second
+
+
+def test_who_looks_aside_or_is_missed_for_a_moment_has_not_gone() -> None:
+    door = Door()
+    moments = door.watch([*STRANGER[:3], *[NOBODY] * 9, *[TURNED] * 30, *[NOBODY] * 9, *ADA[:5]])
+    assert outcomes(moments) == ["no_match"]
+    assert moments[-1].standing is moments[2].decision
+
+
+@pytest.mark.parametrize("fake", [PRINT, FLAT])
+def test_pictures_are_asked_about_and_charged_as_what_they_are(fake: int) -> None:
+    door = Door()
+    moments = door.watch([fake] * 20)
+    assert outcomes(moments) == ["spoof"]
+    assert door.failures == {"ada": 2, DEVICE: 2}
+
+
+def test_most_of_the_frames_decide() -> None:
+    door = Door()
+    assert outcomes(door.watch([ADA[0], STRANGER[0], ADA[1]])) == ["accepted"]
+    assert outcomes(door.watch([STRANGER[0], ADA[0], STRANGER[1]])) == ["no_match"]
+
+
+def test_after_a_gap_an_attempt_begins_anew() -> None:
+    door = Door(tick_s=0.5)
+    door.watch([*ADA[:2], *[TURNED] * 5, *ADA[2:5]], gather_s=2.0)
+    assert door.asked == [[3, 4, 5]]
+
+
+def test_where_frames_come_slowly_fewer_vote() -> None:
+    door = Door(tick_s=1.0)
+    door.watch(ADA[:9], votes=7, gather_s=2.5)
+    assert door.asked == [[1, 2, 3, 4]]
+
+
+def test_frames_that_end_early_vote_too() -> None:
+    door = Door()
+    moments = door.watch([NOBODY, ADA[0], ADA[1]])
+    assert door.asked == [[1, 2]]
+    assert len(moments) == 4
+    assert moments[-1].decision is moments[-1].standing
+    assert moments[-1].gathered == 0
+    assert moments[-1].frame is moments[-2].frame
+    assert door.watch([]) == []
+
+
+def test_time_and_rate() -> None:
+    moments = Door(tick_s=0.1).watch([NOBODY] * 40)
+    assert moments[0].seconds == 0.0
+    assert moments[0].frames_per_s == 0.0
+    assert moments[-1].seconds == pytest.approx(3.9)
+    assert moments[-1].frames_per_s == pytest.approx(10.0)
+    assert Door(tick_s=0.0).watch([NOBODY] * 3)[-1].frames_per_s == 0.0
+
+
+def test_who_is_locked_out_is_told_so_once() -> None:
+    door = Door()
+    away = [NOBODY] * 12
+    moments = door.watch([code for _ in range(7) for code in [*STRANGER[:9], *away]])
+    assert outcomes(moments) == ["no_match"] * 5 + ["locked_out"] * 2
+    assert door.failures == {"ada": 5, DEVICE: 5}
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"votes": 0},
+        {"votes": 257},
+        {"votes": True},
+        {"votes": 2.0},
+        {"gather_s": 0},
+        {"absence_s": float("nan")},
+    ],
+)
+def test_rules_that_are_none(rules: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInputError, match=f"{next(iter(rules))}: expected"):
+        Rules(**rules)

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+import pytest
+
+from faceid_fast.errors import SourceError
+from faceid_fast.frame import Frame
+from faceid_fast.sources.newest import Newest
+from faceid_fast.sources.source import Source
+from stand_ins import frame_of
+
+
+class Hand(Source):
+    """Gives frames when a test says so, or what to raise."""
+
+    name = "hand"
+
+    def __init__(self, frames: Iterable[Frame | BaseException], *, live: bool = True) -> None:
+        self.live = live
+        self._frames = iter(frames)
+        self.go = threading.Semaphore(0)
+        self.read = threading.Semaphore(0)
+        self.released = 0
+
+    def _read(self) -> Frame | None:
+        self.read.release()  # whatever came before has been put down
+        if self.live:
+            self.go.acquire()
+        item = next(self._frames, None)
+        if isinstance(item, BaseException):
+            raise item
+        return item
+
+    def _release(self) -> None:
+        self.released += 1
+
+    def give(self, count: int) -> None:
+        """Let so many frames come, and return when the last has been put down."""
+        for _ in range(count):
+            self.go.release()
+            self.read.acquire()
+
+
+def code(frame: Frame) -> int:
+    return int(frame.picture.flat[0])
+
+
+def test_stale_frames_are_dropped_and_counted() -> None:
+    hand = Hand(map(frame_of, range(1, 6)))
+    with Newest(hand) as newest:
+        hand.read.acquire()
+        hand.give(3)
+        assert code(next(newest)) == 3
+        assert newest.dropped == 2
+        hand.give(1)
+        assert code(next(newest)) == 4
+        assert newest.dropped == 2
+        hand.give(1)
+        hand.go.release()  # the end
+        assert [code(frame) for frame in newest] == [5]
+    assert (hand.released, newest.dropped, newest.name) == (1, 2, "hand")
+
+
+def test_what_the_camera_raises_comes_after_what_it_gave() -> None:
+    hand = Hand([frame_of(1), SourceError("hand: gone"), frame_of(2)])
+    with Newest(hand) as newest:
+        hand.go.release(2)
+        assert code(next(newest)) == 1
+        for _ in range(2):
+            with pytest.raises(SourceError, match="hand: gone"):
+                next(newest)
+    assert hand.released == 1
+
+
+def test_closing_waits_for_a_read_to_end() -> None:
+    hand = Hand(map(frame_of, range(1, 4)))
+    newest = Newest(hand)
+    hand.read.acquire()
+    closing = threading.Thread(target=newest.close)
+    closing.start()
+    closing.join(0.05)
+    assert (closing.is_alive(), hand.released) == (True, 0)
+    hand.go.release()
+    closing.join()
+    assert hand.released == 1
+
+
+def test_files_wait() -> None:
+    hand = Hand(map(frame_of, range(1, 6)), live=False)
+    with Newest(hand) as newest:
+        assert not hand.read.acquire(timeout=0.05)  # until they are asked for
+        assert [code(frame) for frame in newest] == [1, 2, 3, 4, 5]
+    assert newest.dropped == 0
