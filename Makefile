@@ -16,8 +16,8 @@ RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml
 PIP := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-crash test-ends test-oldest wheel-check lint bench bench-smoke report-browser \
-	train-smoke docs docs-serve notebook format lock clean
+.PHONY: help demo test test-crash test-ends test-oldest wheel-check lint fuzz bench bench-frames \
+	bench-smoke report-browser train-smoke docs docs-serve notebook format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -44,6 +44,9 @@ test-oldest: $(WHEEL) $(OLDEST_VENV)/ready  ## of those, the oldest, with OpenCV
 wheel-check: $(WHEEL)  ## build wheel and source distribution, look into them, install and drive the wheel
 	$(BIN)/python -m release.check_wheel build/wheel
 
+fuzz:  ## two million damaged depth texts through the parser (seconds)
+	cargo test -p faceid-core --locked --release --lib -- --ignored damaged_texts
+
 lint: export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 lint: $(VENV)/built  ## formatting, clippy, ruff, types, stub, import rules
 	cargo fmt --all --check
@@ -57,6 +60,9 @@ lint: $(VENV)/built  ## formatting, clippy, ruff, types, stub, import rules
 
 bench: $(BENCH_VENV)/built  ## the matcher beside FAISS, numpy, usearch and scikit-learn (hours)
 	$(BENCH_VENV)/bin/python -m benchmarks --markdown build/bench/matching.md --plot build/bench/figures/matching.png
+
+bench-frames: $(VENV)/built  ## reading depth texts beside a loop in Python, numpy and pandas (seconds)
+	$(BIN)/python -m benchmarks.frames --json build/bench/frames.json
 
 bench-smoke: $(BENCH_VENV)/built  ## a small part of it, for its answers rather than its times
 	$(BENCH_VENV)/bin/python -m benchmarks --json build/bench/smoke.json --largest 1000 --dimensions 128 --threads 1

@@ -145,7 +145,7 @@ def _three(name: str, value: object) -> tuple[object, object, object]:
     if isinstance(value, np.ndarray) and value.shape[:1] == (3,):
         value = tuple(value)
     if not isinstance(value, (list, tuple)) or len(value) != 3:
-        message = f"{name}: expected three, got {type(value).__name__}"
+        message = f"{name}: expected three in a list, tuple or array, got {type(value).__name__}"
         raise InvalidInputError(message)
     first, second, third = value
     return first, second, third

@@ -78,8 +78,18 @@ def associated(colors: _Listed, depths: _Listed) -> list[tuple[Path, Path]]:
     return pairs
 
 
-def read_pair(color: str | Path, depth: str | Path, camera: str | Path | None = None) -> Frame:
+def read_pair(
+    color: str | Path,
+    depth: str | Path,
+    camera: str | Path | None = None,
+    intrinsics: Intrinsics = DEFAULT_CAMERA,
+) -> Frame:
     """Read one frame.
+
+    Parameters
+    ----------
+    camera : a camera file, see `camera_file`.
+    intrinsics : where there is none.
 
     Raises
     ------
@@ -87,11 +97,8 @@ def read_pair(color: str | Path, depth: str | Path, camera: str | Path | None = 
         If a file is missing or damaged, or the two do not fit together.
     """
     color, depth = checked_path("color", color), checked_path("depth", depth)
-    if camera is None:
-        sequence = color.parent.parent.name
-        intrinsics = next((known for name, known in CAMERAS.items() if name in sequence), DEFAULT_CAMERA)
-        unit = TUM_DEPTH_UNIT_M
-    else:
+    unit = TUM_DEPTH_UNIT_M
+    if camera is not None:
         intrinsics, unit = read_camera(camera)
     return frame_of("color", read_picture(color), read_picture(depth), unit, intrinsics, color, depth)
 
@@ -103,8 +110,9 @@ def _pairs(folder: Path) -> list[tuple[Path, Path]]:
 
 
 def _shot(folder: Path, color: Path, depth: Path, root: Path) -> Shot:
-    camera = camera_file_of(folder, color.stem, root)
-    return Shot(folder.name, color.stem, LAYOUT, partial(read_pair, color, depth, camera))
+    intrinsics = next((known for name, known in CAMERAS.items() if name in folder.name), DEFAULT_CAMERA)
+    read = partial(read_pair, color, depth, camera_file_of(folder, color.stem, root), intrinsics)
+    return Shot(folder.name, color.stem, LAYOUT, read)
 
 
 def _listed(path: Path) -> _Listed:

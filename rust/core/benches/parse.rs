@@ -2,6 +2,8 @@
 //!
 //! Times beside a loop in Python, numpy and pandas come from `make bench-frames`.
 
+use std::fmt::Write;
+
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use faceid_core::parse::DepthText;
@@ -23,21 +25,44 @@ fn scene(decimals: &str) -> String {
     for row in 0..480_i32 {
         for column in 0..640_i32 {
             let squared = (column - 320).pow(2) + (row - 240).pow(2);
-            match squared {
-                0..=10_000 => text += &format!("{}{decimals}\t", 800 + squared / 100),
-                10_001..=14_000 => text += "-1\t",
-                _ => text += &format!("{}{decimals}\t", 1500 + (row * 7 + column * 3) % 40),
-            }
+            let mm = match squared {
+                0..=10_000 => 800 + squared / 100,
+                10_001..=14_000 => -1,
+                _ => 1500 + (row * 7 + column * 3) % 40,
+            };
+            let decimals = if mm < 0 { "" } else { decimals };
+            write!(text, "{mm}{decimals}\t").expect("a String takes it");
         }
         text += "\n";
     }
     text
 }
 
-/// Whole numbers, as the VAP RGB-D face database has them; and decimals, one byte at a time.
-#[divan::bench(args = ["", ".25"])]
-fn depth_text(bencher: Bencher, decimals: &str) {
-    let text = scene(decimals);
+/// No number is like its neighbour.
+fn noise() -> String {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut text = String::new();
+    for _ in 0..480 {
+        for _ in 0..640 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            write!(text, "{}\t", (state >> 33) % 1600).expect("a String takes it");
+        }
+        text += "\n";
+    }
+    text
+}
+
+/// Whole numbers, as the VAP RGB-D face database has them; numbers without any order; and decimals, which are
+/// taken a byte at a time.
+#[divan::bench(args = ["whole", "noise", "decimals"])]
+fn depth_text(bencher: Bencher, kind: &str) {
+    let text = match kind {
+        "whole" => scene(""),
+        "noise" => noise(),
+        _ => scene(".25"),
+    };
     bencher
         .counter(BytesCount::new(text.len()))
         .bench(|| FORMAT.read(black_box(text.as_bytes())));

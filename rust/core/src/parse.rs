@@ -206,8 +206,14 @@ impl Cursor<'_> {
             })?;
             value += u32::from(first >= Some(5));
         }
-        let ends = self.peek().is_none_or(|b| is_blank(b) || is_line_end(b));
-        ends.then_some(value)
+        match self.peek() {
+            None | Some(b'\r' | b'\n') => Some(value),
+            Some(behind) if is_blank(behind) => {
+                self.at += 1; // so that a run may begin here
+                Some(value)
+            }
+            Some(_) => None,
+        }
     }
 
     /// Between one and `most` digits, and how many they are.
@@ -266,7 +272,7 @@ impl Cursor<'_> {
             Some(byte) => format!("byte {byte:#04x}"),
         };
         CoreError::Text {
-            line: 1 + before.iter().filter(|&&b| b == b'\n').count(),
+            line: before.split(|&b| b == b'\n').count(),
             column: 1 + self.at - line_start,
             expected,
             got,
@@ -276,10 +282,6 @@ impl Cursor<'_> {
 
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
-}
-
-fn is_line_end(byte: u8) -> bool {
-    matches!(byte, b'\r' | b'\n')
 }
 
 /// Eight bytes of a text, the first of them lowest; none near its end.
