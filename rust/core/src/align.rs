@@ -9,7 +9,7 @@ use crate::frame::{Camera, DepthView, IntensityView};
 use crate::head_model::HeadModel;
 use crate::locate::{Candidate, candidates};
 use crate::pose::Pose;
-use crate::rays::Usable;
+use crate::rays::{Quads, Usable};
 use crate::resample::{Maps, Surface, draw, plane_rms};
 use crate::{CoreError, Result};
 
@@ -198,6 +198,7 @@ pub fn align_at(
     };
     let all = Usable {
         patch: &patch,
+        quads: &Quads::of(&patch),
         min_reflectance: 0.0,
         dark_counts: true,
     };
@@ -232,8 +233,10 @@ fn inspect(
     let (near, far) = band(candidate);
     let patch = Patch::cut(depth, intensity, camera, candidate.region, near, far);
     let skin = skin_level(&patch, camera, candidate);
+    let quads = Quads::of(&patch);
     let skin_only = Usable {
         patch: &patch,
+        quads: &quads,
         min_reflectance: HAIR_SHARE * skin,
         dark_counts: false,
     };

@@ -39,6 +39,8 @@ fn band_mm(mm: f32, band: &std::ops::RangeInclusive<f32>) -> f32 {
     if band.contains(&mm) { mm } else { 0.0 }
 }
 
+/// Neighbours further apart in depth than this belong to different surfaces, millimetres.
+pub(crate) const TEAR_MM: f32 = 25.0;
 /// Cells of the patch are about this wide; finer pixels are averaged, which lowers noise.
 const CELL_MM: f32 = 2.0;
 

@@ -12,6 +12,7 @@ pub mod fit;
 pub mod frame;
 pub mod gallery;
 pub mod head_model;
+mod least_squares;
 pub mod locate;
 pub mod pose;
 pub mod rays;

@@ -7,7 +7,7 @@
 
 use nalgebra::{Matrix3, Vector3};
 
-use crate::depth::Patch;
+use crate::depth::{Patch, TEAR_MM};
 use crate::frame::floor;
 use crate::head_model::{GRID_HEIGHT, GRID_LEFT_MM, GRID_STEP_MM, GRID_TOP_MM, GRID_WIDTH};
 use crate::pose::Pose;
@@ -16,8 +16,6 @@ use crate::pose::Pose;
 pub const CELLS: usize = GRID_WIDTH * GRID_HEIGHT;
 /// Channels of the tensor: depth, red, green, blue.
 pub const CHANNELS: usize = 4;
-/// Neighbours further apart in depth than this belong to different surfaces, millimetres.
-const TEAR_MM: f32 = 25.0;
 /// Depth beside holes and edges mixes two surfaces; so many cells are removed there.
 const ERODED_CELLS: usize = 2;
 /// One unit of the depth channel, millimetres, and its limit in units.
