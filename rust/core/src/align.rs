@@ -10,7 +10,8 @@ use crate::head_model::HeadModel;
 use crate::locate::{Candidate, candidates};
 use crate::pose::Pose;
 use crate::rays::{Quads, Usable};
-use crate::resample::{Maps, Surface, draw, plane_rms};
+use crate::resample::{Maps, draw};
+use crate::surface::{Surface, plane_rms};
 use crate::{CoreError, Result};
 
 /// Faces nearer than this are refused: cameras do not measure them, millimetres.

@@ -192,9 +192,8 @@ mod tests {
             .collect();
         Maps {
             depth,
-            light: vec![[0.0; 3]; CELLS],
+            light: vec![vec![0.0; CELLS]],
             valid: vec![true; CELLS],
-            gray: true,
         }
     }
 

@@ -28,7 +28,7 @@ pub struct Patch {
     /// darken with distance. 0 where depth is missing.
     pub reflectance: Vec<f32>,
     /// Linear red, green and blue of the same cells; empty for infrared.
-    pub color: Vec<[f32; 3]>,
+    pub color: Vec<Vec<f32>>,
     /// Intrinsics of the patch's own cells.
     pub camera: Camera,
 }
@@ -106,11 +106,13 @@ impl Patch {
             }
             IntensityView::Color(samples) => {
                 let decode = &*SRGB_TO_LINEAR;
-                self.color = self.average(blocks, mm, |at| {
+                let means = self.average(blocks, mm, |at| {
                     std::array::from_fn(|k| decode[usize::from(samples[3 * at + k])])
                 });
-                self.reflectance = self
-                    .color
+                self.color = (0..3)
+                    .map(|k| means.iter().map(|mean| mean[k]).collect())
+                    .collect();
+                self.reflectance = means
                     .iter()
                     .map(|[red, green, blue]| 0.2126 * red + 0.7152 * green + 0.0722 * blue)
                     .collect();

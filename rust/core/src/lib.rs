@@ -14,9 +14,11 @@ pub mod gallery;
 pub mod head_model;
 mod least_squares;
 pub mod locate;
+mod normalise;
 pub mod pose;
 pub mod rays;
 pub mod resample;
+pub mod surface;
 pub mod vectors;
 
 pub use error::{CoreError, Result};

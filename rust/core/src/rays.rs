@@ -6,6 +6,7 @@
 
 use crate::depth::{Patch, TEAR_MM};
 use crate::distance::{Kernel, LANES, Lanes, Loops};
+use crate::frame::{floor, least, most, whole};
 use crate::head_model::Axes;
 use crate::pose::Pose;
 
@@ -103,8 +104,6 @@ impl Loops for Judge<'_> {
             reflectance,
             ..
         } = self.patch;
-        let least = |a: f32, b: f32| if a < b { a } else { b };
-        let most = |a: f32, b: f32| if a > b { a } else { b };
         let count = width - 1;
         for row in 1..*height {
             let (above, here) = ((row - 1) * width, row * width);
@@ -226,18 +225,6 @@ impl Loops for Follow<'_> {
     }
 }
 
-/// Whole part and rest of a number from 0 to 2^22, for whole vectors: conversions to integers are not, because
-/// they must do something with every number. What is not in the range gives something.
-#[inline(always)]
-fn split(x: f32) -> (u32, f32) {
-    /// From here on float32 has whole numbers only.
-    const WHOLE: f32 = 8_388_608.0;
-    let nearest = (x + WHOLE) - WHOLE;
-    let whole = if nearest > x { nearest - 1.0 } else { nearest };
-    let number = (whole + WHOLE).to_bits();
-    (number.wrapping_sub(WHOLE.to_bits()), x - whole)
-}
-
 /// Where those of eight points that face the camera are seen; the others, and those beside the patch, in the
 /// cell after the last.
 #[inline(always)]
@@ -274,10 +261,12 @@ fn places(
             & (v >= 0.0)
             & (u < right_end)
             & (v < bottom_end);
-        let ((column, right), (row, down)) = (split(u), split(v));
-        places.right[k] = right;
-        places.down[k] = down;
-        let cell = row.wrapping_mul(stride).wrapping_add(column);
+        let (column, row) = (floor(u), floor(v));
+        places.right[k] = u - column;
+        places.down[k] = v - row;
+        let cell = (whole(row) as u32)
+            .wrapping_mul(stride)
+            .wrapping_add(whole(column) as u32);
         places.cell[k] = if inside { cell } else { nowhere };
     }
     places
