@@ -9,6 +9,10 @@
     clippy::inline_always,
     reason = "loops of a kernel must become part of the function that enables its instruction set"
 )]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices of constant range are what keeps the sums in registers"
+)]
 
 use nalgebra::{DVector, Rotation3, Vector3};
 
@@ -131,7 +135,7 @@ impl<'a> Walker<'a> {
             usable,
             met: Vec::new(),
             residuals: Residuals::default(),
-            equations: Equations::new(points.jacobian.parameters),
+            equations: points.jacobian.equations(),
             gaps: Vec::new(),
         }
     }
@@ -177,10 +181,10 @@ impl<'a> Walker<'a> {
             }
             self.equations.clear();
             let mut total = 0.0;
-            for (at, root, mm) in self.residuals.weighted(cutoff) {
+            self.residuals.weighted(cutoff).for_each(|(at, root, mm)| {
                 self.equations.push(root, points.jacobian.row(at), mm);
                 total += root * root;
-            }
+            });
             let mut normal = self.equations.normal();
             // A little damping: a flat or round patch leaves directions undetermined.
             for k in 0..3 {
@@ -241,7 +245,7 @@ impl<'a> Bender<'a> {
             bent: points.mean.clone(),
             met: Vec::new(),
             residuals: Residuals::default(),
-            equations: Equations::new(points.jacobian.parameters),
+            equations: points.jacobian.equations(),
         }
     }
 
@@ -279,12 +283,12 @@ impl<'a> Bender<'a> {
         for &cutoff in cutoffs {
             self.look(&pose);
             self.equations.clear();
-            for (at, root, mm) in self.residuals.weighted(cutoff) {
+            self.residuals.weighted(cutoff).for_each(|(at, root, mm)| {
                 let weight = root / SIGMA_MM;
                 let row = self.points.jacobian.row(at);
                 if leans == 0 {
                     self.equations.push(weight, row, mm);
-                    continue;
+                    return;
                 }
                 // The surface moves by the slope times its depth, the head by the slope times its own.
                 let (eight, k) = (at / LANES, at % LANES);
@@ -295,7 +299,7 @@ impl<'a> Bender<'a> {
                 let numbers = row.as_flattened_mut();
                 numbers[stiff..stiff + LEAN].copy_from_slice(&[gap * slope.x, gap * slope.y]);
                 self.equations.push(weight, &row, mm);
-            }
+            });
             if self.equations.len() < 60 {
                 return None;
             }
@@ -362,14 +366,27 @@ impl Loops for Bend<'_> {
         let Points {
             mean, components, ..
         } = self.points;
-        for (bent, (mean, shifts)) in self.bent.iter_mut().zip(mean.iter().zip(components)) {
-            let shifts = shifts.chunks_exact(self.shape.len());
-            for ((bent, mean), shifts) in bent.iter_mut().zip(mean).zip(shifts) {
-                let mut sum = lanes.load(mean);
-                for (weight, shift) in self.shape.iter().zip(shifts) {
-                    sum = lanes.mul_add(lanes.splat(*weight), lanes.load(shift), sum);
+        let [x, y, z] = self.bent;
+        let bent = x.iter_mut().zip(y).zip(z);
+        let all = components.chunks_exact(self.shape.len());
+        for (at, (((x, y), z), shifts)) in bent.zip(all).enumerate() {
+            // Two sums for each axis: one alone would wait for itself.
+            let mut sums = [[lanes.zero(); 3]; 2];
+            for axis in 0..3 {
+                sums[0][axis] = lanes.load(&mean[axis][at]);
+            }
+            for (weights, shifts) in self.shape.chunks(2).zip(shifts.chunks(2)) {
+                for (half, (weight, shift)) in weights.iter().zip(shifts).enumerate() {
+                    let weight = lanes.splat(*weight);
+                    for axis in 0..3 {
+                        sums[half][axis] =
+                            lanes.mul_add(weight, lanes.load(&shift[axis]), sums[half][axis]);
+                    }
                 }
-                lanes.store(sum, bent);
+            }
+            for (axis, to) in [x, y, z].into_iter().enumerate() {
+                let one = lanes.splat(1.0);
+                lanes.store(lanes.mul_add(one, sums[0][axis], sums[1][axis]), to);
             }
         }
     }

@@ -4,7 +4,7 @@ use nalgebra::{DMatrix, Vector3};
 
 use crate::correct::{Stage, stages};
 use crate::distance::LANES;
-use crate::least_squares::Eight;
+use crate::least_squares::{Eight, Equations};
 use crate::{CoreError, Result};
 
 /// The tensor's grid in the face frame: cells of 2 mm, origin between the outer eye corners.
@@ -46,9 +46,8 @@ pub struct HeadModel {
 pub(crate) struct Points {
     pub mean: Axes,
     pub normals: Axes,
-    /// Displacements per unit of each component, for each axis: all components of eight points, then those of
-    /// the next eight.
-    pub components: Axes,
+    /// Displacements per unit of each component: all components of eight points, then those of the next eight.
+    pub components: Vec<[Eight; 3]>,
     /// Rows of the point-to-plane Jacobian. Normals are the mean head's, in the face frame, so it is the same
     /// for every pose and shape.
     pub jacobian: Jacobian,
@@ -60,11 +59,17 @@ pub(crate) type Axes = [Vec<Eight>; 3];
 /// One row a point: turns, shifts, components, and room for a lean.
 #[derive(Debug, Clone)]
 pub(crate) struct Jacobian {
-    pub parameters: usize,
+    parameters: usize,
     rows: Vec<Eight>,
 }
 
 impl Jacobian {
+    /// Room for an equation a point.
+    pub fn equations(&self) -> Equations {
+        let points = self.rows.len() / self.parameters.div_ceil(LANES);
+        Equations::new(self.parameters, points)
+    }
+
     pub fn row(&self, point: usize) -> &[Eight] {
         let width = self.parameters.div_ceil(LANES);
         &self.rows[point * width..(point + 1) * width]
@@ -105,27 +110,28 @@ impl Points {
                 turns.iter().chain(&normal).copied().chain(bends).collect()
             })
             .collect();
+        let eights = || chosen.chunks(LANES);
+        let axes = |values: &[f32]| -> Axes {
+            let all: Vec<_> = eights()
+                .map(|points| side_by_side(points, values))
+                .collect();
+            std::array::from_fn(|axis| all.iter().map(|axes| axes[axis]).collect())
+        };
         Self {
-            mean: side_by_side(&chosen, &[mean]),
-            normals: side_by_side(&chosen, &[normals]),
-            components: side_by_side(&chosen, &components),
+            mean: axes(mean),
+            normals: axes(normals),
+            components: eights()
+                .flat_map(|points| components.iter().map(|shift| side_by_side(points, shift)))
+                .collect(),
             jacobian: Jacobian::of(&rows, parameters),
         }
     }
 }
 
-/// The chosen points of arrays (x, y, z): eight of the first array, the same eight of the next.
-fn side_by_side(chosen: &[usize], arrays: &[&[f32]]) -> Axes {
-    std::array::from_fn(|axis| {
-        let eights = chosen.chunks(LANES);
-        eights
-            .flat_map(|eight| {
-                arrays.iter().map(move |values| {
-                    std::array::from_fn(|k| eight.get(k).map_or(0.0, |at| values[3 * at + axis]))
-                })
-            })
-            .collect()
-    })
+/// x, y and z of up to eight points of an array (x, y, z).
+fn side_by_side(points: &[usize], values: &[f32]) -> [Eight; 3] {
+    let number = |axis: usize, k: usize| points.get(k).map_or(0.0, |at| values[3 * at + axis]);
+    std::array::from_fn(|axis| std::array::from_fn(|k| number(axis, k)))
 }
 
 /// The arrays of a head model's file, row by row.

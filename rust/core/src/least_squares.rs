@@ -21,9 +21,10 @@ const CHUNK: usize = 96;
 /// Equations `row · x = right`, gathered to be solved in the sense of least squares.
 #[derive(Debug)]
 pub(crate) struct Equations {
-    /// Eight columns of all rows in each.
+    /// Eight columns of all rows in each, with room for as many as there may be.
     columns: Vec<Vec<Eight>>,
     right: Vec<f32>,
+    len: usize,
 }
 
 /// `(A^T A) x = A^T b`.
@@ -37,30 +38,32 @@ pub(crate) struct Normal {
 }
 
 impl Equations {
-    /// None yet, of so many parameters.
-    pub fn new(parameters: usize) -> Self {
+    /// None yet, of so many parameters; there will be at most `limit`.
+    pub fn new(parameters: usize, limit: usize) -> Self {
         Self {
-            columns: vec![Vec::new(); parameters.div_ceil(LANES)],
-            right: Vec::new(),
+            columns: vec![vec![[0.0; LANES]; limit]; parameters.div_ceil(LANES)],
+            right: vec![0.0; limit],
+            len: 0,
         }
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.right.len()
+        self.len
     }
 
     pub fn clear(&mut self) {
-        self.columns.iter_mut().for_each(Vec::clear);
-        self.right.clear();
+        self.len = 0;
     }
 
     /// Adds `weight * (row · x = right)`.
+    #[inline]
     pub fn push(&mut self, weight: f32, row: &[Eight], right: f32) {
         for (column, eight) in self.columns.iter_mut().zip(row) {
-            column.push(eight.map(|x| weight * x));
+            column[self.len] = eight.map(|x| weight * x);
         }
-        self.right.push(weight * right);
+        self.right[self.len] = weight * right;
+        self.len += 1;
     }
 
     pub fn normal(&self) -> Normal {
@@ -115,14 +118,18 @@ impl Loops for Sums<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
-        let Equations { columns, right } = self.equations;
+        let Equations {
+            columns,
+            right,
+            len,
+        } = self.equations;
         let Normal {
             width,
             matrix,
             right: products,
         } = self.normal;
-        for first in (0..right.len()).step_by(CHUNK) {
-            let chunk = first..right.len().min(first + CHUNK);
+        for first in (0..*len).step_by(CHUNK) {
+            let chunk = first..(first + CHUNK).min(*len);
             for (own, rows) in matrix.chunks_exact_mut(*width * LANES).enumerate() {
                 let (upper, lower) = rows.split_at_mut(*width * TILE);
                 let values = &columns[own][chunk.clone()];
@@ -303,7 +310,7 @@ mod tests {
     fn the_solution_is_the_librarys() {
         for (parameters, count) in [(1, 9), (6, 40), (8, 30), (10, 200), (54, 97), (56, 500)] {
             let values = noise(count * (parameters + 1));
-            let (mut equations, mut rows) = (Equations::new(parameters), Vec::new());
+            let (mut equations, mut rows) = (Equations::new(parameters, count), Vec::new());
             for numbers in values.chunks_exact(parameters + 1) {
                 let mut row = numbers[..parameters].to_vec();
                 row.resize(parameters.next_multiple_of(LANES), 0.0);
@@ -331,7 +338,7 @@ mod tests {
 
     #[test]
     fn what_is_not_determined_has_no_solution() {
-        let mut equations = Equations::new(8);
+        let mut equations = Equations::new(8, 2);
         equations.push(1.0, &[[1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]], 2.0);
         assert_eq!(equations.normal().solve(1), Some(vec![2.0]));
         assert_eq!(equations.normal().solve(3), None);

@@ -16,6 +16,7 @@ mod least_squares;
 pub mod locate;
 mod normalise;
 pub mod pose;
+mod raster;
 pub mod rays;
 pub mod resample;
 pub mod surface;
