@@ -18,9 +18,9 @@ use nalgebra::{DVector, Rotation3, Vector3};
 
 use crate::distance::{Kernel, LANES, Lanes, Loops};
 use crate::head_model::{Axes, HeadModel, LEAN, POSE, Points};
-use crate::least_squares::Equations;
+use crate::least_squares::{Eight, Equations, Normal};
 use crate::pose::Pose;
-use crate::rays::{Met, Residuals, Usable, follow};
+use crate::rays::{Met, Residual, Residuals, Usable, follow};
 
 /// Standard deviation of a residual, millimetres: sensor noise and what the components do not model.
 const SIGMA_MM: f32 = 3.2;
@@ -124,7 +124,6 @@ struct Walker<'a> {
     usable: &'a Usable<'a>,
     met: Vec<Met>,
     residuals: Residuals,
-    equations: Equations,
     gaps: Vec<f32>,
 }
 
@@ -135,7 +134,6 @@ impl<'a> Walker<'a> {
             usable,
             met: Vec::new(),
             residuals: Residuals::default(),
-            equations: points.jacobian.equations(),
             gaps: Vec::new(),
         }
     }
@@ -179,13 +177,11 @@ impl<'a> Walker<'a> {
             if self.residuals.count < 20 {
                 return None;
             }
-            self.equations.clear();
-            let mut total = 0.0;
-            self.residuals.weighted(cutoff).for_each(|(at, root, mm)| {
-                self.equations.push(root, points.jacobian.row(at), mm);
-                total += root * root;
+            let (mut normal, total) = Kernel::fastest().run(Pull {
+                rows: points.jacobian.narrow(),
+                residuals: self.residuals.eights(),
+                cutoff,
             });
-            let mut normal = self.equations.normal();
             // A little damping: a flat or round patch leaves directions undetermined.
             for k in 0..3 {
                 normal.hold(k, 2.0e4, 0.0);
@@ -195,6 +191,43 @@ impl<'a> Walker<'a> {
             state.score = total / self.residuals.facing;
         }
         Some(state)
+    }
+}
+
+/// The normal equations of the pose, and the sum of the weights.
+struct Pull<'a> {
+    rows: &'a [Eight],
+    residuals: &'a [Residual],
+    cutoff: f32,
+}
+
+impl Loops for Pull<'_> {
+    type Output = (Normal, f32);
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) -> (Normal, f32) {
+        let (mut sums, mut right, mut total) = ([lanes.zero(); POSE], lanes.zero(), 0.0);
+        for (residuals, rows) in self.residuals.iter().zip(self.rows.chunks(LANES)) {
+            let roots = residuals.roots(self.cutoff);
+            for (k, row) in rows.iter().enumerate() {
+                if roots[k] > 0.0 {
+                    let weight = roots[k] * roots[k];
+                    let vector = lanes.load(row);
+                    for parameter in 0..POSE {
+                        let value = lanes.splat(weight * row[parameter]);
+                        sums[parameter] = lanes.mul_add(value, vector, sums[parameter]);
+                    }
+                    right = lanes.mul_add(lanes.splat(weight * residuals.mm[k]), vector, right);
+                    total += weight;
+                }
+            }
+        }
+        let (mut matrix, mut product) = ([[0.0; LANES]; LANES], [0.0; LANES]);
+        for (to, sum) in matrix.iter_mut().zip(sums) {
+            lanes.store(sum, to);
+        }
+        lanes.store(right, &mut product);
+        (Normal::of_eight(matrix, product), total)
     }
 }
 

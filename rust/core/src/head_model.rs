@@ -70,6 +70,12 @@ impl Jacobian {
         Equations::new(self.parameters, points)
     }
 
+    /// All rows, where they are one eight each.
+    pub fn narrow(&self) -> &[Eight] {
+        assert!(self.parameters <= LANES);
+        &self.rows
+    }
+
     pub fn row(&self, point: usize) -> &[Eight] {
         let width = self.parameters.div_ceil(LANES);
         &self.rows[point * width..(point + 1) * width]

@@ -21,10 +21,9 @@ const CHUNK: usize = 96;
 /// Equations `row · x = right`, gathered to be solved in the sense of least squares.
 #[derive(Debug)]
 pub(crate) struct Equations {
-    /// Eight columns of all rows in each, with room for as many as there may be.
+    /// Eight columns of all rows in each.
     columns: Vec<Vec<Eight>>,
     right: Vec<f32>,
-    len: usize,
 }
 
 /// `(A^T A) x = A^T b`.
@@ -38,32 +37,32 @@ pub(crate) struct Normal {
 }
 
 impl Equations {
-    /// None yet, of so many parameters; there will be at most `limit`.
+    /// None yet, of so many parameters; there is room for `limit`.
     pub fn new(parameters: usize, limit: usize) -> Self {
+        let columns = (0..parameters.div_ceil(LANES)).map(|_| Vec::with_capacity(limit));
         Self {
-            columns: vec![vec![[0.0; LANES]; limit]; parameters.div_ceil(LANES)],
-            right: vec![0.0; limit],
-            len: 0,
+            columns: columns.collect(),
+            right: Vec::with_capacity(limit),
         }
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.len
+        self.right.len()
     }
 
     pub fn clear(&mut self) {
-        self.len = 0;
+        self.columns.iter_mut().for_each(Vec::clear);
+        self.right.clear();
     }
 
     /// Adds `weight * (row · x = right)`.
     #[inline]
     pub fn push(&mut self, weight: f32, row: &[Eight], right: f32) {
         for (column, eight) in self.columns.iter_mut().zip(row) {
-            column[self.len] = eight.map(|x| weight * x);
+            column.push(eight.map(|x| weight * x));
         }
-        self.right[self.len] = weight * right;
-        self.len += 1;
+        self.right.push(weight * right);
     }
 
     pub fn normal(&self) -> Normal {
@@ -82,6 +81,15 @@ impl Equations {
 }
 
 impl Normal {
+    /// Of up to eight parameters, whose sums are known.
+    pub fn of_eight(matrix: [Eight; LANES], right: Eight) -> Self {
+        Self {
+            width: 1,
+            matrix: matrix.to_vec(),
+            right: vec![right],
+        }
+    }
+
     /// Adds `strength * (x_k - wanted)^2` to what is minimised; `pull` is `strength * wanted`.
     pub fn hold(&mut self, k: usize, strength: f32, pull: f32) {
         self.matrix[k * self.width + k / LANES][k % LANES] += strength;
@@ -118,18 +126,14 @@ impl Loops for Sums<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
-        let Equations {
-            columns,
-            right,
-            len,
-        } = self.equations;
+        let Equations { columns, right } = self.equations;
         let Normal {
             width,
             matrix,
             right: products,
         } = self.normal;
-        for first in (0..*len).step_by(CHUNK) {
-            let chunk = first..(first + CHUNK).min(*len);
+        for first in (0..right.len()).step_by(CHUNK) {
+            let chunk = first..(first + CHUNK).min(right.len());
             for (own, rows) in matrix.chunks_exact_mut(*width * LANES).enumerate() {
                 let (upper, lower) = rows.split_at_mut(*width * TILE);
                 let values = &columns[own][chunk.clone()];

@@ -284,9 +284,9 @@ pub(crate) struct Residuals {
 
 /// Residuals of eight points.
 #[derive(Debug, Clone, Copy, Default)]
-struct Residual {
+pub(crate) struct Residual {
     /// Millimetres along the normal, negative where the surface lies in front.
-    mm: [f32; LANES],
+    pub mm: [f32; LANES],
     /// Cut-offs of Tukey's weight are at most this: less for dark cells, which must agree much better than
     /// bright ones to count; 0 where there is no residual.
     limit: [f32; LANES],
@@ -305,6 +305,11 @@ impl Residuals {
         self.count = count;
         let facing = facing as f32;
         self.facing = facing - (covered as f32).min(MAX_COVERED * facing);
+    }
+
+    /// Those of all points, eight by eight.
+    pub fn eights(&self) -> &[Residual] {
+        &self.found
     }
 
     /// The points that count: number, root of Tukey's weight, residual in millimetres.
@@ -333,8 +338,8 @@ impl Residuals {
 
 impl Residual {
     /// Roots of Tukey's weights.
-    #[inline]
-    fn roots(&self, cutoff: f32) -> [f32; LANES] {
+    #[inline(always)]
+    pub fn roots(&self, cutoff: f32) -> [f32; LANES] {
         std::array::from_fn(|k| {
             let limit = self.limit[k];
             let x = self.mm[k] / if limit < cutoff { limit } else { cutoff };
