@@ -24,9 +24,8 @@ fn cues(bencher: Bencher) {
             .iter()
             .map(|z| 1.1 * z + 0.3 * (7.0 * z).sin())
             .collect(),
-        light: vec![[0.5; 3]; CELLS],
+        light: vec![vec![0.5; CELLS]],
         valid: vec![true; CELLS],
-        gray: true,
     };
     let tensor = maps.tensor(&template);
     bencher.bench(|| Cues::of(black_box(&maps), black_box(&tensor), black_box(&template)));

@@ -1,16 +1,23 @@
 //! The way from a frame to an aligned face, or to the reason why there is none.
 
+#![allow(
+    clippy::inline_always,
+    reason = "loops of a kernel must become part of the function that enables its instruction set"
+)]
+
 use nalgebra::{Matrix3, Vector3};
 
 use crate::cues::Cues;
 use crate::depth::{Patch, Region};
+use crate::distance::{Kernel, Lanes, Loops};
 use crate::fit::{Fit, Start, at_pose, refit, search};
 use crate::frame::{Camera, DepthView, IntensityView};
 use crate::head_model::HeadModel;
 use crate::locate::{Candidate, candidates};
 use crate::pose::Pose;
-use crate::rays::Usable;
-use crate::resample::{Maps, Surface, draw, plane_rms};
+use crate::rays::{Quads, Usable};
+use crate::resample::{Maps, draw};
+use crate::surface::{Surface, plane_rms};
 use crate::{CoreError, Result};
 
 /// Faces nearer than this are refused: cameras do not measure them, millimetres.
@@ -198,6 +205,7 @@ pub fn align_at(
     };
     let all = Usable {
         patch: &patch,
+        quads: &Quads::of(&patch),
         min_reflectance: 0.0,
         dark_counts: true,
     };
@@ -232,8 +240,10 @@ fn inspect(
     let (near, far) = band(candidate);
     let patch = Patch::cut(depth, intensity, camera, candidate.region, near, far);
     let skin = skin_level(&patch, camera, candidate);
+    let quads = Quads::of(&patch);
     let skin_only = Usable {
         patch: &patch,
+        quads: &quads,
         min_reflectance: HAIR_SHARE * skin,
         dark_counts: false,
     };
@@ -404,17 +414,43 @@ fn face_middle(usable: &Usable, eyes: &Vector3<f32>) -> Option<f32> {
     let at = |dx: f32, dy: f32| patch.camera.project(&(eyes + Vector3::new(dx, dy, 0.0)));
     let ((left, top), (right, bottom)) = (at(-110.0, -20.0), at(110.0, 50.0));
     let clamp = |value: f32, limit: usize| value.clamp(0.0, limit as f32) as usize;
-    let (mut sum, mut count) = (0.0_f32, 0.0_f32);
+    let columns = clamp(left, patch.width)..clamp(right, patch.width);
+    let (mut sum, mut count) = (0, 0);
     for row in clamp(top, patch.height)..clamp(bottom, patch.height) {
-        for column in clamp(left, patch.width)..clamp(right, patch.width) {
-            let k = row * patch.width + column;
-            if patch.depth[k] > 0.0 && patch.reflectance[k] >= usable.min_reflectance {
-                sum += column as f32;
-                count += 1.0;
-            }
-        }
+        let cells = row * patch.width + columns.start..row * patch.width + columns.end;
+        let found = Kernel::fastest().run(Middle {
+            depth: &patch.depth[cells.clone()],
+            light: &patch.reflectance[cells],
+            usable,
+        });
+        count += found.0;
+        sum += found.1 + found.0 * columns.start as u32;
     }
-    (count > 100.0).then(|| patch.camera.unproject(sum / count, 0.0, eyes.z).x)
+    let middle = || sum as f32 / count as f32;
+    (count > 100).then(|| patch.camera.unproject(middle(), 0.0, eyes.z).x)
+}
+
+/// How many cells of a row are usable, and the sum of their columns.
+struct Middle<'a> {
+    depth: &'a [f32],
+    light: &'a [f32],
+    usable: &'a Usable<'a>,
+}
+
+impl Loops for Middle<'_> {
+    type Output = (u32, u32);
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) -> (u32, u32) {
+        let cells = self.depth.iter().zip(self.light).zip(0..);
+        cells.fold((0, 0), |(count, sum), ((&z, &light), column)| {
+            let counts = (z > 0.0) & (light >= self.usable.min_reflectance);
+            (
+                count + u32::from(counts),
+                sum + if counts { column } else { 0 },
+            )
+        })
+    }
 }
 
 /// Reflectance of bright skin: a quantile over the middle of the candidate.

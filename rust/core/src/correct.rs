@@ -7,6 +7,7 @@
 
 use nalgebra::Vector3;
 
+use crate::distance::{Kernel, Rows};
 use crate::pose::Pose;
 use crate::resample::{CELLS, CHANNELS};
 use crate::{CoreError, Result};
@@ -69,14 +70,19 @@ impl Stage {
                 *mean += value / 3.0;
             }
         }
+        let mut said = [0.0; STEP];
+        let rows = Rows {
+            dim: seen.len(),
+            values: &self.weights,
+        };
+        Kernel::fastest().scores(&seen, rows, &mut said);
         let step: [f32; STEP] = std::array::from_fn(|k| {
             let limit = match k {
                 0..3 => MAX_TURN_DEG,
                 3..6 => MAX_SHIFT_MM,
                 _ => MAX_LEAN,
             };
-            let row = &self.weights[k * seen.len()..(k + 1) * seen.len()];
-            (dot(row, &seen) + self.offset[k]).clamp(-limit, limit)
+            (said[k] + self.offset[k]).clamp(-limit, limit)
         });
         if leans {
             pose.lean(0.01 * step[6], 0.01 * step[7]);
@@ -86,17 +92,6 @@ impl Stage {
             &Vector3::new(step[3], step[4], step[5]),
         );
     }
-}
-
-/// Sum of products over eight lanes, which compilers turn into vector instructions.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0_f32; 8];
-    for (x, y) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
-        for (lane, (x, y)) in lanes.iter_mut().zip(x.iter().zip(y)) {
-            *lane += x * y;
-        }
-    }
-    lanes.iter().sum()
 }
 
 #[cfg(test)]

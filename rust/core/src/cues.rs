@@ -2,8 +2,16 @@
 //!
 //! Everything is measured on the maps that the tensor is made of, within 50 mm of the face's middle.
 
+#![allow(
+    clippy::inline_always,
+    reason = "loops of a kernel must become part of the function that enables its instruction set"
+)]
+
+use std::sync::LazyLock;
+
 use nalgebra::{SMatrix, SVector};
 
+use crate::distance::{Kernel, Lanes, Loops};
 use crate::head_model::{GRID_HEIGHT, GRID_LEFT_MM, GRID_STEP_MM, GRID_TOP_MM, GRID_WIDTH};
 use crate::resample::{CELLS, Maps};
 
@@ -45,20 +53,25 @@ impl Cues {
     /// `tensor` is the one made of the `maps`, `template` the mean face's depth on the grid.
     #[must_use]
     pub fn of(maps: &Maps, tensor: &[f32], template: &[f32]) -> Self {
-        let disc = disc();
-        let cells: Vec<(usize, SVector<f32, QUADRIC>)> = disc
+        let disc = &*DISC;
+        let cells: Vec<Cell> = disc
             .iter()
             .filter(|&&(at, ..)| maps.valid[at])
-            .map(|&(at, x, y)| (at, SVector::from([1.0, x, y, x * x, x * y, y * y])))
+            .map(|&(at, x, y)| Cell {
+                x,
+                y,
+                depth: maps.depth[at],
+                template: template[at],
+                light: tensor[CELLS + at],
+            })
             .collect();
         if cells.len() < MIN_CELLS {
             return Self::default();
         }
-        let Some(residuals) = Residuals::of(&cells, &maps.depth, template) else {
+        let Some(residuals) = Residuals::of(&cells) else {
             return Self::default();
         };
-        let light = &tensor[CELLS..2 * CELLS];
-        let squares: f32 = cells.iter().map(|&(at, _)| light[at] * light[at]).sum();
+        let squares: f32 = cells.iter().map(|cell| cell.light * cell.light).sum();
         let count = cells.len() as f32;
         Self {
             relief_mm: residuals.relief_mm,
@@ -66,14 +79,33 @@ impl Cues {
             agreement: residuals.agreement,
             structure: residuals.structure,
             valid_share: count / disc.len() as f32,
-            noise_mm: noise(maps, &disc).unwrap_or(0.0),
+            noise_mm: noise(maps, disc).unwrap_or(0.0),
             contrast: (squares / count).sqrt(),
         }
     }
 }
 
+/// What a cell of the disc shows.
+struct Cell {
+    /// Place in units of the disc's radius.
+    x: f32,
+    y: f32,
+    depth: f32,
+    template: f32,
+    light: f32,
+}
+
+impl Cell {
+    /// The terms of a quadric.
+    #[inline(always)]
+    fn terms(&self) -> [f32; QUADRIC] {
+        let Self { x, y, .. } = *self;
+        [1.0, x, y, x * x, x * y, y * y]
+    }
+}
+
 /// Cells within the disc: index, and place in units of its radius.
-fn disc() -> Vec<(usize, f32, f32)> {
+static DISC: LazyLock<Vec<(usize, f32, f32)>> = LazyLock::new(|| {
     let mut cells = Vec::with_capacity(CELLS);
     for row in 0..GRID_HEIGHT {
         for column in 0..GRID_WIDTH {
@@ -85,7 +117,7 @@ fn disc() -> Vec<(usize, f32, f32)> {
         }
     }
     cells
-}
+});
 
 struct Residuals {
     relief_mm: f32,
@@ -96,22 +128,15 @@ struct Residuals {
 
 impl Residuals {
     /// What a plane and a quadric leave of the depth, and a quadric of the template.
-    fn of(
-        cells: &[(usize, SVector<f32, QUADRIC>)],
-        depth: &[f32],
-        template: &[f32],
-    ) -> Option<Self> {
+    fn of(cells: &[Cell]) -> Option<Self> {
         // Around the depth's own mean: squares of some hundred millimetres would drown those of one.
-        let mean = cells.iter().map(|&(at, _)| depth[at]).sum::<f32>() / cells.len() as f32;
-        let mut moments = SMatrix::<f64, QUADRIC, QUADRIC>::zeros();
-        let mut right = SMatrix::<f64, QUADRIC, 2>::zeros();
-        for (at, terms) in cells {
-            let terms = terms.cast::<f64>();
-            moments.ger(1.0, &terms, &terms, 1.0);
-            for (k, z) in [depth[*at] - mean, template[*at]].into_iter().enumerate() {
-                right.column_mut(k).axpy(f64::from(z), &terms, 1.0);
-            }
-        }
+        let count = cells.len() as f32;
+        let mean = cells.iter().map(|cell| cell.depth).sum::<f32>() / count;
+        let Moments { products, right } = Kernel::fastest().run(Measure { cells, mean });
+        let moments = SMatrix::<f64, QUADRIC, QUADRIC>::from_fn(|row, column| {
+            products[row.max(column)][row.min(column)]
+        });
+        let right = SMatrix::<f64, QUADRIC, 2>::from_fn(|row, k| right[k][row]);
         let flat = moments
             .fixed_view::<PLANE, PLANE>(0, 0)
             .into_owned()
@@ -120,16 +145,16 @@ impl Residuals {
             .cast::<f32>();
         let bent = moments.cholesky()?.solve(&right).cast::<f32>();
         let (mut from_plane, mut own, mut both, mut face) = (0.0_f32, 0.0_f32, 0.0_f32, 0.0_f32);
-        for (at, terms) in cells {
-            let z = depth[*at] - mean;
+        for cell in cells {
+            let terms = SVector::from(cell.terms());
+            let z = cell.depth - mean;
             from_plane += (z - terms.fixed_rows::<PLANE>(0).dot(&flat)).powi(2);
             let mine = z - terms.dot(&bent.column(0));
-            let models = template[*at] - terms.dot(&bent.column(1));
+            let models = cell.template - terms.dot(&bent.column(1));
             own += mine * mine;
             both += mine * models;
             face += models * models;
         }
-        let count = cells.len() as f32;
         let product = (own * face).sqrt();
         let found = Self {
             relief_mm: (from_plane / count).sqrt(),
@@ -149,21 +174,53 @@ impl Residuals {
     }
 }
 
+/// Sums over the cells: of the products of all terms, and of each with depth and with the template.
+struct Moments {
+    /// The lower triangle.
+    products: [[f64; QUADRIC]; QUADRIC],
+    right: [[f64; QUADRIC]; 2],
+}
+
+struct Measure<'a> {
+    cells: &'a [Cell],
+    mean: f32,
+}
+
+impl Loops for Measure<'_> {
+    type Output = Moments;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) -> Moments {
+        let mut sums = Moments {
+            products: [[0.0; QUADRIC]; QUADRIC],
+            right: [[0.0; QUADRIC]; 2],
+        };
+        for cell in self.cells {
+            let terms = cell.terms().map(f64::from);
+            for (term, sums) in terms.iter().zip(&mut sums.products) {
+                for (sum, other) in sums.iter_mut().zip(&terms) {
+                    *sum += term * other;
+                }
+            }
+            let sides = [cell.depth - self.mean, cell.template].map(f64::from);
+            for (side, sums) in sides.iter().zip(&mut sums.right) {
+                for (sum, term) in sums.iter_mut().zip(&terms) {
+                    *sum += side * term;
+                }
+            }
+        }
+        sums
+    }
+}
+
 /// Deviation of cells from the mean of their four neighbours, as that of white noise.
 fn noise(maps: &Maps, disc: &[(usize, f32, f32)]) -> Option<f32> {
     let mut unrest: Vec<f32> = disc
         .iter()
         .filter_map(|&(at, ..)| {
-            let row = at / GRID_WIDTH;
-            let column = at % GRID_WIDTH;
-            let inside = row > 0 && row + 1 < GRID_HEIGHT && column > 0 && column + 1 < GRID_WIDTH;
-            let around = [
-                at.wrapping_sub(GRID_WIDTH),
-                at + GRID_WIDTH,
-                at.wrapping_sub(1),
-                at + 1,
-            ];
-            (inside && maps.valid[at] && around.iter().all(|&near| maps.valid[near])).then(|| {
+            // The disc does not reach the grid's edge.
+            let around = [at - GRID_WIDTH, at + GRID_WIDTH, at - 1, at + 1];
+            (maps.valid[at] && around.iter().all(|&near| maps.valid[near])).then(|| {
                 let sum: f32 = around.iter().map(|&near| maps.depth[near]).sum();
                 (4.0 * maps.depth[at] - sum).abs()
             })
@@ -192,9 +249,8 @@ mod tests {
             .collect();
         Maps {
             depth,
-            light: vec![[0.0; 3]; CELLS],
+            light: vec![vec![0.0; CELLS]],
             valid: vec![true; CELLS],
-            gray: true,
         }
     }
 

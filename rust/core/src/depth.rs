@@ -1,5 +1,13 @@
 //! From camera pixels to a small metric patch around a head: units, missing values, noise, in one pass.
 
+#![allow(
+    clippy::inline_always,
+    reason = "loops of a kernel must become part of the function that enables its instruction set"
+)]
+
+use std::ops::{Range, RangeInclusive};
+
+use crate::distance::{Kernel, Lanes, Loops};
 use crate::frame::{Camera, DepthSamples, DepthView, IntensityView, SRGB_TO_LINEAR};
 
 /// A rectangle of pixels, end exclusive.
@@ -28,17 +36,13 @@ pub struct Patch {
     /// darken with distance. 0 where depth is missing.
     pub reflectance: Vec<f32>,
     /// Linear red, green and blue of the same cells; empty for infrared.
-    pub color: Vec<[f32; 3]>,
+    pub color: Vec<Vec<f32>>,
     /// Intrinsics of the patch's own cells.
     pub camera: Camera,
 }
 
-/// A depth inside the band, else 0; NaN and infinity are outside.
-#[inline]
-fn band_mm(mm: f32, band: &std::ops::RangeInclusive<f32>) -> f32 {
-    if band.contains(&mm) { mm } else { 0.0 }
-}
-
+/// Neighbours further apart in depth than this belong to different surfaces, millimetres.
+pub(crate) const TEAR_MM: f32 = 25.0;
 /// Cells of the patch are about this wide; finer pixels are averaged, which lowers noise.
 const CELL_MM: f32 = 2.0;
 
@@ -76,98 +80,44 @@ impl Patch {
             region,
             block,
             stride: depth.width(),
+            width,
+            height,
         };
-        // One loop for each kind of sample: the choice inside it would cost as much as the sum.
         let band = near_mm..=far_mm;
         let unit = depth.mm_per_unit();
-        match depth.samples() {
-            DepthSamples::U16(samples) => patch.fill(
-                &blocks,
-                |at| band_mm(f32::from(samples[at]) * unit, &band),
-                intensity,
-            ),
-            DepthSamples::F32(samples) => {
-                patch.fill(&blocks, |at| band_mm(samples[at] * unit, &band), intensity);
+        let counted = match depth.samples() {
+            DepthSamples::U16(samples) => blocks.depths(samples, unit, band, &mut patch.depth),
+            DepthSamples::F32(samples) => blocks.depths(samples, unit, band, &mut patch.depth),
+        };
+        match intensity {
+            IntensityView::InfraredU8(light) => patch.light_up(&blocks, &counted, light),
+            IntensityView::InfraredU16(light) => patch.light_up(&blocks, &counted, light),
+            IntensityView::Color(samples) => {
+                patch.color = blocks.colors(&counted, samples);
+                let [red, green, blue] = [0, 1, 2].map(|k| &patch.color[k]);
+                let light = patch
+                    .reflectance
+                    .iter_mut()
+                    .zip(red.iter().zip(green).zip(blue));
+                for (reflectance, ((red, green), blue)) in light {
+                    *reflectance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+                }
             }
         }
         patch
     }
 
-    /// Depth and picture, for one kind of depth.
-    fn fill(&mut self, blocks: &Blocks, mm: impl Fn(usize) -> f32, intensity: &IntensityView) {
-        match intensity {
-            IntensityView::InfraredU8(light) => {
-                self.fill_infrared(blocks, mm, |at| f32::from(light[at]));
-            }
-            IntensityView::InfraredU16(light) => {
-                self.fill_infrared(blocks, mm, |at| f32::from(light[at]));
-            }
-            IntensityView::Color(samples) => {
-                let decode = &*SRGB_TO_LINEAR;
-                self.color = self.average(blocks, mm, |at| {
-                    std::array::from_fn(|k| decode[usize::from(samples[3 * at + k])])
-                });
-                self.reflectance = self
-                    .color
-                    .iter()
-                    .map(|[red, green, blue]| 0.2126 * red + 0.7152 * green + 0.0722 * blue)
-                    .collect();
-            }
-        }
-    }
-
     /// The light comes from the camera: brightness falls with the squared distance.
-    fn fill_infrared(
-        &mut self,
-        blocks: &Blocks,
-        mm: impl Fn(usize) -> f32,
-        light: impl Fn(usize) -> f32,
-    ) {
-        let means = self.average(blocks, mm, |at| [light(at)]);
-        for ((reflectance, [light]), z) in self.reflectance.iter_mut().zip(means).zip(&self.depth) {
-            *reflectance = light * z * z * 1e-6;
+    fn light_up<T: Sample>(&mut self, blocks: &Blocks, counted: &Counted, light: &[T]) {
+        Kernel::fastest().run(Lights {
+            blocks,
+            counted,
+            light,
+            means: &mut self.reflectance,
+        });
+        for (reflectance, z) in self.reflectance.iter_mut().zip(&self.depth) {
+            *reflectance *= z * z * 1e-6;
         }
-    }
-
-    /// Fills every cell with the mean depth over its block of pixels of `mm` (0 is missing); returns the mean
-    /// of `light` over the same pixels, 0 where depth is missing.
-    fn average<const N: usize>(
-        &mut self,
-        blocks: &Blocks,
-        mm: impl Fn(usize) -> f32,
-        light: impl Fn(usize) -> [f32; N],
-    ) -> Vec<[f32; N]> {
-        let Blocks {
-            region,
-            block,
-            stride,
-        } = *blocks;
-        let mut lights = vec![[0.0; N]; self.depth.len()];
-        for row in 0..self.height {
-            for column in 0..self.width {
-                let first = (region.top + row * block) * stride + region.left + column * block;
-                let (mut depth_sum, mut light_sum, mut count) = (0.0_f32, [0.0_f32; N], 0_usize);
-                for y in 0..block {
-                    for at in first + y * stride..first + y * stride + block {
-                        let z = mm(at);
-                        if z > 0.0 {
-                            depth_sum += z;
-                            for (sum, value) in light_sum.iter_mut().zip(light(at)) {
-                                *sum += value;
-                            }
-                            count += 1;
-                        }
-                    }
-                }
-                // Half of the pixels must agree that something is here.
-                if count > 0 && 2 * count >= block * block {
-                    let at = row * self.width + column;
-                    self.depth[at] = depth_sum / count as f32;
-                    lights[at] = light_sum.map(|sum| sum / count as f32);
-                }
-            }
-        }
-        lights
     }
 }
 
@@ -179,4 +129,207 @@ struct Blocks {
     block: usize,
     /// Pixels in a row of the frame.
     stride: usize,
+    /// Cells in a row, and rows of them.
+    width: usize,
+    height: usize,
+}
+
+/// What a camera stores for a pixel.
+trait Sample: Copy + Into<f32> {}
+impl Sample for u8 {}
+impl Sample for u16 {}
+impl Sample for f32 {}
+
+/// The pixels that count.
+struct Counted {
+    /// All bits for each pixel of the region whose depth is in the band, else none.
+    pixels: Vec<u8>,
+    /// How many there are in each cell; infinite where too few of its pixels are.
+    cells: Vec<f32>,
+}
+
+impl Blocks {
+    /// Pixels of the frame that make row `y` of a row of cells.
+    fn row(&self, row: usize, y: usize) -> Range<usize> {
+        let first = (self.region.top + row * self.block + y) * self.stride + self.region.left;
+        first..first + self.width * self.block
+    }
+
+    /// The same among the region's pixels alone.
+    fn own_row(&self, row: usize, y: usize) -> Range<usize> {
+        let pixels = self.width * self.block;
+        let first = (row * self.block + y) * pixels;
+        first..first + pixels
+    }
+
+    /// Cells of a row.
+    fn cells(&self, row: usize) -> Range<usize> {
+        row * self.width..(row + 1) * self.width
+    }
+
+    /// Mean depth of each cell, millimetres; 0 where fewer than half of its pixels are in the band.
+    fn depths<T: Sample>(
+        &self,
+        samples: &[T],
+        unit: f32,
+        band: RangeInclusive<f32>,
+        means: &mut [f32],
+    ) -> Counted {
+        let mut counted = Counted {
+            pixels: vec![0; means.len() * self.block * self.block],
+            cells: vec![0.0; means.len()],
+        };
+        Kernel::fastest().run(Depths {
+            blocks: self,
+            samples,
+            unit,
+            band,
+            means,
+            counted: &mut counted,
+        });
+        counted
+    }
+
+    /// Mean linear red, green and blue of each cell; 0 where it has no depth.
+    fn colors(&self, counted: &Counted, samples: &[u8]) -> Vec<Vec<f32>> {
+        let decode = &*SRGB_TO_LINEAR;
+        let mut planes = vec![vec![0.0; counted.cells.len()]; 3];
+        for row in 0..self.height {
+            for (column, at) in self.cells(row).enumerate() {
+                let count = counted.cells[at];
+                if count == f32::INFINITY {
+                    continue;
+                }
+                let mut sums = [0.0; 3];
+                for y in 0..self.block {
+                    let first = self.row(row, y).start + column * self.block;
+                    let colors = &samples[3 * first..3 * (first + self.block)];
+                    let first = self.own_row(row, y).start + column * self.block;
+                    let counts = &counted.pixels[first..first + self.block];
+                    for (color, counts) in colors.as_chunks::<3>().0.iter().zip(counts) {
+                        for k in 0..3 {
+                            // What does not count is as black as it gets.
+                            sums[k] += decode[usize::from(color[k] & counts)];
+                        }
+                    }
+                }
+                for (plane, sum) in planes.iter_mut().zip(sums) {
+                    plane[at] = sum / count;
+                }
+            }
+        }
+        planes
+    }
+}
+
+struct Depths<'a, T> {
+    blocks: &'a Blocks,
+    samples: &'a [T],
+    unit: f32,
+    band: RangeInclusive<f32>,
+    means: &'a mut [f32],
+    counted: &'a mut Counted,
+}
+
+impl<T: Sample> Loops for Depths<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) {
+        let Self { blocks, unit, .. } = self;
+        let (near, far) = self.band.into_inner();
+        let least = (blocks.block * blocks.block) as f32 / 2.0;
+        let mut sums = vec![0.0; blocks.width * blocks.block];
+        let mut counts = sums.clone();
+        for row in 0..blocks.height {
+            sums.fill(0.0);
+            counts.fill(0.0);
+            for y in 0..blocks.block {
+                let samples = self.samples[blocks.row(row, y)].iter();
+                let counted = self.counted.pixels[blocks.own_row(row, y)].iter_mut();
+                let totals = sums.iter_mut().zip(&mut counts);
+                for ((&sample, counted), (sum, count)) in samples.zip(counted).zip(totals) {
+                    let mm = sample.into() * unit;
+                    // NaN and infinity are outside.
+                    let inside = (mm >= near) & (mm <= far);
+                    *counted = if inside { u8::MAX } else { 0 };
+                    *sum += if inside { mm } else { 0.0 };
+                    *count += if inside { 1.0 } else { 0.0 };
+                }
+            }
+            let means = &mut self.means[blocks.cells(row)];
+            let counted = &mut self.counted.cells[blocks.cells(row)];
+            join(blocks.block, &sums, means);
+            join(blocks.block, &counts, counted);
+            for (mean, count) in means.iter_mut().zip(counted) {
+                // Half of the pixels must agree that something is here.
+                *count = if *count >= least {
+                    *count
+                } else {
+                    f32::INFINITY
+                };
+                *mean /= *count;
+            }
+        }
+    }
+}
+
+/// Mean light of each cell; 0 where it has no depth.
+struct Lights<'a, T> {
+    blocks: &'a Blocks,
+    counted: &'a Counted,
+    light: &'a [T],
+    means: &'a mut [f32],
+}
+
+impl<T: Sample> Loops for Lights<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) {
+        let Self {
+            blocks, counted, ..
+        } = self;
+        let mut sums = vec![0.0; blocks.width * blocks.block];
+        for row in 0..blocks.height {
+            sums.fill(0.0);
+            for y in 0..blocks.block {
+                let light = self.light[blocks.row(row, y)].iter();
+                let counted = &counted.pixels[blocks.own_row(row, y)];
+                for ((sum, &light), &counted) in sums.iter_mut().zip(light).zip(counted) {
+                    let light: f32 = light.into();
+                    *sum += if counted != 0 { light } else { 0.0 };
+                }
+            }
+            let means = &mut self.means[blocks.cells(row)];
+            join(blocks.block, &sums, means);
+            for (mean, count) in means.iter_mut().zip(&counted.cells[blocks.cells(row)]) {
+                *mean /= count;
+            }
+        }
+    }
+}
+
+/// Sums of so many neighbours each.
+#[inline(always)]
+fn join(count: usize, values: &[f32], sums: &mut [f32]) {
+    match count {
+        1 => sums.copy_from_slice(values),
+        2 => join_chunks::<2>(values, sums),
+        3 => join_chunks::<3>(values, sums),
+        4 => join_chunks::<4>(values, sums),
+        _ => {
+            for (sum, values) in sums.iter_mut().zip(values.chunks_exact(count)) {
+                *sum = values.iter().sum();
+            }
+        }
+    }
+}
+
+/// The same with a count that the compiler knows.
+#[inline(always)]
+fn join_chunks<const COUNT: usize>(values: &[f32], sums: &mut [f32]) {
+    for (sum, values) in sums.iter_mut().zip(values.as_chunks::<COUNT>().0) {
+        *sum = values.iter().sum();
+    }
 }

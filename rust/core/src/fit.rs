@@ -5,11 +5,22 @@
 //! and shape with Tukey weights; the components are scaled, so the prior is N(0, I). Normals are the mean
 //! head's, turned with the pose, which makes the Jacobian in the face frame constant (see [`HeadModel`]).
 
-use nalgebra::{DMatrix, DVector, Matrix6, Rotation3, Vector3, Vector6};
+#![allow(
+    clippy::inline_always,
+    reason = "loops of a kernel must become part of the function that enables its instruction set"
+)]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices of constant range are what keeps the sums in registers"
+)]
 
-use crate::head_model::{HeadModel, POSE};
+use nalgebra::{DVector, Rotation3, Vector3};
+
+use crate::distance::{Kernel, LANES, Lanes, Loops};
+use crate::head_model::{Axes, HeadModel, LEAN, POSE, Points};
+use crate::least_squares::{Eight, Equations, Normal};
 use crate::pose::Pose;
-use crate::rays::{Residual, Usable, measure, residuals};
+use crate::rays::{Met, Residual, Residuals, Usable, follow};
 
 /// Standard deviation of a residual, millimetres: sensor noise and what the components do not model.
 const SIGMA_MM: f32 = 3.2;
@@ -37,9 +48,6 @@ const SHAPE_COST: f32 = 0.12;
 /// The same for the pose: yaw, pitch and roll that each cost this much.
 const POSE_COST: f32 = 0.1;
 const TURNED_DEG: [f32; 3] = [50.0, 45.0, 30.0];
-/// Starts use every fourth point, the first bends every second: they only have to find the basin.
-const START_STRIDE: usize = 4;
-const BEND_STRIDE: usize = 2;
 /// Starts closer than this are the same, millimetres and radians.
 const SAME_MM: f32 = 8.0;
 const SAME_RAD: f32 = 0.14;
@@ -75,18 +83,22 @@ struct State {
     score: f32,
 }
 
-/// Searches all starts and returns the best fit, or `None` if no start meets any depth.
+/// Searches all starts and returns the best fit, or `None` if no start meets any depth. Starts look at the
+/// model's coarse points, the first bends at the medium ones: they only have to find the basin.
 #[must_use]
 pub fn search(model: &HeadModel, usable: &Usable, starts: &[Start]) -> Option<Fit> {
+    let mut walker = Walker::new(&model.coarse, usable);
     let mut states: Vec<State> = starts
         .iter()
-        .filter_map(|start| begin(model, usable, start))
-        .filter_map(|state| walk(model, usable, state, &START_CUTOFF_MM[..2]))
+        .filter_map(|start| {
+            let state = walker.begin(start)?;
+            walker.walk(state, &START_CUTOFF_MM[..2])
+        })
         .collect();
     keep_distinct(&mut states, KEPT_EARLY);
     let mut states: Vec<State> = states
         .into_iter()
-        .filter_map(|state| walk(model, usable, state, &START_CUTOFF_MM[2..]))
+        .filter_map(|state| walker.walk(state, &START_CUTOFF_MM[2..]))
         .collect();
     keep_distinct(&mut states, KEPT);
     let best_start = states.first()?.score;
@@ -95,18 +107,10 @@ pub fn search(model: &HeadModel, usable: &Usable, starts: &[Start]) -> Option<Fi
         return None;
     }
     let straight = DVector::zeros(model.shape_len());
+    let mut bender = Bender::new(&model.medium, usable);
     let best = states
         .into_iter()
-        .filter_map(|state| {
-            refine(
-                model,
-                usable,
-                &state.pose,
-                &straight,
-                BEND_STRIDE,
-                &BEND_CUTOFF_MM,
-            )
-        })
+        .filter_map(|state| bender.refine(&state.pose, &straight, &BEND_CUTOFF_MM))
         .max_by(|a, b| a.score.total_cmp(&b.score))?;
     if best.score < POOR_SCORE {
         return None;
@@ -114,67 +118,117 @@ pub fn search(model: &HeadModel, usable: &Usable, starts: &[Start]) -> Option<Fi
     refit(model, usable, &best, &FULL_CUTOFF_MM)
 }
 
-/// Moves the start along its ray until the middle residual is zero.
-fn begin(model: &HeadModel, usable: &Usable, start: &Start) -> Option<State> {
-    let rotation = Rotation3::from_axis_angle(&Vector3::x_axis(), start.pitch)
-        * Rotation3::from_axis_angle(&Vector3::y_axis(), start.yaw);
-    let mut pose = Pose {
-        rotation: rotation.into_inner(),
-        translation: start.origin,
-        camera: usable.patch.camera,
-    };
-    let mut gaps: Vec<f32> = Vec::with_capacity(model.mean.len() / START_STRIDE + 1);
-    measure(
-        model,
-        &model.mean,
-        usable,
-        &pose,
-        START_STRIDE,
-        |_, _, z, seen| {
-            if !seen.dark {
-                gaps.push(seen.mm - z);
-            }
-        },
-    );
-    if gaps.len() < 20 {
-        return None;
-    }
-    let middle = gaps.len() / 2;
-    gaps.select_nth_unstable_by(middle, f32::total_cmp);
-    pose.translation.z += gaps[middle];
-    Some(State { pose, score: 0.0 })
+/// Moves the mean head.
+struct Walker<'a> {
+    points: &'a Points,
+    usable: &'a Usable<'a>,
+    met: Vec<Met>,
+    residuals: Residuals,
+    gaps: Vec<f32>,
 }
 
-/// Pose-only Gauss-Newton steps on the mean head.
-fn walk(model: &HeadModel, usable: &Usable, mut state: State, cutoffs: &[f32]) -> Option<State> {
-    for &cutoff in cutoffs {
-        let measured = residuals(model, &model.mean, usable, &state.pose, START_STRIDE);
-        if measured.residuals.len() < 20 {
+impl<'a> Walker<'a> {
+    fn new(points: &'a Points, usable: &'a Usable<'a>) -> Self {
+        Self {
+            points,
+            usable,
+            met: Vec::new(),
+            residuals: Residuals::default(),
+            gaps: Vec::new(),
+        }
+    }
+
+    /// Moves the start along its ray until the middle residual is zero.
+    fn begin(&mut self, start: &Start) -> Option<State> {
+        let rotation = Rotation3::from_axis_angle(&Vector3::x_axis(), start.pitch)
+            * Rotation3::from_axis_angle(&Vector3::y_axis(), start.yaw);
+        let mut pose = Pose {
+            rotation: rotation.into_inner(),
+            translation: start.origin,
+            camera: self.usable.patch.camera,
+        };
+        let Self { points, usable, .. } = *self;
+        follow(&mut self.met, &points.mean, &points.normals, usable, &pose);
+        self.gaps.clear();
+        self.gaps
+            .extend(self.met.iter().flat_map(|met| met.gaps(usable)));
+        if self.gaps.len() < 20 {
             return None;
         }
-        let mut normal = Matrix6::<f32>::zeros();
-        let mut gradient = Vector6::<f32>::zeros();
-        let mut total = 0.0;
-        for residual in &measured.residuals {
-            let weight = residual.weight(cutoff);
-            if weight > 0.0 {
-                let row = model.jacobian.fixed_view::<POSE, 1>(0, residual.point);
-                normal.syger(weight, &row, &row, 1.0);
-                gradient.axpy(weight * residual.mm, &row, 1.0);
-                total += weight;
+        let middle = self.gaps.len() / 2;
+        let (_, gap, _) = self.gaps.select_nth_unstable_by(middle, f32::total_cmp);
+        pose.translation.z += *gap;
+        Some(State { pose, score: 0.0 })
+    }
+
+    /// Pose-only Gauss-Newton steps.
+    fn walk(&mut self, mut state: State, cutoffs: &[f32]) -> Option<State> {
+        let Self { points, usable, .. } = *self;
+        for &cutoff in cutoffs {
+            let facing = follow(
+                &mut self.met,
+                &points.mean,
+                &points.normals,
+                usable,
+                &state.pose,
+            );
+            self.residuals
+                .measure(&self.met, &points.mean[1], usable, facing);
+            if self.residuals.count < 20 {
+                return None;
+            }
+            let (mut normal, total) = Kernel::fastest().run(Pull {
+                rows: points.jacobian.narrow(),
+                residuals: self.residuals.eights(),
+                cutoff,
+            });
+            // A little damping: a flat or round patch leaves directions undetermined.
+            for k in 0..3 {
+                normal.hold(k, 2.0e4, 0.0);
+                normal.hold(k + 3, 2.0, 0.0);
+            }
+            descend(&mut state.pose, &normal.solve(POSE)?);
+            state.score = total / self.residuals.facing;
+        }
+        Some(state)
+    }
+}
+
+/// The normal equations of the pose, and the sum of the weights.
+struct Pull<'a> {
+    rows: &'a [Eight],
+    residuals: &'a [Residual],
+    cutoff: f32,
+}
+
+impl Loops for Pull<'_> {
+    type Output = (Normal, f32);
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) -> (Normal, f32) {
+        let (mut sums, mut right, mut total) = ([lanes.zero(); POSE], lanes.zero(), 0.0);
+        for (residuals, rows) in self.residuals.iter().zip(self.rows.chunks(LANES)) {
+            let roots = residuals.roots(self.cutoff);
+            for (k, row) in rows.iter().enumerate() {
+                if roots[k] > 0.0 {
+                    let weight = roots[k] * roots[k];
+                    let vector = lanes.load(row);
+                    for parameter in 0..POSE {
+                        let value = lanes.splat(weight * row[parameter]);
+                        sums[parameter] = lanes.mul_add(value, vector, sums[parameter]);
+                    }
+                    right = lanes.mul_add(lanes.splat(weight * residuals.mm[k]), vector, right);
+                    total += weight;
+                }
             }
         }
-        // A little damping: a flat or round patch leaves directions undetermined.
-        for k in 0..3 {
-            normal[(k, k)] += 2.0e4;
-            normal[(k + 3, k + 3)] += 2.0;
+        let (mut matrix, mut product) = ([[0.0; LANES]; LANES], [0.0; LANES]);
+        for (to, sum) in matrix.iter_mut().zip(sums) {
+            lanes.store(sum, to);
         }
-        normal.fill_upper_triangle_with_lower_triangle();
-        let step = normal.cholesky()?.solve(&gradient);
-        descend(&mut state.pose, step.as_slice());
-        state.score = total / measured.facing;
+        lanes.store(right, &mut product);
+        (Normal::of_eight(matrix, product), total)
     }
-    Some(state)
 }
 
 /// Subtracts a pose step given in the face frame.
@@ -206,133 +260,180 @@ fn keep_distinct(states: &mut Vec<State>, count: usize) {
     *states = kept;
 }
 
-/// Mean head bent by `shape`.
-fn bend(model: &HeadModel, shape: &DVector<f32>) -> Vec<Vector3<f32>> {
-    let shift = &model.components * shape;
-    model
-        .mean
-        .iter()
-        .enumerate()
-        .map(|(at, mean)| mean + Vector3::new(shift[3 * at], shift[3 * at + 1], shift[3 * at + 2]))
-        .collect()
+/// Moves and bends the head.
+struct Bender<'a> {
+    points: &'a Points,
+    usable: &'a Usable<'a>,
+    bent: Axes,
+    met: Vec<Met>,
+    residuals: Residuals,
+    equations: Equations,
 }
 
-/// Parameters of a lean: the slopes along x and y.
-const LEAN: usize = 2;
-
-/// Steps over pose and shape from a given fit, and over the camera's lean where its principal point is not
-/// known; one step per cut-off.
-#[must_use]
-fn refine(
-    model: &HeadModel,
-    usable: &Usable,
-    start: &Pose,
-    shape: &DVector<f32>,
-    stride: usize,
-    cutoffs: &[f32],
-) -> Option<Fit> {
-    let (mut pose, mut shape) = (*start, shape.clone());
-    let known = &usable.patch.camera;
-    let lean_deviation = known.principal_deviation / known.fx;
-    let leans = if lean_deviation > 0.0 { LEAN } else { 0 };
-    let mut points = if shape.iter().all(|&weight| weight == 0.0) {
-        model.mean.clone()
-    } else {
-        bend(model, &shape)
-    };
-    for &cutoff in cutoffs {
-        let measured = residuals(model, &points, usable, &pose, stride);
-        let used: Vec<(&Residual, f32)> = measured
-            .residuals
-            .iter()
-            .map(|residual| (residual, residual.weight(cutoff).sqrt() / SIGMA_MM))
-            .filter(|&(_, weight)| weight > 0.0)
-            .collect();
-        if used.len() < 60 {
-            return None;
+impl<'a> Bender<'a> {
+    fn new(points: &'a Points, usable: &'a Usable<'a>) -> Self {
+        Self {
+            points,
+            usable,
+            bent: points.mean.clone(),
+            met: Vec::new(),
+            residuals: Residuals::default(),
+            equations: points.jacobian.equations(),
         }
-        let bent = POSE + model.shape_len();
-        let mut rows = DMatrix::<f32>::zeros(bent + leans, used.len());
-        let mut right = DVector::<f32>::zeros(used.len());
-        for (k, &(residual, weight)) in used.iter().enumerate() {
-            let mut row = rows.column_mut(k);
-            row.rows_mut(0, bent)
-                .axpy(weight, &model.jacobian.column(residual.point), 0.0);
-            if leans > 0 {
-                // The surface moves by the slope times its depth, the head by the slope times its own.
-                let normal = pose.rotation * model.normals[residual.point];
-                let reach = weight * lean_deviation * (pose.translation.z - residual.z);
-                row[bent] = reach * normal.x;
-                row[bent + 1] = reach * normal.y;
-            }
-            right[k] = weight * residual.mm;
-        }
-        let mut normal = &rows * rows.transpose();
-        let mut gradient = &rows * right;
-        let lean = pose.leaning(known);
-        for k in POSE..bent + leans {
-            normal[(k, k)] += 1.0;
-            gradient[k] += if k < bent {
-                shape[k - POSE]
-            } else {
-                lean[k - bent] / lean_deviation
-            };
-        }
-        let step = normal.cholesky()?.solve(&gradient);
-        descend(&mut pose, &step.as_slice()[..POSE]);
-        if leans > 0 {
-            pose.lean(
-                -lean_deviation * step[bent],
-                -lean_deviation * step[bent + 1],
-            );
-        }
-        shape -= step.rows(POSE, model.shape_len());
-        points = bend(model, &shape);
     }
-    Some(judge(model, usable, &pose, shape, &points, stride))
+
+    /// Bends the mean head by `shape`.
+    fn bend(&mut self, shape: &DVector<f32>) {
+        Kernel::fastest().run(Bend {
+            points: self.points,
+            shape: shape.as_slice(),
+            bent: &mut self.bent,
+        });
+    }
+
+    /// Where the points meet the surface.
+    fn look(&mut self, pose: &Pose) {
+        let facing = follow(
+            &mut self.met,
+            &self.bent,
+            &self.points.normals,
+            self.usable,
+            pose,
+        );
+        self.residuals
+            .measure(&self.met, &self.bent[1], self.usable, facing);
+    }
+
+    /// Steps over pose and shape from a given fit, and over the camera's lean where its principal point is not
+    /// known; one step per cut-off.
+    fn refine(&mut self, start: &Pose, shape: &DVector<f32>, cutoffs: &[f32]) -> Option<Fit> {
+        let (mut pose, mut shape) = (*start, shape.clone());
+        let known = &self.usable.patch.camera;
+        let lean_deviation = known.principal_deviation / known.fx;
+        let leans = if lean_deviation > 0.0 { LEAN } else { 0 };
+        let stiff = POSE + shape.len();
+        self.bend(&shape);
+        for &cutoff in cutoffs {
+            self.look(&pose);
+            self.equations.clear();
+            self.residuals.weighted(cutoff).for_each(|(at, root, mm)| {
+                let weight = root / SIGMA_MM;
+                let row = self.points.jacobian.row(at);
+                if leans == 0 {
+                    self.equations.push(weight, row, mm);
+                    return;
+                }
+                // The surface moves by the slope times its depth, the head by the slope times its own.
+                let (eight, k) = (at / LANES, at % LANES);
+                let normal = self.points.normals.each_ref().map(|axis| axis[eight][k]);
+                let slope = pose.rotation * Vector3::from(normal) * lean_deviation;
+                let gap = pose.translation.z - self.met[eight].surface[k];
+                let mut row = row.to_vec();
+                let numbers = row.as_flattened_mut();
+                numbers[stiff..stiff + LEAN].copy_from_slice(&[gap * slope.x, gap * slope.y]);
+                self.equations.push(weight, &row, mm);
+            });
+            if self.equations.len() < 60 {
+                return None;
+            }
+            let mut normal = self.equations.normal();
+            for (k, &weight) in shape.iter().enumerate() {
+                normal.hold(POSE + k, 1.0, weight);
+            }
+            for (k, slope) in pose.leaning(known).into_iter().take(leans).enumerate() {
+                normal.hold(stiff + k, 1.0, slope / lean_deviation);
+            }
+            let step = normal.solve(stiff + leans)?;
+            descend(&mut pose, &step);
+            if leans > 0 {
+                pose.lean(
+                    -lean_deviation * step[stiff],
+                    -lean_deviation * step[stiff + 1],
+                );
+            }
+            for (weight, step) in shape.iter_mut().zip(&step[POSE..]) {
+                *weight -= step;
+            }
+            self.bend(&shape);
+        }
+        Some(self.judge(&pose, shape))
+    }
+
+    /// How well the bent head explains the depth.
+    fn judge(&mut self, pose: &Pose, shape: DVector<f32>) -> Fit {
+        self.look(pose);
+        let cutoff = JUDGED_CUTOFF_MM;
+        let roots = self.residuals.weighted(cutoff);
+        let weights: f32 = roots.map(|(_, root, _)| root * root).sum();
+        let (mut squares, mut inliers) = (0.0, 0.0_f32);
+        for mm in self.residuals.below(cutoff) {
+            squares += mm * mm;
+            inliers += 1.0;
+        }
+        let facing = self.residuals.facing.max(1.0);
+        let unusual = shape.norm_squared() / shape.len().max(1) as f32;
+        let [yaw, pitch, roll] = pose.angles_deg();
+        let turned = (yaw / TURNED_DEG[0]).powi(2)
+            + (pitch / TURNED_DEG[1]).powi(2)
+            + (roll / TURNED_DEG[2]).powi(2);
+        Fit {
+            pose: *pose,
+            shape,
+            score: weights / facing - SHAPE_COST * unusual - POSE_COST * turned,
+            residual_mm: (squares / inliers.max(1.0)).sqrt(),
+        }
+    }
+}
+
+struct Bend<'a> {
+    points: &'a Points,
+    shape: &'a [f32],
+    bent: &'a mut Axes,
+}
+
+impl Loops for Bend<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let Points {
+            mean, components, ..
+        } = self.points;
+        let [x, y, z] = self.bent;
+        let bent = x.iter_mut().zip(y).zip(z);
+        let all = components.chunks_exact(self.shape.len());
+        for (at, (((x, y), z), shifts)) in bent.zip(all).enumerate() {
+            // Two sums for each axis: one alone would wait for itself.
+            let mut sums = [[lanes.zero(); 3]; 2];
+            for axis in 0..3 {
+                sums[0][axis] = lanes.load(&mean[axis][at]);
+            }
+            for (weights, shifts) in self.shape.chunks(2).zip(shifts.chunks(2)) {
+                for (half, (weight, shift)) in weights.iter().zip(shifts).enumerate() {
+                    let weight = lanes.splat(*weight);
+                    for axis in 0..3 {
+                        sums[half][axis] =
+                            lanes.mul_add(weight, lanes.load(&shift[axis]), sums[half][axis]);
+                    }
+                }
+            }
+            for (axis, to) in [x, y, z].into_iter().enumerate() {
+                let one = lanes.splat(1.0);
+                lanes.store(lanes.mul_add(one, sums[0][axis], sums[1][axis]), to);
+            }
+        }
+    }
 }
 
 /// Continues a fit with all points, perhaps on other cells (for instance with dark ones included).
 #[must_use]
 pub fn refit(model: &HeadModel, usable: &Usable, fit: &Fit, cutoffs: &[f32]) -> Option<Fit> {
-    refine(model, usable, &fit.pose, &fit.shape, 1, cutoffs)
+    Bender::new(&model.fine, usable).refine(&fit.pose, &fit.shape, cutoffs)
 }
 
 /// How well the mean head explains the depth at a given pose.
 #[must_use]
 pub fn at_pose(model: &HeadModel, usable: &Usable, pose: &Pose) -> Fit {
     let straight = DVector::zeros(model.shape_len());
-    judge(model, usable, pose, straight, &model.mean, 1)
-}
-
-fn judge(
-    model: &HeadModel,
-    usable: &Usable,
-    pose: &Pose,
-    shape: DVector<f32>,
-    points: &[Vector3<f32>],
-    stride: usize,
-) -> Fit {
-    let cutoff = JUDGED_CUTOFF_MM;
-    let measured = residuals(model, points, usable, pose, stride);
-    let (mut weights, mut squares, mut inliers) = (0.0, 0.0, 0.0_f32);
-    for residual in &measured.residuals {
-        weights += residual.weight(cutoff);
-        if residual.mm.abs() < cutoff {
-            squares += residual.mm * residual.mm;
-            inliers += 1.0;
-        }
-    }
-    let facing = measured.facing.max(1.0);
-    let unusual = shape.norm_squared() / shape.len().max(1) as f32;
-    let [yaw, pitch, roll] = pose.angles_deg();
-    let turned = (yaw / TURNED_DEG[0]).powi(2)
-        + (pitch / TURNED_DEG[1]).powi(2)
-        + (roll / TURNED_DEG[2]).powi(2);
-    Fit {
-        pose: *pose,
-        shape,
-        score: weights / facing - SHAPE_COST * unusual - POSE_COST * turned,
-        residual_mm: (squares / inliers.max(1.0)).sqrt(),
-    }
+    Bender::new(&model.fine, usable).judge(pose, straight)
 }

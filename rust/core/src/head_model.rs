@@ -3,6 +3,8 @@
 use nalgebra::{DMatrix, Vector3};
 
 use crate::correct::{Stage, stages};
+use crate::distance::LANES;
+use crate::least_squares::{Eight, Equations};
 use crate::{CoreError, Result};
 
 /// The tensor's grid in the face frame: cells of 2 mm, origin between the outer eye corners.
@@ -19,23 +21,123 @@ pub const GRID_TOP_MM: f32 = -50.0;
 /// Parameters of a pose step: rotation (radians) about and translation (mm) along the face's axes.
 pub const POSE: usize = 6;
 
+/// Slopes of a camera's lean along x and y: what a fit may look for after pose and shape.
+pub const LEAN: usize = 2;
+
 /// Mean, normals and components at N points of the face frame (millimetres).
 #[derive(Debug, Clone)]
 pub struct HeadModel {
-    pub(crate) mean: Vec<Vector3<f32>>,
-    pub(crate) normals: Vec<Vector3<f32>>,
-    /// (3 N) x K: displacement of every point per unit of each component.
-    pub(crate) components: DMatrix<f32>,
+    /// Every fourth point, every second, and all.
+    pub(crate) coarse: Points,
+    pub(crate) medium: Points,
+    pub(crate) fine: Points,
     /// The midpoint of the outer eye corners, and its displacement per component (3 x K).
     pub(crate) eyes: Vector3<f32>,
     pub(crate) eyes_components: DMatrix<f32>,
-    /// (6 + K) x N: rows of the point-to-plane Jacobian. Normals are the mean head's, in the face frame,
-    /// so it is the same for every pose and shape.
-    pub(crate) jacobian: DMatrix<f32>,
     /// Depth of the mean face on the grid, row by row.
     pub(crate) template: Vec<f32>,
     /// What the maps say about the error of the fit.
     pub(crate) corrections: Vec<Stage>,
+}
+
+/// Some of the model's points, coordinate by coordinate, up to whole vectors: those that are none have no
+/// normal, and so look nowhere.
+#[derive(Debug, Clone)]
+pub(crate) struct Points {
+    pub mean: Axes,
+    pub normals: Axes,
+    /// Displacements per unit of each component: all components of eight points, then those of the next eight.
+    pub components: Vec<[Eight; 3]>,
+    /// Rows of the point-to-plane Jacobian. Normals are the mean head's, in the face frame, so it is the same
+    /// for every pose and shape.
+    pub jacobian: Jacobian,
+}
+
+/// x, y and z of some points, eight of them side by side.
+pub(crate) type Axes = [Vec<Eight>; 3];
+
+/// One row a point: turns, shifts, components, and room for a lean.
+#[derive(Debug, Clone)]
+pub(crate) struct Jacobian {
+    parameters: usize,
+    rows: Vec<Eight>,
+}
+
+impl Jacobian {
+    /// Room for an equation a point.
+    pub fn equations(&self) -> Equations {
+        let points = self.rows.len() / self.parameters.div_ceil(LANES);
+        Equations::new(self.parameters, points)
+    }
+
+    /// All rows, where they are one eight each.
+    pub fn narrow(&self) -> &[Eight] {
+        assert!(self.parameters <= LANES);
+        &self.rows
+    }
+
+    pub fn row(&self, point: usize) -> &[Eight] {
+        let width = self.parameters.div_ceil(LANES);
+        &self.rows[point * width..(point + 1) * width]
+    }
+
+    fn of(rows: &[Vec<f32>], parameters: usize) -> Self {
+        let width = parameters.div_ceil(LANES);
+        let mut eights = vec![[0.0; LANES]; rows.len() * width];
+        for (to, row) in eights.chunks_exact_mut(width).zip(rows) {
+            let count = parameters.min(row.len());
+            to.as_flattened_mut()[..count].copy_from_slice(&row[..count]);
+        }
+        Self {
+            parameters,
+            rows: eights,
+        }
+    }
+}
+
+impl Points {
+    /// Every `stride`th point, without the last, of a file's arrays; `bends` says whether fits of them look
+    /// for shape and lean too.
+    fn of(mean: &[f32], normals: &[f32], components: &[f32], stride: usize, bends: bool) -> Self {
+        let chosen: Vec<usize> = (0..mean.len() / 3 - 1).step_by(stride).collect();
+        let components: Vec<&[f32]> = components.chunks(mean.len()).filter(|_| bends).collect();
+        let parameters = POSE + if bends { components.len() + LEAN } else { 0 };
+        let vector = |values: &[f32], at: usize| {
+            Vector3::new(values[3 * at], values[3 * at + 1], values[3 * at + 2])
+        };
+        let rows: Vec<Vec<f32>> = chosen
+            .iter()
+            .map(|&at| {
+                let normal = vector(normals, at);
+                let turns = vector(mean, at).cross(&normal);
+                let bends = components
+                    .iter()
+                    .map(|shift| normal.dot(&vector(shift, at)));
+                turns.iter().chain(&normal).copied().chain(bends).collect()
+            })
+            .collect();
+        let eights = || chosen.chunks(LANES);
+        let axes = |values: &[f32]| -> Axes {
+            let all: Vec<_> = eights()
+                .map(|points| side_by_side(points, values))
+                .collect();
+            std::array::from_fn(|axis| all.iter().map(|axes| axes[axis]).collect())
+        };
+        Self {
+            mean: axes(mean),
+            normals: axes(normals),
+            components: eights()
+                .flat_map(|points| components.iter().map(|shift| side_by_side(points, shift)))
+                .collect(),
+            jacobian: Jacobian::of(&rows, parameters),
+        }
+    }
+}
+
+/// x, y and z of up to eight points of an array (x, y, z).
+fn side_by_side(points: &[usize], values: &[f32]) -> [Eight; 3] {
+    let number = |axis: usize, k: usize| points.get(k).map_or(0.0, |at| values[3 * at + axis]);
+    std::array::from_fn(|axis| std::array::from_fn(|k| number(axis, k)))
 }
 
 /// The arrays of a head model's file, row by row.
@@ -114,29 +216,17 @@ impl HeadModel {
                 ));
             }
         }
-        let count = components.len() / mean.len();
-        let points = rows - 1;
-        let vector = |values: &[f32], at: usize| {
-            Vector3::new(values[3 * at], values[3 * at + 1], values[3 * at + 2])
-        };
-        let shift = |component: usize, at: usize| vector(&components[component * mean.len()..], at);
-        let mean_points: Vec<_> = (0..points).map(|at| vector(mean, at)).collect();
-        let point_normals: Vec<_> = (0..points).map(|at| vector(normals, at)).collect();
-        let jacobian = DMatrix::from_fn(POSE + count, points, |parameter, at| {
-            let (p, n) = (mean_points[at], point_normals[at]);
-            match parameter {
-                0..3 => p.cross(&n)[parameter],
-                3..6 => n[parameter - 3],
-                _ => n.dot(&shift(parameter - POSE, at)),
-            }
-        });
+        let at_stride = |stride, bends| Points::of(mean, normals, components, stride, bends);
+        let eyes = |values: &[f32]| Vector3::from_column_slice(&values[3 * (rows - 1)..3 * rows]);
+        let eyes_components: Vec<_> = components.chunks(mean.len()).map(eyes).collect();
         Ok(Self {
-            components: DMatrix::from_fn(3 * points, count, |row, k| shift(k, row / 3)[row % 3]),
-            eyes: vector(mean, points),
-            eyes_components: DMatrix::from_fn(3, count, |row, k| shift(k, points)[row]),
-            mean: mean_points,
-            normals: point_normals,
-            jacobian,
+            coarse: at_stride(4, false),
+            medium: at_stride(2, true),
+            fine: at_stride(1, true),
+            eyes: eyes(mean),
+            eyes_components: DMatrix::from_fn(3, eyes_components.len(), |row, k| {
+                eyes_components[k][row]
+            }),
             template: template.to_vec(),
             corrections: stages(correction, correction_offset)?,
         })
@@ -145,6 +235,6 @@ impl HeadModel {
     /// Number of shape components.
     #[must_use]
     pub fn shape_len(&self) -> usize {
-        self.components.ncols()
+        self.eyes_components.ncols()
     }
 }

@@ -12,12 +12,16 @@ pub mod fit;
 pub mod frame;
 pub mod gallery;
 pub mod head_model;
+mod least_squares;
 pub mod locate;
+mod normalise;
 pub mod parse;
 pub mod pose;
+mod raster;
 pub mod rays;
 pub mod register;
 pub mod resample;
+pub mod surface;
 pub mod vectors;
 
 pub use error::{CoreError, Result};

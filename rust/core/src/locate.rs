@@ -4,8 +4,14 @@
 //! cut into runs of continuous depth; runs of head width that lie on top of each other make a candidate.
 //! Walls and torsos fall out because they are too wide, and the fit that follows decides what is a face.
 
+#![allow(
+    clippy::inline_always,
+    reason = "loops of a kernel must become part of the function that enables its instruction set"
+)]
+
 use crate::depth::Region;
-use crate::frame::{Camera, DepthSamples, DepthView};
+use crate::distance::{Kernel, Lanes, Loops};
+use crate::frame::{Camera, DepthSamples, DepthView, least};
 
 /// The coarse map has about this many columns: a head at 1.5 m still spans a dozen.
 const COARSE_WIDTH: usize = 160;
@@ -55,59 +61,65 @@ impl Coarse {
             .div_ceil(COARSE_WIDTH)
             .max(1);
         let (width, height) = (depth.width() / step, depth.height() / step);
-        // Units of the camera until the nearest is known: one multiplication a cell.
-        let depth_map = match depth.samples() {
-            DepthSamples::U16(samples) => {
-                nearest_of_blocks(depth.width(), (width, height, step), |at| {
-                    f32::from(samples[at])
-                })
-            }
-            DepthSamples::F32(samples) => {
-                nearest_of_blocks(depth.width(), (width, height, step), |at| samples[at])
-            }
-        };
-        let unit = depth.mm_per_unit();
-        Self {
+        let mut coarse = Self {
             width,
             height,
             step,
-            depth: depth_map
-                .into_iter()
-                .map(|units| {
-                    if units < f32::INFINITY {
-                        units * unit
-                    } else {
-                        0.0
-                    }
-                })
-                .map(|mm| if mm < f32::INFINITY { mm } else { 0.0 })
-                .collect(),
+            depth: vec![0.0; width * height],
+        };
+        let (stride, unit) = (depth.width(), depth.mm_per_unit());
+        let kernel = Kernel::fastest();
+        match depth.samples() {
+            DepthSamples::U16(samples) => kernel.run(Nearest {
+                samples,
+                stride,
+                unit,
+                coarse: &mut coarse,
+            }),
+            DepthSamples::F32(samples) => kernel.run(Nearest {
+                samples,
+                stride,
+                unit,
+                coarse: &mut coarse,
+            }),
         }
+        coarse
     }
 }
 
-/// Least positive sample of four in each block of `step` x `step`; infinity where there is none. NaN fails
-/// the comparison, so it counts as missing.
-fn nearest_of_blocks(
+/// Least positive sample of four in each block of `step` x `step`, in millimetres; 0 where there is none. NaN
+/// fails the comparison, so it counts as missing.
+struct Nearest<'a, T> {
+    samples: &'a [T],
+    /// Pixels in a row of the frame.
     stride: usize,
-    (width, height, step): (usize, usize, usize),
-    sample: impl Fn(usize) -> f32,
-) -> Vec<f32> {
-    let inner = step / 2;
-    let mut map = Vec::with_capacity(width * height);
-    for row in 0..height {
-        for column in 0..width {
-            let first = row * step * stride + column * step;
-            let below = first + inner * stride;
-            let nearest = [first, first + inner, below, below + inner]
-                .into_iter()
-                .map(&sample)
-                .filter(|&units| units > 0.0)
-                .fold(f32::INFINITY, f32::min);
-            map.push(nearest);
+    unit: f32,
+    coarse: &'a mut Coarse,
+}
+
+impl<T: Copy + Into<f32>> Loops for Nearest<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) {
+        let Coarse { width, step, .. } = *self.coarse;
+        let inner = step / 2;
+        let present = |units: f32| if units > 0.0 { units } else { f32::INFINITY };
+        // Of whole rows first: neighbours in memory make vectors, every fourth number does not.
+        let mut nearer = vec![0.0; width * step];
+        for (row, cells) in self.coarse.depth.chunks_exact_mut(width.max(1)).enumerate() {
+            let first = row * step * self.stride;
+            let above = &self.samples[first..][..width * step];
+            let below = &self.samples[first + inner * self.stride..][..width * step];
+            for (nearer, (&above, &below)) in nearer.iter_mut().zip(above.iter().zip(below)) {
+                *nearer = least(present(above.into()), present(below.into()));
+            }
+            for (cell, pixels) in cells.iter_mut().zip(nearer.chunks_exact(step)) {
+                let mm = least(pixels[0], pixels[inner]) * self.unit;
+                *cell = if mm < f32::INFINITY { mm } else { 0.0 };
+            }
         }
     }
-    map
 }
 
 /// A stretch of one row with continuous depth.

@@ -1,10 +1,13 @@
 //! Where the model's points meet the depth map: one viewing ray each, hair and fringes left out.
+#![allow(
+    clippy::inline_always,
+    reason = "loops of a kernel must become part of the function that enables its instruction set"
+)]
 
-use nalgebra::Vector3;
-
-use crate::depth::Patch;
-use crate::frame::floor;
-use crate::head_model::HeadModel;
+use crate::depth::{Patch, TEAR_MM};
+use crate::distance::{Kernel, LANES, Lanes, Loops};
+use crate::frame::{floor, least, most, whole};
+use crate::head_model::Axes;
 use crate::pose::Pose;
 
 /// Points whose normal is further from the viewing direction than this (cosine) are not used.
@@ -15,24 +18,21 @@ const DARK_CUTOFF_MM: f32 = 5.0;
 const FOREHEAD_MM: f32 = -18.0;
 /// At most this share of the points may be excused as covered by hair.
 const MAX_COVERED: f32 = 0.5;
+/// Light of four cells that are not one surface; any other is 0 or more.
+const TORN: f32 = -1.0;
 
 /// What the fit looks at, and what it makes of dark cells.
 #[derive(Clone, Copy)]
 pub struct Usable<'a> {
     /// The patch.
     pub patch: &'a Patch,
+    /// What of it rays can meet.
+    pub quads: &'a Quads,
     /// Cells darker than this may be hair.
     pub min_reflectance: f32,
     /// Whether dark cells are used where they agree with the model. While the pose is unknown they are not:
     /// hair misleads the fit. Once it is known, brows and beards belong to the face.
     pub dark_counts: bool,
-}
-
-/// Depth along a ray.
-#[derive(Clone, Copy)]
-pub(crate) struct Seen {
-    pub mm: f32,
-    pub dark: bool,
 }
 
 impl Usable<'_> {
@@ -48,148 +48,342 @@ impl Usable<'_> {
         }
         dark as f32 / all.max(1) as f32
     }
+}
 
-    /// Depth along the ray through (u, v), interpolated between cells on one surface.
-    #[inline]
-    fn look(&self, u: f32, v: f32) -> Option<Seen> {
+/// For every cell of a patch, it and its neighbours to the right and below: what rays can meet.
+#[derive(Debug)]
+pub struct Quads {
+    /// One more for rays that miss the patch.
+    all: Vec<Quad>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Quad {
+    /// Depths of the cell, of that to its right, and of the two below these, millimetres.
+    corners: [f32; 4],
+    /// The least reflectance of the four, or [`TORN`] where they are not one surface.
+    light: f32,
+}
+
+impl Quad {
+    const TORN: Self = Self {
+        corners: [0.0; 4],
+        light: TORN,
+    };
+}
+
+impl Quads {
+    /// Looks at every four cells.
+    #[must_use]
+    pub fn of(patch: &Patch) -> Self {
+        let mut all = vec![Quad::TORN; patch.width * patch.height + 1];
+        if patch.width > 0 {
+            Kernel::fastest().run(Judge {
+                patch,
+                quads: &mut all,
+            });
+        }
+        Self { all }
+    }
+}
+
+struct Judge<'a> {
+    patch: &'a Patch,
+    quads: &'a mut [Quad],
+}
+
+impl Loops for Judge<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) {
+        let Patch {
+            width,
+            height,
+            depth,
+            reflectance,
+            ..
+        } = self.patch;
+        let count = width - 1;
+        for row in 1..*height {
+            let (above, here) = ((row - 1) * width, row * width);
+            let corners = [above, above + 1, here, here + 1];
+            let depths = corners.map(|first| &depth[first..first + count]);
+            let lights = corners.map(|first| &reflectance[first..first + count]);
+            for (at, quad) in self.quads[above..above + count].iter_mut().enumerate() {
+                let [a, b, c, d] = depths.map(|row| row[at]);
+                let low = least(least(a, b), least(c, d));
+                let high = most(most(a, b), most(c, d));
+                let whole = (low > 0.0) & (high - low <= TEAR_MM);
+                let [e, f, g, h] = lights.map(|row| row[at]);
+                let light = least(least(e, f), least(g, h));
+                *quad = Quad {
+                    corners: [a, b, c, d],
+                    light: if whole { light } else { TORN },
+                };
+            }
+        }
+    }
+}
+
+/// What eight points of a model meet.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Met {
+    /// How far the camera lies along the point's normal, millimetres.
+    along: [f32; LANES],
+    /// Depth of the point, millimetres.
+    z: [f32; LANES],
+    /// Depth of the surface along the same ray, millimetres; meaningless where `light` is [`TORN`].
+    pub surface: [f32; LANES],
+    /// The least reflectance around it, or [`TORN`] where there is none, or the point looks away.
+    light: [f32; LANES],
+}
+
+impl Met {
+    /// How much farther the surface is than the point, for points that meet one that is not dark.
+    pub fn gaps(&self, usable: &Usable) -> impl Iterator<Item = f32> {
+        let least = usable.min_reflectance.max(0.0);
+        let points = self.surface.iter().zip(&self.z).zip(&self.light);
+        points
+            .filter(move |&(_, &light)| light >= least)
+            .map(|((surface, z), _)| surface - z)
+    }
+}
+
+/// Follows the rays of points, bent or not, at a pose; returns how many look at the camera.
+pub(crate) fn follow(
+    met: &mut Vec<Met>,
+    points: &Axes,
+    normals: &Axes,
+    usable: &Usable,
+    pose: &Pose,
+) -> u32 {
+    met.resize(points[0].len(), Met::default());
+    Kernel::fastest().run(Follow {
+        met,
+        points,
+        normals,
+        usable,
+        pose,
+    })
+}
+
+struct Follow<'a> {
+    met: &'a mut [Met],
+    points: &'a Axes,
+    normals: &'a Axes,
+    usable: &'a Usable<'a>,
+    pose: &'a Pose,
+}
+
+/// Cells that eight points are seen in, and where between these and their neighbours.
+struct Places {
+    cell: [u32; LANES],
+    right: [f32; LANES],
+    down: [f32; LANES],
+}
+
+impl Loops for Follow<'_> {
+    type Output = u32;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) -> u32 {
+        let quads = &self.usable.quads.all[..];
+        // Cosine of normal and ray without turning every normal: compare in the face frame.
+        let eye = -(self.pose.rotation.transpose() * self.pose.translation);
+        let mut facing = 0;
+        for (at, met) in self.met.iter_mut().enumerate() {
+            let [points, normals] =
+                [self.points, self.normals].map(|all| all.each_ref().map(|axis| &axis[at]));
+            let mut faces = [0; LANES];
+            let mut found = Met::default();
+            for k in 0..LANES {
+                let [x, y, z] = [0, 1, 2].map(|axis| eye[axis] - points[axis][k]);
+                let along = normals[0][k] * x + normals[1][k] * y + normals[2][k] * z;
+                let far = MIN_COSINE * MIN_COSINE * (x * x + y * y + z * z);
+                faces[k] = u32::from((along > 0.0) & (along * along >= far));
+                found.along[k] = along;
+            }
+            let places = places(self.usable.patch, self.pose, points, &faces, &mut found.z);
+            let mut corners = [[0.0; LANES]; 4];
+            for k in 0..LANES {
+                let quad = quads[places.cell[k] as usize];
+                found.light[k] = quad.light;
+                for (to, depth) in corners.iter_mut().zip(quad.corners) {
+                    to[k] = depth;
+                }
+            }
+            for k in 0..LANES {
+                let [a, b, c, d] = corners.map(|depths| depths[k]);
+                let (upper, lower) = (a + places.right[k] * (b - a), c + places.right[k] * (d - c));
+                found.surface[k] = upper + places.down[k] * (lower - upper);
+            }
+            facing += faces.iter().sum::<u32>();
+            *met = found;
+        }
+        facing
+    }
+}
+
+/// Where those of eight points that face the camera are seen; the others, and those beside the patch, in the
+/// cell after the last.
+#[inline(always)]
+fn places(
+    patch: &Patch,
+    pose: &Pose,
+    points: [&[f32; LANES]; 3],
+    faces: &[u32; LANES],
+    depth: &mut [f32; LANES],
+) -> Places {
+    let Pose {
+        rotation: r,
+        translation: t,
+        camera,
+    } = pose;
+    let (right_end, bottom_end) = (patch.width as f32 - 1.0, patch.height as f32 - 1.0);
+    let (stride, nowhere) = (patch.width as u32, (patch.width * patch.height) as u32);
+    let mut places = Places {
+        cell: [nowhere; LANES],
+        right: [0.0; LANES],
+        down: [0.0; LANES],
+    };
+    for k in 0..LANES {
+        let [x, y, z] = points.map(|axis| axis[k]);
+        let turned = |row: usize| r[(row, 0)] * x + r[(row, 1)] * y + r[(row, 2)] * z + t[row];
+        let z = turned(2);
+        depth[k] = z;
+        let inverse = 1.0 / z;
+        let u = camera.fx * turned(0) * inverse + camera.cx;
+        let v = camera.fy * turned(1) * inverse + camera.cy;
+        let inside = (faces[k] != 0)
+            & (z > 1.0)
+            & (u >= 0.0)
+            & (v >= 0.0)
+            & (u < right_end)
+            & (v < bottom_end);
         let (column, row) = (floor(u), floor(v));
-        if column < 0 || row < 0 {
-            return None;
-        }
-        let (c, r) = (column as usize, row as usize);
-        if c + 1 >= self.patch.width || r + 1 >= self.patch.height {
-            return None;
-        }
-        let at = r * self.patch.width + c;
-        let below = at + self.patch.width;
-        let corners = [at, at + 1, below, below + 1];
-        let d = corners.map(|k| self.patch.depth[k]);
-        let low = d[0].min(d[1]).min(d[2]).min(d[3]);
-        let high = d[0].max(d[1]).max(d[2]).max(d[3]);
-        if low <= 0.0 || high - low > 25.0 {
-            return None;
-        }
-        let (a, b) = (u - column as f32, v - row as f32);
-        let upper = d[0] + a * (d[1] - d[0]);
-        let lower = d[2] + a * (d[3] - d[2]);
-        Some(Seen {
-            mm: upper + b * (lower - upper),
-            dark: corners
-                .iter()
-                .any(|&k| self.patch.reflectance[k] < self.min_reflectance),
-        })
+        places.right[k] = u - column;
+        places.down[k] = v - row;
+        let cell = (whole(row) as u32)
+            .wrapping_mul(stride)
+            .wrapping_add(whole(column) as u32);
+        places.cell[k] = if inside { cell } else { nowhere };
     }
+    places
 }
 
-/// Tukey's weight of a residual.
-#[inline]
-fn tukey(mm: f32, cutoff: f32) -> f32 {
-    let x = mm / cutoff;
-    if x.abs() < 1.0 {
-        let y = 1.0 - x * x;
-        y * y
-    } else {
-        0.0
-    }
-}
-
-/// One model point's measurement.
-#[derive(Clone, Copy)]
-pub(crate) struct Residual {
-    pub point: usize,
-    pub mm: f32,
-    /// Depth of the surface, millimetres.
-    pub z: f32,
-    dark: bool,
-}
-
-impl Residual {
-    /// Tukey's weight; dark cells must agree much better than bright ones to count.
-    #[inline]
-    pub fn weight(&self, cutoff: f32) -> f32 {
-        tukey(
-            self.mm,
-            if self.dark {
-                cutoff.min(DARK_CUTOFF_MM)
-            } else {
-                cutoff
-            },
-        )
-    }
-}
-
-pub(crate) struct Measured {
-    pub residuals: Vec<Residual>,
+/// Distances of points to the surfaces that they meet, hair left out.
+#[derive(Debug, Default)]
+pub(crate) struct Residuals {
+    found: Vec<Residual>,
+    /// Points with a residual.
+    pub count: u32,
     /// Points that look at the camera and are not covered by hair, with or without depth.
     pub facing: f32,
 }
 
-/// Calls `each(point, along, z, seen)` for the points that look at the camera and meet depth: how far the
-/// camera lies along the point's normal, and the point's depth in millimetres. Returns how many look at
-/// the camera.
-pub(crate) fn measure(
-    model: &HeadModel,
-    points: &[Vector3<f32>],
-    usable: &Usable,
-    pose: &Pose,
-    stride: usize,
-    mut each: impl FnMut(usize, f32, f32, Seen),
-) -> usize {
-    let Pose {
-        rotation,
-        translation,
-        camera,
-    } = pose;
-    // Cosine of normal and ray without turning every normal: compare in the face frame.
-    let eye = -(rotation.transpose() * translation);
-    let mut facing = 0;
-    for at in (0..points.len()).step_by(stride) {
-        let to_eye = eye - points[at];
-        let along = model.normals[at].dot(&to_eye);
-        if along <= 0.0 || along * along < MIN_COSINE * MIN_COSINE * to_eye.norm_squared() {
-            continue;
-        }
-        facing += 1;
-        let p = rotation * points[at] + translation;
-        if p.z <= 1.0 {
-            continue;
-        }
-        let (u, v) = camera.project(&p);
-        if let Some(seen) = usable.look(u, v) {
-            each(at, along, p.z, seen);
-        }
-    }
-    facing
+/// Residuals of eight points.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Residual {
+    /// Millimetres along the normal, negative where the surface lies in front.
+    pub mm: [f32; LANES],
+    /// Cut-offs of Tukey's weight are at most this: less for dark cells, which must agree much better than
+    /// bright ones to count; 0 where there is no residual.
+    limit: [f32; LANES],
 }
 
-/// Residuals of the points that meet depth, hair left out.
-pub(crate) fn residuals(
-    model: &HeadModel,
-    points: &[Vector3<f32>],
-    usable: &Usable,
-    pose: &Pose,
-    stride: usize,
-) -> Measured {
-    let mut found = Vec::with_capacity(points.len() / stride + 1);
-    let mut covered = 0_usize;
-    let facing = measure(model, points, usable, pose, stride, |at, along, z, seen| {
-        // n . (p - q) with q = p d / p.z on the same ray, and n . p = -along; negative where the
-        // surface lies in front.
-        let mm = along * (seen.mm / z - 1.0);
-        let fringe = points[at].y < FOREHEAD_MM && mm < -DARK_CUTOFF_MM;
-        if fringe || seen.dark && (!usable.dark_counts || mm.abs() > DARK_CUTOFF_MM) {
-            covered += usize::from(mm < DARK_CUTOFF_MM);
-        } else {
-            found.push(Residual {
-                point: at,
-                mm,
-                z: seen.mm,
-                dark: seen.dark,
-            });
+impl Residuals {
+    /// Measures what was met by points at `heights` (y in the face frame), of which `facing` look at the camera.
+    pub fn measure(&mut self, met: &[Met], heights: &[[f32; LANES]], usable: &Usable, facing: u32) {
+        self.found.resize(met.len(), Residual::default());
+        let (count, covered) = Kernel::fastest().run(Measure {
+            found: &mut self.found,
+            met,
+            heights,
+            usable,
+        });
+        self.count = count;
+        let facing = facing as f32;
+        self.facing = facing - (covered as f32).min(MAX_COVERED * facing);
+    }
+
+    /// Those of all points, eight by eight.
+    pub fn eights(&self) -> &[Residual] {
+        &self.found
+    }
+
+    /// The points that count: number, root of Tukey's weight, residual in millimetres.
+    pub fn weighted(&self, cutoff: f32) -> impl Iterator<Item = (usize, f32, f32)> + '_ {
+        self.found
+            .iter()
+            .enumerate()
+            .flat_map(move |(group, found)| {
+                let roots = found.roots(cutoff);
+                (0..LANES)
+                    .filter(move |&k| roots[k] > 0.0)
+                    .map(move |k| (group * LANES + k, roots[k], found.mm[k]))
+            })
+    }
+
+    /// Residuals below a cut-off, in millimetres; dark or not.
+    pub fn below(&self, cutoff: f32) -> impl Iterator<Item = f32> + '_ {
+        self.found.iter().flat_map(move |found| {
+            let measured = found.mm.iter().zip(&found.limit);
+            measured
+                .filter(move |&(mm, &limit)| limit > 0.0 && mm.abs() < cutoff)
+                .map(|(mm, _)| *mm)
+        })
+    }
+}
+
+impl Residual {
+    /// Roots of Tukey's weights.
+    #[inline(always)]
+    pub fn roots(&self, cutoff: f32) -> [f32; LANES] {
+        std::array::from_fn(|k| {
+            let limit = self.limit[k];
+            let x = self.mm[k] / if limit < cutoff { limit } else { cutoff };
+            if x.abs() < 1.0 { 1.0 - x * x } else { 0.0 }
+        })
+    }
+}
+
+struct Measure<'a> {
+    found: &'a mut [Residual],
+    met: &'a [Met],
+    heights: &'a [[f32; LANES]],
+    usable: &'a Usable<'a>,
+}
+
+impl Loops for Measure<'_> {
+    type Output = (u32, u32);
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) -> (u32, u32) {
+        let Usable {
+            min_reflectance,
+            dark_counts,
+            ..
+        } = *self.usable;
+        let (mut used, mut covered) = ([0_u32; LANES], [0_u32; LANES]);
+        for ((found, met), heights) in self.found.iter_mut().zip(self.met).zip(self.heights) {
+            let mut residual = Residual::default();
+            for k in 0..LANES {
+                // n . (p - q) with q = p d / p.z on the same ray, and n . p = -along.
+                let mm = met.along[k] * (met.surface[k] / met.z[k] - 1.0);
+                let meets = met.light[k] >= 0.0;
+                let dark = meets & (met.light[k] < min_reflectance);
+                let fringe = (heights[k] < FOREHEAD_MM) & (mm < -DARK_CUTOFF_MM);
+                let hidden = fringe | (dark & (!dark_counts | (mm.abs() > DARK_CUTOFF_MM)));
+                covered[k] += u32::from(meets & hidden & (mm < DARK_CUTOFF_MM));
+                let counts = meets & !hidden;
+                used[k] += u32::from(counts);
+                residual.mm[k] = mm;
+                let reach = if dark { DARK_CUTOFF_MM } else { f32::INFINITY };
+                residual.limit[k] = if counts { reach } else { 0.0 };
+            }
+            *found = residual;
         }
-    }) as f32;
-    Measured {
-        residuals: found,
-        facing: facing - (covered as f32).min(MAX_COVERED * facing),
+        (used.iter().sum(), covered.iter().sum())
     }
 }

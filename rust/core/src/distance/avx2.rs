@@ -19,6 +19,7 @@ use std::arch::x86_64::{
 };
 use std::ops::Range;
 
+use super::Loops;
 use super::codes::{self, Blocks, Found};
 use super::exact;
 use super::generic::{self, Lanes, Rows, WIDTH};
@@ -33,6 +34,16 @@ impl Avx2Fma {
     /// Ask the CPU (the standard library remembers its answer).
     pub(super) fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
+    }
+
+    /// Loops compiled for this instruction set.
+    pub(super) fn run<W: Loops>(self, work: W) -> W::Output {
+        #[target_feature(enable = "avx2,fma")]
+        fn compiled<W: Loops>(lanes: Avx2Fma, work: W) -> W::Output {
+            work.run(lanes)
+        }
+        // SAFETY: `self` exists, so `detect` has found AVX2 and FMA on this CPU.
+        unsafe { compiled(self, work) }
     }
 
     /// [`generic::scores`] compiled for this instruction set.

@@ -5,7 +5,7 @@
 )]
 
 /// Float32 values per vector register, as all back ends see it.
-pub(super) const WIDTH: usize = 8;
+pub(crate) const WIDTH: usize = 8;
 
 /// Eight lanes of float32 arithmetic.
 ///
@@ -13,7 +13,7 @@ pub(super) const WIDTH: usize = 8;
 /// one only after it has looked. So the methods are safe, and so is every algorithm over them. They
 /// are fast only inside a function that enables the instruction set, which is why everything here is
 /// inlined and no closure stands in between.
-pub(super) trait Lanes: Copy {
+pub(crate) trait Lanes: Copy {
     /// Eight float32 values.
     type Vector: Copy;
 

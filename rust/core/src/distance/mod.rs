@@ -28,6 +28,7 @@ use std::ops::Range;
 
 use codes::{Blocks, Found};
 pub use generic::Rows;
+pub(crate) use generic::{Lanes, WIDTH as LANES};
 use nibbles::{BYTES, QUAD, QueryStep};
 pub use packed::PackedRows;
 
@@ -61,6 +62,19 @@ impl Backend {
             Self::Portable => "portable",
         }
     }
+}
+
+/// Loops over plain slices that a [`Kernel`] compiles for its instruction set.
+///
+/// `run` and whatever it calls in a loop must be inlined, and the loops be such that the compiler turns them
+/// into vector instructions. It fuses nothing by itself: but for [`Lanes::mul_add`], every back end gives the
+/// same bits.
+pub(crate) trait Loops {
+    /// What comes out.
+    type Output;
+
+    /// Does it.
+    fn run<L: Lanes>(self, lanes: L) -> Self::Output;
 }
 
 /// A back end that this CPU has: holding one is the proof.
@@ -116,6 +130,17 @@ impl Kernel {
             #[cfg(target_arch = "x86_64")]
             Chosen::Avx2Fma(_) => Backend::Avx2Fma,
             Chosen::Portable(_) => Backend::Portable,
+        }
+    }
+
+    /// Run loops that are not distances, compiled for the instruction set.
+    pub(crate) fn run<W: Loops>(self, work: W) -> W::Output {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx512Vnni(lanes) => lanes.floats.run(work),
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx2Fma(lanes) => lanes.run(work),
+            Chosen::Portable(lanes) => work.run(lanes),
         }
     }
 

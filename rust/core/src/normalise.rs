@@ -1,0 +1,231 @@
+//! From frontal maps to the network's tensor: depth against the mean face, light against its neighbourhood.
+#![allow(
+    clippy::inline_always,
+    reason = "loops of a kernel must become part of the function that enables its instruction set"
+)]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices of constant range are what keeps the sums in registers"
+)]
+
+use std::sync::LazyLock;
+
+use crate::distance::{Kernel, LANES, Lanes, Loops};
+use crate::head_model::{GRID_STEP_MM, GRID_WIDTH};
+use crate::resample::{CELLS, CHANNELS, Maps};
+
+/// One unit of the depth channel, millimetres, and its limit in units.
+const DEPTH_UNIT_MM: f32 = 10.0;
+const DEPTH_LIMIT: f32 = 2.5;
+/// Width of the neighbourhood that the intensity is normalised over: 12 mm.
+const BLUR_SIGMA_CELLS: f32 = 12.0 / GRID_STEP_MM;
+const BLUR_RADIUS: usize = 15;
+const TAPS: usize = 2 * BLUR_RADIUS + 1;
+/// Keeps noise on an even skin from being blown up to full contrast.
+const CONTRAST_FLOOR: f32 = 0.08;
+const INTENSITY_LIMIT: f32 = 3.0;
+
+impl Maps {
+    /// The network's input, channel by channel: depth, red, green, blue.
+    #[must_use]
+    pub fn tensor(&self, template: &[f32]) -> Vec<f32> {
+        let mut tensor = vec![0.0; CHANNELS * CELLS];
+        let (depth, colors) = tensor.split_at_mut(CELLS);
+        Kernel::fastest().run(Normalise {
+            maps: self,
+            template,
+            depth,
+            colors: &mut colors[..self.light.len() * CELLS],
+        });
+        // Infrared stands in for all three.
+        for channel in self.light.len()..CHANNELS - 1 {
+            colors.copy_within(..CELLS, channel * CELLS);
+        }
+        tensor
+    }
+}
+
+struct Normalise<'a> {
+    maps: &'a Maps,
+    template: &'a [f32],
+    depth: &'a mut [f32],
+    /// As many planes as there are kinds of light.
+    colors: &'a mut [f32],
+}
+
+impl Loops for Normalise<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let Maps {
+            depth,
+            light,
+            valid,
+        } = self.maps;
+        let mask: Vec<f32> = valid
+            .iter()
+            .map(|&valid| f32::from(u8::from(valid)))
+            .collect();
+        let cells = self.depth.iter_mut().zip(depth).zip(self.template);
+        for (((value, z), template), &valid) in cells.zip(valid) {
+            let relative = limited((z - template) / DEPTH_UNIT_MM, DEPTH_LIMIT);
+            *value = if valid { relative } else { 0.0 };
+        }
+        let centred: Vec<Vec<f32>> = light.iter().map(|plane| centred(plane, &mask)).collect();
+        let blurred: Vec<Vec<f32>> = centred.iter().map(|plane| blur(lanes, plane)).collect();
+        // What colours are compared with: the contrast of a gray picture of the same place.
+        let (gray, gray_blur) = (mean(&centred), mean(&blurred));
+        let squares: Vec<f32> = gray.iter().map(|x| x * x).collect();
+        let (weight, square_blur) = (blur(lanes, &mask), blur(lanes, &squares));
+        let mut scale = vec![0.0; CELLS];
+        let blurs = gray_blur.iter().zip(&square_blur);
+        for ((scale, weight), (gray, square)) in scale.iter_mut().zip(&weight).zip(blurs) {
+            let local = gray / weight;
+            let variance = square / weight - local * local;
+            let deviation = if variance > 0.0 { variance } else { 0.0 }.sqrt();
+            *scale = 1.0 / (deviation + CONTRAST_FLOOR);
+        }
+        // Every channel loses its own mean over the neighbourhood, and with it the colour of the light.
+        let planes = centred.iter().zip(&blurred);
+        for (channel, (light, blurred)) in self.colors.chunks_exact_mut(CELLS).zip(planes) {
+            let own = light.iter().zip(blurred).zip(valid);
+            let around = weight.iter().zip(&scale);
+            for ((value, ((light, blurred), &valid)), (weight, scale)) in
+                channel.iter_mut().zip(own).zip(around)
+            {
+                let contrast = limited((light - blurred / weight) * scale, INTENSITY_LIMIT);
+                *value = if valid { contrast } else { 0.0 };
+            }
+        }
+    }
+}
+
+/// A value, but at most `limit` from 0.
+#[inline(always)]
+fn limited(value: f32, limit: f32) -> f32 {
+    let value = if value < limit { value } else { limit };
+    if value > -limit { value } else { -limit }
+}
+
+/// A map around its mean over the valid cells (so that squares do not cancel in single precision), 0 elsewhere.
+#[inline(always)]
+fn centred(plane: &[f32], mask: &[f32]) -> Vec<f32> {
+    let (mut sums, mut counts) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+    let eights = plane
+        .as_chunks::<LANES>()
+        .0
+        .iter()
+        .zip(mask.as_chunks::<LANES>().0);
+    for (values, mask) in eights {
+        for k in 0..LANES {
+            sums[k] += values[k] * mask[k];
+            counts[k] += mask[k];
+        }
+    }
+    let mean = sums.iter().sum::<f32>() / counts.iter().sum::<f32>().max(1.0);
+    let cells = plane.iter().zip(mask);
+    cells.map(|(value, mask)| (value - mean) * mask).collect()
+}
+
+/// Cell by cell the mean of one plane or three.
+#[inline(always)]
+fn mean(planes: &[Vec<f32>]) -> Vec<f32> {
+    let [red, green, blue] = planes else {
+        return planes[0].clone();
+    };
+    let cells = red.iter().zip(green).zip(blue);
+    cells.map(|((r, g), b)| (r + g + b) / 3.0).collect()
+}
+
+/// Gaussian blur of a grid, zero outside.
+#[inline(always)]
+fn blur<L: Lanes>(lanes: L, map: &[f32]) -> Vec<f32> {
+    static KERNEL: LazyLock<[f32; TAPS]> = LazyLock::new(|| {
+        let kernel: [f32; TAPS] = std::array::from_fn(|k| {
+            let x = (k as f32 - BLUR_RADIUS as f32) / BLUR_SIGMA_CELLS;
+            (-0.5 * x * x).exp()
+        });
+        let sum: f32 = kernel.iter().sum();
+        kernel.map(|weight: f32| weight / sum)
+    });
+    let kernel = &*KERNEL;
+    // Rows between zeros, so that the inner loops need not look where they are.
+    let mut across = vec![0.0; CELLS + 2 * BLUR_RADIUS * GRID_WIDTH];
+    let mut line = [0.0; GRID_WIDTH + 2 * BLUR_RADIUS];
+    let inner = &mut across[BLUR_RADIUS * GRID_WIDTH..][..CELLS];
+    for (input, output) in map
+        .chunks_exact(GRID_WIDTH)
+        .zip(inner.chunks_exact_mut(GRID_WIDTH))
+    {
+        line[BLUR_RADIUS..BLUR_RADIUS + GRID_WIDTH].copy_from_slice(input);
+        weighted_sum(lanes, kernel, &line, 1, output);
+    }
+    let mut down = vec![0.0; CELLS];
+    for (row, output) in down.chunks_exact_mut(GRID_WIDTH).enumerate() {
+        let rows = &across[row * GRID_WIDTH..(row + 2 * BLUR_RADIUS + 1) * GRID_WIDTH];
+        weighted_sum(lanes, kernel, rows, GRID_WIDTH, output);
+    }
+    down
+}
+
+/// The sum of rows of the grid that begin `step` apart, weighted by the kernel.
+#[inline(always)]
+fn weighted_sum<L: Lanes>(
+    lanes: L,
+    kernel: &[f32; TAPS],
+    input: &[f32],
+    step: usize,
+    output: &mut [f32],
+) {
+    const EIGHTS: usize = GRID_WIDTH / LANES;
+    let mut sums = [lanes.zero(); EIGHTS];
+    for (tap, weight) in kernel.iter().enumerate() {
+        let weight = lanes.splat(*weight);
+        let eights = input[tap * step..tap * step + GRID_WIDTH].as_chunks().0;
+        for k in 0..EIGHTS {
+            sums[k] = lanes.mul_add(weight, lanes.load(&eights[k]), sums[k]);
+        }
+    }
+    for (sum, output) in sums.into_iter().zip(output.as_chunks_mut().0) {
+        lanes.store(sum, output);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::head_model::GRID_HEIGHT;
+
+    #[test]
+    fn a_blur_spreads_one_cell_as_the_kernel_says() {
+        struct Blur<'a>(&'a [f32]);
+        impl Loops for Blur<'_> {
+            type Output = Vec<f32>;
+            fn run<L: Lanes>(self, lanes: L) -> Vec<f32> {
+                blur(lanes, self.0)
+            }
+        }
+        for (row, column) in [(30, 20), (0, 0), (GRID_HEIGHT - 1, GRID_WIDTH - 1)] {
+            let mut map = vec![0.0; CELLS];
+            map[row * GRID_WIDTH + column] = 1.0;
+            let weight = |from: usize, to: usize| {
+                let apart = from.abs_diff(to);
+                let x = apart as f32 / BLUR_SIGMA_CELLS;
+                if apart > BLUR_RADIUS {
+                    0.0
+                } else {
+                    (-0.5 * x * x).exp()
+                }
+            };
+            let total: f32 = (0..TAPS).map(|tap| weight(tap, BLUR_RADIUS)).sum();
+            for kernel in Kernel::available() {
+                for (at, value) in kernel.run(Blur(&map)).into_iter().enumerate() {
+                    let (y, x) = (at / GRID_WIDTH, at % GRID_WIDTH);
+                    let wanted = weight(y, row) * weight(x, column) / total.powi(2);
+                    assert!((value - wanted).abs() < 1e-6, "{row} {column} at {y} {x}");
+                }
+            }
+        }
+    }
+}
