@@ -30,7 +30,10 @@ def rotated(frame: Frame, quarter_turns: int) -> Frame:
     if not isinstance(quarter_turns, (int, np.integer)) or isinstance(quarter_turns, (bool, np.timedelta64)):
         message = f"quarter_turns: expected a whole number, got {type(quarter_turns).__name__}"
         raise InvalidInputError(message)
-    turns, k, width = int(quarter_turns) % 4, frame.intrinsics, frame.shape[1]
+    turns = int(quarter_turns) % 4
+    if turns == 0:
+        return frame
+    k, width = frame.intrinsics, frame.shape[1]
     depth, picture = frame.depth, frame.picture
     for _ in range(turns):
         depth, picture = np.rot90(depth), np.rot90(picture)

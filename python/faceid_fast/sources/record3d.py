@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import cv2
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame, Intrinsics
+from faceid_fast.sources.orientation import mirrored, rotated
 from faceid_fast.sources.source import (
     LIVE_TIMEOUT_S,
     MAX_INDEX,
@@ -161,13 +162,8 @@ class Record3D(Source):
             color, camera = _shrunk(self.name, color, camera, depth.shape)
         if given.confidence.shape == depth.shape:
             depth = np.where(given.confidence < self._least_confidence, np.float32(np.nan), depth)
-        if given.mirrored:
-            depth, color = depth[:, ::-1], color[:, ::-1]
-            camera = replace(camera, cx=depth.shape[1] - 1 - camera.cx)
-        for _ in range(self._turns):
-            camera = Intrinsics(camera.fy, camera.fx, depth.shape[0] - 1 - camera.cy, camera.cx)
-            depth, color = np.rot90(depth, -1), np.rot90(color, -1)
-        return frame_of(self.name, depth=depth, depth_unit_m=_METRE_M, color=color, intrinsics=camera)
+        frame = frame_of(self.name, depth=depth, depth_unit_m=_METRE_M, color=color, intrinsics=camera)
+        return rotated(mirrored(frame) if given.mirrored else frame, -self._turns)
 
     def _release(self) -> None:
         if not self._stopped:
