@@ -31,7 +31,6 @@ def main() -> None:
     compared = compare(acquired)
     threshold = embedder.contract.thresholds[acquired.modality]
     (FIGURES / "distances.png").write_bytes(figures.histograms(compared.protocols, threshold))
-    (FIGURES / "roc.png").write_bytes(figures.roc(compared.protocols))
 
 
 if __name__ == "__main__":
