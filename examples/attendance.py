@@ -19,7 +19,8 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from faceid_fast import Authenticator, Frame, Vault
-from faceid_fast.sources.recognized import DEPTH_ENDING, shots_at
+from faceid_fast.sources.pairs import depth_of
+from faceid_fast.sources.recognized import shots_at
 from faceid_fast.sources.renders import bundled_renders
 
 
@@ -36,9 +37,9 @@ def first_seen(vault: Vault, seen: Iterable[tuple[datetime, Frame]]) -> dict[tup
 
 
 def recorded(folder: Path) -> Iterator[tuple[datetime, Frame]]:
-    """Frames of a folder, in any layout that `faceid` recognises."""
+    """Frames of a folder; of those with a depth file of their own, its time, else the folder's."""
     for shot in shots_at(folder):
-        written = (folder / f"{shot.label}{DEPTH_ENDING}").stat().st_mtime
+        written = (depth_of(folder, shot.label) or folder).stat().st_mtime
         yield datetime.fromtimestamp(written).astimezone(), shot.read()
 
 

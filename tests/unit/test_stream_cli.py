@@ -150,7 +150,7 @@ def test_what_cannot_be_streamed(at: Any, tmp_path: Path, monkeypatch: pytest.Mo
         (("ada", "--identify", "--source", ADA), "expected a NAME or --identify, got both"),
         (("bob", "--source", ADA), "expected somebody enrolled, got 'bob'"),
         (("ada", "--source", "webcam"), "source: expected realsense, oak"),
-        (("ada", "--source", tmp_path), "expected NAME_depth.png"),
+        (("ada", "--source", tmp_path), "expected frames as pairs"),
         (("ada", "--source", ADA, "--option", "infrared"), "--option: expected KEY=VALUE, got 'infrared'"),
         (("ada", "--source", "obsensor", "--option", "fps=60"), "options of obsensor: expected index"),
         (("ada", "--source", ADA, "--window"), "--window: expected a display, got none"),
