@@ -181,8 +181,8 @@ impl Loops for Paint<'_> {
                     continue;
                 }
                 let [a, b, c, d] = [0, 1, 2, 3].map(|corner| quads.corner(self.corners, corner));
-                let upper = Triangles::of([a, b, c], &quads.upper);
-                let lower = Triangles::of([b, d, c], &quads.lower);
+                let upper = Triangles::of([a, b, c], quads.upper);
+                let lower = Triangles::of([b, d, c], quads.lower);
                 let cell = self.corners.first_cell + row * self.corners.patch_width + column;
                 for down in 0..quads.rows {
                     for aside in 0..quads.columns {
@@ -331,7 +331,7 @@ struct Places {
 
 impl Triangles {
     #[inline(always)]
-    fn of([a, b, c]: [[Eight; 3]; 3], drawn: &[bool; LANES]) -> Self {
+    fn of([a, b, c]: [[Eight; 3]; 3], drawn: [bool; LANES]) -> Self {
         let from_a = |corner: [Eight; 3]| -> [Eight; 3] {
             let mut apart = corner;
             for axis in 0..3 {
