@@ -94,14 +94,11 @@ impl Patch {
             IntensityView::InfraredU16(light) => patch.light_up(&blocks, &counted, light),
             IntensityView::Color(samples) => {
                 patch.color = blocks.colors(&counted, samples);
-                let [red, green, blue] = [0, 1, 2].map(|k| &patch.color[k]);
-                let light = patch
-                    .reflectance
-                    .iter_mut()
-                    .zip(red.iter().zip(green).zip(blue));
-                for (reflectance, ((red, green), blue)) in light {
-                    *reflectance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-                }
+                Kernel::fastest().run(Brightness {
+                    colors: &mut patch.color,
+                    counts: &counted.cells,
+                    means: &mut patch.reflectance,
+                });
             }
         }
         patch
@@ -190,35 +187,102 @@ impl Blocks {
         counted
     }
 
-    /// Mean linear red, green and blue of each cell; 0 where it has no depth.
+    /// Sums of linear red, green and blue over the pixels of each cell that count; 0 where it has no depth.
     fn colors(&self, counted: &Counted, samples: &[u8]) -> Vec<Vec<f32>> {
-        let decode = &*SRGB_TO_LINEAR;
-        let mut planes = vec![vec![0.0; counted.cells.len()]; 3];
-        for row in 0..self.height {
-            for (column, at) in self.cells(row).enumerate() {
-                let count = counted.cells[at];
-                if count == f32::INFINITY {
-                    continue;
-                }
-                let mut sums = [0.0; 3];
-                for y in 0..self.block {
-                    let first = self.row(row, y).start + column * self.block;
-                    let colors = &samples[3 * first..3 * (first + self.block)];
-                    let first = self.own_row(row, y).start + column * self.block;
-                    let counts = &counted.pixels[first..first + self.block];
-                    for (color, counts) in colors.as_chunks::<3>().0.iter().zip(counts) {
-                        for k in 0..3 {
-                            // What does not count is as black as it gets.
-                            sums[k] += decode[usize::from(color[k] & counts)];
+        let mut sums = vec![vec![0.0; counted.cells.len()]; 3];
+        // Of the sizes that cameras give, each has loops of its own, of a length that the compiler knows.
+        match self.block {
+            1 => self.add_colors::<1>(counted, samples, &mut sums),
+            2 => self.add_colors::<2>(counted, samples, &mut sums),
+            3 => self.add_colors::<3>(counted, samples, &mut sums),
+            4 => self.add_colors::<4>(counted, samples, &mut sums),
+            block => {
+                for row in 0..self.height {
+                    for y in 0..block {
+                        let pixels = self.row(row, y);
+                        let colors = samples[3 * pixels.start..3 * pixels.end].as_chunks().0;
+                        let counts = &counted.pixels[self.own_row(row, y)];
+                        let cells = colors.chunks_exact(block).zip(counts.chunks_exact(block));
+                        for (at, (colors, counts)) in self.cells(row).zip(cells) {
+                            if counted.cells[at] < f32::INFINITY {
+                                let sum = sum_of_colors(colors, counts);
+                                sums.iter_mut().zip(sum).for_each(|(to, sum)| to[at] += sum);
+                            }
                         }
                     }
                 }
-                for (plane, sum) in planes.iter_mut().zip(sums) {
-                    plane[at] = sum / count;
+            }
+        }
+        sums
+    }
+
+    /// The same for cells of `BLOCK` x `BLOCK` pixels.
+    fn add_colors<const BLOCK: usize>(
+        &self,
+        counted: &Counted,
+        samples: &[u8],
+        sums: &mut [Vec<f32>],
+    ) {
+        for row in 0..self.height {
+            let colors: [&[[[u8; 3]; BLOCK]]; BLOCK] = std::array::from_fn(|y| {
+                let pixels = self.row(row, y);
+                let colors = samples[3 * pixels.start..3 * pixels.end].as_chunks().0;
+                colors.as_chunks().0
+            });
+            let counts: [&[[u8; BLOCK]]; BLOCK] =
+                std::array::from_fn(|y| counted.pixels[self.own_row(row, y)].as_chunks().0);
+            for (column, at) in self.cells(row).enumerate() {
+                if counted.cells[at] < f32::INFINITY {
+                    let mut all = [0.0; 3];
+                    for y in 0..BLOCK {
+                        let sum = sum_of_colors(&colors[y][column], &counts[y][column]);
+                        all.iter_mut().zip(sum).for_each(|(all, sum)| *all += sum);
+                    }
+                    sums.iter_mut().zip(all).for_each(|(to, sum)| to[at] = sum);
                 }
             }
         }
-        planes
+    }
+}
+
+/// Linear red, green and blue of some pixels together.
+#[inline(always)]
+fn sum_of_colors(colors: &[[u8; 3]], counts: &[u8]) -> [f32; 3] {
+    let decode = &*SRGB_TO_LINEAR;
+    let mut sums = [0.0; 3];
+    for (color, counts) in colors.iter().zip(counts) {
+        for (sum, value) in sums.iter_mut().zip(color) {
+            // What does not count is as black as it gets.
+            *sum += decode[usize::from(value & counts)];
+        }
+    }
+    sums
+}
+
+/// Makes means of sums of colours, and their brightness.
+struct Brightness<'a> {
+    colors: &'a mut [Vec<f32>],
+    counts: &'a [f32],
+    means: &'a mut [f32],
+}
+
+impl Loops for Brightness<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) {
+        let [red, green, blue] = self.colors else {
+            return;
+        };
+        let colors = red.iter_mut().zip(green).zip(blue);
+        for ((mean, count), ((red, green), blue)) in
+            self.means.iter_mut().zip(self.counts).zip(colors)
+        {
+            *red /= count;
+            *green /= count;
+            *blue /= count;
+            *mean = 0.2126 * *red + 0.7152 * *green + 0.0722 * *blue;
+        }
     }
 }
 

@@ -316,22 +316,14 @@ impl<'a> Bender<'a> {
         for &cutoff in cutoffs {
             self.look(&pose);
             self.equations.clear();
-            self.residuals.weighted(cutoff).for_each(|(at, root, mm)| {
-                let weight = root / SIGMA_MM;
-                let row = self.points.jacobian.row(at);
-                if leans == 0 {
-                    self.equations.push(weight, row, mm);
-                    return;
-                }
-                // The surface moves by the slope times its depth, the head by the slope times its own.
-                let (eight, k) = (at / LANES, at % LANES);
-                let normal = self.points.normals.each_ref().map(|axis| axis[eight][k]);
-                let slope = pose.rotation * Vector3::from(normal) * lean_deviation;
-                let gap = pose.translation.z - self.met[eight].surface[k];
-                let mut row = row.to_vec();
-                let numbers = row.as_flattened_mut();
-                numbers[stiff..stiff + LEAN].copy_from_slice(&[gap * slope.x, gap * slope.y]);
-                self.equations.push(weight, &row, mm);
+            Kernel::fastest().run(Gather {
+                points: self.points,
+                met: &self.met,
+                residuals: self.residuals.eights(),
+                cutoff,
+                pose: &pose,
+                lean_deviation: (leans > 0).then_some(lean_deviation),
+                equations: &mut self.equations,
             });
             if self.equations.len() < 60 {
                 return None;
@@ -381,6 +373,48 @@ impl<'a> Bender<'a> {
             shape,
             score: weights / facing - SHAPE_COST * unusual - POSE_COST * turned,
             residual_mm: (squares / inliers.max(1.0)).sqrt(),
+        }
+    }
+}
+
+/// An equation for each point that counts.
+struct Gather<'a> {
+    points: &'a Points,
+    met: &'a [Met],
+    residuals: &'a [Residual],
+    cutoff: f32,
+    pose: &'a Pose,
+    /// Unit of the lean, where that is looked for.
+    lean_deviation: Option<f32>,
+    equations: &'a mut Equations,
+}
+
+impl Loops for Gather<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let Points {
+            normals, jacobian, ..
+        } = self.points;
+        for (eight, residuals) in self.residuals.iter().enumerate() {
+            let roots = residuals.roots(self.cutoff);
+            for k in 0..LANES {
+                if roots[k] > 0.0 {
+                    let weight = roots[k] / SIGMA_MM;
+                    let row = jacobian.row(eight * LANES + k);
+                    self.equations.push(lanes, weight, row, residuals.mm[k]);
+                    if let Some(unit) = self.lean_deviation {
+                        // The surface moves by the slope times its depth, the head by the slope times its own.
+                        let normal = normals.each_ref().map(|axis| axis[eight][k]);
+                        let slope = self.pose.rotation * Vector3::from(normal) * unit;
+                        let gap = self.pose.translation.z - self.met[eight].surface[k];
+                        let first = jacobian.parameters() - LEAN;
+                        *self.equations.last(first) = weight * gap * slope.x;
+                        *self.equations.last(first + 1) = weight * gap * slope.y;
+                    }
+                }
+            }
         }
     }
 }

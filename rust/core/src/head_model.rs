@@ -70,6 +70,11 @@ impl Jacobian {
         Equations::new(self.parameters, points)
     }
 
+    /// Numbers of a row that have a meaning.
+    pub fn parameters(&self) -> usize {
+        self.parameters
+    }
+
     /// All rows, where they are one eight each.
     pub fn narrow(&self) -> &[Eight] {
         assert!(self.parameters <= LANES);

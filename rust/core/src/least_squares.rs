@@ -21,8 +21,12 @@ const CHUNK: usize = 96;
 /// Equations `row · x = right`, gathered to be solved in the sense of least squares.
 #[derive(Debug)]
 pub(crate) struct Equations {
-    /// Eight columns of all rows in each.
-    columns: Vec<Vec<Eight>>,
+    /// Eights in a row.
+    width: usize,
+    /// Rows that there is room for.
+    limit: usize,
+    /// The first eight of all rows, then the second of all, and so on.
+    columns: Vec<Eight>,
     right: Vec<f32>,
 }
 
@@ -39,9 +43,11 @@ pub(crate) struct Normal {
 impl Equations {
     /// None yet, of so many parameters; there is room for `limit`.
     pub fn new(parameters: usize, limit: usize) -> Self {
-        let columns = (0..parameters.div_ceil(LANES)).map(|_| Vec::with_capacity(limit));
+        let width = parameters.div_ceil(LANES);
         Self {
-            columns: columns.collect(),
+            width,
+            limit,
+            columns: vec![[0.0; LANES]; width * limit],
             right: Vec::with_capacity(limit),
         }
     }
@@ -52,21 +58,33 @@ impl Equations {
     }
 
     pub fn clear(&mut self) {
-        self.columns.iter_mut().for_each(Vec::clear);
         self.right.clear();
     }
 
     /// Adds `weight * (row · x = right)`.
-    #[inline]
-    pub fn push(&mut self, weight: f32, row: &[Eight], right: f32) {
-        for (column, eight) in self.columns.iter_mut().zip(row) {
-            column.push(eight.map(|x| weight * x));
+    ///
+    /// # Panics
+    /// If there is no room.
+    #[inline(always)]
+    pub fn push<L: Lanes>(&mut self, lanes: L, weight: f32, row: &[Eight], right: f32) {
+        let (at, scale) = (self.right.len(), lanes.splat(weight));
+        assert!(at < self.limit);
+        for (column, eight) in row.iter().enumerate() {
+            let weighted = lanes.mul_add(scale, lanes.load(eight), lanes.zero());
+            lanes.store(weighted, &mut self.columns[column * self.limit + at]);
         }
         self.right.push(weight * right);
     }
 
+    /// A number of the equation that was added last.
+    #[inline(always)]
+    pub fn last(&mut self, parameter: usize) -> &mut f32 {
+        let at = self.right.len() - 1;
+        &mut self.columns[parameter / LANES * self.limit + at][parameter % LANES]
+    }
+
     pub fn normal(&self) -> Normal {
-        let width = self.columns.len();
+        let width = self.width;
         let mut normal = Normal {
             width,
             matrix: vec![[0.0; LANES]; width * width * LANES],
@@ -126,7 +144,12 @@ impl Loops for Sums<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
-        let Equations { columns, right } = self.equations;
+        let Equations {
+            limit,
+            columns,
+            right,
+            ..
+        } = self.equations;
         let Normal {
             width,
             matrix,
@@ -134,14 +157,15 @@ impl Loops for Sums<'_> {
         } = self.normal;
         for first in (0..right.len()).step_by(CHUNK) {
             let chunk = first..(first + CHUNK).min(right.len());
+            let column = |at: usize| &columns[at * limit..][chunk.clone()];
             for (own, rows) in matrix.chunks_exact_mut(*width * LANES).enumerate() {
                 let (upper, lower) = rows.split_at_mut(*width * TILE);
-                let values = &columns[own][chunk.clone()];
+                let values = column(own);
                 for at in (own / 2 * 2..*width).step_by(2) {
-                    let others = &columns[at][chunk.clone()];
+                    let others = column(at);
                     // Where the number of eights is odd, the last has no neighbour.
-                    if let Some(next) = columns.get(at + 1) {
-                        let others = [others, &next[chunk.clone()]];
+                    if at + 1 < *width {
+                        let others = [others, column(at + 1)];
                         tile::<L, 2, 0>(lanes, values, others, upper, (at, *width));
                         tile::<L, 2, TILE>(lanes, values, others, lower, (at, *width));
                     } else {
@@ -150,9 +174,9 @@ impl Loops for Sums<'_> {
                     }
                 }
             }
-            for (total, column) in products.iter_mut().zip(columns) {
+            for (at, total) in products.iter_mut().enumerate() {
                 let mut sum = lanes.load(total);
-                for (values, right) in column[chunk.clone()].iter().zip(&right[chunk.clone()]) {
+                for (values, right) in column(at).iter().zip(&right[chunk.clone()]) {
                     sum = lanes.mul_add(lanes.splat(*right), lanes.load(values), sum);
                 }
                 lanes.store(sum, total);
@@ -310,6 +334,20 @@ mod tests {
         (0..count).map(|_| next()).collect()
     }
 
+    struct Push<'a>(&'a mut Equations, f32, &'a [Eight], f32);
+
+    impl Loops for Push<'_> {
+        type Output = ();
+
+        fn run<L: Lanes>(self, lanes: L) {
+            self.0.push(lanes, self.1, self.2, self.3);
+        }
+    }
+
+    fn push(equations: &mut Equations, weight: f32, row: &[Eight], right: f32) {
+        Kernel::fastest().run(Push(equations, weight, row, right));
+    }
+
     #[test]
     fn the_solution_is_the_librarys() {
         for (parameters, count) in [(1, 9), (6, 40), (8, 30), (10, 200), (54, 97), (56, 500)] {
@@ -318,7 +356,7 @@ mod tests {
             for numbers in values.chunks_exact(parameters + 1) {
                 let mut row = numbers[..parameters].to_vec();
                 row.resize(parameters.next_multiple_of(LANES), 0.0);
-                equations.push(0.5, row.as_chunks().0, numbers[parameters]);
+                push(&mut equations, 0.5, row.as_chunks().0, numbers[parameters]);
                 rows.extend(numbers.iter().map(|x| 0.5 * f64::from(*x)));
             }
             let all = DMatrix::from_row_slice(count, parameters + 1, &rows);
@@ -343,10 +381,15 @@ mod tests {
     #[test]
     fn what_is_not_determined_has_no_solution() {
         let mut equations = Equations::new(8, 2);
-        equations.push(1.0, &[[1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]], 2.0);
+        push(
+            &mut equations,
+            1.0,
+            &[[1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]],
+            2.0,
+        );
         assert_eq!(equations.normal().solve(1), Some(vec![2.0]));
         assert_eq!(equations.normal().solve(3), None);
-        equations.push(f32::NAN, &[[1.0; 8]], 2.0);
+        push(&mut equations, f32::NAN, &[[1.0; 8]], 2.0);
         assert_eq!(equations.normal().solve(1), None);
         equations.clear();
         assert_eq!(equations.len(), 0);

@@ -87,8 +87,31 @@ impl Coarse {
     }
 }
 
-/// Least positive sample of four in each block of `step` x `step`, in millimetres; 0 where there is none. NaN
-/// fails the comparison, so it counts as missing.
+/// What a camera stores for a pixel.
+trait Sample: Copy + Into<f32> {
+    /// The nearer of two samples, or the one that is there, or what is not.
+    fn nearer(self, other: Self) -> Self;
+}
+
+impl Sample for u16 {
+    #[inline(always)]
+    fn nearer(self, other: Self) -> Self {
+        // One less, what is missing (0) is the farthest.
+        let (a, b) = (self.wrapping_sub(1), other.wrapping_sub(1));
+        a.min(b).wrapping_add(1)
+    }
+}
+
+impl Sample for f32 {
+    #[inline(always)]
+    fn nearer(self, other: Self) -> Self {
+        // NaN fails the comparison.
+        let present = |units: f32| if units > 0.0 { units } else { Self::INFINITY };
+        least(present(self), present(other))
+    }
+}
+
+/// Least positive sample of four in each block of `step` x `step`, in millimetres; 0 where there is none.
 struct Nearest<'a, T> {
     samples: &'a [T],
     /// Pixels in a row of the frame.
@@ -97,25 +120,24 @@ struct Nearest<'a, T> {
     coarse: &'a mut Coarse,
 }
 
-impl<T: Copy + Into<f32>> Loops for Nearest<'_, T> {
+impl<T: Sample> Loops for Nearest<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, _: L) {
         let Coarse { width, step, .. } = *self.coarse;
         let inner = step / 2;
-        let present = |units: f32| if units > 0.0 { units } else { f32::INFINITY };
         // Of whole rows first: neighbours in memory make vectors, every fourth number does not.
-        let mut nearer = vec![0.0; width * step];
+        let mut nearer = self.samples[..width * step].to_vec();
         for (row, cells) in self.coarse.depth.chunks_exact_mut(width.max(1)).enumerate() {
             let first = row * step * self.stride;
             let above = &self.samples[first..][..width * step];
             let below = &self.samples[first + inner * self.stride..][..width * step];
             for (nearer, (&above, &below)) in nearer.iter_mut().zip(above.iter().zip(below)) {
-                *nearer = least(present(above.into()), present(below.into()));
+                *nearer = above.nearer(below);
             }
             for (cell, pixels) in cells.iter_mut().zip(nearer.chunks_exact(step)) {
-                let mm = least(pixels[0], pixels[inner]) * self.unit;
+                let mm = pixels[0].nearer(pixels[inner]).into() * self.unit;
                 *cell = if mm < f32::INFINITY { mm } else { 0.0 };
             }
         }

@@ -172,7 +172,7 @@ impl Loops for Paint<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<L: Lanes>(self, _: L) {
+    fn run<L: Lanes>(self, lanes: L) {
         let Corners { stride, depth, .. } = self.corners;
         for row in 1..depth.len() / stride {
             for column in (0..stride - LANES).step_by(LANES) {
@@ -187,12 +187,8 @@ impl Loops for Paint<'_> {
                 for down in 0..quads.rows {
                     for aside in 0..quads.columns {
                         let points = quads.points(aside as f32, down as f32);
-                        show(
-                            self.canvas,
-                            cell,
-                            &points,
-                            (upper.at(&points), lower.at(&points)),
-                        );
+                        let places = (upper.at(&points), lower.at(&points));
+                        show(lanes, self.canvas, cell, &points, &places);
                     }
                 }
             }
@@ -324,7 +320,9 @@ struct Triangles {
 
 /// Where points lie in eight triangles.
 struct Places {
-    shares: [Eight; 3],
+    /// Shares of the second corner and the third; the first has what is left.
+    beta: Eight,
+    gamma: Eight,
     /// Infinite where they lie outside.
     z: Eight,
 }
@@ -367,7 +365,8 @@ impl Triangles {
             inverse,
         } = self;
         let mut places = Places {
-            shares: [[0.0; LANES]; 3],
+            beta: [0.0; LANES],
+            gamma: [0.0; LANES],
             z: [f32::INFINITY; LANES],
         };
         for k in 0..LANES {
@@ -382,9 +381,8 @@ impl Triangles {
                 & points.inside[k];
             let depth = alpha * z[0][k] + beta * z[1][k] + gamma * z[2][k];
             places.z[k] = if inside { depth } else { f32::INFINITY };
-            places.shares[0][k] = alpha;
-            places.shares[1][k] = beta;
-            places.shares[2][k] = gamma;
+            places.beta[k] = beta;
+            places.gamma[k] = gamma;
         }
         places
     }
@@ -392,27 +390,32 @@ impl Triangles {
 
 /// Shows what eight quads, from `quad` on, have at some points where they are the nearest surface.
 #[inline(always)]
-fn show(canvas: &mut Canvas, quad: usize, points: &Points, (upper, lower): (Places, Places)) {
-    let mut nearest = Places {
-        shares: [[0.0; LANES]; 3],
-        z: [0.0; LANES],
-    };
+fn show<L: Lanes>(
+    lanes: L,
+    canvas: &mut Canvas,
+    quad: usize,
+    points: &Points,
+    (upper, lower): &(Places, Places),
+) {
+    let mut nearest = [0.0; LANES];
     for k in 0..LANES {
-        let lower_wins = lower.z[k] < upper.z[k];
-        nearest.z[k] = if lower_wins { lower.z[k] } else { upper.z[k] };
-        for corner in 0..3 {
-            let (lower, upper) = (lower.shares[corner][k], upper.shares[corner][k]);
-            nearest.shares[corner][k] = if lower_wins { lower } else { upper };
-        }
+        nearest[k] = least(lower.z[k], upper.z[k]);
     }
-    for k in 0..LANES {
+    // Of eight quads and as many points, about one pair meets.
+    let mut met = lanes.below(lanes.load(&nearest), f32::INFINITY);
+    while met != 0 {
+        let k = met.trailing_zeros() as usize;
+        met &= met - 1;
         let cell = points.cell[k] as usize;
-        if nearest.z[k] < canvas.depth[cell] {
-            canvas.depth[cell] = nearest.z[k];
+        if nearest[k] < canvas.depth[cell] {
+            let lower_wins = lower.z[k] < upper.z[k];
+            let winner = if lower_wins { lower } else { upper };
+            let (beta, gamma) = (winner.beta[k], winner.gamma[k]);
+            canvas.depth[cell] = nearest[k];
             canvas.seen[cell] = Seen {
                 quad: (quad + k) as u32,
-                lower: lower.z[k] < upper.z[k],
-                shares: nearest.shares.map(|share| share[k]),
+                lower: lower_wins,
+                shares: [1.0 - beta - gamma, beta, gamma],
             };
         }
     }

@@ -50,46 +50,31 @@ impl Usable<'_> {
     }
 }
 
-/// For every cell of a patch, it and its neighbours to the right and below: what rays can meet.
+/// What rays can meet: for every cell of a patch, it and its neighbours to the right and below.
 #[derive(Debug)]
 pub struct Quads {
-    /// One more for rays that miss the patch.
-    all: Vec<Quad>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Quad {
-    /// Depths of the cell, of that to its right, and of the two below these, millimetres.
-    corners: [f32; 4],
     /// The least reflectance of the four, or [`TORN`] where they are not one surface.
-    light: f32,
-}
-
-impl Quad {
-    const TORN: Self = Self {
-        corners: [0.0; 4],
-        light: TORN,
-    };
+    light: Vec<f32>,
 }
 
 impl Quads {
     /// Looks at every four cells.
     #[must_use]
     pub fn of(patch: &Patch) -> Self {
-        let mut all = vec![Quad::TORN; patch.width * patch.height + 1];
+        let mut light = vec![TORN; patch.width * patch.height];
         if patch.width > 0 {
             Kernel::fastest().run(Judge {
                 patch,
-                quads: &mut all,
+                quads: &mut light,
             });
         }
-        Self { all }
+        Self { light }
     }
 }
 
 struct Judge<'a> {
     patch: &'a Patch,
-    quads: &'a mut [Quad],
+    quads: &'a mut [f32],
 }
 
 impl Loops for Judge<'_> {
@@ -117,10 +102,7 @@ impl Loops for Judge<'_> {
                 let whole = (low > 0.0) & (high - low <= TEAR_MM);
                 let [e, f, g, h] = lights.map(|row| row[at]);
                 let light = least(least(e, f), least(g, h));
-                *quad = Quad {
-                    corners: [a, b, c, d],
-                    light: if whole { light } else { TORN },
-                };
+                *quad = if whole { light } else { TORN };
             }
         }
     }
@@ -140,6 +122,14 @@ pub(crate) struct Met {
 }
 
 impl Met {
+    /// Of points that look away.
+    const NOTHING: Self = Self {
+        along: [0.0; LANES],
+        z: [1.0; LANES],
+        surface: [0.0; LANES],
+        light: [TORN; LANES],
+    };
+
     /// How much farther the surface is than the point, for points that meet one that is not dark.
     pub fn gaps(&self, usable: &Usable) -> impl Iterator<Item = f32> {
         let least = usable.min_reflectance.max(0.0);
@@ -178,6 +168,8 @@ struct Follow<'a> {
 
 /// Cells that eight points are seen in, and where between these and their neighbours.
 struct Places {
+    /// Whether they face the camera, and are seen in the patch; others are said to be in the first cell.
+    inside: [bool; LANES],
     cell: [u32; LANES],
     right: [f32; LANES],
     down: [f32; LANES],
@@ -188,7 +180,12 @@ impl Loops for Follow<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, _: L) -> u32 {
-        let quads = &self.usable.quads.all[..];
+        let patch = self.usable.patch;
+        let (depth, light) = (&patch.depth[..], &self.usable.quads.light[..]);
+        if patch.width < 2 || patch.height < 2 {
+            self.met.fill(Met::NOTHING);
+            return 0;
+        }
         // Cosine of normal and ray without turning every normal: compare in the face frame.
         let eye = -(self.pose.rotation.transpose() * self.pose.translation);
         let mut facing = 0;
@@ -207,11 +204,16 @@ impl Loops for Follow<'_> {
             let places = places(self.usable.patch, self.pose, points, &faces, &mut found.z);
             let mut corners = [[0.0; LANES]; 4];
             for k in 0..LANES {
-                let quad = quads[places.cell[k] as usize];
-                found.light[k] = quad.light;
-                for (to, depth) in corners.iter_mut().zip(quad.corners) {
-                    to[k] = depth;
-                }
+                let above = places.cell[k] as usize;
+                let below = above + patch.width;
+                found.light[k] = light[above];
+                let (upper, lower) = (&depth[above..above + 2], &depth[below..below + 2]);
+                [corners[0][k], corners[1][k]] = [upper[0], upper[1]];
+                [corners[2][k], corners[3][k]] = [lower[0], lower[1]];
+            }
+            for k in 0..LANES {
+                let light = found.light[k];
+                found.light[k] = if places.inside[k] { light } else { TORN };
             }
             for k in 0..LANES {
                 let [a, b, c, d] = corners.map(|depths| depths[k]);
@@ -225,8 +227,7 @@ impl Loops for Follow<'_> {
     }
 }
 
-/// Where those of eight points that face the camera are seen; the others, and those beside the patch, in the
-/// cell after the last.
+/// Where those of eight points that face the camera are seen.
 #[inline(always)]
 fn places(
     patch: &Patch,
@@ -241,9 +242,10 @@ fn places(
         camera,
     } = pose;
     let (right_end, bottom_end) = (patch.width as f32 - 1.0, patch.height as f32 - 1.0);
-    let (stride, nowhere) = (patch.width as u32, (patch.width * patch.height) as u32);
+    let stride = patch.width as u32;
     let mut places = Places {
-        cell: [nowhere; LANES],
+        inside: [false; LANES],
+        cell: [0; LANES],
         right: [0.0; LANES],
         down: [0.0; LANES],
     };
@@ -267,7 +269,8 @@ fn places(
         let cell = (whole(row) as u32)
             .wrapping_mul(stride)
             .wrapping_add(whole(column) as u32);
-        places.cell[k] = if inside { cell } else { nowhere };
+        places.inside[k] = inside;
+        places.cell[k] = if inside { cell } else { 0 };
     }
     places
 }

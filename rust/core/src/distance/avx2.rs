@@ -13,9 +13,9 @@ mod bytes;
 mod doubles;
 
 use std::arch::x86_64::{
-    __m256, _mm_add_ps, _mm_storeu_ps, _mm256_castps256_ps128, _mm256_extractf128_ps,
-    _mm256_fmadd_ps, _mm256_hadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps,
-    _mm256_storeu_ps,
+    __m256, _CMP_LT_OQ, _mm_add_ps, _mm_storeu_ps, _mm256_castps256_ps128, _mm256_cmp_ps,
+    _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_hadd_ps, _mm256_loadu_ps, _mm256_movemask_ps,
+    _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps,
 };
 use std::ops::Range;
 
@@ -203,5 +203,15 @@ impl Lanes for Avx2Fma {
             _mm_storeu_ps(sums.as_mut_ptr(), _mm_add_ps(low, high));
         }
         sums
+    }
+
+    #[inline(always)]
+    fn below(self, vector: __m256, limit: f32) -> u32 {
+        // SAFETY: as in `zero`.
+        let bits = unsafe {
+            let below = _mm256_cmp_ps::<_CMP_LT_OQ>(vector, _mm256_set1_ps(limit));
+            _mm256_movemask_ps(below)
+        };
+        bits.cast_unsigned()
     }
 }

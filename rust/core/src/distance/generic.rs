@@ -34,6 +34,9 @@ pub(crate) trait Lanes: Copy {
 
     /// The sum of the lanes of each of four vectors, in any order of addition.
     fn sums(self, vectors: [Self::Vector; 4]) -> [f32; 4];
+
+    /// A bit for each lane that is below a limit, the lowest for the first; none for NaN.
+    fn below(self, vector: Self::Vector, limit: f32) -> u32;
 }
 
 /// Reference vectors side by side.

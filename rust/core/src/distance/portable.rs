@@ -46,4 +46,10 @@ impl Lanes for Portable {
         }
         sums
     }
+
+    #[inline(always)]
+    fn below(self, vector: [f32; WIDTH], limit: f32) -> u32 {
+        let bits = vector.iter().zip(0..);
+        bits.fold(0, |bits, (x, k)| bits | u32::from(*x < limit) << k)
+    }
 }
