@@ -15,6 +15,8 @@ WIDTH, HEIGHT = 640, 480
 FOCAL_PX = 571.0
 """Of the Kinect that the VAP RGB-D set was taken with."""
 WALL_MM = 1600.0
+NOISE_MM, NOISE = 0.7, 0.01
+"""Of depth, and of light as a share of itself."""
 _SHADOW_PX = 9  # beside whatever is near, structured light casts one
 _HEAD_MM = (150.0, 170.0)  # before and behind the middle of a crop; whatever is elsewhere is left out
 
@@ -31,7 +33,7 @@ def room(render: Render, seed: int = 0, *, infrared: bool = False) -> Frame:
     Parameters
     ----------
     render : its crop is enlarged to this camera's focal length.
-    seed : of the noise of the depth.
+    seed : of the noise that is added.
     infrared : leave it as it is; else it is tinted, and lit by the room.
     """
     return in_room(render.read(), seed, infrared=infrared)
@@ -53,7 +55,6 @@ def in_room(crop: Frame, seed: int = 0, *, infrared: bool = False) -> Frame:
 
     rows, columns = np.indices((HEIGHT, WIDTH), np.float32)
     whole = WALL_MM + 0.2 * (columns - WIDTH / 2)
-    whole += np.random.default_rng(seed).normal(0.0, 1.5, whole.shape)
     picture = np.full((HEIGHT, WIDTH), 0.25 * float(np.median(light[head])), np.float32)
     picture *= 1 + 0.2 * np.sin(columns / 7) * np.sin(rows / 11)
     place = np.s_[top : top + size[1], left : left + size[0]]
@@ -69,17 +70,21 @@ def in_room(crop: Frame, seed: int = 0, *, infrared: bool = False) -> Frame:
     whole[place][head] = depth[head]
     picture[place][head] = light[head]
     picture /= np.quantile(picture[near], 0.99)
+    # No two pictures are the same.
+    rng = np.random.default_rng(seed)
+    whole += np.where(whole > 0, rng.normal(0.0, NOISE_MM, whole.shape), 0.0)
+    picture *= rng.normal(1.0, NOISE, picture.shape)
     intrinsics = Intrinsics(FOCAL_PX, FOCAL_PX, left + cx, top + cy)
     depth_mm = np.round(whole).astype(np.uint16)
     if infrared:
-        grey = np.minimum(255.0 * picture, 255.0).astype(np.uint8)
+        grey = (255.0 * np.clip(picture, 0.0, 1.0)).astype(np.uint8)
         return Frame(infrared=grey, depth=depth_mm, depth_unit_m=0.001, intrinsics=intrinsics)
     return Frame(color=_tinted(picture), depth=depth_mm, depth_unit_m=0.001, intrinsics=intrinsics)
 
 
 def _tinted(light: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Colour of a made-up lamp, encoded as pictures are."""
-    encoded = 255.0 * np.minimum(light, 1.0) ** (1 / 2.2)
+    encoded = 255.0 * np.clip(light, 0.0, 1.0) ** (1 / 2.2)
     across = np.linspace(0.0, 1.0, light.shape[1], dtype=np.float32)
     tint = np.stack([np.ones_like(across), 0.6 + 0.3 * across, 0.9 - 0.4 * across**2], axis=1)
     return (encoded[..., None] * tint).astype(np.uint8)

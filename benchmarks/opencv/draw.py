@@ -54,86 +54,83 @@ def draw(
     z = solid[top:bottom, left:right]
     across = ((np.arange(left, right) - patch.cx) / patch.fx).astype(np.float32)
     down = ((np.arange(top, bottom) - patch.cy) / patch.fy).astype(np.float32)
-    points = cv2.merge([z * across, z * down[:, None], z]) - translation
-    # On the grid: columns, rows, and millimetres.
-    turned = cv2.transform(points, np.ascontiguousarray(rotation.T))
-    turned *= np.array([1 / STEP_MM, 1 / STEP_MM, 1], np.float32)
-    turned -= np.array([LEFT_MM / STEP_MM + 0.5, TOP_MM / STEP_MM + 0.5, 0], np.float32)
+    points = np.stack([z * across, z * down[:, None], z]).reshape(3, -1)
+    x, y, face_z = rotation.T @ points - (rotation.T @ translation)[:, None]
+    grid_x = x * np.float32(1 / STEP_MM) - np.float32(LEFT_MM / STEP_MM + 0.5)
+    grid_y = y * np.float32(1 / STEP_MM) - np.float32(TOP_MM / STEP_MM + 0.5)
     lit = light[top:bottom, left:right].reshape(z.size, -1)
-    return _closed(*_painted(turned, z, lit))
+    corners = _triangles(z)
+    cell, triangle, shares = _covered(grid_x.take(corners), grid_y.take(corners))
+    return _closed(*_shown(cell, shares, corners[:, triangle], face_z, lit))
 
 
-def _painted(turned: Floats, z: Floats, light: Floats) -> tuple[Floats, Floats, Flags]:
-    """Fill the grid with triangles of neighbouring cells, the nearest last."""
-    near = _apart(z[:-1, 1:], z[1:, :-1])  # the diagonal that both triangles of four cells share
-    upper = near & _apart(z[:-1, :-1], z[:-1, 1:]) & _apart(z[:-1, :-1], z[1:, :-1])
-    lower = near & _apart(z[1:, 1:], z[:-1, 1:]) & _apart(z[1:, 1:], z[1:, :-1])
+def _triangles(z: Floats) -> NDArray[np.intp]:
+    """Corners (3, N) of the triangles between neighbouring cells that lie on one surface."""
+    across = np.abs(z[:, 1:] - z[:, :-1]) <= TEAR_MM  # not so for NaN
+    down = np.abs(z[1:] - z[:-1]) <= TEAR_MM
+    shared = np.abs(z[:-1, 1:] - z[1:, :-1]) <= TEAR_MM
     width = z.shape[1]
-    firsts = []
-    for triangles in (upper, lower):
-        at = np.flatnonzero(triangles)
-        firsts.append(at // (width - 1) * width + at % (width - 1))
-    a, d = firsts[0], firsts[1] + width + 1
-    corners = np.concatenate(
-        [np.stack([a, a + 1, a + width]), np.stack([d - width, d, d - 1])], axis=1
-    )
-    flat = turned.reshape(-1, 3)
-    x, y = flat[:, 0].take(corners), flat[:, 1].take(corners)
-    first_column, last_column = _range(x, WIDTH)
-    first_row, last_row = _range(y, HEIGHT)
-    some = np.flatnonzero((first_column <= last_column) & (first_row <= last_row))
-    corners, x, y = corners[:, some], x[:, some], y[:, some]
-    first_column, last_column = first_column[some], last_column[some]
-    first_row, last_row = first_row[some], last_row[some]
+    quads = np.arange(z.size).reshape(z.shape)[:-1, :-1]
+    a = quads[shared & across[:-1] & down[:, :-1]]
+    c = quads[shared & across[1:] & down[:, 1:]] + width
+    return np.concatenate([np.stack([a, a + 1, a + width]), np.stack([c - width + 1, c + 1, c])], axis=1)
+
+
+def _covered(x: Floats, y: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
+    """Cells of the grid whose middles lie in triangles (3, N), which these are, and the shares of the corners."""
+    first_column, columns = _range(x, WIDTH)
+    first_row, rows = _range(y, HEIGHT)
     bx, dx, by, dy = x[1] - x[0], x[2] - x[0], y[1] - y[0], y[2] - y[0]
     area = bx * dy - dx * by
     with np.errstate(divide="ignore"):
         inverse = np.where(np.abs(area) < MIN_AREA, np.float32(np.nan), 1 / area)
+    # From the first middle of a cell that may lie in it, both shares grow evenly along rows and columns.
+    px, py = first_column - x[0], first_row - y[0]
+    beta, gamma = (px * dy - dx * py) * inverse, (bx * py - px * by) * inverse
+    rates = (dy * inverse, -by * inverse, -dx * inverse, bx * inverse)
     found = []
-    for aside in range(int((last_column - first_column).max(initial=-1)) + 1):
-        for below in range(int((last_row - first_row).max(initial=-1)) + 1):
-            column, row = first_column + np.float32(aside), first_row + np.float32(below)
-            at = np.flatnonzero((column <= last_column) & (row <= last_row))
-            column, row = column[at], row[at]
-            px, py = column - x[0, at], row - y[0, at]
-            beta = (px * dy[at] - dx[at] * py) * inverse[at]
-            gamma = (bx[at] * py - px * by[at]) * inverse[at]
-            inside = np.minimum(np.minimum(beta, gamma), 1 - beta - gamma) >= -HAIRS_BREADTH
-            cell = (row[inside] * WIDTH + column[inside]).astype(np.intp)
-            found.append((cell, at[inside], beta[inside], gamma[inside]))
+    for aside in range(int(columns.max(initial=0))):
+        for below in range(int(rows.max(initial=0))):
+            at = np.flatnonzero((columns > aside) & (rows > below))
+            second, third = beta[at], gamma[at]
+            if aside:
+                second, third = second + aside * rates[0][at], third + aside * rates[1][at]
+            if below:
+                second, third = second + below * rates[2][at], third + below * rates[3][at]
+            first = 1 - second - third
+            inside = np.flatnonzero(np.minimum(np.minimum(first, second), third) >= -HAIRS_BREADTH)
+            at = at[inside]
+            cell = ((first_row[at] + below) * WIDTH + first_column[at] + aside).astype(np.intp)
+            found.append((cell, at, np.stack([first[inside], second[inside], third[inside]])))
     if not found:
-        return (
-            np.zeros((HEIGHT, WIDTH), np.float32),
-            np.zeros((HEIGHT, WIDTH, light.shape[1]), np.float32),
-            np.zeros((HEIGHT, WIDTH), bool),
-        )
-    cell, triangle, beta, gamma = (np.concatenate(each) for each in zip(*found, strict=True))
-    shares = np.stack([1 - beta - gamma, beta, gamma])
-    depths = (shares * flat[:, 2].take(corners[:, triangle])).sum(axis=0)
-    nearest = np.full(HEIGHT * WIDTH, -1, np.intp)
+        return np.empty(0, np.intp), np.empty(0, np.intp), np.empty((3, 0), np.float32)
+    cells, triangles, shares = zip(*found, strict=True)
+    return np.concatenate(cells), np.concatenate(triangles), np.concatenate(shares, axis=1)
+
+
+def _shown(
+    cell: NDArray[np.intp], shares: Floats, corners: NDArray[np.intp], z: Floats, light: Floats
+) -> tuple[Floats, Floats, Flags]:
+    """Depth and light of the nearest triangle over each cell, and where there is one."""
+    depths = (shares * z.take(corners)).sum(axis=0)
     order = np.argsort(-depths, kind="stable")
+    nearest = np.full(HEIGHT * WIDTH, -1, np.intp)
     nearest[cell[order]] = order  # of equal places the last is kept
     valid = nearest >= 0
     shown = nearest[valid]
     depth_map, light_map = np.zeros(valid.size, np.float32), np.zeros((valid.size, light.shape[1]), np.float32)
     depth_map[valid] = depths[shown]
-    light_map[valid] = np.einsum(
-        "kn,knc->nc", shares[:, shown], light.take(corners[:, triangle[shown]], axis=0)
-    )
+    light_map[valid] = (shares[:, shown, None] * light.take(corners[:, shown], axis=0)).sum(axis=0)
     shape = (HEIGHT, WIDTH)
     return depth_map.reshape(shape), light_map.reshape(*shape, -1), valid.reshape(shape)
 
 
-def _apart(one: Floats, other: Floats) -> Flags:
-    """Whether cells belong to one surface; NaN to none."""
-    return np.abs(one - other) <= TEAR_MM
-
-
 def _range(corners: Floats, size: int) -> tuple[Floats, Floats]:
-    """First and last middle of a cell between three corners (3, N)."""
+    """First middle of a cell between three corners (3, N), and how many there are."""
     low = np.minimum(np.minimum(corners[0], corners[1]), corners[2])
     high = np.maximum(np.maximum(corners[0], corners[1]), corners[2])
-    return np.maximum(np.ceil(low), 0), np.minimum(np.floor(high), size - 1)
+    first = np.maximum(np.ceil(low), 0)
+    return first, np.minimum(np.floor(high), size - 1) - first + 1
 
 
 def _closed(depth: Floats, light: Floats, valid: Flags) -> tuple[Floats, Floats, Flags]:

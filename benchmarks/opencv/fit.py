@@ -57,13 +57,14 @@ class Usable:
     Attributes
     ----------
     patch : the patch.
-    corners : (cells + 1, 4) depths of each cell, its right one, and the two below these; the last is empty.
-    light : (cells + 1,) the least reflectance of these four, -1 where they are not one surface.
+    depth : of its cells, row by row, and zeros for a row more.
+    light : (cells + 1,) the least reflectance of each cell, its right one, and the two below these; -1 where
+        they are not one surface, and last.
     min_reflectance, dark_counts : what may be hair, and whether it counts where it agrees with the model.
     """
 
     patch: Patch
-    corners: Floats
+    depth: Floats
     light: Floats
     min_reflectance: float
     dark_counts: bool
@@ -97,21 +98,19 @@ class _Met:
 
 
 def quads(patch: Patch) -> tuple[Floats, Floats]:
-    """`Usable.corners` and `Usable.light` of a patch."""
+    """`Usable.depth` and `Usable.light` of a patch."""
     height, width = patch.depth.shape
-    corners = np.zeros((height * width + 1, 4), np.float32)
+    depth = np.zeros(height * width + width + 2, np.float32)
+    depth[: height * width] = patch.depth.ravel()
     light = np.full(height * width + 1, TORN)
-    grid = corners[:-1].reshape(height, width, 4)[:-1, :-1]
     views = (np.s_[:-1, :-1], np.s_[:-1, 1:], np.s_[1:, :-1], np.s_[1:, 1:])
-    for corner, view in enumerate(views):
-        grid[..., corner] = patch.depth[view]
     a, b, c, d = (patch.depth[view] for view in views)
     low, high = np.minimum(np.minimum(a, b), np.minimum(c, d)), np.maximum(np.maximum(a, b), np.maximum(c, d))
-    e, f, g, h = (patch.reflectance[view] for view in views)
-    least = np.minimum(np.minimum(e, f), np.minimum(g, h))
+    a, b, c, d = (patch.reflectance[view] for view in views)
+    least = np.minimum(np.minimum(a, b), np.minimum(c, d))
     least[(low <= 0) | (high - low > TEAR_MM)] = TORN
     light[:-1].reshape(height, width)[:-1, :-1] = least
-    return corners, light
+    return depth, light
 
 
 def search(model: tuple[Points, Points, Points], usable: Usable, starts: Fit) -> Fit | None:
@@ -131,19 +130,21 @@ def search(model: tuple[Points, Points, Points], usable: Usable, starts: Fit) ->
 def _follow(points: Floats, normals: Floats, usable: Usable, at: Fit) -> _Met:
     """Follow the rays of points, (N, 3) or (S, N, 3)."""
     patch = usable.patch
-    eye = -np.einsum("sji,sj->si", at.rotation, at.translation)
-    toward = eye[:, None] - points
-    along = np.einsum("sna,na->sn", toward, normals)
-    facing = (along > 0) & (along * along >= MIN_COSINE**2 * np.einsum("sna,sna->sn", toward, toward))
-    seen = points @ at.rotation.transpose(0, 2, 1) + at.translation[:, None]
-    z = seen[..., 2]
-    u = seen[..., 0] / z * np.float32(patch.fx) + np.float32(patch.cx)
-    v = seen[..., 1] / z * np.float32(patch.fy) + np.float32(patch.cy)
+    eye = -(at.translation[:, None] @ at.rotation)  # (S, 1, 3)
+    # |eye - point|^2 and its part along the normal, without an array of the differences.
+    along = (eye @ normals.T)[:, 0] - np.einsum("...na,na->...n", points, normals)
+    squared = np.einsum("...na,...na->...n", points, points) - 2 * (eye @ points.swapaxes(-1, -2))[:, 0]
+    squared += np.einsum("sia,sia->si", eye, eye)
+    facing = (along > 0) & (along * along >= MIN_COSINE**2 * squared)
+    turned = at.rotation @ points.swapaxes(-1, -2) + at.translation[..., None]  # (S, 3, N)
+    z = turned[:, 2]
+    u = turned[:, 0] / z * np.float32(patch.fx) + np.float32(patch.cx)
+    v = turned[:, 1] / z * np.float32(patch.fy) + np.float32(patch.cy)
     height, width = patch.depth.shape
     inside = facing & (z > 1) & (u >= 0) & (v >= 0) & (u < width - 1) & (v < height - 1)
     column, row = np.floor(u), np.floor(v)
-    cell = np.where(inside, row * width + column, height * width).astype(np.intp)
-    a, b, c, d = np.moveaxis(usable.corners.take(cell, axis=0), -1, 0)
+    cell = np.where(inside, row * np.float32(width) + column, np.float32(height * width)).astype(np.intp)
+    a, b, c, d = (usable.depth.take(cell + beyond) for beyond in (0, 1, width, width + 1))
     right, down = u - column, v - row
     upper, lower = a + right * (b - a), c + right * (d - c)
     return _Met(along, z, upper + down * (lower - upper), usable.light.take(cell), facing)

@@ -27,18 +27,18 @@ use nalgebra::Vector3;
 const CALLS: usize = 201;
 /// How far candidates are looked for, as `align` does, millimetres.
 const FARTHEST_MM: f32 = 1850.0;
-/// Depths that the clean-up of the whole frame keeps, millimetres.
-const CLEANED_MM: (f32, f32) = (650.0, 1750.0);
 /// Tukey cut-offs of the last steps of a fit, as in `align`, millimetres.
 const LAST_MM: [f32; 3] = [14.0, 12.0, 12.0];
 
-/// What a file holds: `height width unit_m fx fy cx cy points components stages` and a new line, then depth (u16),
-/// colour (3 x u8), infrared (u8) and the arrays of the head model (f32), all little-endian.
+/// What a file holds: `height width unit_m fx fy cx cy near far points components stages` and a new line, then depth
+/// (u16), colour (3 x u8), infrared (u8) and the arrays of the head model (f32), all little-endian.
 struct Given {
     height: usize,
     width: usize,
     unit_m: f32,
     camera: Camera,
+    /// Depths that the clean-up of the whole frame keeps, millimetres.
+    kept_mm: (f32, f32),
     depth: Vec<u16>,
     color: Vec<u8>,
     infrared: Vec<u8>,
@@ -53,18 +53,16 @@ impl Given {
         let mut words = std::str::from_utf8(header)?.split_whitespace();
         let mut next = || words.next().ok_or("a short header");
         let (height, width) = (next()?.parse()?, next()?.parse()?);
-        let mut floats = [0.0_f32; 5];
+        let mut floats = [0.0_f32; 7];
         for float in &mut floats {
             *float = next()?.parse()?;
         }
-        let [unit_m, fx, fy, cx, cy] = floats;
-        let [points, components, stages] = {
-            let mut counts = [0_usize; 3];
-            for count in &mut counts {
-                *count = next()?.parse()?;
-            }
-            counts
-        };
+        let [unit_m, fx, fy, cx, cy, near, far] = floats;
+        let mut counts = [0_usize; 3];
+        for count in &mut counts {
+            *count = next()?.parse()?;
+        }
+        let [points, components, stages] = counts;
         let mut take = |bytes: usize| {
             let (taken, others) = rest.split_at_checked(bytes).ok_or("a short file")?;
             rest = others;
@@ -95,6 +93,7 @@ impl Given {
             width,
             unit_m,
             camera: Camera::new(fx, fy, cx, cy)?,
+            kept_mm: (near, far),
             depth,
             color,
             infrared,
@@ -121,7 +120,7 @@ impl Given {
             right: self.width,
         };
         let light = IntensityView::InfraredU8(&self.infrared);
-        let (near, far) = CLEANED_MM;
+        let (near, far) = self.kept_mm;
         Patch::cut(&self.depth(), &light, &self.camera, whole, near, far)
     }
 
@@ -191,8 +190,8 @@ fn write_cells(path: &str, given: &Given) -> Result<(), Box<dyn Error>> {
 fn take_turns(stages: &Stages) -> Result<(), Box<dyn Error>> {
     for line in std::io::stdin().lock().lines() {
         let line = line?;
-        let (name, calls) = line.split_once(' ').ok_or("STAGE CALLS expected")?;
-        let (_, work) = stages.iter().find(|stage| stage.0 == name).ok_or("which?")?;
+        let (name, calls) = line.split_once(' ').ok_or("expected STAGE CALLS")?;
+        let (_, work) = stages.iter().find(|stage| stage.0 == name).ok_or("no such stage")?;
         println!("{}", seconds(work, calls.parse()?));
         std::io::stdout().flush()?;
     }
