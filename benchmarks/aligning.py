@@ -1,9 +1,10 @@
 """How long it takes from a frame to a decision, beside other ways to do it.
 
-``python -m benchmarks.aligning [--json FILE]`` (`make bench-frames`) prints medians with their quartiles, and how
-many times as long each other way takes. Everybody has the same frames of 640 x 480 in memory, one thread, takes
-turns, and must give the same answer, but for ways that say that they do other work. What cannot be timed here
-(the core's own stages without cargo, the notebook's network without TensorFlow) is left out, and named.
+``python -m benchmarks.aligning [--json FILE]`` (`make bench-frames`) prints medians with their quartiles, and
+how many times as long each other way takes. Everybody has one thread and the same frames of 640 x 480 in
+memory, takes turns, and must give the same answer, except for ways that say that they do other work. What
+cannot be timed here (the core alone without cargo, the notebook's network without TensorFlow) is left out, and
+named.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ SEEDS: Final = 2
 REAL: Final = slice(24, None, 54)
 """Of the captures in the kinect_v2 layout: the first frontal one of each person."""
 ALIGNED: Final = 0.05
-"""A tensor is the same if 99 % of its numbers are no farther apart: pose and shape come of hundreds of sums in
-single precision, in another order."""
+"""A tensor is the same if 99 % of its numbers are no farther apart: pose and shape come of sums in single
+precision, which others take in another order."""
 CLEANED: Final = (0.01, 1e-3)
 """So are cells if they are as near (millimetres; log light) in all but a thousandth."""
 
@@ -103,10 +104,9 @@ def same_tensors(ours: Answer, other: Answer) -> bool:
 def clean_up(stage: Stage, infrared: Frame) -> Contest:
     """Units, missing depth, small holes, noise, torn edges and light of a whole frame: cells (2, H, W)."""
     region = (0, 0, *infrared.depth.shape)
-    unit = np.float32(1e3 * infrared.depth_unit_m)
 
     def peer() -> Answer:
-        patch = cut(infrared.depth, unit, infrared.picture, infrared.intrinsics, region, KEPT_MM)
+        patch = cut(infrared, region, KEPT_MM)
         return np.stack(surface(patch))
 
     ways = {f"{OURS} (its core)": stage, "OpenCV": peer}
@@ -130,7 +130,8 @@ def same_cells(ours: Answer, other: Answer) -> bool:
 def enrolled(vault: Vault | None = None) -> Authenticator:
     """Somebody with ten references in colour, in memory or in a vault."""
     auth = Authenticator(store=vault)
-    rooms = [room(render, seed) for render in heads("enroll") if render.person == WHO for seed in range(SEEDS)]
+    poses = [render for render in heads("enroll") if render.person == WHO]
+    rooms = [room(render, seed) for render in poses for seed in range(SEEDS)]
     found = auth.enroll(WHO, rooms)
     assert found.references == len(rooms), found  # noqa: S101  # of such frames only
     return auth
@@ -250,7 +251,9 @@ def fresh(folder: Path) -> list[Contest]:
             ways("import faceid_fast", IMPORT)
             | {"Python without it": Fresh("pass", (), environment, whole=True)},
         ),
-        Contest("a fresh process", ways("first verify(), the vault opened", FIRST, str(file), WHO)),
+        Contest(
+            "a fresh process", ways("first verify(): vault opened, models loaded", FIRST, str(file), WHO)
+        ),
     ]
 
 
@@ -262,7 +265,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", type=Path, help="where to write the figures")
-    parser.add_argument("--data", type=Path, help="real people in the kinect_v2 layout, to be set into rooms too")
+    parser.add_argument("--data", type=Path, help="real people in the kinect_v2 layout, set into rooms too")
     parser.add_argument(
         "--keras", type=Path, default=ROOT / ".venv-train/bin/python", help="a Python that has TensorFlow"
     )

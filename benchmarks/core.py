@@ -21,7 +21,7 @@ KEPT_MM: Final = (650.0, 1750.0)
 
 
 def hand_over(color: Frame, infrared: Frame, file: Path) -> None:
-    """Write what ``rust/core/benches/aligning.rs`` reads: a frame in both kinds of light, and the head model."""
+    """Write what ``rust/core/benches/aligning.rs`` reads: a frame in both kinds of light, the head model."""
     with np.load(io.BytesIO(read_bundled_model(HEAD_MODEL))) as arrays:
         model = {name: np.asarray(arrays[name], "<f4") for name in arrays.files}
     k, sizes = color.intrinsics, color.depth.shape

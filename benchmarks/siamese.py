@@ -1,8 +1,8 @@
 """The notebook of 2018: a Siamese network that is asked pair by pair, for `benchmarks.aligning`.
 
 ``python -m benchmarks.siamese`` runs where TensorFlow is (`make train-smoke` builds such an environment) and
-answers ``predict CALLS`` on its standard input with the seconds of one call: ten pairs, one `predict` each. The
-weights are as they were drawn, which takes as long as trained ones.
+answers ``predict CALLS`` on its standard input with the seconds of one call: ten pairs, one `predict` each.
+Its weights are random: trained ones take as long.
 """
 
 from __future__ import annotations

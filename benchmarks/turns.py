@@ -71,10 +71,14 @@ class Result:
 
 
 class Asked:
-    """A program that answers ``NAME CALLS`` on its standard input with the seconds of one call, line by line."""
+    """A program that answers lines of ``NAME CALLS`` on its standard input with the seconds of one call."""
 
-    def __init__(self, command: Sequence[str | Path], folder: Path, environment: dict[str, str] | None = None) -> None:
-        self._process = Popen(command, stdin=PIPE, stdout=PIPE, text=True, cwd=folder, env=environment)  # noqa: S603
+    def __init__(
+        self, command: Sequence[str | Path], folder: Path, environment: dict[str, str] | None = None
+    ) -> None:
+        self._process = Popen(  # noqa: S603
+            command, stdin=PIPE, stdout=PIPE, text=True, cwd=folder, env=environment
+        )
 
     def seconds(self, name: str, calls: int) -> float:
         """Ask it.

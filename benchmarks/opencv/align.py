@@ -52,8 +52,7 @@ class Aligner:
 
     def align(self, frame: Frame) -> Floats | None:
         """Tensor (4, 72, 64) of the nearest face; None if there is none, or more than one."""
-        unit = np.float32(frame.depth_unit_m * 1e3)
-        found = candidates(frame.depth, unit, frame.intrinsics, MAX_DISTANCE_MM + RIVAL_MM)
+        found = candidates(frame, MAX_DISTANCE_MM + RIVAL_MM)
         for at, candidate in enumerate(found):
             if not MIN_DISTANCE_MM <= candidate.near_mm <= MAX_DISTANCE_MM:
                 return None
@@ -72,9 +71,8 @@ class Aligner:
 
     def _inspect(self, frame: Frame, candidate: Candidate) -> tuple[Fit, Patch] | None:
         """Fit the head model to a candidate."""
-        unit = np.float32(frame.depth_unit_m * 1e3)
         band = (candidate.near_mm - BAND_MM[0], candidate.near_mm + BAND_MM[1])
-        patch = cut(frame.depth, unit, frame.picture, frame.intrinsics, candidate.region, band)
+        patch = cut(frame, candidate.region, band)
         least = HAIR_SHARE * _skin_level(patch, frame.intrinsics.fx, candidate)
         skin = Usable(patch, *quads(patch), least, dark_counts=False)
         fit = search(self._points, skin, self._starts(frame, candidate, skin))

@@ -77,7 +77,7 @@ def _triangles(z: Floats) -> NDArray[np.intp]:
 
 
 def _covered(x: Floats, y: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
-    """Cells of the grid whose middles lie in triangles (3, N), which these are, and the shares of the corners."""
+    """Cells of the grid whose middles lie in triangles (3, N), which of them, and their corners' shares."""
     first_column, columns = _range(x, WIDTH)
     first_row, rows = _range(y, HEIGHT)
     bx, dx, by, dy = x[1] - x[0], x[2] - x[0], y[1] - y[0], y[2] - y[0]
@@ -118,7 +118,8 @@ def _shown(
     nearest[cell[order]] = order  # of equal places the last is kept
     valid = nearest >= 0
     shown = nearest[valid]
-    depth_map, light_map = np.zeros(valid.size, np.float32), np.zeros((valid.size, light.shape[1]), np.float32)
+    depth_map = np.zeros(valid.size, np.float32)
+    light_map = np.zeros((valid.size, light.shape[1]), np.float32)
     depth_map[valid] = depths[shown]
     light_map[valid] = (shares[:, shown, None] * light.take(corners[:, shown], axis=0)).sum(axis=0)
     shape = (HEIGHT, WIDTH)

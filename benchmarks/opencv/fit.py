@@ -40,7 +40,8 @@ class Points:
     """
 
     def __init__(self, mean: Floats, normals: Floats, components: Floats, stride: int) -> None:
-        self.mean, self.normals = np.ascontiguousarray(mean[::stride]), np.ascontiguousarray(normals[::stride])
+        self.mean: Floats = np.ascontiguousarray(mean[::stride])
+        self.normals: Floats = np.ascontiguousarray(normals[::stride])
         chosen = components[:, ::stride]
         self.bends: Floats = np.ascontiguousarray(chosen.reshape(len(chosen), -1))  # (K, 3 N)
         turns = np.cross(self.mean, self.normals)
@@ -81,9 +82,7 @@ class Fit:
 
     def __getitem__(self, chosen: NDArray[np.generic]) -> Fit:
         """Some of them."""
-        return Fit(
-            self.rotation[chosen], self.translation[chosen], self.shape[chosen], self.score[chosen]
-        )
+        return Fit(self.rotation[chosen], self.translation[chosen], self.shape[chosen], self.score[chosen])
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.frame import Intrinsics
+from faceid_fast.frame import Frame
 
 Floats = NDArray[np.float32]
 
@@ -47,14 +47,16 @@ class _Runs:
     depth: Floats
 
 
-def candidates(depth: NDArray[np.uint16], mm_per_unit: float, k: Intrinsics, max_mm: float) -> list[Candidate]:
+def candidates(frame: Frame, max_mm: float) -> list[Candidate]:
     """Things of the width of a head that are nearer than `max_mm`, nearest first."""
-    step = max(1, ceil(max(depth.shape) / COARSE_WIDTH))
-    runs = _runs(_coarse(depth, step) * np.float32(mm_per_unit), step, k.fx, max_mm)
+    shape, focal_px = frame.depth.shape, frame.intrinsics.fx
+    step = max(1, ceil(max(shape) / COARSE_WIDTH))
+    coarse = _coarse(frame.depth, step) * np.float32(1e3 * frame.depth_unit_m)
+    runs = _runs(coarse, step, focal_px, max_mm)
     groups = _stacked(runs)
     found = []
     for group in np.unique(groups):
-        candidate = _described(runs, np.flatnonzero(groups == group), step, k.fx, depth.shape)
+        candidate = _described(runs, np.flatnonzero(groups == group), step, focal_px, shape)
         if candidate is not None:
             found.append(candidate)
     return sorted(found, key=lambda each: each.near_mm)[:CANDIDATES]
@@ -96,7 +98,8 @@ def _stacked(runs: _Runs) -> NDArray[np.intp]:
     counts = ends - begins
     below = np.repeat(np.arange(len(runs.row)), counts)
     above = np.arange(len(below)) - np.repeat(np.cumsum(counts) - counts, counts) + begins[below]
-    overlap = np.minimum(runs.last[below], runs.last[above]) - np.maximum(runs.first[below], runs.first[above])
+    overlap = np.minimum(runs.last[below], runs.last[above])
+    overlap -= np.maximum(runs.first[below], runs.first[above])
     lengths = runs.last - runs.first
     joined = 2 * overlap >= np.minimum(lengths[below], lengths[above])
     joined &= np.abs(runs.depth[below] - runs.depth[above]) < 2 * STEP_MM

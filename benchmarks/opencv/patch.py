@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.frame import Intrinsics
+from faceid_fast.frame import Frame
 
 Floats = NDArray[np.float32]
 
@@ -40,16 +40,10 @@ class Patch:
     cy: float
 
 
-def cut(
-    depth: NDArray[np.uint16],
-    mm_per_unit: float,
-    picture: NDArray[np.uint8],
-    k: Intrinsics,
-    region: tuple[int, int, int, int],
-    band_mm: tuple[float, float],
-) -> Patch:
+def cut(frame: Frame, region: tuple[int, int, int, int], band_mm: tuple[float, float]) -> Patch:
     """Average blocks of pixels within a band of depths; half of a block's must lie in it."""
     top, left, bottom, right = region
+    k, picture = frame.intrinsics, frame.picture
     block = max(1, int(CELL_MM * k.fx / band_mm[0] + 0.5))
     rows, columns = (bottom - top) // block, (right - left) // block
     window = np.s_[top : top + rows * block, left : left + columns * block]
@@ -59,7 +53,7 @@ def cut(
             return image
         return cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA)
 
-    mm = depth[window] * np.float32(mm_per_unit)
+    mm = frame.depth[window] * np.float32(1e3 * frame.depth_unit_m)
     inside = cv2.inRange(mm, band_mm[0], band_mm[1])
     # Rounded to whole numbers of 0 to 255, which still tell how many pixels it were.
     count = np.rint(averaged(inside) * np.float32(block**2 / 255))

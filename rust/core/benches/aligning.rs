@@ -191,7 +191,10 @@ fn take_turns(stages: &Stages) -> Result<(), Box<dyn Error>> {
     for line in std::io::stdin().lock().lines() {
         let line = line?;
         let (name, calls) = line.split_once(' ').ok_or("expected STAGE CALLS")?;
-        let (_, work) = stages.iter().find(|stage| stage.0 == name).ok_or("no such stage")?;
+        let (_, work) = stages
+            .iter()
+            .find(|stage| stage.0 == name)
+            .ok_or("no such stage")?;
         println!("{}", seconds(work, calls.parse()?));
         std::io::stdout().flush()?;
     }
@@ -199,7 +202,10 @@ fn take_turns(stages: &Stages) -> Result<(), Box<dyn Error>> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = env::args().skip(1).filter(|word| word != "--bench").collect();
+    let arguments: Vec<String> = env::args()
+        .skip(1)
+        .filter(|word| word != "--bench")
+        .collect();
     let [path, cells @ ..] = &arguments[..] else {
         println!("no frame: python -m benchmarks.aligning --stages");
         return Ok(());
@@ -209,11 +215,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     let face = given.align().map_err(|refusal| format!("{refusal:?}"))?;
     let cut = || {
         let (near, far) = face.band_mm;
-        Patch::cut(&given.depth(), &given.light(), camera, face.region, near, far)
+        Patch::cut(
+            &given.depth(),
+            &given.light(),
+            camera,
+            face.region,
+            near,
+            far,
+        )
     };
     let patch = cut();
     let quads = Quads::of(&patch);
-    let mut skin: Vec<f32> = patch.reflectance.iter().copied().filter(|&light| light > 0.0).collect();
+    let mut skin: Vec<f32> = patch
+        .reflectance
+        .iter()
+        .copied()
+        .filter(|&light| light > 0.0)
+        .collect();
     skin.sort_by(f32::total_cmp);
     let usable = Usable {
         patch: &patch,
@@ -232,7 +250,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let template = &given.template[..];
     let tensor = maps.tensor(template);
     let stages: Stages = vec![
-        ("candidates", stage(|| candidates(&given.depth(), camera, FARTHEST_MM))),
+        (
+            "candidates",
+            stage(|| candidates(&given.depth(), camera, FARTHEST_MM)),
+        ),
         ("cut", stage(cut)),
         ("quads", stage(|| Quads::of(&patch))),
         ("search", stage(|| search(model, &usable, &starts))),
@@ -242,10 +263,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("normalise", stage(|| maps.tensor(template))),
         ("cues", stage(|| Cues::of(&maps, &tensor, template))),
         ("align", stage(|| given.align())),
-        ("clean", stage(|| {
-            let patch = given.cleaned();
-            hint::black_box(Surface::of(&patch));
-        })),
+        (
+            "clean",
+            stage(|| {
+                let patch = given.cleaned();
+                hint::black_box(Surface::of(&patch));
+            }),
+        ),
     ];
     let [cells] = cells else {
         list(&stages);
