@@ -3,8 +3,8 @@
 ``python -m benchmarks.aligning [--json FILE]`` (`make bench-frames`) prints medians with their quartiles, and
 how many times as long each other way takes. Everybody has one thread and the same frames of 640 x 480 in
 memory, takes turns, and must give the same answer, except for ways that say that they do other work. What
-cannot be timed here (the core alone without cargo, the notebook's network without TensorFlow) is left out, and
-named.
+cannot be timed here (the core alone without cargo, the notebook's network without TensorFlow) is left out,
+and named.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SEEDS: Final = 2
 """Rooms for each pose that is enrolled: ten references."""
 REAL: Final = slice(24, None, 54)
 """Of the captures in the kinect_v2 layout: the first frontal one of each person."""
-ALIGNED: Final = 0.05
+ALIGNED: Final = 0.01
 """A tensor is the same if 99 % of its numbers are no farther apart: pose and shape come of sums in single
 precision, which others take in another order."""
 CLEANED: Final = (0.01, 1e-3)

@@ -77,10 +77,14 @@ def _runs(coarse: Floats, step: int, focal_px: float, max_mm: float) -> _Runs:
     at = np.flatnonzero(coarse)
     z = coarse.ravel()[at]
     rows, columns = np.divmod(at, width)
-    gap = (GAP_MM * focal_px / step / z[:-1]).astype(np.intp) + 1
-    ends = (np.diff(at) > gap) | (np.diff(rows) > 0) | (np.abs(np.diff(z)) > STEP_MM)
-    last = np.append(np.flatnonzero(ends), len(z) - 1)
-    first = np.append(0, last[:-1] + 1)
+    torn = (np.diff(rows) > 0) | (np.abs(np.diff(z)) > STEP_MM)
+    beyond, begins = np.diff(at), z[:-1]
+    # How wide a gap may be is told by the first cell of a run: a guess of it, then the cell.
+    for _ in range(2):
+        ends = torn | (beyond > (GAP_MM * focal_px / step / begins).astype(np.intp) + 1)
+        last = np.append(np.flatnonzero(ends), len(z) - 1)
+        first = np.append(0, last[:-1] + 1)
+        begins = np.repeat(z[first], last - first + 1)[:-1]
     depth = np.add.reduceat(z, first) / (last - first + 1)
     starts, stops = columns[first], columns[last]
     width_mm = (stops - starts + 1) * depth * (step / focal_px)
