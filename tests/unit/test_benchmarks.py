@@ -45,7 +45,7 @@ def test_opencv_gives_the_packages_tensors(infrared: bool) -> None:
 
 
 def test_opencv_finds_nobody_before_a_wall() -> None:
-    frame = shown()
+    frame = shown()[0]
     wall = np.full_like(frame.depth, 1500)
     empty = Frame(color=frame.picture, depth=wall, depth_unit_m=0.001, intrinsics=frame.intrinsics)
     assert Aligner().align(empty) is None
@@ -64,7 +64,7 @@ def test_opencv_cleans_depth_up_as_the_oracle_does() -> None:
 
 
 def test_contests_are_held() -> None:
-    results = measure(alignment([shown()]), 2) + measure(CONTESTS[0](), 2)
+    results = measure(alignment(shown()), 2) + measure(CONTESTS[0](), 2)
     auth = enrolled()
     results += measure(verification(auth, auth, None), 2) + parts(auth, "", 2)
     lines = table(results).splitlines()

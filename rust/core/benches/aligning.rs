@@ -28,7 +28,7 @@ const CALLS: usize = 201;
 /// How far candidates are looked for, as `align` does, millimetres.
 const FARTHEST_MM: f32 = 1850.0;
 /// Tukey cut-offs of the last steps of a fit, as in `align`, millimetres.
-const LAST_MM: [f32; 3] = [14.0, 12.0, 12.0];
+const LAST_MM: [f32; 2] = [12.0, 12.0];
 
 /// What a file holds: `height width unit_m fx fy cx cy near far points components stages` and a new line, then depth
 /// (u16), colour (3 x u8), infrared (u8) and the arrays of the head model (f32), all little-endian.
@@ -168,9 +168,14 @@ fn seconds(work: &dyn Fn(), calls: usize) -> f64 {
 }
 
 fn list(stages: &Stages) {
+    let mut times = vec![Vec::new(); stages.len()];
+    for _ in 0..CALLS {
+        for ((_, work), times) in stages.iter().zip(&mut times) {
+            times.push(1e6 * seconds(work, 1));
+        }
+    }
     println!("| stage | median (quartiles), microseconds |\n|---|---|");
-    for (name, work) in stages {
-        let mut times: Vec<f64> = (0..CALLS).map(|_| 1e6 * seconds(work, 1)).collect();
+    for ((name, _), mut times) in stages.iter().zip(times) {
         times.sort_by(f64::total_cmp);
         let [low, middle, high] = [1, 2, 3].map(|quarter| times[quarter * CALLS / 4]);
         println!("| {name} | {middle:.0} ({low:.0} to {high:.0}) |");
@@ -233,18 +238,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         .filter(|&light| light > 0.0)
         .collect();
     skin.sort_by(f32::total_cmp);
-    let usable = Usable {
+    let skin = Usable {
         patch: &patch,
         quads: &quads,
         min_reflectance: 0.3 * skin[skin.len() * 6 / 10],
+        dark_counts: false,
+    };
+    let with_brows = Usable {
         dark_counts: true,
+        ..skin
     };
     let pose = Pose {
         camera: patch.camera,
         ..face.pose
     };
     let starts = starts(&pose);
-    let fit: Fit = search(model, &usable, &starts).ok_or("the search found nothing")?;
+    let fit: Fit = search(model, &skin, &starts).ok_or("the search found nothing")?;
     let surface = Surface::of(&patch);
     let maps = draw(&surface, &pose);
     let template = &given.template[..];
@@ -256,8 +265,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         ),
         ("cut", stage(cut)),
         ("quads", stage(|| Quads::of(&patch))),
-        ("search", stage(|| search(model, &usable, &starts))),
-        ("refine", stage(|| refit(model, &usable, &fit, &LAST_MM))),
+        ("search", stage(|| search(model, &skin, &starts))),
+        (
+            "refine",
+            stage(|| refit(model, &with_brows, &fit, &LAST_MM)),
+        ),
         ("surface", stage(|| Surface::of(&patch))),
         ("draw", stage(|| draw(&surface, &pose))),
         ("normalise", stage(|| maps.tensor(template))),
