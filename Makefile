@@ -61,7 +61,7 @@ lint: $(VENV)/built  ## formatting, clippy, ruff, types, stub, import rules
 bench: $(BENCH_VENV)/built  ## the matcher beside FAISS, numpy, usearch and scikit-learn (hours)
 	$(BENCH_VENV)/bin/python -m benchmarks --markdown build/bench/matching.md --plot build/bench/figures/matching.png
 
-bench-frames: $(VENV)/built  ## from file and frame to decision, beside OpenCV, numpy and the notebook's ways (a minute)
+bench-frames: $(VENV)/built  ## from file and frame to decision, beside OpenCV, numpy and the notebook's ways (minutes)
 	$(BIN)/python -m benchmarks.frames --json build/bench/frames.json
 	$(BIN)/python -m benchmarks.aligning --json build/bench/aligning.json
 
