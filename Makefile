@@ -61,12 +61,14 @@ lint: $(VENV)/built  ## formatting, clippy, ruff, types, stub, import rules
 bench: $(BENCH_VENV)/built  ## the matcher beside FAISS, numpy, usearch and scikit-learn (hours)
 	$(BENCH_VENV)/bin/python -m benchmarks --markdown build/bench/matching.md --plot build/bench/figures/matching.png
 
-bench-frames: $(VENV)/built  ## reading depth texts beside a loop in Python, numpy and pandas (seconds)
+bench-frames: $(VENV)/built  ## from file and frame to decision, beside OpenCV, numpy and the notebook's ways (minutes)
 	$(BIN)/python -m benchmarks.frames --json build/bench/frames.json
+	$(BIN)/python -m benchmarks.aligning --json build/bench/aligning.json
 
 bench-smoke: $(BENCH_VENV)/built  ## a small part of it, for its answers rather than its times
 	$(BENCH_VENV)/bin/python -m benchmarks --json build/bench/smoke.json --largest 1000 --dimensions 128 --threads 1
 	$(BENCH_VENV)/bin/python -m benchmarks.vault --people 100 --rounds 3
+	$(BENCH_VENV)/bin/python -m benchmarks.aligning --rounds 2
 
 report-browser: $(VENV)/built $(BROWSER_VENV)/ready  ## open a page of `faceid evaluate` in Chromium, if there is one
 	rm -rf build/browser

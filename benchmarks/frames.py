@@ -9,11 +9,7 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
-import statistics
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,39 +20,7 @@ from numpy.typing import NDArray
 from faceid_fast._core import depth_text
 from faceid_fast.sources.vap import VAP_DEPTH_CAP_MM, VAP_DEPTH_MISSING, VAP_HEIGHT, VAP_WIDTH
 
-LEAST_S = 0.02
-"""A turn lasts at least so long: short calls are made several times in it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Contest:
-    """Ways to do one thing.
-
-    Attributes
-    ----------
-    title : what is done.
-    bytes_read : of the input, if a speed is to be told.
-    ways : by name, the package's own first; all give equal arrays.
-    """
-
-    title: str
-    bytes_read: int | None
-    ways: dict[str, Callable[[], NDArray[Any]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One way's times in milliseconds, and how many times ours they are, turn by turn."""
-
-    contest: str
-    way: str
-    median_ms: float
-    quartiles_ms: tuple[float, float]
-    times_ours: float
-    megabytes_a_second: float | None
-
-
-# --- contests
+from .turns import Contest, keep, measure, table
 
 
 def depth_texts() -> Contest:
@@ -113,7 +77,7 @@ def _text_contest(title: str, depth: NDArray[np.int64]) -> Contest:
             return _capped(table.to_numpy())
 
         ways["pandas.read_csv"] = read_csv
-    return Contest(title, len(content), ways)
+    return Contest(title, ways, bytes_read=len(content))
 
 
 def _capped(depth: NDArray[np.int32]) -> NDArray[np.uint16]:
@@ -121,63 +85,6 @@ def _capped(depth: NDArray[np.int32]) -> NDArray[np.uint16]:
 
 
 CONTESTS: tuple[Callable[[], Contest], ...] = (depth_texts, noisy_depth_texts)
-
-
-# --- measuring
-
-
-def measure(contest: Contest, rounds: int) -> list[Result]:
-    """Let everybody take turns, and compare turn by turn.
-
-    Raises
-    ------
-    ValueError
-        If the answers differ.
-    """
-    ways = list(contest.ways.values())
-    answers = [way() for way in ways]
-    for name, answer in zip(contest.ways, answers, strict=True):
-        if not np.array_equal(answer, answers[0]):
-            message = f"{contest.title}: {name} gives another answer"
-            raise ValueError(message)
-    calls = [max(1, round(LEAST_S / _seconds(way, 1))) for way in ways]
-    turns = [[_seconds(way, count) for way, count in zip(ways, calls, strict=True)] for _ in range(rounds)]
-    results = []
-    for index, name in enumerate(contest.ways):
-        times = [turn[index] for turn in turns]
-        low, middle, high = statistics.quantiles(times, n=4)
-        results.append(
-            Result(
-                contest.title,
-                name,
-                1e3 * middle,
-                (1e3 * low, 1e3 * high),
-                statistics.median(turn[index] / turn[0] for turn in turns),
-                None if contest.bytes_read is None else 1e-6 * contest.bytes_read / middle,
-            )
-        )
-    return results
-
-
-def _seconds(way: Callable[[], object], calls: int) -> float:
-    """How long one of several calls takes."""
-    began = time.perf_counter()
-    for _ in range(calls):
-        way()
-    return (time.perf_counter() - began) / calls
-
-
-def table(results: list[Result]) -> str:
-    """As Markdown."""
-    lines = ["| | | ms (quartiles) | times ours | MB/s |", "|---|---|---|---|---|"]
-    for each in results:
-        low, high = each.quartiles_ms
-        speed = "" if each.megabytes_a_second is None else f"{each.megabytes_a_second:.0f}"
-        lines.append(
-            f"| {each.contest} | {each.way} | {each.median_ms:.2f} ({low:.2f} to {high:.2f}) "
-            f"| {each.times_ours:.1f} | {speed} |"
-        )
-    return "\n".join(lines)
 
 
 def main() -> None:
@@ -188,9 +95,7 @@ def main() -> None:
     given = parser.parse_args()
     results = [result for contest in CONTESTS for result in measure(contest(), given.rounds)]
     print(table(results))
-    if given.json:
-        given.json.parent.mkdir(parents=True, exist_ok=True)
-        given.json.write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n", "utf-8")
+    keep(results, given.json)
 
 
 if __name__ == "__main__":

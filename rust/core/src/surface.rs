@@ -19,9 +19,9 @@ const DARKEST: f32 = 1e-3;
 pub struct Surface<'a> {
     pub(crate) patch: &'a Patch,
     /// Millimetres; NaN for cells that cannot.
-    pub(crate) depth: Vec<f32>,
+    pub depth: Vec<f32>,
     /// Log reflectance of all cells: red, green and blue, or infrared.
-    pub(crate) light: Vec<Vec<f32>>,
+    pub light: Vec<Vec<f32>>,
 }
 
 impl<'a> Surface<'a> {
