@@ -231,14 +231,15 @@ def _check_array(name: str, value: object, shape: str, dtypes: tuple[str, ...]) 
 
 
 def _owned(name: str, value: object, shape: str, dtypes: tuple[str, ...]) -> NDArray[Any]:
-    """Check an array and return a C-contiguous read-only copy in native byte order."""
+    """Check an array and return a C-contiguous copy in native byte order, of bytes that nothing can change.
+
+    So the core reads it where it lies, without another copy.
+    """
     _check_array(name, value, shape, dtypes)
     array = np.asarray(value)
     dtype = np.dtype(np.float32) if array.dtype.name == "float64" else array.dtype.newbyteorder("=")
     with np.errstate(over="ignore", invalid="ignore"):  # beyond float32: infinite, that is missing
-        copy = np.array(array, dtype=dtype, order="C", copy=True, subok=False)
-    copy.flags.writeable = False
-    return copy
+        return np.ndarray(array.shape, dtype, buffer=array.astype(dtype, copy=False).tobytes())
 
 
 def checked_number(span: tuple[float, float], name: str, value: object, unit: str) -> float:

@@ -12,8 +12,9 @@ import pytest
 from faceid_fast import face
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.errors import FaceIDError, InvalidInputError, ModelContractError, ModelError
-from faceid_fast.face import HEAD_MODEL, FaceAligner, bundled_model_sha256, read_bundled_model
+from faceid_fast.face import HEAD_MODEL, FaceAligner, FaceCrop, bundled_model_sha256, read_bundled_model
 from faceid_fast.liveness import LivenessCheck
+from faceid_fast.sources.renders import bundled_renders
 from stand_ins import LIVE_LIMITS, StandInEmbedder
 
 BUNDLED = read_bundled_model(HEAD_MODEL)
@@ -161,3 +162,16 @@ def test_a_missing_model(installation: Path) -> None:
     (installation / HEAD_MODEL).unlink()
     with pytest.raises(FaceIDError, match=r"models/head\.npz: not readable"):
         read_bundled_model(HEAD_MODEL)
+
+
+def test_other_arrays_than_a_frames_give_the_same() -> None:
+    """The core copies arrays that somebody could write to, and reads those of a frame where they lie."""
+    frame = bundled_renders()[0].read()
+    aligner, k = FaceAligner.bundled(), frame.intrinsics
+    wanted = aligner.align(frame)
+    assert isinstance(wanted, FaceCrop)
+    for change in (np.array, lambda array: np.frombuffer(array.tobytes(), array.dtype).reshape(array.shape)):
+        depth, picture = change(frame.depth), change(frame.picture)
+        found = aligner._core.align(depth, frame.depth_unit_m, picture, (k.fx, k.fy, k.cx, k.cy), 0.0)
+        assert not isinstance(found, tuple)
+        np.testing.assert_array_equal(found.tensor, wanted.tensor)

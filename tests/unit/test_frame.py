@@ -148,6 +148,9 @@ def test_arrays_are_copies_that_cannot_be_written() -> None:
     for array in (frame.depth, frame.picture):
         assert array.flags.c_contiguous
         assert not array.flags.writeable
+        with pytest.raises(ValueError, match="WRITEABLE"):
+            array.flags.writeable = True
+        assert isinstance(array.base, bytes)  # which the core reads where they lie
     with pytest.raises(AttributeError):
         frame.depth = depth  # type: ignore[misc]
 

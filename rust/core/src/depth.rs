@@ -62,20 +62,6 @@ impl Patch {
         let width = (region.right - region.left) / block;
         let height = (region.bottom - region.top) / block;
         let scale = block as f32;
-        let mut patch = Self {
-            width,
-            height,
-            depth: vec![0.0; width * height],
-            reflectance: vec![0.0; width * height],
-            color: Vec::new(),
-            camera: Camera {
-                fx: camera.fx / scale,
-                fy: camera.fy / scale,
-                cx: (camera.cx - region.left as f32 + 0.5) / scale - 0.5,
-                cy: (camera.cy - region.top as f32 + 0.5) / scale - 0.5,
-                principal_deviation: camera.principal_deviation / scale,
-            },
-        };
         let blocks = Blocks {
             region,
             block,
@@ -85,35 +71,28 @@ impl Patch {
         };
         let band = near_mm..=far_mm;
         let unit = depth.mm_per_unit();
-        let counted = match depth.samples() {
-            DepthSamples::U16(samples) => blocks.depths(samples, unit, band, &mut patch.depth),
-            DepthSamples::F32(samples) => blocks.depths(samples, unit, band, &mut patch.depth),
+        let (depth, counted) = match depth.samples() {
+            DepthSamples::U16(samples) => blocks.depths(samples, unit, &band),
+            DepthSamples::F32(samples) => blocks.depths(samples, unit, &band),
         };
-        match intensity {
-            IntensityView::InfraredU8(light) => patch.light_up(&blocks, &counted, light),
-            IntensityView::InfraredU16(light) => patch.light_up(&blocks, &counted, light),
-            IntensityView::Color(samples) => {
-                patch.color = blocks.colors(&counted, samples);
-                Kernel::fastest().run(Brightness {
-                    colors: &mut patch.color,
-                    counts: &counted.cells,
-                    means: &mut patch.reflectance,
-                });
-            }
-        }
-        patch
-    }
-
-    /// The light comes from the camera: brightness falls with the squared distance.
-    fn light_up<T: Sample>(&mut self, blocks: &Blocks, counted: &Counted, light: &[T]) {
-        Kernel::fastest().run(Lights {
-            blocks,
-            counted,
-            light,
-            means: &mut self.reflectance,
-        });
-        for (reflectance, z) in self.reflectance.iter_mut().zip(&self.depth) {
-            *reflectance *= z * z * 1e-6;
+        let (reflectance, color) = match intensity {
+            IntensityView::InfraredU8(light) => (blocks.lights(&counted, light, &depth), vec![]),
+            IntensityView::InfraredU16(light) => (blocks.lights(&counted, light, &depth), vec![]),
+            IntensityView::Color(samples) => blocks.colors(&counted, samples),
+        };
+        Self {
+            width,
+            height,
+            depth,
+            reflectance,
+            color,
+            camera: Camera {
+                fx: camera.fx / scale,
+                fy: camera.fy / scale,
+                cx: (camera.cx - region.left as f32 + 0.5) / scale - 0.5,
+                cy: (camera.cy - region.top as f32 + 0.5) / scale - 0.5,
+                principal_deviation: camera.principal_deviation / scale,
+            },
         }
     }
 }
@@ -132,17 +111,86 @@ struct Blocks {
 }
 
 /// What a camera stores for a pixel.
-trait Sample: Copy + Into<f32> {}
-impl Sample for u8 {}
-impl Sample for u16 {}
-impl Sample for f32 {}
+trait Sample: Copy {
+    /// What samples are summed in: whole numbers stay whole, and are exact.
+    type Sum: Copy + Default;
+
+    /// Adds the sample where it counts.
+    fn add(self, sum: &mut Self::Sum, counts: bool);
+
+    fn as_float(sum: Self::Sum) -> f32;
+}
+
+impl Sample for u8 {
+    type Sum = u32;
+
+    #[inline(always)]
+    fn add(self, sum: &mut u32, counts: bool) {
+        *sum += u32::from(if counts { self } else { 0 });
+    }
+
+    #[inline(always)]
+    fn as_float(sum: u32) -> f32 {
+        sum as f32
+    }
+}
+
+impl Sample for u16 {
+    type Sum = u32;
+
+    #[inline(always)]
+    fn add(self, sum: &mut u32, counts: bool) {
+        *sum += u32::from(if counts { self } else { 0 });
+    }
+
+    #[inline(always)]
+    fn as_float(sum: u32) -> f32 {
+        sum as f32
+    }
+}
+
+impl Sample for f32 {
+    type Sum = Self;
+
+    #[inline(always)]
+    fn add(self, sum: &mut Self, counts: bool) {
+        *sum += if counts { self } else { 0.0 };
+    }
+
+    #[inline(always)]
+    fn as_float(sum: Self) -> Self {
+        sum
+    }
+}
+
+/// A sample of depth.
+trait Distance: Sample {
+    /// The samples from the first to the last of these are those between two depths, in units; NaN is none.
+    fn between(near: f32, far: f32) -> RangeInclusive<Self>;
+}
+
+impl Distance for u16 {
+    fn between(near: f32, far: f32) -> RangeInclusive<Self> {
+        // Converted as the language does: what is beyond the type becomes its end.
+        if far < 0.0 || near > f32::from(Self::MAX) {
+            return 1..=0;
+        }
+        near.ceil() as Self..=far.floor() as Self
+    }
+}
+
+impl Distance for f32 {
+    fn between(near: f32, far: f32) -> RangeInclusive<Self> {
+        near..=far
+    }
+}
 
 /// The pixels that count.
 struct Counted {
     /// All bits for each pixel of the region whose depth is in the band, else none.
     pixels: Vec<u8>,
-    /// How many there are in each cell; infinite where too few of its pixels are.
-    cells: Vec<f32>,
+    /// One over how many there are in each cell; 0 where too few of its pixels are.
+    shares: Vec<f32>,
 }
 
 impl Blocks {
@@ -165,31 +213,46 @@ impl Blocks {
     }
 
     /// Mean depth of each cell, millimetres; 0 where fewer than half of its pixels are in the band.
-    fn depths<T: Sample>(
+    fn depths<T: Distance + PartialOrd>(
         &self,
         samples: &[T],
         unit: f32,
-        band: RangeInclusive<f32>,
-        means: &mut [f32],
-    ) -> Counted {
-        let mut counted = Counted {
-            pixels: vec![0; means.len() * self.block * self.block],
-            cells: vec![0.0; means.len()],
-        };
+        band: &RangeInclusive<f32>,
+    ) -> (Vec<f32>, Counted) {
         Kernel::fastest().run(Depths {
             blocks: self,
             samples,
             unit,
-            band,
-            means,
-            counted: &mut counted,
+            band: T::between(band.start() / unit, band.end() / unit),
+        })
+    }
+
+    /// Reflectance of each cell. The light comes from the camera: it falls with the squared distance.
+    fn lights<T: Sample>(&self, counted: &Counted, light: &[T], depth: &[f32]) -> Vec<f32> {
+        let mut reflectance = Kernel::fastest().run(Lights {
+            blocks: self,
+            counted,
+            light,
         });
-        counted
+        for (reflectance, z) in reflectance.iter_mut().zip(depth) {
+            *reflectance *= z * z * 1e-6;
+        }
+        reflectance
+    }
+
+    /// Brightness of each cell, and its mean linear red, green and blue.
+    fn colors(&self, counted: &Counted, samples: &[u8]) -> (Vec<f32>, Vec<Vec<f32>>) {
+        let mut colors = self.sums_of_colors(counted, samples);
+        let brightness = Kernel::fastest().run(Brightness {
+            colors: &mut colors,
+            shares: &counted.shares,
+        });
+        (brightness, colors)
     }
 
     /// Sums of linear red, green and blue over the pixels of each cell that count; 0 where it has no depth.
-    fn colors(&self, counted: &Counted, samples: &[u8]) -> Vec<Vec<f32>> {
-        let mut sums = vec![vec![0.0; counted.cells.len()]; 3];
+    fn sums_of_colors(&self, counted: &Counted, samples: &[u8]) -> Vec<Vec<f32>> {
+        let mut sums = vec![vec![0.0; counted.shares.len()]; 3];
         // Of the sizes that cameras give, each has loops of its own, of a length that the compiler knows.
         match self.block {
             1 => self.add_colors::<1>(counted, samples, &mut sums),
@@ -204,7 +267,7 @@ impl Blocks {
                         let counts = &counted.pixels[self.own_row(row, y)];
                         let cells = colors.chunks_exact(block).zip(counts.chunks_exact(block));
                         for (at, (colors, counts)) in self.cells(row).zip(cells) {
-                            if counted.cells[at] < f32::INFINITY {
+                            if counted.shares[at] > 0.0 {
                                 let sum = sum_of_colors(colors, counts);
                                 sums.iter_mut().zip(sum).for_each(|(to, sum)| to[at] += sum);
                             }
@@ -232,7 +295,7 @@ impl Blocks {
             let counts: [&[[u8; BLOCK]]; BLOCK] =
                 std::array::from_fn(|y| counted.pixels[self.own_row(row, y)].as_chunks().0);
             for (column, at) in self.cells(row).enumerate() {
-                if counted.cells[at] < f32::INFINITY {
+                if counted.shares[at] > 0.0 {
                     let mut all = [0.0; 3];
                     for y in 0..BLOCK {
                         let sum = sum_of_colors(&colors[y][column], &counts[y][column]);
@@ -262,27 +325,23 @@ fn sum_of_colors(colors: &[[u8; 3]], counts: &[u8]) -> [f32; 3] {
 /// Makes means of sums of colours, and their brightness.
 struct Brightness<'a> {
     colors: &'a mut [Vec<f32>],
-    counts: &'a [f32],
-    means: &'a mut [f32],
+    shares: &'a [f32],
 }
 
 impl Loops for Brightness<'_> {
-    type Output = ();
+    type Output = Vec<f32>;
 
     #[inline(always)]
-    fn run<L: Lanes>(self, _: L) {
-        let [red, green, blue] = self.colors else {
-            return;
-        };
-        let colors = red.iter_mut().zip(green).zip(blue);
-        for ((mean, count), ((red, green), blue)) in
-            self.means.iter_mut().zip(self.counts).zip(colors)
-        {
-            *red /= count;
-            *green /= count;
-            *blue /= count;
-            *mean = 0.2126 * *red + 0.7152 * *green + 0.0722 * *blue;
+    fn run<L: Lanes>(self, _: L) -> Vec<f32> {
+        const WEIGHTS: [f32; 3] = [0.2126, 0.7152, 0.0722];
+        let mut brightness = vec![0.0; self.shares.len()];
+        for (plane, weight) in self.colors.iter_mut().zip(WEIGHTS) {
+            for ((all, value), share) in brightness.iter_mut().zip(plane).zip(self.shares) {
+                *value *= share;
+                *all += weight * *value;
+            }
         }
+        brightness
     }
 }
 
@@ -290,51 +349,54 @@ struct Depths<'a, T> {
     blocks: &'a Blocks,
     samples: &'a [T],
     unit: f32,
-    band: RangeInclusive<f32>,
-    means: &'a mut [f32],
-    counted: &'a mut Counted,
+    /// Samples that count.
+    band: RangeInclusive<T>,
 }
 
-impl<T: Sample> Loops for Depths<'_, T> {
-    type Output = ();
+impl<T: Distance + PartialOrd> Loops for Depths<'_, T> {
+    type Output = (Vec<f32>, Counted);
 
     #[inline(always)]
-    fn run<L: Lanes>(self, _: L) {
+    fn run<L: Lanes>(self, _: L) -> (Vec<f32>, Counted) {
         let Self { blocks, unit, .. } = self;
         let (near, far) = self.band.into_inner();
         let least = (blocks.block * blocks.block) as f32 / 2.0;
-        let mut sums = vec![0.0; blocks.width * blocks.block];
-        let mut counts = sums.clone();
+        let count = blocks.width * blocks.height;
+        let mut counted = Counted {
+            pixels: Vec::with_capacity(count * blocks.block * blocks.block),
+            shares: Vec::with_capacity(count),
+        };
+        let mut means = Vec::with_capacity(count);
+        let mut sums = vec![T::Sum::default(); blocks.width * blocks.block];
+        let mut counts = vec![0_u16; sums.len()];
+        let mut floats = vec![0.0; sums.len()];
+        let (mut total, mut present) = (vec![0.0; blocks.width], vec![0.0; blocks.width]);
         for row in 0..blocks.height {
-            sums.fill(0.0);
-            counts.fill(0.0);
+            sums.fill(T::Sum::default());
+            counts.fill(0);
             for y in 0..blocks.block {
-                let samples = self.samples[blocks.row(row, y)].iter();
-                let counted = self.counted.pixels[blocks.own_row(row, y)].iter_mut();
-                let totals = sums.iter_mut().zip(&mut counts);
-                for ((&sample, counted), (sum, count)) in samples.zip(counted).zip(totals) {
-                    let mm = sample.into() * unit;
-                    // NaN and infinity are outside.
-                    let inside = (mm >= near) & (mm <= far);
-                    *counted = if inside { u8::MAX } else { 0 };
-                    *sum += if inside { mm } else { 0.0 };
-                    *count += if inside { 1.0 } else { 0.0 };
+                let samples = &self.samples[blocks.row(row, y)];
+                // NaN and infinity are outside.
+                let inside = |sample: T| (sample >= near) & (sample <= far);
+                let all_or_none = |&sample: &T| if inside(sample) { u8::MAX } else { 0 };
+                counted.pixels.extend(samples.iter().map(all_or_none));
+                for (sum, &sample) in sums.iter_mut().zip(samples) {
+                    sample.add(sum, inside(sample));
+                }
+                for (count, &sample) in counts.iter_mut().zip(samples) {
+                    *count += u16::from(inside(sample));
                 }
             }
-            let means = &mut self.means[blocks.cells(row)];
-            let counted = &mut self.counted.cells[blocks.cells(row)];
-            join(blocks.block, &sums, means);
-            join(blocks.block, &counts, counted);
-            for (mean, count) in means.iter_mut().zip(counted) {
-                // Half of the pixels must agree that something is here.
-                *count = if *count >= least {
-                    *count
-                } else {
-                    f32::INFINITY
-                };
-                *mean /= *count;
-            }
+            join(blocks.block, &sums, T::as_float, &mut floats, &mut total);
+            join(blocks.block, &counts, f32::from, &mut floats, &mut present);
+            // Half of the pixels must agree that something is here.
+            let share = |&count: &f32| if count >= least { 1.0 / count } else { 0.0 };
+            counted.shares.extend(present.iter().map(share));
+            let shares = &counted.shares[blocks.cells(row)];
+            let mean = |(total, share): (&f32, &f32)| total * unit * share;
+            means.extend(total.iter().zip(shares).map(mean));
         }
+        (means, counted)
     }
 }
 
@@ -343,48 +405,58 @@ struct Lights<'a, T> {
     blocks: &'a Blocks,
     counted: &'a Counted,
     light: &'a [T],
-    means: &'a mut [f32],
 }
 
 impl<T: Sample> Loops for Lights<'_, T> {
-    type Output = ();
+    type Output = Vec<f32>;
 
     #[inline(always)]
-    fn run<L: Lanes>(self, _: L) {
+    fn run<L: Lanes>(self, _: L) -> Vec<f32> {
         let Self {
             blocks, counted, ..
         } = self;
-        let mut sums = vec![0.0; blocks.width * blocks.block];
+        let mut means = Vec::with_capacity(counted.shares.len());
+        let mut sums = vec![T::Sum::default(); blocks.width * blocks.block];
+        let mut floats = vec![0.0; sums.len()];
+        let mut total = vec![0.0; blocks.width];
         for row in 0..blocks.height {
-            sums.fill(0.0);
+            sums.fill(T::Sum::default());
             for y in 0..blocks.block {
                 let light = self.light[blocks.row(row, y)].iter();
                 let counted = &counted.pixels[blocks.own_row(row, y)];
                 for ((sum, &light), &counted) in sums.iter_mut().zip(light).zip(counted) {
-                    let light: f32 = light.into();
-                    *sum += if counted != 0 { light } else { 0.0 };
+                    light.add(sum, counted != 0);
                 }
             }
-            let means = &mut self.means[blocks.cells(row)];
-            join(blocks.block, &sums, means);
-            for (mean, count) in means.iter_mut().zip(&counted.cells[blocks.cells(row)]) {
-                *mean /= count;
-            }
+            join(blocks.block, &sums, T::as_float, &mut floats, &mut total);
+            let shares = &counted.shares[blocks.cells(row)];
+            let mean = |(total, share): (&f32, &f32)| total * share;
+            means.extend(total.iter().zip(shares).map(mean));
         }
+        means
     }
 }
 
-/// Sums of so many neighbours each.
+/// Sums of so many neighbours each, made floats in a buffer as long as the values.
 #[inline(always)]
-fn join(count: usize, values: &[f32], sums: &mut [f32]) {
+fn join<T: Copy>(
+    count: usize,
+    values: &[T],
+    as_float: impl Fn(T) -> f32,
+    floats: &mut [f32],
+    sums: &mut [f32],
+) {
+    for (float, &value) in floats.iter_mut().zip(values) {
+        *float = as_float(value);
+    }
     match count {
-        1 => sums.copy_from_slice(values),
-        2 => join_chunks::<2>(values, sums),
-        3 => join_chunks::<3>(values, sums),
-        4 => join_chunks::<4>(values, sums),
+        1 => sums.copy_from_slice(floats),
+        2 => join_chunks::<2>(floats, sums),
+        3 => join_chunks::<3>(floats, sums),
+        4 => join_chunks::<4>(floats, sums),
         _ => {
-            for (sum, values) in sums.iter_mut().zip(values.chunks_exact(count)) {
-                *sum = values.iter().sum();
+            for (sum, floats) in sums.iter_mut().zip(floats.chunks_exact(count)) {
+                *sum = floats.iter().sum();
             }
         }
     }

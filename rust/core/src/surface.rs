@@ -28,23 +28,17 @@ impl<'a> Surface<'a> {
     /// Looks for edges and holes, and takes the logarithms.
     #[must_use]
     pub fn of(patch: &'a Patch) -> Self {
-        let mut depth = vec![f32::NAN; patch.depth.len()];
-        if patch.width > 0 {
-            Kernel::fastest().run(Solid {
-                patch,
-                kept: &mut depth,
-            });
-        }
+        let depth = if patch.width > 0 {
+            Kernel::fastest().run(Solid { patch })
+        } else {
+            Vec::new()
+        };
         let planes = if patch.color.is_empty() {
             std::slice::from_ref(&patch.reflectance)
         } else {
             &patch.color
         };
-        let logarithms = |plane: &Vec<f32>| {
-            let mut light = plane.clone();
-            Kernel::fastest().run(Logarithms(&mut light));
-            light
-        };
+        let logarithms = |plane: &Vec<f32>| Kernel::fastest().run(Logarithms(plane));
         Self {
             patch,
             depth,
@@ -53,17 +47,16 @@ impl<'a> Surface<'a> {
     }
 }
 
-/// Copies the depth of the cells that lie safely on one surface.
+/// The depth of the cells that lie safely on one surface; NaN for the others.
 struct Solid<'a> {
     patch: &'a Patch,
-    kept: &'a mut [f32],
 }
 
 impl Loops for Solid<'_> {
-    type Output = ();
+    type Output = Vec<f32>;
 
     #[inline(always)]
-    fn run<L: Lanes>(self, _: L) {
+    fn run<L: Lanes>(self, _: L) -> Vec<f32> {
         let Patch {
             width,
             height,
@@ -107,23 +100,21 @@ impl Loops for Solid<'_> {
             }
             std::mem::swap(&mut keep, &mut eroded);
         }
-        for ((kept, &keep), &z) in self.kept.iter_mut().zip(&keep).zip(depth) {
-            *kept = if keep { z } else { f32::NAN };
-        }
+        let kept = |(&keep, &z): (&bool, &f32)| if keep { z } else { f32::NAN };
+        keep.iter().zip(depth).map(kept).collect()
     }
 }
 
-/// Takes natural logarithms in place.
-struct Logarithms<'a>(&'a mut [f32]);
+/// Natural logarithms.
+struct Logarithms<'a>(&'a [f32]);
 
 impl Loops for Logarithms<'_> {
-    type Output = ();
+    type Output = Vec<f32>;
 
     #[inline(always)]
-    fn run<L: Lanes>(self, _: L) {
-        for value in self.0 {
-            *value = ln(if *value > DARKEST { *value } else { DARKEST });
-        }
+    fn run<L: Lanes>(self, _: L) -> Vec<f32> {
+        let light = |&value: &f32| ln(if value > DARKEST { value } else { DARKEST });
+        self.0.iter().map(light).collect()
     }
 }
 

@@ -4,18 +4,19 @@
     reason = "PyO3 hands extracted arguments over by value"
 )]
 
+use faceid_core::Result;
 use faceid_core::align::{self, Refusal};
 use faceid_core::cues;
 use faceid_core::frame::{Camera, DepthSamples, DepthView, IntensityView};
 use faceid_core::head_model::{GRID_HEIGHT, GRID_WIDTH, HeadArrays, HeadModel};
 use faceid_core::resample::CHANNELS;
-use faceid_core::{CoreError, Result};
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray2, PyReadonlyArray3,
     PyReadonlyArray5, PyUntypedArrayMethods,
 };
 use pyo3::prelude::*;
 
+use crate::arrays::{Held, c_slice, held};
 use crate::errors::to_python;
 
 /// A head model, ready to align frames.
@@ -64,72 +65,51 @@ pub enum IntensityArray<'py> {
     Color(PyReadonlyArray3<'py, u8>),
 }
 
-/// C order is checked apart: `as_slice` also succeeds on Fortran-ordered arrays.
-macro_rules! c_slice {
-    ($array:expr, $name:literal) => {
-        match $array.as_slice() {
-            Ok(slice) if $array.is_c_contiguous() => Ok(slice),
-            _ => Err(CoreError::invalid(
-                $name,
-                "a C-contiguous array",
-                "another memory layout",
-            )),
-        }
-    };
+/// Depth that nobody else can change.
+pub enum HeldDepth<'py> {
+    U16(Held<'py, u16>),
+    F32(Held<'py, f32>),
 }
 
-/// Depth samples of our own: another thread may write to numpy's while the GIL is released.
-pub enum OwnedDepth {
-    U16(Vec<u16>),
-    F32(Vec<f32>),
-}
-
-impl OwnedDepth {
-    pub fn copy(array: &DepthArray<'_>) -> Result<(Self, usize, usize)> {
+impl<'py> HeldDepth<'py> {
+    /// Samples, rows and columns.
+    pub fn of(array: &DepthArray<'py>) -> Result<(Self, usize, usize)> {
         let (samples, shape) = match array {
-            DepthArray::U16(array) => {
-                (Self::U16(c_slice!(array, "depth")?.to_vec()), array.shape())
-            }
-            DepthArray::F32(array) => {
-                (Self::F32(c_slice!(array, "depth")?.to_vec()), array.shape())
-            }
+            DepthArray::U16(array) => (Self::U16(held("depth", array)?), array.shape()),
+            DepthArray::F32(array) => (Self::F32(held("depth", array)?), array.shape()),
         };
         Ok((samples, shape[0], shape[1]))
     }
 
     pub fn samples(&self) -> DepthSamples<'_> {
         match self {
-            Self::U16(samples) => DepthSamples::U16(samples),
-            Self::F32(samples) => DepthSamples::F32(samples),
+            Self::U16(samples) => DepthSamples::U16(samples.values()),
+            Self::F32(samples) => DepthSamples::F32(samples.values()),
         }
     }
 }
 
-/// The picture, copied for the same reason.
-enum OwnedIntensity {
-    InfraredU8(Vec<u8>),
-    InfraredU16(Vec<u16>),
-    Color(Vec<u8>),
+/// A picture that nobody else can change.
+enum HeldIntensity<'py> {
+    InfraredU8(Held<'py, u8>),
+    InfraredU16(Held<'py, u16>),
+    Color(Held<'py, u8>),
 }
 
-impl OwnedIntensity {
-    fn copy(array: &IntensityArray<'_>) -> Result<Self> {
+impl<'py> HeldIntensity<'py> {
+    fn of(array: &IntensityArray<'py>) -> Result<Self> {
         Ok(match array {
-            IntensityArray::InfraredU8(array) => {
-                Self::InfraredU8(c_slice!(array, "infrared")?.to_vec())
-            }
-            IntensityArray::InfraredU16(array) => {
-                Self::InfraredU16(c_slice!(array, "infrared")?.to_vec())
-            }
-            IntensityArray::Color(array) => Self::Color(c_slice!(array, "color")?.to_vec()),
+            IntensityArray::InfraredU8(array) => Self::InfraredU8(held("infrared", array)?),
+            IntensityArray::InfraredU16(array) => Self::InfraredU16(held("infrared", array)?),
+            IntensityArray::Color(array) => Self::Color(held("color", array)?),
         })
     }
 
     fn view(&self) -> IntensityView<'_> {
         match self {
-            Self::InfraredU8(samples) => IntensityView::InfraredU8(samples),
-            Self::InfraredU16(samples) => IntensityView::InfraredU16(samples),
-            Self::Color(samples) => IntensityView::Color(samples),
+            Self::InfraredU8(samples) => IntensityView::InfraredU8(samples.values()),
+            Self::InfraredU16(samples) => IntensityView::InfraredU16(samples.values()),
+            Self::Color(samples) => IntensityView::Color(samples.values()),
         }
     }
 }
@@ -148,12 +128,12 @@ impl Aligner {
     ) -> PyResult<Self> {
         let build = || {
             HeadModel::new(&HeadArrays {
-                mean: c_slice!(mean, "mean")?,
-                normals: c_slice!(normals, "normals")?,
-                components: c_slice!(components, "components")?,
-                template: c_slice!(template, "template")?,
-                correction: c_slice!(correction, "correction")?,
-                correction_offset: c_slice!(correction_offset, "correction_offset")?,
+                mean: c_slice("mean", &mean)?,
+                normals: c_slice("normals", &normals)?,
+                components: c_slice("components", &components)?,
+                template: c_slice("template", &template)?,
+                correction: c_slice("correction", &correction)?,
+                correction_offset: c_slice("correction_offset", &correction_offset)?,
             })
         };
         Ok(Self {
@@ -222,7 +202,7 @@ impl Aligner {
     }
 }
 
-/// Copies a frame, checks it, and runs `work` on it without the GIL.
+/// Takes hold of a frame, checks it, and runs `work` on it without the GIL.
 fn on_frame<T: Send>(
     py: Python<'_>,
     depth: &DepthArray<'_>,
@@ -233,8 +213,8 @@ fn on_frame<T: Send>(
     work: impl Send + FnOnce(&DepthView, &IntensityView, &Camera) -> Result<T>,
 ) -> PyResult<T> {
     let run = || -> Result<T> {
-        let (samples, height, width) = OwnedDepth::copy(depth)?;
-        let picture = OwnedIntensity::copy(intensity)?;
+        let (samples, height, width) = HeldDepth::of(depth)?;
+        let picture = HeldIntensity::of(intensity)?;
         let depth = DepthView::new(samples.samples(), height, width, depth_unit_m)?;
         let intensity = picture.view();
         let camera =

@@ -1,12 +1,15 @@
 //! From numpy arrays to checked values, and back.
 
+use bytemuck::Pod;
 use faceid_core::vectors::UnitVectors;
 use faceid_core::{CoreError, Result};
+use numpy::ndarray::Dimension;
 use numpy::{
-    Element, PyArray1, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyUntypedArray,
-    PyUntypedArrayMethods,
+    Element, PyArray1, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyReadonlyArray,
+    PyUntypedArray, PyUntypedArrayMethods,
 };
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 /// Float32 vectors copied out of an array, their content not yet checked.
 ///
@@ -129,6 +132,56 @@ pub fn describe(value: &Bound<'_, PyAny>) -> String {
 pub fn type_name(value: &Bound<'_, PyAny>) -> String {
     let name = value.get_type().name();
     name.map_or_else(|_| "another type".to_owned(), |name| name.to_string())
+}
+
+/// The values of an array in C order.
+///
+/// That is checked apart: `as_slice` also succeeds on Fortran-ordered arrays.
+pub fn c_slice<'a, T: Element, D: Dimension>(
+    argument: &'static str,
+    array: &'a PyReadonlyArray<'_, T, D>,
+) -> Result<&'a [T]> {
+    match array.as_slice() {
+        Ok(slice) if array.is_c_contiguous() => Ok(slice),
+        _ => Err(CoreError::invalid(
+            argument,
+            "a C-contiguous array",
+            "another memory layout",
+        )),
+    }
+}
+
+/// Values that stay what they are while the GIL is released and other threads run.
+pub enum Held<'py, T> {
+    /// Of a `bytes` object, as the arrays of a `Frame` are: nobody can change it.
+    Shared(Bound<'py, PyBytes>),
+    /// Of any other array, to which somebody might write.
+    Copied(Vec<T>),
+}
+
+impl<T: Pod> Held<'_, T> {
+    pub fn values(&self) -> &[T] {
+        match self {
+            Self::Shared(bytes) => bytemuck::cast_slice(bytes.as_bytes()),
+            Self::Copied(values) => values,
+        }
+    }
+}
+
+/// Takes hold of all values of an array in C order.
+pub fn held<'py, T: Element + Pod, D: Dimension>(
+    argument: &'static str,
+    array: &PyReadonlyArray<'py, T, D>,
+) -> Result<Held<'py, T>> {
+    let values = c_slice(argument, array)?;
+    if let Ok(base) = array.getattr("base")
+        && let Ok(bytes) = base.cast_into::<PyBytes>()
+        && let Ok(same) = bytemuck::try_cast_slice::<u8, T>(bytes.as_bytes())
+        && std::ptr::eq(same, values)
+    {
+        return Ok(Held::Shared(bytes));
+    }
+    Ok(Held::Copied(values.to_vec()))
 }
 
 /// Values as a numpy array of a shape that they fill, without a copy.

@@ -9,7 +9,7 @@ use faceid_core::register::Rig;
 use numpy::PyArrayDyn;
 use pyo3::prelude::*;
 
-use crate::aligner::{DepthArray, OwnedDepth};
+use crate::aligner::{DepthArray, HeldDepth};
 use crate::arrays::to_numpy;
 use crate::errors::to_python;
 
@@ -30,7 +30,7 @@ pub fn register_depth<'py>(
     shape: (usize, usize),
 ) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
     let run = || {
-        let (samples, height, width) = OwnedDepth::copy(&depth)?;
+        let (samples, height, width) = HeldDepth::of(&depth)?;
         let view = DepthView::new(samples.samples(), height, width, depth_unit_m)?;
         let camera = |(fx, fy, cx, cy)| Camera::new(fx, fy, cx, cy);
         let rig = Rig {
