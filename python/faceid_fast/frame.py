@@ -169,6 +169,10 @@ class Frame:
         is_color = isinstance(bgr, np.ndarray) and bgr.ndim == 3
         return cls(color=bgr[..., ::-1] if is_color else bgr, **others)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what the constructor takes: arrays that are unpickled by themselves can be written to."""
+        return _frame_of, (self.depth, self.depth_unit_m, self.color, self.infrared, self.intrinsics)
+
     @property
     def shape(self) -> tuple[int, int]:
         """(height, width) in pixels."""
@@ -191,6 +195,18 @@ class Frame:
         height, width = self.shape
         image = "color uint8" if self.infrared is None else f"infrared {self.infrared.dtype}"
         return f"<Frame {height}x{width} {image}, depth {self.depth.dtype} x {self.depth_unit_m:g} m>"
+
+
+def _frame_of(
+    depth: NDArray[Any],
+    depth_unit_m: float,
+    color: NDArray[Any] | None,
+    infrared: NDArray[Any] | None,
+    intrinsics: Intrinsics,
+) -> Frame:
+    return Frame(
+        depth=depth, depth_unit_m=depth_unit_m, color=color, infrared=infrared, intrinsics=intrinsics
+    )
 
 
 def checked_depth(depth: object, depth_unit_m: object) -> tuple[NDArray[Any], float]:

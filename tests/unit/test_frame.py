@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import warnings
 from typing import Any
 
@@ -153,6 +154,18 @@ def test_arrays_are_copies_that_cannot_be_written() -> None:
         assert isinstance(array.base, bytes)  # which the core reads where they lie
     with pytest.raises(AttributeError):
         frame.depth = depth  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("others", [{}, {"infrared": None, "color": COLOR}])
+def test_pickled_frames_cannot_be_written_either(others: dict[str, Any]) -> None:
+    frame = make(**others)
+    again = pickle.loads(pickle.dumps(frame))  # noqa: S301
+    assert repr(again) == repr(frame)
+    assert again.intrinsics == frame.intrinsics
+    for one, other in ((again.depth, frame.depth), (again.picture, frame.picture)):
+        np.testing.assert_array_equal(one, other)
+        assert not one.flags.writeable
+        assert isinstance(one.base, bytes)
 
 
 def test_float64_depth_becomes_float32_and_overflow_is_missing() -> None:

@@ -164,18 +164,17 @@ impl Sample for f32 {
 }
 
 /// A sample of depth.
-trait Distance: Sample {
-    /// The samples from the first to the last of these are those between two depths, in units; NaN is none.
+trait Distance: Sample + PartialOrd {
+    /// The samples between two depths, in units, are those from the first of these to the last; NaN is none.
     fn between(near: f32, far: f32) -> RangeInclusive<Self>;
 }
 
 impl Distance for u16 {
     fn between(near: f32, far: f32) -> RangeInclusive<Self> {
-        // Converted as the language does: what is beyond the type becomes its end.
-        if far < 0.0 || near > f32::from(Self::MAX) {
-            return 1..=0;
-        }
-        near.ceil() as Self..=far.floor() as Self
+        let some = far >= 0.0 && near <= f32::from(Self::MAX);
+        // What is beyond the type becomes its end.
+        let (first, last) = (near.ceil() as Self, far.floor() as Self);
+        if some { first..=last } else { Self::MAX..=0 }
     }
 }
 
@@ -213,7 +212,7 @@ impl Blocks {
     }
 
     /// Mean depth of each cell, millimetres; 0 where fewer than half of its pixels are in the band.
-    fn depths<T: Distance + PartialOrd>(
+    fn depths<T: Distance>(
         &self,
         samples: &[T],
         unit: f32,
@@ -252,74 +251,45 @@ impl Blocks {
 
     /// Sums of linear red, green and blue over the pixels of each cell that count; 0 where it has no depth.
     fn sums_of_colors(&self, counted: &Counted, samples: &[u8]) -> Vec<Vec<f32>> {
-        let mut sums = vec![vec![0.0; counted.shares.len()]; 3];
         // Of the sizes that cameras give, each has loops of its own, of a length that the compiler knows.
         match self.block {
-            1 => self.add_colors::<1>(counted, samples, &mut sums),
-            2 => self.add_colors::<2>(counted, samples, &mut sums),
-            3 => self.add_colors::<3>(counted, samples, &mut sums),
-            4 => self.add_colors::<4>(counted, samples, &mut sums),
-            block => {
-                for row in 0..self.height {
-                    for y in 0..block {
-                        let pixels = self.row(row, y);
-                        let colors = samples[3 * pixels.start..3 * pixels.end].as_chunks().0;
-                        let counts = &counted.pixels[self.own_row(row, y)];
-                        let cells = colors.chunks_exact(block).zip(counts.chunks_exact(block));
-                        for (at, (colors, counts)) in self.cells(row).zip(cells) {
-                            if counted.shares[at] > 0.0 {
-                                let sum = sum_of_colors(colors, counts);
-                                sums.iter_mut().zip(sum).for_each(|(to, sum)| to[at] += sum);
+            1 => self.sums_by(1, counted, samples),
+            2 => self.sums_by(2, counted, samples),
+            3 => self.sums_by(3, counted, samples),
+            4 => self.sums_by(4, counted, samples),
+            block => self.sums_by(block, counted, samples),
+        }
+    }
+
+    #[inline(always)]
+    fn sums_by(&self, block: usize, counted: &Counted, samples: &[u8]) -> Vec<Vec<f32>> {
+        let decode = &*SRGB_TO_LINEAR;
+        let mut planes = vec![vec![0.0; counted.shares.len()]; 3];
+        for row in 0..self.height {
+            let shares = &counted.shares[self.cells(row)];
+            for y in 0..block {
+                let pixels = self.row(row, y);
+                let (colors, _) = samples[3 * pixels.start..3 * pixels.end].as_chunks::<3>();
+                let counts = &counted.pixels[self.own_row(row, y)];
+                let pixels = colors.chunks_exact(block).zip(counts.chunks_exact(block));
+                for ((at, share), (colors, counts)) in self.cells(row).zip(shares).zip(pixels) {
+                    if *share > 0.0 {
+                        let mut sums = [0.0; 3];
+                        for (color, counts) in colors.iter().zip(counts) {
+                            for (sum, value) in sums.iter_mut().zip(color) {
+                                // What does not count is as black as it gets.
+                                *sum += decode[usize::from(value & counts)];
                             }
+                        }
+                        for (plane, sum) in planes.iter_mut().zip(sums) {
+                            plane[at] += sum;
                         }
                     }
                 }
             }
         }
-        sums
+        planes
     }
-
-    /// The same for cells of `BLOCK` x `BLOCK` pixels.
-    fn add_colors<const BLOCK: usize>(
-        &self,
-        counted: &Counted,
-        samples: &[u8],
-        sums: &mut [Vec<f32>],
-    ) {
-        for row in 0..self.height {
-            let colors: [&[[[u8; 3]; BLOCK]]; BLOCK] = std::array::from_fn(|y| {
-                let pixels = self.row(row, y);
-                let colors = samples[3 * pixels.start..3 * pixels.end].as_chunks().0;
-                colors.as_chunks().0
-            });
-            let counts: [&[[u8; BLOCK]]; BLOCK] =
-                std::array::from_fn(|y| counted.pixels[self.own_row(row, y)].as_chunks().0);
-            for (column, at) in self.cells(row).enumerate() {
-                if counted.shares[at] > 0.0 {
-                    let mut all = [0.0; 3];
-                    for y in 0..BLOCK {
-                        let sum = sum_of_colors(&colors[y][column], &counts[y][column]);
-                        all.iter_mut().zip(sum).for_each(|(all, sum)| *all += sum);
-                    }
-                    sums.iter_mut().zip(all).for_each(|(to, sum)| to[at] = sum);
-                }
-            }
-        }
-    }
-}
-
-/// Linear red, green and blue of some pixels together.
-#[inline(always)]
-fn sum_of_colors(colors: &[[u8; 3]], counts: &[u8]) -> [f32; 3] {
-    let decode = &*SRGB_TO_LINEAR;
-    let mut sums = [0.0; 3];
-    for (color, counts) in colors.iter().zip(counts) {
-        for (sum, value) in sums.iter_mut().zip(color) {
-            // What does not count is as black as it gets.
-            *sum += decode[usize::from(value & counts)];
-        }
-    }
-    sums
 }
 
 /// Makes means of sums of colours, and their brightness.
@@ -353,7 +323,7 @@ struct Depths<'a, T> {
     band: RangeInclusive<T>,
 }
 
-impl<T: Distance + PartialOrd> Loops for Depths<'_, T> {
+impl<T: Distance> Loops for Depths<'_, T> {
     type Output = (Vec<f32>, Counted);
 
     #[inline(always)]

@@ -355,8 +355,7 @@ impl<'a> Bender<'a> {
     fn judge(&mut self, pose: &Pose, shape: DVector<f32>) -> Fit {
         self.look(pose);
         let cutoff = JUDGED_CUTOFF_MM;
-        let roots = self.residuals.weighted(cutoff);
-        let weights: f32 = roots.map(|(_, root, _)| root * root).sum();
+        let weights = self.residuals.weight(cutoff);
         let (mut squares, mut inliers) = (0.0, 0.0_f32);
         for mm in self.residuals.below(cutoff) {
             squares += mm * mm;

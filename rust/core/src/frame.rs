@@ -164,10 +164,11 @@ impl<'a> DepthView<'a> {
                 format!("{} samples", samples.len()),
             ));
         }
-        if !(unit_m.is_finite() && unit_m > 0.0) {
+        // Wider than any camera's, and such that a depth in units is finite.
+        if !(1e-12..=1e30).contains(&unit_m) {
             return Err(CoreError::invalid(
                 "depth_unit_m",
-                "a positive finite number of metres per unit",
+                "1e-12 to 1e30 metres per unit",
                 unit_m.to_string(),
             ));
         }

@@ -68,7 +68,7 @@ impl Equations {
     #[inline(always)]
     pub fn push<L: Lanes>(&mut self, lanes: L, weight: f32, row: &[Eight], right: f32) {
         let (at, scale) = (self.right.len(), lanes.splat(weight));
-        assert!(at < self.limit);
+        assert!(at < self.limit && row.len() == self.width);
         for (column, eight) in row.iter().enumerate() {
             let weighted = lanes.mul_add(scale, lanes.load(eight), lanes.zero());
             lanes.store(weighted, &mut self.columns[column * self.limit + at]);

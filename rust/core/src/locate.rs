@@ -87,13 +87,13 @@ impl Coarse {
     }
 }
 
-/// What a camera stores for a pixel.
-trait Sample: Copy + Into<f32> {
+/// Depth as a camera stores it for a pixel.
+trait Pixel: Copy + Into<f32> {
     /// The nearer of two samples, or the one that is there, or what is not.
     fn nearer(self, other: Self) -> Self;
 }
 
-impl Sample for u16 {
+impl Pixel for u16 {
     #[inline(always)]
     fn nearer(self, other: Self) -> Self {
         // One less, what is missing (0) is the farthest.
@@ -102,7 +102,7 @@ impl Sample for u16 {
     }
 }
 
-impl Sample for f32 {
+impl Pixel for f32 {
     #[inline(always)]
     fn nearer(self, other: Self) -> Self {
         // NaN fails the comparison.
@@ -120,12 +120,15 @@ struct Nearest<'a, T> {
     coarse: &'a mut Coarse,
 }
 
-impl<T: Sample> Loops for Nearest<'_, T> {
+impl<T: Pixel> Loops for Nearest<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, _: L) {
         let Coarse { width, step, .. } = *self.coarse;
+        if self.coarse.depth.is_empty() {
+            return;
+        }
         let inner = step / 2;
         // Of whole rows first: neighbours in memory make vectors, every fourth number does not.
         let mut nearer = self.samples[..width * step].to_vec();

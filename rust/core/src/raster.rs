@@ -401,7 +401,7 @@ fn show<L: Lanes>(
     for k in 0..LANES {
         nearest[k] = least(lower.z[k], upper.z[k]);
     }
-    // Of eight quads and as many points, about one pair meets.
+    // Of eight points, two or three lie in the quad that they are looked for in.
     let mut met = lanes.below(lanes.load(&nearest), f32::INFINITY);
     while met != 0 {
         let k = met.trailing_zeros() as usize;

@@ -26,7 +26,7 @@ const TORN: f32 = -1.0;
 pub struct Usable<'a> {
     /// The patch.
     pub patch: &'a Patch,
-    /// What of it rays can meet.
+    /// What of this patch rays can meet.
     pub quads: &'a Quads,
     /// Cells darker than this may be hair.
     pub min_reflectance: f32,
@@ -65,7 +65,7 @@ impl Quads {
         if patch.width > 0 {
             Kernel::fastest().run(Judge {
                 patch,
-                quads: &mut light,
+                light: &mut light,
             });
         }
         Self { light }
@@ -74,7 +74,7 @@ impl Quads {
 
 struct Judge<'a> {
     patch: &'a Patch,
-    quads: &'a mut [f32],
+    light: &'a mut [f32],
 }
 
 impl Loops for Judge<'_> {
@@ -95,7 +95,7 @@ impl Loops for Judge<'_> {
             let corners = [above, above + 1, here, here + 1];
             let depths = corners.map(|first| &depth[first..first + count]);
             let lights = corners.map(|first| &reflectance[first..first + count]);
-            for (at, quad) in self.quads[above..above + count].iter_mut().enumerate() {
+            for (at, quad) in self.light[above..above + count].iter_mut().enumerate() {
                 let [a, b, c, d] = depths.map(|row| row[at]);
                 let low = least(least(a, b), least(c, d));
                 let high = most(most(a, b), most(c, d));
@@ -122,7 +122,7 @@ pub(crate) struct Met {
 }
 
 impl Met {
-    /// Of points that look away.
+    /// Of points that meet nothing.
     const NOTHING: Self = Self {
         along: [0.0; LANES],
         z: [1.0; LANES],
@@ -182,6 +182,7 @@ impl Loops for Follow<'_> {
     fn run<L: Lanes>(self, _: L) -> u32 {
         let patch = self.usable.patch;
         let (depth, light) = (&patch.depth[..], &self.usable.quads.light[..]);
+        assert_eq!(depth.len(), light.len(), "quads of another patch");
         if patch.width < 2 || patch.height < 2 {
             self.met.fill(Met::NOTHING);
             return 0;
@@ -315,17 +316,10 @@ impl Residuals {
         &self.found
     }
 
-    /// The points that count: number, root of Tukey's weight, residual in millimetres.
-    pub fn weighted(&self, cutoff: f32) -> impl Iterator<Item = (usize, f32, f32)> + '_ {
-        self.found
-            .iter()
-            .enumerate()
-            .flat_map(move |(group, found)| {
-                let roots = found.roots(cutoff);
-                (0..LANES)
-                    .filter(move |&k| roots[k] > 0.0)
-                    .map(move |k| (group * LANES + k, roots[k], found.mm[k]))
-            })
+    /// The sum of Tukey's weights.
+    pub fn weight(&self, cutoff: f32) -> f32 {
+        let roots = self.found.iter().flat_map(|found| found.roots(cutoff));
+        roots.map(|root| root * root).sum()
     }
 
     /// Residuals below a cut-off, in millimetres; dark or not.

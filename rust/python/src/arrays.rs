@@ -153,7 +153,7 @@ pub fn c_slice<'a, T: Element, D: Dimension>(
 
 /// Values that stay what they are while the GIL is released and other threads run.
 pub enum Held<'py, T> {
-    /// Of a `bytes` object, as the arrays of a `Frame` are: nobody can change it.
+    /// Of a `bytes` object that an array shows read-only, as those of a `Frame` do: nobody can change it.
     Shared(Bound<'py, PyBytes>),
     /// Of any other array, to which somebody might write.
     Copied(Vec<T>),
@@ -174,7 +174,10 @@ pub fn held<'py, T: Element + Pod, D: Dimension>(
     array: &PyReadonlyArray<'py, T, D>,
 ) -> Result<Held<'py, T>> {
     let values = c_slice(argument, array)?;
-    if let Ok(base) = array.getattr("base")
+    // An array that was unpickled lies in `bytes` too, but can be written to.
+    let read_only = || array.getattr("flags")?.getattr("writeable")?.is_truthy();
+    if let Ok(false) = read_only()
+        && let Ok(base) = array.getattr("base")
         && let Ok(bytes) = base.cast_into::<PyBytes>()
         && let Ok(same) = bytemuck::try_cast_slice::<u8, T>(bytes.as_bytes())
         && std::ptr::eq(same, values)

@@ -90,11 +90,20 @@ impl Avx2Fma {
 
     /// [`exact::distance`] to each of four vectors: the same bits.
     pub(super) fn distances(self, a: &[f32], others: [&[f32]; 4]) -> [f64; 4] {
-        if a.len() > exact::LONGEST_RUN || others.iter().any(|b| b.len() != a.len()) {
-            return others.map(|b| self.distance(a, b));
+        assert!(others.iter().all(|b| b.len() == a.len()));
+        self.squared_distances(a, others).map(f64::sqrt)
+    }
+
+    /// Halved as by [`exact::pairwise_sum`].
+    fn squared_distances(self, a: &[f32], others: [&[f32]; 4]) -> [f64; 4] {
+        if a.len() <= exact::LONGEST_RUN {
+            // SAFETY: `self` exists, so `detect` has found AVX2 on this CPU.
+            return unsafe { doubles::squared_distances_of_run(a, others) };
         }
-        // SAFETY: `self` exists, so `detect` has found AVX2 on this CPU.
-        unsafe { doubles::squared_distances_of_run(a, others) }.map(f64::sqrt)
+        let half = exact::half(a.len());
+        let first = self.squared_distances(&a[..half], others.map(|b| &b[..half]));
+        let second = self.squared_distances(&a[half..], others.map(|b| &b[half..]));
+        std::array::from_fn(|k| first[k] + second[k])
     }
 
     /// [`exact::distance`]: the same bits, since nothing is fused or added in another order.
@@ -115,12 +124,16 @@ impl Avx2Fma {
 
     /// [`exact::squared_norm`] of four vectors of one length.
     pub(super) fn squared_norms(self, vectors: [&[f32]; 4]) -> [f64; 4] {
-        let [first, others @ ..] = vectors;
-        if first.len() > exact::LONGEST_RUN || others.iter().any(|v| v.len() != first.len()) {
-            return vectors.map(|v| self.squared_norm(v));
+        let length = vectors[0].len();
+        assert!(vectors.iter().all(|v| v.len() == length));
+        if length <= exact::LONGEST_RUN {
+            // SAFETY: `self` exists, so `detect` has found AVX2 on this CPU.
+            return unsafe { doubles::squared_norms_of_run(vectors) };
         }
-        // SAFETY: `self` exists, so `detect` has found AVX2 on this CPU.
-        unsafe { doubles::squared_norms_of_run(vectors) }
+        let half = exact::half(length);
+        let first = self.squared_norms(vectors.map(|v| &v[..half]));
+        let second = self.squared_norms(vectors.map(|v| &v[half..]));
+        std::array::from_fn(|k| first[k] + second[k])
     }
 
     /// [`codes::encode`] compiled for this instruction set.

@@ -34,9 +34,14 @@ pub(super) fn pairwise_sum(
     if a.len() <= LONGEST_RUN {
         return run(a, b);
     }
-    let half = a.len() / 2 / 8 * 8;
+    let half = half(a.len());
     let ((a0, a1), (b0, b1)) = (a.split_at(half), b.split_at(half));
     pairwise_sum(a0, b0, run) + pairwise_sum(a1, b1, run)
+}
+
+/// Where numpy halves a longer input: the first half is one of whole eights.
+pub(super) fn half(length: usize) -> usize {
+    length / 2 / 8 * 8
 }
 
 /// `Σ (aᵢ - bᵢ)²` of a short run.

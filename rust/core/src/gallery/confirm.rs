@@ -115,7 +115,8 @@ impl<'a> Confirmer<'a> {
             }
             let pairs = rows.iter().zip(scores);
             let near = pairs.filter(|(_, score)| **score >= cutoff);
-            confirm(kernel, query, store, near.map(|(row, _)| *row), nearest);
+            let rows = near.map(|(row, _)| *row);
+            confirm(kernel, query, store, rows, |hit| nearest.offer(hit));
         }
         self.rows.clear();
         candidates.raise_limit(candidates.query.limit(nearest.least_score()));

@@ -69,9 +69,14 @@ impl Nearest {
         (self.base - reach * reach) / 2.0
     }
 
+    /// Whether a confirmed row is within the threshold.
+    pub fn reaches(&self, hit: &Hit) -> bool {
+        hit.distance <= self.threshold
+    }
+
     /// Take up a confirmed row, if it counts.
     pub fn offer(&mut self, hit: Hit) {
-        if hit.distance <= self.threshold {
+        if self.reaches(&hit) {
             self.best.offer(hit);
         }
     }
@@ -101,6 +106,18 @@ impl Lists {
             hits: Vec::with_capacity(queries * each),
             ends: Vec::with_capacity(queries),
         }
+    }
+
+    /// Append the `most` least of some hits as the list of the next query.
+    pub fn write(&mut self, hits: &mut [Hit], most: usize) {
+        let mut least = hits;
+        if most < least.len() {
+            least.select_nth_unstable(most);
+            least = &mut least[..most];
+        }
+        least.sort_unstable();
+        self.hits.extend_from_slice(least);
+        self.ends.push(self.hits.len());
     }
 
     /// Append the lists of further queries.

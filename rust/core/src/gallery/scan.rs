@@ -13,6 +13,8 @@
 //! did, so the result is that of a float64 search. The work of confirming grows with the number of
 //! rows so close to the k-th best: a handful, unless references are copies of each other.
 
+use std::ops::Range;
+
 use super::nearest::{Hit, Lists, Nearest, Wanted};
 use super::store::Store;
 use crate::distance::{Kernel, PackedRows, Rows, score_error};
@@ -27,58 +29,104 @@ const PACKED_ROWS: usize = 1024;
 /// they stay in a first-level cache of 32 KB or more.
 const BLOCK_ROWS: usize = 64;
 const BLOCK_BYTES: usize = 24 * 1024;
+/// Numbers that a microsecond compares in float32, and in float64.
+const SCORED_IN_A_US: usize = 20_000;
+const CONFIRMED_IN_A_US: usize = 2_500;
 /// Up to so many candidates, the k-th best is found by counting.
 const COUNTED: usize = 32;
 
-/// The matching rows of each query; `queries` are as wide as the store.
-pub(super) fn search(
+/// A search for the matching rows of queries as wide as the store.
+pub(super) struct Scan<'a> {
     kernel: Kernel,
-    store: &Store,
-    queries: &UnitVectors,
+    store: &'a Store,
+    queries: &'a UnitVectors,
     wanted: Wanted,
-) -> Lists {
-    let dim = store.dim();
-    let mut lists = Lists::with_room(queries.len(), wanted, store.len());
-    let mut nearest = Nearest::new(wanted);
-    let mut candidates: [Candidates; TILE] = std::array::from_fn(|_| Candidates::new(wanted.most));
-    let packed = (queries.len() >= PACKED_FROM && (1..=PACKED_ROWS).contains(&store.len()))
-        .then(|| PackedRows::new(store.rows()));
-    let block_rows = (BLOCK_BYTES / (dim * size_of::<f32>())).clamp(4, BLOCK_ROWS);
-    let width = packed.as_ref().map_or(BLOCK_ROWS, PackedRows::width);
-    let mut scores = vec![0.0; TILE * width];
-    let squares = queries.squared_norms().chunks(TILE);
-    for (tile, squares) in queries.values().chunks(TILE * dim).zip(squares) {
-        let candidates = &mut candidates[..squares.len()];
-        for (candidates, square) in candidates.iter_mut().zip(squares) {
-            nearest.begin(*square, store.spread());
-            candidates.begin(&nearest, store);
-        }
-        if let Some(rows) = &packed {
-            let scores = &mut scores[..candidates.len() * width];
-            kernel.packed_scores(tile, rows, scores);
-            for (candidates, scores) in candidates.iter_mut().zip(scores.chunks_exact(width)) {
-                candidates.offer(0, &scores[..store.len()]);
-            }
-        } else {
-            let blocks = store.rows().values.chunks(block_rows * dim);
-            for (first, values) in (0..).step_by(block_rows).zip(blocks) {
-                let block = Rows { dim, values };
-                let count = block.len();
-                let scores = &mut scores[..candidates.len() * count];
-                kernel.scores(tile, block, scores);
-                for (candidates, scores) in candidates.iter_mut().zip(scores.chunks_exact(count)) {
-                    candidates.offer(first, scores);
-                }
-            }
-        }
-        let queries = tile.chunks_exact(dim).zip(squares);
-        for (candidates, (query, square)) in candidates.iter_mut().zip(queries) {
-            nearest.begin(*square, store.spread());
-            candidates.confirm(kernel, query, store, &mut nearest);
-            nearest.write(&mut lists);
+    packed: Option<PackedRows>,
+}
+
+impl<'a> Scan<'a> {
+    pub fn new(kernel: Kernel, store: &'a Store, queries: &'a UnitVectors, wanted: Wanted) -> Self {
+        let many = queries.len() >= PACKED_FROM && (1..=PACKED_ROWS).contains(&store.len());
+        Self {
+            kernel,
+            store,
+            queries,
+            wanted,
+            packed: many.then(|| PackedRows::new(store.rows())),
         }
     }
-    lists
+
+    /// About how long it takes on one thread, microseconds.
+    pub fn work_us(&self) -> usize {
+        let rows = self.store.len();
+        let numbers = self.queries.len().saturating_mul(self.store.dim());
+        // How many are within a threshold nobody knows.
+        let hits = match self.wanted.most {
+            usize::MAX => 0,
+            most => most.min(rows),
+        };
+        let scores = numbers.saturating_mul(rows) / SCORED_IN_A_US;
+        scores.saturating_add(numbers.saturating_mul(hits) / CONFIRMED_IN_A_US)
+    }
+
+    /// Number of tiles of queries.
+    pub fn tiles(&self) -> usize {
+        self.queries.len().div_ceil(TILE)
+    }
+
+    /// The matches of the queries of some tiles.
+    pub fn search(&self, tiles: Range<usize>) -> Lists {
+        let Self { kernel, store, .. } = *self;
+        let dim = store.dim();
+        let queries = tiles.start * TILE..self.queries.len().min(tiles.end * TILE);
+        let mut lists = Lists::with_room(queries.len(), self.wanted, store.len());
+        let mut nearest = Nearest::new(self.wanted);
+        let mut hits = Vec::new();
+        let mut candidates: [Candidates; TILE] =
+            std::array::from_fn(|_| Candidates::new(self.wanted.most));
+        let width = self.packed.as_ref().map_or(BLOCK_ROWS, PackedRows::width);
+        let mut scores = vec![0.0; TILE * width];
+        let squares = self.queries.squared_norms()[queries.clone()].chunks(TILE);
+        let values = &self.queries.values()[queries.start * dim..queries.end * dim];
+        for (tile, squares) in values.chunks(TILE * dim).zip(squares) {
+            let candidates = &mut candidates[..squares.len()];
+            for (candidates, square) in candidates.iter_mut().zip(squares) {
+                nearest.begin(*square, store.spread());
+                candidates.begin(&nearest, store);
+            }
+            self.score(tile, candidates, &mut scores);
+            for (candidates, query) in candidates.iter_mut().zip(tile.chunks_exact(dim)) {
+                candidates.confirm(kernel, query, store, &nearest, &mut hits);
+                lists.write(&mut hits, self.wanted.most);
+            }
+        }
+        lists
+    }
+
+    /// Have each query of a tile offered all rows.
+    fn score(&self, tile: &[f32], candidates: &mut [Candidates], scores: &mut [f32]) {
+        let (rows, dim) = (self.store.rows(), self.store.dim());
+        if let Some(packed) = &self.packed {
+            let width = packed.width();
+            let scores = &mut scores[..candidates.len() * width];
+            self.kernel.packed_scores(tile, packed, scores);
+            for (candidates, scores) in candidates.iter_mut().zip(scores.chunks_exact(width)) {
+                candidates.offer(0, &scores[..rows.len()]);
+            }
+            return;
+        }
+        let block_rows = (BLOCK_BYTES / (dim * size_of::<f32>())).clamp(4, BLOCK_ROWS);
+        let blocks = rows.values.chunks(block_rows * dim);
+        for (first, values) in (0..).step_by(block_rows).zip(blocks) {
+            let block = Rows { dim, values };
+            let count = block.len();
+            let scores = &mut scores[..candidates.len() * count];
+            self.kernel.scores(tile, block, scores);
+            for (candidates, scores) in candidates.iter_mut().zip(scores.chunks_exact(count)) {
+                candidates.offer(first, scores);
+            }
+        }
+    }
 }
 
 /// Distance of a query to the nearest of some rows, of which there are at least one.
@@ -198,11 +246,23 @@ impl Candidates {
         kth
     }
 
-    /// Offer the rows by their float64 distances.
-    fn confirm(&mut self, kernel: Kernel, query: &[f32], store: &Store, nearest: &mut Nearest) {
+    /// The rows by their float64 distances, in any order.
+    fn confirm(
+        &mut self,
+        kernel: Kernel,
+        query: &[f32],
+        store: &Store,
+        nearest: &Nearest,
+        hits: &mut Vec<Hit>,
+    ) {
         self.prune();
         let rows = self.found.iter().map(|(_, row)| *row);
-        confirm(kernel, query, store, rows, nearest);
+        hits.clear();
+        confirm(kernel, query, store, rows, |hit| {
+            if nearest.reaches(&hit) {
+                hits.push(hit);
+            }
+        });
     }
 }
 
@@ -212,11 +272,11 @@ pub(super) fn confirm(
     query: &[f32],
     store: &Store,
     rows: impl Iterator<Item = u32>,
-    nearest: &mut Nearest,
+    mut offer: impl FnMut(Hit),
 ) {
     let mut offer = |row, distance| {
         let index = store.index(row);
-        nearest.offer(Hit {
+        offer(Hit {
             distance,
             index,
             row,
@@ -235,8 +295,18 @@ pub(super) fn confirm(
             waiting = 0;
         }
     }
-    for row in &four[..waiting] {
-        offer(*row, kernel.distance(query, store.vector(*row)));
+    if waiting < 2 {
+        for row in &four[..waiting] {
+            offer(*row, kernel.distance(query, store.vector(*row)));
+        }
+        return;
+    }
+    // Four together take less time than two by themselves; one stands in for those that are missing.
+    let first = four[0];
+    four[waiting..].fill(first);
+    let distances = kernel.distances(query, four.map(|row| store.vector(row)));
+    for (row, distance) in four.into_iter().zip(distances).take(waiting) {
+        offer(row, distance);
     }
 }
 

@@ -5,6 +5,7 @@ use std::thread;
 
 use super::coarse::Coarse;
 use super::nearest::{Hit, Lists, Wanted};
+use super::scan::Scan;
 use super::{Gallery, scan};
 use crate::error::{CoreError, Result};
 use crate::vectors::UnitVectors;
@@ -128,15 +129,19 @@ impl Gallery {
         if threads == Some(0) {
             return Err(CoreError::invalid("threads", "at least 1", "0"));
         }
+        let threads_for = |work_us: usize| {
+            let worth = work_us.checked_div(self.worth_a_thread_us);
+            let worth = worth.map_or(usize::MAX, |threads| 1 + threads);
+            threads.unwrap_or_else(available).min(worth)
+        };
         let Some(panel) = &self.panel else {
-            return Ok(scan::search(self.kernel, &self.store, queries, wanted));
+            let scan = Scan::new(self.kernel, &self.store, queries, wanted);
+            let (tiles, threads) = (scan.tiles(), threads_for(scan.work_us()));
+            return Ok(by_queries(threads, tiles, |tiles| scan.search(tiles)));
         };
         let bytes = panel.blocks().codes.len();
         let compared = bytes.saturating_mul(queries.len()) / COMPARED_IN_A_US;
-        let work_us = compared.saturating_add(bytes / READ_IN_A_US);
-        let worth = work_us.checked_div(self.worth_a_thread_us);
-        let worth = worth.map_or(usize::MAX, |threads| 1 + threads);
-        let threads = threads.unwrap_or_else(available).min(worth);
+        let threads = threads_for(compared.saturating_add(bytes / READ_IN_A_US));
         let coarse = Coarse::new(self.kernel, &self.store, panel, wanted, queries);
         Ok(search(&coarse, panel.blocks().len(), threads))
     }
@@ -173,12 +178,8 @@ impl Gallery {
 /// The matching rows of each query.
 fn search(coarse: &Coarse<'_>, blocks: usize, threads: usize) -> Lists {
     let tiles = coarse.tiles();
-    let mut lists = Lists::default();
     if tiles >= threads {
-        for part in in_parallel(threads, tiles, |tiles| coarse.search(tiles)) {
-            lists.append(&part);
-        }
-        return lists;
+        return by_queries(threads, tiles, |tiles| coarse.search(tiles));
     }
     // Fewer queries than threads: each thread looks for all of them in a part of the gallery.
     let parts = in_parallel(threads.min(blocks), blocks, |blocks| {
@@ -193,7 +194,23 @@ fn search(coarse: &Coarse<'_>, blocks: usize, threads: usize) -> Lists {
             all.join(candidates);
         }
     }
+    let mut lists = Lists::default();
     coarse.confirm(0, &mut joined, &mut coarse.confirmer(), &mut lists);
+    lists
+}
+
+/// The matches of all queries, each thread looking for those of some tiles of them.
+fn by_queries(
+    threads: usize,
+    tiles: usize,
+    search: impl Fn(std::ops::Range<usize>) -> Lists + Sync,
+) -> Lists {
+    let parts = in_parallel(threads.min(tiles), tiles, search);
+    let mut parts = parts.into_iter();
+    let mut lists = parts.next().unwrap_or_default();
+    for part in parts {
+        lists.append(&part);
+    }
     lists
 }
 
@@ -207,16 +224,15 @@ fn in_parallel<T: Send>(
     let part = |i: usize| count * i / threads..count * (i + 1) / threads;
     thread::scope(|scope| {
         let work = &work;
-        let others: Vec<_> = (1..threads)
-            .map(|i| scope.spawn(move || work(part(i))))
-            .collect();
+        let begin = |i| thread::Builder::new().spawn_scoped(scope, move || work(part(i)));
+        let others: Vec<_> = (1..threads).map(begin).collect();
         let mut parts = vec![work(part(0))];
-        for other in others {
-            parts.push(
-                other
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            );
+        for (i, other) in (1..).zip(others) {
+            parts.push(match other.map(thread::ScopedJoinHandle::join) {
+                Ok(done) => done.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                // The system gives no further thread.
+                Err(_) => work(part(i)),
+            });
         }
         parts
     })

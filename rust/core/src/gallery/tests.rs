@@ -293,6 +293,26 @@ fn change() -> impl Strategy<Value = Change> {
 }
 
 /// A gallery beside a list that is searched by brute force.
+#[test]
+fn many_queries_against_few_rows_are_exact_on_any_threads() {
+    for kernel in Kernel::available() {
+        for (dim, rows) in [(8, 1), (128, 16), (130, 100)] {
+            let mut pair = Pair::new(kernel, dim);
+            pair.gallery.worth_a_thread_us = 0;
+            let (people, count) = (6, rows);
+            pair.apply(Change::Load { people, count }, 3);
+            let mut values = pair.queries(4).into_values();
+            values.extend(scaled(dim, gaussian(5, 130 * dim)).into_values());
+            let queries = UnitVectors::new("queries", dim, values).expect("unit vectors");
+            for threads in 1..=3 {
+                for k in [1, 10] {
+                    pair.check(&queries, k, 1.2, threads).expect("exact");
+                }
+            }
+        }
+    }
+}
+
 struct Pair {
     gallery: Gallery,
     /// (index, name, vector)
