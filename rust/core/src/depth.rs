@@ -173,8 +173,12 @@ impl Distance for u16 {
     fn between(near: f32, far: f32) -> RangeInclusive<Self> {
         let some = far >= 0.0 && near <= f32::from(Self::MAX);
         // What is beyond the type becomes its end.
-        let (first, last) = (near.ceil() as Self, far.floor() as Self);
-        if some { first..=last } else { Self::MAX..=0 }
+        let (first, last) = if some {
+            (near.ceil() as Self, far.floor() as Self)
+        } else {
+            (1, 0)
+        };
+        first..=last
     }
 }
 

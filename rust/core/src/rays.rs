@@ -3,6 +3,10 @@
     clippy::inline_always,
     reason = "loops of a kernel must become part of the function that enables its instruction set"
 )]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices of constant range are what keeps the lanes in registers"
+)]
 
 use crate::depth::{Patch, TEAR_MM};
 use crate::distance::{Kernel, LANES, Lanes, Loops};

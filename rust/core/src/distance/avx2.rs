@@ -6,6 +6,7 @@
 )]
 #![allow(
     clippy::unused_self,
+    clippy::self_only_used_in_recursion,
     reason = "`self` is the proof that the CPU has the instructions"
 )]
 
