@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from shutil import which
 from typing import Final
@@ -137,6 +137,7 @@ def enrolled(vault: Vault | None = None) -> Authenticator:
     return auth
 
 
+@cache
 def shown() -> list[Frame]:
     """Somebody who is let in, looking here and there."""
     return [room(render, SEEDS) for render in heads("probe") if render.person == WHO]

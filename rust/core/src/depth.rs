@@ -5,7 +5,7 @@
     reason = "loops of a kernel must become part of the function that enables its instruction set"
 )]
 
-use std::ops::{Range, RangeInclusive};
+use std::ops::{AddAssign, Range, RangeInclusive};
 
 use crate::distance::{Kernel, Lanes, Loops};
 use crate::frame::{Camera, DepthSamples, DepthView, IntensityView, SRGB_TO_LINEAR};
@@ -110,56 +110,40 @@ struct Blocks {
     height: usize,
 }
 
-/// What a camera stores for a pixel.
-trait Sample: Copy {
+/// What a camera stores for a pixel; the default does not count.
+trait Sample: Copy + Default + Into<Self::Sum> {
     /// What samples are summed in: whole numbers stay whole, and are exact.
-    type Sum: Copy + Default;
-
-    /// Adds the sample where it counts.
-    fn add(self, sum: &mut Self::Sum, counts: bool);
-
-    fn as_float(sum: Self::Sum) -> f32;
+    type Sum: Sum;
 }
 
 impl Sample for u8 {
     type Sum = u32;
-
-    #[inline(always)]
-    fn add(self, sum: &mut u32, counts: bool) {
-        *sum += u32::from(if counts { self } else { 0 });
-    }
-
-    #[inline(always)]
-    fn as_float(sum: u32) -> f32 {
-        sum as f32
-    }
 }
 
 impl Sample for u16 {
     type Sum = u32;
-
-    #[inline(always)]
-    fn add(self, sum: &mut u32, counts: bool) {
-        *sum += u32::from(if counts { self } else { 0 });
-    }
-
-    #[inline(always)]
-    fn as_float(sum: u32) -> f32 {
-        sum as f32
-    }
 }
 
 impl Sample for f32 {
     type Sum = Self;
+}
 
+/// A sum of samples.
+trait Sum: Copy + Default + AddAssign {
+    fn as_float(self) -> f32;
+}
+
+impl Sum for u32 {
     #[inline(always)]
-    fn add(self, sum: &mut Self, counts: bool) {
-        *sum += if counts { self } else { 0.0 };
+    fn as_float(self) -> f32 {
+        self as f32
     }
+}
 
+impl Sum for f32 {
     #[inline(always)]
-    fn as_float(sum: Self) -> Self {
-        sum
+    fn as_float(self) -> f32 {
+        self
     }
 }
 
@@ -355,13 +339,19 @@ impl<T: Distance> Loops for Depths<'_, T> {
                 let all_or_none = |&sample: &T| if inside(sample) { u8::MAX } else { 0 };
                 counted.pixels.extend(samples.iter().map(all_or_none));
                 for (sum, &sample) in sums.iter_mut().zip(samples) {
-                    sample.add(sum, inside(sample));
+                    *sum += if inside(sample) { sample } else { T::default() }.into();
                 }
                 for (count, &sample) in counts.iter_mut().zip(samples) {
                     *count += u16::from(inside(sample));
                 }
             }
-            join(blocks.block, &sums, T::as_float, &mut floats, &mut total);
+            join(
+                blocks.block,
+                &sums,
+                T::Sum::as_float,
+                &mut floats,
+                &mut total,
+            );
             join(blocks.block, &counts, f32::from, &mut floats, &mut present);
             // Half of the pixels must agree that something is here.
             let share = |&count: &f32| if count >= least { 1.0 / count } else { 0.0 };
@@ -399,10 +389,16 @@ impl<T: Sample> Loops for Lights<'_, T> {
                 let light = self.light[blocks.row(row, y)].iter();
                 let counted = &counted.pixels[blocks.own_row(row, y)];
                 for ((sum, &light), &counted) in sums.iter_mut().zip(light).zip(counted) {
-                    light.add(sum, counted != 0);
+                    *sum += if counted != 0 { light } else { T::default() }.into();
                 }
             }
-            join(blocks.block, &sums, T::as_float, &mut floats, &mut total);
+            join(
+                blocks.block,
+                &sums,
+                T::Sum::as_float,
+                &mut floats,
+                &mut total,
+            );
             let shares = &counted.shares[blocks.cells(row)];
             let mean = |(total, share): (&f32, &f32)| total * share;
             means.extend(total.iter().zip(shares).map(mean));
