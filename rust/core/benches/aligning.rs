@@ -27,7 +27,8 @@ use nalgebra::Vector3;
 const CALLS: usize = 201;
 /// How far candidates are looked for, as `align` does, millimetres.
 const FARTHEST_MM: f32 = 1850.0;
-/// Tukey cut-offs of the last steps of a fit, as in `align`, millimetres.
+/// Tukey cut-offs of the last steps of a fit, without dark cells and with, as in `align`, millimetres.
+const FULL_MM: [f32; 3] = [14.0, 12.0, 12.0];
 const LAST_MM: [f32; 2] = [12.0, 12.0];
 
 /// What a file holds: `height width unit_m fx fy cx cy near far points components stages` and a new line, then depth
@@ -268,7 +269,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("search", stage(|| search(model, &skin, &starts))),
         (
             "refine",
-            stage(|| refit(model, &with_brows, &fit, &LAST_MM)),
+            stage(|| refit(model, &fit, &[(&skin, &FULL_MM), (&with_brows, &LAST_MM)])),
         ),
         ("surface", stage(|| Surface::of(&patch))),
         ("draw", stage(|| draw(&surface, &pose))),

@@ -45,7 +45,9 @@ const BAND_MM: (f32, f32) = (80.0, 170.0);
 /// Hair is darker than this share of the face's bright skin.
 const HAIR_SHARE: f32 = 0.3;
 const SKIN_QUANTILE: f32 = 0.6;
-/// Tukey cut-offs of the last steps, with dark cells, millimetres.
+/// Tukey cut-offs of the first steps that look at all of the model's points, millimetres.
+const FULL_CUTOFF_MM: [f32; 3] = [14.0, 12.0, 12.0];
+/// The same for the last steps, with dark cells.
 const FINAL_CUTOFF_MM: [f32; 2] = [12.0, 12.0];
 /// With fewer dark cells than this share there is no point in a search that counts them.
 const MIN_DARK_SHARE: f32 = 0.1;
@@ -251,15 +253,20 @@ fn inspect(
         dark_counts: true,
         ..skin_only
     };
+    let last = [
+        (&skin_only, &FULL_CUTOFF_MM[..]),
+        (&with_brows, &FINAL_CUTOFF_MM[..]),
+    ];
     let mut fit = search(model, &skin_only, &starts(candidate, camera, &skin_only))
-        .and_then(|fit| refit(model, &with_brows, &fit, &FINAL_CUTOFF_MM));
+        .and_then(|fit| refit(model, &fit, &last));
     // Dark skin beside something bright may have been taken for hair.
     if fit.is_none() && skin_only.dark_share() > MIN_DARK_SHARE {
         let all = Usable {
             min_reflectance: 0.0,
             ..skin_only
         };
-        fit = search(model, &all, &starts(candidate, camera, &all));
+        fit = search(model, &all, &starts(candidate, camera, &all))
+            .and_then(|fit| refit(model, &fit, &[(&all, &FULL_CUTOFF_MM)]));
     }
     match fit {
         Some(fit) if fit.score >= MIN_SCORE => Ok((fit, patch)),
@@ -312,13 +319,13 @@ fn finish(
     }
     let mut pose = fit.pose;
     let drawable = Surface::of(patch);
-    let mut maps = draw(&drawable, &pose);
-    let mut tensor = maps.tensor(&model.template);
+    let gray = drawable.gray();
     for stage in &model.corrections {
-        stage.apply(&tensor, &mut pose, camera.principal_deviation > 0.0);
-        maps = draw(&drawable, &pose);
-        tensor = maps.tensor(&model.template);
+        let planes = draw(&gray, &pose).planes(&model.template);
+        stage.apply(&planes, &mut pose, camera.principal_deviation > 0.0);
     }
+    let maps = draw(&drawable, &pose);
+    let tensor = maps.tensor(&model.template);
     let valid_share = maps.valid_share();
     if valid_share < 0.35 {
         return Err(Refusal::PoorDepth(valid_share));

@@ -9,10 +9,10 @@ use nalgebra::Vector3;
 
 use crate::distance::{Kernel, Rows};
 use crate::pose::Pose;
-use crate::resample::{CELLS, CHANNELS};
+use crate::resample::CELLS;
 use crate::{CoreError, Result};
 
-/// Planes that a stage looks at: depth, and the mean of red, green and blue.
+/// Planes that a stage looks at: depth, and the light as a gray picture has it.
 const PLANES: usize = 2;
 /// A stage turns at most this much about each axis, degrees.
 const MAX_TURN_DEG: f32 = 5.0;
@@ -23,7 +23,7 @@ const MAX_LEAN: f32 = 10.0;
 /// Numbers of a step: turns, shifts and, for a camera whose principal point is not known, slopes.
 const STEP: usize = 8;
 
-/// One linear map from the tensor to a pose step along the face's axes.
+/// One linear map from the normalised maps to a pose step along the face's axes.
 #[derive(Debug, Clone)]
 pub(crate) struct Stage {
     /// 8 x 2 x 72 x 64: three turns in degrees, three shifts in millimetres, two slopes in hundredths.
@@ -60,22 +60,15 @@ pub(crate) fn stages(weights: &[f32], offsets: &[f32]) -> Result<Vec<Stage>> {
 }
 
 impl Stage {
-    /// Turns and shifts a pose by what the tensor that was drawn with it says, and moves the principal point
-    /// if that is not known.
-    pub(crate) fn apply(&self, tensor: &[f32], pose: &mut Pose, leans: bool) {
-        let mut seen = vec![0.0; PLANES * CELLS];
-        seen[..CELLS].copy_from_slice(&tensor[..CELLS]);
-        for color in tensor[CELLS..CHANNELS * CELLS].chunks_exact(CELLS) {
-            for (mean, value) in seen[CELLS..].iter_mut().zip(color) {
-                *mean += value / 3.0;
-            }
-        }
+    /// Turns and shifts a pose by what the planes that were drawn with it say (see [`PLANES`]), and moves the
+    /// principal point if that is not known.
+    pub(crate) fn apply(&self, planes: &[f32], pose: &mut Pose, leans: bool) {
         let mut said = [0.0; STEP];
         let rows = Rows {
-            dim: seen.len(),
+            dim: PLANES * CELLS,
             values: &self.weights,
         };
-        Kernel::fastest().scores(&seen, rows, &mut said);
+        Kernel::fastest().scores(planes, rows, &mut said);
         let step: [f32; STEP] = std::array::from_fn(|k| {
             let limit = match k {
                 0..3 => MAX_TURN_DEG,
@@ -122,8 +115,8 @@ mod tests {
             translation: Vector3::new(1.0, 2.0, 3.0),
             ..pose()
         };
-        let tensor = vec![0.0; CHANNELS * CELLS];
-        stage(0.0, [0.0, 3.0, 0.0, 4.0, 0.0, 0.0, 0.0, 0.0]).apply(&tensor, &mut pose, false);
+        let planes = vec![0.0; PLANES * CELLS];
+        stage(0.0, [0.0, 3.0, 0.0, 4.0, 0.0, 0.0, 0.0, 0.0]).apply(&planes, &mut pose, false);
         assert!((pose.translation - Vector3::new(1.0, 6.0, 3.0)).norm() < 1e-5);
         let turned = quarter.inverse() * Rotation3::from_matrix_unchecked(pose.rotation);
         let expected = Vector3::new(0.0, 3.0_f32.to_radians(), 0.0);
@@ -131,21 +124,19 @@ mod tests {
     }
 
     #[test]
-    fn infrared_weighs_as_much_as_one_plane() {
-        let mut tensor = vec![0.0; CHANNELS * CELLS];
-        for color in tensor[CELLS..].chunks_exact_mut(CELLS) {
-            color[7] = 2.0;
-        }
+    fn both_planes_count() {
+        let mut planes = vec![0.0; PLANES * CELLS];
+        (planes[7], planes[CELLS + 7]) = (-1.0, 3.0);
         let mut moved = pose();
-        stage(1.0, [0.0; STEP]).apply(&tensor, &mut moved, false);
+        stage(1.0, [0.0; STEP]).apply(&planes, &mut moved, false);
         assert!((moved.translation - pose().translation - Vector3::repeat(2.0)).norm() < 1e-4);
     }
 
     #[test]
     fn steps_are_limited() {
-        let tensor = vec![1.0; CHANNELS * CELLS];
+        let planes = vec![1.0; PLANES * CELLS];
         let mut moved = pose();
-        stage(1.0, [0.0; STEP]).apply(&tensor, &mut moved, false);
+        stage(1.0, [0.0; STEP]).apply(&planes, &mut moved, false);
         let shift = moved.translation - pose().translation;
         assert!((shift - Vector3::repeat(MAX_SHIFT_MM)).norm() < 1e-3);
         let turn = Rotation3::from_matrix_unchecked(moved.rotation).scaled_axis();
@@ -154,12 +145,12 @@ mod tests {
 
     #[test]
     fn the_principal_point_moves_only_where_it_is_unknown() {
-        let tensor = vec![0.0; CHANNELS * CELLS];
+        let planes = vec![0.0; PLANES * CELLS];
         let lean = stage(0.0, [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0, -4.0]);
         let mut moved = pose();
-        lean.apply(&tensor, &mut moved, false);
+        lean.apply(&planes, &mut moved, false);
         assert_eq!(moved.camera, pose().camera);
-        lean.apply(&tensor, &mut moved, true);
+        lean.apply(&planes, &mut moved, true);
         let [x, y] = moved.leaning(&pose().camera);
         assert!((x - 0.02).abs() < 1e-6 && (y + 0.04).abs() < 1e-6);
     }

@@ -14,11 +14,11 @@
     reason = "indices of constant range are what keeps the sums in registers"
 )]
 
-use nalgebra::{DVector, Rotation3, Vector3};
+use nalgebra::{DVector, Rotation3, SMatrix, SVector, Vector3};
 
 use crate::distance::{Kernel, LANES, Lanes, Loops};
 use crate::head_model::{Axes, HeadModel, LEAN, POSE, Points};
-use crate::least_squares::{Eight, Equations, Normal};
+use crate::least_squares::{Eight, Equations};
 use crate::pose::Pose;
 use crate::rays::{Met, Residual, Residuals, Usable, follow};
 
@@ -38,8 +38,6 @@ const KEPT: usize = 6;
 const KEPT_MARGIN: f32 = 0.12;
 /// Tukey cut-offs of the first steps over pose and shape, millimetres.
 const BEND_CUTOFF_MM: [f32; 2] = [20.0, 16.0];
-/// The same for the last steps, which only the best fit gets.
-const FULL_CUTOFF_MM: [f32; 3] = [14.0, 12.0, 12.0];
 /// A residual beyond this says that the model does not explain the point, millimetres.
 const JUDGED_CUTOFF_MM: f32 = 12.0;
 /// Cost in score of shape weights of variance 1. Anything round can be explained by a strange enough head
@@ -66,6 +64,9 @@ pub struct Fit {
     pub residual_mm: f32,
 }
 
+/// Cells to look at, and the Tukey cut-offs of as many steps, millimetres.
+pub type Steps<'a> = (&'a Usable<'a>, &'a [f32]);
+
 /// Where a search begins.
 #[derive(Debug, Clone, Copy)]
 pub struct Start {
@@ -83,7 +84,7 @@ struct State {
     score: f32,
 }
 
-/// Searches all starts and returns the best fit, or `None` if no start meets any depth. Starts look at the
+/// Searches all starts and returns the best rough fit, or `None` if no start meets a face. Starts look at the
 /// model's coarse points, the first bends at the medium ones: they only have to find the basin.
 #[must_use]
 pub fn search(model: &HeadModel, usable: &Usable, starts: &[Start]) -> Option<Fit> {
@@ -107,15 +108,12 @@ pub fn search(model: &HeadModel, usable: &Usable, starts: &[Start]) -> Option<Fi
         return None;
     }
     let straight = DVector::zeros(model.shape_len());
-    let mut bender = Bender::new(&model.medium, usable);
-    let best = states
+    let mut bender = Bender::new(&model.medium);
+    states
         .into_iter()
-        .filter_map(|state| bender.refine(&state.pose, &straight, &BEND_CUTOFF_MM))
-        .max_by(|a, b| a.score.total_cmp(&b.score))?;
-    if best.score < POOR_SCORE {
-        return None;
-    }
-    refit(model, usable, &best, &FULL_CUTOFF_MM)
+        .filter_map(|state| bender.refine(&state.pose, &straight, &[(usable, &BEND_CUTOFF_MM)]))
+        .max_by(|a, b| a.score.total_cmp(&b.score))
+        .filter(|best| best.score >= POOR_SCORE)
 }
 
 /// Moves the mean head.
@@ -177,24 +175,25 @@ impl<'a> Walker<'a> {
             if self.residuals.count < 20 {
                 return None;
             }
-            let (mut normal, total) = Kernel::fastest().run(Pull {
+            let (mut normal, right, total) = Kernel::fastest().run(Pull {
                 rows: points.jacobian.narrow(),
                 residuals: self.residuals.eights(),
                 cutoff,
             });
             // A little damping: a flat or round patch leaves directions undetermined.
             for k in 0..3 {
-                normal.hold(k, 2.0e4, 0.0);
-                normal.hold(k + 3, 2.0, 0.0);
+                normal[(k, k)] += 2.0e4;
+                normal[(k + 3, k + 3)] += 2.0;
             }
-            descend(&mut state.pose, &normal.solve(POSE)?);
+            let step = normal.cholesky()?.solve(&right);
+            descend(&mut state.pose, step.as_slice());
             state.score = total / self.residuals.facing;
         }
         Some(state)
     }
 }
 
-/// The normal equations of the pose, and the sum of the weights.
+/// Matrix and right side of the normal equations of the pose, and the sum of the weights.
 struct Pull<'a> {
     rows: &'a [Eight],
     residuals: &'a [Residual],
@@ -202,10 +201,10 @@ struct Pull<'a> {
 }
 
 impl Loops for Pull<'_> {
-    type Output = (Normal, f32);
+    type Output = (SMatrix<f32, POSE, POSE>, SVector<f32, POSE>, f32);
 
     #[inline(always)]
-    fn run<L: Lanes>(self, lanes: L) -> (Normal, f32) {
+    fn run<L: Lanes>(self, lanes: L) -> Self::Output {
         let (mut sums, mut right, mut total) = ([lanes.zero(); POSE], lanes.zero(), 0.0);
         for (residuals, rows) in self.residuals.iter().zip(self.rows.chunks(LANES)) {
             let roots = residuals.roots(self.cutoff);
@@ -222,12 +221,16 @@ impl Loops for Pull<'_> {
                 }
             }
         }
-        let (mut matrix, mut product) = ([[0.0; LANES]; LANES], [0.0; LANES]);
-        for (to, sum) in matrix.iter_mut().zip(sums) {
-            lanes.store(sum, to);
-        }
-        lanes.store(right, &mut product);
-        (Normal::of_eight(matrix, product), total)
+        let stored = |sum: L::Vector| {
+            let mut numbers = [0.0; LANES];
+            lanes.store(sum, &mut numbers);
+            SVector::from_fn(|k, _| numbers[k])
+        };
+        (
+            SMatrix::from_columns(&sums.map(stored)),
+            stored(right),
+            total,
+        )
     }
 }
 
@@ -263,7 +266,6 @@ fn keep_distinct(states: &mut Vec<State>, count: usize) {
 /// Moves and bends the head.
 struct Bender<'a> {
     points: &'a Points,
-    usable: &'a Usable<'a>,
     bent: Axes,
     met: Vec<Met>,
     residuals: Residuals,
@@ -271,10 +273,9 @@ struct Bender<'a> {
 }
 
 impl<'a> Bender<'a> {
-    fn new(points: &'a Points, usable: &'a Usable<'a>) -> Self {
+    fn new(points: &'a Points) -> Self {
         Self {
             points,
-            usable,
             bent: points.mean.clone(),
             met: Vec::new(),
             residuals: Residuals::default(),
@@ -284,6 +285,10 @@ impl<'a> Bender<'a> {
 
     /// Bends the mean head by `shape`.
     fn bend(&mut self, shape: &DVector<f32>) {
+        if shape.iter().all(|&weight| weight == 0.0) {
+            self.bent.clone_from(&self.points.mean);
+            return;
+        }
         Kernel::fastest().run(Bend {
             points: self.points,
             shape: shape.as_slice(),
@@ -292,29 +297,27 @@ impl<'a> Bender<'a> {
     }
 
     /// Where the points meet the surface.
-    fn look(&mut self, pose: &Pose) {
-        let facing = follow(
-            &mut self.met,
-            &self.bent,
-            &self.points.normals,
-            self.usable,
-            pose,
-        );
-        self.residuals
-            .measure(&self.met, &self.bent[1], self.usable, facing);
+    fn look(&mut self, usable: &Usable, pose: &Pose) {
+        let Self { points, bent, .. } = self;
+        let facing = follow(&mut self.met, bent, &points.normals, usable, pose);
+        self.residuals.measure(&self.met, &bent[1], usable, facing);
     }
 
     /// Steps over pose and shape from a given fit, and over the camera's lean where its principal point is not
-    /// known; one step per cut-off.
-    fn refine(&mut self, start: &Pose, shape: &DVector<f32>, cutoffs: &[f32]) -> Option<Fit> {
+    /// known; one step per cut-off, on the cells that go with it. The last of these judge the fit.
+    fn refine(&mut self, start: &Pose, shape: &DVector<f32>, steps: &[Steps]) -> Option<Fit> {
         let (mut pose, mut shape) = (*start, shape.clone());
-        let known = &self.usable.patch.camera;
+        let (last, _) = steps.last()?;
+        let known = &last.patch.camera;
         let lean_deviation = known.principal_deviation / known.fx;
         let leans = if lean_deviation > 0.0 { LEAN } else { 0 };
         let stiff = POSE + shape.len();
         self.bend(&shape);
-        for &cutoff in cutoffs {
-            self.look(&pose);
+        let steps = steps
+            .iter()
+            .flat_map(|(usable, cutoffs)| cutoffs.iter().map(move |cutoff| (usable, *cutoff)));
+        for (usable, cutoff) in steps {
+            self.look(usable, &pose);
             self.equations.clear();
             Kernel::fastest().run(Gather {
                 points: self.points,
@@ -348,12 +351,12 @@ impl<'a> Bender<'a> {
             }
             self.bend(&shape);
         }
-        Some(self.judge(&pose, shape))
+        Some(self.judge(last, &pose, shape))
     }
 
     /// How well the bent head explains the depth.
-    fn judge(&mut self, pose: &Pose, shape: DVector<f32>) -> Fit {
-        self.look(pose);
+    fn judge(&mut self, usable: &Usable, pose: &Pose, shape: DVector<f32>) -> Fit {
+        self.look(usable, pose);
         let cutoff = JUDGED_CUTOFF_MM;
         let weights = self.residuals.weight(cutoff);
         let (mut squares, mut inliers) = (0.0, 0.0_f32);
@@ -458,15 +461,15 @@ impl Loops for Bend<'_> {
     }
 }
 
-/// Continues a fit with all points, perhaps on other cells (for instance with dark ones included).
+/// Continues a fit with all points, on these cells and then on those; the last judge it.
 #[must_use]
-pub fn refit(model: &HeadModel, usable: &Usable, fit: &Fit, cutoffs: &[f32]) -> Option<Fit> {
-    Bender::new(&model.fine, usable).refine(&fit.pose, &fit.shape, cutoffs)
+pub fn refit(model: &HeadModel, fit: &Fit, steps: &[Steps]) -> Option<Fit> {
+    Bender::new(&model.fine).refine(&fit.pose, &fit.shape, steps)
 }
 
 /// How well the mean head explains the depth at a given pose.
 #[must_use]
 pub fn at_pose(model: &HeadModel, usable: &Usable, pose: &Pose) -> Fit {
     let straight = DVector::zeros(model.shape_len());
-    Bender::new(&model.fine, usable).judge(pose, straight)
+    Bender::new(&model.fine).judge(usable, pose, straight)
 }

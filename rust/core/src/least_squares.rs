@@ -99,15 +99,6 @@ impl Equations {
 }
 
 impl Normal {
-    /// Of up to eight parameters, whose sums are known.
-    pub fn of_eight(matrix: [Eight; LANES], right: Eight) -> Self {
-        Self {
-            width: 1,
-            matrix: matrix.to_vec(),
-            right: vec![right],
-        }
-    }
-
     /// Adds `strength * (x_k - wanted)^2` to what is minimised; `pull` is `strength * wanted`.
     pub fn hold(&mut self, k: usize, strength: f32, pull: f32) {
         self.matrix[k * self.width + k / LANES][k % LANES] += strength;

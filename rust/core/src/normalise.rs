@@ -13,6 +13,7 @@ use std::sync::LazyLock;
 use crate::distance::{Kernel, LANES, Lanes, Loops};
 use crate::head_model::{GRID_STEP_MM, GRID_WIDTH};
 use crate::resample::{CELLS, CHANNELS, Maps};
+use crate::surface::mean;
 
 /// One unit of the depth channel, millimetres, and its limit in units.
 const DEPTH_UNIT_MM: f32 = 10.0;
@@ -29,19 +30,26 @@ impl Maps {
     /// The network's input, channel by channel: depth, red, green, blue.
     #[must_use]
     pub fn tensor(&self, template: &[f32]) -> Vec<f32> {
-        let mut tensor = vec![0.0; CHANNELS * CELLS];
-        let (depth, colors) = tensor.split_at_mut(CELLS);
+        let mut tensor = self.planes(template);
+        // Infrared stands in for all three.
+        while tensor.len() < CHANNELS * CELLS {
+            tensor.extend_from_within(CELLS..2 * CELLS);
+        }
+        tensor
+    }
+
+    /// Depth and each kind of light that there is, normalised.
+    pub(crate) fn planes(&self, template: &[f32]) -> Vec<f32> {
+        let mut planes = Vec::with_capacity(CHANNELS * CELLS);
+        planes.resize((1 + self.light.len()) * CELLS, 0.0);
+        let (depth, colors) = planes.split_at_mut(CELLS);
         Kernel::fastest().run(Normalise {
             maps: self,
             template,
             depth,
-            colors: &mut colors[..self.light.len() * CELLS],
+            colors,
         });
-        // Infrared stands in for all three.
-        for channel in self.light.len()..CHANNELS - 1 {
-            colors.copy_within(..CELLS, channel * CELLS);
-        }
-        tensor
+        planes
     }
 }
 
@@ -73,11 +81,16 @@ impl Loops for Normalise<'_> {
             *value = if valid { relative } else { 0.0 };
         }
         let centred: Vec<Vec<f32>> = light.iter().map(|plane| centred(plane, &mask)).collect();
-        let blurred: Vec<Vec<f32>> = centred.iter().map(|plane| blur(lanes, plane)).collect();
+        let mut between = between();
+        let mut blurred = Vec::with_capacity(centred.len());
+        for plane in &centred {
+            blurred.push(blur(lanes, plane, &mut between));
+        }
         // What colours are compared with: the contrast of a gray picture of the same place.
         let (gray, gray_blur) = (mean(&centred), mean(&blurred));
         let squares: Vec<f32> = gray.iter().map(|x| x * x).collect();
-        let (weight, square_blur) = (blur(lanes, &mask), blur(lanes, &squares));
+        let weight = blur(lanes, &mask, &mut between);
+        let square_blur = blur(lanes, &squares, &mut between);
         let mut scale = vec![0.0; CELLS];
         let blurs = gray_blur.iter().zip(&square_blur);
         for ((scale, weight), (gray, square)) in scale.iter_mut().zip(&weight).zip(blurs) {
@@ -128,19 +141,15 @@ fn centred(plane: &[f32], mask: &[f32]) -> Vec<f32> {
     cells.map(|(value, mask)| (value - mean) * mask).collect()
 }
 
-/// Cell by cell the mean of one plane or three.
-#[inline(always)]
-fn mean(planes: &[Vec<f32>]) -> Vec<f32> {
-    let [red, green, blue] = planes else {
-        return planes[0].clone();
-    };
-    let cells = red.iter().zip(green).zip(blue);
-    cells.map(|((r, g), b)| (r + g + b) / 3.0).collect()
+/// What blurs keep between their two steps: rows between zeros, so that the inner loops need not look where
+/// they are.
+fn between() -> Vec<f32> {
+    vec![0.0; CELLS + 2 * BLUR_RADIUS * GRID_WIDTH]
 }
 
 /// Gaussian blur of a grid, zero outside.
 #[inline(always)]
-fn blur<L: Lanes>(lanes: L, map: &[f32]) -> Vec<f32> {
+fn blur<L: Lanes>(lanes: L, map: &[f32], between: &mut [f32]) -> Vec<f32> {
     static KERNEL: LazyLock<[f32; TAPS]> = LazyLock::new(|| {
         let kernel: [f32; TAPS] = std::array::from_fn(|k| {
             let x = (k as f32 - BLUR_RADIUS as f32) / BLUR_SIGMA_CELLS;
@@ -150,10 +159,8 @@ fn blur<L: Lanes>(lanes: L, map: &[f32]) -> Vec<f32> {
         kernel.map(|weight: f32| weight / sum)
     });
     let kernel = &*KERNEL;
-    // Rows between zeros, so that the inner loops need not look where they are.
-    let mut across = vec![0.0; CELLS + 2 * BLUR_RADIUS * GRID_WIDTH];
     let mut line = [0.0; GRID_WIDTH + 2 * BLUR_RADIUS];
-    let inner = &mut across[BLUR_RADIUS * GRID_WIDTH..][..CELLS];
+    let inner = &mut between[BLUR_RADIUS * GRID_WIDTH..][..CELLS];
     for (input, output) in map
         .chunks_exact(GRID_WIDTH)
         .zip(inner.chunks_exact_mut(GRID_WIDTH))
@@ -163,7 +170,7 @@ fn blur<L: Lanes>(lanes: L, map: &[f32]) -> Vec<f32> {
     }
     let mut down = vec![0.0; CELLS];
     for (row, output) in down.chunks_exact_mut(GRID_WIDTH).enumerate() {
-        let rows = &across[row * GRID_WIDTH..(row + 2 * BLUR_RADIUS + 1) * GRID_WIDTH];
+        let rows = &between[row * GRID_WIDTH..(row + 2 * BLUR_RADIUS + 1) * GRID_WIDTH];
         weighted_sum(lanes, kernel, rows, GRID_WIDTH, output);
     }
     down
@@ -203,7 +210,7 @@ mod tests {
         impl Loops for Blur<'_> {
             type Output = Vec<f32>;
             fn run<L: Lanes>(self, lanes: L) -> Vec<f32> {
-                blur(lanes, self.0)
+                blur(lanes, self.0, &mut between())
             }
         }
         for (row, column) in [(30, 20), (0, 0), (GRID_HEIGHT - 1, GRID_WIDTH - 1)] {

@@ -45,6 +45,25 @@ impl<'a> Surface<'a> {
             light: planes.iter().map(logarithms).collect(),
         }
     }
+
+    /// The same surface under the mean of its kinds of light.
+    #[must_use]
+    pub fn gray(&self) -> Self {
+        Self {
+            patch: self.patch,
+            depth: self.depth.clone(),
+            light: vec![mean(&self.light)],
+        }
+    }
+}
+
+/// Number by number the mean of one plane or three.
+pub(crate) fn mean(planes: &[Vec<f32>]) -> Vec<f32> {
+    let [red, green, blue] = planes else {
+        return planes[0].clone();
+    };
+    let cells = red.iter().zip(green).zip(blue);
+    cells.map(|((r, g), b)| (r + g + b) / 3.0).collect()
 }
 
 /// The depth of the cells that lie safely on one surface; NaN for the others.
