@@ -6,6 +6,7 @@ mod candidates;
 mod coarse;
 mod coding;
 mod confirm;
+mod few;
 mod floors;
 mod nearest;
 mod panel;

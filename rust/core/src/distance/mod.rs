@@ -18,6 +18,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 pub mod codes;
+mod every;
 pub mod exact;
 mod generic;
 pub mod nibbles;
@@ -27,6 +28,8 @@ mod portable;
 use std::ops::Range;
 
 use codes::{Blocks, Found};
+pub use every::DoubleRows;
+use every::Every;
 pub use generic::Rows;
 pub(crate) use generic::{Lanes, WIDTH as LANES};
 use nibbles::{BYTES, QUAD, QueryStep};
@@ -216,6 +219,20 @@ impl Kernel {
             Chosen::Avx2Fma(lanes) => lanes.distances(a, others),
             Chosen::Portable(_) => others.map(|b| exact::distance(a, b)),
         }
+    }
+
+    /// [`Kernel::distance`] of queries to every one of some rows, and numbers without meaning for those that only
+    /// fill the last block: `distances[query * width + row]`.
+    ///
+    /// # Panics
+    /// If the lengths do not agree.
+    pub fn distances_to_every(self, queries: &[f32], rows: &DoubleRows, distances: &mut [f64]) {
+        rows.check(queries, distances);
+        self.run(Every {
+            queries,
+            rows,
+            distances,
+        });
     }
 
     /// [`exact::squared_norm`]: the same bits on every back end.

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::codes::{BLOCK, Blocks, Found, STEP, STEP_BYTES, TILES};
 use super::nibbles::{self, QUAD};
-use super::{Backend, Kernel, PackedRows, Rows, exact, score_error};
+use super::{Backend, DoubleRows, Kernel, PackedRows, Rows, exact, score_error};
 
 /// The score in float64, as the definition reads.
 fn reference(query: &[f32], row: &[f32]) -> f64 {
@@ -340,5 +340,34 @@ proptest! {
         let plain: f64 = a.iter().zip(&b).map(|(x, y)| (f64::from(*x) - f64::from(*y)).powi(2)).sum();
         let error = (exact::distance(&a, &b) - plain.sqrt()).abs();
         prop_assert!(error <= 1e-12 * plain.sqrt());
+    }
+}
+
+#[test]
+fn distances_to_every_row_are_the_bits_that_decide() {
+    for kernel in kernels() {
+        for dim in [1, 4, 7, 8, 20, 128, 132, 136, 260, 512, 1000, 2044, 2048] {
+            for count in [1, 3, 4, 9] {
+                let values = noise(dim as u64 + 9, count * dim);
+                let rows = Rows {
+                    dim,
+                    values: &values,
+                };
+                // Backwards: any order.
+                let order: Vec<u32> = (0..count as u32).rev().collect();
+                let rows = DoubleRows::new(rows, &order);
+                let queries = noise(71, 19 * dim);
+                let mut distances = vec![f64::NAN; 19 * rows.width()];
+                kernel.distances_to_every(&queries, &rows, &mut distances);
+                let found = distances.chunks_exact(rows.width());
+                for (query, found) in queries.chunks_exact(dim).zip(found) {
+                    for (row, found) in order.iter().zip(found) {
+                        let row = &values[*row as usize * dim..][..dim];
+                        let wanted = exact::distance(query, row);
+                        assert_eq!(found.to_bits(), wanted.to_bits(), "{dim} {count}");
+                    }
+                }
+            }
+        }
     }
 }

@@ -56,29 +56,32 @@ impl Candidates {
         if self.most == 1 && hits.count_ones() > 1 {
             // Let the best of them rule out others before these are written down.
             let floors = lanes(hits).map(|lane| panel.floor(first + lane, sums[lane]));
-            self.note_floor(floors.max().unwrap_or(i32::MIN));
+            if self.floors.offer(floors.max().unwrap_or(i32::MIN)) {
+                self.follow_floors();
+            }
         }
+        let mut raised = false;
         for lane in lanes(hits) {
             let (ceiling, entry) = (sums[lane], first + lane);
             if ceiling < self.limit {
                 continue;
             }
-            let floor = panel.floor(entry, ceiling);
-            self.note_floor(floor);
+            raised |= self.floors.offer(panel.floor(entry, ceiling));
             let entry = entry as u32;
             self.found.push(Candidate { ceiling, entry });
+        }
+        if raised {
+            self.follow_floors();
         }
         if self.found.len() >= self.prune_at {
             self.prune();
         }
     }
 
-    /// Some row reaches this sum at least: once `most` of them do, the others need no less.
-    fn note_floor(&mut self, floor: i32) {
-        if self.floors.offer(floor) {
-            let limit = self.query.limit_from(self.floors.least());
-            self.raise_limit(limit);
-        }
+    /// Some rows reach these sums at least: once `most` of them do, the others need no less.
+    fn follow_floors(&mut self) {
+        let limit = self.query.limit_from(self.floors.least());
+        self.raise_limit(limit);
     }
 
     /// Drop what has been ruled out meanwhile.

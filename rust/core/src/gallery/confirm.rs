@@ -6,7 +6,7 @@ use super::candidates::{Candidate, Candidates};
 use super::nearest::{Lists, Nearest, Wanted};
 use super::panel::{Member, Panel};
 use super::residuals::FineQuery;
-use super::scan::{confirm, highest, rounded_down};
+use super::scan::{COUNTED, confirm, kth_highest, rounded_down};
 use super::store::Store;
 use crate::distance::{Kernel, score_error};
 
@@ -14,8 +14,10 @@ use crate::distance::{Kernel, score_error};
 const LIKELY: usize = 16;
 /// How many candidates before its turn one is fetched from memory.
 const AHEAD: usize = 4;
-/// Rows whose float32 scores are computed together.
+/// Rows whose float32 scores are computed together, and how many more than are wanted at first: of these the
+/// k-th best score rules others out.
 const ROWS: usize = 8;
+const MORE_AT_FIRST: usize = 6;
 
 /// Confirms the candidates of one query after the other.
 pub(super) struct Confirmer<'a> {
@@ -27,6 +29,8 @@ pub(super) struct Confirmer<'a> {
     fine: FineQuery,
     /// Rows whose turn is next.
     rows: Vec<u32>,
+    /// As many of them as are waited for.
+    wave: usize,
 }
 
 impl<'a> Confirmer<'a> {
@@ -39,6 +43,7 @@ impl<'a> Confirmer<'a> {
             nearest: Nearest::new(wanted),
             fine: FineQuery::new(kernel),
             rows: Vec::new(),
+            wave: ROWS,
         }
     }
 
@@ -53,6 +58,12 @@ impl<'a> Confirmer<'a> {
     ) {
         self.nearest.begin(squared_norm, self.store.spread());
         self.fine.clear();
+        let first = self.wanted.most.saturating_add(MORE_AT_FIRST);
+        self.wave = if first > COUNTED {
+            ROWS
+        } else {
+            first.next_multiple_of(ROWS)
+        };
         let mut found = std::mem::take(&mut candidates.found);
         let likely = self.wanted.most.saturating_add(LIKELY).min(found.len());
         if likely < found.len() {
@@ -92,8 +103,9 @@ impl<'a> Confirmer<'a> {
                     self.rows.extend(near.map(|(row, _)| *row));
                 }
             }
-            if self.rows.len() >= ROWS {
+            if self.rows.len() >= self.wave {
                 self.confirm_rows(query, candidates);
+                self.wave = ROWS;
             }
         }
         self.confirm_rows(query, candidates);
@@ -104,14 +116,14 @@ impl<'a> Confirmer<'a> {
     fn confirm_rows(&mut self, query: &[f32], candidates: &mut Candidates) {
         let (kernel, store, nearest) = (self.kernel, self.store, &mut self.nearest);
         let error = score_error(store.dim());
-        let mut scores = [0.0; ROWS];
-        for rows in self.rows.chunks(ROWS) {
+        let mut scores = [0.0; COUNTED];
+        for rows in self.rows.chunks(self.wave) {
             let scores = &mut scores[..rows.len()];
             kernel.scores_of(query, store.rows(), rows, scores);
             let mut cutoff = rounded_down(nearest.least_score() - error);
-            if self.wanted.most == 1 {
-                let least = f64::from(highest(scores)) - 2.0 * error - store.spread();
-                cutoff = cutoff.max(rounded_down(least));
+            if scores.len() > self.wanted.most {
+                let kth = f64::from(kth_highest(self.wanted.most, scores));
+                cutoff = cutoff.max(rounded_down(kth - 2.0 * error - store.spread()));
             }
             let pairs = rows.iter().zip(scores);
             let near = pairs.filter(|(_, score)| **score >= cutoff);

@@ -32,8 +32,8 @@ const BLOCK_BYTES: usize = 24 * 1024;
 /// Numbers that a microsecond compares in float32, and in float64.
 const SCORED_IN_A_US: usize = 20_000;
 const CONFIRMED_IN_A_US: usize = 2_500;
-/// Up to so many candidates, the k-th best is found by counting.
-const COUNTED: usize = 32;
+/// Up to so many scores, the k-th highest is found by counting.
+pub(super) const COUNTED: usize = 32;
 
 /// A search for the matching rows of queries as wide as the store.
 pub(super) struct Scan<'a> {
@@ -231,19 +231,11 @@ impl Candidates {
                 .select_nth_unstable_by(at, |a, b| b.0.total_cmp(&a.0));
             return kth.0;
         }
-        // Compiles to vector instructions without branches that the CPU would guess wrong.
-        let mut scores = [f32::NEG_INFINITY; COUNTED];
+        let mut scores = [0.0; COUNTED];
         for (score, found) in scores.iter_mut().zip(&self.found) {
             *score = found.0;
         }
-        let mut kth = f32::INFINITY;
-        for (score, _) in &self.found {
-            let better: u32 = scores.iter().map(|other| u32::from(other > score)).sum();
-            if (better as usize) < self.most && *score < kth {
-                kth = *score;
-            }
-        }
-        kth
+        kth_highest(self.most, &scores[..self.found.len()])
     }
 
     /// The rows by their float64 distances, in any order.
@@ -326,6 +318,22 @@ pub(super) fn highest(scores: &[f32]) -> f32 {
     best.iter()
         .chain(rest)
         .fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a })
+}
+
+/// The k-th highest of [`COUNTED`] scores at most, but of more than k.
+///
+/// Compiles to vector instructions without branches that the CPU would guess wrong.
+pub(super) fn kth_highest(k: usize, scores: &[f32]) -> f32 {
+    let mut all = [f32::NEG_INFINITY; COUNTED];
+    all[..scores.len()].copy_from_slice(scores);
+    let mut kth = f32::INFINITY;
+    for score in scores {
+        let better: u32 = all.iter().map(|other| u32::from(other > score)).sum();
+        if (better as usize) < k && *score < kth {
+            kth = *score;
+        }
+    }
+    kth
 }
 
 /// The float32 number at or just below a float64 number.

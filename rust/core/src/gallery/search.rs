@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 use std::thread;
 
 use super::coarse::Coarse;
+use super::few::Few;
 use super::nearest::{Hit, Lists, Wanted};
 use super::scan::Scan;
 use super::{Gallery, scan};
@@ -135,6 +136,12 @@ impl Gallery {
             threads.unwrap_or_else(available).min(worth)
         };
         let Some(panel) = &self.panel else {
+            if let Some(few) = Few::new(self.kernel, &self.store, queries, wanted) {
+                let threads = threads_for(few.work_us());
+                return Ok(by_queries(threads, few.len(), |queries| {
+                    few.search(queries)
+                }));
+            }
             let scan = Scan::new(self.kernel, &self.store, queries, wanted);
             let (tiles, threads) = (scan.tiles(), threads_for(scan.work_us()));
             return Ok(by_queries(threads, tiles, |tiles| scan.search(tiles)));

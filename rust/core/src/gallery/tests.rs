@@ -292,7 +292,6 @@ fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
-/// A gallery beside a list that is searched by brute force.
 #[test]
 fn many_queries_against_few_rows_are_exact_on_any_threads() {
     for kernel in Kernel::available() {
@@ -305,7 +304,7 @@ fn many_queries_against_few_rows_are_exact_on_any_threads() {
             values.extend(scaled(dim, gaussian(5, 130 * dim)).into_values());
             let queries = UnitVectors::new("queries", dim, values).expect("unit vectors");
             for threads in 1..=3 {
-                for k in [1, 10] {
+                for k in [1, 10, 40] {
                     pair.check(&queries, k, 1.2, threads).expect("exact");
                 }
             }
@@ -313,6 +312,24 @@ fn many_queries_against_few_rows_are_exact_on_any_threads() {
     }
 }
 
+#[test]
+fn of_few_rows_equally_near_ones_come_by_age_wherever_they_lie() {
+    for kernel in Kernel::available() {
+        let mut pair = Pair::new(kernel, 20);
+        let (name, noise) = (3, 0.0); // copies
+        for (name, count) in [(1, 9), (name, 7), (2, 11), (name, 5)] {
+            pair.apply(Change::Add { name, count, noise }, 4);
+        }
+        // The last rows move to where the first were.
+        pair.apply(Change::Remove { name: 1 }, 4);
+        let queries = scaled(20, gaussian(8, 20 * 20));
+        for k in [1, 7, 22, 23, 24] {
+            pair.check(&queries, k, 1.2, 1).expect("exact");
+        }
+    }
+}
+
+/// A gallery beside a list that is searched by brute force.
 struct Pair {
     gallery: Gallery,
     /// (index, name, vector)
