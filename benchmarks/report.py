@@ -15,14 +15,16 @@ Cell = dict[str, Any]
 
 _HEAD: Final = """# The matcher beside its peers
 
-Written by `python -m benchmarks --markdown docs/MATCHING.md --plot docs/figures/matching.png` (`make bench`
-writes the like below `build/`).
-{machine}; back end `{backend}`, numpy {numpy}. Microseconds a query, whole Python calls; everybody in turns
-in one process; medians over rounds. The ratio is that of the *best* exact peer of the cell over ours, round
-by round: numpy (one matrix product, `argpartition` for k > 1), FAISS `IndexFlatL2` as it is and with every
-batch sent to BLAS ("tuned"), usearch's exact search, scikit-learn's brute force. All of them give Euclidean
-distances; only ours are those of float64. "By hand" is one line for one query of vectors that are taken to
-be of norm 1.
+Written by `python -m benchmarks --json docs/figures/matching.json --markdown docs/MATCHING.md --plot
+docs/figures/matching.png`, which goes on from what that file holds (`make bench` writes the like below
+`build/`).
+{machine}; back end `{backend}`, numpy {numpy}.
+
+Microseconds a query, whole Python calls; everybody in turns in one process; medians over rounds. The ratio
+is that of the *best* exact peer of the cell over ours, round by round: numpy (one matrix product,
+`argpartition` for k > 1), FAISS `IndexFlatL2` as it is and with every batch sent to BLAS ("tuned"), usearch's
+exact search, scikit-learn's brute force. All of them give Euclidean distances; only ours are those of
+float64. "By hand" is one line for one query of vectors that are taken to be of norm 1.
 
 `random`: vectors without structure, each of its own identity. `faces`: {per_person} references a person,
 genuine distances about 0.29, impostors' about 1.19; who asks is enrolled, or a stranger. "within 0.4" is
@@ -34,7 +36,8 @@ How it is done: every reference has a code of one byte a dimension, so that a sc
 memory; a bound on what a code can be off, computed for each, says which references cannot be among the
 matches, and only the others are looked at, in float32, and in float64 where that leaves doubts. From 16,384
 references on, 4 to 16 references of a person that lie close together share one code, and are ruled out
-together; where they are not, four bits a dimension tell them apart. `rust/core/src/gallery/` says
+together; where they are not, four bits a dimension tell them apart. Fewer than 128 references are scored in
+float32; where half of them are wanted, all distances are computed in float64. `rust/core/src/gallery/` says
 it in full, file by file; property tests hold it against brute force.
 
 """
