@@ -12,6 +12,7 @@ import itertools
 import json
 import math
 import platform
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -99,6 +100,7 @@ def _measure(done: dict[str, Any], several: Iterator[Case]) -> None:
         "data": data,
         "dim": dim,
         "references": count,
+        "commit": _commit(),
         "memory": contest.gallery.nbytes / contest.problem.references.nbytes,
         "build_s": contest.build_s,
     }
@@ -165,6 +167,16 @@ def _microseconds(call: Callable[[], object], calls: int = 5_000) -> float:
     for _ in range(calls):
         call()
     return 1e6 * (time.perf_counter() - began) / calls
+
+
+def _commit() -> str | None:
+    """The version of the matcher, if it is one that can be looked up."""
+    git = ["git", "-C", str(Path(__file__).parent), "log", "-1", "--format=%h", "--", "../rust/core"]
+    try:
+        said = subprocess.run(git, check=True, capture_output=True, text=True)  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return said.stdout.strip() or None
 
 
 def _machine() -> str:

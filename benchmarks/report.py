@@ -18,7 +18,7 @@ _HEAD: Final = """# The matcher beside its peers
 Written by `python -m benchmarks --json docs/figures/matching.json --markdown docs/MATCHING.md --plot
 docs/figures/matching.png`, which goes on from what that file holds (`make bench` writes the like below
 `build/`).
-{machine}; back end `{backend}`, numpy {numpy}.
+{machine}; back end `{backend}`, numpy {numpy}; the core as of {commits}.
 
 Microseconds a query, whole Python calls; everybody in turns in one process; medians over rounds. The ratio
 is that of the *best* exact peer of the cell over ours, round by round: numpy (one matrix product,
@@ -37,8 +37,8 @@ memory; a bound on what a code can be off, computed for each, says which referen
 matches, and only the others are looked at, in float32, and in float64 where that leaves doubts. From 16,384
 references on, 4 to 16 references of a person that lie close together share one code, and are ruled out
 together; where they are not, four bits a dimension tell them apart. Fewer than 128 references are scored in
-float32; where half of them are wanted, all distances are computed in float64. `rust/core/src/gallery/` says
-it in full, file by file; property tests hold it against brute force.
+float32; of at most 64, where a batch wants half of them, all distances are computed in float64.
+`rust/core/src/gallery/` says it in full, file by file; property tests hold it against brute force.
 
 """
 _COLUMNS: Final = (
@@ -63,6 +63,7 @@ def as_markdown(report: dict[str, Any]) -> str:
         backend=report["backend"],
         numpy=report["numpy"],
         per_person=REFERENCES_OF_A_PERSON,
+        commits=", ".join(sorted({str(size["commit"]) for size in report["sizes"]})),
     )
     grid = "## Every cell\n\n" + _table(report["cells"])
     return head + "\n".join(summary(report)) + "\n" + grid

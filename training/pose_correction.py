@@ -58,7 +58,10 @@ class Seen:
 
 
 def maps_of(tensor: Floats) -> Floats:
-    """(2 * 72 * 64,) of a (4, 72, 64) tensor, as the aligner's correction looks at it."""
+    """(2 * 72 * 64,) of a (4, 72, 64) tensor, as the aligner's correction looks at it.
+
+    It looks at a gray picture: the same but for where single colours reach their limit.
+    """
     return np.concatenate([tensor[0].ravel(), tensor[1:].mean(axis=0).ravel()])
 
 

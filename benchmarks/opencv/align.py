@@ -109,10 +109,10 @@ class Aligner:
         if (np.abs(angles_deg(fit.rotation)[0]) > MAX_ANGLES_DEG).any() or not inside.all():
             return None
         solid, light = surface(patch)
+        gray = light.reshape(*solid.shape, -1).mean(axis=2, keepdims=True)
         for weights, offset in zip(self._weights, self._offsets, strict=True):
-            maps = draw(patch, solid, light, fit.rotation[0], fit.translation[0])
-            tensor = tensor_of(*maps, self._template)
-            seen = np.concatenate([tensor[0].ravel(), tensor[1:].mean(axis=0).ravel()])
+            maps = draw(patch, solid, gray, fit.rotation[0], fit.translation[0])
+            seen = tensor_of(*maps, self._template)[:2].ravel()
             step = np.clip(weights @ seen + offset, -STEP_LIMIT, STEP_LIMIT)
             fit = stepped(fit, np.radians(step[None, :3]), step[None, 3:])
         depth, lit, valid = draw(patch, solid, light, fit.rotation[0], fit.translation[0])

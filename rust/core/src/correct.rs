@@ -75,7 +75,13 @@ impl Stage {
                 3..6 => MAX_SHIFT_MM,
                 _ => MAX_LEAN,
             };
-            (said[k] + self.offset[k]).clamp(-limit, limit)
+            let step = said[k] + self.offset[k];
+            // Weights that overflow to NaN say nothing.
+            if step.is_nan() {
+                0.0
+            } else {
+                step.clamp(-limit, limit)
+            }
         });
         if leans {
             pose.lean(0.01 * step[6], 0.01 * step[7]);
@@ -130,6 +136,16 @@ mod tests {
         let mut moved = pose();
         stage(1.0, [0.0; STEP]).apply(&planes, &mut moved, false);
         assert!((moved.translation - pose().translation - Vector3::repeat(2.0)).norm() < 1e-4);
+    }
+
+    #[test]
+    fn weights_that_overflow_do_not_move_anything() {
+        let mut planes = vec![0.0; PLANES * CELLS];
+        (planes[0], planes[1]) = (2.5, -2.5);
+        let mut moved = pose();
+        stage(f32::MAX, [0.0; STEP]).apply(&planes, &mut moved, true);
+        assert_eq!(moved.translation, pose().translation);
+        assert_eq!(moved.rotation, pose().rotation);
     }
 
     #[test]

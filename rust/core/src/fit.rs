@@ -64,7 +64,7 @@ pub struct Fit {
     pub residual_mm: f32,
 }
 
-/// Cells to look at, and the Tukey cut-offs of as many steps, millimetres.
+/// Cells to look at, always of one patch, and the Tukey cut-offs of as many steps, millimetres.
 pub type Steps<'a> = (&'a Usable<'a>, &'a [f32]);
 
 /// Where a search begins.
@@ -112,8 +112,8 @@ pub fn search(model: &HeadModel, usable: &Usable, starts: &[Start]) -> Option<Fi
     states
         .into_iter()
         .filter_map(|state| bender.refine(&state.pose, &straight, &[(usable, &BEND_CUTOFF_MM)]))
+        .filter(|fit| fit.score >= POOR_SCORE)
         .max_by(|a, b| a.score.total_cmp(&b.score))
-        .filter(|best| best.score >= POOR_SCORE)
 }
 
 /// Moves the mean head.
@@ -285,6 +285,7 @@ impl<'a> Bender<'a> {
 
     /// Bends the mean head by `shape`.
     fn bend(&mut self, shape: &DVector<f32>) {
+        // Every search begins with the mean head: there is nothing to add to it.
         if shape.iter().all(|&weight| weight == 0.0) {
             self.bent.clone_from(&self.points.mean);
             return;

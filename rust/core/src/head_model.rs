@@ -156,9 +156,9 @@ pub struct HeadArrays<'a> {
     pub components: &'a [f32],
     /// Depth of the mean face on the grid, millimetres.
     pub template: &'a [f32],
-    /// S x 6 x 2 x 72 x 64: from the maps to a step of the pose; S may be 0.
+    /// S x 8 x 2 x 72 x 64: from the maps to a step of the pose; S may be 0.
     pub correction: &'a [f32],
-    /// S x 6: the constant part of the steps.
+    /// S x 8: the constant part of the steps.
     pub correction_offset: &'a [f32],
 }
 

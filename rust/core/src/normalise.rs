@@ -31,6 +31,7 @@ impl Maps {
     #[must_use]
     pub fn tensor(&self, template: &[f32]) -> Vec<f32> {
         let mut tensor = self.planes(template);
+        tensor.reserve_exact(CHANNELS * CELLS - tensor.len());
         // Infrared stands in for all three.
         while tensor.len() < CHANNELS * CELLS {
             tensor.extend_from_within(CELLS..2 * CELLS);
@@ -40,8 +41,7 @@ impl Maps {
 
     /// Depth and each kind of light that there is, normalised.
     pub(crate) fn planes(&self, template: &[f32]) -> Vec<f32> {
-        let mut planes = Vec::with_capacity(CHANNELS * CELLS);
-        planes.resize((1 + self.light.len()) * CELLS, 0.0);
+        let mut planes = vec![0.0; (1 + self.light.len()) * CELLS];
         let (depth, colors) = planes.split_at_mut(CELLS);
         Kernel::fastest().run(Normalise {
             maps: self,
@@ -81,7 +81,7 @@ impl Loops for Normalise<'_> {
             *value = if valid { relative } else { 0.0 };
         }
         let centred: Vec<Vec<f32>> = light.iter().map(|plane| centred(plane, &mask)).collect();
-        let mut between = between();
+        let mut between = room_between();
         let mut blurred = Vec::with_capacity(centred.len());
         for plane in &centred {
             blurred.push(blur(lanes, plane, &mut between));
@@ -143,7 +143,7 @@ fn centred(plane: &[f32], mask: &[f32]) -> Vec<f32> {
 
 /// What blurs keep between their two steps: rows between zeros, so that the inner loops need not look where
 /// they are.
-fn between() -> Vec<f32> {
+fn room_between() -> Vec<f32> {
     vec![0.0; CELLS + 2 * BLUR_RADIUS * GRID_WIDTH]
 }
 
@@ -204,13 +204,55 @@ mod tests {
     use super::*;
     use crate::head_model::GRID_HEIGHT;
 
+    /// Maps of a face of which a part is missing.
+    fn maps(light: Vec<Vec<f32>>) -> Maps {
+        Maps {
+            depth: (0..CELLS).map(|at| (at % 17) as f32 - 8.0).collect(),
+            light,
+            valid: (0..CELLS).map(|at| at % GRID_WIDTH > 5).collect(),
+        }
+    }
+
+    fn light(phase: f32) -> Vec<f32> {
+        let wave = |at: usize| 0.1 * (0.05 * at as f32 + phase).sin() + phase;
+        (0..CELLS).map(wave).collect()
+    }
+
+    #[test]
+    fn infrared_stands_in_for_red_green_and_blue() {
+        let template = vec![0.0; CELLS];
+        let maps = maps(vec![light(0.3)]);
+        let (planes, tensor) = (maps.planes(&template), maps.tensor(&template));
+        assert_eq!(planes.len(), 2 * CELLS);
+        assert_eq!(tensor.len(), CHANNELS * CELLS);
+        assert_eq!(tensor[..2 * CELLS], planes[..]);
+        for channel in tensor[2 * CELLS..].chunks_exact(CELLS) {
+            assert_eq!(channel, &planes[CELLS..]);
+        }
+    }
+
+    #[test]
+    fn a_gray_picture_is_the_mean_of_its_colours_where_none_reaches_its_limit() {
+        let template = vec![0.0; CELLS];
+        let colors = vec![light(0.0), light(0.4), light(0.9)];
+        let gray = maps(vec![mean(&colors)]).planes(&template);
+        let tensor = maps(colors).tensor(&template);
+        for at in 0..CELLS {
+            let colors = [1, 2, 3].map(|channel| tensor[channel * CELLS + at]);
+            let middle = colors.iter().sum::<f32>() / 3.0;
+            assert!(colors.iter().all(|color| color.abs() < INTENSITY_LIMIT));
+            assert!((gray[CELLS + at] - middle).abs() < 1e-4, "{at}");
+        }
+        assert_eq!(gray[..CELLS], tensor[..CELLS]);
+    }
+
     #[test]
     fn a_blur_spreads_one_cell_as_the_kernel_says() {
         struct Blur<'a>(&'a [f32]);
         impl Loops for Blur<'_> {
             type Output = Vec<f32>;
             fn run<L: Lanes>(self, lanes: L) -> Vec<f32> {
-                blur(lanes, self.0, &mut between())
+                blur(lanes, self.0, &mut room_between())
             }
         }
         for (row, column) in [(30, 20), (0, 0), (GRID_HEIGHT - 1, GRID_WIDTH - 1)] {

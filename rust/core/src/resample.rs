@@ -47,11 +47,13 @@ fn window(patch: &Patch, pose: &Pose) -> Window {
         }
     }
     let clamp = |value: f32, limit: usize| value.clamp(0.0, limit as f32) as usize;
+    let (left, top) = (clamp(low[0], patch.width), clamp(low[1], patch.height));
     Window {
-        left: clamp(low[0], patch.width),
-        top: clamp(low[1], patch.height),
-        right: clamp(high[0] + 2.0, patch.width),
-        bottom: clamp(high[1] + 2.0, patch.height),
+        left,
+        top,
+        // Never before the beginning, even where a pose is not finite.
+        right: clamp(high[0] + 2.0, patch.width).max(left),
+        bottom: clamp(high[1] + 2.0, patch.height).max(top),
     }
 }
 

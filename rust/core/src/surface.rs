@@ -58,6 +58,7 @@ impl<'a> Surface<'a> {
 }
 
 /// Number by number the mean of one plane or three.
+#[inline(always)]
 pub(crate) fn mean(planes: &[Vec<f32>]) -> Vec<f32> {
     let [red, green, blue] = planes else {
         return planes[0].clone();

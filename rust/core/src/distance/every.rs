@@ -8,6 +8,7 @@
 use super::exact::{self, LONGEST_RUN};
 use super::generic::Rows;
 use super::{Lanes, Loops};
+use crate::vectors::MAX_DIM;
 
 /// Rows of a block: a sum of each fits one vector of float64.
 const PACK: usize = 4;
@@ -15,8 +16,8 @@ const PACK: usize = 4;
 const TILE_BYTES: usize = 24 * 1024;
 /// Running sums of a run, as in `exact`.
 const SUMS: usize = 8;
-/// Sums that wait to be joined, at most: numpy halves the widest vectors that often, and there is one more.
-const WAITING: usize = 8;
+/// Sums that wait to be joined, at most: one more than numpy halves the widest vectors.
+const WAITING: usize = 6;
 
 /// One number of each row of a block: a vector that never lies across two cache lines.
 #[derive(Debug, Clone, Copy)]
@@ -56,9 +57,13 @@ fn runs(length: usize) -> Vec<Run> {
 
 impl DoubleRows {
     /// A copy of some rows, in this order.
+    ///
+    /// # Panics
+    /// If there is no such row, or rows are wider than [`MAX_DIM`] or have no width.
     #[must_use]
     pub fn new(all: Rows<'_>, rows: &[u32]) -> Self {
         let dim = all.dim;
+        assert!((1..=MAX_DIM).contains(&dim));
         let mut values = vec![Four([0.0; PACK]); rows.len().div_ceil(PACK) * dim];
         for (block, rows) in values.chunks_exact_mut(dim).zip(rows.chunks(PACK)) {
             for (lane, row) in rows.iter().enumerate() {
@@ -101,9 +106,12 @@ impl Loops for Every<'_> {
     fn run<L: Lanes>(self, _: L) {
         let DoubleRows { dim, values, runs } = self.rows;
         let width = self.rows.width();
+        if width == 0 {
+            return;
+        }
         let (query_bytes, block_bytes) = (dim * size_of::<f64>(), dim * size_of::<Four>());
         let tile = (TILE_BYTES.saturating_sub(block_bytes) / query_bytes).max(1);
-        let mut doubles = vec![0.0; tile * dim];
+        let mut doubles = vec![0.0; (tile * dim).min(self.queries.len())];
         let tiles = self.queries.chunks(tile * dim);
         for (queries, distances) in tiles.zip(self.distances.chunks_mut(tile * width)) {
             for (double, value) in doubles.iter_mut().zip(queries) {

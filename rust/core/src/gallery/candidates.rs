@@ -60,17 +60,18 @@ impl Candidates {
                 self.follow_floors();
             }
         }
-        let mut raised = false;
+        // The limit follows once for all of them: to compute it takes longer than what it would rule out.
+        let mut floors_rose = false;
         for lane in lanes(hits) {
             let (ceiling, entry) = (sums[lane], first + lane);
             if ceiling < self.limit {
                 continue;
             }
-            raised |= self.floors.offer(panel.floor(entry, ceiling));
+            floors_rose |= self.floors.offer(panel.floor(entry, ceiling));
             let entry = entry as u32;
             self.found.push(Candidate { ceiling, entry });
         }
-        if raised {
+        if floors_rose {
             self.follow_floors();
         }
         if self.found.len() >= self.prune_at {

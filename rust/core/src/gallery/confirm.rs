@@ -14,9 +14,9 @@ use crate::distance::{Kernel, score_error};
 const LIKELY: usize = 16;
 /// How many candidates before its turn one is fetched from memory.
 const AHEAD: usize = 4;
-/// Rows whose float32 scores are computed together, and how many more than are wanted at first: of these the
-/// k-th best score rules others out.
+/// Rows whose float32 scores are computed together, once there are matches to measure them by.
 const ROWS: usize = 8;
+/// Before, so many more than are wanted: of those the k-th best score rules the others out.
 const MORE_AT_FIRST: usize = 6;
 
 /// Confirms the candidates of one query after the other.
@@ -29,7 +29,7 @@ pub(super) struct Confirmer<'a> {
     fine: FineQuery,
     /// Rows whose turn is next.
     rows: Vec<u32>,
-    /// As many of them as are waited for.
+    /// How many of these are scored together.
     wave: usize,
 }
 
@@ -59,6 +59,7 @@ impl<'a> Confirmer<'a> {
         self.nearest.begin(squared_norm, self.store.spread());
         self.fine.clear();
         let first = self.wanted.most.saturating_add(MORE_AT_FIRST);
+        // Of more the k-th best is not found by counting, and not worth finding otherwise.
         self.wave = if first > COUNTED {
             ROWS
         } else {
@@ -105,7 +106,6 @@ impl<'a> Confirmer<'a> {
             }
             if self.rows.len() >= self.wave {
                 self.confirm_rows(query, candidates);
-                self.wave = ROWS;
             }
         }
         self.confirm_rows(query, candidates);
@@ -122,7 +122,7 @@ impl<'a> Confirmer<'a> {
             kernel.scores_of(query, store.rows(), rows, scores);
             let mut cutoff = rounded_down(nearest.least_score() - error);
             if scores.len() > self.wanted.most {
-                let kth = f64::from(kth_highest(self.wanted.most, scores));
+                let kth = f64::from(kth_highest(self.wanted.most, scores.iter().copied()));
                 cutoff = cutoff.max(rounded_down(kth - 2.0 * error - store.spread()));
             }
             let pairs = rows.iter().zip(scores);
@@ -131,6 +131,7 @@ impl<'a> Confirmer<'a> {
             confirm(kernel, query, store, rows, |hit| nearest.offer(hit));
         }
         self.rows.clear();
+        self.wave = ROWS;
         candidates.raise_limit(candidates.query.limit(nearest.least_score()));
     }
 }

@@ -18,11 +18,11 @@ use super::store::Store;
 use crate::distance::{DoubleRows, Kernel, Lanes, Loops};
 use crate::vectors::UnitVectors;
 
-/// Queries from which on it is worth to copy the rows in float64.
+/// Queries from which on it is worth copying the rows in float64.
 const QUERIES_FROM: usize = 8;
 /// Queries that are looked at together.
 const TILE: usize = 16;
-/// Rows at most: ranks take the square of them.
+/// Rows at most, whole vectors of four: ranks take the square of them.
 const MOST_ROWS: usize = 64;
 /// Rows for each match that is wanted, at most: more are ruled out faster in float32.
 const ROWS_OF_A_MATCH: usize = 2;
@@ -72,14 +72,15 @@ impl<'a> Few<'a> {
         numbers.saturating_mul(self.rows.len()) / COMPARED_IN_A_US
     }
 
-    /// Number of queries.
-    pub fn len(&self) -> usize {
-        self.queries.len()
+    /// Number of tiles of queries.
+    pub fn tiles(&self) -> usize {
+        self.queries.len().div_ceil(TILE)
     }
 
-    /// The nearest of each of some queries.
-    pub fn search(&self, queries: Range<usize>) -> Lists {
+    /// The nearest of the queries of some tiles.
+    pub fn search(&self, tiles: Range<usize>) -> Lists {
         let dim = self.store.dim();
+        let queries = tiles.start * TILE..self.queries.len().min(tiles.end * TILE);
         let most = self.most.min(self.rows.len());
         let mut lists = Lists::of_equal_lengths(queries.len(), most);
         let (count, width) = (self.rows.len(), self.doubles.width());
@@ -92,7 +93,6 @@ impl<'a> Few<'a> {
                 .distances_to_every(tile, &self.doubles, distances);
             let hits = lists.chunks_exact_mut(most);
             for (distances, hits) in distances.chunks_exact_mut(width).zip(hits) {
-                distances[count..].fill(f64::INFINITY);
                 self.kernel.run(Rank {
                     distances,
                     order: &mut order,
@@ -113,9 +113,9 @@ impl<'a> Few<'a> {
 
 /// Sorts a few distances, equal ones as they stand.
 struct Rank<'a> {
-    /// Whole vectors of them, infinity at the end.
+    /// Whole vectors of them; what is beyond those that are ranked has no meaning.
     distances: &'a [f64],
-    /// Which distance is at each rank; as many as are ranked.
+    /// To be filled: which distance is at each rank. As many are ranked.
     order: &'a mut [usize],
 }
 

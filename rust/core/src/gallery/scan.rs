@@ -231,11 +231,7 @@ impl Candidates {
                 .select_nth_unstable_by(at, |a, b| b.0.total_cmp(&a.0));
             return kth.0;
         }
-        let mut scores = [0.0; COUNTED];
-        for (score, found) in scores.iter_mut().zip(&self.found) {
-            *score = found.0;
-        }
-        kth_highest(self.most, &scores[..self.found.len()])
+        kth_highest(self.most, self.found.iter().map(|(score, _)| *score))
     }
 
     /// The rows by their float64 distances, in any order.
@@ -323,14 +319,16 @@ pub(super) fn highest(scores: &[f32]) -> f32 {
 /// The k-th highest of [`COUNTED`] scores at most, but of more than k.
 ///
 /// Compiles to vector instructions without branches that the CPU would guess wrong.
-pub(super) fn kth_highest(k: usize, scores: &[f32]) -> f32 {
+pub(super) fn kth_highest(k: usize, scores: impl Iterator<Item = f32> + Clone) -> f32 {
     let mut all = [f32::NEG_INFINITY; COUNTED];
-    all[..scores.len()].copy_from_slice(scores);
+    for (one, score) in all.iter_mut().zip(scores.clone()) {
+        *one = score;
+    }
     let mut kth = f32::INFINITY;
     for score in scores {
-        let better: u32 = all.iter().map(|other| u32::from(other > score)).sum();
-        if (better as usize) < k && *score < kth {
-            kth = *score;
+        let better: u32 = all.iter().map(|other| u32::from(*other > score)).sum();
+        if (better as usize) < k && score < kth {
+            kth = score;
         }
     }
     kth

@@ -138,9 +138,7 @@ impl Gallery {
         let Some(panel) = &self.panel else {
             if let Some(few) = Few::new(self.kernel, &self.store, queries, wanted) {
                 let threads = threads_for(few.work_us());
-                return Ok(by_queries(threads, few.len(), |queries| {
-                    few.search(queries)
-                }));
+                return Ok(by_queries(threads, few.tiles(), |tiles| few.search(tiles)));
             }
             let scan = Scan::new(self.kernel, &self.store, queries, wanted);
             let (tiles, threads) = (scan.tiles(), threads_for(scan.work_us()));

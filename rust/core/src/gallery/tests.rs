@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::panel::{Member, Panel};
 use super::residuals::FineQuery;
+use super::scan::{COUNTED, kth_highest};
 use super::store::Store;
 use super::{Bytes, Gallery, Matches};
 use crate::CoreError;
@@ -67,7 +68,7 @@ proptest! {
         dim in 1_usize..=40,
         cells in prop::collection::vec(-1_i8..=1, 0..3000),
         queries in prop::collection::vec(-1_i8..=1, 0..200),
-        k in 1_usize..=12,
+        k in 1_usize..=40,
         threshold in prop_oneof![0.0..2.1, Just(0.0), Just(2_f64.sqrt())],
     ) {
         let rows = coarse(dim, &cells[..cells.len() / dim * dim]);
@@ -184,7 +185,7 @@ proptest! {
         dim in prop::sample::select(vec![3_usize, 8, 33, 128, 130]),
         changes in prop::collection::vec(change(), 1..40),
         seed in any::<u64>(),
-        k in 1_usize..=12,
+        k in 1_usize..=40,
         threads in 1_usize..=3,
         threshold in 0.0..1.6,
         groups_from in prop::sample::select(vec![0_usize, 300, usize::MAX]),
@@ -327,6 +328,42 @@ fn of_few_rows_equally_near_ones_come_by_age_wherever_they_lie() {
             pair.check(&queries, k, 1.2, 1).expect("exact");
         }
     }
+}
+
+#[test]
+fn searches_at_the_borders_of_ways_are_exact() {
+    for kernel in Kernel::available() {
+        for rows in [1, 2, 3, 19, 20, 21, 64, 65] {
+            let mut pair = Pair::new(kernel, 133);
+            pair.gallery.worth_a_thread_us = 0;
+            let (people, count) = (4, rows);
+            pair.apply(Change::Load { people, count }, 6);
+            for queries in [7, 8, 33] {
+                let queries = scaled(133, gaussian(9, queries * 133));
+                for k in [1, 10, 26, 27, 33] {
+                    pair.check(&queries, k, 1.3, 2).expect("exact");
+                }
+                let all = pair.gallery.best_identity(&queries, None, Some(1));
+                let nearest = pair.gallery.nearest(&queries, 1, Some(1));
+                assert_eq!(all.expect("valid"), nearest.expect("valid"));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_kth_highest_score_is_found_by_counting() {
+    let scores = [0.5_f32, -1.0, 0.5, 0.25, 2.0, 0.5, -1.0];
+    let mut sorted = scores;
+    sorted.sort_by(|a, b| b.total_cmp(a));
+    for k in 1..scores.len() {
+        let found = kth_highest(k, scores.into_iter());
+        assert_eq!(found.to_bits(), f32::to_bits(sorted[k - 1]));
+    }
+    assert_eq!(
+        kth_highest(31, [0.125; COUNTED].into_iter()).to_bits(),
+        0.125_f32.to_bits()
+    );
 }
 
 /// A gallery beside a list that is searched by brute force.
