@@ -1,20 +1,20 @@
 """``python -m benchmarks``: the matcher beside its peers, in one process.
 
 The whole grid takes hours on two cores; ``--largest``, ``--dimensions``, ``--threads`` and ``--batches``
-choose less of it. What was measured is kept after each set of references, and the same command goes on
-where it was interrupted.
+choose less of it. What was measured is kept after each set of references, and whichever command comes next
+measures what is missing.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import math
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,14 +52,16 @@ def main() -> None:
     for dim in given.dimensions:
         for count in (size for size in SIZES if size <= given.largest):
             for data in PROBLEMS:
-                if any((s["data"], s["dim"], s["references"]) == (data, dim, count) for s in done["sizes"]):
+                there = report.measured(done)
+                every = cases(data, dim, count, tuple(given.threads), tuple(given.batches))
+                if not (missing := [case for case in every if case not in there]):
                     continue
-                _measure(done, cases(data, dim, count, tuple(given.threads), tuple(given.batches)))
+                _measure(done, missing)
                 given.json.parent.mkdir(parents=True, exist_ok=True)
                 given.json.write_text(json.dumps(done, indent=1) + "\n")
     # However it was put together, it is shown from few references to many.
-    for rows in (done["sizes"], done["cells"]):
-        rows.sort(key=lambda row: (row["dim"], row["references"], row["data"] != "random"))
+    for rows, further in ((done["sizes"], ()), (done["cells"], ("threads", "batch", "k"))):
+        rows.sort(key=partial(_place, further))
     print("\n".join(report.summary(done)))
     if given.markdown:
         given.markdown.write_text(report.as_markdown(done))
@@ -67,6 +69,11 @@ def main() -> None:
         report.plot(done, given.plot)
     if report.mismatches(done):
         parser.exit(1, "the gallery disagrees with brute force\n")
+
+
+def _place(further: Sequence[str], row: dict[str, Any]) -> tuple[Any, ...]:
+    """Where a row stands among others."""
+    return row["dim"], row["references"], row["data"] != "random", *(row[name] for name in further)
 
 
 def _begin() -> dict[str, Any]:
@@ -86,32 +93,34 @@ def _begin() -> dict[str, Any]:
     }
 
 
-def _measure(done: dict[str, Any], several: Iterator[Case]) -> None:
-    """The cases of one set of references."""
-    first = next(several)
-    data, dim, count = first.data, first.dim, first.references
+def _measure(done: dict[str, Any], several: Sequence[Case]) -> None:
+    """Cases of one set of references: all, or those that are still missing."""
+    data, dim, count = several[0].data, several[0].dim, several[0].references
     contest = Contest(data, dim, count, _SEED)
     cells = []
-    for case in itertools.chain([first], several):
+    for case in several:
         cells.append(contest.measure(case))
         print(report.line(cells[-1]), flush=True)
     done["cells"] += cells
-    size = {
-        "data": data,
-        "dim": dim,
-        "references": count,
-        "commit": _commit(),
-        "memory": contest.gallery.nbytes / contest.problem.references.nbytes,
-        "build_s": contest.build_s,
-    }
-    if data == "random":
-        size["read"] = _bytes_per_second(contest.problem, cells)
-    done["sizes"].append(size)
+    sizes = (s for s in done["sizes"] if (s["data"], s["dim"], s["references"]) == (data, dim, count))
+    if (size := next(sizes, None)) is None:
+        size = {
+            "data": data,
+            "dim": dim,
+            "references": count,
+            "memory": contest.gallery.nbytes / contest.problem.references.nbytes,
+            "build_s": contest.build_s,
+            "commits": [],
+        }
+        done["sizes"].append(size)
+    size["commits"] = sorted({*size["commits"], _commit()})
+    one = next((cell for cell in cells if (cell["batch"], cell["k"], cell["threads"]) == (1, 1, 1)), None)
+    if data == "random" and one is not None:
+        size["read"] = _bytes_per_second(contest.problem, one)
 
 
-def _bytes_per_second(problem: Problem, cells: list[dict[str, Any]]) -> dict[str, float]:
+def _bytes_per_second(problem: Problem, one: dict[str, Any]) -> dict[str, float]:
     """Bytes of codes that a single query reads, beside a plain sum over as many by numpy."""
-    one = next(cell for cell in cells if (cell["batch"], cell["k"], cell["threads"]) == (1, 1, 1))
     data = np.ones(max(1, problem.references.size // 8), np.float64)
     seconds = []
     with threadpool_limits(1):
@@ -169,14 +178,14 @@ def _microseconds(call: Callable[[], object], calls: int = 5_000) -> float:
     return 1e6 * (time.perf_counter() - began) / calls
 
 
-def _commit() -> str | None:
-    """The version of the matcher, if it is one that can be looked up."""
+def _commit() -> str:
+    """The version of the core, if it can be told."""
     git = ["git", "-C", str(Path(__file__).parent), "log", "-1", "--format=%h", "--", "../rust/core"]
     try:
         said = subprocess.run(git, check=True, capture_output=True, text=True)  # noqa: S603
     except (OSError, subprocess.CalledProcessError):
-        return None
-    return said.stdout.strip() or None
+        return "unknown"
+    return said.stdout.strip() or "unknown"
 
 
 def _machine() -> str:

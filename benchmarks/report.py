@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import astuple
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
 from .data import PROBLEMS, REFERENCES_OF_A_PERSON
-from .grid import DIMENSIONS, SIZES, cases
+from .grid import DIMENSIONS, SIZES, Case, cases
 from .peers import OURS, PEERS
 
 Cell = dict[str, Any]
@@ -63,7 +63,7 @@ def as_markdown(report: dict[str, Any]) -> str:
         backend=report["backend"],
         numpy=report["numpy"],
         per_person=REFERENCES_OF_A_PERSON,
-        commits=", ".join(sorted({str(size["commit"]) for size in report["sizes"]})),
+        commits=", ".join(sorted({commit for size in report["sizes"] for commit in size["commits"]})),
     )
     grid = "## Every cell\n\n" + _table(report["cells"])
     return head + "\n".join(summary(report)) + "\n" + grid
@@ -108,13 +108,18 @@ def summary(report: dict[str, Any]) -> list[str]:
     return [*lines, _table(lost)]
 
 
+def measured(report: dict[str, Any]) -> set[Case]:
+    """The cases that are there."""
+    names = [field.name for field in fields(Case)]
+    return {Case(**{name: cell[name] for name in names}) for cell in report["cells"]}
+
+
 def _not_measured(report: dict[str, Any]) -> list[str]:
     """What of the whole grid is missing, in words."""
-    fields = ("data", "dim", "references", "queries", "batch", "k", "threads", "threshold")
-    there = {tuple(cell[field] for field in fields) for cell in report["cells"]}
+    there = measured(report)
     lines = []
     for dim, data, count in itertools.product(DIMENSIONS, PROBLEMS, SIZES):
-        missing = [case for case in cases(data, dim, count) if astuple(case) not in there]
+        missing = [case for case in cases(data, dim, count) if case not in there]
         if missing:
             used = sorted({(case.threads, case.batch) for case in missing})
             named = ", ".join(f"{batch} on {threads}" for threads, batch in used)
