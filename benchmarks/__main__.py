@@ -58,7 +58,7 @@ def main() -> None:
                     continue
                 _measure(done, missing)
                 given.json.parent.mkdir(parents=True, exist_ok=True)
-                given.json.write_text(json.dumps(done, indent=1) + "\n")
+                given.json.write_text(_as_json(done))
     # However it was put together, it is shown from few references to many.
     for rows, further in ((done["sizes"], ()), (done["cells"], ("threads", "batch", "k"))):
         rows.sort(key=partial(_place, further))
@@ -69,6 +69,18 @@ def main() -> None:
         report.plot(done, given.plot)
     if report.mismatches(done):
         parser.exit(1, "the gallery disagrees with brute force\n")
+
+
+def _as_json(done: dict[str, Any]) -> str:
+    """Rows line by line, so that what is added later can be seen."""
+    parts = []
+    for name, value in done.items():
+        if isinstance(value, list):
+            text = "[\n" + ",\n".join(map(json.dumps, value)) + "\n]"
+        else:
+            text = json.dumps(value)
+        parts.append(f'"{name}": {text}')
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def _place(further: Sequence[str], row: dict[str, Any]) -> tuple[Any, ...]:
