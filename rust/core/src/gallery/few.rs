@@ -34,7 +34,7 @@ pub(super) struct Few<'a> {
     kernel: Kernel,
     store: &'a Store,
     queries: &'a UnitVectors,
-    most: usize,
+    wanted: Wanted,
     /// Earlier insertions first: equally near ones are then in order.
     rows: Vec<u32>,
     doubles: DoubleRows,
@@ -59,7 +59,7 @@ impl<'a> Few<'a> {
                 kernel,
                 store,
                 queries,
-                most: wanted.most,
+                wanted,
                 doubles: DoubleRows::new(store.rows(), &rows),
                 rows,
             }
@@ -81,30 +81,23 @@ impl<'a> Few<'a> {
     pub fn search(&self, tiles: Range<usize>) -> Lists {
         let dim = self.store.dim();
         let queries = tiles.start * TILE..self.queries.len().min(tiles.end * TILE);
-        let most = self.most.min(self.rows.len());
-        let mut lists = Lists::of_equal_lengths(queries.len(), most);
+        let mut lists = Lists::with_room(queries.len(), self.wanted, self.rows.len());
         let (count, width) = (self.rows.len(), self.doubles.width());
         let (mut distances, mut order) = (vec![0.0; TILE * width], vec![0; count]);
         let values = &self.queries.values()[queries.start * dim..queries.end * dim];
-        let tiles = values.chunks(TILE * dim);
-        for (tile, lists) in tiles.zip(lists.hits_mut().chunks_mut(TILE * most)) {
+        for tile in values.chunks(TILE * dim) {
             let distances = &mut distances[..tile.len() / dim * width];
             self.kernel
                 .distances_to_every(tile, &self.doubles, distances);
-            let hits = lists.chunks_exact_mut(most);
-            for (distances, hits) in distances.chunks_exact_mut(width).zip(hits) {
-                self.kernel.run(Rank {
-                    distances,
-                    order: &mut order,
-                });
-                for (hit, at) in hits.iter_mut().zip(&order) {
-                    let row = self.rows[*at];
-                    *hit = Hit {
-                        distance: distances[*at],
-                        index: self.store.index(row),
-                        row,
-                    };
-                }
+            for distances in distances.chunks_exact(width) {
+                let order = &mut order[..];
+                self.kernel.run(Rank { distances, order });
+                let nearest = order.iter().take(self.wanted.most);
+                lists.push(nearest.map(|at| Hit {
+                    distance: distances[*at],
+                    index: self.store.index(self.rows[*at]),
+                    row: self.rows[*at],
+                }));
             }
         }
         lists

@@ -108,24 +108,6 @@ impl Lists {
         }
     }
 
-    /// Lists that are all so long, of hits that are still to be filled in.
-    pub fn of_equal_lengths(queries: usize, each: usize) -> Self {
-        let nothing = Hit {
-            distance: f64::INFINITY,
-            index: -1,
-            row: u32::MAX,
-        };
-        Self {
-            hits: vec![nothing; queries * each],
-            ends: (1..=queries).map(|list| list * each).collect(),
-        }
-    }
-
-    /// The hits of all lists, one after the other.
-    pub fn hits_mut(&mut self) -> &mut [Hit] {
-        &mut self.hits
-    }
-
     /// Append the `most` least of some hits as the list of the next query.
     pub fn write(&mut self, hits: &mut [Hit], most: usize) {
         let mut least = hits;
@@ -134,7 +116,12 @@ impl Lists {
             least = &mut least[..most];
         }
         least.sort_unstable();
-        self.hits.extend_from_slice(least);
+        self.push(least.iter().copied());
+    }
+
+    /// Append hits that are in order as the list of the next query.
+    pub fn push(&mut self, hits: impl Iterator<Item = Hit>) {
+        self.hits.extend(hits);
         self.ends.push(self.hits.len());
     }
 

@@ -299,7 +299,7 @@ pub(super) fn confirm(
 }
 
 /// The highest of the scores, eight at a time so that it compiles to vector instructions.
-pub(super) fn highest(scores: &[f32]) -> f32 {
+fn highest(scores: &[f32]) -> f32 {
     let (eights, rest) = scores.as_chunks::<8>();
     let mut best = [f32::NEG_INFINITY; 8];
     for eight in eights {
