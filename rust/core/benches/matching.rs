@@ -4,7 +4,7 @@
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use faceid_core::distance::codes::{BLOCK, Blocks, Found, STEP, STEP_BYTES};
+use faceid_core::distance::codes::{BLOCK, Blocks, Found, Packing, STEP_BYTES};
 use faceid_core::distance::{Kernel, Rows};
 use faceid_core::gallery::Gallery;
 use faceid_core::vectors::UnitVectors;
@@ -48,15 +48,15 @@ fn backends() -> impl Iterator<Item = &'static str> {
     Kernel::available().map(|kernel| kernel.backend().name())
 }
 
-/// Byte codes of 1,024 references, which stay in the second-level cache, against a tile of queries
-/// none of which reaches its limit.
-#[divan::bench(args = backends(), consts = [1, 4, 8])]
-fn codes<const TILE: usize>(bencher: Bencher, backend: &str) {
-    let (steps, blocks) = (DIM / STEP, 32);
-    let codes = vec![131; blocks * steps * STEP_BYTES];
+/// Codes of 1,024 references, which stay in the second-level cache, against a tile of queries none of which
+/// reaches its limit.
+fn codes<const TILE: usize>(bencher: Bencher, backend: &str, packing: Packing) {
+    let (steps, blocks) = (packing.steps(DIM), 32);
+    let codes = vec![131; blocks * packing.rows(steps) * STEP_BYTES];
     let allowances = vec![0; blocks * BLOCK];
     let view = Blocks {
         codes: &codes,
+        packing,
         allowances: &allowances,
         shift: 0,
         steps,
@@ -67,6 +67,16 @@ fn codes<const TILE: usize>(bencher: Bencher, backend: &str) {
     bencher
         .counter(ItemsCount::new(blocks * BLOCK * TILE))
         .bench_local(|| kernel.next_hit(view, 0..blocks, black_box(&queries), &limits, &mut found));
+}
+
+#[divan::bench(args = backends(), consts = [1, 4, 8])]
+fn bytes<const TILE: usize>(bencher: Bencher, backend: &str) {
+    codes::<TILE>(bencher, backend, Packing::Bytes);
+}
+
+#[divan::bench(args = backends(), consts = [1, 4, 8])]
+fn fives<const TILE: usize>(bencher: Bencher, backend: &str) {
+    codes::<TILE>(bencher, backend, Packing::Fives);
 }
 
 /// Float32 scores of 16 references, as of one person, for one and for three queries.

@@ -22,7 +22,7 @@ use std::ops::Range;
 use crate::distance::{Backend, Kernel};
 use crate::error::{CoreError, Result};
 use crate::vectors::{UnitVectors, check_dim};
-use panel::{GROUPS_FROM, Panel};
+use panel::{FIVES_FROM, GROUPS_FROM, Panel};
 use people::People;
 pub use search::Matches;
 pub use storage::Bytes;
@@ -46,6 +46,8 @@ pub struct Gallery {
     panel: Option<Panel>,
     /// Rows from which on a panel has groups: [`GROUPS_FROM`], fewer in tests.
     groups_from: usize,
+    /// Bytes from which on codes are of five bits: [`FIVES_FROM`], fewer in tests.
+    fives_from: usize,
     /// What a further thread must be worth: 0 in tests, where everything is.
     worth_a_thread_us: usize,
     next_index: i64,
@@ -72,6 +74,7 @@ impl Gallery {
             people: People::default(),
             panel: None,
             groups_from: GROUPS_FROM,
+            fives_from: FIVES_FROM,
             worth_a_thread_us: search::WORTH_A_THREAD_US,
             next_index: 0,
         })
@@ -236,7 +239,10 @@ impl Gallery {
     /// Code all references anew.
     fn build_panel(&mut self) {
         let grouping = self.store.len() >= self.groups_from;
-        let mut panel = Panel::new(self.kernel, &self.store, grouping);
+        let people = self.people.slots().map(|slot| self.people.get(slot));
+        let entries = people.map(|person| Panel::least_entries(person.rows.len(), grouping));
+        let packing = Panel::packing(self.kernel, self.dim(), entries.sum(), self.fives_from);
+        let mut panel = Panel::new(self.kernel, &self.store, packing, grouping);
         for slot in self.people.slots() {
             panel.insert(&mut self.store, &self.people.get(slot).rows, 0);
         }

@@ -20,8 +20,10 @@ use std::arch::x86_64::{
 };
 use std::ops::Range;
 
+pub(super) use bytes::fetch_ahead;
+
 use super::Loops;
-use super::codes::{self, Blocks, Found};
+use super::codes::{self, Blocks, Found, Packing};
 use super::exact;
 use super::generic::{self, Lanes, Rows, WIDTH};
 use super::nibbles::{QUAD, QueryStep};
@@ -147,7 +149,7 @@ impl Avx2Fma {
         unsafe { compiled(values, step, levels, codes) }
     }
 
-    /// [`super::Kernel::next_hit`] for `Q` queries, two or one at a time: what 16 registers hold.
+    /// [`super::Kernel::next_hit`] for `Q` queries; of bytes, two or one at a time: what 16 registers hold.
     pub(super) fn next_hit<const Q: usize>(
         self,
         blocks: Blocks<'_>,
@@ -158,10 +160,16 @@ impl Avx2Fma {
     ) -> Option<usize> {
         // SAFETY: `self` exists, so `detect` has found AVX2 on this CPU.
         unsafe {
-            if Q == 1 {
-                bytes::next_hit::<Q, 1>(blocks, range, queries, limits, found)
-            } else {
-                bytes::next_hit::<Q, 2>(blocks, range, queries, limits, found)
+            match (blocks.packing, Q) {
+                (Packing::Bytes, 1) => {
+                    bytes::next_hit::<Q, 1>(blocks, range, queries, limits, found)
+                }
+                (Packing::Bytes, _) => {
+                    bytes::next_hit::<Q, 2>(blocks, range, queries, limits, found)
+                }
+                (Packing::Fives, _) => {
+                    bytes::next_hit_of_fives(blocks, range, queries, limits, found)
+                }
             }
         }
     }

@@ -8,6 +8,8 @@
     reason = "`self` is the proof that the CPU has the instructions"
 )]
 
+mod fives;
+
 use std::arch::x86_64::{
     __m512i, _mm_cvtsi32_si128, _mm256_loadu_si256, _mm512_add_epi32, _mm512_cmpge_epi32_mask,
     _mm512_cvtepu16_epi32, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32,
@@ -15,8 +17,8 @@ use std::arch::x86_64::{
 };
 use std::ops::Range;
 
-use super::avx2::Avx2Fma;
-use super::codes::{BLOCK, Blocks, Found, STEP_BYTES};
+use super::avx2::{Avx2Fma, fetch_ahead};
+use super::codes::{BLOCK, Blocks, Found, Packing, STEP_BYTES};
 
 /// References of one register.
 const LANES: usize = 16;
@@ -49,10 +51,13 @@ impl Avx512Vnni {
     ) -> Option<usize> {
         // SAFETY: `self` exists, so `detect` has found the instructions on this CPU.
         unsafe {
-            if Q == 1 {
-                next_hit_of_one(blocks, range, queries, limits[0], found)
-            } else {
-                next_hit(blocks, range, queries, limits, found)
+            match (blocks.packing, Q) {
+                (Packing::Bytes, 1) => next_hit_of_one(blocks, range, queries, limits[0], found),
+                (Packing::Bytes, _) => next_hit(blocks, range, queries, limits, found),
+                (Packing::Fives, 1) => {
+                    fives::next_hit_of_one(blocks, range, queries, limits[0], found)
+                }
+                (Packing::Fives, _) => fives::next_hit(blocks, range, queries, limits, found),
             }
         }
     }
@@ -68,6 +73,25 @@ fn start(blocks: Blocks<'_>, block: usize, half: usize) -> __m512i {
         _mm512_cvtepu16_epi32(words),
         _mm_cvtsi32_si128(blocks.shift as i32),
     )
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+fn starts(blocks: Blocks<'_>, block: usize) -> [__m512i; 2] {
+    [start(blocks, block, 0), start(blocks, block, 1)]
+}
+
+/// What all chains come to.
+#[target_feature(enable = "avx512f")]
+fn total(chains: &[[__m512i; 2]; 4]) -> [__m512i; 2] {
+    let mut total = [_mm512_setzero_si512(); 2];
+    for half in 0..2 {
+        let (a, b) = (
+            _mm512_add_epi32(chains[0][half], chains[1][half]),
+            _mm512_add_epi32(chains[2][half], chains[3][half]),
+        );
+        total[half] = _mm512_add_epi32(a, b);
+    }
+    total
 }
 
 /// Half of one step of a block.
@@ -106,9 +130,9 @@ fn next_hit<const Q: usize>(
     assert!(rest.is_empty() && tiles.len() == blocks.steps);
     for block in range {
         let codes = &blocks.codes[block * blocks.steps * STEP_BYTES..][..tiles.len() * STEP_BYTES];
-        let starts = [start(blocks, block, 0), start(blocks, block, 1)];
-        let mut sum = [starts; Q];
+        let mut sum = [starts(blocks, block); Q];
         for (step, tile) in tiles.iter().enumerate() {
+            fetch_ahead(&codes[step * STEP_BYTES..][..STEP_BYTES]);
             let halves = [load(codes, step, 0), load(codes, step, 1)];
             for q in 0..Q {
                 let query = _mm512_set1_epi32(tile[q]);
@@ -147,8 +171,9 @@ fn next_hit_of_one(
     for block in range {
         let codes = &blocks.codes[block * blocks.steps * STEP_BYTES..][..query.len() * STEP_BYTES];
         let mut chains = [[_mm512_setzero_si512(); 2]; CHAINS];
-        chains[0] = [start(blocks, block, 0), start(blocks, block, 1)];
+        chains[0] = starts(blocks, block);
         for (four, part) in fours.iter().enumerate() {
+            fetch_ahead(&codes[four * CHAINS * STEP_BYTES..][..CHAINS * STEP_BYTES]);
             for chain in 0..CHAINS {
                 let code = _mm512_set1_epi32(part[chain]);
                 for half in 0..2 {
@@ -164,14 +189,7 @@ fn next_hit_of_one(
                 chains[i][half] = _mm512_dpbusd_epi32(chains[i][half], bytes, code);
             }
         }
-        let mut sum = [_mm512_setzero_si512(); 2];
-        for half in 0..2 {
-            let (a, b) = (
-                _mm512_add_epi32(chains[0][half], chains[1][half]),
-                _mm512_add_epi32(chains[2][half], chains[3][half]),
-            );
-            sum[half] = _mm512_add_epi32(a, b);
-        }
+        let sum = total(&chains);
         found.hits[0] = reached(sum, limit);
         if found.hits[0] != 0 {
             store(sum, &mut found.sums[0]);

@@ -9,13 +9,13 @@
 //!         step 1 | ref 0: d4 d5 d6 d7 | ...
 //! ```
 //!
-//! Reference codes are -127 to 127, stored plus 128 as unsigned bytes; query codes are signed. That is
-//! what the byte instructions of `x86_64` multiply. AVX2 adds two products in 16 bits, which is why its
-//! queries have 6 bits (2 * 255 * 63 < 2^15) and a wider bound.
+//! Reference codes are -127 to 127, stored plus 128 as unsigned bytes, or of five bits and packed more densely
+//! ([`fives`]); query codes are signed. That is what the byte instructions of `x86_64` multiply. AVX2 adds two
+//! products in 16 bits, which is why its queries have 6 bits (2 * 255 * 63 < 2^15) and a wider bound.
 
 use std::ops::Range;
 
-use super::Backend;
+use super::{Backend, fives};
 
 /// References side by side.
 pub const BLOCK: usize = 32;
@@ -25,21 +25,60 @@ pub const STEP: usize = 4;
 pub const STEP_BYTES: usize = BLOCK * STEP;
 /// Numbers of queries that a kernel takes together, most first.
 pub const TILES: [usize; 3] = [8, 4, 1];
-/// What reference codes are stored with, to be unsigned.
-pub const SHIFT: u8 = 128;
-/// Largest magnitude of a reference code.
-pub const REFERENCE_LEVELS: i32 = 127;
+/// Largest magnitude of a byte code.
+pub const LEVELS: i32 = 127;
+
+/// How reference codes are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// A byte each.
+    Bytes,
+    /// Five bits each: [`fives`].
+    Fives,
+}
+
+impl Packing {
+    /// Largest magnitude of a reference code; what it is stored with, to be unsigned, is one more.
+    #[must_use]
+    pub fn levels(self) -> i32 {
+        match self {
+            Self::Bytes => LEVELS,
+            Self::Fives => 15,
+        }
+    }
+
+    /// Steps of vectors of `dim` values.
+    #[must_use]
+    pub fn steps(self, dim: usize) -> usize {
+        let steps = dim.div_ceil(STEP);
+        match self {
+            Self::Bytes => steps,
+            Self::Fives => steps.next_multiple_of(fives::GROUP),
+        }
+    }
+
+    /// Rows of [`STEP_BYTES`] in which so many steps of a block lie: one for each, or five for eight of them.
+    #[must_use]
+    pub fn rows(self, steps: usize) -> usize {
+        match self {
+            Self::Bytes => steps,
+            Self::Fives => steps / fives::GROUP * fives::PACKED,
+        }
+    }
+}
 
 /// Blocks of reference codes.
 #[derive(Debug, Clone, Copy)]
 pub struct Blocks<'a> {
-    /// `(blocks, steps, BLOCK, STEP)`, plus 128.
+    /// `(blocks, rows, BLOCK, STEP)`, with as many rows as [`Packing::rows`] says.
     pub codes: &'a [u8],
+    /// How they are stored.
+    pub packing: Packing,
     /// `(blocks, BLOCK)`: what each sum starts with, in units of `1 << shift`.
     pub allowances: &'a [u16],
     /// Two bytes with the right shift reach far enough.
     pub shift: u32,
-    /// Steps of one reference: its dimensions over [`STEP`], rounded up.
+    /// Steps of one reference, by [`Packing::steps`].
     pub steps: usize,
 }
 
@@ -56,10 +95,16 @@ impl Blocks<'_> {
         self.allowances.is_empty()
     }
 
+    /// Bytes of the codes of a block.
+    #[must_use]
+    pub fn block_bytes(&self) -> usize {
+        self.packing.rows(self.steps) * STEP_BYTES
+    }
+
     /// Panics unless all parts agree: the kernels rely on it.
     pub(super) fn check(&self, queries: &[i32], tile: usize) {
         assert!(self.steps > 0 && self.allowances.len().is_multiple_of(BLOCK));
-        assert_eq!(self.codes.len(), self.len() * self.steps * STEP_BYTES);
+        assert_eq!(self.codes.len(), self.len() * self.block_bytes());
         assert_eq!(queries.len(), self.steps * tile);
     }
 }
@@ -147,8 +192,19 @@ pub(super) fn next_hit<const Q: usize>(
     limits: &[i32; Q],
     found: &mut Found,
 ) -> Option<usize> {
+    let mut unpacked = match blocks.packing {
+        Packing::Bytes => Vec::new(),
+        Packing::Fives => vec![0; blocks.steps * STEP_BYTES],
+    };
     for block in range {
-        let codes = &blocks.codes[block * blocks.steps * STEP_BYTES..][..blocks.steps * STEP_BYTES];
+        let codes = &blocks.codes[block * blocks.block_bytes()..][..blocks.block_bytes()];
+        let codes = match blocks.packing {
+            Packing::Bytes => codes,
+            Packing::Fives => {
+                unpack(codes, &mut unpacked);
+                &unpacked
+            }
+        };
         let allowances = &blocks.allowances[block * BLOCK..][..BLOCK];
         let mut any = 0;
         for q in 0..Q {
@@ -177,4 +233,17 @@ pub(super) fn next_hit<const Q: usize>(
         }
     }
     None
+}
+
+/// Undo the packing of a block.
+fn unpack(packed: &[u8], codes: &mut [u8]) {
+    let groups = codes.chunks_exact_mut(fives::GROUP * STEP_BYTES);
+    for (codes, packed) in groups.zip(packed.chunks_exact(fives::PACKED * STEP_BYTES)) {
+        for byte in 0..STEP_BYTES {
+            let bytes = std::array::from_fn(|row| packed[row * STEP_BYTES + byte]);
+            for (step, code) in fives::unpack(bytes).into_iter().enumerate() {
+                codes[step * STEP_BYTES + byte] = code;
+            }
+        }
+    }
 }

@@ -20,6 +20,7 @@ mod avx512;
 pub mod codes;
 mod every;
 pub mod exact;
+pub mod fives;
 mod generic;
 pub mod nibbles;
 mod packed;
@@ -265,7 +266,7 @@ impl Kernel {
     /// # Panics
     /// If there are fewer codes than values, or the step is not a normal number above zero.
     pub fn encode(self, values: &[f32], step: f32, levels: i32, codes: &mut [i8]) -> f64 {
-        assert!(step.is_normal() && step > 0.0 && levels <= codes::REFERENCE_LEVELS);
+        assert!(step.is_normal() && step > 0.0 && levels <= codes::LEVELS);
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             Chosen::Avx512Vnni(lanes) => lanes.floats.encode(values, step, levels, codes),

@@ -4,9 +4,9 @@ use std::io::Write;
 
 use proptest::prelude::*;
 
-use super::codes::{BLOCK, Blocks, Found, STEP, STEP_BYTES, TILES};
+use super::codes::{BLOCK, Blocks, Found, Packing, STEP, STEP_BYTES, TILES};
 use super::nibbles::{self, QUAD};
-use super::{Backend, DoubleRows, Kernel, PackedRows, Rows, exact, score_error};
+use super::{Backend, DoubleRows, Kernel, PackedRows, Rows, exact, fives, score_error};
 
 /// The score in float64, as the definition reads.
 fn reference(query: &[f32], row: &[f32]) -> f64 {
@@ -207,8 +207,10 @@ proptest! {
         shift in 0_u32..=11,
         extreme in any::<bool>(),
         quantile in 0.0..1.0,
+        packing in prop::sample::select(vec![Packing::Bytes, Packing::Fives]),
     ) {
-        let mut codes = bytes(seed, blocks * steps * STEP_BYTES);
+        let steps = packing.steps(steps * STEP);
+        let mut codes = bytes(seed, blocks * packing.rows(steps) * STEP_BYTES);
         let allowances: Vec<u16> = bytes(!seed, blocks * BLOCK * 2)
             .chunks_exact(2)
             .map(|two| u16::from_ne_bytes([two[0], two[1]]))
@@ -216,7 +218,23 @@ proptest! {
         if extreme {
             codes.fill(255);
         }
-        let view = Blocks { codes: &codes, allowances: &allowances, shift, steps };
+        let view = Blocks { codes: &codes, packing, allowances: &allowances, shift, steps };
+        // The code of a dimension of a reference, as the layout reads.
+        let code = |block: usize, lane: usize, d: usize| {
+            let (step, part) = (d / STEP, d % STEP);
+            let byte = |row: usize| {
+                let row = block * packing.rows(steps) + row;
+                codes[row * STEP_BYTES + lane * STEP + part]
+            };
+            match packing {
+                Packing::Bytes => byte(step),
+                Packing::Fives => {
+                    let first = step / fives::GROUP * fives::PACKED;
+                    let group = fives::unpack(std::array::from_fn(|row| byte(first + row)));
+                    group[step % fives::GROUP]
+                }
+            }
+        };
         for kernel in kernels() {
             let levels = kernel.backend().query_levels() as i8;
             for tile in TILES {
@@ -232,9 +250,8 @@ proptest! {
                     .collect();
                 let sum = |block: usize, q: usize, lane: usize| {
                     let dot = (0..steps * STEP).map(|d| {
-                        let (step, part) = (d / STEP, d % STEP);
-                        let code = codes[(block * steps + step) * STEP_BYTES + lane * STEP + part];
-                        i32::from(code) * i32::from(queries[(step * tile + q) * STEP + part])
+                        let query = queries[(d / STEP * tile + q) * STEP + d % STEP];
+                        i32::from(code(block, lane, d)) * i32::from(query)
                     });
                     dot.sum::<i32>() + (i32::from(allowances[block * BLOCK + lane]) << shift)
                 };

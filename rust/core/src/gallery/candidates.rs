@@ -1,5 +1,7 @@
 //! Entries that may still hold matches of one query, as a scan finds them.
 
+use std::cmp::Reverse;
+
 use super::coding::CodedQuery;
 use super::floors::Floors;
 use super::panel::Panel;
@@ -22,6 +24,8 @@ pub(super) struct Candidates {
     /// The highest of the floors.
     floors: Floors,
     pub found: Vec<Candidate>,
+    /// Whether the limit follows scores of rows from now on: floors say less, and cost a look at each entry.
+    seeded: bool,
     prune_at: usize,
 }
 
@@ -33,6 +37,7 @@ impl Candidates {
             limit: i32::MIN,
             floors: Floors::new(most),
             found: Vec::with_capacity(BLOCK),
+            seeded: false,
             prune_at: 0,
         }
     }
@@ -41,6 +46,7 @@ impl Candidates {
         self.query = query;
         self.limit = i32::MIN;
         self.floors.clear();
+        self.seeded = false;
         self.found.clear();
         self.prune_at = 8 * BLOCK;
     }
@@ -53,7 +59,7 @@ impl Candidates {
     pub fn offer(&mut self, panel: &Panel, block: usize, hits: u32, sums: &[i32; BLOCK]) {
         let first = block * BLOCK;
         let hits = hits & mask(panel.len() - first);
-        if self.most == 1 && hits.count_ones() > 1 {
+        if !self.seeded && self.most == 1 && hits.count_ones() > 1 {
             // Let the best of them rule out others before these are written down.
             let floors = lanes(hits).map(|lane| panel.floor(first + lane, sums[lane]));
             if self.floors.offer(floors.max().unwrap_or(i32::MIN)) {
@@ -67,7 +73,7 @@ impl Candidates {
             if ceiling < self.limit {
                 continue;
             }
-            floors_rose |= self.floors.offer(panel.floor(entry, ceiling));
+            floors_rose |= !self.seeded && self.floors.offer(panel.floor(entry, ceiling));
             let entry = entry as u32;
             self.found.push(Candidate { ceiling, entry });
         }
@@ -83,6 +89,22 @@ impl Candidates {
     fn follow_floors(&mut self) {
         let limit = self.query.limit_from(self.floors.least());
         self.raise_limit(limit);
+    }
+
+    /// Those of the highest sums, at most so many.
+    pub fn best(&mut self, most: usize) -> &[Candidate] {
+        if most < self.found.len() {
+            self.found
+                .select_nth_unstable_by_key(most, |candidate| Reverse(candidate.ceiling));
+        }
+        &self.found[..most.min(self.found.len())]
+    }
+
+    /// Raise the limit to what the scores of rows have shown to be enough, and drop what this rules out.
+    pub fn seed(&mut self, limit: i32) {
+        self.raise_limit(limit);
+        self.seeded = true;
+        self.prune();
     }
 
     /// Drop what has been ruled out meanwhile.

@@ -5,6 +5,8 @@
 //!     for each tile of queries
 //!         find blocks with a sum at the query's limit or above      (kernel)
 //!         keep these entries; raise the limit to what the k-th best lower bound leaves
+//!     of codes of five bits, after 1, 2, 4, 8 ... stretches: score the rows of the best entries so far,
+//!         and raise the limit to what the k-th best score leaves
 //! per query: the entries kept, those of the highest sums first           ([`super::confirm`])
 //!     of a group, the rows whose residuals allow it                     ([`super::residuals`])
 //!     of these, the distance in float64 of those whose float32 score allows it
@@ -23,8 +25,8 @@ use super::confirm::Confirmer;
 use super::nearest::{Lists, Nearest, Wanted};
 use super::panel::Panel;
 use super::store::Store;
-use crate::distance::Kernel;
-use crate::distance::codes::{Found, STEP_BYTES, TILES};
+use crate::distance::codes::{Found, Packing, TILES};
+use crate::distance::{Kernel, score_error};
 use crate::vectors::UnitVectors;
 
 /// Bytes of codes that one tile of queries after the other looks at.
@@ -129,7 +131,7 @@ impl<'a> Coarse<'a> {
 
     /// Blocks that stay in a cache.
     fn stretch(&self) -> usize {
-        (STRETCH_BYTES / (self.panel.blocks().steps * STEP_BYTES)).max(1)
+        (STRETCH_BYTES / self.panel.blocks().block_bytes()).max(1)
     }
 
     /// The entries of some blocks that may matter to the queries of some tiles: one of `candidates`
@@ -150,7 +152,14 @@ impl<'a> Coarse<'a> {
         let view = self.panel.blocks();
         let stretch = self.stretch();
         let mut found = Found::default();
-        for start in blocks.clone().step_by(stretch) {
+        let mut rows = Vec::new();
+        let seeds = view.packing == Packing::Fives;
+        for (number, start) in blocks.clone().step_by(stretch).enumerate() {
+            if seeds && number.is_power_of_two() {
+                for (query, candidates) in (first..).zip(&mut *candidates) {
+                    self.seed(query, candidates, &mut rows);
+                }
+            }
             let end = blocks.end.min(start + stretch);
             for tile in tiles {
                 let codes = &self.codes[tile.first * view.steps..][..tile.size * view.steps];
@@ -180,6 +189,26 @@ impl<'a> Coarse<'a> {
                 }
             }
         }
+    }
+
+    /// Have the best entries so far rule out others by the scores of their rows: what their codes say is much less.
+    fn seed(&self, query: usize, candidates: &mut Candidates, rows: &mut Vec<u32>) {
+        let most = self.wanted.most;
+        rows.clear();
+        for candidate in candidates.best(most) {
+            rows.extend_from_slice(self.panel.rows_of(candidate.entry));
+        }
+        if rows.len() < most {
+            return;
+        }
+        let dim = self.store.dim();
+        let values = &self.queries.values()[query * dim..][..dim];
+        let mut scores = vec![0.0; rows.len()];
+        self.kernel
+            .scores_of(values, self.store.rows(), rows, &mut scores);
+        let (_, kth, _) = scores.select_nth_unstable_by(most - 1, |a, b| b.total_cmp(a));
+        let sure = f64::from(*kth) - score_error(dim) - self.store.spread();
+        candidates.seed(candidates.query.limit(sure));
     }
 
     /// Append the matches among the candidates of consecutive queries.

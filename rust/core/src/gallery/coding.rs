@@ -13,11 +13,14 @@
 //! per query, whichever the entry. The bounds hold in exact arithmetic; what is rounded is rounded up.
 
 use super::store::Store;
-use crate::distance::codes::{REFERENCE_LEVELS, SHIFT};
+use crate::distance::codes::Packing;
 use crate::distance::{Kernel, NORM_TOLERANCE};
 
-/// Of so many rows one may have a value that the codes do not reach.
+/// Of so many rows one may have a value that its bytes do not reach; of so many values one that five bits do not,
+/// since with few levels wider steps cost more.
 const CLIPPED: usize = 1000;
+/// Values that are looked at for that.
+const SAMPLE: usize = 1 << 20;
 /// Largest possible norm.
 pub(super) const NORM: f64 = 1.0 + NORM_TOLERANCE;
 /// More than the float32 mean of a group can be off: 16 additions of values whose squares sum to 1.
@@ -27,6 +30,7 @@ const MEAN_ERROR: f64 = 1e-5;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Coder {
     kernel: Kernel,
+    packing: Packing,
     reference: f32,
     query: f32,
     query_levels: i32,
@@ -34,25 +38,33 @@ pub(super) struct Coder {
 }
 
 impl Coder {
-    /// Codes that reach as far as all but a few rows do.
-    pub fn of(kernel: Kernel, store: &Store) -> Self {
+    /// Codes that reach as far as all but a few rows or values do.
+    pub fn of(kernel: Kernel, store: &Store, packing: Packing) -> Self {
         let rows = store.rows();
-        let mut peaks: Vec<f32> = rows
-            .values
-            .chunks_exact(rows.dim)
-            .map(|row| row.iter().fold(0.0, |peak, value| value.abs().max(peak)))
-            .collect();
+        let vectors = rows.values.chunks_exact(rows.dim);
+        let mut peaks: Vec<f32> = match packing {
+            Packing::Bytes => vectors
+                .map(|row| row.iter().fold(0.0, |peak, value| value.abs().max(peak)))
+                .collect(),
+            Packing::Fives => vectors
+                .step_by(rows.values.len().div_ceil(SAMPLE))
+                .flat_map(|row| row.iter().map(|value| value.abs()))
+                .collect(),
+        };
         let at = peaks.len() - 1 - peaks.len() / CLIPPED;
         let (_, reach, _) = peaks.select_nth_unstable_by(at, f32::total_cmp);
+        // Nearly all values may be 0.
+        let reach = reach.max(NORM as f32 / (rows.dim as f32).sqrt());
         let query_levels = kernel.backend().query_levels();
-        let reference = *reach / REFERENCE_LEVELS as f32;
-        let query = *reach / query_levels as f32;
+        let reference = reach / packing.levels() as f32;
+        let query = reach / query_levels as f32;
         // A row and its code are never farther apart than two norms and the rounding of the code.
         let farthest = NORM * (2.0 * NORM + f64::from(reference) * (rows.dim as f64).sqrt());
         let unit = f64::from(reference) * f64::from(query);
         let words = 1.001 * farthest / unit / f64::from(u16::MAX - 1);
         Self {
             kernel,
+            packing,
             reference,
             query,
             query_levels,
@@ -62,6 +74,10 @@ impl Coder {
 
     fn unit(self) -> f64 {
         f64::from(self.reference) * f64::from(self.query)
+    }
+
+    pub fn packing(self) -> Packing {
+        self.packing
     }
 
     /// What one step of a reference's code is worth.
@@ -91,7 +107,7 @@ impl Coder {
     pub fn query(self, total: i32, apart: f64, spread: f64) -> CodedQuery {
         let unit = self.unit();
         CodedQuery {
-            offset: f64::from(total) * f64::from(SHIFT),
+            offset: f64::from(total) * f64::from(self.packing.levels() + 1),
             slack: apart / unit + 1.0,
             spread: spread / unit + 1.0,
             unit,
@@ -117,7 +133,7 @@ impl Coder {
         let step = self.reference;
         let lower = self
             .kernel
-            .encode(&mean, step, REFERENCE_LEVELS, &mut codes);
+            .encode(&mean, step, self.packing.levels(), &mut codes);
         let step = f64::from(step);
         let apart = |row: &u32| {
             let pairs = store.vector(*row).iter().zip(&codes);

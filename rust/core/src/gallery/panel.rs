@@ -7,7 +7,8 @@ use super::coding::{Coded, CodedQuery, Coder};
 use super::residuals::Residuals;
 use super::store::{Store, grow};
 use crate::distance::Kernel;
-use crate::distance::codes::{BLOCK, Blocks, SHIFT, STEP, STEP_BYTES};
+use crate::distance::codes::{BLOCK, Blocks, Packing, STEP, STEP_BYTES};
+use crate::distance::fives::{self, GROUP as STEPS};
 
 /// Rows of a group, at least: of fewer, codes of their own take little more memory.
 const SMALLEST_GROUP: usize = 4;
@@ -16,6 +17,11 @@ const LARGEST_GROUP: usize = 16;
 /// Rows of a gallery from which on groups pay: among fewer, a stranger's search rules out too few of
 /// them, and the codes of single rows are read fast enough for everybody.
 pub(super) const GROUPS_FROM: usize = 1 << 14;
+/// Bytes from which on codes are of five bits: caches hold less, and what is saved is time.
+pub(super) const FIVES_FROM: usize = 16 << 20;
+/// Widest vectors of such codes. What five bits leave is a part of a vector's length, as wide as it may be, but the
+/// wider vectors are, the less do their scores differ.
+const WIDEST_FIVES: usize = 256;
 /// Rows farther than this from their mean are no group: it would rarely be ruled out as a whole.
 const GROUP_RADIUS: f64 = 0.45;
 /// Marks a member that is the number of a group.
@@ -57,10 +63,10 @@ pub(super) enum Member<'a> {
 
 impl Panel {
     /// A panel without entries, for rows like those of the store, with groups or without.
-    pub fn new(kernel: Kernel, store: &Store, grouping: bool) -> Self {
+    pub fn new(kernel: Kernel, store: &Store, packing: Packing, grouping: bool) -> Self {
         Self {
-            coder: Coder::of(kernel, store),
-            steps: store.dim().div_ceil(STEP),
+            coder: Coder::of(kernel, store, packing),
+            steps: packing.steps(store.dim()),
             codes: Vec::new(),
             allowances: Vec::new(),
             members: Vec::new(),
@@ -69,6 +75,25 @@ impl Panel {
             longest: 0.0,
             grouping,
             built_of: store.len(),
+        }
+    }
+
+    /// How codes of `entries` are best stored, of vectors of `dim` values.
+    pub fn packing(kernel: Kernel, dim: usize, entries: usize, fives_from: usize) -> Packing {
+        let saves_time = kernel.backend().has_byte_products() && dim <= WIDEST_FIVES;
+        if saves_time && entries * dim >= fives_from {
+            Packing::Fives
+        } else {
+            Packing::Bytes
+        }
+    }
+
+    /// So many rows of one person get as many entries, if they are close together.
+    pub fn least_entries(rows: usize, grouping: bool) -> usize {
+        if grouping && rows >= SMALLEST_GROUP {
+            rows.div_ceil(LARGEST_GROUP)
+        } else {
+            rows
         }
     }
 
@@ -85,6 +110,7 @@ impl Panel {
     pub fn blocks(&self) -> Blocks<'_> {
         Blocks {
             codes: &self.codes,
+            packing: self.coder.packing(),
             allowances: &self.allowances,
             shift: self.coder.shift(),
             steps: self.steps,
@@ -204,9 +230,9 @@ impl Panel {
     fn push(&mut self, store: &mut Store, rows: &[u32], coded: &Coded) {
         let entry = self.members.len();
         if entry == self.allowances.len() {
-            let block = self.steps * STEP_BYTES;
+            let block = self.code_rows() * STEP_BYTES;
             grow(&mut self.codes, block, block);
-            self.codes.resize(self.codes.len() + block, SHIFT);
+            self.codes.resize(self.codes.len() + block, 0);
             grow(&mut self.allowances, BLOCK, BLOCK);
             self.allowances.resize(entry + BLOCK, 0);
         }
@@ -229,12 +255,7 @@ impl Panel {
         for row in rows {
             store.set_entry(*row, entry as u32);
         }
-        for (step, codes) in coded.codes.chunks(STEP).enumerate() {
-            let at = self.at(entry, step);
-            for (byte, code) in self.codes[at..at + STEP].iter_mut().zip(codes) {
-                *byte = code.cast_unsigned().wrapping_add(SHIFT);
-            }
-        }
+        self.write(entry, &coded.codes);
         self.allowances[entry] = self.coder.allowance(coded.radius);
         self.longest = self.longest.max(coded.length * (1.0 + 1e-9));
     }
@@ -249,9 +270,42 @@ impl Panel {
         (self.groups.len() - 1) as u32
     }
 
-    /// Where a step of an entry's code lies.
-    fn at(&self, entry: usize, step: usize) -> usize {
-        (entry / BLOCK * self.steps + step) * STEP_BYTES + entry % BLOCK * STEP
+    /// Write an entry's code, as it is stored.
+    fn write(&mut self, entry: usize, code: &[i8]) {
+        let shift = self.coder.packing().levels() as u8 + 1;
+        let mut stored = vec![shift; self.steps * STEP];
+        for (stored, code) in stored.iter_mut().zip(code) {
+            *stored = code.cast_unsigned().wrapping_add(shift);
+        }
+        match self.coder.packing() {
+            Packing::Bytes => {
+                for (row, codes) in stored.chunks_exact(STEP).enumerate() {
+                    let at = self.at(entry, row);
+                    self.codes[at..at + STEP].copy_from_slice(codes);
+                }
+            }
+            Packing::Fives => {
+                for (group, codes) in stored.chunks_exact(STEPS * STEP).enumerate() {
+                    for d in 0..STEP {
+                        let packed = fives::pack(std::array::from_fn(|i| codes[i * STEP + d]));
+                        for (row, byte) in packed.into_iter().enumerate() {
+                            let at = self.at(entry, group * fives::PACKED + row);
+                            self.codes[at + d] = byte;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// In how many places the code of an entry lies.
+    fn code_rows(&self) -> usize {
+        self.coder.packing().rows(self.steps)
+    }
+
+    /// Where these are.
+    fn at(&self, entry: usize, row: usize) -> usize {
+        (entry / BLOCK * self.code_rows() + row) * STEP_BYTES + entry % BLOCK * STEP
     }
 
     /// Remove the entries of some rows; all rows of these entries must be among them.
@@ -273,14 +327,14 @@ impl Panel {
             self.groups[group as usize] = Group::default();
             self.free_groups.push(group);
         }
-        for step in 0..self.steps {
-            let (from, to) = (self.at(last, step), self.at(entry, step));
+        for row in 0..self.code_rows() {
+            let (from, to) = (self.at(last, row), self.at(entry, row));
             self.codes.copy_within(from..from + STEP, to);
         }
         // What is left behind must not outlive its owner.
-        for step in 0..self.steps {
-            let at = self.at(last, step);
-            self.codes[at..at + STEP].fill(SHIFT);
+        for row in 0..self.code_rows() {
+            let at = self.at(last, row);
+            self.codes[at..at + STEP].fill(0);
         }
         self.allowances[entry] = self.allowances[last];
         if entry < last {

@@ -13,7 +13,7 @@
 use super::coding::NORM;
 use super::store::Store;
 use crate::distance::Kernel;
-use crate::distance::codes::REFERENCE_LEVELS;
+use crate::distance::codes;
 use crate::distance::nibbles::{self, LEVELS, QUAD, QueryStep};
 
 /// What code 0 stands for, in steps.
@@ -114,12 +114,12 @@ impl FineQuery {
         let peak = query
             .iter()
             .fold(0.0_f32, |peak, value| peak.max(value.abs()));
-        let step = peak / REFERENCE_LEVELS as f32;
+        let step = peak / codes::LEVELS as f32;
         self.codes.clear();
         self.codes.resize(query.len(), 0);
         self.apart = self
             .kernel
-            .encode(query, step, REFERENCE_LEVELS, &mut self.codes);
+            .encode(query, step, codes::LEVELS, &mut self.codes);
         self.step = f64::from(step);
         self.total = self.codes.iter().map(|code| f64::from(*code)).sum();
         nibbles::lay_out(&self.codes, &mut self.steps);

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::coarse::Coarse;
+use super::nearest::Wanted;
 use super::panel::{Member, Panel};
 use super::residuals::FineQuery;
 use super::scan::{COUNTED, kth_highest};
 use super::store::Store;
 use super::{Bytes, Gallery, Matches};
 use crate::CoreError;
-use crate::distance::codes::{BLOCK, Found};
+use crate::distance::codes::{BLOCK, Found, Packing};
 use crate::distance::{Kernel, exact};
 use crate::vectors::UnitVectors;
 
@@ -115,6 +117,7 @@ proptest! {
         noise in prop::sample::select(vec![0.0_f32, 0.02, 0.2, 0.6, 5.0]),
         outliers in any::<bool>(),
         members in 1_usize..=16,
+        packing in prop::sample::select(vec![Packing::Bytes, Packing::Fives]),
     ) {
         let people = 200 / members;
         let mut values = Vec::new();
@@ -141,7 +144,7 @@ proptest! {
             let squares = rows.squared_norms().iter();
             let spread = squares.fold(0.0_f64, |spread, s| spread.max((s - 1.0).abs()));
             store.append(rows.values().to_vec(), 0, &owners, spread);
-            let mut panel = Panel::new(kernel, &store, true);
+            let mut panel = Panel::new(kernel, &store, packing, true);
             for person in 0..people {
                 let theirs: Vec<u32> = (person * members..(person + 1) * members).map(|r| r as u32).collect();
                 panel.insert(&mut store, &theirs, 0);
@@ -189,10 +192,12 @@ proptest! {
         threads in 1_usize..=3,
         threshold in 0.0..1.6,
         groups_from in prop::sample::select(vec![0_usize, 300, usize::MAX]),
+        fives_from in prop::sample::select(vec![0_usize, usize::MAX]),
     ) {
         for kernel in Kernel::available() {
             let mut pair = Pair::new(kernel, dim);
             pair.gallery.groups_from = groups_from;
+            pair.gallery.fives_from = fives_from;
             pair.gallery.worth_a_thread_us = 0;
             for (i, change) in changes.iter().enumerate() {
                 pair.apply(*change, seed.wrapping_add(i as u64));
@@ -206,6 +211,7 @@ proptest! {
             pair.gallery = Gallery::from_bytes(kernel, &bytes).expect("as written");
             prop_assert!(pair.gallery.to_bytes() == bytes);
             pair.gallery.groups_from = groups_from;
+            pair.gallery.fives_from = fives_from;
             pair.gallery.worth_a_thread_us = 0;
             pair.apply(changes[0], seed);
             pair.check(&queries, k, threshold, threads)?;
@@ -327,6 +333,64 @@ fn of_few_rows_equally_near_ones_come_by_age_wherever_they_lie() {
         for k in [1, 7, 22, 23, 24] {
             pair.check(&queries, k, 1.2, 1).expect("exact");
         }
+    }
+}
+
+#[test]
+fn searches_of_many_stretches_of_five_bit_codes_are_exact() {
+    for kernel in Kernel::available() {
+        let mut pair = Pair::new(kernel, 16);
+        pair.gallery.fives_from = 0;
+        pair.gallery.worth_a_thread_us = 0;
+        pair.gallery.groups_from = usize::MAX;
+        // 13,000 to a stretch.
+        for name in 0..5 {
+            let (count, noise) = (9000, 5.0);
+            pair.apply(Change::Add { name, count, noise }, name + 3);
+        }
+        for name in [7, 7, 8] {
+            let (count, noise) = (40, 0.0); // copies
+            pair.apply(Change::Add { name, count, noise }, 4);
+        }
+        let mut values = scaled(16, gaussian(8, 10 * 16)).into_values();
+        for row in [6, 44_000, 45_000, 45_100] {
+            values.extend(&pair.model[row].2);
+        }
+        let queries = UnitVectors::new("queries", 16, values).expect("unit vectors");
+        for (k, threads) in [(1, 1), (10, 1), (70, 1), (1, 3), (10, 3)] {
+            pair.check(&queries, k, 0.4, threads).expect("exact");
+        }
+        for most in [1, 10, 70] {
+            limits_leave_what_counts(&pair.gallery, &queries, most);
+        }
+        let one = scaled(16, gaussian(9, 16));
+        for threads in [1, 2] {
+            pair.check(&one, 10, 0.4, threads).expect("exact");
+        }
+    }
+}
+
+/// What a scan rules out never reaches the score that as many rows as are wanted have.
+fn limits_leave_what_counts(gallery: &Gallery, queries: &UnitVectors, most: usize) {
+    let Gallery { kernel, store, .. } = gallery;
+    let Some(panel) = &gallery.panel else {
+        return; // a kernel that is as fast without codes
+    };
+    let threshold = None;
+    let coarse = Coarse::new(*kernel, store, panel, Wanted { most, threshold }, queries);
+    let mut candidates = Vec::new();
+    coarse.scan(0..coarse.tiles(), 0..panel.blocks().len(), &mut candidates);
+    for (query, candidates) in queries.values().chunks_exact(store.dim()).zip(candidates) {
+        let score = |row| {
+            let pairs = query.iter().zip(store.vector(row));
+            pairs
+                .map(|(q, x)| f64::from(*q) * f64::from(*x))
+                .sum::<f64>()
+        };
+        let mut scores: Vec<f64> = (0..store.len() as u32).map(score).collect();
+        scores.sort_by(|a, b| b.total_cmp(a));
+        let allowed = candidates.query.limit(scores[most - 1] - store.spread());
+        assert!(candidates.limit <= allowed, "{:?}", kernel.backend());
     }
 }
 
