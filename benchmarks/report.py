@@ -34,13 +34,18 @@ genuine distances about 0.29, impostors' about 1.19; who asks is enrolled, or a 
 
 How it is done: every reference has a code of one byte a dimension, so that a scan reads a quarter of the
 memory; a bound on what a code can be off, computed for each, says which references cannot be among the
-matches, and only the others are looked at, in float32, and in float64 where that leaves doubts. From 16,384
+matches, and only the others are looked at, in float32, and in float64 where that leaves doubts. From 16 MiB
+of codes on, which no cache holds, codes of up to 256 dimensions have five bits: single queries then read
+less, and large batches have more to look at than with bytes, a quarter to two thirds more time. From 16,384
 references on, 4 to 16 references of a person that lie close together share one code, and are ruled out
 together; where they are not, four bits a dimension tell them apart. Fewer than 128 references are scored in
 float32; of at most 64, where a batch wants half of them, all distances are computed in float64.
 `rust/core/src/gallery/` says it in full, file by file; property tests hold it against brute force.
 
 """
+# Sizes between which a search goes from what caches hold to what memory does.
+_FEW: Final = 10_000
+_MANY: Final = 1_000_000
 _COLUMNS: Final = (
     "data",
     "D",
@@ -91,6 +96,7 @@ def summary(report: dict[str, Any]) -> list[str]:
             f"were added, replaced and removed. Mismatches: {mismatches(report)}."
         ),
         "",
+        *_growth(cells),
         "| one thread | smallest ratio | largest |",
         "|---|---|---|",
     ]
@@ -106,6 +112,24 @@ def summary(report: dict[str, Any]) -> list[str]:
     lost = [cell for cell in cells if cell["ratio"]["median"] < 1]
     lines += ["", f"## Cells below the best peer: {len(lost)} of {len(cells)}", ""]
     return [*lines, _table(lost)]
+
+
+def _growth(cells: list[Cell]) -> list[str]:
+    """How much more a reference costs among many than among few, in words."""
+    said = []
+    for dim, k in itertools.product(DIMENSIONS, (1, 10)):
+        costs = {
+            cell["references"]: cell["us"][OURS]["median"] / cell["references"]
+            for cell in cells
+            if (cell["data"], cell["dim"], cell["k"]) == ("random", dim, k)
+            and cell["batch"] == cell["threads"] == 1
+        }
+        if _FEW in costs and _MANY in costs:
+            said.append(f"{costs[_MANY] / costs[_FEW]:.2f} (D = {dim}, k = {k})")
+    if not said:
+        return []
+    many = f"One of {_MANY:,} random references costs one query so many times what one of {_FEW:,} costs"
+    return [f"{many}: {', '.join(said)}.", ""]
 
 
 def measured(report: dict[str, Any]) -> set[Case]:

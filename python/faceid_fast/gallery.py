@@ -103,7 +103,8 @@ class Gallery(_core.Gallery):
     there is no such file. Both raise InvalidInputError for what is damaged or of another format.
     ``len(gallery)`` counts references, ``identities`` lists names in order of their first
     reference, ``name in gallery`` asks for one, ``nbytes`` is the memory allocated for references
-    (the names and their table apart), ``backend`` names the instruction set in use.
+    (the names and their table apart) and ``code_nbytes`` what a search reads of it first (0 for few, whose
+    values are read), ``backend`` names the instruction set in use.
     """
 
     __slots__ = ()

@@ -132,6 +132,32 @@ def test_memory_is_that_of_the_data(count: int) -> None:
         assert vectors.nbytes < gallery.nbytes <= 1.3 * vectors.nbytes
 
 
+@pytest.mark.skipif(Gallery().backend == "portable", reason="codes of five bits are for kernels that multiply bytes")
+def test_where_codes_have_five_bits_searches_are_exact() -> None:
+    """Many references of one vector each: less memory, and what float64 says."""
+    rng = np.random.default_rng(3)
+    vectors = rng.standard_normal((140_000, 128), dtype=np.float32)
+    vectors[100_000:100_040] = vectors[7]
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    gallery = Gallery.from_arrays(vectors, map(str, range(len(vectors))))
+    assert gallery.code_nbytes < 0.63 * vectors.size
+    assert vectors.nbytes < gallery.nbytes <= 1.25 * vectors.nbytes
+    queries = np.concatenate([vectors[[7, 139_999]], rng.standard_normal((9, 128), dtype=np.float32)])
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    # What float32 leaves near the tenth, in float64.
+    scores = queries @ vectors.T
+    for k in (1, 10, 45):
+        found = gallery.nearest(queries, k)
+        singles = [gallery.nearest(query, k, threads=1 + i % 2) for i, query in enumerate(queries)]
+        for i, query in enumerate(queries):
+            near = np.flatnonzero(scores[i] >= np.partition(scores[i], -k)[-k] - 1e-4)
+            exact = np.sqrt(((query.astype(np.float64) - vectors[near]) ** 2).sum(1))
+            order = np.lexsort((near, exact))[:k]
+            for matches in (found.index[i], singles[i].index):
+                np.testing.assert_array_equal(matches, near[order])
+            np.testing.assert_array_equal(singles[i].distance, exact[order].astype(np.float32))
+
+
 def test_bytes_hold_everything(gallery: Gallery, tmp_path: Path) -> None:
     """Indices, numbers and names; in memory or mapped from a file."""
     gallery.remove("ada")

@@ -130,6 +130,13 @@ impl Gallery {
         self.store.nbytes() + self.people.nbytes() + panel
     }
 
+    /// Of these, the bytes of codes that a scan reads: 0 as long as there are none, and values are read.
+    #[must_use]
+    pub fn code_nbytes(&self) -> usize {
+        let panel = self.panel.as_ref();
+        panel.map_or(0, |panel| panel.blocks().codes.len())
+    }
+
     /// Add references to one identity, which need not exist yet; returns their indices.
     ///
     /// # Errors

@@ -311,6 +311,11 @@ impl Gallery {
     }
 
     #[getter]
+    fn code_nbytes(&self, py: Python<'_>) -> usize {
+        py.detach(|| self.read().code_nbytes())
+    }
+
+    #[getter]
     fn backend(&self, py: Python<'_>) -> &'static str {
         py.detach(|| self.read().backend().name())
     }
