@@ -1,10 +1,23 @@
 //! Checked unit vectors: what every search and every reference is made of.
+#![allow(
+    clippy::inline_always,
+    reason = "loops of a kernel must become part of the function that enables its instruction set"
+)]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices of constant range are what keeps the sums in registers"
+)]
 
-use crate::distance::{Kernel, NORM_TOLERANCE};
+use std::sync::OnceLock;
+
+use crate::distance::{Kernel, LANES, Lanes, Loops, NORM_TOLERANCE};
 use crate::error::{CoreError, Result};
 
 /// Largest supported number of values per vector.
 pub const MAX_DIM: usize = 2048;
+
+/// Values that are copied at a time.
+const PART: usize = 4096;
 
 /// Float32 vectors of one width, each finite and of norm 1 within [`NORM_TOLERANCE`].
 ///
@@ -14,7 +27,8 @@ pub const MAX_DIM: usize = 2048;
 pub struct UnitVectors {
     dim: usize,
     values: Vec<f32>,
-    squared_norms: Vec<f64>,
+    /// Computed when asked for, which not every search does.
+    squared_norms: OnceLock<Vec<f64>>,
 }
 
 impl UnitVectors {
@@ -31,11 +45,40 @@ impl UnitVectors {
                 format!("{} values", values.len()),
             ));
         }
-        let squared_norms = check_norms(argument, dim, &values)?;
-        Ok(Self {
+        let vectors = Self {
             dim,
             values,
-            squared_norms,
+            squared_norms: OnceLock::new(),
+        };
+        let (kernel, values) = (Kernel::fastest(), &vectors.values[..]);
+        if !kernel.run(ClearlyUnit { dim, values }) {
+            let squared_norms = check_norms(argument, dim, values)?;
+            vectors.squared_norms.get_or_init(|| squared_norms);
+        }
+        Ok(vectors)
+    }
+
+    /// [`Self::new`] of a copy of the values, checked part by part while they are in the first-level cache.
+    ///
+    /// # Errors
+    /// Names the first row that is not a finite unit vector, but none of its values.
+    pub fn copied(argument: &'static str, dim: usize, values: &[f32]) -> Result<Self> {
+        check_dim(dim)?;
+        let mut copy = Vec::with_capacity(values.len());
+        let (kernel, mut unit) = (Kernel::fastest(), values.len().is_multiple_of(dim));
+        for part in values.chunks((PART / dim).max(1) * dim) {
+            let from = copy.len();
+            copy.extend_from_slice(part);
+            let values = &copy[from..];
+            unit = unit && kernel.run(ClearlyUnit { dim, values });
+        }
+        if !unit {
+            return Self::new(argument, dim, copy);
+        }
+        Ok(Self {
+            dim,
+            values: copy,
+            squared_norms: OnceLock::new(),
         })
     }
 
@@ -66,7 +109,8 @@ impl UnitVectors {
     /// Squared norm of each vector.
     #[must_use]
     pub fn squared_norms(&self) -> &[f64] {
-        &self.squared_norms
+        self.squared_norms
+            .get_or_init(|| squared_norms(self.dim, &self.values))
     }
 
     /// Give up the check and take the values, row-major.
@@ -76,11 +120,49 @@ impl UnitVectors {
     }
 }
 
-/// The squared norms of row-major vectors.
-///
-/// # Errors
-/// Names the first row that is not a finite unit vector, but none of its values.
-pub(crate) fn check_norms(argument: &'static str, dim: usize, values: &[f32]) -> Result<Vec<f64>> {
+/// Whether row-major vectors are finite and their norms so near 1 that float32 shows it.
+struct ClearlyUnit<'a> {
+    dim: usize,
+    values: &'a [f32],
+}
+
+impl Loops for ClearlyUnit<'_> {
+    type Output = bool;
+
+    /// A sum of squares in float32 errs by less than 2e-4 of itself for [`MAX_DIM`] values, as `score_error` says;
+    /// so where it is 1 within the tolerance, the norm, its root, is 1 within two thirds of that.
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) -> bool {
+        let Self { dim, values } = self;
+        let steps = dim / LANES;
+        let mut unit = true;
+        for four in values.chunks(4 * dim) {
+            // Past the end the last one stands in.
+            let last = four.len() / dim - 1;
+            let vectors: [&[f32]; 4] = std::array::from_fn(|v| &four[v.min(last) * dim..][..dim]);
+            let eights: [&[[f32; LANES]]; 4] =
+                std::array::from_fn(|v| &vectors[v].as_chunks().0[..steps]);
+            let mut sums = [lanes.zero(); 4];
+            for step in 0..steps {
+                for v in 0..4 {
+                    let eight = lanes.load(&eights[v][step]);
+                    sums[v] = lanes.mul_add(eight, eight, sums[v]);
+                }
+            }
+            let sums = lanes.sums(sums);
+            for v in 0..4 {
+                let rest = vectors[v][steps * LANES..].iter();
+                let square = rest.fold(sums[v], |sum, value| sum + value * value);
+                // NaN, for which every comparison is false, is not near.
+                unit &= (square - 1.0).abs() <= NORM_TOLERANCE as f32;
+            }
+        }
+        unit
+    }
+}
+
+/// Squared norm of each of some row-major vectors.
+fn squared_norms(dim: usize, values: &[f32]) -> Vec<f64> {
     let kernel = Kernel::fastest();
     let mut squared_norms = Vec::with_capacity(values.len() / dim);
     let fours = values.chunks_exact(4 * dim);
@@ -90,6 +172,15 @@ pub(crate) fn check_norms(argument: &'static str, dim: usize, values: &[f32]) ->
         squared_norms.extend(kernel.squared_norms(vectors));
     }
     squared_norms.extend(rest.map(|vector| kernel.squared_norm(vector)));
+    squared_norms
+}
+
+/// The squared norms of row-major vectors.
+///
+/// # Errors
+/// Names the first row that is not a finite unit vector, but none of its values.
+pub(crate) fn check_norms(argument: &'static str, dim: usize, values: &[f32]) -> Result<Vec<f64>> {
+    let squared_norms = squared_norms(dim, values);
     for (row, square) in squared_norms.iter().enumerate() {
         let norm = square.sqrt();
         // Written so that NaN, for which every comparison is false, is refused.
@@ -121,7 +212,8 @@ pub(crate) fn check_dim(dim: usize) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::UnitVectors;
+    use super::{UnitVectors, check_norms};
+    use crate::distance::Kernel;
 
     fn refusal(values: Vec<f32>) -> String {
         UnitVectors::new("queries", 2, values)
@@ -135,6 +227,36 @@ mod tests {
         assert_eq!(vectors.expect("all are unit vectors").len(), 3);
     }
 
+    /// At the border of what float32 accepts, and at that of what is allowed, for every place in four vectors.
+    #[test]
+    fn what_float32_accepts_float64_does_too() {
+        for dim in [1, 3, 8, 20, 133, 2048] {
+            for off in [
+                -0.00101, -0.00099, -0.0006, -0.0004, 0.0, 0.0004, 0.0006, 0.00099, 0.00101,
+            ] {
+                for place in 0..6 {
+                    let mut values = vec![f32::sqrt(1.0 / dim as f32); 6 * dim];
+                    for value in &mut values[place * dim..][..dim] {
+                        *value *= 1.0 + off;
+                    }
+                    let exact = check_norms("vectors", dim, &values);
+                    assert_eq!(exact.is_ok(), off.abs() < 0.001);
+                    let clear = Kernel::available().map(|kernel| {
+                        let values = &values[..];
+                        kernel.run(super::ClearlyUnit { dim, values })
+                    });
+                    assert!(clear.into_iter().all(|clear| clear == (off.abs() < 0.0005)));
+                    let copied = UnitVectors::copied("vectors", dim, &values);
+                    assert!(copied.iter().all(|copied| copied.values() == values));
+                    for vectors in [copied, UnitVectors::new("vectors", dim, values)] {
+                        let found = vectors.map(|vectors| vectors.squared_norms().to_vec());
+                        assert_eq!(found, exact);
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
     fn the_row_at_fault_is_named_and_its_values_are_not() {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
@@ -146,12 +268,14 @@ mod tests {
         assert!(refusal(vec![1.0, 0.0, 0.0, 1.0011]).contains("norm 1.0011 in row 1"));
         assert!(refusal(vec![f32::MAX, f32::MAX]).contains("in row 0"));
         assert!(refusal(vec![1.0, 0.0, 1.0]).contains("rows of 2 values"));
+        assert!(UnitVectors::copied("queries", 2, &[1.0, 0.0, 1.0]).is_err());
     }
 
     #[test]
     fn widths_outside_the_range_are_refused() {
         for dim in [0, super::MAX_DIM + 1] {
             assert!(UnitVectors::new("queries", dim, Vec::new()).is_err());
+            assert!(UnitVectors::copied("queries", dim, &[]).is_err());
         }
     }
 }

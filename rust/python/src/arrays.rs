@@ -11,14 +11,18 @@ use numpy::{
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-/// Float32 vectors copied out of an array, their content not yet checked.
+/// Up to so many values stay in the first-level cache from the copy to the check, and to note down that an array
+/// is being read would take as long as either.
+const FEW_VALUES: usize = 4096;
+
+/// Float32 vectors copied out of an array, and what came of checking them on the way.
 ///
 /// They are copied because another thread may write to the array once the GIL is released, and what
 /// was checked must be what is used.
 pub struct Float32Rows {
-    argument: &'static str,
     dim: usize,
-    values: Vec<f32>,
+    count: usize,
+    vectors: Result<UnitVectors>,
     /// Whether the array was one vector, `(D,)`, rather than `(M, D)`.
     pub single: bool,
 }
@@ -31,12 +35,12 @@ impl Float32Rows {
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.values.len().checked_div(self.dim).unwrap_or(0)
+        self.count
     }
 
-    /// Check the content; needs no GIL.
+    /// The vectors, if their content is valid.
     pub fn check(self) -> Result<UnitVectors> {
-        UnitVectors::new(self.argument, self.dim, self.values)
+        self.vectors
     }
 }
 
@@ -88,18 +92,31 @@ pub fn float32_rows(
     if let Ok(array) = value.cast::<PyArrayDyn<f32>>()
         && let Some(dim) = shape.width(array.shape())
         && array.is_c_contiguous()
-        && let Ok(values) = array.to_vec()
+        && let Some(vectors) = copied(argument, dim, array)
     {
-        let single = array.ndim() == 1;
         return Ok(Float32Rows {
-            argument,
             dim,
-            values,
-            single,
+            count: array.len().checked_div(dim).unwrap_or(0),
+            vectors,
+            single: array.ndim() == 1,
         });
     }
     let expected = format!("a C-contiguous float32 array of shape {}", shape.describe());
     Err(CoreError::invalid(argument, expected, describe(value)))
+}
+
+/// A checked copy of an array, unless its memory is not to be read.
+fn copied(
+    argument: &'static str,
+    dim: usize,
+    array: &Bound<'_, PyArrayDyn<f32>>,
+) -> Option<Result<UnitVectors>> {
+    if array.len() <= FEW_VALUES {
+        let values = array.to_vec().ok()?;
+        return Some(UnitVectors::new(argument, dim, values));
+    }
+    let array = array.try_readonly().ok()?;
+    Some(UnitVectors::copied(argument, dim, array.as_slice().ok()?))
 }
 
 /// Shape, dtype and, where these are not to blame, layout of what came.

@@ -405,10 +405,8 @@ fn threads_of(threads: Option<&Bound<'_, PyAny>>) -> PyResult<Option<usize>> {
 }
 
 fn columns<'py>(py: Python<'py>, matches: Matches, shape: &[usize]) -> PyResult<Columns<'py>> {
-    // The float64 distances have decided already; rounding keeps their order.
-    let distance: Vec<f32> = matches.distance.iter().map(|d| *d as f32).collect();
     Ok((
-        to_numpy(py, distance, shape)?,
+        to_numpy(py, matches.distance, shape)?,
         to_numpy(py, matches.index, shape)?,
         to_numpy(py, matches.identity, shape)?,
     ))

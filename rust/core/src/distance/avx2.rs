@@ -6,7 +6,6 @@
 )]
 #![allow(
     clippy::unused_self,
-    clippy::self_only_used_in_recursion,
     reason = "`self` is the proof that the CPU has the instructions"
 )]
 
@@ -91,22 +90,14 @@ impl Avx2Fma {
         unsafe { bytes::nibble_sums(codes, query, sums) }
     }
 
-    /// [`exact::distance`] to each of four vectors: the same bits.
+    /// [`exact::distance`] to each of four vectors, likewise.
     pub(super) fn distances(self, a: &[f32], others: [&[f32]; 4]) -> [f64; 4] {
         assert!(others.iter().all(|b| b.len() == a.len()));
-        self.squared_distances(a, others).map(f64::sqrt)
-    }
-
-    /// Halved as by [`exact::pairwise_sum`].
-    fn squared_distances(self, a: &[f32], others: [&[f32]; 4]) -> [f64; 4] {
-        if a.len() <= exact::LONGEST_RUN {
+        let run = |a: &[f32], others: [&[f32]; 4]| {
             // SAFETY: `self` exists, so `detect` has found AVX2 on this CPU.
-            return unsafe { doubles::squared_distances_of_run(a, others) };
-        }
-        let half = exact::half(a.len());
-        let first = self.squared_distances(&a[..half], others.map(|b| &b[..half]));
-        let second = self.squared_distances(&a[half..], others.map(|b| &b[half..]));
-        std::array::from_fn(|k| first[k] + second[k])
+            unsafe { doubles::squared_distances_of_run(a, others) }
+        };
+        exact::pairwise_sums(a, others, run).map(f64::sqrt)
     }
 
     /// [`exact::distance`]: the same bits, since nothing is fused or added in another order.
@@ -129,14 +120,10 @@ impl Avx2Fma {
     pub(super) fn squared_norms(self, vectors: [&[f32]; 4]) -> [f64; 4] {
         let length = vectors[0].len();
         assert!(vectors.iter().all(|v| v.len() == length));
-        if length <= exact::LONGEST_RUN {
-            // SAFETY: `self` exists, so `detect` has found AVX2 on this CPU.
-            return unsafe { doubles::squared_norms_of_run(vectors) };
-        }
-        let half = exact::half(length);
-        let first = self.squared_norms(vectors.map(|v| &v[..half]));
-        let second = self.squared_norms(vectors.map(|v| &v[half..]));
-        std::array::from_fn(|k| first[k] + second[k])
+        // SAFETY: `self` exists, so `detect` has found AVX2 on this CPU.
+        let run =
+            |_: &[f32], vectors: [&[f32]; 4]| unsafe { doubles::squared_norms_of_run(vectors) };
+        exact::pairwise_sums(vectors[0], vectors, run)
     }
 
     /// [`codes::encode`] compiled for this instruction set.

@@ -8,7 +8,9 @@
     reason = "`self` is the proof that the CPU has the instructions"
 )]
 
+mod doubles;
 mod fives;
+mod floats;
 
 use std::arch::x86_64::{
     __m512i, _mm_cvtsi32_si128, _mm256_loadu_si256, _mm512_add_epi32, _mm512_cmpge_epi32_mask,
@@ -19,6 +21,9 @@ use std::ops::Range;
 
 use super::avx2::{Avx2Fma, fetch_ahead};
 use super::codes::{BLOCK, Blocks, Found, Packing, STEP_BYTES};
+use super::every::DoubleRows;
+use super::exact;
+use super::packed::PackedRows;
 
 /// References of one register.
 const LANES: usize = 16;
@@ -26,7 +31,7 @@ const LANES: usize = 16;
 /// Exists only where the CPU has AVX-512 F, BW and VNNI: [`Avx512Vnni::detect`] alone makes it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Avx512Vnni {
-    /// Float32 scores: a search that needs many of them waits for memory, whatever the registers.
+    /// Float32 scores of rows as they lie: a search that needs many waits for memory, whatever the registers.
     pub(super) floats: Avx2Fma,
 }
 
@@ -38,6 +43,61 @@ impl Avx512Vnni {
             && is_x86_feature_detected!("avx512vnni");
         let floats = Avx2Fma::detect()?;
         found.then_some(Self { floats })
+    }
+
+    /// [`super::packed::packed_scores`].
+    pub(super) fn packed_scores(self, queries: &[f32], rows: &PackedRows, scores: &mut [f32]) {
+        // SAFETY: `self` exists, so `detect` has found AVX-512 on this CPU.
+        unsafe { floats::packed_scores(queries, rows, scores) }
+    }
+
+    /// [`super::every::Every`]: the same bits.
+    pub(super) fn squares_to_every(self, queries: &[f32], rows: &DoubleRows, squares: &mut [f64]) {
+        // SAFETY: `self` exists, so `detect` has found AVX-512 on this CPU.
+        unsafe { doubles::squares_to_every(queries, rows, squares) }
+    }
+
+    /// [`exact::distance`]: the same bits, since nothing is fused or added in another order.
+    pub(super) fn distance(self, a: &[f32], b: &[f32]) -> f64 {
+        assert_eq!(a.len(), b.len());
+        // SAFETY: `self` exists, so `detect` has found AVX-512 on this CPU.
+        let run = |a: &[f32], b: &[f32]| unsafe { doubles::squared_distance_of_run(a, b) };
+        exact::pairwise_sum(a, b, run).sqrt()
+    }
+
+    /// A distance as near to [`exact::distance`] as [`super::distance_error`] says, sooner.
+    pub(super) fn distance_unordered(self, a: &[f32], b: &[f32]) -> f64 {
+        assert_eq!(a.len(), b.len());
+        // SAFETY: `self` exists, so `detect` has found AVX-512 on this CPU.
+        unsafe { doubles::squared_distance_unordered(a, b) }.sqrt()
+    }
+
+    /// [`exact::distance`] to each of four vectors, likewise.
+    pub(super) fn distances(self, a: &[f32], others: [&[f32]; 4]) -> [f64; 4] {
+        assert!(others.iter().all(|b| b.len() == a.len()));
+        let run = |a: &[f32], others: [&[f32]; 4]| {
+            // SAFETY: `self` exists, so `detect` has found AVX-512 on this CPU.
+            unsafe { doubles::squared_distances_of_run(a, others) }
+        };
+        exact::pairwise_sums(a, others, run).map(f64::sqrt)
+    }
+
+    /// [`exact::squared_norm`], likewise.
+    pub(super) fn squared_norm(self, a: &[f32]) -> f64 {
+        // SAFETY: `self` exists, so `detect` has found AVX-512 on this CPU.
+        let run = |a: &[f32], _: &[f32]| unsafe { doubles::squared_norm_of_run(a) };
+        exact::pairwise_sum(a, a, run)
+    }
+
+    /// [`exact::squared_norm`] of four vectors of one length.
+    pub(super) fn squared_norms(self, vectors: [&[f32]; 4]) -> [f64; 4] {
+        let length = vectors[0].len();
+        assert!(vectors.iter().all(|v| v.len() == length));
+        let run = |_: &[f32], vectors: [&[f32]; 4]| {
+            // SAFETY: `self` exists, so `detect` has found AVX-512 on this CPU.
+            unsafe { doubles::squared_norms_of_run(vectors) }
+        };
+        exact::pairwise_sums(vectors[0], vectors, run)
     }
 
     /// [`super::Kernel::next_hit`] for `Q` queries.

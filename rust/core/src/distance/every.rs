@@ -1,58 +1,36 @@
-//! Float64 distances of many queries to every one of few rows: the same bits as [`exact::distance`].
+//! Squared distances of many queries to every one of few rows, from float64 products.
+//!
+//! The product of two float32 numbers is exact in float64, so whether a back end fuses it with the addition makes
+//! no difference: all of them give the same bits.
 #![allow(clippy::inline_always, reason = "see generic.rs")]
 #![allow(
     clippy::needless_range_loop,
     reason = "indices of constant range are what keeps the sums in registers"
 )]
 
-use super::exact::{self, LONGEST_RUN};
+use super::exact;
 use super::generic::Rows;
-use super::{Lanes, Loops};
+use super::{Kernel, Lanes, Loops};
 use crate::vectors::MAX_DIM;
 
-/// Rows of a block: a sum of each fits one vector of float64.
-const PACK: usize = 4;
-/// What a block and the queries that go over it may take: with the sums, a first-level cache of 32 KB.
-const TILE_BYTES: usize = 24 * 1024;
-/// Running sums of a run, as in `exact`.
-const SUMS: usize = 8;
-/// Sums that wait to be joined, at most: one more than numpy halves the widest vectors.
-const WAITING: usize = 6;
+/// Rows of a block.
+pub(super) const PACK: usize = 8;
+/// Queries that are multiplied with a block together: so many sums as hide the latency.
+const QUERIES: usize = 4;
 
-/// One number of each row of a block: a vector that never lies across two cache lines.
+/// One number of each row of a block: it never lies across two cache lines.
 #[derive(Debug, Clone, Copy)]
-#[repr(align(32))]
-struct Four([f64; PACK]);
+#[repr(align(64))]
+pub(super) struct Eight(pub [f64; PACK]);
 
-/// Few rows in float64, four of them dimension by dimension, so that nothing is added across lanes.
+/// Few rows in float64, eight of them dimension by dimension, so that nothing is added across lanes.
 #[derive(Debug)]
 pub struct DoubleRows {
     dim: usize,
-    /// `(blocks, dim, PACK)`, zero where there is no row.
-    values: Vec<Four>,
-    runs: Vec<Run>,
-}
-
-/// Numbers that are added up without being halved any more.
-#[derive(Debug, Clone, Copy)]
-struct Run {
-    length: usize,
-    /// How many of the sums before it are then joined with it, the latest first.
-    joins: usize,
-}
-
-/// The runs of so many numbers, as `exact` halves them.
-fn runs(length: usize) -> Vec<Run> {
-    if length <= LONGEST_RUN {
-        return vec![Run { length, joins: 0 }];
-    }
-    let half = exact::half(length);
-    let mut all = runs(half);
-    all.extend(runs(length - half));
-    if let Some(last) = all.last_mut() {
-        last.joins += 1;
-    }
-    all
+    /// `(blocks, dim, PACK)`; past the end the last row stands in.
+    values: Vec<Eight>,
+    /// `(blocks, PACK)`, zero where there is no row.
+    squared_norms: Vec<f64>,
 }
 
 impl DoubleRows {
@@ -61,42 +39,56 @@ impl DoubleRows {
     /// # Panics
     /// If there is no such row, or rows are wider than [`MAX_DIM`] or have no width.
     #[must_use]
-    pub fn new(all: Rows<'_>, rows: &[u32]) -> Self {
+    pub fn new(kernel: Kernel, all: Rows<'_>, rows: &[u32]) -> Self {
         let dim = all.dim;
         assert!((1..=MAX_DIM).contains(&dim));
-        let mut values = vec![Four([0.0; PACK]); rows.len().div_ceil(PACK) * dim];
-        for (block, rows) in values.chunks_exact_mut(dim).zip(rows.chunks(PACK)) {
-            for (lane, row) in rows.iter().enumerate() {
-                let vector = &all.values[*row as usize * dim..][..dim];
-                for (four, value) in block.iter_mut().zip(vector) {
-                    four.0[lane] = f64::from(*value);
-                }
-            }
+        let row = |row: &u32| &all.values[*row as usize * dim..][..dim];
+        let mut values = Vec::with_capacity(rows.len().div_ceil(PACK) * dim);
+        for rows in rows.chunks(PACK) {
+            let vectors: [&[f32]; PACK] =
+                std::array::from_fn(|k| row(&rows[k.min(rows.len() - 1)]));
+            values.extend((0..dim).map(|d| Eight(vectors.map(|vector| f64::from(vector[d])))));
         }
+        let mut squared_norms: Vec<f64> =
+            rows.iter().map(|of| kernel.squared_norm(row(of))).collect();
+        squared_norms.resize(rows.len().next_multiple_of(PACK), 0.0);
         Self {
             dim,
             values,
-            runs: runs(dim),
+            squared_norms,
         }
     }
 
     /// Number of rows, those that only fill the last block included.
     #[must_use]
     pub fn width(&self) -> usize {
-        self.values.len() / self.dim * PACK
+        self.squared_norms.len()
     }
 
-    pub(super) fn check(&self, queries: &[f32], distances: &[f64]) {
+    /// Squared norm of each row.
+    #[must_use]
+    pub fn squared_norms(&self) -> &[f64] {
+        &self.squared_norms
+    }
+
+    /// Of each block, one number of every row after the other.
+    pub(super) fn blocks(&self) -> std::slice::ChunksExact<'_, Eight> {
+        self.values.chunks_exact(self.dim)
+    }
+
+    /// Values per row, if the lengths agree.
+    pub(super) fn check(&self, queries: &[f32], squares: &[f64]) -> usize {
         assert!(queries.len().is_multiple_of(self.dim));
-        assert_eq!(distances.len(), queries.len() / self.dim * self.width());
+        assert_eq!(squares.len(), queries.len() / self.dim * self.width());
+        self.dim
     }
 }
 
-/// Distances of queries; see [`super::Kernel::distances_to_every`].
+/// Squared distances of queries; see [`super::Kernel::squares_to_every`].
 pub(super) struct Every<'a> {
     pub queries: &'a [f32],
     pub rows: &'a DoubleRows,
-    pub distances: &'a mut [f64],
+    pub squares: &'a mut [f64],
 }
 
 impl Loops for Every<'_> {
@@ -104,71 +96,57 @@ impl Loops for Every<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, _: L) {
-        let DoubleRows { dim, values, runs } = self.rows;
-        let width = self.rows.width();
+        let (dim, width) = (self.rows.dim, self.rows.width());
         if width == 0 {
             return;
         }
-        let (query_bytes, block_bytes) = (dim * size_of::<f64>(), dim * size_of::<Four>());
-        let tile = (TILE_BYTES.saturating_sub(block_bytes) / query_bytes).max(1);
-        let mut doubles = vec![0.0; (tile * dim).min(self.queries.len())];
-        let tiles = self.queries.chunks(tile * dim);
-        for (queries, distances) in tiles.zip(self.distances.chunks_mut(tile * width)) {
-            for (double, value) in doubles.iter_mut().zip(queries) {
+        let mut doubles = vec![0.0; QUERIES * dim];
+        let tiles = self.queries.chunks(QUERIES * dim);
+        for (tile, squares) in tiles.zip(self.squares.chunks_mut(QUERIES * width)) {
+            for (double, value) in doubles.iter_mut().zip(tile) {
                 *double = f64::from(*value);
             }
-            let doubles = doubles[..queries.len()].chunks_exact(*dim);
-            for (block, values) in values.chunks_exact(*dim).enumerate() {
-                let distances = distances.chunks_exact_mut(width);
-                for (query, distances) in doubles.clone().zip(distances) {
-                    distances.as_chunks_mut().0[block] = of_block(query, values, runs);
+            let mut norms = [0.0; QUERIES];
+            for (norm, query) in norms.iter_mut().zip(tile.chunks_exact(dim)) {
+                *norm = exact::squared_norm_of_one_run(query);
+            }
+            // What stands for missing queries is left from those before.
+            let mut queries: [&[f64]; QUERIES] = [&[]; QUERIES];
+            for q in 0..QUERIES {
+                queries[q] = &doubles[q * dim..][..dim];
+            }
+            let row_norms = self.rows.squared_norms.as_chunks().0;
+            let blocks = self.rows.blocks().zip(row_norms);
+            for (block, (values, row_norms)) in blocks.enumerate() {
+                let products = of_block(queries, values);
+                for (q, squares) in squares.chunks_exact_mut(width).enumerate() {
+                    squares.as_chunks_mut().0[block] =
+                        squares_from(norms[q], row_norms, &products[q]);
                 }
             }
         }
     }
 }
 
-/// Distances of one query to the rows of a block.
 #[inline(always)]
-fn of_block(query: &[f64], rows: &[Four], runs: &[Run]) -> [f64; PACK] {
-    let mut waiting = [[0.0; PACK]; WAITING];
-    let (mut count, mut first) = (0, 0);
-    for run in runs {
-        let numbers = first..first + run.length;
-        let mut sum = of_run(&query[numbers.clone()], &rows[numbers]);
-        for _ in 0..run.joins {
-            count -= 1;
-            for k in 0..PACK {
-                sum[k] += waiting[count][k];
-            }
-        }
-        waiting[count] = sum;
-        count += 1;
-        first += run.length;
+fn squares_from(norm: f64, row_norms: &[f64; PACK], products: &[f64; PACK]) -> [f64; PACK] {
+    let mut squares = [0.0; PACK];
+    for k in 0..PACK {
+        squares[k] = (norm + row_norms[k]) - 2.0 * products[k];
     }
-    waiting[0].map(f64::sqrt)
+    squares
 }
 
-/// [`exact::squared_distance_of_run`] of four rows.
+/// Products of some queries and the rows of a block.
 #[inline(always)]
-fn of_run(query: &[f64], rows: &[Four]) -> [f64; PACK] {
-    let mut sums = [[0.0; PACK]; SUMS];
-    let (queries, query_rest) = query.as_chunks::<SUMS>();
-    let (eights, rest) = rows.as_chunks::<SUMS>();
-    for (query, rows) in queries.iter().zip(eights) {
-        for i in 0..SUMS {
+fn of_block(queries: [&[f64]; QUERIES], rows: &[Eight]) -> [[f64; PACK]; QUERIES] {
+    let mut sums = [[0.0; PACK]; QUERIES];
+    for (d, row) in rows.iter().enumerate().take(queries[0].len()) {
+        for q in 0..QUERIES {
             for k in 0..PACK {
-                let apart = query[i] - rows[i].0[k];
-                sums[i][k] += apart * apart;
+                sums[q][k] += queries[q][d] * row.0[k];
             }
         }
     }
-    let mut total: [f64; PACK] = std::array::from_fn(|k| exact::add_up(sums.map(|sum| sum[k])));
-    for (query, row) in query_rest.iter().zip(rest) {
-        for k in 0..PACK {
-            let apart = query - row.0[k];
-            total[k] += apart * apart;
-        }
-    }
-    total
+    sums
 }

@@ -5,7 +5,7 @@
 //! bit for bit, to a brute-force search written in numpy, so order and ties can be checked with `==`.
 
 /// Below this length numpy adds eight running sums; above it, it halves the input first.
-pub(super) const LONGEST_RUN: usize = 128;
+const LONGEST_RUN: usize = 128;
 
 /// Euclidean distance of two vectors of equal length; [`super::Kernel::distance`] is the same, faster.
 ///
@@ -13,8 +13,16 @@ pub(super) const LONGEST_RUN: usize = 128;
 /// If the lengths differ.
 #[must_use]
 pub fn distance(a: &[f32], b: &[f32]) -> f64 {
+    squared_distance(a, b).sqrt()
+}
+
+/// Its square, before the root rounds.
+///
+/// # Panics
+/// If the lengths differ.
+pub(super) fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
     assert_eq!(a.len(), b.len());
-    pairwise_sum(a, b, squared_distance_of_run).sqrt()
+    pairwise_sum(a, b, squared_distance_of_run)
 }
 
 /// Squared Euclidean norm; [`super::Kernel::squared_norm`] is the same, faster.
@@ -39,8 +47,24 @@ pub(super) fn pairwise_sum(
     pairwise_sum(a0, b0, run) + pairwise_sum(a1, b1, run)
 }
 
+/// [`pairwise_sum`] over one vector and each of four others of its length.
+#[inline]
+pub(super) fn pairwise_sums(
+    a: &[f32],
+    others: [&[f32]; 4],
+    run: impl Fn(&[f32], [&[f32]; 4]) -> [f64; 4] + Copy,
+) -> [f64; 4] {
+    if a.len() <= LONGEST_RUN {
+        return run(a, others);
+    }
+    let half = half(a.len());
+    let first = pairwise_sums(&a[..half], others.map(|b| &b[..half]), run);
+    let second = pairwise_sums(&a[half..], others.map(|b| &b[half..]), run);
+    std::array::from_fn(|k| first[k] + second[k])
+}
+
 /// Where numpy halves a longer input: the first half is one of whole eights.
-pub(super) fn half(length: usize) -> usize {
+fn half(length: usize) -> usize {
     length / 2 / 8 * 8
 }
 
@@ -56,6 +80,12 @@ pub(super) fn product_of_run(a: &[f32], b: &[f32]) -> f64 {
     eight_sums(a, b, |x, y| x * y)
 }
 
+/// `Σ aᵢ²` of a vector of any length, as if it were a short run.
+#[inline]
+pub(super) fn squared_norm_of_one_run(a: &[f32]) -> f64 {
+    product_of_run(a, a)
+}
+
 #[inline]
 fn eight_sums(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
     let ((a_eights, a_rest), (b_eights, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
@@ -68,6 +98,22 @@ fn eight_sums(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
     a_rest.iter().zip(b_rest).fold(add_up(s), |sum, (x, y)| {
         sum + term(f64::from(*x), f64::from(*y))
     })
+}
+
+/// A sum, and then `(aᵢ - bᵢ)²` one by one: what fills no eight sums.
+#[inline]
+pub(super) fn add_squared_distance(sum: f64, a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).fold(sum, |sum, (x, y)| {
+        let apart = f64::from(*x) - f64::from(*y);
+        sum + apart * apart
+    })
+}
+
+/// A sum, and then `aᵢ²` one by one.
+#[inline]
+pub(super) fn add_squared_norm(sum: f64, a: &[f32]) -> f64 {
+    a.iter()
+        .fold(sum, |sum, x| sum + f64::from(*x) * f64::from(*x))
 }
 
 /// The eight running sums, in numpy's order.

@@ -45,7 +45,7 @@ const ROUNDOFF: f64 = f32::EPSILON as f64 / 2.0;
 /// An instruction set that can compute scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
-    /// Byte products in 512-bit registers (servers from 2019, desktops from 2022 on); float32 as below.
+    /// Byte products and float64 in 512-bit registers (servers from 2019, desktops from 2022 on).
     Avx512Vnni,
     /// Eight float32 lanes with fused multiply-add (`x86_64` from 2013 on).
     Avx2Fma,
@@ -171,7 +171,7 @@ impl Kernel {
     pub fn packed_scores(self, queries: &[f32], rows: &PackedRows, scores: &mut [f32]) {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx512Vnni(lanes) => lanes.floats.packed_scores(queries, rows, scores),
+            Chosen::Avx512Vnni(lanes) => lanes.packed_scores(queries, rows, scores),
             #[cfg(target_arch = "x86_64")]
             Chosen::Avx2Fma(lanes) => lanes.packed_scores(queries, rows, scores),
             Chosen::Portable(lanes) => packed::packed_scores(lanes, queries, rows, scores),
@@ -200,11 +200,30 @@ impl Kernel {
     pub fn distance(self, a: &[f32], b: &[f32]) -> f64 {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx512Vnni(lanes) => lanes.floats.distance(a, b),
+            Chosen::Avx512Vnni(lanes) => lanes.distance(a, b),
             #[cfg(target_arch = "x86_64")]
             Chosen::Avx2Fma(lanes) => lanes.distance(a, b),
             Chosen::Portable(_) => exact::distance(a, b),
         }
+    }
+
+    /// [`Kernel::distance`] rounded to float32: the same number, sooner where the order of addition makes no
+    /// difference to it.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    #[must_use]
+    pub fn rounded_distance(self, a: &[f32], b: &[f32]) -> f32 {
+        #[cfg(target_arch = "x86_64")]
+        if let Chosen::Avx512Vnni(lanes) = self.0 {
+            let distance = lanes.distance_unordered(a, b);
+            let error = distance * distance_error(a.len());
+            let (least, most) = ((distance - error) as f32, (distance + error) as f32);
+            if least.to_bits() == most.to_bits() {
+                return least;
+            }
+        }
+        self.distance(a, b) as f32
     }
 
     /// [`Kernel::distance`] of a vector to four others, in less than twice the time of one.
@@ -215,24 +234,28 @@ impl Kernel {
     pub fn distances(self, a: &[f32], others: [&[f32]; 4]) -> [f64; 4] {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx512Vnni(lanes) => lanes.floats.distances(a, others),
+            Chosen::Avx512Vnni(lanes) => lanes.distances(a, others),
             #[cfg(target_arch = "x86_64")]
             Chosen::Avx2Fma(lanes) => lanes.distances(a, others),
             Chosen::Portable(_) => others.map(|b| exact::distance(a, b)),
         }
     }
 
-    /// [`Kernel::distance`] of queries to every one of some rows, and numbers without meaning for those that only
-    /// fill the last block: `distances[query * width + row]`.
+    /// Squared distances of queries to every one of some rows, `squares[query * rows.width() + row]`: as near to
+    /// those that decide as [`squared_distance_error`] says, and the same bits on every back end.
     ///
     /// # Panics
     /// If the lengths do not agree.
-    pub fn distances_to_every(self, queries: &[f32], rows: &DoubleRows, distances: &mut [f64]) {
-        rows.check(queries, distances);
+    pub fn squares_to_every(self, queries: &[f32], rows: &DoubleRows, squares: &mut [f64]) {
+        #[cfg(target_arch = "x86_64")]
+        if let Chosen::Avx512Vnni(lanes) = self.0 {
+            return lanes.squares_to_every(queries, rows, squares);
+        }
+        rows.check(queries, squares);
         self.run(Every {
             queries,
             rows,
-            distances,
+            squares,
         });
     }
 
@@ -241,7 +264,7 @@ impl Kernel {
     pub fn squared_norm(self, a: &[f32]) -> f64 {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx512Vnni(lanes) => lanes.floats.squared_norm(a),
+            Chosen::Avx512Vnni(lanes) => lanes.squared_norm(a),
             #[cfg(target_arch = "x86_64")]
             Chosen::Avx2Fma(lanes) => lanes.squared_norm(a),
             Chosen::Portable(_) => exact::squared_norm(a),
@@ -253,7 +276,7 @@ impl Kernel {
     pub fn squared_norms(self, vectors: [&[f32]; 4]) -> [f64; 4] {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx512Vnni(lanes) => lanes.floats.squared_norms(vectors),
+            Chosen::Avx512Vnni(lanes) => lanes.squared_norms(vectors),
             #[cfg(target_arch = "x86_64")]
             Chosen::Avx2Fma(lanes) => lanes.squared_norms(vectors),
             Chosen::Portable(_) => vectors.map(exact::squared_norm),
@@ -366,6 +389,39 @@ pub fn score_error(dim: usize) -> f64 {
     let product_of_norms = (1.0 + NORM_TOLERANCE) * (1.0 + NORM_TOLERANCE);
     let flushed = 2.0 * dim as f64 * f64::from(f32::MIN_POSITIVE);
     steps / (1.0 - steps) * product_of_norms + flushed
+}
+
+/// How far a number of [`Kernel::squares_to_every`], `(|q|² + |x|²) - 2 q·x`, can be from the sum of squares
+/// whose root [`Kernel::distance`] is, for vectors of `dim` values whose norms are 1 within [`NORM_TOLERANCE`].
+///
+/// With u the unit roundoff of float64, n values, `g(n) = n u / (1 - n u)` and `M = (1 + tolerance)²`, and all
+/// three sums of n terms in any order (as for [`score_error`]):
+///
+/// - The terms `qᵢ xᵢ`, `qᵢ²` and `xᵢ²` are exact, since two times 24 bits are less than 53, and nothing is below
+///   the normal numbers, since each is a multiple of 2⁻²⁹⁸. So each of the norms errs by `g(n) M` at most, twice
+///   the product by `2 g(n) M`, and the two last steps, whose results are at most `2 M` and `4 M`, by `6 u M`.
+/// - The terms `(qᵢ - xᵢ)²` of the other sum are rounded twice, the first time before they are squared: it errs
+///   by `g(n + 2)` of itself at most, and is at most `4 M`.
+///
+/// Together that is less than `8 g(n + 2) M`. What is returned, `8 g(n + 8) M`, exceeds it by more than `40 u M`:
+/// adding it to such a number or taking it off rounds by `4 u M`; and numbers that are more than twice it apart
+/// stand for sums more than `80 u M` apart, of which neither is above `4 M`, so that even their rounded roots
+/// differ.
+#[must_use]
+pub fn squared_distance_error(dim: usize) -> f64 {
+    let steps = (dim + 8) as f64 * f64::EPSILON / 2.0;
+    8.0 * steps / (1.0 - steps) * (1.0 + NORM_TOLERANCE) * (1.0 + NORM_TOLERANCE)
+}
+
+/// How far the distance of two vectors of `dim` values is from [`Kernel::distance`], in proportion, if the terms
+/// are added in any order, and with or without fused multiply-add.
+///
+/// As in [`squared_distance_error`], each of the two sums errs by `g(n + 2)` of itself at most, their roots by half
+/// of that. Both roots are rounded by u, and so is the sum of the distance and its error: `g(n + 8)` covers it all,
+/// and twice `(n + 8) u` that.
+#[cfg(target_arch = "x86_64")]
+fn distance_error(dim: usize) -> f64 {
+    (dim + 8) as f64 * f64::EPSILON
 }
 
 #[cfg(test)]

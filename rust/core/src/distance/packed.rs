@@ -16,7 +16,7 @@ const PACK_QUERIES: usize = 6;
 #[derive(Debug)]
 pub struct PackedRows {
     dim: usize,
-    /// `(blocks, dim, PACK)`, zero where there is no row.
+    /// `(blocks, dim, PACK)`; past the end the last row stands in.
     values: Vec<f32>,
 }
 
@@ -25,11 +25,13 @@ impl PackedRows {
     #[must_use]
     pub fn new(rows: Rows<'_>) -> Self {
         let dim = rows.dim;
-        let mut values = vec![0.0; rows.len().div_ceil(PACK) * PACK * dim];
-        for (row, vector) in rows.values.chunks_exact(dim).enumerate() {
-            let lanes = &mut values[row / PACK * PACK * dim + row % PACK..];
-            for (lane, value) in lanes.iter_mut().step_by(PACK).zip(vector) {
-                *lane = *value;
+        let mut values = Vec::with_capacity(rows.len().div_ceil(PACK) * PACK * dim);
+        for rows in rows.values.chunks(PACK * dim) {
+            let last = rows.len() / dim - 1;
+            let vectors: [&[f32]; PACK] =
+                std::array::from_fn(|k| &rows[k.min(last) * dim..][..dim]);
+            for d in 0..dim {
+                values.extend_from_slice(&vectors.map(|vector| vector[d]));
             }
         }
         Self { dim, values }
@@ -39,6 +41,25 @@ impl PackedRows {
     #[must_use]
     pub fn width(&self) -> usize {
         self.values.len() / self.dim
+    }
+
+    /// Values per row.
+    pub(super) fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Of each block, one number of every row after the other.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = &[[f32; PACK]]> {
+        let blocks = self.values.chunks_exact(PACK * self.dim);
+        blocks.map(|block| block.as_chunks().0)
+    }
+
+    /// The lengths, if they agree.
+    pub(super) fn check(&self, queries: &[f32], scores: &[f32]) -> (usize, usize) {
+        let (dim, width) = (self.dim, self.width());
+        assert!(queries.len().is_multiple_of(dim));
+        assert_eq!(scores.len(), queries.len() / dim * width);
+        (dim, width)
     }
 }
 
@@ -50,9 +71,7 @@ pub(super) fn packed_scores<L: Lanes>(
     rows: &PackedRows,
     scores: &mut [f32],
 ) {
-    let (dim, width) = (rows.dim, rows.width());
-    assert!(queries.len().is_multiple_of(dim));
-    assert_eq!(scores.len(), queries.len() / dim * width);
+    let (dim, width) = rows.check(queries, scores);
     if width == 0 {
         return;
     }
@@ -64,10 +83,10 @@ pub(super) fn packed_scores<L: Lanes>(
         for q in 0..PACK_QUERIES {
             queries[q] = &tile[q.min(last) * dim..][..dim];
         }
-        for (block, values) in rows.values.chunks_exact(PACK * dim).enumerate() {
+        for (block, values) in rows.blocks().enumerate() {
             let mut sums = [[lanes.zero(); 2]; PACK_QUERIES];
-            for d in 0..dim {
-                let eights = values[d * PACK..][..PACK].as_chunks::<WIDTH>().0;
+            for (d, row) in values.iter().enumerate().take(dim) {
+                let eights = row.as_chunks::<WIDTH>().0;
                 let (low, high) = (lanes.load(&eights[0]), lanes.load(&eights[1]));
                 for q in 0..PACK_QUERIES {
                     let query = lanes.splat(queries[q][d]);

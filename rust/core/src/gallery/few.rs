@@ -1,7 +1,15 @@
-//! Nearest of few rows, of which most are wanted: all distances in float64, and each one's rank.
+//! Nearest of few rows, of which most are wanted: what products in float64 say of all distances, and each one's rank.
 //!
 //! Where nearly all rows are matches there is nothing to rule out by cheaper bounds, and what is left is to
-//! compute and to sort. Both go without branches: a match's place is how many come before it.
+//! compute and to sort.
+//!
+//! ```text
+//! for each query
+//!     squared distances = |query|² + |row|² - 2 query · row (float64, error at most E)
+//!     the place of each is how many are less
+//!     where two neighbours are within 2 E, or a distance could be rounded to another float32 number:
+//!         the distances that decide, of these rows only
+//! ```
 #![allow(
     clippy::inline_always,
     reason = "loops of a kernel must become part of the function that enables its instruction set"
@@ -12,17 +20,20 @@
 )]
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
-use super::nearest::{Hit, Lists, Wanted};
+use super::nearest::Wanted;
+use super::scan::confirm;
+use super::search::Matches;
 use super::store::Store;
-use crate::distance::{DoubleRows, Kernel, Lanes, Loops};
+use crate::distance::{DoubleRows, Kernel, Lanes, Loops, squared_distance_error};
 use crate::vectors::UnitVectors;
 
 /// Queries from which on it is worth copying the rows in float64.
 const QUERIES_FROM: usize = 8;
 /// Queries that are looked at together.
-const TILE: usize = 16;
-/// Rows at most, whole vectors of four: ranks take the square of them.
+const TILE: usize = 32;
+/// Rows at most, whole vectors of eight: ranks take the square of them.
 const MOST_ROWS: usize = 64;
 /// Rows for each match that is wanted, at most: more are ruled out faster in float32.
 const ROWS_OF_A_MATCH: usize = 2;
@@ -34,10 +45,15 @@ pub(super) struct Few<'a> {
     kernel: Kernel,
     store: &'a Store,
     queries: &'a UnitVectors,
-    wanted: Wanted,
+    /// Matches of each query.
+    count: usize,
     /// Earlier insertions first: equally near ones are then in order.
     rows: Vec<u32>,
+    indices: Vec<i64>,
     doubles: DoubleRows,
+    /// Of each row, the first that has the same values; asked for where rows are as near as each other.
+    firsts: OnceLock<Vec<usize>>,
+    error: f64,
 }
 
 impl<'a> Few<'a> {
@@ -59,9 +75,12 @@ impl<'a> Few<'a> {
                 kernel,
                 store,
                 queries,
-                wanted,
-                doubles: DoubleRows::new(store.rows(), &rows),
+                count: wanted.most.min(rows.len()),
+                indices: rows.iter().map(|row| store.index(*row)).collect(),
+                doubles: DoubleRows::new(kernel, store.rows(), &rows),
                 rows,
+                firsts: OnceLock::new(),
+                error: squared_distance_error(store.dim()),
             }
         })
     }
@@ -77,69 +96,205 @@ impl<'a> Few<'a> {
         self.queries.len().div_ceil(TILE)
     }
 
-    /// The nearest of the queries of some tiles.
-    pub fn search(&self, tiles: Range<usize>) -> Lists {
+    /// The nearest of the queries of some tiles, `width` columns each; `number` gives that of a row's identity.
+    pub fn search(
+        &self,
+        tiles: Range<usize>,
+        width: usize,
+        number: impl Fn(u32) -> i64,
+    ) -> Matches {
         let dim = self.store.dim();
         let queries = tiles.start * TILE..self.queries.len().min(tiles.end * TILE);
-        let mut lists = Lists::with_room(queries.len(), self.wanted, self.rows.len());
-        let (count, width) = (self.rows.len(), self.doubles.width());
-        let (mut distances, mut order) = (vec![0.0; TILE * width], vec![0; count]);
+        let mut matches = Matches::with_room(queries.len() * width);
+        let identities: Vec<i64> = self.rows.iter().map(|row| number(*row)).collect();
+        let width_of_squares = self.doubles.width();
+        let mut squares = vec![0.0; TILE * width_of_squares];
+        let mut ranking = Ranking::default();
         let values = &self.queries.values()[queries.start * dim..queries.end * dim];
         for tile in values.chunks(TILE * dim) {
-            let distances = &mut distances[..tile.len() / dim * width];
-            self.kernel
-                .distances_to_every(tile, &self.doubles, distances);
-            for distances in distances.chunks_exact(width) {
-                let order = &mut order[..];
-                self.kernel.run(Rank { distances, order });
-                let nearest = order.iter().take(self.wanted.most);
-                lists.push(nearest.map(|at| Hit {
-                    distance: distances[*at],
-                    index: self.store.index(self.rows[*at]),
-                    row: self.rows[*at],
-                }));
+            let squares = &mut squares[..tile.len() / dim * width_of_squares];
+            self.kernel.squares_to_every(tile, &self.doubles, squares);
+            let squares = squares.chunks_exact(width_of_squares);
+            for (query, squares) in tile.chunks_exact(dim).zip(squares) {
+                let certain = self.kernel.run(Rank {
+                    squares,
+                    rows: self.rows.len(),
+                    count: self.count,
+                    error: self.error,
+                    ranking: &mut ranking,
+                });
+                if !certain {
+                    self.decide(query, squares, &mut ranking);
+                }
+                let Ranking {
+                    order, distances, ..
+                } = &ranking;
+                let order = &order[..self.count];
+                matches.distance.extend_from_slice(&distances[..self.count]);
+                let indices = order.iter().map(|at| self.indices[*at]);
+                matches.index.extend(indices);
+                let identities = order.iter().map(|at| identities[*at]);
+                matches.identity.extend(identities);
+                matches.pad(width - self.count);
             }
         }
-        lists
+        matches
+    }
+
+    /// Whether rows, of which there is at least one, have the same values.
+    fn are_copies(&self, rows: &[usize]) -> bool {
+        if rows.len() == 1 {
+            return true;
+        }
+        let firsts = self.firsts.get_or_init(|| {
+            let vector = |row: &u32| self.store.vector(*row);
+            let first = |row| {
+                self.rows
+                    .iter()
+                    .position(|other| vector(other) == vector(row))
+            };
+            self.rows.iter().filter_map(first).collect()
+        });
+        rows.iter().all(|row| firsts[*row] == firsts[rows[0]])
+    }
+
+    /// Where not all is certain: by the distances that decide, of those rows of which they must.
+    #[cold]
+    fn decide(&self, query: &[f32], squares: &[f64], ranking: &mut Ranking) {
+        let Ranking {
+            order, distances, ..
+        } = ranking;
+        let order = &mut order[..self.rows.len()];
+        for (place, at) in order.iter_mut().enumerate() {
+            *at = place;
+        }
+        order.sort_by(|a, b| squares[*a].total_cmp(&squares[*b]));
+        let mut first = 0;
+        let mut hits = Vec::new();
+        while first < self.count {
+            let pairs = order[first..].windows(2);
+            let near = |pair: &&[usize]| !are_apart(squares[pair[0]], squares[pair[1]], self.error);
+            let end = first + 1 + pairs.take_while(near).count();
+            let square = squares[order[first]];
+            let least = least_of(square, self.error);
+            let rounded = least.to_bits() == most_of(square, self.error).to_bits();
+            distances[first..end].fill(least);
+            // Copies are equally near, and stand in order already.
+            if !rounded || !self.are_copies(&order[first..end]) {
+                let rows = order[first..end].iter().map(|at| self.rows[*at]);
+                hits.clear();
+                confirm(self.kernel, query, self.store, rows, |hit| hits.push(hit));
+                hits.sort_unstable();
+                for (place, hit) in (first..end).zip(&hits) {
+                    order[place] = self.indices.partition_point(|index| *index < hit.index);
+                    distances[place] = hit.distance as f32;
+                }
+            }
+            first = end;
+        }
     }
 }
 
-/// Sorts a few distances, equal ones as they stand.
+/// The rows as one query sees them.
+struct Ranking {
+    /// Which is at each rank.
+    order: [usize; MOST_ROWS],
+    /// Its squared distance.
+    sorted: [f64; MOST_ROWS],
+    /// How far it is, at least and at most.
+    distances: [f32; MOST_ROWS],
+    farthest: [f32; MOST_ROWS],
+}
+
+impl Default for Ranking {
+    fn default() -> Self {
+        Self {
+            order: [0; MOST_ROWS],
+            sorted: [0.0; MOST_ROWS],
+            distances: [0.0; MOST_ROWS],
+            farthest: [0.0; MOST_ROWS],
+        }
+    }
+}
+
+/// Ranks a few rows by squared distances; comes to whether order and distances of the nearest are certain.
 struct Rank<'a> {
-    /// Whole vectors of them; what is beyond those that are ranked has no meaning.
-    distances: &'a [f64],
-    /// To be filled: which distance is at each rank. As many are ranked.
-    order: &'a mut [usize],
+    /// Whole vectors of them; what is beyond the rows has no meaning.
+    squares: &'a [f64],
+    rows: usize,
+    /// So many nearest are wanted.
+    count: usize,
+    error: f64,
+    ranking: &'a mut Ranking,
 }
 
 impl Loops for Rank<'_> {
-    type Output = ();
+    type Output = bool;
 
     #[inline(always)]
-    fn run<L: Lanes>(self, _: L) {
-        let Self { distances, order } = self;
-        let count = order.len();
-        let mut ranks = [0_u64; MOST_ROWS];
-        let fours = distances.as_chunks::<4>().0;
-        for (ranks, four) in ranks.as_chunks_mut::<4>().0.iter_mut().zip(fours) {
-            let mut less = [0; 4];
-            for other in &distances[..count] {
-                for k in 0..4 {
-                    less[k] += u64::from(*other < four[k]);
+    fn run<L: Lanes>(self, _: L) -> bool {
+        let Self {
+            squares,
+            rows,
+            count,
+            error,
+            ..
+        } = self;
+        let Ranking {
+            order,
+            sorted,
+            distances,
+            farthest,
+        } = self.ranking;
+        // Where some are equal, they have the same rank, and one is left without: NaN is apart from nothing.
+        sorted[..rows].fill(f64::NAN);
+        for (block, eight) in squares.as_chunks::<8>().0.iter().enumerate() {
+            let mut less = [0_u64; 8];
+            for other in &squares[..rows] {
+                for k in 0..8 {
+                    less[k] += u64::from(*other < eight[k]);
                 }
             }
-            *ranks = less;
-        }
-        // Where some are equal, they have the same rank, and the sum is less.
-        if ranks[..count].iter().sum::<u64>() < (count * (count - 1) / 2) as u64 {
-            for at in 1..count {
-                let earlier = distances[..at].iter();
-                let equal = |other: &&f64| other.total_cmp(&distances[at]).is_eq();
-                ranks[at] += earlier.filter(equal).count() as u64;
+            for k in 0..8.min(rows - block * 8) {
+                let rank = less[k] as usize;
+                sorted[rank] = eight[k];
+                order[rank] = block * 8 + k;
             }
         }
-        for (at, rank) in ranks[..count].iter().enumerate() {
-            order[*rank as usize] = at;
+        // Comparisons are counted, since a loop that ends early is none of vector instructions.
+        let mut certain = 0;
+        for rank in 0..count.min(rows - 1) {
+            certain += u32::from(are_apart(sorted[rank], sorted[rank + 1], error));
         }
+        let mut doubtful = 0_u32;
+        let fours = distances.as_chunks_mut::<4>().0.iter_mut();
+        let fours = fours.zip(farthest.as_chunks_mut::<4>().0);
+        let fours = fours.zip(sorted.as_chunks::<4>().0);
+        for ((least, most), squares) in fours.take(count.div_ceil(4)) {
+            *least = squares.map(|square| least_of(square, error));
+            *most = squares.map(|square| most_of(square, error));
+        }
+        for rank in 0..count {
+            doubtful += u32::from(distances[rank].to_bits() != farthest[rank].to_bits());
+        }
+        doubtful == 0 && certain as usize == count.min(rows - 1)
     }
+}
+
+/// Whether one squared distance is less than another for certain, and so are the distances.
+#[inline(always)]
+fn are_apart(less: f64, greater: f64, error: f64) -> bool {
+    greater - less > 2.0 * error
+}
+
+/// The float32 number that a distance is rounded to at least.
+#[inline(always)]
+fn least_of(square: f64, error: f64) -> f32 {
+    (square - error).max(0.0).sqrt() as f32
+}
+
+/// The float32 number that a distance is rounded to at most.
+#[inline(always)]
+fn most_of(square: f64, error: f64) -> f32 {
+    (square + error).sqrt() as f32
 }

@@ -16,7 +16,7 @@ pub(super) struct Wanted {
 /// A row that matches a query. The lesser of two hits comes first.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Hit {
-    /// Euclidean distance in float64.
+    /// Euclidean distance in float64; of a row that nothing is compared with, rounded to float32 already.
     pub distance: f64,
     /// Insertion number: of equally near rows the earlier comes first.
     pub index: i64,
@@ -67,6 +67,11 @@ impl Nearest {
         let bar = self.best.bar().map_or(f64::INFINITY, |hit| hit.distance);
         let reach = bar.min(self.threshold);
         (self.base - reach * reach) / 2.0
+    }
+
+    /// Whether rows are within the threshold however far they are.
+    pub fn reaches_all(&self) -> bool {
+        self.threshold.is_infinite()
     }
 
     /// Whether a confirmed row is within the threshold.

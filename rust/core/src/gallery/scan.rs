@@ -12,16 +12,20 @@
 //! A row below the k-th best score by more than that is farther than k others whatever the rounding
 //! did, so the result is that of a float64 search. The work of confirming grows with the number of
 //! rows so close to the k-th best: a handful, unless references are copies of each other.
+#![allow(
+    clippy::inline_always,
+    reason = "loops of a kernel must become part of the function that enables its instruction set"
+)]
 
 use std::ops::Range;
 
 use super::nearest::{Hit, Lists, Nearest, Wanted};
 use super::store::Store;
-use crate::distance::{Kernel, PackedRows, Rows, score_error};
+use crate::distance::{Kernel, LANES, Lanes, Loops, PackedRows, Rows, score_error};
 use crate::vectors::UnitVectors;
 
 /// Queries scored together.
-const TILE: usize = 6;
+const TILE: usize = 16;
 /// Queries from which on rows are laid out anew for them, if these are so few at most.
 const PACKED_FROM: usize = 64;
 const PACKED_ROWS: usize = 1024;
@@ -82,17 +86,21 @@ impl<'a> Scan<'a> {
         let mut lists = Lists::with_room(queries.len(), self.wanted, store.len());
         let mut nearest = Nearest::new(self.wanted);
         let mut hits = Vec::new();
-        let mut candidates: [Candidates; TILE] =
-            std::array::from_fn(|_| Candidates::new(self.wanted.most));
+        let together = TILE.min(queries.len());
+        let mut candidates: Vec<Candidates> = (0..together)
+            .map(|_| Candidates::new(self.wanted.most, store))
+            .collect();
         let width = self.packed.as_ref().map_or(BLOCK_ROWS, PackedRows::width);
-        let mut scores = vec![0.0; TILE * width];
-        let squares = self.queries.squared_norms()[queries.clone()].chunks(TILE);
+        let mut scores = vec![0.0; together * width];
         let values = &self.queries.values()[queries.start * dim..queries.end * dim];
-        for (tile, squares) in values.chunks(TILE * dim).zip(squares) {
-            let candidates = &mut candidates[..squares.len()];
-            for (candidates, square) in candidates.iter_mut().zip(squares) {
-                nearest.begin(*square, store.spread());
-                candidates.begin(&nearest, store);
+        for (first, tile) in queries.step_by(TILE).zip(values.chunks(TILE * dim)) {
+            let candidates = &mut candidates[..tile.len() / dim];
+            for (candidates, query) in candidates.iter_mut().zip(first..) {
+                if self.wanted.threshold.is_some() {
+                    let square = self.queries.squared_norms()[query];
+                    nearest.begin(square, store.spread());
+                }
+                candidates.begin(&nearest);
             }
             self.score(tile, candidates, &mut scores);
             for (candidates, query) in candidates.iter_mut().zip(tile.chunks_exact(dim)) {
@@ -110,9 +118,13 @@ impl<'a> Scan<'a> {
             let width = packed.width();
             let scores = &mut scores[..candidates.len() * width];
             self.kernel.packed_scores(tile, packed, scores);
-            for (candidates, scores) in candidates.iter_mut().zip(scores.chunks_exact(width)) {
-                candidates.offer(0, &scores[..rows.len()]);
-            }
+            self.kernel.run(Offer {
+                candidates,
+                first: 0,
+                count: rows.len(),
+                width,
+                scores,
+            });
             return;
         }
         let block_rows = (BLOCK_BYTES / (dim * size_of::<f32>())).clamp(4, BLOCK_ROWS);
@@ -122,9 +134,13 @@ impl<'a> Scan<'a> {
             let count = block.len();
             let scores = &mut scores[..candidates.len() * count];
             self.kernel.scores(tile, block, scores);
-            for (candidates, scores) in candidates.iter_mut().zip(scores.chunks_exact(count)) {
-                candidates.offer(first, scores);
-            }
+            self.kernel.run(Offer {
+                candidates,
+                first,
+                count,
+                width: count,
+                scores,
+            });
         }
     }
 }
@@ -156,6 +172,8 @@ pub(super) fn distance_to_nearest(
 /// The rows that may still be among the matches of one query.
 struct Candidates {
     most: usize,
+    /// How far a score can be from what it would be in exact arithmetic.
+    error: f64,
     /// How far below another score a row must be to be farther for certain.
     margin: f64,
     /// A row that scores below this cannot match.
@@ -166,10 +184,12 @@ struct Candidates {
 }
 
 impl Candidates {
-    fn new(most: usize) -> Self {
+    fn new(most: usize, store: &Store) -> Self {
+        let error = score_error(store.dim());
         Self {
             most,
-            margin: 0.0,
+            error,
+            margin: 2.0 * error + store.spread(),
             cutoff: 0.0,
             found: Vec::new(),
             prune_at: 0,
@@ -177,16 +197,15 @@ impl Candidates {
     }
 
     /// Begin with the query that `nearest` has begun with.
-    fn begin(&mut self, nearest: &Nearest, store: &Store) {
-        let error = score_error(store.dim());
-        self.margin = 2.0 * error + store.spread();
-        self.cutoff = rounded_down(nearest.least_score() - error);
+    fn begin(&mut self, nearest: &Nearest) {
+        self.cutoff = rounded_down(nearest.least_score() - self.error);
         self.found.clear();
         self.prune_at = self.most.saturating_add(32);
     }
 
     /// Take up the scores of consecutive rows.
-    fn offer(&mut self, first: u32, scores: &[f32]) {
+    #[inline(always)]
+    fn offer<L: Lanes>(&mut self, lanes: L, first: u32, scores: &[f32]) {
         let best = highest(scores);
         if best < self.cutoff {
             return;
@@ -194,9 +213,13 @@ impl Candidates {
         if self.most == 1 {
             self.raise_cutoff(best);
         }
-        for (row, &score) in (first..).zip(scores) {
-            if score >= self.cutoff {
-                self.found.push((score, row));
+        // Written down without a branch for each.
+        for (first, scores) in (first..).step_by(64).zip(scores.chunks(64)) {
+            let mut reaching = reaching(lanes, scores, self.cutoff);
+            while reaching != 0 {
+                let at = reaching.trailing_zeros();
+                self.found.push((scores[at as usize], first + at));
+                reaching &= reaching - 1;
             }
         }
         if self.found.len() >= self.prune_at {
@@ -244,14 +267,64 @@ impl Candidates {
         hits: &mut Vec<Hit>,
     ) {
         self.prune();
-        let rows = self.found.iter().map(|(_, row)| *row);
         hits.clear();
+        if let [(_, row)] = self.found[..]
+            && nearest.reaches_all()
+        {
+            let distance = kernel.rounded_distance(query, store.vector(row)).into();
+            let index = store.index(row);
+            hits.push(Hit {
+                distance,
+                index,
+                row,
+            });
+            return;
+        }
+        let rows = self.found.iter().map(|(_, row)| *row);
         confirm(kernel, query, store, rows, |hit| {
             if nearest.reaches(&hit) {
                 hits.push(hit);
             }
         });
     }
+}
+
+/// Has each of some queries offered the scores of the same consecutive rows.
+struct Offer<'a> {
+    candidates: &'a mut [Candidates],
+    /// The first of the rows, and how many there are.
+    first: u32,
+    count: usize,
+    /// Of each query so many, of which those of the rows come first.
+    width: usize,
+    scores: &'a [f32],
+}
+
+impl Loops for Offer<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let scores = self.scores.chunks_exact(self.width);
+        for (candidates, scores) in self.candidates.iter_mut().zip(scores) {
+            candidates.offer(lanes, self.first, &scores[..self.count]);
+        }
+    }
+}
+
+/// A bit for each of up to 64 scores that is at least the cutoff, the lowest for the first.
+#[inline(always)]
+fn reaching<L: Lanes>(lanes: L, scores: &[f32], cutoff: f32) -> u64 {
+    let (eights, rest) = scores.as_chunks::<LANES>();
+    let mut reaching = 0;
+    for (block, eight) in eights.iter().enumerate() {
+        let below = lanes.below(lanes.load(eight), cutoff);
+        reaching |= u64::from(!below & 0xFF) << (block * LANES);
+    }
+    for (score, at) in rest.iter().zip(eights.len() * LANES..) {
+        reaching |= u64::from(*score >= cutoff) << at;
+    }
+    reaching
 }
 
 /// Offer rows by their float64 distances.
@@ -299,6 +372,7 @@ pub(super) fn confirm(
 }
 
 /// The highest of the scores, eight at a time so that it compiles to vector instructions.
+#[inline(always)]
 fn highest(scores: &[f32]) -> f32 {
     let (eights, rest) = scores.as_chunks::<8>();
     let mut best = [f32::NEG_INFINITY; 8];

@@ -22,12 +22,41 @@ const READ_IN_A_US: usize = 8 << 10;
 /// Columns of results, one entry per match.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Matches {
-    /// Euclidean distance in float64; infinity where nothing matches.
-    pub distance: Vec<f64>,
+    /// Euclidean distance: the float64 value, which has decided, rounded to float32, which keeps the order;
+    /// infinity where nothing matches.
+    pub distance: Vec<f32>,
     /// Index of the reference; -1 where nothing matches.
     pub index: Vec<i64>,
     /// Number of its identity; -1 where nothing matches.
     pub identity: Vec<i64>,
+}
+
+impl Matches {
+    /// None yet, with room for so many.
+    pub(super) fn with_room(count: usize) -> Self {
+        Self {
+            distance: Vec::with_capacity(count),
+            index: Vec::with_capacity(count),
+            identity: Vec::with_capacity(count),
+        }
+    }
+
+    /// Append what stands for so many missing ones.
+    pub(super) fn pad(&mut self, missing: usize) {
+        if missing == 0 {
+            return;
+        }
+        let end = self.index.len() + missing;
+        self.distance.resize(end, f32::INFINITY);
+        self.index.resize(end, -1);
+        self.identity.resize(end, -1);
+    }
+
+    fn append(&mut self, other: &Self) {
+        self.distance.extend_from_slice(&other.distance);
+        self.index.extend_from_slice(&other.index);
+        self.identity.extend_from_slice(&other.identity);
+    }
 }
 
 impl Gallery {
@@ -53,7 +82,7 @@ impl Gallery {
             most: k,
             threshold: None,
         };
-        Ok(self.padded(&self.search(queries, wanted, threads)?, k))
+        self.padded(queries, wanted, k, threads)
     }
 
     /// Every reference within `threshold` (Euclidean) of each query, nearest first, one query after
@@ -94,7 +123,7 @@ impl Gallery {
     ) -> Result<Matches> {
         threshold.map_or(Ok(()), check_threshold)?;
         let wanted = Wanted { most: 1, threshold };
-        Ok(self.padded(&self.search(queries, wanted, threads)?, 1))
+        self.padded(queries, wanted, 1, threads)
     }
 
     /// Distance of one query to the nearest reference of one identity.
@@ -120,63 +149,78 @@ impl Gallery {
         ))
     }
 
+    /// The matches of all queries as columns of `width` entries each.
+    fn padded(
+        &self,
+        queries: &UnitVectors,
+        wanted: Wanted,
+        width: usize,
+        threads: Option<usize>,
+    ) -> Result<Matches> {
+        self.check_search(queries, threads)?;
+        if self.panel.is_none()
+            && let Some(few) = Few::new(self.kernel, &self.store, queries, wanted)
+        {
+            let threads = self.threads_for(few.work_us(), threads);
+            let search = |tiles| few.search(tiles, width, |row| self.number(row));
+            return Ok(by_queries(threads, few.tiles(), search, Matches::append));
+        }
+        let found = self.search(queries, wanted, threads)?;
+        let mut matches = Matches::with_room(found.len() * width);
+        for hits in found.iter() {
+            self.write(hits, width, &mut matches);
+        }
+        Ok(matches)
+    }
+
     fn search(
         &self,
         queries: &UnitVectors,
         wanted: Wanted,
         threads: Option<usize>,
     ) -> Result<Lists> {
-        self.check_width("queries", queries)?;
-        if threads == Some(0) {
-            return Err(CoreError::invalid("threads", "at least 1", "0"));
-        }
-        let threads_for = |work_us: usize| {
-            let worth = work_us.checked_div(self.worth_a_thread_us);
-            let worth = worth.map_or(usize::MAX, |threads| 1 + threads);
-            threads.unwrap_or_else(available).min(worth)
-        };
+        self.check_search(queries, threads)?;
         let Some(panel) = &self.panel else {
-            if let Some(few) = Few::new(self.kernel, &self.store, queries, wanted) {
-                let threads = threads_for(few.work_us());
-                return Ok(by_queries(threads, few.tiles(), |tiles| few.search(tiles)));
-            }
             let scan = Scan::new(self.kernel, &self.store, queries, wanted);
-            let (tiles, threads) = (scan.tiles(), threads_for(scan.work_us()));
-            return Ok(by_queries(threads, tiles, |tiles| scan.search(tiles)));
+            let threads = self.threads_for(scan.work_us(), threads);
+            let search = |tiles| scan.search(tiles);
+            return Ok(by_queries(threads, scan.tiles(), search, Lists::append));
         };
         let bytes = panel.blocks().codes.len();
         let compared = bytes.saturating_mul(queries.len()) / COMPARED_IN_A_US;
-        let threads = threads_for(compared.saturating_add(bytes / READ_IN_A_US));
+        let threads = self.threads_for(compared.saturating_add(bytes / READ_IN_A_US), threads);
         let coarse = Coarse::new(self.kernel, &self.store, panel, wanted, queries);
         Ok(search(&coarse, panel.blocks().len(), threads))
     }
 
-    /// The hits of all queries as columns of `width` entries each.
-    fn padded(&self, found: &Lists, width: usize) -> Matches {
-        let mut matches = Matches::default();
-        matches.distance.reserve_exact(found.len() * width);
-        matches.index.reserve_exact(found.len() * width);
-        matches.identity.reserve_exact(found.len() * width);
-        for hits in found.iter() {
-            self.write(hits, width, &mut matches);
+    fn check_search(&self, queries: &UnitVectors, threads: Option<usize>) -> Result<()> {
+        self.check_width("queries", queries)?;
+        if threads == Some(0) {
+            return Err(CoreError::invalid("threads", "at least 1", "0"));
         }
-        matches
+        Ok(())
+    }
+
+    /// As many threads as so much work is worth, at most those that were asked for.
+    fn threads_for(&self, work_us: usize, threads: Option<usize>) -> usize {
+        let worth = work_us.checked_div(self.worth_a_thread_us);
+        let worth = worth.map_or(usize::MAX, |threads| 1 + threads);
+        threads.unwrap_or_else(available).min(worth)
     }
 
     /// Append the hits of one query, padded to `width` entries.
     fn write(&self, hits: &[Hit], width: usize, matches: &mut Matches) {
-        matches.distance.extend(hits.iter().map(|hit| hit.distance));
+        let distances = hits.iter().map(|hit| hit.distance as f32);
+        matches.distance.extend(distances);
         matches.index.extend(hits.iter().map(|hit| hit.index));
-        matches.identity.extend(
-            hits.iter()
-                .map(|hit| self.people.get(self.store.owner(hit.row)).number),
-        );
-        let missing = width - hits.len();
-        matches
-            .distance
-            .extend(std::iter::repeat_n(f64::INFINITY, missing));
-        matches.index.extend(std::iter::repeat_n(-1, missing));
-        matches.identity.extend(std::iter::repeat_n(-1, missing));
+        let identities = hits.iter().map(|hit| self.number(hit.row));
+        matches.identity.extend(identities);
+        matches.pad(width - hits.len());
+    }
+
+    /// Number of the identity that a row belongs to.
+    fn number(&self, row: u32) -> i64 {
+        self.people.get(self.store.owner(row)).number
     }
 }
 
@@ -184,7 +228,7 @@ impl Gallery {
 fn search(coarse: &Coarse<'_>, blocks: usize, threads: usize) -> Lists {
     let tiles = coarse.tiles();
     if tiles >= threads {
-        return by_queries(threads, tiles, |tiles| coarse.search(tiles));
+        return by_queries(threads, tiles, |tiles| coarse.search(tiles), Lists::append);
     }
     // Fewer queries than threads: each thread looks for all of them in a part of the gallery.
     let parts = in_parallel(threads.min(blocks), blocks, |blocks| {
@@ -205,18 +249,19 @@ fn search(coarse: &Coarse<'_>, blocks: usize, threads: usize) -> Lists {
 }
 
 /// The matches of all queries, each thread looking for those of some tiles of them.
-fn by_queries(
+fn by_queries<T: Send + Default>(
     threads: usize,
     tiles: usize,
-    search: impl Fn(std::ops::Range<usize>) -> Lists + Sync,
-) -> Lists {
+    search: impl Fn(std::ops::Range<usize>) -> T + Sync,
+    append: impl Fn(&mut T, &T),
+) -> T {
     let parts = in_parallel(threads.min(tiles), tiles, search);
     let mut parts = parts.into_iter();
-    let mut lists = parts.next().unwrap_or_default();
+    let mut all = parts.next().unwrap_or_default();
     for part in parts {
-        lists.append(&part);
+        append(&mut all, &part);
     }
-    lists
+    all
 }
 
 /// Run `work` on so many even parts of `0..count`, each on a thread of its own, the first on this one.

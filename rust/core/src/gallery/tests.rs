@@ -54,14 +54,14 @@ fn brute_force(query: &[f32], rows: &UnitVectors) -> Vec<(f64, usize)> {
     all
 }
 
-fn row(matches: &Matches, query: usize, k: usize) -> Vec<(f64, i64)> {
+fn row(matches: &Matches, query: usize, k: usize) -> Vec<(f32, i64)> {
     let range = query * k..(query + 1) * k;
     let index = matches.index[range.clone()].iter().copied();
     matches.distance[range].iter().copied().zip(index).collect()
 }
 
-fn numbered(found: &[(f64, usize)]) -> Vec<(f64, i64)> {
-    found.iter().map(|&(d, i)| (d, i as i64)).collect()
+fn numbered(found: &[(f64, usize)]) -> Vec<(f32, i64)> {
+    found.iter().map(|&(d, i)| (d as f32, i as i64)).collect()
 }
 
 proptest! {
@@ -85,7 +85,7 @@ proptest! {
             for (q, query) in queries.values().chunks_exact(dim).enumerate() {
                 let expected = brute_force(query, &rows);
                 let mut padded = numbered(&expected[..k.min(expected.len())]);
-                padded.resize(k, (f64::INFINITY, -1));
+                padded.resize(k, (f32::INFINITY, -1));
                 prop_assert_eq!(row(&nearest, q, k), padded);
 
                 let close: Vec<_> = expected.iter().copied().filter(|e| e.0 <= threshold).collect();
@@ -94,7 +94,7 @@ proptest! {
                 let found: Vec<_> = within.distance[from..to].iter().copied().zip(index).collect();
                 prop_assert_eq!(found, numbered(&close));
 
-                let first = close.first().map_or((f64::INFINITY, -1), |&(d, i)| (d, i as i64));
+                let first = close.first().map_or((f32::INFINITY, -1), |&(d, i)| (d as f32, i as i64));
                 prop_assert_eq!((best.distance[q], best.index[q]), first);
                 prop_assert_eq!(best.identity[q], if first.1 < 0 { -1 } else { first.1 % 5 });
 
@@ -336,6 +336,90 @@ fn of_few_rows_equally_near_ones_come_by_age_wherever_they_lie() {
     }
 }
 
+/// Rows that products in float64 cannot tell apart: copies, neighbours by one bit of one value, a query's own
+/// vector and its opposite; distances at the borders of float32 among them, by their number.
+#[test]
+fn of_few_rows_those_nearly_as_near_are_told_apart() {
+    for dim in [3, 16, 128, 512] {
+        let first = scaled(dim, gaussian(77, 5 * dim)).into_values();
+        let mut near = Vec::new();
+        for (i, vector) in first.chunks_exact(dim).cycle().take(30).enumerate() {
+            near.extend_from_slice(vector);
+            let value = &mut near[i * dim + i % dim];
+            let bits = value.to_bits();
+            *value = f32::from_bits(if i % 3 == 0 {
+                bits ^ (1 + i as u32 / 9)
+            } else {
+                bits
+            });
+        }
+        let opposite: Vec<f32> = near[..dim].iter().map(|value| -value).collect();
+        let mut queries = scaled(dim, gaussian(6, 300 * dim)).into_values();
+        queries.extend(near.iter().chain(&opposite));
+        let queries = UnitVectors::new("queries", dim, queries).expect("unit vectors");
+        for kernel in Kernel::available() {
+            for count in [1, 6, 16, 30] {
+                let mut pair = Pair::new(kernel, dim);
+                let rows = UnitVectors::new("vectors", dim, near[..count * dim].to_vec());
+                let rows = rows.expect("unit vectors");
+                let names: Vec<String> = (0..count).map(|i| (i % 3).to_string()).collect();
+                let added = pair.gallery.extend(rows.clone(), &names).expect("valid");
+                pair.note(added, &names, &rows);
+                for k in [3, 10, 29, 40] {
+                    pair.check(&queries, k, 1.2, 1).expect("exact");
+                }
+            }
+        }
+    }
+}
+
+/// Nearer to each other than the products tell, but no copies: in an order that is not that of insertion.
+#[test]
+fn of_few_rows_those_that_differ_in_a_tiny_value_are_told_apart() {
+    for dim in [16, 128, 512] {
+        let mut first = gaussian(78, dim);
+        first[1] = 0.0;
+        let mut values = scaled(dim, first).into_values().repeat(20);
+        for (i, row) in (0_u8..).zip(values.chunks_exact_mut(dim)) {
+            row[1] = 1e-14 * f32::from(i * 7 % 20);
+        }
+        let rows = UnitVectors::new("vectors", dim, values).expect("unit vectors");
+        let names: Vec<String> = (0..20).map(|i| i.to_string()).collect();
+        let queries = scaled(dim, gaussian(7, 100 * dim));
+        for kernel in Kernel::available() {
+            let mut pair = Pair::new(kernel, dim);
+            let added = pair.gallery.extend(rows.clone(), &names).expect("valid");
+            pair.note(added, &names, &rows);
+            for k in [10, 19, 20] {
+                pair.check(&queries, k, 1.2, 1).expect("exact");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_threshold_beside_the_only_distance_is_kept_to_the_last_bit() {
+    for kernel in Kernel::available() {
+        let (row, queries) = (
+            scaled(128, gaussian(3, 128)),
+            scaled(128, gaussian(4, 128 * 70)),
+        );
+        let mut gallery = Gallery::on(kernel, 128).expect("a width in range");
+        gallery.add("ada", row.clone()).expect("valid");
+        for (q, query) in queries.values().chunks_exact(128).enumerate() {
+            let distance = exact::distance(query, row.values());
+            for (threshold, reached) in [(distance, true), (distance.next_down(), false)] {
+                // By itself, and among so many that rows are laid out for them.
+                let single = UnitVectors::new("query", 128, query.to_vec()).expect("a unit vector");
+                for (queries, q) in [(&single, 0), (&queries, q)] {
+                    let found = gallery.best_identity(queries, Some(threshold), None);
+                    assert_eq!(found.expect("valid").index[q] == 0, reached);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn searches_of_many_stretches_of_five_bit_codes_are_exact() {
     for kernel in Kernel::available() {
@@ -543,12 +627,15 @@ impl Pair {
                 .map(|(index, _, row)| (exact::distance(query, row), *index))
                 .collect();
             all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            let none = (f64::INFINITY, -1);
-            let mut expected = all[..k.min(all.len())].to_vec();
+            let rounded = |all: &[(f64, i64)]| -> Vec<(f32, i64)> {
+                all.iter().map(|(d, index)| (*d as f32, *index)).collect()
+            };
+            let none = (f32::INFINITY, -1);
+            let mut expected = rounded(&all[..k.min(all.len())]);
             expected.resize(k, none);
             prop_assert_eq!(row(&nearest, q, k), expected.clone());
             prop_assert_eq!(row(&first, q, 1), expected[..1].to_vec());
-            let close: Vec<_> = all.iter().copied().filter(|e| e.0 <= threshold).collect();
+            let close = rounded(&all[..all.partition_point(|e| e.0 <= threshold)]);
             prop_assert_eq!(row(&best, q, 1)[0], *close.first().unwrap_or(&none));
             let (from, to) = (offsets[q] as usize, offsets[q + 1] as usize);
             let index = within.index[from..to].iter().copied();
@@ -609,7 +696,7 @@ fn an_empty_gallery_matches_nothing() {
     let gallery = Gallery::new(4).expect("a width in range");
     let query = one_hot(4, 0);
     let nearest = gallery.nearest(&query, 2, None).expect("valid");
-    assert_eq!(nearest.distance, [f64::INFINITY; 2]);
+    assert_eq!(nearest.distance, [f32::INFINITY; 2]);
     assert_eq!(
         (nearest.index, nearest.identity),
         (vec![-1, -1], vec![-1, -1])

@@ -22,11 +22,7 @@ pub(super) fn squared_distance_of_run(a: &[f32], b: &[f32]) -> f64 {
             *sum = _mm256_add_pd(*sum, _mm256_mul_pd(apart, apart));
         }
     }
-    let rest = a_rest.iter().zip(b_rest);
-    rest.fold(total(sums), |sum, (x, y)| {
-        let apart = f64::from(*x) - f64::from(*y);
-        sum + apart * apart
-    })
+    exact::add_squared_distance(total(sums), a_rest, b_rest)
 }
 
 /// The same for four vectors: their sums do not wait for each other.
@@ -49,11 +45,8 @@ pub(super) fn squared_distances_of_run(a: &[f32], others: [&[f32]; 4]) -> [f64; 
     }
     let mut squares = [0.0; 4];
     for r in 0..4 {
-        let rest = a_rest.iter().zip(&others[r][a_eights.len() * 8..]);
-        squares[r] = rest.fold(total(sums[r]), |sum, (x, y)| {
-            let apart = f64::from(*x) - f64::from(*y);
-            sum + apart * apart
-        });
+        let rest = &others[r][a_eights.len() * 8..];
+        squares[r] = exact::add_squared_distance(total(sums[r]), a_rest, rest);
     }
     squares
 }
@@ -77,10 +70,7 @@ pub(super) fn squared_norms_of_run(vectors: [&[f32]; 4]) -> [f64; 4] {
     }
     let mut squares = [0.0; 4];
     for v in 0..4 {
-        let rest = &vectors[v][steps * 8..];
-        squares[v] = rest
-            .iter()
-            .fold(total(sums[v]), |sum, x| sum + f64::from(*x) * f64::from(*x));
+        squares[v] = exact::add_squared_norm(total(sums[v]), &vectors[v][steps * 8..]);
     }
     squares
 }
@@ -96,8 +86,7 @@ pub(super) fn squared_norm_of_run(a: &[f32]) -> f64 {
             *sum = _mm256_add_pd(*sum, _mm256_mul_pd(x, x));
         }
     }
-    rest.iter()
-        .fold(total(sums), |sum, x| sum + f64::from(*x) * f64::from(*x))
+    exact::add_squared_norm(total(sums), rest)
 }
 
 /// Half of eight values.
