@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import platform
 import subprocess
 import time
@@ -24,7 +25,7 @@ from threadpoolctl import threadpool_limits
 from faceid_fast.gallery import Gallery
 
 from . import exactness, report
-from .data import PROBLEMS, Problem, Vectors
+from .data import PROBLEMS, Vectors
 from .grid import BATCHES, DIMENSIONS, SIZES, THREADS, Case, Contest, cases, spread
 from .peers import OURS, numpy_product
 
@@ -65,12 +66,22 @@ def main() -> None:
     for rows, further in ((done["sizes"], ()), (done["cells"], ("threads", "batch", "k"))):
         rows.sort(key=partial(_place, further))
     print("\n".join(report.summary(done)))
-    if given.markdown:
-        given.markdown.write_text(report.as_markdown(done))
     if given.plot:
         report.plot(done, given.plot)
+    if given.markdown:
+        _write_page(done, given)
     if report.mismatches(done):
         parser.exit(1, "the gallery disagrees with brute force\n")
+
+
+def _write_page(done: dict[str, Any], given: argparse.Namespace) -> None:
+    """The page that was asked for, with the command that writes it."""
+    command = f"python -m benchmarks --json {given.json} --markdown {given.markdown}"
+    picture = None
+    if given.plot:
+        command += f" --plot {given.plot}"
+        picture = os.path.relpath(given.plot, given.markdown.parent)
+    given.markdown.write_text(report.as_markdown(done, command, picture))
 
 
 def _as_json(done: dict[str, Any]) -> str:
@@ -134,7 +145,7 @@ def _measure(done: dict[str, Any], several: Sequence[Case]) -> None:
 
 
 def _bytes_per_second(contest: Contest, one: dict[str, Any]) -> dict[str, float]:
-    """Bytes of codes that a single query reads, of few references of values, beside numpy's sum over as many."""
+    """Bytes of codes (of few references, of values) that one query reads, beside a sum of as many by numpy."""
     read = contest.gallery.code_nbytes or contest.problem.references.nbytes
     data = np.ones(max(1, read // 8), np.float64)
     seconds = []

@@ -13,11 +13,9 @@ from .peers import OURS, PEERS
 
 Cell = dict[str, Any]
 
-_HEAD: Final = """# The matcher beside its peers
+_HEAD: Final = """# The matcher beside its peers: {backend}
 
-Written by `python -m benchmarks --json docs/figures/matching.json --markdown docs/MATCHING.md --plot
-docs/figures/matching.png`, which goes on from what that file holds (`make bench` writes the like below
-`build/`).
+Written by `{command}`, which goes on from what the JSON holds (`make bench` writes the like below `build/`).
 {machine}; back end `{backend}`, numpy {numpy}; the core as of {commits}.
 
 Microseconds a query, whole Python calls; everybody in turns in one process; medians over rounds. The ratio
@@ -29,14 +27,12 @@ float64. "By hand" is one line for one query of vectors that are taken to be of 
 `random`: vectors without structure, each of its own identity. `faces`: {per_person} references a person,
 genuine distances about 0.29, impostors' about 1.19; who asks is enrolled, or a stranger. "within 0.4" is
 `best_identity` with a threshold, where peers look for the nearest.
-
-![Latency of one query](figures/matching.png)
-
-How it is done: every reference has a code of one byte a dimension, so that a scan reads a quarter of the
+{picture}
+How it is done by now: every reference has a code of one byte a dimension, so that a scan reads a quarter of the
 memory; a bound on what a code can be off, computed for each, says which references cannot be among the
-matches, and only the others are looked at, in float32, and in float64 where that leaves doubts. From 16 MiB
-of codes on, which no cache holds, codes of up to 256 dimensions have five bits: single queries then read
-less, and large batches have more to look at than with bytes, a quarter to two thirds more time. From 16,384
+matches, and only the others are looked at, in float32, and in float64 where that leaves doubts. Where
+codes would take 16 MiB and more, more than most caches hold, those of up to 256 dimensions have five bits:
+single queries then read less, and large batches have more to look at than with bytes. From 16,384
 references on, 4 to 16 references of a person that lie close together share one code, and are ruled out
 together; where they are not, four bits a dimension tell them apart. Fewer than 128 references are scored in
 float32; of at most 64, where a batch wants half of them, all distances are computed in float64.
@@ -61,9 +57,11 @@ _COLUMNS: Final = (
 )
 
 
-def as_markdown(report: dict[str, Any]) -> str:
-    """The page: what it comes to, then every cell."""
+def as_markdown(report: dict[str, Any], command: str, picture: str | None) -> str:
+    """The page: what it comes to, then every cell; `picture` is the address of the plot as seen from it."""
     head = _HEAD.format(
+        command=command,
+        picture=f"\n![Latency of one query]({picture})\n" if picture else "",
         machine=report["machine"],
         backend=report["backend"],
         numpy=report["numpy"],

@@ -23,7 +23,7 @@ const PART: usize = 4096;
 ///
 /// The bounds of the search hold for such vectors only, and a NaN would fail every comparison and be
 /// passed over in silence; so nothing else gets in.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct UnitVectors {
     dim: usize,
     values: Vec<f32>,

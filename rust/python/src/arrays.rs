@@ -105,18 +105,22 @@ pub fn float32_rows(
     Err(CoreError::invalid(argument, expected, describe(value)))
 }
 
-/// A checked copy of an array, unless its memory is not to be read.
+/// A checked copy of an array, if it can be read as it lies.
+///
+/// The GIL is held for the copy, and the check takes next to no time where it reads what was just copied.
 fn copied(
     argument: &'static str,
     dim: usize,
     array: &Bound<'_, PyArrayDyn<f32>>,
 ) -> Option<Result<UnitVectors>> {
-    if array.len() <= FEW_VALUES {
-        let values = array.to_vec().ok()?;
-        return Some(UnitVectors::new(argument, dim, values));
+    if array.len() > FEW_VALUES
+        && let Ok(array) = array.try_readonly()
+    {
+        let values = array.as_slice().ok()?;
+        return Some(UnitVectors::copied(argument, dim, values));
     }
-    let array = array.try_readonly().ok()?;
-    Some(UnitVectors::copied(argument, dim, array.as_slice().ok()?))
+    let values = array.to_vec().ok()?;
+    Some(UnitVectors::new(argument, dim, values))
 }
 
 /// Shape, dtype and, where these are not to blame, layout of what came.

@@ -1,4 +1,4 @@
-//! Dot products of byte codes: many coarse scores for the memory that one float32 score takes.
+//! Dot products of codes: many coarse scores for the memory that one float32 score takes.
 //!
 //! References lie in *blocks* of [`BLOCK`]: four dimensions of the first reference, the same four of the
 //! second, and so on, then the next four dimensions. One register thus holds one step of many
@@ -104,6 +104,7 @@ impl Blocks<'_> {
     /// Panics unless all parts agree: the kernels rely on it.
     pub(super) fn check(&self, queries: &[i32], tile: usize) {
         assert!(self.steps > 0 && self.allowances.len().is_multiple_of(BLOCK));
+        assert_eq!(self.steps, self.packing.steps(self.steps * STEP));
         assert_eq!(self.codes.len(), self.len() * self.block_bytes());
         assert_eq!(queries.len(), self.steps * tile);
     }

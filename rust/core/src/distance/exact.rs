@@ -48,6 +48,7 @@ pub(super) fn pairwise_sum(
 }
 
 /// [`pairwise_sum`] over one vector and each of four others of its length.
+#[cfg(target_arch = "x86_64")]
 #[inline]
 pub(super) fn pairwise_sums(
     a: &[f32],
@@ -101,6 +102,7 @@ fn eight_sums(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
 }
 
 /// A sum, and then `(aᵢ - bᵢ)²` one by one: what fills no eight sums.
+#[cfg(target_arch = "x86_64")]
 #[inline]
 pub(super) fn add_squared_distance(sum: f64, a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).fold(sum, |sum, (x, y)| {
@@ -110,6 +112,7 @@ pub(super) fn add_squared_distance(sum: f64, a: &[f32], b: &[f32]) -> f64 {
 }
 
 /// A sum, and then `aᵢ²` one by one.
+#[cfg(target_arch = "x86_64")]
 #[inline]
 pub(super) fn add_squared_norm(sum: f64, a: &[f32]) -> f64 {
     a.iter()

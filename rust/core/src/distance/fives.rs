@@ -1,12 +1,15 @@
 //! Codes of five bits: for galleries that no cache holds, where a scan waits for memory and not for products.
 //!
-//! Eight steps of [`codes`](super::codes) lie in the place of five. Each of the five has one code in the low bits
-//! of its bytes; the bits above are those of the other three, `uvw` of them for each:
+//! Eight steps of [`codes`](super::codes) lie in the place of five. Of eight codes, one from each step, five stand
+//! in the low bits of a byte each, and the others in what these leave:
 //!
 //! ```text
-//! byte:      0        1        2        3        4
-//! low bits:  code 0   code 1   code 2   code 3   code 4
-//! bits 5-7:  code 5   code 6   code 7   and their bits 3 and 4: of 5 and 7 in byte 3, of 6 and 7 in byte 4
+//! byte      bits 0-4   bits 5-7
+//! 0         code 0     bits 0-2 of code 5
+//! 1         code 1     bits 0-2 of code 6
+//! 2         code 2     bits 0-2 of code 7
+//! 3         code 3     bits 3-4 of code 5, bit 3 of code 7
+//! 4         code 4     bits 3-4 of code 6, bit 4 of code 7
 //! ```
 //!
 //! Reference codes are -15 to 15, stored plus 16.

@@ -1,12 +1,13 @@
 //! Distances between unit vectors: fast float32 scores, and the float64 values that decide.
 //!
-//! One algorithm ([`generic`]) runs on every back end; a back end only supplies eight lanes of
-//! float32 arithmetic ([`generic::Lanes`]). [`Kernel`] chooses one when a gallery is made, so a wheel
+//! Most loops are written once, over eight lanes of float32 arithmetic that a back end supplies
+//! ([`generic::Lanes`], [`Loops`]); byte products, float64 sums and what 512-bit registers do otherwise are its
+//! own. Whatever decides has the same bits on all. [`Kernel`] chooses one when a gallery is made, so a wheel
 //! carries all of them and needs no build flags. This is the only part of the crate with `unsafe`.
 //!
 //! A *score* is the dot product `query · row`. Since `|query - row|² = |query|² + |row|² - 2 * score`, the
 //! highest score is the nearest row, up to how far the norms of rows differ. Scores are float32 and
-//! rounded, by at most [`score_error`], or coarse sums of byte codes ([`codes`]): they select candidates;
+//! rounded, by at most [`score_error`], or coarse sums of codes ([`codes`]): they select candidates;
 //! [`exact`] decides between these.
 #![allow(
     unsafe_code,
@@ -45,7 +46,7 @@ const ROUNDOFF: f64 = f32::EPSILON as f64 / 2.0;
 /// An instruction set that can compute scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
-    /// Byte products and float64 in 512-bit registers (servers from 2019, desktops from 2022 on).
+    /// Byte products, float64 and scores of packed rows in 512-bit registers (servers from 2019, desktops from 2022 on).
     Avx512Vnni,
     /// Eight float32 lanes with fused multiply-add (`x86_64` from 2013 on).
     Avx2Fma,
@@ -178,6 +179,15 @@ impl Kernel {
         }
     }
 
+    /// How many queries these take best together: of fewer, some would be scored more than once.
+    #[must_use]
+    pub fn queries_together(self) -> usize {
+        match self.backend() {
+            Backend::Avx512Vnni => 16,
+            Backend::Avx2Fma | Backend::Portable => 12,
+        }
+    }
+
     /// Score one query against rows wherever they lie: one score for each.
     ///
     /// # Panics
@@ -302,11 +312,7 @@ impl Kernel {
     /// Have the CPU fetch into its caches what will be read soon; does nothing where that is not known how.
     pub fn prefetch<T>(self, data: &[T]) {
         #[cfg(target_arch = "x86_64")]
-        for line in (0..size_of_val(data)).step_by(64) {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: fetching has no effect that a program could see, whatever the address.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(data.as_ptr().cast::<i8>().wrapping_add(line)) };
-        }
+        fetch(data.as_ptr().cast(), size_of_val(data));
         #[cfg(not(target_arch = "x86_64"))]
         let _ = data;
     }
@@ -371,6 +377,17 @@ impl Kernel {
             Chosen::Avx2Fma(lanes) => lanes.next_hit(blocks, range, queries, limits, found),
             Chosen::Portable(_) => codes::next_hit(blocks, range, queries, limits, found),
         }
+    }
+}
+
+/// Have the CPU fetch so many bytes into its caches, wherever they are.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn fetch(first: *const u8, bytes: usize) {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    for line in (0..bytes).step_by(64) {
+        // SAFETY: fetching has no effect that a program could see, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(first.wrapping_add(line).cast()) };
     }
 }
 

@@ -44,6 +44,7 @@ impl PackedRows {
     }
 
     /// Values per row.
+    #[cfg(target_arch = "x86_64")]
     pub(super) fn dim(&self) -> usize {
         self.dim
     }

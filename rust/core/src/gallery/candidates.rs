@@ -91,13 +91,15 @@ impl Candidates {
         self.raise_limit(limit);
     }
 
-    /// Those of the highest sums, at most so many.
-    pub fn best(&mut self, most: usize) -> &[Candidate] {
+    /// Move those of the highest sums to the front, in order; these, at most so many.
+    pub fn sort_best(&mut self, most: usize) -> &[Candidate] {
+        let by_ceiling = |candidate: &Candidate| Reverse(candidate.ceiling);
+        let most = most.min(self.found.len());
         if most < self.found.len() {
-            self.found
-                .select_nth_unstable_by_key(most, |candidate| Reverse(candidate.ceiling));
+            self.found.select_nth_unstable_by_key(most, by_ceiling);
         }
-        &self.found[..most.min(self.found.len())]
+        self.found[..most].sort_unstable_by_key(by_ceiling);
+        &self.found[..most]
     }
 
     /// Raise the limit to what the scores of rows have shown to be enough, and drop what this rules out.

@@ -1,4 +1,4 @@
-//! Nearest rows by byte codes, confirmed in float32 and float64: for many rows.
+//! Nearest rows by their codes, confirmed in float32 and float64: for many rows.
 //!
 //! ```text
 //! for each stretch of blocks that fits the second-level cache
@@ -39,6 +39,13 @@ const WAITING_TILES: usize = 32;
 struct Tile {
     first: usize,
     size: usize,
+}
+
+/// Memory for seeding.
+#[derive(Default)]
+struct Seeds {
+    rows: Vec<u32>,
+    scores: Vec<f32>,
 }
 
 /// A search: what in, for what.
@@ -152,12 +159,13 @@ impl<'a> Coarse<'a> {
         let view = self.panel.blocks();
         let stretch = self.stretch();
         let mut found = Found::default();
-        let mut rows = Vec::new();
-        let seeds = view.packing == Packing::Fives;
+        let mut seeds = Seeds::default();
+        // Of whichever are near enough there is no k-th best.
+        let seeding = view.packing == Packing::Fives && self.wanted.most < usize::MAX;
         for (number, start) in blocks.clone().step_by(stretch).enumerate() {
-            if seeds && number.is_power_of_two() {
+            if seeding && number.is_power_of_two() {
                 for (query, candidates) in (first..).zip(&mut *candidates) {
-                    self.seed(query, candidates, &mut rows);
+                    self.seed(query, candidates, &mut seeds);
                 }
             }
             let end = blocks.end.min(start + stretch);
@@ -192,10 +200,14 @@ impl<'a> Coarse<'a> {
     }
 
     /// Have the best entries so far rule out others by the scores of their rows: what their codes say is much less.
-    fn seed(&self, query: usize, candidates: &mut Candidates, rows: &mut Vec<u32>) {
+    fn seed(&self, query: usize, candidates: &mut Candidates, seeds: &mut Seeds) {
         let most = self.wanted.most;
+        let Seeds { rows, scores } = seeds;
         rows.clear();
-        for candidate in candidates.best(most) {
+        for candidate in candidates.sort_best(most) {
+            if rows.len() >= 2 * most {
+                break; // entries of several rows each
+            }
             rows.extend_from_slice(self.panel.rows_of(candidate.entry));
         }
         if rows.len() < most {
@@ -203,9 +215,9 @@ impl<'a> Coarse<'a> {
         }
         let dim = self.store.dim();
         let values = &self.queries.values()[query * dim..][..dim];
-        let mut scores = vec![0.0; rows.len()];
+        scores.resize(rows.len(), 0.0);
         self.kernel
-            .scores_of(values, self.store.rows(), rows, &mut scores);
+            .scores_of(values, self.store.rows(), rows, scores);
         let (_, kth, _) = scores.select_nth_unstable_by(most - 1, |a, b| b.total_cmp(a));
         let sure = f64::from(*kth) - score_error(dim) - self.store.spread();
         candidates.seed(candidates.query.limit(sure));

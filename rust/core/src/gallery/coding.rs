@@ -16,9 +16,10 @@ use super::store::Store;
 use crate::distance::codes::Packing;
 use crate::distance::{Kernel, NORM_TOLERANCE};
 
-/// Of so many rows one may have a value that its bytes do not reach; of so many values one that five bits do not,
-/// since with few levels wider steps cost more.
-const CLIPPED: usize = 1000;
+/// Of so many rows one may have a value that codes of a byte do not reach.
+const CLIPPED_ROWS: usize = 1000;
+/// Of so many values one may be what codes of five bits do not reach: with few levels, wider steps cost more.
+const CLIPPED_VALUES: usize = 1000;
 /// Values that are looked at for that.
 const SAMPLE: usize = 1 << 20;
 /// Largest possible norm.
@@ -42,17 +43,19 @@ impl Coder {
     pub fn of(kernel: Kernel, store: &Store, packing: Packing) -> Self {
         let rows = store.rows();
         let vectors = rows.values.chunks_exact(rows.dim);
-        let mut peaks: Vec<f32> = match packing {
-            Packing::Bytes => vectors
-                .map(|row| row.iter().fold(0.0, |peak, value| value.abs().max(peak)))
-                .collect(),
-            Packing::Fives => vectors
-                .step_by(rows.values.len().div_ceil(SAMPLE))
-                .flat_map(|row| row.iter().map(|value| value.abs()))
-                .collect(),
+        let (mut reaches, clipped): (Vec<f32>, _) = match packing {
+            Packing::Bytes => {
+                let peak = |row: &[f32]| row.iter().fold(0.0, |peak, v| v.abs().max(peak));
+                (vectors.map(peak).collect(), CLIPPED_ROWS)
+            }
+            Packing::Fives => {
+                let some = vectors.step_by(rows.values.len().div_ceil(SAMPLE));
+                let values = some.flatten().map(|value| value.abs());
+                (values.collect(), CLIPPED_VALUES)
+            }
         };
-        let at = peaks.len() - 1 - peaks.len() / CLIPPED;
-        let (_, reach, _) = peaks.select_nth_unstable_by(at, f32::total_cmp);
+        let at = reaches.len() - 1 - reaches.len() / clipped;
+        let (_, reach, _) = reaches.select_nth_unstable_by(at, f32::total_cmp);
         // Nearly all values may be 0.
         let reach = reach.max(NORM as f32 / (rows.dim as f32).sqrt());
         let query_levels = kernel.backend().query_levels();

@@ -1,7 +1,5 @@
 //! From entries that may hold matches of a query to its matches.
 
-use std::cmp::Reverse;
-
 use super::candidates::{Candidate, Candidates};
 use super::nearest::{Lists, Nearest, Wanted};
 use super::panel::{Member, Panel};
@@ -65,12 +63,9 @@ impl<'a> Confirmer<'a> {
         } else {
             first.next_multiple_of(ROWS)
         };
+        let likely = self.wanted.most.saturating_add(LIKELY);
+        let likely = candidates.sort_best(likely).len();
         let mut found = std::mem::take(&mut candidates.found);
-        let likely = self.wanted.most.saturating_add(LIKELY).min(found.len());
-        if likely < found.len() {
-            found.select_nth_unstable_by_key(likely, |candidate| Reverse(candidate.ceiling));
-        }
-        found[..likely].sort_unstable_by_key(|candidate| Reverse(candidate.ceiling));
         self.confirm_some(query, &found[..likely], candidates);
         found.drain(..likely);
         found.retain(|candidate| candidate.ceiling >= candidates.limit);

@@ -1,4 +1,4 @@
-//! Entries of byte codes: what a coarse search looks through.
+//! Entries of codes: what a coarse search looks through.
 //!
 //! An *entry* stands for one row, or for a *group*: 4 to 16 rows of one person that lie close together.
 //! [`super::coding`] says what its code promises about them.
@@ -8,7 +8,7 @@ use super::residuals::Residuals;
 use super::store::{Store, grow};
 use crate::distance::Kernel;
 use crate::distance::codes::{BLOCK, Blocks, Packing, STEP, STEP_BYTES};
-use crate::distance::fives::{self, GROUP as STEPS};
+use crate::distance::fives;
 
 /// Rows of a group, at least: of fewer, codes of their own take little more memory.
 const SMALLEST_GROUP: usize = 4;
@@ -17,7 +17,7 @@ const LARGEST_GROUP: usize = 16;
 /// Rows of a gallery from which on groups pay: among fewer, a stranger's search rules out too few of
 /// them, and the codes of single rows are read fast enough for everybody.
 pub(super) const GROUPS_FROM: usize = 1 << 14;
-/// Bytes from which on codes are of five bits: caches hold less, and what is saved is time.
+/// Bytes from which on codes are of five bits: few caches hold so much, and what need not be read saves time.
 pub(super) const FIVES_FROM: usize = 16 << 20;
 /// Widest vectors of such codes. What five bits leave is a part of a vector's length, as wide as it may be, but the
 /// wider vectors are, the less do their scores differ.
@@ -80,8 +80,11 @@ impl Panel {
 
     /// How codes of `entries` are best stored, of vectors of `dim` values.
     pub fn packing(kernel: Kernel, dim: usize, entries: usize, fives_from: usize) -> Packing {
-        let saves_time = kernel.backend().has_byte_products() && dim <= WIDEST_FIVES;
-        if saves_time && entries * dim >= fives_from {
+        let rows = |packing: Packing| packing.rows(packing.steps(dim));
+        let (bytes, fives) = (rows(Packing::Bytes), rows(Packing::Fives));
+        let saves_time =
+            kernel.backend().has_byte_products() && dim <= WIDEST_FIVES && 5 * fives <= 4 * bytes; // not where they only fill up a group
+        if saves_time && entries * bytes * STEP >= fives_from {
             Packing::Fives
         } else {
             Packing::Bytes
@@ -285,7 +288,7 @@ impl Panel {
                 }
             }
             Packing::Fives => {
-                for (group, codes) in stored.chunks_exact(STEPS * STEP).enumerate() {
+                for (group, codes) in stored.chunks_exact(fives::GROUP * STEP).enumerate() {
                     for d in 0..STEP {
                         let packed = fives::pack(std::array::from_fn(|i| codes[i * STEP + d]));
                         for (row, byte) in packed.into_iter().enumerate() {

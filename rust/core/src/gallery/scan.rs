@@ -6,7 +6,8 @@
 //!         score the tile against the block (float32, error at most E)
 //!         per query: keep rows that score at least the cutoff
 //!             cutoff = what the threshold demands - E, and (k-th best score so far) - 2 E - spread
-//!     per query: distance of each kept row in float64
+//!     per query: distance of each kept row in float64; of the only one, in whichever order if that rounds to the same
+//!         float32 number
 //! ```
 //!
 //! A row below the k-th best score by more than that is farther than k others whatever the rounding
@@ -24,8 +25,6 @@ use super::store::Store;
 use crate::distance::{Kernel, LANES, Lanes, Loops, PackedRows, Rows, score_error};
 use crate::vectors::UnitVectors;
 
-/// Queries scored together.
-const TILE: usize = 16;
 /// Queries from which on rows are laid out anew for them, if these are so few at most.
 const PACKED_FROM: usize = 64;
 const PACKED_ROWS: usize = 1024;
@@ -46,6 +45,8 @@ pub(super) struct Scan<'a> {
     queries: &'a UnitVectors,
     wanted: Wanted,
     packed: Option<PackedRows>,
+    /// Queries scored together.
+    tile: usize,
 }
 
 impl<'a> Scan<'a> {
@@ -57,6 +58,7 @@ impl<'a> Scan<'a> {
             queries,
             wanted,
             packed: many.then(|| PackedRows::new(store.rows())),
+            tile: kernel.queries_together(),
         }
     }
 
@@ -75,25 +77,30 @@ impl<'a> Scan<'a> {
 
     /// Number of tiles of queries.
     pub fn tiles(&self) -> usize {
-        self.queries.len().div_ceil(TILE)
+        self.queries.len().div_ceil(self.tile)
     }
 
     /// The matches of the queries of some tiles.
     pub fn search(&self, tiles: Range<usize>) -> Lists {
-        let Self { kernel, store, .. } = *self;
+        let Self {
+            kernel,
+            store,
+            tile,
+            ..
+        } = *self;
         let dim = store.dim();
-        let queries = tiles.start * TILE..self.queries.len().min(tiles.end * TILE);
+        let queries = tiles.start * tile..self.queries.len().min(tiles.end * tile);
         let mut lists = Lists::with_room(queries.len(), self.wanted, store.len());
         let mut nearest = Nearest::new(self.wanted);
         let mut hits = Vec::new();
-        let together = TILE.min(queries.len());
+        let together = tile.min(queries.len());
         let mut candidates: Vec<Candidates> = (0..together)
             .map(|_| Candidates::new(self.wanted.most, store))
             .collect();
         let width = self.packed.as_ref().map_or(BLOCK_ROWS, PackedRows::width);
         let mut scores = vec![0.0; together * width];
         let values = &self.queries.values()[queries.start * dim..queries.end * dim];
-        for (first, tile) in queries.step_by(TILE).zip(values.chunks(TILE * dim)) {
+        for (first, tile) in queries.step_by(tile).zip(values.chunks(tile * dim)) {
             let candidates = &mut candidates[..tile.len() / dim];
             for (candidates, query) in candidates.iter_mut().zip(first..) {
                 if self.wanted.threshold.is_some() {

@@ -185,7 +185,7 @@ proptest! {
 
     #[test]
     fn any_sequence_of_changes_leaves_searches_exact(
-        dim in prop::sample::select(vec![3_usize, 8, 33, 128, 130]),
+        dim in prop::sample::select(vec![3_usize, 8, 33, 64, 128, 130]),
         changes in prop::collection::vec(change(), 1..40),
         seed in any::<u64>(),
         k in 1_usize..=40,
@@ -423,7 +423,7 @@ fn a_threshold_beside_the_only_distance_is_kept_to_the_last_bit() {
 #[test]
 fn searches_of_many_stretches_of_five_bit_codes_are_exact() {
     for kernel in Kernel::available() {
-        let mut pair = Pair::new(kernel, 16);
+        let mut pair = Pair::new(kernel, 32);
         pair.gallery.fives_from = 0;
         pair.gallery.worth_a_thread_us = 0;
         pair.gallery.groups_from = usize::MAX;
@@ -436,20 +436,64 @@ fn searches_of_many_stretches_of_five_bit_codes_are_exact() {
             let (count, noise) = (40, 0.0); // copies
             pair.apply(Change::Add { name, count, noise }, 4);
         }
-        let mut values = scaled(16, gaussian(8, 10 * 16)).into_values();
+        let mut values = scaled(32, gaussian(8, 10 * 32)).into_values();
         for row in [6, 44_000, 45_000, 45_100] {
             values.extend(&pair.model[row].2);
         }
-        let queries = UnitVectors::new("queries", 16, values).expect("unit vectors");
+        let queries = UnitVectors::new("queries", 32, values).expect("unit vectors");
         for (k, threads) in [(1, 1), (10, 1), (70, 1), (1, 3), (10, 3)] {
             pair.check(&queries, k, 0.4, threads).expect("exact");
         }
         for most in [1, 10, 70] {
             limits_leave_what_counts(&pair.gallery, &queries, most);
         }
-        let one = scaled(16, gaussian(9, 16));
+        let one = scaled(32, gaussian(9, 32));
         for threads in [1, 2] {
             pair.check(&one, 10, 0.4, threads).expect("exact");
+        }
+    }
+}
+
+#[test]
+fn searches_of_many_stretches_of_groups_of_five_bit_codes_are_exact() {
+    const DIM: usize = 32;
+    const PEOPLE: usize = 36_000; // 13,000 to a stretch
+    const EACH: usize = 4;
+    let mut values = gaussian(3, PEOPLE * EACH * DIM);
+    for (person, vectors) in values.chunks_exact_mut(EACH * DIM).enumerate() {
+        // Some are not alike: no group.
+        let noise = if person % 9 == 0 { 5.0 } else { 0.05 };
+        let centre = gaussian(person as u64 + 9, DIM);
+        for (value, middle) in vectors.iter_mut().zip(centre.iter().cycle()) {
+            *value = middle + noise * *value;
+        }
+    }
+    let rows = scaled(DIM, values);
+    let names: Vec<String> = (0..PEOPLE * EACH)
+        .map(|row| (row / EACH).to_string())
+        .collect();
+    let mut queries = scaled(DIM, gaussian(8, 8 * DIM)).into_values();
+    queries.extend(&rows.values()[40_000 * DIM..40_001 * DIM]);
+    let queries = UnitVectors::new("queries", DIM, queries).expect("unit vectors");
+    for kernel in Kernel::available() {
+        let mut gallery = Gallery::on(kernel, DIM).expect("a width in range");
+        gallery.fives_from = 0;
+        gallery.groups_from = 0;
+        gallery.worth_a_thread_us = 0;
+        gallery.extend(rows.clone(), &names).expect("one name each");
+        for person in [0, 1, 20_000, PEOPLE - 1] {
+            gallery.remove(&person.to_string()).expect("there");
+        }
+        for (q, query) in queries.values().chunks_exact(DIM).enumerate() {
+            let mut all = brute_force(query, &rows);
+            all.retain(|(_, row)| ![0, 1, 20_000, PEOPLE - 1].contains(&(row / EACH)));
+            for (k, threads) in [(1, 1), (10, 1), (10, 3)] {
+                let found = gallery.nearest(&queries, k, Some(threads)).expect("valid");
+                assert_eq!(row(&found, q, k), numbered(&all[..k]));
+            }
+        }
+        for most in [1, 10, 70] {
+            limits_leave_what_counts(&gallery, &queries, most);
         }
     }
 }

@@ -5,16 +5,17 @@
 )]
 
 use std::arch::x86_64::{
-    __m256i, _MM_HINT_T0, _mm_add_epi32, _mm_cvtsi32_si128, _mm_loadu_si128, _mm_prefetch,
-    _mm_storeu_si128, _mm256_add_epi16, _mm256_add_epi32, _mm256_and_si256, _mm256_castsi256_ps,
-    _mm256_castsi256_si128, _mm256_cmpgt_epi32, _mm256_cvtepu16_epi32, _mm256_extracti128_si256,
-    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_movemask_ps,
-    _mm256_or_si256, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setzero_si256,
-    _mm256_sll_epi32, _mm256_srli_epi16, _mm256_storeu_si256,
+    __m256i, _mm_add_epi32, _mm_cvtsi32_si128, _mm_loadu_si128, _mm_storeu_si128, _mm256_add_epi16,
+    _mm256_add_epi32, _mm256_and_si256, _mm256_castsi256_ps, _mm256_castsi256_si128,
+    _mm256_cmpgt_epi32, _mm256_cvtepu16_epi32, _mm256_extracti128_si256, _mm256_loadu_si256,
+    _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_movemask_ps, _mm256_or_si256, _mm256_set1_epi8,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setzero_si256, _mm256_sll_epi32,
+    _mm256_srli_epi16, _mm256_storeu_si256,
 };
 use std::ops::Range;
 
 use crate::distance::codes::{BLOCK, Blocks, Found, STEP_BYTES};
+use crate::distance::fetch;
 use crate::distance::fives::{GROUP, LOW, PACKED};
 use crate::distance::nibbles::{self, BYTES, QUAD, QueryStep, STEPS_OF_A_WORD};
 
@@ -27,11 +28,9 @@ const PARTS: usize = BLOCK / LANES;
 const AHEAD: usize = 8192;
 
 /// Have the CPU fetch what comes so far after these codes: by itself it does not look beyond a page of memory.
-#[target_feature(enable = "avx2")]
+#[inline(always)]
 pub(in crate::distance) fn fetch_ahead(codes: &[u8]) {
-    for line in (0..codes.len()).step_by(64) {
-        _mm_prefetch::<_MM_HINT_T0>(codes.as_ptr().wrapping_add(line + AHEAD).cast());
-    }
+    fetch(codes.as_ptr().wrapping_add(AHEAD), codes.len());
 }
 
 /// `T` of the `Q` queries at a time against one block, which stays in the first-level cache.
