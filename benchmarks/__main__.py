@@ -145,7 +145,7 @@ def _measure(done: dict[str, Any], several: Sequence[Case]) -> None:
 
 
 def _bytes_per_second(contest: Contest, one: dict[str, Any]) -> dict[str, float]:
-    """Bytes of codes (of few references, of values) that one query reads, beside a sum of as many by numpy."""
+    """Bytes of codes (of few references, of values) that a query reads, beside a sum of as many by numpy."""
     read = contest.gallery.code_nbytes or contest.problem.references.nbytes
     data = np.ones(max(1, read // 8), np.float64)
     seconds = []

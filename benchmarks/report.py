@@ -28,8 +28,8 @@ float64. "By hand" is one line for one query of vectors that are taken to be of 
 genuine distances about 0.29, impostors' about 1.19; who asks is enrolled, or a stranger. "within 0.4" is
 `best_identity` with a threshold, where peers look for the nearest.
 {picture}
-How it is done by now: every reference has a code of one byte a dimension, so that a scan reads a quarter of the
-memory; a bound on what a code can be off, computed for each, says which references cannot be among the
+How it is done by now: every reference has a code of one byte a dimension, so that a scan reads a quarter of
+the memory; a bound on what a code can be off, computed for each, says which references cannot be among the
 matches, and only the others are looked at, in float32, and in float64 where that leaves doubts. Where
 codes would take 16 MiB and more, more than most caches hold, those of up to 256 dimensions have five bits:
 single queries then read less, and large batches have more to look at than with bytes. From 16,384

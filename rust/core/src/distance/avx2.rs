@@ -19,8 +19,6 @@ use std::arch::x86_64::{
 };
 use std::ops::Range;
 
-pub(super) use bytes::fetch_ahead;
-
 use super::Loops;
 use super::codes::{self, Blocks, Found, Packing};
 use super::exact;

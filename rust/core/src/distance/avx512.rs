@@ -19,10 +19,11 @@ use std::arch::x86_64::{
 };
 use std::ops::Range;
 
-use super::avx2::{Avx2Fma, fetch_ahead};
+use super::avx2::Avx2Fma;
 use super::codes::{BLOCK, Blocks, Found, Packing, STEP_BYTES};
 use super::every::DoubleRows;
 use super::exact;
+use super::fetch_ahead;
 use super::packed::PackedRows;
 
 /// References of one register.

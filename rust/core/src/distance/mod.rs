@@ -27,6 +27,8 @@ pub mod nibbles;
 mod packed;
 mod portable;
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{_MM_HINT_NTA, _MM_HINT_T0, _mm_prefetch};
 use std::ops::Range;
 
 use codes::{Blocks, Found};
@@ -312,7 +314,7 @@ impl Kernel {
     /// Have the CPU fetch into its caches what will be read soon; does nothing where that is not known how.
     pub fn prefetch<T>(self, data: &[T]) {
         #[cfg(target_arch = "x86_64")]
-        fetch(data.as_ptr().cast(), size_of_val(data));
+        fetch::<_MM_HINT_T0>(data.as_ptr().cast(), size_of_val(data));
         #[cfg(not(target_arch = "x86_64"))]
         let _ = data;
     }
@@ -380,14 +382,52 @@ impl Kernel {
     }
 }
 
-/// Have the CPU fetch so many bytes into its caches, wherever they are.
+/// Have the CPU fetch so many bytes into its caches, wherever they are; for good (`_MM_HINT_T0`), or to be read once
+/// (`_MM_HINT_NTA`).
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn fetch(first: *const u8, bytes: usize) {
-    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+#[allow(
+    clippy::inline_always,
+    reason = "must become part of the function that enables the instruction set"
+)]
+fn fetch<const HINT: i32>(first: *const u8, bytes: usize) {
     for line in (0..bytes).step_by(64) {
         // SAFETY: fetching has no effect that a program could see, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(first.wrapping_add(line).cast()) };
+        unsafe { _mm_prefetch::<HINT>(first.wrapping_add(line).cast()) };
+    }
+}
+
+/// Bytes that are asked for ahead of their turn.
+#[cfg(target_arch = "x86_64")]
+const AHEAD: usize = 8192;
+
+/// Have the CPU fetch what comes so far after these codes: by itself it does not look beyond a page of memory.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+#[allow(
+    clippy::inline_always,
+    reason = "must become part of the function that enables the instruction set"
+)]
+fn fetch_ahead(codes: &[u8]) {
+    fetch::<_MM_HINT_T0>(codes.as_ptr().wrapping_add(AHEAD), codes.len());
+}
+
+/// Codes of five bits that take more bytes have left the caches when the next query asks for them.
+#[cfg(target_arch = "x86_64")]
+const CACHED: usize = 32 << 20;
+
+/// [`fetch_ahead`] for the only query, which reads each of `all` codes once.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+#[allow(
+    clippy::inline_always,
+    reason = "must become part of the function that enables the instruction set"
+)]
+fn fetch_ahead_once(codes: &[u8], all: Blocks<'_>) {
+    if all.codes.len() > CACHED {
+        fetch::<_MM_HINT_NTA>(codes.as_ptr().wrapping_add(AHEAD), codes.len());
+    } else {
+        fetch_ahead(codes);
     }
 }
 

@@ -15,23 +15,14 @@ use std::arch::x86_64::{
 use std::ops::Range;
 
 use crate::distance::codes::{BLOCK, Blocks, Found, STEP_BYTES};
-use crate::distance::fetch;
 use crate::distance::fives::{GROUP, LOW, PACKED};
 use crate::distance::nibbles::{self, BYTES, QUAD, QueryStep, STEPS_OF_A_WORD};
+use crate::distance::{fetch_ahead, fetch_ahead_once};
 
 /// References of one register.
 const LANES: usize = 8;
 /// Registers of one block.
 const PARTS: usize = BLOCK / LANES;
-
-/// Bytes that are asked for ahead of their turn.
-const AHEAD: usize = 8192;
-
-/// Have the CPU fetch what comes so far after these codes: by itself it does not look beyond a page of memory.
-#[inline(always)]
-pub(in crate::distance) fn fetch_ahead(codes: &[u8]) {
-    fetch(codes.as_ptr().wrapping_add(AHEAD), codes.len());
-}
 
 /// `T` of the `Q` queries at a time against one block, which stays in the first-level cache.
 #[target_feature(enable = "avx2")]
@@ -115,7 +106,11 @@ pub(super) fn next_hit_of_fives<const Q: usize>(
             let mut sum = [start(allowances, part, blocks.shift); Q];
             for (codes, tiles) in codes.chunks_exact(PACKED * STEP_BYTES).zip(groups) {
                 if part == 0 {
-                    fetch_ahead(codes);
+                    if Q == 1 {
+                        fetch_ahead_once(codes, blocks);
+                    } else {
+                        fetch_ahead(codes);
+                    }
                 }
                 let steps = unpack(codes, part);
                 for q in 0..Q {

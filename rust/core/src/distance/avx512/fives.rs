@@ -11,9 +11,9 @@ use std::arch::x86_64::{
 use std::ops::Range;
 
 use super::{load, reached, starts, store, total};
-use crate::distance::avx2::fetch_ahead;
 use crate::distance::codes::{Blocks, Found, STEP_BYTES};
 use crate::distance::fives::{GROUP, LOW, PACKED};
+use crate::distance::{fetch_ahead, fetch_ahead_once};
 
 /// Half of a group, step by step: [`crate::distance::fives::unpack`], where shifts go across bytes.
 #[target_feature(enable = "avx512f,avx512bw")]
@@ -112,7 +112,7 @@ pub(super) fn next_hit_of_one(
         let mut chains = [[_mm512_setzero_si512(); 2]; CHAINS];
         chains[0] = starts(blocks, block);
         for (codes, query) in codes.chunks_exact(PACKED * STEP_BYTES).zip(groups) {
-            fetch_ahead(codes);
+            fetch_ahead_once(codes, blocks);
             for half in 0..2 {
                 let steps = unpack(codes, half);
                 for step in 0..GROUP {
