@@ -102,10 +102,11 @@ impl Candidates {
         &self.found[..most]
     }
 
-    /// Raise the limit to what the scores of rows have shown to be enough, and drop what this rules out.
-    pub fn seed(&mut self, limit: i32) {
+    /// Raise the limit to what the scores of rows have shown to be enough, and drop what this rules out; with or
+    /// without `floors` from now on.
+    pub fn seed(&mut self, limit: i32, floors: bool) {
         self.raise_limit(limit);
-        self.seeded = true;
+        self.seeded = !floors;
         self.prune();
     }
 

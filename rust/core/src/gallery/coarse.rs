@@ -5,8 +5,8 @@
 //!     for each tile of queries
 //!         find blocks with a sum at the query's limit or above      (kernel)
 //!         keep these entries; raise the limit to what the k-th best lower bound leaves
-//!     of codes of five bits, after 1, 2, 4, 8 ... stretches: score the rows of the best entries so far,
-//!         and raise the limit to what the k-th best score leaves
+//!     of groups, and codes of five bits, after 1, 2, 4, 8 ... stretches: score the rows of the best entries
+//!         so far, and raise the limit to what the k-th best score leaves
 //! per query: the entries kept, those of the highest sums first           ([`super::confirm`])
 //!     of a group, the rows whose residuals allow it                     ([`super::residuals`])
 //!     of these, the distance in float64 of those whose float32 score allows it
@@ -160,8 +160,11 @@ impl<'a> Coarse<'a> {
         let stretch = self.stretch();
         let mut found = Found::default();
         let mut seeds = Seeds::default();
-        // Of whichever are near enough there is no k-th best.
-        let seeding = view.packing == Packing::Fives && self.wanted.most < usize::MAX;
+        // Of whichever are near enough there is no k-th best. Floors do as well for single rows of a byte a value;
+        // of a group they know one row only.
+        let most = self.wanted.most;
+        let fives = view.packing == Packing::Fives;
+        let seeding = most < usize::MAX && (fives || most > 1 && self.panel.has_groups());
         for (number, start) in blocks.clone().step_by(stretch).enumerate() {
             if seeding && number.is_power_of_two() {
                 for (query, candidates) in (first..).zip(&mut *candidates) {
@@ -220,7 +223,8 @@ impl<'a> Coarse<'a> {
             .scores_of(values, self.store.rows(), rows, scores);
         let (_, kth, _) = scores.select_nth_unstable_by(most - 1, |a, b| b.total_cmp(a));
         let sure = f64::from(*kth) - score_error(dim) - self.store.spread();
-        candidates.seed(candidates.query.limit(sure));
+        let floors = self.panel.blocks().packing == Packing::Bytes;
+        candidates.seed(candidates.query.limit(sure), floors);
     }
 
     /// Append the matches among the candidates of consecutive queries.

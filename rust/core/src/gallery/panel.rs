@@ -105,6 +105,11 @@ impl Panel {
         rows > 2 * self.built_of
     }
 
+    /// Whether any entry stands for several rows, or did.
+    pub fn has_groups(&self) -> bool {
+        !self.groups.is_empty()
+    }
+
     /// Number of entries.
     pub fn len(&self) -> usize {
         self.members.len()
