@@ -30,6 +30,8 @@ _FEW_ROUNDS: Final = 3
 _SLOW_SECONDS: Final = 2.0
 _TOO_SLOW_SECONDS: Final = 30.0
 _FAR_BEHIND: Final = 4.0  # a peer that takes so many times as long as the best one is timed a few times only
+# Between turns on several threads: workers of the peer before, which spin while they wait, go to sleep.
+_PAUSE_SECONDS: Final = 0.04
 _CHECKED_QUERIES: Final = 8
 
 
@@ -98,7 +100,8 @@ class Contest:
         with threadpool_limits(case.threads):
             searches = {OURS: ours(self.gallery, case.threads, case.threshold)}
             searches |= {name: self._peer(name, case.threads) for name in PEERS}
-            seconds, skipped = _in_turns(searches, queries, case.k)
+            pause = _PAUSE_SECONDS if case.threads > 1 else 0.0
+            seconds, skipped = _in_turns(searches, queries, case.k, pause)
         per_query = {name: [1e6 * s / case.batch for s in many] for name, many in seconds.items()}
         in_every_round = [name for name in PEERS if len(per_query.get(name, ())) == len(per_query[OURS])]
         best = min(in_every_round, key=lambda name: statistics.median(per_query[name]))
@@ -134,9 +137,9 @@ class Contest:
 
 
 def _in_turns(
-    searches: dict[str, Search], queries: Vectors, k: int
+    searches: dict[str, Search], queries: Vectors, k: int, pause: float
 ) -> tuple[dict[str, list[float]], list[str]]:
-    """Seconds of a call, round by round; and who was too slow to wait for."""
+    """Seconds of a call, round by round, with a pause before each turn; and who was too slow to wait for."""
     k = min(k, 1 << 30)
     once: dict[str, float] = {}
     for name, search in list(searches.items()):
@@ -156,6 +159,7 @@ def _in_turns(
     for turn in range(rounds):
         for name, search in searches.items():
             if turn < _FEW_ROUNDS or name == OURS or once[name] < far:
+                time.sleep(pause)
                 seconds[name].append(_seconds(search, queries, k, calls[name]))
     if rounds == 1:
         for name, first in once.items():

@@ -8,6 +8,7 @@ use super::few::Few;
 use super::nearest::{Hit, Lists, Wanted};
 use super::scan::Scan;
 use super::{Gallery, scan};
+use crate::distance::Backend;
 use crate::error::{CoreError, Result};
 use crate::vectors::UnitVectors;
 
@@ -15,8 +16,7 @@ use crate::vectors::UnitVectors;
 const MAX_RESULTS: usize = 1 << 27;
 /// Microseconds of work that are worth a further thread: starting one costs a fifth of it.
 pub(super) const WORTH_A_THREAD_US: usize = 300;
-/// Bytes of codes that a microsecond compares with a query, and those that it reads from memory.
-const COMPARED_IN_A_US: usize = 64 << 10;
+/// Bytes of codes that a microsecond reads from memory.
 const READ_IN_A_US: usize = 8 << 10;
 
 /// Columns of results, one entry per match.
@@ -187,7 +187,7 @@ impl Gallery {
             return Ok(by_queries(threads, scan.tiles(), search, Lists::append));
         };
         let bytes = panel.blocks().codes.len();
-        let compared = bytes.saturating_mul(queries.len()) / COMPARED_IN_A_US;
+        let compared = bytes.saturating_mul(queries.len()) / self.compared_in_a_us();
         let threads = self.threads_for(compared.saturating_add(bytes / READ_IN_A_US), threads);
         let coarse = Coarse::new(self.kernel, &self.store, panel, wanted, queries);
         Ok(search(&coarse, panel.blocks().len(), threads))
@@ -199,6 +199,14 @@ impl Gallery {
             return Err(CoreError::invalid("threads", "at least 1", "0"));
         }
         Ok(())
+    }
+
+    /// Bytes of codes that a microsecond compares with a query of many.
+    fn compared_in_a_us(&self) -> usize {
+        match self.kernel.backend() {
+            Backend::Avx512Vnni => 256 << 10,
+            Backend::Avx2Fma | Backend::Portable => 64 << 10,
+        }
     }
 
     /// As many threads as so much work is worth, at most those that were asked for.
