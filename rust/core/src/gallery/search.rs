@@ -16,7 +16,8 @@ use crate::vectors::UnitVectors;
 const MAX_RESULTS: usize = 1 << 27;
 /// Microseconds of work that are worth a further thread: starting one costs a fifth of it.
 pub(super) const WORTH_A_THREAD_US: usize = 300;
-/// Bytes of codes that a microsecond reads from memory.
+/// Bytes of codes that a microsecond compares with a query, and those that it reads from memory.
+const COMPARED_IN_A_US: usize = 64 << 10;
 const READ_IN_A_US: usize = 8 << 10;
 
 /// Columns of results, one entry per match.
@@ -161,7 +162,7 @@ impl Gallery {
         if self.panel.is_none()
             && let Some(few) = Few::new(self.kernel, &self.store, queries, wanted)
         {
-            let threads = self.threads_for(few.work_us(), threads);
+            let threads = self.threads_for(few.work_us() / self.pace(), threads);
             let search = |tiles| few.search(tiles, width, |row| self.number(row));
             return Ok(by_queries(threads, few.tiles(), search, Matches::append));
         }
@@ -182,12 +183,12 @@ impl Gallery {
         self.check_search(queries, threads)?;
         let Some(panel) = &self.panel else {
             let scan = Scan::new(self.kernel, &self.store, queries, wanted);
-            let threads = self.threads_for(scan.work_us(), threads);
+            let threads = self.threads_for(scan.work_us() / self.pace(), threads);
             let search = |tiles| scan.search(tiles);
             return Ok(by_queries(threads, scan.tiles(), search, Lists::append));
         };
         let bytes = panel.blocks().codes.len();
-        let compared = bytes.saturating_mul(queries.len()) / self.compared_in_a_us();
+        let compared = bytes.saturating_mul(queries.len()) / COMPARED_IN_A_US / self.pace();
         let threads = self.threads_for(compared.saturating_add(bytes / READ_IN_A_US), threads);
         let coarse = Coarse::new(self.kernel, &self.store, panel, wanted, queries);
         Ok(search(&coarse, panel.blocks().len(), threads))
@@ -201,11 +202,12 @@ impl Gallery {
         Ok(())
     }
 
-    /// Bytes of codes that a microsecond compares with a query of many.
-    fn compared_in_a_us(&self) -> usize {
+    /// How many times as much is done in a microsecond as the numbers here, and those of the ways to search, say,
+    /// which are AVX2's.
+    fn pace(&self) -> usize {
         match self.kernel.backend() {
-            Backend::Avx512Vnni => 256 << 10,
-            Backend::Avx2Fma | Backend::Portable => 64 << 10,
+            Backend::Avx512Vnni => 3,
+            Backend::Avx2Fma | Backend::Portable => 1,
         }
     }
 
