@@ -82,9 +82,9 @@ impl Panel {
     pub fn packing(kernel: Kernel, dim: usize, entries: usize, fives_from: usize) -> Packing {
         let rows = |packing: Packing| packing.rows(packing.steps(dim));
         let (bytes, fives) = (rows(Packing::Bytes), rows(Packing::Fives));
-        let saves_time =
-            kernel.backend().has_byte_products() && dim <= WIDEST_FIVES && 5 * fives <= 4 * bytes; // not where they only fill up a group
-        if saves_time && entries * bytes * STEP >= fives_from {
+        let saves_memory = 5 * fives <= 4 * bytes; // not where they only fill up a group of steps
+        let saves_time = kernel.backend().has_byte_products() && dim <= WIDEST_FIVES;
+        if saves_memory && saves_time && entries * bytes * STEP >= fives_from {
             Packing::Fives
         } else {
             Packing::Bytes
