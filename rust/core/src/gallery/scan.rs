@@ -44,6 +44,8 @@ pub(super) struct Scan<'a> {
     store: &'a Store,
     queries: &'a UnitVectors,
     wanted: Wanted,
+    /// Squared norms of the queries, where there is a threshold: computed before threads could wait for each other.
+    squares: Option<&'a [f64]>,
     packed: Option<PackedRows>,
     /// Queries scored together.
     tile: usize,
@@ -57,6 +59,7 @@ impl<'a> Scan<'a> {
             store,
             queries,
             wanted,
+            squares: wanted.threshold.map(|_| queries.squared_norms()),
             packed: many.then(|| PackedRows::new(store.rows())),
             tile: kernel.queries_together(),
         }
@@ -103,9 +106,8 @@ impl<'a> Scan<'a> {
         for (first, tile) in queries.step_by(tile).zip(values.chunks(tile * dim)) {
             let candidates = &mut candidates[..tile.len() / dim];
             for (candidates, query) in candidates.iter_mut().zip(first..) {
-                if self.wanted.threshold.is_some() {
-                    let square = self.queries.squared_norms()[query];
-                    nearest.begin(square, store.spread());
+                if let Some(squares) = self.squares {
+                    nearest.begin(squares[query], store.spread());
                 }
                 candidates.begin(&nearest);
             }
