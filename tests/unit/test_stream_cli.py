@@ -59,19 +59,24 @@ def folder(root: Path, person: str, kind: str) -> Path:
 
 
 class Endless(Source):
-    """A camera before which somebody stands: the same render over and over, with noise of its own."""
+    """A camera before which somebody stands: the same render over and over, with noise of its own.
+
+    It is interrupted 40 frames after something was written to a file, however busy the host is: frames that
+    nobody has time for are dropped.
+    """
 
     name = "endless"
 
-    def __init__(self, frame: Frame, interrupt_after: int = 10**9) -> None:
-        self._frame, self._left = frame, interrupt_after
+    def __init__(self, frame: Frame, interrupted_by: Path | None) -> None:
+        self._frame, self._interrupted_by, self._left = frame, interrupted_by, 40
         self._rng = np.random.default_rng(0)
         self.released = 0
 
     def _read(self) -> Frame:
         if self._left == 0:
             raise KeyboardInterrupt
-        self._left -= 1
+        if (file := self._interrupted_by) is not None and file.exists() and file.stat().st_size:
+            self._left -= 1
         seen = self._frame
         noise = self._rng.integers(0, 2, seen.depth.shape).astype(np.uint16)
         return Frame(
@@ -87,9 +92,9 @@ class Endless(Source):
 
 @pytest.fixture
 def camera(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Endless]:
-    def plugged(interrupt_after: int = 10**9) -> Endless:
+    def plugged(interrupted_by: Path | None = None) -> Endless:
         probe = next(render for render in bundled_renders() if render.kind == "probe").read()
-        made = Endless(probe, interrupt_after)
+        made = Endless(probe, interrupted_by)
         monkeypatch.setattr(stream_verb, "opened_source", lambda *_: made)
         return made
 
@@ -131,8 +136,8 @@ def test_a_camera_is_one_attempt_as_long_as_somebody_stays(at: Any, camera: Any,
     camera()
     once = faceid("stream", "ada", "--source", "endless", *at, *SEVERAL, "--once")
     assert (once.exit_code, once.stdout.endswith("accepted: ada\n")) == (0, True)
-    made = camera(interrupt_after=40)
     out = tmp_path / "attempts.jsonl"
+    made = camera(interrupted_by=out)
     done = faceid("stream", "--identify", "--source", "endless", *at, *SEVERAL, "--json", out)
     assert done.exit_code == 130  # as of Ctrl-C
     assert made.released == 1
