@@ -179,6 +179,22 @@ fn reached([low, high]: [__m512i; 2], limit: __m512i) -> u32 {
     high << LANES | u32::from(_mm512_cmpge_epi32_mask(low, limit))
 }
 
+/// Write down which sums of a block reach the queries' limits, and the sums if any does; whether any does.
+#[target_feature(enable = "avx512f")]
+fn note<const Q: usize>(sums: &[[__m512i; 2]; Q], limits: &[i32; Q], found: &mut Found) -> bool {
+    let mut any = 0;
+    for q in 0..Q {
+        found.hits[q] = reached(sums[q], _mm512_set1_epi32(limits[q]));
+        any |= found.hits[q];
+    }
+    if any != 0 {
+        for q in 0..Q {
+            store(sums[q], &mut found.sums[q]);
+        }
+    }
+    any != 0
+}
+
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn next_hit<const Q: usize>(
     blocks: Blocks<'_>,
@@ -201,15 +217,7 @@ fn next_hit<const Q: usize>(
                 sum[q][1] = _mm512_dpbusd_epi32(sum[q][1], halves[1], query);
             }
         }
-        let mut any = 0;
-        for q in 0..Q {
-            found.hits[q] = reached(sum[q], _mm512_set1_epi32(limits[q]));
-            any |= found.hits[q];
-        }
-        if any != 0 {
-            for q in 0..Q {
-                store(sum[q], &mut found.sums[q]);
-            }
+        if note(&sum, limits, found) {
             return Some(block);
         }
     }
@@ -226,7 +234,6 @@ fn next_hit_of_one(
     found: &mut Found,
 ) -> Option<usize> {
     const CHAINS: usize = 4;
-    let limit = _mm512_set1_epi32(limit);
     let (fours, rest) = query.as_chunks::<CHAINS>();
     assert!(query.len() == blocks.steps);
     for block in range {
@@ -250,10 +257,7 @@ fn next_hit_of_one(
                 chains[i][half] = _mm512_dpbusd_epi32(chains[i][half], bytes, code);
             }
         }
-        let sum = total(&chains);
-        found.hits[0] = reached(sum, limit);
-        if found.hits[0] != 0 {
-            store(sum, &mut found.sums[0]);
+        if note(&[total(&chains)], &[limit], found) {
             return Some(block);
         }
     }

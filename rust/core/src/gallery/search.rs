@@ -98,11 +98,12 @@ impl Gallery {
         threads: Option<usize>,
     ) -> Result<(Matches, Vec<i64>)> {
         check_threshold(threshold)?;
+        self.check_search(queries, threads)?;
         let wanted = Wanted {
             most: usize::MAX,
             threshold: Some(threshold),
         };
-        let found = self.search(queries, wanted, threads)?;
+        let found = self.search(queries, wanted, threads);
         let mut matches = Matches::default();
         let mut offsets = vec![0];
         for hits in found.iter() {
@@ -166,7 +167,7 @@ impl Gallery {
             let search = |tiles| few.search(tiles, width, |row| self.number(row));
             return Ok(by_queries(threads, few.tiles(), search, Matches::append));
         }
-        let found = self.search(queries, wanted, threads)?;
+        let found = self.search(queries, wanted, threads);
         let mut matches = Matches::with_room(found.len() * width);
         for hits in found.iter() {
             self.write(hits, width, &mut matches);
@@ -174,24 +175,19 @@ impl Gallery {
         Ok(matches)
     }
 
-    fn search(
-        &self,
-        queries: &UnitVectors,
-        wanted: Wanted,
-        threads: Option<usize>,
-    ) -> Result<Lists> {
-        self.check_search(queries, threads)?;
+    /// The matches of each query, of queries that have been checked.
+    fn search(&self, queries: &UnitVectors, wanted: Wanted, threads: Option<usize>) -> Lists {
         let Some(panel) = &self.panel else {
             let scan = Scan::new(self.kernel, &self.store, queries, wanted);
             let threads = self.threads_for(scan.work_us() / self.pace(), threads);
             let search = |tiles| scan.search(tiles);
-            return Ok(by_queries(threads, scan.tiles(), search, Lists::append));
+            return by_queries(threads, scan.tiles(), search, Lists::append);
         };
         let bytes = panel.blocks().codes.len();
         let compared = bytes.saturating_mul(queries.len()) / COMPARED_IN_A_US / self.pace();
         let threads = self.threads_for(compared.saturating_add(bytes / READ_IN_A_US), threads);
         let coarse = Coarse::new(self.kernel, &self.store, panel, wanted, queries);
-        Ok(search(&coarse, panel.blocks().len(), threads))
+        search(&coarse, panel.blocks().len(), threads)
     }
 
     fn check_search(&self, queries: &UnitVectors, threads: Option<usize>) -> Result<()> {

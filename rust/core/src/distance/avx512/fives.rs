@@ -10,7 +10,7 @@ use std::arch::x86_64::{
 };
 use std::ops::Range;
 
-use super::{load, reached, starts, store, total};
+use super::{load, note, starts, total};
 use crate::distance::codes::{Blocks, Found, STEP_BYTES};
 use crate::distance::fives::{GROUP, LOW, PACKED};
 use crate::distance::{fetch_ahead, fetch_ahead_once};
@@ -78,15 +78,7 @@ pub(super) fn next_hit<const Q: usize>(
                 sums[q][half] = sum[q];
             }
         }
-        let mut any = 0;
-        for q in 0..Q {
-            found.hits[q] = reached(sums[q], _mm512_set1_epi32(limits[q]));
-            any |= found.hits[q];
-        }
-        if any != 0 {
-            for q in 0..Q {
-                store(sums[q], &mut found.sums[q]);
-            }
+        if note(&sums, limits, found) {
             return Some(block);
         }
     }
@@ -103,7 +95,6 @@ pub(super) fn next_hit_of_one(
     found: &mut Found,
 ) -> Option<usize> {
     const CHAINS: usize = 4;
-    let limit = _mm512_set1_epi32(limit);
     let (groups, rest) = query.as_chunks::<GROUP>();
     assert!(rest.is_empty() && query.len() == blocks.steps);
     let bytes = groups.len() * PACKED * STEP_BYTES;
@@ -122,10 +113,7 @@ pub(super) fn next_hit_of_one(
                 }
             }
         }
-        let sum = total(&chains);
-        found.hits[0] = reached(sum, limit);
-        if found.hits[0] != 0 {
-            store(sum, &mut found.sums[0]);
+        if note(&[total(&chains)], &[limit], found) {
             return Some(block);
         }
     }
