@@ -12,11 +12,12 @@ from typing import Final
 from faceid_fast.audit import Event, EventKind
 from faceid_fast.errors import VaultDamagedError, VaultError
 from faceid_fast.paths import checked_path
+from faceid_fast.private_files import sync_directory
 
 from .begin import head_of, sealer_of
 from .contents import Contents
 from .database import Database
-from .directory import KEY_LOCK, check_private, prepare, sync_directory
+from .directory import KEY_LOCK, check_private, prepare
 from .epoch import Epoch
 from .keys import KeyFile, KeyringEntry, find_key
 from .vault import DATABASE, default_directory, unusable

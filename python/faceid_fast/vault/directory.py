@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,46 +107,6 @@ def read_private(path: Path) -> bytes:
 def make_private(path: Path) -> None:
     """Make an empty file that nobody else may read, unless there is one."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, _FILE_MODE))
-
-
-def write_whole(path: Path, content: bytes, *, replace: bool = True) -> None:
-    """Make a file appear with its content, or not at all; it lasts once this returns.
-
-    Raises
-    ------
-    FileExistsError
-        If there is one and it must not be replaced.
-    OSError
-        If the file system refuses; whatever stood there still does.
-    """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
-        with open(handle, "wb") as file:  # noqa: PTH123  # a descriptor, not a path
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if replace:
-            draft.replace(path)
-        else:
-            os.link(draft, path)  # fails where something stands, as rename would not
-            draft.unlink()
-    except BaseException:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-        raise
-    sync_directory(path.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    """Have names that appeared or went in a directory last."""
-    if os.name != "posix":
-        return  # what else has to be done there, the system does with the file
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextlib.contextmanager

@@ -9,8 +9,10 @@ import re
 from pathlib import Path
 from typing import Final
 
+from faceid_fast.private_files import write_whole
+
 from .damage import Part, damaged
-from .directory import locked, read_private, write_whole
+from .directory import locked, read_private
 from .sealing import Sealer, same
 
 _NAME: Final = "epoch"

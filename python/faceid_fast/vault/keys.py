@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn, Protocol
 
 from faceid_fast.errors import VaultKeyBesideDataWarning, VaultKeyError
+from faceid_fast.private_files import write_whole
 
-from .directory import read_private, write_whole
+from .directory import read_private
 
 KEY_BYTES: Final = 32
 _KEY_FILE: Final = "key"

@@ -15,6 +15,7 @@ from faceid_fast.errors import InvalidInputError, VaultError, VaultKeyError
 from faceid_fast.ledger import Amend, Ledger
 from faceid_fast.measured import MeasuredThreshold
 from faceid_fast.paths import checked_path
+from faceid_fast.private_files import write_whole
 from faceid_fast.store import (
     MAX_EVENTS,
     Change,
@@ -29,7 +30,7 @@ from .begin import begin
 from .contents import SCHEMA, Contents
 from .damage import Part, damaged
 from .database import Database
-from .directory import KEY_LOCK, locked, make_private, prepare, write_whole
+from .directory import KEY_LOCK, locked, make_private, prepare
 from .epoch import Epoch
 from .keys import KeyPlace, checked_key, find_key, new_key
 from .sealing import Sealer

@@ -1,0 +1,54 @@
+"""The one way to write a file about people: closed to others, whole or not at all, never through a link."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+PRIVATE_MODE: Final = 0o600
+
+
+def write_whole(path: Path, content: bytes, *, replace: bool = True) -> None:
+    """Make a file appear with its content, or not at all; it lasts once this returns.
+
+    Only its owner may read it, whatever stood there before. A symbolic link at `path` is replaced, and
+    what it pointed to is left alone.
+
+    Raises
+    ------
+    FileExistsError
+        If there is one and it must not be replaced.
+    OSError
+        If the file system refuses; whatever stood there still does.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_MODE)
+        with open(handle, "wb") as file:  # noqa: PTH123  # a descriptor, not a path
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            draft.replace(path)
+        else:
+            os.link(draft, path)  # fails where something stands, as rename would not
+            draft.unlink()
+    except BaseException:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise
+    sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Have names that appeared or went in a directory last."""
+    if os.name != "posix":
+        return  # what else has to be done there, the system does with the file
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
