@@ -1,0 +1,4 @@
+import os
+
+# As in faceid_fast.embed, and before anything here imports onnxruntime.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -6,6 +6,7 @@ The only file that imports onnxruntime, and only once a model is loaded.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,10 @@ from .paths import checked_path, open_file
 
 if TYPE_CHECKING:
     import onnxruntime
+
+# From 1.29 on, onnxruntime keeps a device id below ~/.cache and reports its use to its maker, unless this is
+# set when it is imported; what can be called afterwards comes too late. Whoever set it otherwise keeps that.
+_SILENT: Final = os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1") == "1"
 
 BUNDLED_MODEL: Final = "faceid.onnx"
 MAX_MODEL_BYTES: Final = 64 * 2**20
@@ -88,6 +93,8 @@ class Embedder:
     def _load(self, content: bytes, name: str) -> None:
         import onnxruntime  # noqa: PLC0415  # heavy: only once a model is used
 
+        if _SILENT:
+            onnxruntime.disable_telemetry_events()  # what Windows collects, which asks for no variable
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         # Spinning pools of several sessions starve each other; one frame does not fill two threads.
