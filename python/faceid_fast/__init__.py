@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         VaultError,
         VaultKeyBesideDataWarning,
         VaultKeyError,
+        VaultMissingError,
         VaultRolledBackError,
         VaultTooNewError,
     )
@@ -73,6 +74,7 @@ _HOMES = {
         "VaultError",
         "VaultKeyBesideDataWarning",
         "VaultKeyError",
+        "VaultMissingError",
         "VaultRolledBackError",
         "VaultTooNewError",
     ),
@@ -131,6 +133,7 @@ __all__ = [
     "VaultError",
     "VaultKeyBesideDataWarning",
     "VaultKeyError",
+    "VaultMissingError",
     "VaultRolledBackError",
     "VaultTooNewError",
     "__version__",

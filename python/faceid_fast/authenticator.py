@@ -159,25 +159,31 @@ class Authenticator:
         directory: str | Path | None = None,
         *,
         key: bytes | None = None,
+        create: bool = False,
+        state_file: str | Path | None = None,
         **options: Unpack[_Options],
     ) -> Authenticator:
         """Make one whose references are kept in an encrypted vault; see `faceid_fast.vault.Vault.open`.
 
         Parameters
         ----------
-        directory : of the vault, made if it is missing; by default ``$XDG_DATA_HOME/faceid``, else
-            ``~/.local/share/faceid``.
+        directory : of the vault; by default ``$XDG_DATA_HOME/faceid``, else ``~/.local/share/faceid``.
         key : 32 bytes; by default found as the vault describes.
+        create : whether to make an empty vault where there is none.
+        state_file : a second place that remembers which vault this is and how new, as the vault describes.
         **options : all others of `Authenticator`.
 
         Raises
         ------
+        VaultMissingError
+            If there is no vault, and none is to be made.
         VaultError
             If the vault cannot be opened, or is not as it was left.
         """
         from .vault import Vault  # noqa: PLC0415  # SQLite, for those who need it
 
-        return cls(store=Vault.open(directory, key=key), **options)
+        vault = Vault.open(directory, key=key, create=create, state_file=state_file)
+        return cls(store=vault, **options)
 
     @property
     def thresholds(self) -> Mapping[str, float]:

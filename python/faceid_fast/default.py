@@ -17,21 +17,30 @@ _authenticator: Authenticator | None = None
 _opening = threading.Lock()
 
 
-def default_authenticator() -> Authenticator:
+def default_authenticator(*, create: bool = False) -> Authenticator:
     """Return the authenticator behind the module-level functions, opened at first use.
 
     Its vault is in ``$XDG_DATA_HOME/faceid``, else ``~/.local/share/faceid``: the command line's.
+
+    Parameters
+    ----------
+    create : whether to make the vault where there is none; `enroll` does.
+
+    Raises
+    ------
+    VaultMissingError
+        If there is none, and none is to be made.
     """
     global _authenticator  # noqa: PLW0603  # one per process is what it is for
     with _opening:
         if _authenticator is None:
-            _authenticator = Authenticator.open()
+            _authenticator = Authenticator.open(create=create)
         return _authenticator
 
 
 def enroll(identity: str, frames: Frame | Iterable[Frame]) -> Enrollment:
-    """Add references of a person to the default vault; see `Authenticator.enroll`."""
-    return default_authenticator().enroll(identity, frames)
+    """Add references of a person to the default vault, made if it is missing; see `Authenticator.enroll`."""
+    return default_authenticator(create=True).enroll(identity, frames)
 
 
 def verify(frames: Frame | Iterable[Frame], identity: str) -> Decision:

@@ -48,6 +48,10 @@ class VaultError(FaceIDError, RuntimeError):
     """A vault cannot be used as it is, or where it is."""
 
 
+class VaultMissingError(VaultError):
+    """There is no vault where one was expected, and none was to be made."""
+
+
 class VaultBusyError(VaultError):
     """Others write to the vault and do not come to an end."""
 

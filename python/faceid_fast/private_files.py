@@ -11,11 +11,18 @@ from typing import Final
 PRIVATE_MODE: Final = 0o600
 
 
-def write_whole(path: Path, content: bytes, *, replace: bool = True) -> None:
+def write_whole(path: Path, content: bytes, *, replace: bool = True, directory: int | None = None) -> None:
     """Make a file appear with its content, or not at all; it lasts once this returns.
 
     Only its owner may read it, whatever stood there before. A symbolic link at `path` is replaced, and
     what it pointed to is left alone.
+
+    Parameters
+    ----------
+    path : of the file.
+    content : all of it.
+    replace : whether it may take the place of another.
+    directory : an open handle of the directory that `path`, then a name alone, is in.
 
     Raises
     ------
@@ -26,27 +33,31 @@ def write_whole(path: Path, content: bytes, *, replace: bool = True) -> None:
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_MODE)
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_MODE, dir_fd=directory)
         with open(handle, "wb") as file:  # noqa: PTH123  # a descriptor, not a path
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         if replace:
-            draft.replace(path)
+            os.replace(draft, path, src_dir_fd=directory, dst_dir_fd=directory)  # by its handle
         else:
-            os.link(draft, path)  # fails where something stands, as rename would not
-            draft.unlink()
+            # Fails where something stands, as rename would not.
+            os.link(draft, path, src_dir_fd=directory, dst_dir_fd=directory)
+            os.unlink(draft, dir_fd=directory)
     except BaseException:
         with contextlib.suppress(OSError):
-            draft.unlink()
+            os.unlink(draft, dir_fd=directory)
         raise
-    sync_directory(path.parent)
+    sync_directory(path.parent if directory is None else directory)
 
 
-def sync_directory(directory: Path) -> None:
-    """Have names that appeared or went in a directory last."""
+def sync_directory(directory: Path | int) -> None:
+    """Have names that appeared or went in a directory, given by its path or an open handle, last."""
     if os.name != "posix":
         return  # what else has to be done there, the system does with the file
+    if isinstance(directory, int):
+        os.fsync(directory)
+        return
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

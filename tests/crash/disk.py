@@ -1,4 +1,4 @@
-"""Disks that fail: under SQLite by a VFS, under the rest by what `faceid_fast.vault.directory` calls."""
+"""Disks that fail: under SQLite by a VFS, under the rest by what the vault's own files ask of the system."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import apsw
 import pytest
 
+from faceid_fast import private_files
 from faceid_fast.vault import directory
 
 SECTOR = 512
@@ -55,18 +55,18 @@ class WatchedVFS(apsw.VFS):
 
 
 class _WatchedSystem:
-    """The module `os` as `directory` sees it."""
+    """The module `os` as those who write files see it."""
 
     def __init__(self, watch: Callable[[str, str, Any], None]) -> None:
         self._watch = watch
 
     def __getattr__(self, name: str) -> Any:
         called = getattr(os, name)
-        if name not in ("fsync", "open", "link"):
+        if name not in ("fsync", "open", "link", "replace"):
             return called
 
         def watched(*arguments: Any, **keywords: Any) -> Any:
-            self._watch(name, str(arguments[0]), None)
+            self._watch(name, str(arguments[0]), arguments[1] if name == "replace" else None)
             return called(*arguments, **keywords)
 
         return watched
@@ -76,15 +76,9 @@ class _WatchedSystem:
 def watched(watch: Callable[[str, str, Any], None]) -> Iterator[None]:
     """Tell of every change of a file while this lasts."""
     vfs = WatchedVFS(watch)
-    replace = Path.replace
-
-    def watched_replace(self: Path, target: Path) -> Path:
-        watch("replace", str(target), None)
-        return replace(self, target)
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(directory, "os", _WatchedSystem(watch))
-        patch.setattr(Path, "replace", watched_replace)
+        for module in (directory, private_files):
+            patch.setattr(module, "os", _WatchedSystem(watch))
         try:
             yield
         finally:

@@ -20,6 +20,7 @@ from faceid_fast.errors import (
     VaultError,
     VaultKeyBesideDataWarning,
     VaultKeyError,
+    VaultMissingError,
     VaultRolledBackError,
     VaultTooNewError,
 )
@@ -49,7 +50,7 @@ def place(tmp_path: Path) -> Path:
 @pytest.fixture
 def filled(place: Path) -> Path:
     """Three people."""
-    with Vault.open(place, key=KEY) as vault:
+    with Vault.open(place, key=KEY, create=True) as vault:
         for code, name in enumerate(("ada", "ben", "cy")):
             put(vault, person(name, code, code + 3))
     return place
@@ -80,7 +81,7 @@ def test_what_is_put_is_there_after_opening_anew(place: Path) -> None:
     kept = References(
         "Ren\u00e9 李", person("x", 1, 2).vectors, ("frontal", "left"), ("infrared", "color"), MODEL_SHA256
     )
-    with Vault.open(place, key=KEY) as vault:
+    with Vault.open(place, key=KEY, create=True) as vault:
         assert tuple(sorted(vault.snapshot())) == ()
         put(vault, kept)
         put(vault, person("ada", 3))
@@ -151,7 +152,7 @@ def test_only_its_owner_can_look_into_it(filled: Path) -> None:
 
 def test_the_key_file_is_made_once_with_a_warning(place: Path) -> None:
     with pytest.warns(VaultKeyBesideDataWarning, match="kept in the vault's directory"):
-        vault = Vault.open(place)
+        vault = Vault.open(place, create=True)
     put(vault, person("ada", 1))
     vault.close()
     key = place / "key"
@@ -172,7 +173,7 @@ def test_where_keys_come_from(place: Path, tmp_path: Path, monkeypatch: pytest.M
     file.write_text(KEY.hex())
     file.chmod(0o600)
     monkeypatch.setenv("FACEID_KEY_FILE", str(file))
-    with Vault.open(place) as vault:
+    with Vault.open(place, create=True) as vault:
         put(vault, person("ada", 1))
     assert what_opens(place).keys() == {"ada"}
     monkeypatch.delenv("FACEID_KEY_FILE")
@@ -190,7 +191,7 @@ def test_where_keys_come_from(place: Path, tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize("key", [b"", bytes(31), bytes(33), "0" * 32, bytearray(32)])
 def test_what_is_no_key(place: Path, key: bytes) -> None:
     with pytest.raises(VaultKeyError, match="key: expected 32 bytes, got"):
-        Vault.open(place, key=key)
+        Vault.open(place, key=key, create=True)
 
 
 def test_another_key_is_told_from_damage(filled: Path) -> None:
@@ -277,7 +278,7 @@ def test_changes_by_others_are_refused(filled: Path, statement: str) -> None:
 
 def test_rows_of_another_vault_are_refused(filled: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    with Vault.open(other, key=KEY) as vault:
+    with Vault.open(other, key=KEY, create=True) as vault:
         put(vault, person("eve", 5))
     statements(
         filled,
@@ -303,15 +304,43 @@ def test_a_newer_format_is_left_alone(filled: Path) -> None:
         Vault.open(filled, key=KEY)
 
 
+def test_only_who_stores_something_makes_a_vault(place: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(VaultMissingError, match=r"vault: expected one in '.*vault', got none: enrol"):
+            Vault.open(place)
+        assert not place.exists()
+    with Vault.open(place, key=KEY, create=True) as vault:
+        assert vault.is_new
+    with Vault.open(place, key=KEY, create=True) as vault:
+        assert not vault.is_new
+
+
 def test_a_vault_whose_making_was_interrupted_is_made(place: Path) -> None:
-    with Vault.open(place, key=KEY):
-        pass
-    (place / "vault.db").write_bytes(b"")
-    with Vault.open(place, key=KEY) as vault:
-        put(vault, person("ada", 1))
-    (place / "vault.db").write_bytes(b"")  # but not once it held anybody
-    with pytest.raises(VaultDamagedError):
+    with Vault.open(place, key=KEY, create=True) as vault:
+        store = vault.info().store
+    (place / "vault.db").unlink()  # the epoch is written first
+    with pytest.raises(VaultMissingError):
         Vault.open(place, key=KEY)
+    with Vault.open(place, key=KEY, create=True) as vault:
+        assert vault.info().store == store
+        put(vault, person("ada", 1))
+    (place / "vault.db").unlink()  # but not once it held anybody
+    for create in (False, True):
+        with pytest.raises(VaultDamagedError):
+            Vault.open(place, key=KEY, create=create)
+
+
+@pytest.mark.parametrize("create", [False, True])
+def test_an_emptied_vault_is_not_a_new_one(filled: Path, create: bool) -> None:
+    (filled / "vault.db").write_bytes(b"")
+    with pytest.raises(VaultDamagedError):
+        Vault.open(filled, key=KEY, create=create)
+    (filled / "epoch").unlink()  # which is asked for first
+    with pytest.raises(VaultDamagedError):
+        Vault.open(filled, key=KEY, create=create)
+    (filled / "vault.db").unlink()  # nothing tells now but that nobody asked for a vault
+    with pytest.raises(VaultMissingError):
+        Vault.open(filled, key=KEY)
 
 
 def test_a_closed_vault_refuses(filled: Path) -> None:
@@ -353,7 +382,7 @@ def test_a_fork_must_open_it_anew(filled: Path) -> None:
 
 def test_a_disk_that_fails_ends_it(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Vault.open(filled, key=KEY) as vault:
-        monkeypatch.setattr("faceid_fast.vault.epoch.write_whole", failing)
+        monkeypatch.setattr("faceid_fast.vault.directory.write_whole", failing)
         put(vault, person("dan", 4))  # the change itself lasts
         monkeypatch.undo()
         with pytest.raises(VaultError, match="could not be written: open it anew"):
@@ -361,7 +390,7 @@ def test_a_disk_that_fails_ends_it(filled: Path, monkeypatch: pytest.MonkeyPatch
     assert what_opens(filled).keys() == {"ada", "ben", "cy", "dan"}
 
 
-def failing(*_: object) -> None:
+def failing(*_: object, **__: object) -> None:
     raise OSError(28, "no space")
 
 
@@ -375,7 +404,7 @@ def add_people(place: Path, first: int, count: int) -> None:
 
 @pytest.mark.parametrize("how", ["processes", "threads"])
 def test_no_update_is_lost(place: Path, how: str) -> None:
-    with Vault.open(place, key=KEY):
+    with Vault.open(place, key=KEY, create=True):
         pass
     make = multiprocessing.get_context("spawn").Process if how == "processes" else threading.Thread
     several = [make(target=add_people, args=(place, 10 * i, 10)) for i in range(3)]
@@ -415,7 +444,7 @@ def test_file_systems_are_found(tmp_path: Path, path: str, kind: str) -> None:
 def test_network_file_systems_are_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("faceid_fast.vault.directory.file_system", lambda _: "cifs")
     with pytest.raises(VaultError, match="expected a local file system, got cifs"):
-        Vault.open(place, key=KEY)
+        Vault.open(place, key=KEY, create=True)
 
 
 def test_where_it_lies_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -427,7 +456,7 @@ def test_where_it_lies_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 def test_the_dimension_is_kept(place: Path) -> None:
     vectors = np.eye(3, 128, dtype=np.float32)
-    with Vault.open(place, key=KEY) as vault:
+    with Vault.open(place, key=KEY, create=True) as vault:
         put(vault, References("ada", vectors, ("frontal",) * 3, ("color",) * 3, MODEL_SHA256))
     with Vault.open(place, key=KEY) as vault:
         assert get(vault, "ada").vectors.shape == (3, 128)

@@ -32,7 +32,7 @@ KEY, OTHER = bytes(range(32)), bytes(32)
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     place = tmp_path / "vault"
-    with Vault.open(place, key=KEY) as vault:
+    with Vault.open(place, key=KEY, create=True) as vault:
         for axis, name in enumerate(("ada", "ben", "cy")):
             put(vault, references(name, unit(axis)))
     return place
@@ -48,7 +48,7 @@ def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def names(place: Path, key: bytes | None = KEY) -> list[str]:
-    with Vault.open(place, key=key) as vault:
+    with Vault.open(place, key=key, create=True) as vault:
         return sorted(vault.snapshot())
 
 
@@ -92,7 +92,7 @@ def test_a_key_that_came_as_an_argument_needs_another(place: Path) -> None:
 
 def test_a_key_file_is_exchanged(tmp_path: Path, key_file: Path) -> None:
     place = tmp_path / "vault"
-    with Vault.open(place) as vault:
+    with Vault.open(place, create=True) as vault:
         put(vault, references("ada", unit(0)))
         vault.rotate_key()
         vault.rotate_key()
@@ -104,7 +104,7 @@ def test_a_key_file_is_exchanged(tmp_path: Path, key_file: Path) -> None:
 def test_a_change_of_the_key_that_was_cut_off_comes_to_its_end(tmp_path: Path) -> None:
     place = tmp_path / "vault"
     with pytest.warns(VaultKeyBesideDataWarning):
-        vault = Vault.open(place)
+        vault = Vault.open(place, create=True)
     with vault:
         put(vault, references("ada", unit(0)))
         old = (place / "key").read_bytes()
@@ -155,7 +155,7 @@ def test_a_backup_is_restored_and_newer_than_what_was_lost(place: Path, tmp_path
         restore(file, elsewhere, key=OTHER)
     restore(file, elsewhere, key=KEY)
     assert names(elsewhere) == ["ada", "ben", "cy"]
-    assert sorted(path.name for path in elsewhere.iterdir()) == ["epoch", "vault.db"]
+    assert sorted(path.name for path in elsewhere.iterdir()) == ["epoch", "key.lock", "vault.db"]
     (place / "vault.db").unlink()
     (place / "vault.db-wal").write_bytes(wal)  # as a power failure leaves it
     with pytest.raises(VaultDamagedError):
@@ -189,7 +189,7 @@ def test_what_is_no_backup_is_not_restored(place: Path, tmp_path: Path, damage: 
         file.chmod(0o644)
     with pytest.raises(VaultError):
         restore(file, elsewhere, key=KEY)
-    assert not elsewhere.exists() or list(elsewhere.iterdir()) == []
+    assert not elsewhere.exists() or [path.name for path in elsewhere.iterdir()] == ["key.lock"]
 
 
 def test_names_that_no_file_can_have_are_refused(place: Path) -> None:
@@ -205,7 +205,7 @@ def test_names_that_no_file_can_have_are_refused(place: Path) -> None:
 @pytest.mark.filterwarnings("ignore::faceid_fast.errors.VaultKeyBesideDataWarning")
 def test_an_erased_vault_is_gone(tmp_path: Path) -> None:
     place = tmp_path / "vault"
-    with Vault.open(place) as vault:
+    with Vault.open(place, create=True) as vault:
         put(vault, references("ada", unit(0)))
     (place / "not ours").touch()
     erase(place)
@@ -299,7 +299,7 @@ def test_the_keyring_keeps_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "keyring", keyring)
     monkeypatch.setenv("FACEID_KEYRING", "1")
     place = tmp_path / "vault"
-    with Vault.open(place) as vault:
+    with Vault.open(place, create=True) as vault:
         put(vault, references("ada", unit(0)))
         first = dict(keyring.kept)
         vault.rotate_key()
@@ -319,12 +319,12 @@ def test_a_keyring_that_does_not_work_is_no_reason_for_a_file(
     monkeypatch.setenv("FACEID_KEYRING", "1")
     monkeypatch.setitem(sys.modules, "keyring", None)
     with pytest.raises(VaultKeyError, match=r"faceid-fast\[keyring\]"):
-        Vault.open(tmp_path / "vault")
+        Vault.open(tmp_path / "vault", create=True)
     broken = FakeKeyring()
     broken.kept = None  # type: ignore[assignment]
     monkeypatch.setitem(sys.modules, "keyring", broken)
     with pytest.raises(VaultKeyError, match="expected a keyring that works"):
-        Vault.open(tmp_path / "vault")
+        Vault.open(tmp_path / "vault", create=True)
     assert not (tmp_path / "vault" / "key").exists()
 
 
@@ -352,7 +352,7 @@ def test_many_are_kept_at_once_or_none(place: Path) -> None:
 
 @pytest.mark.usefixtures("key_file")
 def test_only_a_key_is_a_key(tmp_path: Path) -> None:
-    with Vault.open(tmp_path / "vault") as vault:
+    with Vault.open(tmp_path / "vault", create=True) as vault:
         for wrong in (b"", b"x" * 16, "5e" * 32):
             with pytest.raises(VaultKeyError, match="key: expected 32 bytes"):
                 vault.rotate_key(wrong)  # type: ignore[arg-type]
@@ -362,7 +362,7 @@ def test_only_a_key_is_a_key(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("key_file")
 def test_keys_that_change_at_once_are_not_lost(tmp_path: Path) -> None:
     place = tmp_path / "vault"
-    with Vault.open(place) as vault:
+    with Vault.open(place, create=True) as vault:
         put(vault, references("ada", unit(0)))
     for _ in range(5):
         both = [Vault.open(place), Vault.open(place)]

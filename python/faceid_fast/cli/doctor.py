@@ -153,7 +153,7 @@ def _vault(directory: Path) -> dict[str, Any]:
     kept = key_kept(directory)
     found: dict[str, Any] = {
         "directory": str(directory),
-        "exists": (directory / DATABASE).exists(),
+        "exists": any((directory / name).exists() for name in (DATABASE, "epoch")),
         "key": kept.origin,
         "key_beside_data": kept.beside_data,
     }

@@ -74,12 +74,12 @@ def enroll(
         message = "expected --add or --replace, got both"
         raise InvalidInputError(message)
     screen = console(json_to)
-    with opened(vault) as people:
+    frames = read_frames(source, screen)
+    with opened(vault, create=True) as people:
         if name in people.snapshot() and not (add or replace):
             message = f"expected a new name, got {name!a}, who is enrolled: --add an appearance, or --replace"
             raise InvalidInputError(message)
         auth = Authenticator(store=people)
-        frames = read_frames(source, screen)
         with busy(screen, "looking for the face in every frame"):
             enrollment = auth.enroll(
                 name,
@@ -230,13 +230,18 @@ def unlock(
 
 
 @contextmanager
-def opened(directory: Path | None) -> Iterator[Vault]:
-    """Open a vault; what it warns of takes a line on stderr."""
+def opened(directory: Path | None, *, create: bool = False) -> Iterator[Vault]:
+    """Open a vault; what it warns of takes a line on stderr.
+
+    Only a verb that stores something makes one (`create`): a mistyped directory is no new vault.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FaceIDWarning)
-        vault = Vault.open(directory)
+        vault = Vault.open(directory, create=create)
     for warning in caught:
         typer.echo(f"warning: {printable(str(warning.message))}", err=True)
+    if vault.is_new:
+        typer.echo(printable(f"a new vault was made in {vault.directory}"), err=True)
     with vault:
         yield vault
 

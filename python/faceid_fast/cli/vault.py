@@ -72,7 +72,7 @@ def adopt(
         message = "expected a FILE or --forget MODALITY, got both or neither"
         raise InvalidInputError(message)
     measured = None if file is None else read(file)
-    with opened(vault) as people:
+    with opened(vault, create=measured is not None) as people:
         auth = Authenticator(store=people)
         if measured is not None:
             auth.adopt(measured)
@@ -153,7 +153,7 @@ def set_credential(vault: VaultOption = None, json_to: JsonOption = None) -> Non
 
     It is typed without an echo, twice, or read as lines of standard input.
     """
-    with opened(vault) as people:
+    with opened(vault, create=True) as people:
         auth = Authenticator(store=people)
         current = read_credential("current credential") if people.info().credential else None
         new = read_credential("new credential")

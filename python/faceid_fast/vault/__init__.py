@@ -5,19 +5,21 @@ key        where the store's key comes from            keys.py
 directory  whose it is, what it lies on                directory.py
 record     one person as bytes, and back               record.py
 sealing    bytes encrypted and bound to their place    sealing.py
+schema     the tables, and nothing else                schema.py
 database   rows that are there whole or not at all     database.py
-epoch      a second place that knows how new they are  epoch.py
+epoch      other places that know how new they are     epoch.py
 log        what happened, chained                      log.py
 contents   state, records, log within a transaction    contents.py
-begin      tables made, or seen to be ours             begin.py
+begin      made, or seen to be ours                    begin.py
 Vault      all of it                                   vault.py
 backup     made of a backup, or destroyed              backup.py
 ```
 """
 
 from .backup import erase, restore
+from .begin import DATABASE
 from .keys import KeyKept, key_kept
-from .vault import DATABASE, Vault, VaultInfo, default_directory
+from .vault import Vault, VaultInfo, default_directory
 
 __all__ = [
     "DATABASE",

@@ -12,26 +12,33 @@ from typing import Final
 from faceid_fast.audit import Event, EventKind
 from faceid_fast.errors import VaultDamagedError, VaultError
 from faceid_fast.paths import checked_path
-from faceid_fast.private_files import sync_directory
 
-from .begin import head_of, sealer_of
+from .begin import DATABASE, DRAFTS, JOURNAL, LOGS, head_of, install, sealer_of
 from .contents import Contents
 from .database import Database
-from .directory import KEY_LOCK, check_private, prepare
-from .epoch import Epoch
+from .directory import KEY_LOCK, PrivateDirectory, check_private
+from .epoch import EpochPlace, Epochs
 from .keys import KeyFile, KeyringEntry, find_key
-from .vault import DATABASE, default_directory, unusable
+from .sealing import Sealer
+from .vault import default_directory, missing, places_of, unusable
 
-_LOGS: Final = (f"{DATABASE}-wal", f"{DATABASE}-shm")
-_FILES: Final = (DATABASE, *_LOGS, "epoch", "epoch.lock", KEY_LOCK)
-_DRAFTS: Final = (".key*", ".epoch.*", ".restored*")
+_FILES: Final = (DATABASE, *LOGS, JOURNAL, "epoch", "epoch.lock", KEY_LOCK)
+_COPY: Final = ".restored"
+_LEFT: Final = (".key*", ".epoch.*", f"{DRAFTS}*", f"{_COPY}*")
 """What a process that was killed may have left."""
 
 
-def restore(file: str | Path, directory: str | Path | None = None, *, key: bytes | None = None) -> None:
+def restore(
+    file: str | Path,
+    directory: str | Path | None = None,
+    *,
+    key: bytes | None = None,
+    state_file: str | Path | None = None,
+) -> None:
     """Make a vault of a backup, as it was then.
 
-    Whoever was removed since is back, and so is the credential of then.
+    Whoever was removed since is back, and so is the credential of then. What is in the backup is read, and
+    written into a new database; its file never becomes the vault's.
 
     Parameters
     ----------
@@ -39,95 +46,110 @@ def restore(file: str | Path, directory: str | Path | None = None, *, key: bytes
     directory : where there is no vault; one whose database was lost will do. By default `default_directory`.
     key : of the vault that was backed up; by default found as by `Vault.open`. A key file has to be put
         into the directory before.
+    state_file : as for `Vault.open`; made if it is missing.
 
     Raises
     ------
     VaultError
         If there is a vault already, or the backup is not one, or not as it was written.
     """
-    place = default_directory() if directory is None else checked_path("directory", directory)
+    path = default_directory() if directory is None else checked_path("directory", directory)
     backup = checked_path("file", file)
     try:
         if not backup.is_file():
             message = f"restore: expected a backup at {str(backup)!a}, got none"
             raise VaultError(message)
-        prepare(place)
-        if (place / DATABASE).exists():
-            message = (
-                f"restore: expected a directory without a vault, got {str(place)!a}: move its vault.db "
-                "away, and leave the key where it is; or choose another directory"
-            )
-            raise VaultError(message)
-        store_key = find_key(place, key, new=False).read()
-        draft = Path(mkdtemp(prefix=".restored", dir=place))
-        try:
-            if os.name == "posix":
-                check_private(backup, backup.stat(), 0o600)
-            shutil.copyfile(backup, draft / DATABASE)
-            (draft / DATABASE).chmod(0o600)
-            _adopt(draft, place, store_key)
-        finally:
-            shutil.rmtree(draft)
+        with PrivateDirectory.open(path, make=True) as place, place.locked(KEY_LOCK):
+            if place.status(DATABASE) is not None:
+                message = (
+                    f"restore: expected a directory without a vault, got {str(path)!a}: move its vault.db "
+                    "away, and leave the key where it is; or choose another directory"
+                )
+                raise VaultError(message)
+            store_key = find_key(place.path, key, new=False).read()
+            copy = Path(mkdtemp(prefix=_COPY, dir=place.path))
+            try:
+                if os.name == "posix":
+                    check_private(backup, backup.stat(), 0o600)
+                shutil.copyfile(backup, copy / DATABASE)
+                (copy / DATABASE).chmod(0o600)
+                _fill_from(copy / DATABASE, place, places_of(place, state_file, make=True), store_key)
+            finally:
+                shutil.rmtree(copy)
     except OSError as error:
-        raise unusable(place, error) from error
+        raise unusable(path, error) from error
 
 
-def erase(directory: str | Path) -> None:
+def erase(directory: str | Path, *, state_file: str | Path | None = None) -> None:
     """Destroy a vault: first its key, without which nothing of it can be read, then its files.
 
     Backups that were made with that key are destroyed with it. A key that is kept elsewhere, by
     FACEID_KEY_FILE or systemd, is not touched: destroy it yourself, and the backups.
+
+    Parameters
+    ----------
+    directory : of the vault.
+    state_file : as for `Vault.open`.
 
     Raises
     ------
     VaultError
         If there is no vault, or its files cannot be deleted.
     """
-    place = checked_path("directory", directory)  # never one that nobody has named
+    path = checked_path("directory", directory)  # never one that nobody has named
     try:
-        if not (place / DATABASE).exists() and not (place / "epoch").exists():
-            message = f"vault: expected one in {str(place)!a}, got none"
-            raise VaultError(message)
-        prepare(place)
-        KeyFile(place / "key", "key file").erase()
-        if os.environ.get("FACEID_KEYRING"):
-            KeyringEntry(place).erase()
-        for name in _FILES:
-            (place / name).unlink(missing_ok=True)
-        for draft in [path for pattern in _DRAFTS for path in place.glob(pattern)]:
-            shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
-        sync_directory(place)
+        with PrivateDirectory.open(path) as place:
+            if place.status(DATABASE) is None and place.status("epoch") is None:
+                raise missing(path)
+            KeyFile(place.path / "key", "key file").erase()
+            if os.environ.get("FACEID_KEYRING"):
+                KeyringEntry(place.path).erase()
+            for each in places_of(place, state_file, make=False):
+                each.directory.unlink(each.name)
+                each.directory.unlink(each.lock)
+            for name in _FILES:
+                place.unlink(name)
+            for left in [found for pattern in _LEFT for found in place.path.glob(pattern)]:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            place.sync()
+    except FileNotFoundError as error:
+        raise missing(path) from error
     except OSError as error:
-        raise unusable(place, error) from error
+        raise unusable(path, error) from error
 
 
-def _adopt(draft: Path, place: Path, key: bytes) -> None:
-    """See that the copy in a directory of its own is right; move it to its place, newer than all before."""
-    database = Database(draft / DATABASE)
+def _fill_from(file: Path, place: PrivateDirectory, places: tuple[EpochPlace, ...], key: bytes) -> None:
+    """See that a copy of a backup is right, and make a vault of what it holds, newer than all before."""
+    source = Database(file)
     try:
-        with database.reading():
-            sealer = sealer_of(key, head_of(database))
-        Epoch(draft, sealer).write(0)
-        contents = Contents(database, sealer, Epoch(draft, sealer))
-        epoch = Epoch(place, sealer)
-        try:
-            lost = epoch.read()
-        except VaultDamagedError:
-            lost = 0  # none, or another vault's
-        with contents.writing() as found:
+        with source.reading():
+            source.forget_schema()
+            sealer = sealer_of(key, head_of(source))
+        contents = Contents(source, sealer, Epochs((), sealer))
+        with contents.reading() as found:
             contents.read(found)
             contents.events(found)
-            state = contents.logged(found, (Event.now(EventKind.RESTORED),))
-            # Failures are those of then, but nobody has shown the credential since.
-            ledger = replace(contents.ledger(state), presence=None)
-            state = state._replace(ledger=sealer.seal_ledger(ledger.encode()))
-            state = contents.write(state._replace(epoch=max(state.epoch, lost)))
-        database.forget_deleted()
+            contents.ledger(found)
+
+            def fill(database: Database) -> int:
+                copy, state = contents.copied_to(database, found)
+                state = copy.logged(state, (Event.now(EventKind.RESTORED),))
+                # Failures are those of then, but nobody has shown the credential since.
+                ledger = replace(copy.ledger(state), presence=None)
+                state = state._replace(
+                    ledger=sealer.seal_ledger(ledger.encode()),
+                    epoch=max(state.epoch, *(_lost(each, sealer) for each in places)),
+                )
+                return copy.write(state).epoch
+
+            install(place, Epochs(places, sealer), fill)
     finally:
-        database.close()
-    epoch.write(state.epoch)
-    for name in _LOGS:  # SQLite would take up those of the lost one
-        (place / name).unlink(missing_ok=True)
-    sync_directory(place)
-    (draft / DATABASE).replace(place / DATABASE)
-    sync_directory(place)
+        source.close()
+
+
+def _lost(place: EpochPlace, sealer: Sealer) -> int:
+    """The epoch of the vault that was lost; 0 if there was none, or it was another."""
+    try:
+        return Epochs((place,), sealer).read()
+    except VaultDamagedError:
+        return 0

@@ -1,24 +1,123 @@
-"""A vault's first moments: its tables are made, or seen to be ours; its key is seen to be the right one."""
+"""A vault's first moments: it is made whole or not at all, or seen to be ours and its key the right one."""
 
 from __future__ import annotations
 
 import secrets
+import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from tempfile import mkdtemp
+from typing import Any, Final
 
-from faceid_fast.errors import VaultKeyError, VaultTooNewError
+from faceid_fast.errors import VaultError, VaultKeyError, VaultTooNewError
+from faceid_fast.private_files import PRIVATE_MODE
 
-from .contents import SCHEMA, make_tables
+from .contents import Contents
 from .damage import Part, damaged
 from .database import Database
-from .directory import KEY_LOCK, locked
-from .epoch import Epoch
+from .directory import KEY_LOCK, PrivateDirectory
+from .epoch import EpochPlace, Epochs, begun
 from .keys import KeyPlace
+from .schema import SCHEMA, check_schema, is_empty
 from .sealing import ID_BYTES, Sealer, same
 
+DATABASE: Final = "vault.db"
+LOGS: Final = (f"{DATABASE}-wal", f"{DATABASE}-shm")
+JOURNAL: Final = f"{DATABASE}-journal"
+DRAFTS: Final = ".made"
+"""How the names begin of what a process that was killed while it made a vault may have left."""
+Places = tuple[EpochPlace, ...]
 
-def begin(database: Database, place: Path, key_place: KeyPlace, *, new: bool) -> tuple[Sealer, Epoch]:
-    """Make the tables of a new vault, or see that they are ours; returns what seals.
+
+def is_there(directory: PrivateDirectory, places: Places, key: Callable[[], KeyPlace]) -> bool:
+    """Whether a directory holds a vault.
+
+    Parameters
+    ----------
+    directory : where.
+    places : that remember its epoch.
+    key : finds the key, which is asked for only where the database is not there and something else is.
+
+    Raises
+    ------
+    VaultDamagedError
+        If it holds what is left of one: only the making of a vault leaves an epoch of 0, and nothing else.
+    """
+    if directory.check_regular(DATABASE):
+        return True
+    store = begun(places)
+    if store is None:
+        return False
+    telling = tuple(place for place in places if place.store() is not None)
+    if Epochs(telling, _sealer(key().read(), store)).read() != 0:
+        raise damaged(Part.DATABASE)
+    return False
+
+
+def make(directory: PrivateDirectory, places: Places, key: bytes) -> None:
+    """Make an empty vault, where there is none; `KEY_LOCK` is held."""
+    sealer = _sealer(key, begun(places) or secrets.token_bytes(ID_BYTES))
+
+    def fill(database: Database) -> int:
+        contents = Contents(database, sealer, Epochs((), sealer))
+        contents.make()
+        return 0
+
+    install(directory, Epochs(places, sealer), fill)
+
+
+def install(directory: PrivateDirectory, epochs: Epochs, fill: Callable[[Database], int]) -> None:
+    """Make a vault's database aside, and move it to its place when it is whole.
+
+    Parameters
+    ----------
+    directory : where there is none.
+    epochs : are told of it before it is there: what nobody remembers could be an older one.
+    fill : fills it within a transaction, and returns its epoch.
+    """
+    for left in directory.path.glob(f"{DRAFTS}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    draft = Path(mkdtemp(prefix=DRAFTS, dir=directory.path))
+    try:
+        (draft / DATABASE).touch(PRIVATE_MODE)  # SQLite would make it readable to others
+        database = Database(draft / DATABASE, make=True)
+        try:
+            with database.writing():
+                epoch = fill(database)
+            whole = database.forget_deleted()
+        finally:
+            database.close()
+        if not whole:  # what is in its log would be left behind
+            message = "vault: expected nobody else in a vault that is being made, got somebody; try again"
+            raise VaultError(message)
+        epochs.write(epoch)
+        for name in (*LOGS, JOURNAL):  # SQLite would take up those of a lost one
+            directory.unlink(name)
+        directory.sync()
+        directory.take(draft / DATABASE, DATABASE)
+        directory.sync()
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def check_files(directory: PrivateDirectory) -> None:
+    """See that SQLite finds files where it expects them, and no journal, which a vault never has.
+
+    A journal names files that SQLite would delete.
+
+    Raises
+    ------
+    VaultError
+        If not.
+    """
+    for name in (DATABASE, *LOGS):
+        directory.check_regular(name)
+    if directory.status(JOURNAL) is not None:
+        raise damaged(Part.DATABASE)
+
+
+def begin(database: Database, directory: PrivateDirectory, key_place: KeyPlace) -> Sealer:
+    """See that the tables are ours, and the key too; returns what seals.
 
     Raises
     ------
@@ -29,19 +128,14 @@ def begin(database: Database, place: Path, key_place: KeyPlace, *, new: bool) ->
     """
     key = key_place.read()
     with database.reading():
-        ours = _head(database)
-        staged = None if ours is None or _fits(key, ours) else key_place.staged()
-    if ours is None:
-        with database.writing():
-            ours = _head(database)  # somebody else may have been faster
-            if ours is None:
-                return _fill(database, place, key, new=new)
-    if staged is not None and _fits(staged, ours):
-        with locked(place / KEY_LOCK):
-            key_place.settle(staged)  # a change of the key that was cut off after everything was sealed anew
-        key = staged
-    sealer = sealer_of(key, ours)
-    return sealer, Epoch(place, sealer)
+        # What SQLite read of the schema until now may have been another one.
+        database.forget_schema()
+        ours = head_of(database)
+    if _fits(key, ours) or (staged := key_place.staged()) is None or not _fits(staged, ours):
+        return sealer_of(key, ours)
+    with directory.locked(KEY_LOCK):
+        key_place.settle(staged)  # a change of the key that was cut off after everything was sealed anew
+    return sealer_of(staged, ours)
 
 
 def head_of(database: Database) -> tuple[bytes, bytes]:
@@ -52,10 +146,16 @@ def head_of(database: Database) -> tuple[bytes, bytes]:
     VaultDamagedError, VaultTooNewError
         If there is none, or none of this format.
     """
-    ours = _head(database)
-    if ours is None:
+    version: Any = database.execute("PRAGMA user_version")[0][0]
+    if version > SCHEMA and not is_empty(database):
+        message = f"vault: expected format {SCHEMA} or older, got {version}: use a newer faceid_fast"
+        raise VaultTooNewError(message)
+    check_schema(database)
+    rows = database.execute("SELECT schema, id, key_check FROM store")
+    usable = version == SCHEMA and len(rows) == 1 and rows[0][0] == SCHEMA
+    if not usable or not all(isinstance(part, bytes) for part in rows[0][1:]):
         raise damaged(Part.DATABASE)
-    return ours
+    return rows[0][1], rows[0][2]
 
 
 def sealer_of(key: bytes, head: tuple[bytes, bytes]) -> Sealer:
@@ -69,36 +169,12 @@ def sealer_of(key: bytes, head: tuple[bytes, bytes]) -> Sealer:
     if not _fits(key, head):
         message = "key: expected the key that this vault was made with, got another one"
         raise VaultKeyError(message)
-    return Sealer(key, head[0], SCHEMA)
+    return _sealer(key, head[0])
 
 
 def _fits(key: bytes, head: tuple[bytes, bytes]) -> bool:
-    return same(head[1], Sealer(key, head[0], SCHEMA).key_check)
+    return same(head[1], _sealer(key, head[0]).key_check)
 
 
-def _head(database: Database) -> tuple[bytes, bytes] | None:
-    version: Any = database.execute("PRAGMA user_version")[0][0]
-    if version == 0 and database.execute("SELECT count(*) FROM sqlite_schema")[0][0] == 0:
-        return None
-    if version > SCHEMA:
-        message = f"vault: expected format {SCHEMA} or older, got {version}: use a newer faceid_fast"
-        raise VaultTooNewError(message)
-    rows = database.execute("SELECT schema, id, key_check FROM store") if version == SCHEMA else []
-    if len(rows) != 1 or rows[0][0] != SCHEMA or not all(isinstance(part, bytes) for part in rows[0][1:]):
-        raise damaged(Part.DATABASE)
-    return rows[0][1], rows[0][2]
-
-
-def _fill(database: Database, place: Path, key: bytes, *, new: bool) -> tuple[Sealer, Epoch]:
-    """Make the tables of a new vault, within a transaction."""
-    store_id = secrets.token_bytes(ID_BYTES)
-    if not new and (begun := Epoch.store_of(place)) is not None:
-        # Only the making of a vault leaves an empty database beside an epoch of 0 that our key has signed.
-        store_id = begun
-        if Epoch(place, Sealer(key, store_id, SCHEMA)).read() != 0:
-            raise damaged(Part.DATABASE)
-    sealer = Sealer(key, store_id, SCHEMA)
-    make_tables(database, sealer)
-    epoch = Epoch(place, sealer)
-    epoch.write(0)
-    return sealer, epoch
+def _sealer(key: bytes, store_id: bytes) -> Sealer:
+    return Sealer(key, store_id, SCHEMA)

@@ -1,7 +1,11 @@
 """What a vault's database holds, within transactions: its state, its records, its log.
 
 The one row of the store names everything else: which records and which entries of the log there are, and how
-new they are. Whatever is read is compared with it, and it with the epoch's second place.
+new they are. Whatever is read is compared with it, and it with the places that remember the epoch.
+
+What a change means is decided, and authenticated, by what is in memory: the rows that were verified when they
+were read, and those that are to be. What then stands in the database is compared with it before the change is
+committed. To authenticate what is read back would be to sign whatever the file made of the change.
 """
 
 from __future__ import annotations
@@ -20,29 +24,18 @@ from faceid_fast.store import References, amended
 from . import log, record
 from .damage import Part, damaged, rolled_back
 from .database import Database
-from .epoch import Epoch
+from .epoch import Epochs
 from .log import LogState
-from .sealing import SealedRecord, Sealer, same
+from .schema import SCHEMA, check_schema, make_tables
+from .sealing import ListedRecord, SealedRecord, Sealer, same
 
-SCHEMA: Final = 1
-_STORE_TABLE: Final = (
-    "CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), schema INTEGER NOT NULL, id BLOB NOT NULL,"
-    " key_check BLOB NOT NULL, epoch INTEGER NOT NULL, records_mac BLOB NOT NULL, log BLOB NOT NULL,"
-    " ledger BLOB NOT NULL, manifest BLOB NOT NULL) STRICT"
-)
-# Without an index: what is not read when a vault is opened could be changed unnoticed.
-_RECORDS_TABLE: Final = (
-    "CREATE TABLE records (id INTEGER PRIMARY KEY, version INTEGER NOT NULL, wrapped_key BLOB NOT NULL,"
-    " sealed BLOB NOT NULL) STRICT"
-)
-_STATE: Final = "SELECT epoch, records_mac, log, ledger, manifest FROM store"
+_STORE: Final = "SELECT one, schema, id, key_check, epoch, records_mac, log, ledger, manifest FROM store"
 _ROWS: Final = "SELECT id, version, wrapped_key, sealed FROM records ORDER BY id"
 _ROW: Final = "SELECT id, version, wrapped_key, sealed FROM records WHERE id = ?"
 _PUT_ROW: Final = "INSERT OR REPLACE INTO records (id, version, wrapped_key, sealed) VALUES (?, ?, ?, ?)"
-_MANIFEST_ROWS: Final = (
+_LISTED_ROWS: Final = (
     "SELECT id, version, substr(wrapped_key, -16), substr(sealed, -16) FROM records ORDER BY id"
 )
-_TAG: Final = slice(-16, None)
 
 
 class State(NamedTuple):
@@ -61,17 +54,19 @@ class Contents:
     ----------
     database : whose transactions all of this happens in.
     sealer : seals and opens.
-    epoch : the second place that knows how new the state is.
+    epochs : the places that know how new the state is.
     """
 
-    def __init__(self, database: Database, sealer: Sealer, epoch: Epoch) -> None:
+    def __init__(self, database: Database, sealer: Sealer, epochs: Epochs) -> None:
         self._database = database
         self.sealer = sealer
-        self.epoch = epoch
+        self.epochs = epochs
         self.people: dict[int, tuple[int, References]] = {}  # by row: version, what it holds
         self.snapshot: Mapping[str, References] = MappingProxyType({})
         self._rows: dict[str, int] = {}  # by name, as in `snapshot`
+        self._listed: dict[int, ListedRecord] = {}  # by row: the records that were verified
         self._records_mac: bytes | None = None  # of what `people` holds
+        self._meant: dict[int, SealedRecord | None] = {}  # by row: what this transaction made of it
 
     @contextmanager
     def reading(self) -> Iterator[State]:
@@ -92,6 +87,7 @@ class Contents:
     def writing(self) -> Iterator[State]:
         """Change it: everything at the end, or nothing. Raises what `reading` does."""
         floor = self._floor()
+        self._meant = {}
         with self._database.writing():
             yield self._state(floor)
 
@@ -104,14 +100,15 @@ class Contents:
         if not known:
             self._read_all(state)
         else:
-            rows = self._database.execute(_MANIFEST_ROWS)
-            self._check_records(state, rows)
-            for row_id, version, *_ in rows:
+            self._listed = self._checked(state, self._database.execute(_LISTED_ROWS))
+            for row_id, version, *_ in self._listed.values():
                 if row_id in known and known[row_id][0] == version:
                     self.people[row_id] = known[row_id]
                 else:
                     for values in self._database.execute(_ROW, (row_id,)):
                         self._take(SealedRecord(*values))
+        if len(self.people) != len(self._listed):
+            raise damaged(Part.MANIFEST)
         self.snapshot = MappingProxyType({held.identity: held for _, held in self.people.values()})
         self._rows = {held.identity: row_id for row_id, (_, held) in self.people.items()}
         if len(self.snapshot) != len(self.people):
@@ -121,6 +118,7 @@ class Contents:
     def forget(self) -> None:
         """Hold nobody any more."""
         self.people.clear()
+        self._listed.clear()
         self.snapshot = MappingProxyType({})
         self._rows = {}
         self._records_mac = None
@@ -139,20 +137,34 @@ class Contents:
     def replaced(
         self, state: State, row_id: int, before: References | None, after: References | None, name: str
     ) -> State:
-        """Write, or delete, a person's row, within a transaction; returns the state, not `listed` yet."""
+        """Write, or delete, a person's row, after `read`; returns the state, not `listed` yet."""
         if after is None:
             self._database.execute("DELETE FROM records WHERE id = ?", (row_id,))
+            self._meant[row_id] = None
         else:
             version = self.people[row_id][0] if before is not None else 0
-            self._database.execute(_PUT_ROW, self.sealer.seal(row_id, version + 1, record.encode(after)))
+            self._put(self.sealer.seal(row_id, version + 1, record.encode(after)))
         ledger = self.ledger(state)
         if (changed := amended(ledger, before, after, name)) is not ledger:
             state = state._replace(ledger=self.sealer.seal_ledger(changed.encode()))
         return state
 
     def listed(self, state: State) -> State:
-        """The state with the records that there are now, within a transaction."""
-        return state._replace(records_mac=self.sealer.records_mac(self._database.execute(_MANIFEST_ROWS)))
+        """The state with the records that there are to be, within a transaction.
+
+        Raises
+        ------
+        VaultDamagedError
+            If those that stand in the database are others.
+        """
+        meant = {row_id: row.listed for row_id, row in self._meant.items() if row is not None}
+        kept = {row_id: listed for row_id, listed in self._listed.items() if row_id not in self._meant}
+        rows = sorted((kept | meant).values())
+        written = [row for row in self._meant.values() if row is not None]
+        found = [values for row in written for values in self._database.execute(_ROW, (row.row_id,))]
+        if found != written or self._database.execute(_LISTED_ROWS) != rows:
+            raise damaged(Part.MANIFEST)
+        return state._replace(records_mac=self.sealer.records_mac(rows))
 
     def logged(
         self, state: State, events: tuple[Event, ...], row_of: Callable[[str], int | None] = lambda _: None
@@ -169,46 +181,82 @@ class Contents:
         return log.read(self._database, self.sealer, LogState.decode(state.log), names.get)
 
     def write(self, state: State) -> State:
-        """Write the next state, within a transaction; returns it."""
+        """Write the next state, within a transaction; returns it.
+
+        Raises
+        ------
+        VaultDamagedError
+            If another one stands in the database then.
+        """
         state = state._replace(epoch=state.epoch + 1)
+        manifest = self.sealer.manifest(*state)
         self._database.execute(
-            "UPDATE store SET epoch = ?, records_mac = ?, log = ?, ledger = ?, manifest = ?",
-            (*state, self.sealer.manifest(*state)),
+            "UPDATE store SET key_check = ?, epoch = ?, records_mac = ?, log = ?, ledger = ?, manifest = ?",
+            (self.sealer.key_check, *state, manifest),
         )
+        if self._database.execute(_STORE) != [(*self._head(), *state, manifest)]:
+            raise damaged(Part.MANIFEST)
         return state
 
     def remember(self, epoch: int) -> None:
-        """Have the second place know of a change that has been committed."""
+        """Have the places that remember it know of a change that has been committed."""
         try:
-            self.epoch.raise_to(epoch)
+            self.epochs.raise_to(epoch)
         except (OSError, VaultError):
             # The change stands; but as long as the second place does not know, it could be undone unnoticed.
             self._database.break_off("the file that remembers how new it is could not be written")
 
-    def sealed_anew(self, state: State, sealer: Sealer) -> State:
-        """Seal everything by another sealer, within a transaction; returns the state, not written yet."""
-        for values in self._database.execute(_ROWS):
-            row = SealedRecord(*values)
-            self._database.execute(_PUT_ROW, sealer.seal(row.row_id, row.version + 1, self.sealer.open(row)))
-        self._database.execute("UPDATE store SET key_check = ?", (sealer.key_check,))
-        return State(
-            state.epoch,
-            sealer.records_mac(self._database.execute(_MANIFEST_ROWS)),
-            log.sealed_anew(self._database, self.sealer, sealer, LogState.decode(state.log)).encode(),
-            sealer.seal_ledger(self.sealer.open_ledger(state.ledger)),
+    def sealed_anew(self, state: State, sealer: Sealer, epochs: Epochs) -> tuple[Contents, State]:
+        """Seal all by another sealer, within a transaction; returns what reads it, and the new state."""
+        anew = Contents(self._database, sealer, epochs)
+        for row in self._sealed_rows(state):
+            anew._put(sealer.seal(row.row_id, row.version + 1, self.sealer.open(row)))
+        state = anew.listed(state)
+        sealed_log = log.sealed_anew(self._database, self.sealer, sealer, LogState.decode(state.log))
+        ledger = sealer.seal_ledger(self.sealer.open_ledger(state.ledger))
+        return anew, state._replace(log=sealed_log.encode(), ledger=ledger)
+
+    def copied_to(self, database: Database, state: State) -> tuple[Contents, State]:
+        """Write everything that a state names into a database without tables, within transactions of both."""
+        copy = Contents(database, self.sealer, self.epochs)
+        copy.make()
+        for row in self._sealed_rows(state):
+            copy._put(row)
+        log.put(database, log.entries(self._database, self.sealer, LogState.decode(state.log)))
+        return copy, copy.listed(state)
+
+    def make(self) -> None:
+        """Make the tables of a new vault, within a transaction."""
+        make_tables(self._database)
+        state = State(
+            0, self.sealer.records_mac(()), LogState().encode(), self.sealer.seal_ledger(Ledger().encode())
+        )
+        self._database.execute(
+            "INSERT INTO store VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*self._head(), *state, self.sealer.manifest(*state)),
         )
 
+    def _head(self) -> tuple[int, int, bytes, bytes]:
+        """What of the store's row is the same in every state."""
+        return 1, SCHEMA, self.sealer.store_id, self.sealer.key_check
+
+    def _put(self, row: SealedRecord) -> None:
+        self._database.execute(_PUT_ROW, row)
+        self._meant[row.row_id] = row
+
     def _floor(self) -> int:
+        self._database.check_usable()
         try:
-            return self.epoch.read()
+            return self.epochs.read()
         except VaultDamagedError:
-            self._demand_key()
+            with self._database.reading():
+                check_schema(self._database)
+                self._demand_key(self._database.execute(_STORE))
             raise
 
-    def _demand_key(self) -> None:
+    def _demand_key(self, found: list[Any]) -> None:
         """Tell a key that was changed from damage."""
-        rows = self._database.execute("SELECT key_check FROM store")
-        if len(rows) == 1 and not same(rows[0][0], self.sealer.key_check):
+        if len(found) == 1 and not same(found[0][3], self.sealer.key_check):
             message = "key: expected the key that this vault has now, but it was changed: open it anew"
             raise VaultKeyError(message)
 
@@ -217,16 +265,19 @@ class Contents:
 
         Which records there are, it only names: `read` sees whether they are these.
         """
-        values = self._database.execute(_STATE)
-        if len(values) != 1:
+        check_schema(self._database)
+        found = self._database.execute(_STORE)
+        if len(found) != 1:
             raise damaged(Part.DATABASE)
-        *parts, manifest = values[0]
+        *parts, manifest = found[0][4:]
         if [type(part) for part in parts] != [int, bytes, bytes, bytes]:
             raise damaged(Part.DATABASE)
         state = State(*parts)
         if not 0 <= state.epoch < 1 << 63 or not same(manifest, self.sealer.manifest(*state)):
-            self._demand_key()
+            self._demand_key(found)
             raise damaged(Part.MANIFEST)
+        if found[0][:4] != self._head():
+            raise damaged(Part.DATABASE)
         if state.epoch < floor:
             raise rolled_back()
         return state
@@ -234,32 +285,25 @@ class Contents:
     def _read_all(self, state: State) -> None:
         """Read everybody, and the log, which nothing else would notice a change of."""
         with _without_collections():
-            rows = [SealedRecord(*values) for values in self._database.execute(_ROWS)]
-            if any(type(part) is not bytes for row in rows for part in row[2:]):
-                raise damaged(Part.DATABASE)
-            self._check_records(state, [(*row[:2], row.wrapped_key[_TAG], row.sealed[_TAG]) for row in rows])
-            for row in rows:
+            for row in self._sealed_rows(state):
                 self._take(row)
-            log.check(self._database, self.sealer, LogState.decode(state.log))
+            log.entries(self._database, self.sealer, LogState.decode(state.log))
 
-    def _check_records(self, state: State, rows: list[Any]) -> None:
+    def _sealed_rows(self, state: State) -> list[SealedRecord]:
+        """The rows of all records, as they are sealed, if they are those that a state names."""
+        rows = [SealedRecord(*values) for values in self._database.execute(_ROWS)]
+        if any(type(part) is not bytes for row in rows for part in row[2:]):
+            raise damaged(Part.DATABASE)
+        self._listed = self._checked(state, [row.listed for row in rows])
+        return rows
+
+    def _checked(self, state: State, rows: list[Any]) -> dict[int, ListedRecord]:
         if not same(state.records_mac, self.sealer.records_mac(rows)):
             raise damaged(Part.MANIFEST)
+        return {row[0]: row for row in rows}
 
     def _take(self, row: SealedRecord) -> None:
         self.people[row.row_id] = (row.version, record.decode(self.sealer.open(row)))
-
-
-def make_tables(database: Database, sealer: Sealer) -> None:
-    """Make the tables of a new vault, within a transaction."""
-    for statement in (_STORE_TABLE, _RECORDS_TABLE, log.TABLE):
-        database.execute(statement)
-    state = State(0, sealer.records_mac(()), LogState().encode(), sealer.seal_ledger(Ledger().encode()))
-    database.execute(
-        "INSERT INTO store VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (SCHEMA, sealer.store_id, sealer.key_check, *state, sealer.manifest(*state)),
-    )
-    database.execute(f"PRAGMA user_version = {SCHEMA}")
 
 
 @contextmanager

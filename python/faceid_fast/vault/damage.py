@@ -17,6 +17,8 @@ class Part(StrEnum):
     MANIFEST = "the list of records"
     NAMES = "the names"
     RECORD = "a record"
+    SCHEMA = "the schema of the database"
+    STATE_FILE = "the state file"
 
 
 def damaged(what: Part) -> VaultDamagedError:

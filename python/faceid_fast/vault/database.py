@@ -2,6 +2,10 @@
 
 SQLite with a write-ahead log, synchronised at every commit, deleted content overwritten. One connection for
 each thread would not do: data that one has verified must be what the next reads. So there is one, and a lock.
+
+Whoever can write the file chooses its schema too. `schema` compares that before anything is read; here SQLite
+is kept from running anything that a schema may hold: triggers and views are off, and a statement may do what
+the vault's own statements do, and nothing else.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ import apsw
 from faceid_fast.errors import VaultBusyError, VaultError
 
 from .damage import Part, damaged
+from .schema import TABLES
 
 _WAIT_MS: Final = 10_000
 _PRAGMAS: Final = (
@@ -29,6 +34,34 @@ _PRAGMAS: Final = (
     ("cell_size_check", "ON"),
     ("mmap_size", "0"),
 )
+_SETTINGS: Final = (
+    ("DEFENSIVE", 1),
+    ("TRUSTED_SCHEMA", 0),
+    ("ENABLE_TRIGGER", 0),
+    ("ENABLE_VIEW", 0),
+    ("ENABLE_FKEY", 0),
+    ("ENABLE_LOAD_EXTENSION", 0),
+    ("ENABLE_ATTACH_CREATE", 0),
+    ("ENABLE_ATTACH_WRITE", 0),
+    ("WRITABLE_SCHEMA", 0),
+    ("DQS_DDL", 0),
+    ("DQS_DML", 0),
+)
+_CHANGES: Final = (apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE)
+_LISTS: Final = frozenset(("sqlite_master", "sqlite_schema"))
+_FUNCTIONS: Final = frozenset(("count", "max", "min", "substr"))
+_ASKED: Final = frozenset(
+    (
+        *(name for name, _ in _PRAGMAS),
+        *("journal_mode", "data_version", "user_version", "wal_checkpoint", "integrity_check"),
+        *("writable_schema", "page_count"),
+    )
+)
+_DAMAGE: Final = (
+    *(apsw.NotADBError, apsw.CorruptError, apsw.FormatError, apsw.SQLError, apsw.AuthError),
+    *(apsw.ConstraintError, apsw.MismatchError, UnicodeError),
+)
+"""What SQLite raises of files that hold other things than were written."""
 
 
 class Database:
@@ -38,7 +71,8 @@ class Database:
 
     Parameters
     ----------
-    path : made if it is missing.
+    path : without links.
+    make : whether it is empty, and tables may be made in it.
 
     Raises
     ------
@@ -48,18 +82,29 @@ class Database:
         If it cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, make: bool = False) -> None:
         self._lock = threading.RLock()
         self._process = os.getpid()
         self._broken: str | None = None
+        self._make = make
+        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW
         with self._explained():
-            self._connection = apsw.Connection(str(path))
+            self._connection = apsw.Connection(str(path), flags=flags)
+            for name, setting in _SETTINGS:
+                self._connection.config(getattr(apsw, f"SQLITE_DBCONFIG_{name}"), setting)
+            self._connection.limit(apsw.SQLITE_LIMIT_ATTACHED, 0)
+            self._connection.authorizer = self._is_allowed
             self._connection.set_busy_timeout(_WAIT_MS)
             if self._connection.pragma("journal_mode", "wal") != "wal":
                 message = "vault: expected a file system with shared memory, which a write-ahead log needs"
                 raise VaultError(message)
             for name, value in _PRAGMAS:
                 self._connection.pragma(name, value)
+
+    def check_usable(self) -> None:
+        """Raise what every call would, were it closed, broken, or another process's."""
+        with self._usable():
+            pass
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -77,6 +122,10 @@ class Database:
         """Run one statement within a transaction; returns its rows."""
         with self._explained():
             return list(self._connection.execute(statement, values))
+
+    def forget_schema(self) -> None:
+        """Read the schema anew with the next statement: within the transaction that compares it."""
+        self.execute("PRAGMA writable_schema = RESET")
 
     def revision(self) -> int:
         """A number that changes whenever another connection has changed the data."""
@@ -111,6 +160,20 @@ class Database:
                 # An error of the disk now loses nothing: the log stays, and is read when it is opened anew.
                 with contextlib.suppress(apsw.Error):
                     self._connection.close(True)  # noqa: FBT003  # without raising
+
+    def _is_allowed(
+        self, action: int, first: str | None, second: str | None, _database: str | None, inside: str | None
+    ) -> int:
+        """Say whether a statement may do something; `inside` is the trigger or view that wants to."""
+        allowed = inside is None and (
+            action in {apsw.SQLITE_SELECT, apsw.SQLITE_TRANSACTION}
+            or (action == apsw.SQLITE_READ and first in TABLES | _LISTS)
+            or (action in _CHANGES and first in (TABLES | _LISTS if self._make else TABLES))
+            or (action == apsw.SQLITE_CREATE_TABLE and first in TABLES and self._make)
+            or (action == apsw.SQLITE_FUNCTION and second in _FUNCTIONS)
+            or (action == apsw.SQLITE_PRAGMA and first in _ASKED)
+        )
+        return apsw.SQLITE_OK if allowed else apsw.SQLITE_DENY
 
     @contextmanager
     def _usable(self) -> Iterator[None]:
@@ -157,7 +220,7 @@ class Database:
         except apsw.FullError as error:
             message = "vault: expected room on the disk, got none; nothing was changed"
             raise VaultError(message) from error
-        except (apsw.NotADBError, apsw.CorruptError, apsw.FormatError, apsw.SQLError, UnicodeError) as error:
+        except _DAMAGE as error:
             raise damaged(Part.DATABASE) from error
         except apsw.IOError as error:
             self.break_off("what its disk holds is uncertain after an error")

@@ -1,18 +1,19 @@
-"""How new a vault is, in a second place: an older database put back is noticed.
+"""How new a vault is, in places beside its database: an older one put back is noticed.
 
-Who puts back both files, or the whole disk, is not: that takes a counter which only counts up, in hardware.
+One place is the file ``epoch`` in the vault's directory. Who puts back the whole directory puts that back
+too; whoever opens the vault may therefore name a *state file* somewhere else, where nobody who can write in
+the vault's directory can write. Who puts back both, or the whole disk, is not noticed: that takes a counter
+which only counts up, in hardware.
 """
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Final
-
-from faceid_fast.private_files import write_whole
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
 from .damage import Part, damaged
-from .directory import locked, read_private
+from .directory import PrivateDirectory
 from .sealing import Sealer, same
 
 _NAME: Final = "epoch"
@@ -20,19 +21,58 @@ _LINE: Final = re.compile(rb"([0-9]{1,19}) ([0-9a-f]{32}) ([0-9a-f]{64})\n")
 """The epoch, the store's id, and what authenticates both."""
 
 
-class Epoch:
-    """The file that remembers the highest epoch.
+class EpochPlace(NamedTuple):
+    """Where an epoch is remembered.
+
+    Attributes
+    ----------
+    directory : of the file.
+    name : of the file.
+    part : what it is, in a message.
+    """
+
+    directory: PrivateDirectory
+    name: str = _NAME
+    part: Part = Part.EPOCH
+
+    @property
+    def lock(self) -> str:
+        """Name of the file that is locked while it changes."""
+        return f"{self.name}.lock"
+
+    def lines(self) -> list[re.Match[bytes]]:
+        """What it says: one line, or two while the key changes; none if anything else stands there."""
+        try:
+            content = self.directory.read(self.name)
+        except OSError:
+            return []
+        lines = [_LINE.fullmatch(line) for line in content.splitlines(keepends=True)]
+        return [line for line in lines if line] if None not in lines and len(lines) <= 2 else []
+
+    def store(self) -> bytes | None:
+        """Id of the store that it says it belongs to; None if it says nothing."""
+        lines = self.lines()
+        return bytes.fromhex(lines[0][2].decode()) if lines else None
+
+    def stamp(self) -> object:
+        """What is another whenever it was written."""
+        status = self.directory.status(self.name)
+        return status and (status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+class Epochs:
+    """The highest epoch there ever was, as all places that remember it say.
 
     Parameters
     ----------
-    directory : the vault's.
+    places : where it is remembered.
     sealer : authenticates the number.
     """
 
-    def __init__(self, directory: Path, sealer: Sealer) -> None:
-        self._path = directory / _NAME
-        self._lock_path = directory / "epoch.lock"
+    def __init__(self, places: tuple[EpochPlace, ...], sealer: Sealer) -> None:
+        self.places = places
         self._sealer = sealer
+        self._seen = 0  # nobody can put back what this process remembers
 
     def read(self) -> int:
         """The highest epoch that was ever written.
@@ -40,24 +80,10 @@ class Epoch:
         Raises
         ------
         VaultDamagedError
-            If the file is missing, or not what this class writes.
+            If a place is missing, or holds what this class does not write.
         """
-        for line in _lines(self._path):
-            epoch = int(line[1])
-            mac = bytes.fromhex(line[3].decode())
-            if (
-                epoch < 1 << 63
-                and line[2].decode() == self._sealer.store_id.hex()
-                and same(self._sealer.epoch_mac(epoch), mac)
-            ):
-                return epoch
-        raise damaged(Part.EPOCH)
-
-    @staticmethod
-    def store_of(directory: Path) -> bytes | None:
-        """Id of the store that the file in a directory says it belongs to; None without such a file."""
-        lines = _lines(directory / _NAME)
-        return bytes.fromhex(lines[0][2].decode()) if lines else None
+        self._seen = max([self._seen, *map(self._read, self.places)])
+        return self._seen
 
     def write(self, epoch: int) -> None:
         """Write an epoch, whatever stood there.
@@ -67,7 +93,8 @@ class Epoch:
         OSError
             If that cannot be written.
         """
-        write_whole(self._path, self._line(epoch))
+        for place in self.places:
+            place.directory.write(place.name, self._line(epoch))
 
     def raise_to(self, epoch: int) -> None:
         """Remember an epoch, unless a higher one is remembered already.
@@ -77,11 +104,13 @@ class Epoch:
         OSError, VaultError
             If that cannot be written.
         """
-        with locked(self._lock_path):
-            if self.read() < epoch:
-                self.write(epoch)
+        self._seen = max(self._seen, epoch)
+        for place in self.places:
+            with place.directory.locked(place.lock):
+                if self._read(place) < epoch:
+                    place.directory.write(place.name, self._line(epoch))
 
-    def bridge_to(self, ours: int, other: Epoch, theirs: int) -> None:
+    def bridge_to(self, ours: int, other: Epochs, theirs: int) -> None:
         """Remember an epoch and, for whoever has the other's key only, another one; until `raise_to`.
 
         `ours` is that of the newest state, which may not be remembered yet: whoever wrote it and comes late
@@ -92,19 +121,32 @@ class Epoch:
         OSError, VaultError
             If that cannot be written.
         """
-        with locked(self._lock_path):
-            write_whole(self._path, self._line(max(self.read(), ours)) + other._line(theirs))
+        for place in self.places:
+            with place.directory.locked(place.lock):
+                line = self._line(max(self._read(place), ours))
+                place.directory.write(place.name, line + other._line(theirs))
+
+    def stamps(self) -> tuple[object, ...]:
+        """What is another whenever any of the places was written."""
+        return tuple(place.stamp() for place in self.places)
+
+    def _read(self, place: EpochPlace) -> int:
+        for line in place.lines():
+            epoch = int(line[1])
+            mac = bytes.fromhex(line[3].decode())
+            if (
+                epoch < 1 << 63
+                and line[2].decode() == self._sealer.store_id.hex()
+                and same(self._sealer.epoch_mac(epoch), mac)
+            ):
+                return epoch
+        raise damaged(place.part)
 
     def _line(self, epoch: int) -> bytes:
         mac = self._sealer.epoch_mac(epoch).hex()
         return f"{epoch} {self._sealer.store_id.hex()} {mac}\n".encode()
 
 
-def _lines(path: Path) -> list[re.Match[bytes]]:
-    """What the file says: one line, or two while the key changes; none if anything else stands there."""
-    try:
-        content = read_private(path)
-    except OSError:
-        return []
-    lines = [_LINE.fullmatch(line) for line in content.splitlines(keepends=True)]
-    return [line for line in lines if line] if None not in lines and len(lines) <= 2 else []
+def begun(places: Iterable[EpochPlace]) -> bytes | None:
+    """Id of the store that the first of the places which says anything belongs to."""
+    return next((store for place in places if (store := place.store()) is not None), None)

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn, Protocol
 
 from faceid_fast.errors import VaultKeyBesideDataWarning, VaultKeyError
-from faceid_fast.private_files import write_whole
 
-from .directory import read_private
+from .directory import PrivateDirectory
 
 KEY_BYTES: Final = 32
 _KEY_FILE: Final = "key"
@@ -79,7 +78,7 @@ def find_key(directory: Path, given: bytes | None, *, new: bool) -> KeyPlace:
             stacklevel=5,
         )
         with contextlib.suppress(FileExistsError):  # another process was faster: its key counts
-            write_whole(beside, _written(new_key()).encode(), replace=False)
+            _write(beside, new_key(), replace=False)
     return KeyFile(beside, "key file")
 
 
@@ -153,7 +152,7 @@ class KeyFile:
     def read(self) -> bytes:
         """The key."""
         try:
-            content = read_private(self.path)
+            content = _read(self.path)
         except OSError as error:
             message = (
                 f"key: expected a {self.origin} at {str(self.path)!a}, got: {error.strerror}. Without the "
@@ -165,7 +164,7 @@ class KeyFile:
     def staged(self) -> bytes | None:
         """The key that a change has left behind."""
         try:
-            return _parsed(read_private(self._next).decode("ascii", "replace"), str(self._next))
+            return _parsed(_read(self._next).decode("ascii", "replace"), str(self._next))
         except OSError:
             return None
 
@@ -177,11 +176,11 @@ class KeyFile:
                 "Vault.open(key=...), and keep the new key yourself"
             )
             raise VaultKeyError(message)
-        write_whole(self._next, _written(key).encode())
+        _write(self._next, key)
 
     def settle(self, key: bytes) -> None:
         """Write it, and forget the staged one."""
-        write_whole(self.path, _written(key).encode())
+        _write(self.path, key)
         self._next.unlink(missing_ok=True)
 
     def erase(self) -> None:
@@ -274,6 +273,17 @@ def checked_key(key: object) -> bytes:
     got = f"{len(key)} bytes" if isinstance(key, bytes) else type(key).__name__
     message = f"key: expected {KEY_BYTES} bytes, got {got}"
     raise VaultKeyError(message)
+
+
+def _read(path: Path) -> bytes:
+    """Content of a file that nobody else can read, change or exchange."""
+    with PrivateDirectory.open(path.parent, closed=False) as directory:
+        return directory.read(path.name, follow=True)  # some services are handed their secrets as links
+
+
+def _write(path: Path, key: bytes, *, replace: bool = True) -> None:
+    with PrivateDirectory.open(path.parent, closed=False) as directory:
+        directory.write(path.name, _written(key).encode(), replace=replace)
 
 
 def _written(key: bytes) -> str:

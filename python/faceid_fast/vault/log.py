@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from .database import Database
     from .sealing import Sealer
 
-TABLE: Final = "CREATE TABLE events (number INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT"
+Entries = list[tuple[int, bytes]]
+"""Number and sealed content of each, as they stand in the table."""
 _STATE: Final = struct.Struct(">QQ32s32s")
 _DROPPED_AT_ONCE: Final = MAX_EVENTS // 8
 
@@ -59,20 +60,31 @@ def append(
 ) -> LogState:
     """Write entries, within a transaction, and drop the oldest of too many; returns the new state."""
     first, end, before, head = state
+    new: Entries = []
     for event in events:
         row = None if event.identity is None else row_of(event.identity)
         content = json.dumps([event.kind, row, event.at, event.detail], separators=(",", ":")).encode()
         sealed = sealer.seal_event(end, content)
-        database.execute("INSERT INTO events VALUES (?, ?)", (end, sealed))
+        new.append((end, sealed))
         head = sealer.chained(head, end, sealed)
         end += 1
     if end - first > MAX_EVENTS:
-        dropped = _rows(database, first, end - MAX_EVENTS + _DROPPED_AT_ONCE)
+        kept_from = end - MAX_EVENTS + _DROPPED_AT_ONCE
+        dropped = [entry for entry in entries(database, sealer, state) if entry[0] < kept_from]
         for number, sealed in dropped:
             before = sealer.chained(before, number, sealed)
         first += len(dropped)
         database.execute("DELETE FROM events WHERE number < ?", (first,))
-    return LogState(first, end, before, head)
+    put(database, new)
+    after = LogState(first, end, before, head)
+    _check_ends(database, after, new)
+    return after
+
+
+def put(database: Database, new: Entries) -> None:
+    """Write entries that have been sealed, within a transaction."""
+    for entry in new:
+        database.execute("INSERT INTO events VALUES (?, ?)", entry)
 
 
 def read(
@@ -87,7 +99,7 @@ def read(
     """
     events = []
     try:
-        for number, sealed in _checked(database, sealer, state):
+        for number, sealed in entries(database, sealer, state):
             kind, row, at, detail = json.loads(sealer.open_event(number, sealed))
             events.append(
                 Event(EventKind(kind), None if row is None else name_of(row), float(at), str(detail))
@@ -97,41 +109,51 @@ def read(
     return tuple(events)
 
 
-def check(database: Database, sealer: Sealer, state: LogState) -> None:
-    """See that entries are those that were written, within a transaction.
+def entries(database: Database, sealer: Sealer, state: LogState) -> Entries:
+    """All entries as they are sealed, oldest first, within a transaction.
 
     Raises
     ------
     VaultDamagedError
-        If not.
+        If they are not those that were written.
     """
-    _checked(database, sealer, state)
+    rows: Entries = database.execute("SELECT number, sealed FROM events ORDER BY number")
+    numbers = [number for number, _ in rows]
+    if numbers != list(range(state.first, state.end)) or any(type(sealed) is not bytes for _, sealed in rows):
+        raise damaged(Part.LOG)
+    mac = state.before
+    for number, sealed in rows:
+        mac = sealer.chained(mac, number, sealed)
+    if not same(mac, state.head):
+        raise damaged(Part.LOG)
+    return rows
 
 
 def sealed_anew(database: Database, sealer: Sealer, other: Sealer, state: LogState) -> LogState:
     """Seal all entries by another sealer, within a transaction; returns the new state."""
     head = bytes(32)
-    for number, sealed in _checked(database, sealer, state):
-        anew = other.seal_event(number, sealer.open_event(number, sealed))
-        database.execute("UPDATE events SET sealed = ? WHERE number = ?", (anew, number))
-        head = other.chained(head, number, anew)
-    return LogState(state.first, state.end, bytes(32), head)
-
-
-def _checked(database: Database, sealer: Sealer, state: LogState) -> list[tuple[int, bytes]]:
-    rows = _rows(database, 0, 1 << 62)
-    mac = state.before
-    for number, sealed in rows:
-        mac = sealer.chained(mac, number, sealed)
-    if len(rows) != state.end - state.first or not same(mac, state.head):
+    anew: Entries = []
+    for number, sealed in entries(database, sealer, state):
+        anew.append((number, other.seal_event(number, sealer.open_event(number, sealed))))
+        database.execute("UPDATE events SET sealed = ? WHERE number = ?", (anew[-1][1], number))
+        head = other.chained(head, *anew[-1])
+    after = LogState(state.first, state.end, bytes(32), head)
+    if entries(database, other, after) != anew:
         raise damaged(Part.LOG)
-    return rows
+    return after
 
 
-def _rows(database: Database, start: int, end: int) -> list[tuple[int, bytes]]:
-    found = database.execute(
-        "SELECT number, sealed FROM events WHERE number >= ? AND number < ? ORDER BY number", (start, end)
+def _check_ends(database: Database, state: LogState, new: Entries) -> None:
+    """See that the newest entries are those just written, and that there are as many as there should be.
+
+    Raises
+    ------
+    VaultDamagedError
+        If not: what was written was swallowed, or what was deleted is still there.
+    """
+    held = database.execute("SELECT count(*), min(number), max(number) FROM events")
+    newest = database.execute(
+        "SELECT number, sealed FROM events WHERE number >= ? ORDER BY number", (state.end - len(new),)
     )
-    if any(not isinstance(sealed, bytes) for _, sealed in found):
+    if held != [(state.end - state.first, state.first, state.end - 1)] or newest != new:
         raise damaged(Part.LOG)
-    return [(number, sealed) for number, sealed in found]

@@ -36,6 +36,11 @@ _PLACE: Final = struct.Struct(">QQ")
 _MANIFEST_ROW: Final = struct.Struct(">QQ16s16s")
 
 
+ListedRecord = tuple[int, int, bytes, bytes]
+"""What stands for a record where all are authenticated: row, version, and the tags of key and record."""
+_TAG: Final = slice(-16, None)
+
+
 class SealedRecord(NamedTuple):
     """A row of the database: nothing in it says anything about a person without the key.
 
@@ -51,6 +56,11 @@ class SealedRecord(NamedTuple):
     version: int
     wrapped_key: bytes
     sealed: bytes
+
+    @property
+    def listed(self) -> ListedRecord:
+        """What stands for it where all are authenticated."""
+        return self.row_id, self.version, self.wrapped_key[_TAG], self.sealed[_TAG]
 
 
 class Sealer:
@@ -156,12 +166,12 @@ class Sealer:
         content = before + struct.pack(">Q", number) + sealed
         return hmac.digest(self._manifest_key, b"event" + self._bound_to + content, "sha256")
 
-    def records_mac(self, rows: Iterable[tuple[int, int, bytes, bytes]]) -> bytes:
+    def records_mac(self, rows: Iterable[ListedRecord]) -> bytes:
         """Authenticate which records there are: 32 bytes.
 
         Parameters
         ----------
-        rows : (row_id, version, tag of the wrapped key, tag of the record), sorted.
+        rows : sorted.
 
         Raises
         ------

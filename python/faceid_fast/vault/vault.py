@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Final, NamedTuple, NoReturn, Self
 
 from faceid_fast.audit import Event, EventKind
-from faceid_fast.errors import InvalidInputError, VaultError, VaultKeyError
+from faceid_fast.errors import InvalidInputError, VaultError, VaultKeyError, VaultMissingError
 from faceid_fast.ledger import Amend, Ledger
 from faceid_fast.measured import MeasuredThreshold
 from faceid_fast.paths import checked_path
@@ -26,16 +26,18 @@ from faceid_fast.store import (
     check_references,
 )
 
-from .begin import begin
-from .contents import SCHEMA, Contents
+from .begin import DATABASE, Places, begin, check_files, is_there, make
+from .contents import Contents
 from .damage import Part, damaged
 from .database import Database
-from .directory import KEY_LOCK, locked, make_private, prepare
-from .epoch import Epoch
+from .directory import KEY_LOCK, PrivateDirectory
+from .epoch import EpochPlace, Epochs
 from .keys import KeyPlace, checked_key, find_key, new_key
+from .schema import SCHEMA
 from .sealing import Sealer
 
-DATABASE: Final = "vault.db"
+STATE_FILE: Final = "FACEID_STATE_FILE"
+"""Variable of the environment that names the state file."""
 
 
 def default_directory() -> Path:
@@ -59,6 +61,7 @@ class VaultInfo(NamedTuple):
     credential : whether one is set.
     adopted : thresholds in place of the model's, with their evidence.
     key : where the key comes from.
+    state_file : where else it is remembered how new the vault is; empty if nowhere.
     bytes : of the database.
     """
 
@@ -72,6 +75,7 @@ class VaultInfo(NamedTuple):
     credential: bool
     adopted: tuple[MeasuredThreshold, ...]
     key: str
+    state_file: str
     bytes: int
 
 
@@ -85,27 +89,52 @@ class Vault:
     Use `Vault.open`. A vault is closed by `close`, or at the end of a ``with`` block.
     """
 
-    def __init__(self, database: Database, contents: Contents, key_place: KeyPlace, place: Path) -> None:
+    def __init__(
+        self, database: Database, contents: Contents, key_place: KeyPlace, directory: PrivateDirectory
+    ) -> None:
         self._database = database
         self._contents = contents
         self._key_place = key_place
-        self._place = place
+        self._directory = directory
         self._lock = threading.RLock()
-        self._seen: tuple[int, int] | None = None  # SQLite's counter, and ours of what this one wrote
+        self._seen: object = None  # the last revision that was read
         self._written = 0
+        self.is_new = False
+        """Whether `open` has made it."""
+
+    @property
+    def directory(self) -> Path:
+        """Where it lives, without links."""
+        return self._directory.path
 
     @classmethod
-    def open(cls, directory: str | Path | None = None, *, key: bytes | None = None) -> Vault:
-        """Open a vault, or make an empty one.
+    def open(
+        cls,
+        directory: str | Path | None = None,
+        *,
+        key: bytes | None = None,
+        create: bool = False,
+        state_file: str | Path | None = None,
+    ) -> Vault:
+        """Open a vault.
 
         Parameters
         ----------
-        directory : by default `default_directory`. It must be on a local disk, and closed to others.
+        directory : by default `default_directory`. It must be on a local disk, and closed to others; and
+            nobody else may be able to write in the directories above it.
         key : 32 bytes; by default from FACEID_KEY_FILE, a systemd credential ``faceid-key``, the keyring, or
             the file ``key`` in the directory (`faceid_fast.vault.keys.find_key`).
+        create : whether to make an empty vault where there is none, its key if that is kept in a file or the
+            keyring, and the state file where it is missing.
+        state_file : a second place, in another directory, that remembers which vault this is and how new: who
+            can write in the vault's directory, and not there, cannot put an older vault back, or none. By
+            default the file that FACEID_STATE_FILE names, if any. Every change writes it, which takes about
+            as long as the change itself.
 
         Raises
         ------
+        VaultMissingError
+            If there is no vault, and none is to be made.
         VaultKeyError
             If there is no key, or it is another vault's.
         VaultDamagedError, VaultRolledBackError, VaultTooNewError
@@ -113,32 +142,59 @@ class Vault:
         VaultError
             If the directory does not serve.
         """
-        place = default_directory() if directory is None else checked_path("directory", directory)
+        if not isinstance(create, bool):
+            message = f"create: expected a bool, got {type(create).__name__}"
+            raise InvalidInputError(message)
+        path = default_directory() if directory is None else checked_path("directory", directory)
         try:
-            return cls._open(place, key)
+            return cls._open(path, key, state_file, create=create)
         except OSError as error:
-            raise unusable(place, error) from error
+            raise unusable(path, error) from error
 
     @classmethod
-    def _open(cls, place: Path, key: bytes | None) -> Vault:
-        prepare(place)
-        # A vault whose database went is not a new one; its epoch tells.
-        exists = (place / DATABASE).exists()
-        new = not exists and not (place / "epoch").exists()
-        if not (exists or new):
-            raise damaged(Part.DATABASE)
-        key_place = find_key(place, key, new=new)
-        key_place.read()  # before a database is made that nobody could read
-        make_private(place / DATABASE)
-        database = Database(place / DATABASE)
+    def _open(cls, path: Path, key: bytes | None, state_file: str | Path | None, *, create: bool) -> Vault:
         try:
-            sealer, epoch = begin(database, place, key_place, new=new)
-            vault = cls(database, Contents(database, sealer, epoch), key_place, place)
+            directory = PrivateDirectory.open(path, make=create)
+        except FileNotFoundError:
+            raise missing(path) from None
+        places = places_of(directory, state_file, make=create)
+
+        def is_here() -> bool:
+            return is_there(directory, places, lambda: find_key(directory.path, key, new=False))
+
+        new = False
+        if not is_here():
+            if not create:
+                raise missing(path)
+            with directory.locked(KEY_LOCK):
+                if new := not is_here():  # else somebody was faster
+                    make(directory, places, find_key(directory.path, key, new=True).read())
+        key_place = find_key(directory.path, key, new=False)
+        key_place.read()  # before anything else is said to be wrong
+        check_files(directory)
+        database = Database(directory.path / DATABASE)
+        try:
+            sealer = begin(database, directory, key_place)
+            vault = cls(database, Contents(database, sealer, Epochs(places, sealer)), key_place, directory)
+            vault.is_new = new
+            if create:
+                vault._remember_elsewhere()
             vault.snapshot()
         except BaseException:
             database.close()
             raise
         return vault
+
+    def _remember_elsewhere(self) -> None:
+        """Make the state file of a vault that had none."""
+        beside, *elsewhere = self._contents.epochs.places
+        lacking = tuple(place for place in elsewhere if place.directory.status(place.name) is None)
+        if not lacking:
+            return
+        sealer = self._contents.sealer
+        known = Contents(self._database, sealer, Epochs((beside,), sealer))
+        with known.reading() as state:
+            Epochs(lacking, sealer).write(state.epoch)
 
     def __enter__(self) -> Self:
         """Return the vault."""
@@ -158,6 +214,8 @@ class Vault:
         with self._lock:
             self._contents.forget()
             self._database.close()
+            for place in self._contents.epochs.places:
+                place.directory.close()
 
     def __repr__(self) -> str:
         """Say what it is, not who is in it."""
@@ -168,9 +226,13 @@ class Vault:
         message = "a vault is not pickled: open it where it is needed"
         raise TypeError(message)
 
-    def revision(self) -> tuple[int, int]:
-        """Return what changes whenever anybody has changed the vault; cheap enough to ask every time."""
-        return self._database.revision(), self._written
+    def revision(self) -> object:
+        """Return what changes whenever anybody has changed the vault; cheap enough to ask every time.
+
+        It asks SQLite, whose answer comes out of files that others may have changed, and the places that
+        remember the epoch.
+        """
+        return self._database.revision(), self._contents.epochs.stamps(), self._written
 
     def snapshot(self) -> Mapping[str, References]:
         """Everybody's references, by name; who did not change since the last call is the same object.
@@ -303,7 +365,10 @@ class Vault:
                 credential=ledger.credential is not None,
                 adopted=ledger.adopted,
                 key=self._key_place.origin,
-                bytes=(self._place / DATABASE).stat().st_size,
+                state_file="; ".join(
+                    str(place.directory.path / place.name) for place in self._contents.epochs.places[1:]
+                ),
+                bytes=status.st_size if (status := self._directory.status(DATABASE)) else 0,
             )
 
     def check(self) -> None:
@@ -351,14 +416,13 @@ class Vault:
             with contents.reading():
                 key_place.stage(key)  # not over that of a change by somebody else
             sealer = Sealer(key, contents.sealer.store_id, SCHEMA)
-            epoch = Epoch(self._place, sealer)
+            epochs = Epochs(contents.epochs.places, sealer)
             with contents.writing() as found:
-                state = contents.sealed_anew(found, sealer)
-                fresh = Contents(self._database, sealer, epoch)
+                fresh, state = contents.sealed_anew(found, sealer, epochs)
                 state = fresh.logged(state, (Event.now(EventKind.KEY_ROTATED),))
                 state = fresh.write(state)
                 # Whichever of the two keys holds after a crash finds its own line in the second place.
-                contents.epoch.bridge_to(found.epoch, epoch, state.epoch)
+                contents.epochs.bridge_to(found.epoch, epochs, state.epoch)
             key_place.settle(key)
             self._contents = fresh
             self._seen = None
@@ -369,11 +433,12 @@ class Vault:
     @contextmanager
     def _key_changing(self) -> Iterator[None]:
         """Have nobody else change the key; errors of the system meanwhile are the vault's."""
+        self._database.check_usable()
         try:
-            with locked(self._place / KEY_LOCK):
+            with self._directory.locked(KEY_LOCK):
                 yield
         except OSError as error:
-            raise unusable(self._place, error) from error
+            raise unusable(self._directory.path, error) from error
 
     def backup(self, file: str | Path) -> None:
         """Write everything, as encrypted as it is here, into one file; the key is not in it.
@@ -389,6 +454,7 @@ class Vault:
             raise InvalidInputError(message)
         with self._lock:
             self.amend(lambda ledger: (ledger, (Event.now(EventKind.BACKED_UP),)))
+            self.check()  # better found out now than when it is needed
             with self._contents.reading():
                 image = self._database.image()
         try:
@@ -396,6 +462,34 @@ class Vault:
         except OSError as error:
             message = f"backup: expected a new file at {str(path)!a}, got: {error.strerror}"
             raise VaultError(message) from error
+
+
+def places_of(directory: PrivateDirectory, state_file: str | Path | None, *, make: bool) -> Places:
+    """Where the epoch of a vault is remembered: beside it, and in the state file, if one is named."""
+    beside = EpochPlace(directory)
+    named = os.environ.get(STATE_FILE) if state_file is None else state_file
+    if not named:
+        return (beside,)
+    path = checked_path("state_file", named)
+    if not path.name:
+        message = f"state_file: expected the name of a file, got {str(path)!a}"
+        raise InvalidInputError(message)
+    try:
+        elsewhere = PrivateDirectory.open(path.parent, make=make, closed=False)
+    except FileNotFoundError:
+        raise damaged(Part.STATE_FILE) from None
+    if elsewhere.path == directory.path:
+        message = f"state_file: expected a place outside of the vault's directory, got {str(path)!a}"
+        raise InvalidInputError(message)
+    return beside, EpochPlace(elsewhere, path.name, Part.STATE_FILE)
+
+
+def missing(place: Path) -> VaultMissingError:
+    """Build the error for a vault that is not there, and that nobody asked to make."""
+    return VaultMissingError(
+        f"vault: expected one in {str(place)!a}, got none: enrol somebody (`faceid enroll`), or open it with "
+        "create=True; or name another directory"
+    )
 
 
 def unusable(place: Path, error: OSError) -> VaultError:
