@@ -235,7 +235,7 @@ def fresh(folder: Path) -> list[Contest]:
     key.touch(mode=0o600)
     key.write_text(os.urandom(32).hex())
     environment = os.environ | {"XDG_DATA_HOME": str(folder), "FACEID_KEY_FILE": str(key)}
-    with Vault.open(folder / "faceid", key=bytes.fromhex(key.read_text())) as vault:
+    with Vault.open(folder / "faceid", key=bytes.fromhex(key.read_text()), create=True) as vault:
         enrolled(vault)
     frame = shown()[0]
     k = frame.intrinsics
@@ -300,7 +300,7 @@ def main() -> None:
         else:
             missing.append(f"the notebook's network: there is no {given.keras} (make train-smoke builds it)")
         memory = enrolled()
-        disk = enrolled(stack.enter_context(Vault.open(folder / "vault", key=bytes(32))))
+        disk = enrolled(stack.enter_context(Vault.open(folder / "vault", key=bytes(32), create=True)))
         results += measure(verification(memory, disk, notebook), given.rounds)
         results += parts(memory, "", given.rounds) + parts(disk, " counting on the disk", given.rounds)
         for contest in fresh(folder):

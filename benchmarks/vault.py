@@ -54,7 +54,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder, "vault")
-        with Vault.open(place, key=KEY) as vault:
+        with Vault.open(place, key=KEY, create=True) as vault:
             vault.put_all(person(number) for number in range(given.people))
         report(f"open {given.people}", lambda: Vault.open(place, key=KEY).close(), given.rounds)
         with Vault.open(place, key=KEY) as vault:

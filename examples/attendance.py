@@ -63,10 +63,11 @@ if __name__ == "__main__":
     parser.add_argument("--vault", type=Path)
     given = parser.parse_args()
     if given.frames is not None:
-        with Vault.open(given.vault) as vault:
+        with Vault.open(given.vault, create=True) as vault:
             write(first_seen(vault, recorded(given.frames)))
     else:
-        with tempfile.TemporaryDirectory() as place, Vault.open(place, key=secrets.token_bytes(32)) as vault:
+        key = secrets.token_bytes(32)
+        with tempfile.TemporaryDirectory() as place, Vault.open(place, key=key, create=True) as vault:
             for name in ("ada", "ben"):
                 enrolled = [r for r in bundled_renders() if (r.person, r.kind) == (name, "enroll")]
                 Authenticator(store=vault).enroll(name, [render.read() for render in enrolled])

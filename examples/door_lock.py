@@ -58,7 +58,8 @@ def relay(name: str) -> None:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as place, Vault.open(place, key=secrets.token_bytes(32)) as vault:
+    key = secrets.token_bytes(32)
+    with tempfile.TemporaryDirectory() as place, Vault.open(place, key=key, create=True) as vault:
         door = Authenticator(store=vault, policy="door", ask_credential=keypad)
         door.set_credential(PIN)
         for name in ("ada", "ben"):

@@ -7,6 +7,7 @@ import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import apsw
@@ -16,6 +17,8 @@ from faceid_fast import private_files
 from faceid_fast.vault import directory
 
 SECTOR = 512
+ASIDE = ".made"
+"""In folders named so, databases are made; nobody looks for them there."""
 BASE = apsw.vfs_names()[0]
 _made = iter(range(1_000_000))
 
@@ -122,7 +125,11 @@ class Medium:
     waiting: dict[str, list[tuple[str, Any]]] = field(default_factory=dict)
 
     def watch(self, action: str, path: str, detail: Any) -> None:
-        if path.endswith("-shm") or action in ("open", "link", "fsync", "replace"):
+        if path.endswith("-shm") or action in ("open", "link", "fsync"):
+            return
+        if action == "replace":
+            if path in self.synced:  # a database that was made aside
+                self.synced[str(Path(path).parent.parent / detail)] = self.synced.pop(path)
             return
         if action == "sync":
             self.synced[path] = _applied(self.synced.get(path, b""), self.waiting.pop(path, []))
@@ -137,7 +144,7 @@ class Medium:
 
     def after_power_loss(self, rng: random.Random) -> dict[str, bytes]:
         """Files as they may be found: of what was not synchronised, any sectors."""
-        paths = self.synced.keys() | self.waiting.keys()
+        paths = {p for p in self.synced.keys() | self.waiting.keys() if ASIDE not in Path(p).parent.name}
         kept = rng.choice((0.0, 0.5, 0.9))
         return {
             path: _applied(self.synced.get(path, b""), list(_torn(self.waiting.get(path, []), rng, kept)))

@@ -34,7 +34,7 @@ class World:
     def __post_init__(self) -> None:
         self.frames = {(r.person, r.kind, r.number): r.read() for r in bundled_renders()}
         self._write_files()
-        self.vault = Vault.open(self.place / "people", key=KEY)
+        self.vault = Vault.open(self.place / "people", key=KEY, create=True)
         module = default.default_authenticator()
         for name in module.identities:
             module.remove(name)

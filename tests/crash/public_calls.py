@@ -158,7 +158,7 @@ def _doors(world: World) -> list[Call]:
         "lockout": True,
         "diagnostics": False,
     }
-    opened = {"directory": world.place / "opened", "key": KEY, **stages}
+    opened = {**_vault_at(world), "create": True, **stages}
     return [
         *calls,
         Call("Authenticator", lambda: faceid.Authenticator, {"store": world.memory, **stages}),
@@ -310,16 +310,16 @@ def _stores(world: World) -> list[Call]:
 
 
 def _vaults(world: World) -> list[Call]:
-    opened = {"directory": world.place / "opened", "key": KEY}
+    opened = _vault_at(world)
     return [
-        _path(Call("Vault.open", lambda: partial(_opened, Vault.open), opened, 1)),
+        _path(Call("Vault.open", lambda: partial(_opened, Vault.open), {**opened, "create": True}, 1)),
         Call("Vault.put_all", lambda: world.vault.put_all, {"people": []}, 1, runs=ITERATED),
         Call("Vault.info", lambda: world.vault.info, {}, 1),
         Call("Vault.check", lambda: world.vault.check, {}, 1),
         Call("Vault.rotate_key", lambda: partial(_rotated, world), {"new": KEY}, 1),
         _path(Call("Vault.backup", lambda: world.vault.backup, {"file": world.place / "backup"}, 1)),
         _path(Call("restore", lambda: restore, {"file": world.place / "backup", **opened}, 1)),
-        _path(Call("erase", lambda: erase, {"directory": world.place / "nothing"}, 1)),
+        _path(Call("erase", lambda: erase, {"directory": world.place / "nothing", "state_file": None}, 1)),
         Call("Vault.__reduce__", lambda: world.vault.__reduce__, {}, 1, refuses=(TypeError,)),
         Call("default_directory", lambda: default_directory, {}, 1),
     ]
@@ -429,6 +429,12 @@ def _geometry(world: World) -> list[Call]:
     ]
 
 
+def _vault_at(world: World) -> dict[str, Any]:
+    """Where the vault is that calls open, and where else it is remembered."""
+    place = world.place / "opened"
+    return {"directory": place, "key": KEY, "state_file": world.place / "states" / "opened"}
+
+
 def _opened(opening: Callable[..., Any], /, **arguments: Any) -> None:
     """Open a vault and close it."""
     made = opening(**arguments)
@@ -442,7 +448,7 @@ def _path(call: Call) -> Call:
 
 def _rotated(world: World, new: Any) -> None:
     """Change the key of a vault that nobody else uses."""
-    with Vault.open(world.place / "rotated", key=KEY) as vault:
+    with Vault.open(world.place / "rotated", key=KEY, create=True) as vault:
         vault.rotate_key(new)
         vault.rotate_key(KEY)
 

@@ -82,6 +82,6 @@ def state_of(store: ReferenceStore) -> State:
 
 
 def state_at(place: Path, key: bytes = KEY) -> State:
-    """What a vault opens to."""
-    with Vault.open(place, key=key) as vault:
+    """What a vault opens to; one whose making was cut off is made now, and empty."""
+    with Vault.open(place, key=key, create=True) as vault:
         return state_of(vault)

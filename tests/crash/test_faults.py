@@ -26,7 +26,7 @@ OTHER_KEY = bytes(32)
 def prepare(place: Path, operation: str) -> None:
     if operation == "make":
         return
-    with Vault.open(place, key=KEY) as vault:
+    with Vault.open(place, key=KEY, create=True) as vault:
         for step in BEFORE:
             step.apply(vault)
 
@@ -36,7 +36,7 @@ def operate(place: Path, operation: str, strike: Callable[[str], None], at: int)
     fault = Fault(at, strike)
     with watched(fault):
         try:
-            vault = Vault.open(place, key=KEY)
+            vault = Vault.open(place, key=KEY, create=True)
         except VaultError:
             return False, fault.seen
         try:
@@ -77,7 +77,7 @@ def found_at(place: Path, operation: str) -> tuple[dict[str, str], bool]:
             return state_at(place, OTHER_KEY), True
         except VaultKeyError:
             return state_at(place), False
-    with Vault.open(place, key=KEY) as vault:
+    with Vault.open(place, key=KEY, create=True) as vault:
         return state_of(vault), bool(vault.amend(lambda ledger: (ledger, ())).tallies)
 
 

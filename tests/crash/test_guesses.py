@@ -62,7 +62,7 @@ def campaign(place: Path, attempts: int, processes: int, seed: int) -> tuple[int
     seconds, boot, real = 1000.0, 0, 0.0
     ends_at = 0.0
     short = failures = 0
-    with Vault.open(place, key=KEY):
+    with Vault.open(place, key=KEY, create=True):
         pass
     while len(told) < attempts:
         kill_s = rng.uniform(0.0, 0.05) if rng.random() < 0.3 else None
@@ -101,6 +101,6 @@ def test_without_charging_first_there_are(place: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(
         Guard, "charge", lambda guard, keys: guard.refusal(keys)
     )  # looks, and forgets to charge
-    with Vault.open(place, key=KEY) as vault:
+    with Vault.open(place, key=KEY, create=True) as vault:
         guard = Guard(vault, clock=lambda: Clock("0", 1.0))
         assert sum(guard.charge(("ada", DEVICE)) is None for _ in range(20)) > FREE_FAILURES

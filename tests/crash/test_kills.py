@@ -53,7 +53,7 @@ def _loaded(name: str, kept: list[list[float]]) -> References:
 
 
 def opened(kind: str, place: Path) -> Vault | NaiveStore:
-    return Vault.open(place, key=KEY) if kind == "vault" else NaiveStore(place)
+    return Vault.open(place, key=KEY, create=True) if kind == "vault" else NaiveStore(place)
 
 
 def work(kind: str, place: Path, story: Story, first: int, report: int) -> None:
@@ -126,5 +126,5 @@ def test_the_control_does_not(place: Path) -> None:
 
 def test_a_kill_leaves_no_lock(place: Path) -> None:
     killed("vault", place, Story(2), 0, 0.005)
-    with Vault.open(place, key=KEY) as vault:
+    with Vault.open(place, key=KEY, create=True) as vault:
         Story(1).step(0).apply(vault)

@@ -33,7 +33,7 @@ def campaign(place: Path, again: Path, states: int, seed: int) -> int:
         epoch = place / "epoch"
         moments.append((medium.copy(), epoch.read_bytes() if epoch.exists() else None, done, stepping))
 
-    with watched(watch), Vault.open(place, key=KEY) as vault:
+    with watched(watch), Vault.open(place, key=KEY, create=True) as vault:
         for number in range(STEPS):
             stepping = True
             story.step(number).apply(vault)

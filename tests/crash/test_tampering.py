@@ -18,7 +18,7 @@ PARTS = 2
 
 
 def fill(place: Path, people: int) -> None:
-    with Vault.open(place, key=KEY) as vault:
+    with Vault.open(place, key=KEY, create=True) as vault:
         for i in range(people):
             Step(f"{NAMES[i % len(NAMES)]} {i}", 7 * i + 2).apply(vault)
 
@@ -77,7 +77,7 @@ def test_every_older_state(tmp_path: Path, long: bool) -> None:
     story = Story(4)
     older: list[bytes] = []
     for number in range(200 if long else 40):
-        with Vault.open(place, key=KEY) as vault:
+        with Vault.open(place, key=KEY, create=True) as vault:
             story.step(number).apply(vault)
         older.append((place / "vault.db").read_bytes())
     for content in older[:-1]:

@@ -66,7 +66,7 @@ def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     key.write_text("5e" * 32)
     key.chmod(0o600)
     monkeypatch.setenv("FACEID_KEY_FILE", str(key))
-    with Vault.open(tmp_path / "vault") as people:
+    with Vault.open(tmp_path / "vault", create=True) as people:
         for name in ("ada", "ben"):
             looks = [r for r in bundled_renders() if (r.person, r.kind) == (name, "enroll")]
             Authenticator(store=people).enroll(name, [look.read() for look in looks])

@@ -47,6 +47,6 @@ def people() -> tuple[References, ...]:
 
 
 if __name__ == "__main__":
-    with Vault.open(Path(sys.argv[1]), key=KEY) as vault:
+    with Vault.open(Path(sys.argv[1]), key=KEY, create=True) as vault:
         vault.put_all(people())
         vault.amend(lambda _: (LEDGER, (EVENT,)))

@@ -517,7 +517,7 @@ def test_module_functions_share_one_authenticator(monkeypatch: pytest.MonkeyPatc
     made: list[Authenticator] = []
     gate = threading.Barrier(4)
 
-    def slow_authenticator() -> Authenticator:
+    def slow_authenticator(**_: bool) -> Authenticator:
         made.append(make())
         return made[-1]
 
@@ -612,7 +612,7 @@ def test_nobody_is_enrolled_by_frames_that_disagree() -> None:
 @pytest.mark.parametrize("kind", ["memory", "vault"])
 def test_what_others_change_is_seen_with_the_next_frame(tmp_path: Path, kind: str) -> None:
     key = bytes(32)
-    ours = InMemoryStore() if kind == "memory" else Vault.open(tmp_path / "vault", key=key)
+    ours = InMemoryStore() if kind == "memory" else Vault.open(tmp_path / "vault", key=key, create=True)
     theirs = ours if kind == "memory" else Vault.open(tmp_path / "vault", key=key)
     door, office = make(store=ours), make(store=theirs)
     office.enroll("ada", frame_of(ADA))
@@ -631,7 +631,7 @@ def test_opening_a_vault_and_a_closed_one_refuses(tmp_path: Path) -> None:
         "embedder": StandInEmbedder().as_embedder(),
         "liveness": LivenessCheck(LIVE_LIMITS),
     }
-    auth = Authenticator.open(tmp_path / "vault", key=bytes(32), **stages)  # type: ignore[arg-type]
+    auth = Authenticator.open(tmp_path / "vault", key=bytes(32), **stages, create=True)  # type: ignore[arg-type]
     auth.enroll("ada", frame_of(ADA))
     again = Authenticator.open(tmp_path / "vault", key=bytes(32), **stages)  # type: ignore[arg-type]
     assert again.verify(frame_of(ADA), "ada").accepted

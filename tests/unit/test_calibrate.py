@@ -25,6 +25,7 @@ from faceid_fast.frame import Frame
 from faceid_fast.measured import MeasuredThreshold
 from faceid_fast.outcome import Outcome
 from faceid_fast.sources.renders import bundled_renders
+from faceid_fast.vault import Vault
 from stand_ins import MODEL_SHA256, StandInEmbedder, frame_of, unit
 
 
@@ -225,6 +226,7 @@ def test_what_calibrate_writes_a_vault_adopts_and_forgets(data: Path, vault: Pat
 def test_what_is_not_adopted(vault: Path, tmp_path: Path) -> None:
     at = ("--vault", vault)
     (tmp_path / "edited.json").write_text('{"schema_version": 1, "threshold": 1.9}')
+    Vault.open(vault, create=True).close()
     for arguments, said in (
         ((), "expected a FILE or --forget MODALITY"),
         ((tmp_path / "edited.json", "--forget", "color"), "expected a FILE or --forget MODALITY"),

@@ -18,6 +18,8 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from faceid_fast.cli import app
+from faceid_fast.errors import VaultKeyBesideDataWarning
+from faceid_fast.vault import Vault
 
 doctor_verb = importlib.import_module("faceid_fast.cli.doctor")
 
@@ -150,7 +152,10 @@ def test_doctor_on_the_vault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         "key_beside_data": True,
     }
     assert not place.exists()  # looking makes nothing
-    assert faceid("list", "--vault", place).exit_code == 0
+    assert faceid("list", "--vault", place).exit_code == 2
+    assert not place.exists()
+    with pytest.warns(VaultKeyBesideDataWarning):
+        Vault.open(place, create=True).close()
     assert (found()["vault"]["exists"], found()["vault"]["people"]) == (True, 0)
     assert "beside its data" in " ".join(faceid("doctor", "--vault", place).stdout.split())
 

@@ -41,7 +41,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     if request.param == "memory":
         yield InMemoryStore()
         return
-    with Vault.open(tmp_path / "vault", key=bytes(32)) as vault:
+    with Vault.open(tmp_path / "vault", key=bytes(32), create=True) as vault:
         yield vault
 
 

@@ -42,7 +42,9 @@ def door(store: ReferenceStore, now: Time) -> Authenticator:
 
 @pytest.fixture(params=["memory", "vault"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    return InMemoryStore() if request.param == "memory" else Vault.open(tmp_path / "vault", key=KEY)
+    if request.param == "memory":
+        return InMemoryStore()
+    return Vault.open(tmp_path / "vault", key=KEY, create=True)
 
 
 @pytest.fixture
@@ -132,7 +134,7 @@ def test_guesses_at_several_people_lock_the_device(store: ReferenceStore, now: T
 
 
 def test_a_restart_begins_the_lock_anew_and_no_more(tmp_path: Path, now: Time) -> None:
-    with Vault.open(tmp_path / "vault", key=KEY) as vault:
+    with Vault.open(tmp_path / "vault", key=KEY, create=True) as vault:
         auth = door(vault, now)
         auth.enroll("ada", frame_of(ADA))
         fail(auth, 5)
@@ -163,7 +165,7 @@ def test_counts_that_cannot_be_read_lock(tmp_path: Path, now: Time) -> None:
     import apsw
 
     place = tmp_path / "vault"
-    with Vault.open(place, key=KEY) as vault:
+    with Vault.open(place, key=KEY, create=True) as vault:
         auth = door(vault, now)
         auth.enroll("ada", frame_of(ADA))
         connection = apsw.Connection(str(place / "vault.db"))

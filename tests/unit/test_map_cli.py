@@ -96,6 +96,7 @@ def test_what_no_map_is_made_of(vault: Path, tmp_path: Path, monkeypatch: pytest
     ):
         result = faceid("map", *arguments, *asked)
         assert (result.exit_code, said in result.stderr) == (2, True), result.output
+    Vault.open(tmp_path / "empty", key=KEY, create=True).close()
     empty = faceid("map", "--out", out, "--diagnostics", "--vault", tmp_path / "empty")
     assert "expected references of this model to make a map of, got none" in empty.stderr
     faceid("remove", "ben", "--vault", vault)

@@ -227,7 +227,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     if request.param == "memory":
         yield InMemoryStore()
         return
-    with Vault.open(tmp_path / "vault", key=bytes(32)) as vault:
+    with Vault.open(tmp_path / "vault", key=bytes(32), create=True) as vault:
         yield vault
 
 
@@ -324,7 +324,7 @@ def test_the_door_asks_for_the_credential_afterwards(store: Any) -> None:
 
 def test_a_vault_keeps_it_and_shows_it(tmp_path: Path) -> None:
     key = bytes(32)
-    with Vault.open(tmp_path / "vault", key=key) as vault:
+    with Vault.open(tmp_path / "vault", key=key, create=True) as vault:
         revision = vault.revision()
         door(vault).adopt(measured())
         assert vault.revision() != revision

@@ -40,9 +40,13 @@ def people(tmp_path: Path) -> Path:
 
 def test_people_are_kept_recognised_and_forgotten(vault: Path, people: Path) -> None:
     at = ("--vault", vault)
-    assert faceid("list", *at).stdout == "nobody is enrolled\n"
+    missing = faceid("list", *at)
+    assert missing.exit_code == 2
+    assert missing.stderr.startswith("error: vault: expected one in")
+    assert not vault.exists()
     taken = faceid("enroll", "Ada", people / "ada-enroll", *at, "--json", "-")
     assert taken.exit_code == 0
+    assert f"a new vault was made in {vault}\n" in taken.stderr
     assert json.loads(taken.stdout)["accepted"] == 5
     assert faceid("enroll", "Ben", people / "ben-enroll", *at).exit_code == 0
     listed = json.loads(faceid("list", *at, "--json", "-").stdout)
@@ -138,11 +142,12 @@ def test_frames_without_a_face_enrol_nobody(vault: Path, people: Path) -> None:
     assert faceid("list", "--vault", vault).stdout == "nobody is enrolled\n"
 
 
-def test_the_key_beside_the_data_takes_one_line(tmp_path: Path) -> None:
-    result = faceid("list", "--vault", tmp_path / "new")
+def test_the_key_beside_the_data_takes_one_line(people: Path, tmp_path: Path) -> None:
+    result = faceid("enroll", "Ada", people / "ada-enroll", "--vault", tmp_path / "new")
     assert result.exit_code == 0
-    assert result.stderr.startswith("warning: the vault's key is kept in the vault's directory")
-    assert result.stderr.count("\n") == 1
+    warned, made = result.stderr.splitlines()
+    assert warned.startswith("warning: the vault's key is kept in the vault's directory")
+    assert made == f"a new vault was made in {tmp_path / 'new'}"
     assert faceid("list", "--vault", tmp_path / "new").stderr == ""
 
 

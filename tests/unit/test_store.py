@@ -131,7 +131,8 @@ def test_long_names_are_cut_where_they_are_shown() -> None:
 
 @pytest.mark.parametrize("kind", ["memory", "vault"])
 def test_stores_refuse_what_is_not_theirs_and_keep_what_they_have(tmp_path: Path, kind: str) -> None:
-    store: Any = InMemoryStore() if kind == "memory" else Vault.open(tmp_path / "vault", key=bytes(32))
+    place = tmp_path / "vault"
+    store: Any = InMemoryStore() if kind == "memory" else Vault.open(place, key=bytes(32), create=True)
     put(store, references("ada", unit(0)))
     for name in (None, unit(0), ["ada"], "a\0b"):
         for call in (get, remove):

@@ -210,7 +210,7 @@ def file_system(path: Path, mounts: Path = _MOUNTS) -> str | None:
         lines = mounts.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:
         return None
-    wanted = path.resolve()
+    wanted = f"{path.resolve()}/"
     best: tuple[int, str | None] = (-1, None)
     for line in lines:
         before, _, after = line.partition(" - ")
@@ -218,9 +218,9 @@ def file_system(path: Path, mounts: Path = _MOUNTS) -> str | None:
         if len(fields) < 5 or not after:
             continue
         # Blanks in a mount point stand there as octal numbers.
-        point = Path(fields[4].encode("latin-1", "replace").decode("unicode_escape"))
-        if wanted.is_relative_to(point) and len(point.parts) >= best[0]:
-            best = (len(point.parts), after.split(" ")[0])
+        point = fields[4].encode("latin-1", "replace").decode("unicode_escape").rstrip("/")
+        if wanted.startswith(f"{point}/") and len(point) >= best[0]:
+            best = (len(point), after.split(" ")[0])
     return best[1]
 
 
