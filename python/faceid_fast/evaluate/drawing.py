@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import io
+import logging
+import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from faceid_fast.errors import InvalidInputError
@@ -36,7 +41,8 @@ def check_installed(*packages: str) -> None:
     for package in packages:
         module, purpose = _PURPOSES[package]
         try:
-            import_module(module)
+            with _leaving_no_files():
+                import_module(module)
         except ImportError:
             message = (
                 f"picture: expected the package {package}, {purpose}, got none; "
@@ -46,8 +52,43 @@ def check_installed(*packages: str) -> None:
 
 
 @contextmanager
+def _leaving_no_files() -> Iterator[None]:
+    """Have matplotlib, where it is imported for the first time, keep no list of fonts, nor make folders for it.
+
+    It would do so in the home of whoever asks. Whoever has given it a folder (MPLCONFIGDIR), or imported it
+    before, keeps what they have.
+    """
+    if "matplotlib" in sys.modules or "MPLCONFIGDIR" in os.environ or find_spec("matplotlib") is None:
+        yield
+        return
+    settings = os.environ.get("MATPLOTLIBRC")
+    os.environ["MATPLOTLIBRC"] = os.devnull  # an empty one: no folder is looked for another in
+    logger = logging.getLogger("matplotlib.font_manager")  # which would say that it keeps no list
+    disabled, logger.disabled = logger.disabled, True
+    try:
+        import matplotlib as mpl  # noqa: PLC0415  # optional
+
+        found = mpl.get_cachedir, mpl.get_configdir
+        nowhere = str(Path(os.devnull, "matplotlib"))
+        mpl.get_cachedir = mpl.get_configdir = lambda: nowhere
+        try:
+            for module in ("font_manager", "style", "figure"):
+                import_module(f"matplotlib.{module}")
+            yield
+        finally:
+            mpl.get_cachedir, mpl.get_configdir = found
+    finally:
+        logger.disabled = disabled
+        if settings is None:
+            del os.environ["MATPLOTLIBRC"]
+        else:
+            os.environ["MATPLOTLIBRC"] = settings
+
+
+@contextmanager
 def drawing() -> Iterator[None]:
     """Draw by matplotlib's own settings, not by those of whoever asks; no text is a formula."""
+    check_installed("matplotlib")
     import matplotlib as mpl  # noqa: PLC0415  # optional
 
     with mpl.rc_context():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from typing import Any, Final
 
@@ -40,7 +41,8 @@ class Oak(Source):
     width, height, fps : int
         Of the colour picture.
     device : str, optional
-        Name, IP address or MXID, where there are several.
+        Name, IP address or MXID, where there are several. Without it only those at a USB port are looked
+        for, unless DEPTHAI_PROTOCOL says otherwise.
     timeout_s : float
         How long to wait for a frame.
 
@@ -66,6 +68,10 @@ class Oak(Source):
         checked_number("width", width, MIN_SIDE_PX, MAX_SIDE_PX)
         checked_number("height", height, MIN_SIDE_PX, MAX_SIDE_PX)
         checked_number("fps", fps, 1, MAX_FPS)
+        if device is None:
+            # A camera in the network is asked for by its name or address: whoever looks for any sends to
+            # everybody there, and believes who answers.
+            os.environ.setdefault("DEPTHAI_PROTOCOL", "usb")
         dai = library("depthai", "oak")
         if int(str(dai.__version__).partition(".")[0]) < _MAJOR:
             message = (

@@ -10,6 +10,7 @@ A camera's library is imported when the camera is opened; each comes with an ext
 from __future__ import annotations
 
 import inspect
+import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -134,14 +135,28 @@ def open_source(source: str | Path, **options: Any) -> Source:
     return _made(playback, text, options, directory=source)
 
 
+_QUIET: Final = {
+    "depthai": {
+        "DEPTHAI_TELEMETRY": "0",
+        "DEPTHAI_DISABLE_STARTUP_NOTIFICATIONS": "1",
+        "DEPTHAI_DISABLE_FEEDBACK": "1",
+        "DEPTHAI_DISABLE_CRASHDUMP_COLLECTION": "1",
+    },
+    "pyrealsense2": {"RS2_RUM_CLOUD_ENABLED": "0"},
+}
+"""What keeps a library from reporting to its maker; each looks for it when it is imported."""
+
+
 def library(module: str, extra: str) -> ModuleType:
-    """Import a camera's library.
+    """Import a camera's library; what it would report to its maker is switched off, unless it was set.
 
     Raises
     ------
     SourceError
         If it is not installed, or lacks something that it needs; names the extra of this package.
     """
+    for name, value in _QUIET.get(module, {}).items():
+        os.environ.setdefault(name, value)
     try:
         return import_module(module)
     except ImportError as error:
