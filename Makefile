@@ -44,8 +44,10 @@ test-oldest: $(WHEEL) $(OLDEST_VENV)/ready  ## of those, the oldest, with OpenCV
 wheel-check: $(WHEEL)  ## build wheel and source distribution, look into them, install and drive the wheel
 	$(BIN)/python -m release.check_wheel build/wheel
 
-fuzz:  ## two million damaged depth texts through the parser (seconds)
+# The galleries in the profile of tests, which is optimised too, and where an overflow is a panic.
+fuzz:  ## two million damaged depth texts, five million mutated galleries and what is done with them (minutes)
 	cargo test -p faceid-core --locked --release --lib -- --ignored damaged_texts
+	cargo test -p faceid-core --locked --lib -- --ignored --nocapture mutated_galleries
 
 lint: export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 lint: $(VENV)/built  ## formatting, clippy, ruff, types, stub, import rules

@@ -72,6 +72,10 @@ class VaultTooNewError(VaultError):
     """A vault was written by a newer version of the package."""
 
 
+class InternalError(FaceIDError, RuntimeError):
+    """A fault in the package's own core, not in what it was given; or what such a fault left unusable."""
+
+
 class FaceIDWarning(UserWarning):
     """Base of this package's warnings."""
 

@@ -101,6 +101,9 @@ class Gallery(_core.Gallery):
     ``Gallery.open(path)`` reads them from a file whose vectors stay there, mapped into memory and shared
     between processes; it cannot be changed, and nobody may write to the file meanwhile. OSError if
     there is no such file. Both raise InvalidInputError for what is damaged or of another format.
+    A gallery that has ever held 2**62 references, or identities, takes no more: InvalidInputError.
+    InternalError means a fault in the core, which wants reporting; if it happened within a change, every
+    later call raises it too.
     ``len(gallery)`` counts references, ``identities`` lists names in order of their first
     reference, ``name in gallery`` asks for one, ``nbytes`` is the memory allocated for references
     (the names and their table apart) and ``code_nbytes`` what a search reads of it first (0 for few, whose

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import struct
 import sys
 import threading
+import zlib
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
@@ -197,6 +199,47 @@ def test_damaged_bytes_are_refused(gallery: Gallery, tmp_path: Path) -> None:
         Gallery.open(path)
     with pytest.raises(FileNotFoundError):
         Gallery.open(tmp_path / "none.bin")
+
+
+@pytest.mark.parametrize("at", [40, 48])
+@pytest.mark.parametrize("count", [2**63 - 1, 2**62 + 1, -1])
+def test_counters_that_nobody_reaches_are_refused(
+    gallery: Gallery, tmp_path: Path, at: int, count: int
+) -> None:
+    """Of references at byte 40, of identities at 48: the next `add` would go beyond what a number holds."""
+    data = _with_counter(gallery.to_bytes(), at, count)
+    (path := tmp_path / "gallery.bin").write_bytes(data)
+    for load in (lambda: Gallery.from_bytes(data), lambda: Gallery.open(path)):
+        with pytest.raises(InvalidInputError, match=r"^data: expected counts of insertions that can be"):
+            load()
+
+
+def test_what_would_go_beyond_a_counter_changes_nothing(gallery: Gallery) -> None:
+    """The message says what to do instead."""
+    last = Gallery.from_bytes(_with_counter(gallery.to_bytes(), 40, 2**62 - 1))
+    refusal = (
+        r"^gallery: expected at most 4611686018427387904 references .*a new gallery.* got \d+ and 2 more$"
+    )
+    with pytest.raises(InvalidInputError, match=refusal):
+        last.add("eve", AXES[2:])
+    with pytest.raises(InvalidInputError, match=refusal):
+        last.replace("ada", AXES[2:])
+    assert last.identities == ["ada", "bob"]
+    assert len(last) == 3
+    assert last.add("eve", AXES[3]).tolist() == [2**62 - 1]
+    assert last.nearest(AXES[3]).index.tolist() == [2**62 - 1]
+    people = Gallery.from_bytes(_with_counter(gallery.to_bytes(), 48, 2**62))
+    with pytest.raises(InvalidInputError, match=r"^gallery: .* identities ever added"):
+        people.add("eve", AXES[3])
+    assert people.add("ada", AXES[3]).tolist() == [3]
+    assert Gallery.from_bytes(people.to_bytes()).to_bytes() == people.to_bytes()
+
+
+def _with_counter(data: bytes, at: int, count: int) -> bytes:
+    changed = bytearray(data)
+    struct.pack_into("<q", changed, at, count)
+    struct.pack_into("<I", changed, 56, zlib.crc32(changed[:56] + changed[60:]))
+    return bytes(changed)
 
 
 FORTRAN = np.asfortranarray(np.eye(4, dtype=np.float32)[[1, 2, 3, 0]])

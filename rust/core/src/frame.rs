@@ -157,7 +157,8 @@ impl<'a> DepthView<'a> {
         width: usize,
         unit_m: f32,
     ) -> Result<Self> {
-        if samples.len() != height * width {
+        // Sides whose product overflows are those of no array.
+        if height.checked_mul(width) != Some(samples.len()) {
             return Err(CoreError::invalid(
                 "depth",
                 format!("{height} x {width} samples"),
@@ -227,7 +228,8 @@ impl IntensityView<'_> {
             Self::InfraredU16(samples) => ("infrared", 1, samples.len()),
             Self::Color(samples) => ("color", 3, samples.len()),
         };
-        if len == height * width * per_pixel {
+        let pixels = height.checked_mul(width);
+        if pixels.and_then(|pixels| pixels.checked_mul(per_pixel)) == Some(len) {
             Ok(())
         } else {
             Err(CoreError::invalid(
@@ -249,6 +251,15 @@ pub(crate) static SRGB_TO_LINEAR: std::sync::LazyLock<[f32; 256]> =
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sides_whose_product_overflows_are_refused() {
+        for (height, width) in [(usize::MAX, 2), (1 << 32, 1 << 32), (1 << 63, 2)] {
+            assert!(DepthView::new(DepthSamples::U16(&[]), height, width, 0.001).is_err());
+            assert!(IntensityView::Color(&[]).check(height, width).is_err());
+        }
+        assert!(IntensityView::Color(&[0; 2]).check(1 << 63, 3).is_err());
+    }
 
     #[test]
     fn floors_are_those_of_the_library() {

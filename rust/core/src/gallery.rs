@@ -32,6 +32,11 @@ use store::Store;
 const PANEL_FROM: usize = 128;
 /// Most references: rows are numbered in 31 bits.
 const MAX_ROWS: usize = (1 << 31) - 1;
+/// Most bytes of a name: [`Gallery::to_bytes`] writes its length in four.
+const MAX_NAME: usize = u32::MAX as usize;
+/// Most references, and most identities, that a gallery has ever counted. A billion of them a second take more than
+/// a century to reach it, so what claims more is damaged or made up; and a sum of two such counts still fits.
+pub const MAX_COUNT: i64 = 1 << 62;
 
 /// Reference vectors, each of one identity.
 ///
@@ -140,24 +145,28 @@ impl Gallery {
     /// Add references to one identity, which need not exist yet; returns their indices.
     ///
     /// # Errors
-    /// If the name is empty, there is no vector, or the width differs. Nothing is added then.
+    /// If the name is empty, there is no vector, the width differs, or [`MAX_COUNT`] would be exceeded. Nothing is
+    /// added then.
     pub fn add(&mut self, identity: &str, vectors: UnitVectors) -> Result<Range<i64>> {
-        self.check_new(identity, &vectors)?;
+        let indices = self.check_new(identity, &vectors)?;
+        self.check_numbers(usize::from(!self.contains(identity)))?;
         let owner = self.people.slot_or_new(identity);
         let owners = vec![owner; vectors.len()];
-        Ok(self.append(vectors, &owners))
+        self.append(vectors, &owners, indices.clone());
+        Ok(indices)
     }
 
     /// Add one reference per identity given, in that order; returns their indices.
     ///
     /// # Errors
-    /// If a name is empty, or widths or lengths differ. Nothing is added then.
+    /// If a name is empty, widths or lengths differ, or [`MAX_COUNT`] would be exceeded if every name were a new one.
+    /// Nothing is added then.
     pub fn extend<S: AsRef<str>>(
         &mut self,
         vectors: UnitVectors,
         identities: &[S],
     ) -> Result<Range<i64>> {
-        self.check_fits("vectors", &vectors)?;
+        let indices = self.check_fits("vectors", &vectors)?;
         if identities.len() != vectors.len() {
             return Err(CoreError::invalid(
                 "identities",
@@ -168,11 +177,13 @@ impl Gallery {
         for identity in identities {
             check_name(identity.as_ref())?;
         }
+        self.check_numbers(identities.len())?;
         let slots = identities
             .iter()
             .map(|name| self.people.slot_or_new(name.as_ref()));
         let owners: Vec<u32> = slots.collect();
-        Ok(self.append(vectors, &owners))
+        self.append(vectors, &owners, indices.clone());
+        Ok(indices)
     }
 
     /// Remove an identity with all its references; returns how many these were.
@@ -192,25 +203,26 @@ impl Gallery {
     /// the new indices.
     ///
     /// # Errors
-    /// If there is no such identity, no vector, or the width differs. Nothing changes then.
+    /// If there is no such identity, no vector, the width differs, or [`MAX_COUNT`] would be exceeded. Nothing
+    /// changes then.
     pub fn replace(&mut self, identity: &str, vectors: UnitVectors) -> Result<Range<i64>> {
-        self.check_new(identity, &vectors)?;
+        let indices = self.check_new(identity, &vectors)?;
         let slot = self.people.slot(identity)?;
         let rows = std::mem::take(&mut self.people.get_mut(slot).rows);
         self.drop_rows(rows);
         let owners = vec![slot; vectors.len()];
-        Ok(self.append(vectors, &owners))
+        self.append(vectors, &owners, indices.clone());
+        Ok(indices)
     }
 
-    /// Add checked vectors; `owners` gives the slot of each.
-    fn append(&mut self, vectors: UnitVectors, owners: &[u32]) -> Range<i64> {
+    /// Add checked vectors; `owners` gives the slot of each, `indices` are what [`Self::check_fits`] found free.
+    fn append(&mut self, vectors: UnitVectors, owners: &[u32], indices: Range<i64>) {
         let first = self.store.len();
-        let indices = self.next_index..self.next_index + owners.len() as i64;
         self.next_index = indices.end;
         let norms = vectors.squared_norms().iter();
         let spread = norms.fold(0.0_f64, |spread, square| spread.max((square - 1.0).abs()));
         self.store
-            .append(vectors.into_values(), indices.start, owners, spread);
+            .append(vectors.into_values(), indices, owners, spread);
 
         let mut new: Vec<(u32, u32)> = owners.iter().copied().zip(first as u32..).collect();
         new.sort_unstable();
@@ -232,7 +244,6 @@ impl Gallery {
         if outgrown {
             self.build_panel();
         }
-        indices
     }
 
     /// Whether so many rows are worth codes: soon where the CPU multiplies bytes, elsewhere as soon as
@@ -279,7 +290,8 @@ impl Gallery {
         }
     }
 
-    fn check_new(&self, identity: &str, vectors: &UnitVectors) -> Result<()> {
+    /// The indices that references of one identity get.
+    fn check_new(&self, identity: &str, vectors: &UnitVectors) -> Result<Range<i64>> {
         check_name(identity)?;
         if vectors.is_empty() {
             return Err(CoreError::invalid("vectors", "at least one row", "none"));
@@ -298,15 +310,22 @@ impl Gallery {
         Ok(())
     }
 
-    fn check_fits(&self, argument: &'static str, vectors: &UnitVectors) -> Result<()> {
+    /// The indices that so many new references get.
+    fn check_fits(&self, argument: &'static str, vectors: &UnitVectors) -> Result<Range<i64>> {
         self.check_changeable()?;
         self.check_width(argument, vectors)?;
-        if self.len() + vectors.len() <= MAX_ROWS {
-            return Ok(());
+        if self.len().saturating_add(vectors.len()) > MAX_ROWS {
+            let expected = format!("at most {MAX_ROWS} references in all");
+            let got = format!("{} and {} more", self.len(), vectors.len());
+            return Err(CoreError::invalid(argument, expected, got));
         }
-        let expected = format!("at most {MAX_ROWS} references in all");
-        let got = format!("{} and {} more", self.len(), vectors.len());
-        Err(CoreError::invalid(argument, expected, got))
+        let end = counted("references", self.next_index, vectors.len())?;
+        Ok(self.next_index..end)
+    }
+
+    /// Whether there are numbers for so many new identities.
+    fn check_numbers(&self, new: usize) -> Result<()> {
+        counted("identities", self.people.next_number(), new).map(drop)
     }
 
     fn check_width(&self, argument: &'static str, vectors: &UnitVectors) -> Result<()> {
@@ -322,11 +341,35 @@ impl Gallery {
 }
 
 fn check_name(identity: &str) -> Result<()> {
-    if identity.is_empty() {
-        return Err(CoreError::invalid("identity", "a name", "an empty string"));
-    }
-    Ok(())
+    check_name_length(identity.len())
 }
 
+fn check_name_length(length: usize) -> Result<()> {
+    let (expected, got) = match length {
+        0 => ("a name".to_owned(), "an empty string".to_owned()),
+        1..=MAX_NAME => return Ok(()),
+        length => (
+            format!("a name of at most {MAX_NAME} bytes"),
+            length.to_string(),
+        ),
+    };
+    Err(CoreError::invalid("identity", expected, got))
+}
+
+/// A count after so many more, if it may be so high.
+fn counted(what: &str, so_far: i64, more: usize) -> Result<i64> {
+    let end = i64::try_from(more)
+        .ok()
+        .and_then(|more| so_far.checked_add(more));
+    end.filter(|end| *end <= MAX_COUNT).ok_or_else(|| {
+        let expected = format!(
+            "at most {MAX_COUNT} {what} ever added (make a new gallery of its references: it counts from 0)"
+        );
+        CoreError::invalid("gallery", expected, format!("{so_far} and {more} more"))
+    })
+}
+
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests;

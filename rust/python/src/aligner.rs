@@ -17,7 +17,7 @@ use numpy::{
 use pyo3::prelude::*;
 
 use crate::arrays::{Held, c_slice, held};
-use crate::errors::to_python;
+use crate::boundary::{Given, guarded};
 
 /// A head model, ready to align frames.
 #[pyclass(frozen, module = "faceid_fast._core")]
@@ -119,42 +119,40 @@ impl Aligner {
     #[new]
     fn new(
         py: Python<'_>,
-        mean: PyReadonlyArray2<'_, f32>,
-        normals: PyReadonlyArray2<'_, f32>,
-        components: PyReadonlyArray3<'_, f32>,
-        template: PyReadonlyArray2<'_, f32>,
-        correction: PyReadonlyArray5<'_, f32>,
-        correction_offset: PyReadonlyArray2<'_, f32>,
+        mean: Given<PyReadonlyArray2<'_, f32>>,
+        normals: Given<PyReadonlyArray2<'_, f32>>,
+        components: Given<PyReadonlyArray3<'_, f32>>,
+        template: Given<PyReadonlyArray2<'_, f32>>,
+        correction: Given<PyReadonlyArray5<'_, f32>>,
+        correction_offset: Given<PyReadonlyArray2<'_, f32>>,
     ) -> PyResult<Self> {
-        let build = || {
-            HeadModel::new(&HeadArrays {
-                mean: c_slice("mean", &mean)?,
-                normals: c_slice("normals", &normals)?,
-                components: c_slice("components", &components)?,
-                template: c_slice("template", &template)?,
-                correction: c_slice("correction", &correction)?,
-                correction_offset: c_slice("correction_offset", &correction_offset)?,
-            })
-        };
-        Ok(Self {
-            model: build().map_err(|error| to_python(py, &error))?,
+        guarded(py, || {
+            let model = HeadModel::new(&HeadArrays {
+                mean: c_slice("mean", &mean.0)?,
+                normals: c_slice("normals", &normals.0)?,
+                components: c_slice("components", &components.0)?,
+                template: c_slice("template", &template.0)?,
+                correction: c_slice("correction", &correction.0)?,
+                correction_offset: c_slice("correction_offset", &correction_offset.0)?,
+            })?;
+            Ok(Self { model })
         })
     }
 
     fn align(
         &self,
         py: Python<'_>,
-        depth: DepthArray<'_>,
+        depth: Given<DepthArray<'_>>,
         depth_unit_m: f32,
-        intensity: IntensityArray<'_>,
+        intensity: Given<IntensityArray<'_>>,
         intrinsics: (f32, f32, f32, f32),
         principal_deviation_px: f32,
     ) -> PyResult<Alignment> {
         let found = on_frame(
             py,
-            &depth,
+            &depth.0,
             depth_unit_m,
-            &intensity,
+            &intensity.0,
             intrinsics,
             principal_deviation_px,
             |depth, intensity, camera| align::align(&self.model, depth, intensity, camera),
@@ -173,18 +171,18 @@ impl Aligner {
     fn align_at(
         &self,
         py: Python<'_>,
-        depth: DepthArray<'_>,
+        depth: Given<DepthArray<'_>>,
         depth_unit_m: f32,
-        intensity: IntensityArray<'_>,
+        intensity: Given<IntensityArray<'_>>,
         intrinsics: (f32, f32, f32, f32),
         rotation: [[f32; 3]; 3],
         translation_mm: [f32; 3],
     ) -> PyResult<AlignedFace> {
         let face = on_frame(
             py,
-            &depth,
+            &depth.0,
             depth_unit_m,
-            &intensity,
+            &intensity.0,
             intrinsics,
             0.0,
             |depth, intensity, camera| {
@@ -212,16 +210,15 @@ fn on_frame<T: Send>(
     principal_deviation_px: f32,
     work: impl Send + FnOnce(&DepthView, &IntensityView, &Camera) -> Result<T>,
 ) -> PyResult<T> {
-    let run = || -> Result<T> {
+    guarded(py, || {
         let (samples, height, width) = HeldDepth::of(depth)?;
         let picture = HeldIntensity::of(intensity)?;
         let depth = DepthView::new(samples.samples(), height, width, depth_unit_m)?;
         let intensity = picture.view();
         let camera =
             Camera::new(fx, fy, cx, cy)?.with_principal_deviation(principal_deviation_px)?;
-        py.detach(|| work(&depth, &intensity, &camera))
-    };
-    run().map_err(|error| to_python(py, &error))
+        Ok(py.detach(|| work(&depth, &intensity, &camera))?)
+    })
 }
 
 /// Kind and figures of a refusal.
@@ -242,16 +239,18 @@ fn name(refusal: Refusal) -> (&'static str, Vec<f32>) {
 impl AlignedFace {
     #[getter]
     fn tensor<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray3<f32>>> {
-        grid(
-            py,
-            self.face.tensor.clone(),
-            [CHANNELS, GRID_HEIGHT, GRID_WIDTH],
-        )
+        guarded(py, || {
+            let values = self.face.tensor.clone().into_pyarray(py);
+            Ok(values.reshape([CHANNELS, GRID_HEIGHT, GRID_WIDTH])?)
+        })
     }
 
     #[getter]
     fn valid<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<bool>>> {
-        PyArray1::from_slice(py, &self.face.valid).reshape([GRID_HEIGHT, GRID_WIDTH])
+        guarded(py, || {
+            let values = PyArray1::from_slice(py, &self.face.valid);
+            Ok(values.reshape([GRID_HEIGHT, GRID_WIDTH])?)
+        })
     }
 
     /// Row by row.
@@ -273,8 +272,8 @@ impl AlignedFace {
     }
 
     #[getter]
-    fn yaw_pitch_roll_deg(&self) -> [f32; 3] {
-        self.face.pose.angles_deg()
+    fn yaw_pitch_roll_deg(&self, py: Python<'_>) -> PyResult<[f32; 3]> {
+        guarded(py, || Ok(self.face.pose.angles_deg()))
     }
 
     /// (cx, cy) in pixels of the frame.
@@ -331,8 +330,4 @@ impl AlignedFace {
         let region = self.face.region;
         (region.top, region.left, region.bottom, region.right)
     }
-}
-
-fn grid(py: Python<'_>, values: Vec<f32>, shape: [usize; 3]) -> PyResult<Bound<'_, PyArray3<f32>>> {
-    values.into_pyarray(py).reshape(shape)
 }

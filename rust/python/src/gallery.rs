@@ -15,6 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyList, PyString, PyTuple, PyType};
 
 use crate::arrays::{Shape, describe, float32_rows, to_numpy, type_name};
+use crate::boundary::{Answer, Failure, guarded};
 use crate::errors::to_python;
 
 /// (distance, index, identity), all of one shape.
@@ -32,27 +33,22 @@ pub struct Gallery {
 }
 
 impl Gallery {
-    /// A lock is poisoned if a writer panicked: better no answer than one from half a change.
-    fn read(&self) -> RwLockReadGuard<'_, gallery::Gallery> {
-        self.inner
-            .read()
-            .expect("a writer failed half-way; the gallery is unusable")
+    /// A lock is poisoned if a writer panicked.
+    fn read(&self) -> Answer<RwLockReadGuard<'_, gallery::Gallery>> {
+        self.inner.read().map_err(|_| Failure::HalfChanged)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, gallery::Gallery> {
-        self.inner
-            .write()
-            .expect("a writer failed half-way; the gallery is unusable")
+    pub(crate) fn write(&self) -> Answer<RwLockWriteGuard<'_, gallery::Gallery>> {
+        self.inner.write().map_err(|_| Failure::HalfChanged)
     }
 
     /// An object of a class (or of one below it) around a gallery.
     fn holding<'py>(
         cls: &Bound<'py, PyType>,
-        gallery: Result<gallery::Gallery>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let gallery = gallery.map_err(|error| to_python(cls.py(), &error))?;
+        gallery: gallery::Gallery,
+    ) -> Answer<Bound<'py, PyAny>> {
         let made = cls.call1((gallery.dim(),))?;
-        *made.cast::<Self>()?.get().write() = gallery;
+        *made.cast::<Self>().map_err(PyErr::from)?.get().write()? = gallery;
         Ok(made)
     }
 
@@ -61,17 +57,43 @@ impl Gallery {
         &self,
         queries: &Bound<'_, PyAny>,
         find: impl FnOnce(&gallery::Gallery, &UnitVectors) -> Result<T> + Send,
-    ) -> PyResult<(T, bool, usize)> {
+    ) -> Answer<(T, bool, usize)> {
         let py = queries.py();
-        let run = || {
-            let queries = float32_rows("queries", queries, Shape::OneOrMany { dim: self.dim })?;
-            let single = queries.single;
-            py.detach(|| {
-                let queries = queries.check()?;
-                Ok((find(&self.read(), &queries)?, single, queries.len()))
-            })
-        };
-        run().map_err(|error| to_python(py, &error))
+        let queries = float32_rows("queries", queries, Shape::OneOrMany { dim: self.dim })?;
+        let single = queries.single;
+        py.detach(|| {
+            let queries = queries.check()?;
+            let found = find(&*self.read()?, &queries)?;
+            Ok((found, single, queries.len()))
+        })
+    }
+
+    /// Change the gallery by vectors of one identity, without the GIL; returns their indices.
+    fn change<'py>(
+        &self,
+        identity: &Bound<'py, PyAny>,
+        vectors: &Bound<'py, PyAny>,
+        change: impl FnOnce(&mut gallery::Gallery, &str, UnitVectors) -> Result<Range<i64>> + Send,
+    ) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let py = vectors.py();
+        guarded(py, || {
+            let name = name("identity", identity)?;
+            let vectors = float32_rows("vectors", vectors, Shape::OneOrMany { dim: self.dim })?;
+            let added = py.detach(|| {
+                let vectors = vectors.check()?;
+                Answer::Ok(change(&mut *self.write()?, name, vectors)?)
+            })?;
+            Ok(PyArray1::from_iter(py, added))
+        })
+    }
+
+    /// Ask the gallery something, without the GIL.
+    fn ask<T: Send>(
+        &self,
+        py: Python<'_>,
+        question: impl FnOnce(&gallery::Gallery) -> T + Send,
+    ) -> PyResult<T> {
+        guarded(py, || py.detach(|| Ok(question(&*self.read()?))))
     }
 }
 
@@ -83,12 +105,13 @@ impl Gallery {
         text_signature = "(dim=128, *, backend=None)"
     )]
     fn new(py: Python<'_>, dim: Dim, backend: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        let backend = backend.map(|named| name("backend", named)).transpose()?;
-        let make = || gallery::Gallery::on(kernel(backend)?, dim.0);
-        let inner = make().map_err(|error| to_python(py, &error))?;
-        Ok(Self {
-            dim: inner.dim(),
-            inner: RwLock::new(inner),
+        guarded(py, || {
+            let backend = backend.map(|named| name("backend", named)).transpose()?;
+            let inner = gallery::Gallery::on(kernel(backend)?, dim.0)?;
+            Ok(Self {
+                dim: inner.dim(),
+                inner: RwLock::new(inner),
+            })
         })
     }
 
@@ -99,19 +122,24 @@ impl Gallery {
         identities: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = cls.py();
-        let vectors = float32_rows("vectors", vectors, Shape::Many);
-        let vectors = vectors.map_err(|error| to_python(py, &error))?;
-        let names = names("identities", identities, vectors.count())?;
-        let made = cls.call1((vectors.dim(),))?;
-        let this = made.cast::<Self>()?.get();
-        let filled = py.detach(|| this.write().extend(vectors.check()?, &names));
-        filled.map_err(|error| to_python(py, &error))?;
-        Ok(made)
+        guarded(py, || {
+            let vectors = float32_rows("vectors", vectors, Shape::Many)?;
+            let names = names("identities", identities, vectors.count())?;
+            let made = cls.call1((vectors.dim(),))?;
+            let this = made.cast::<Self>().map_err(PyErr::from)?.get();
+            py.detach(|| {
+                let vectors = vectors.check()?;
+                Answer::Ok(this.write()?.extend(vectors, &names)?)
+            })?;
+            Ok(made)
+        })
     }
 
-    fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        let bytes = py.detach(|| self.read().to_bytes());
-        PyBytes::new(py, &bytes)
+    fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        guarded(py, || {
+            let bytes = py.detach(|| Answer::Ok(self.read()?.to_bytes()))?;
+            Ok(PyBytes::new(py, &bytes))
+        })
     }
 
     #[classmethod]
@@ -120,13 +148,15 @@ impl Gallery {
         data: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = cls.py();
-        let data = data
-            .cast::<PyBytes>()
-            .map_err(|_| to_python(py, &CoreError::invalid("data", "bytes", type_name(data))))?
-            .as_bytes();
-        // `bytes` cannot change while the GIL is released.
-        let gallery = py.detach(|| gallery::Gallery::from_bytes(Kernel::fastest(), data));
-        Self::holding(cls, gallery)
+        guarded(py, || {
+            let data = data
+                .cast::<PyBytes>()
+                .map_err(|_| CoreError::invalid("data", "bytes", type_name(data)))?
+                .as_bytes();
+            // `bytes` cannot change while the GIL is released.
+            let gallery = py.detach(|| gallery::Gallery::from_bytes(Kernel::fastest(), data))?;
+            Self::holding(cls, gallery)
+        })
     }
 
     #[classmethod]
@@ -134,22 +164,25 @@ impl Gallery {
         cls: &Bound<'py, PyType>,
         path: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let path = path_of(path)?;
-        let gallery = cls.py().detach(|| {
-            if !std::fs::metadata(&path)?.is_file() {
-                // A pipe would be waited for.
-                let got = "a folder, a pipe or a device";
-                return Ok(Err(CoreError::invalid("path", "a file", got)));
-            }
-            let file = File::open(path)?;
-            // SAFETY: the documentation of `open` demands that nobody changes the file meanwhile, which is
-            // what mapping it cannot do without.
-            #[allow(unsafe_code, reason = "mapping a file is unsafe by its nature")]
-            let map = unsafe { memmap2::Mmap::map(&file)? };
-            let bytes: Bytes = Arc::new(map);
-            std::io::Result::Ok(gallery::Gallery::mapped(Kernel::fastest(), &bytes))
-        })?;
-        Self::holding(cls, gallery)
+        let py = cls.py();
+        guarded(py, || {
+            let path = path_of(path)?;
+            let gallery = py.detach(|| {
+                if !std::fs::metadata(&path).map_err(PyErr::from)?.is_file() {
+                    // A pipe would be waited for.
+                    let got = "a folder, a pipe or a device";
+                    return Err(CoreError::invalid("path", "a file", got).into());
+                }
+                let file = File::open(path).map_err(PyErr::from)?;
+                // SAFETY: the documentation of `open` demands that nobody changes the file meanwhile, which is
+                // what mapping it cannot do without.
+                #[allow(unsafe_code, reason = "mapping a file is unsafe by its nature")]
+                let map = unsafe { memmap2::Mmap::map(&file) }.map_err(PyErr::from)?;
+                let bytes: Bytes = Arc::new(map);
+                Answer::Ok(gallery::Gallery::mapped(Kernel::fastest(), &bytes)?)
+            })?;
+            Self::holding(cls, gallery)
+        })
     }
 
     fn add<'py>(
@@ -157,25 +190,15 @@ impl Gallery {
         identity: &Bound<'py, PyAny>,
         vectors: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyArray1<i64>>> {
-        let py = vectors.py();
-        let name = name("identity", identity)?;
-        let run = || {
-            let vectors = float32_rows("vectors", vectors, Shape::OneOrMany { dim: self.dim })?;
-            py.detach(|| {
-                let vectors = vectors.check()?;
-                self.write().add(name, vectors)
-            })
-        };
-        run()
-            .map(|added| indices(py, added))
-            .map_err(|error| to_python(py, &error))
+        self.change(identity, vectors, gallery::Gallery::add)
     }
 
     fn remove(&self, identity: &Bound<'_, PyAny>) -> PyResult<usize> {
         let py = identity.py();
-        let name = name("identity", identity)?;
-        py.detach(|| self.write().remove(name))
-            .map_err(|error| to_python(py, &error))
+        guarded(py, || {
+            let name = name("identity", identity)?;
+            py.detach(|| Ok(self.write()?.remove(name)?))
+        })
     }
 
     fn replace<'py>(
@@ -183,18 +206,7 @@ impl Gallery {
         identity: &Bound<'py, PyAny>,
         vectors: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyArray1<i64>>> {
-        let py = vectors.py();
-        let name = name("identity", identity)?;
-        let run = || {
-            let vectors = float32_rows("vectors", vectors, Shape::OneOrMany { dim: self.dim })?;
-            py.detach(|| {
-                let vectors = vectors.check()?;
-                self.write().replace(name, vectors)
-            })
-        };
-        run()
-            .map(|added| indices(py, added))
-            .map_err(|error| to_python(py, &error))
+        self.change(identity, vectors, gallery::Gallery::replace)
     }
 
     #[pyo3(signature = (queries, k, threads))]
@@ -205,12 +217,14 @@ impl Gallery {
         threads: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Columns<'py>> {
         let py = queries.py();
-        let k = natural("k", k)?;
-        let threads = threads_of(threads)?;
-        let found = self.search(queries, |gallery, q| gallery.nearest(q, k, threads))?;
-        let (matches, single, count) = found;
-        // One vector gives no axis of queries.
-        columns(py, matches, &[count, k][usize::from(single)..])
+        guarded(py, || {
+            let k = natural("k", k)?;
+            let threads = threads_of(threads)?;
+            let found = self.search(queries, |gallery, q| gallery.nearest(q, k, threads))?;
+            let (matches, single, count) = found;
+            // One vector gives no axis of queries.
+            columns(py, matches, &[count, k][usize::from(single)..])
+        })
     }
 
     #[pyo3(signature = (queries, threshold, threads))]
@@ -221,13 +235,15 @@ impl Gallery {
         threads: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<(Columns<'py>, Bound<'py, PyArray1<i64>>)> {
         let py = queries.py();
-        let threshold = number("threshold", threshold)?;
-        let threads = threads_of(threads)?;
-        let found = self.search(queries, |gallery, q| gallery.within(q, threshold, threads))?;
-        let ((matches, offsets), _, _) = found;
-        let count = matches.index.len();
-        let columns = columns(py, matches, &[count])?;
-        Ok((columns, PyArray1::from_vec(py, offsets)))
+        guarded(py, || {
+            let threshold = number("threshold", threshold)?;
+            let threads = threads_of(threads)?;
+            let found = self.search(queries, |gallery, q| gallery.within(q, threshold, threads))?;
+            let ((matches, offsets), _, _) = found;
+            let count = matches.index.len();
+            let columns = columns(py, matches, &[count])?;
+            Ok((columns, PyArray1::from_vec(py, offsets)))
+        })
     }
 
     #[pyo3(signature = (queries, threshold, threads))]
@@ -238,28 +254,29 @@ impl Gallery {
         threads: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Columns<'py>> {
         let py = queries.py();
-        let threshold = threshold
-            .map(|threshold| number("threshold", threshold))
-            .transpose()?;
-        let threads = threads_of(threads)?;
-        let found = self.search(queries, |gallery, q| {
-            gallery.best_identity(q, threshold, threads)
-        })?;
-        let (matches, single, count) = found;
-        columns(py, matches, &[count][usize::from(single)..])
+        guarded(py, || {
+            let threshold = threshold
+                .map(|threshold| number("threshold", threshold))
+                .transpose()?;
+            let threads = threads_of(threads)?;
+            let found = self.search(queries, |gallery, q| {
+                gallery.best_identity(q, threshold, threads)
+            })?;
+            let (matches, single, count) = found;
+            columns(py, matches, &[count][usize::from(single)..])
+        })
     }
 
     fn distance_to(&self, identity: &Bound<'_, PyAny>, query: &Bound<'_, PyAny>) -> PyResult<f64> {
         let py = query.py();
-        let name = name("identity", identity)?;
-        let run = || {
+        guarded(py, || {
+            let name = name("identity", identity)?;
             let query = float32_rows("query", query, Shape::One { dim: self.dim })?;
             py.detach(|| {
                 let query = query.check()?;
-                self.read().distance_to(name, &query)
+                Ok(self.read()?.distance_to(name, &query)?)
             })
-        };
-        run().map_err(|error| to_python(py, &error))
+        })
     }
 
     /// The names behind identity numbers; None for -1 and for identities removed since.
@@ -268,31 +285,33 @@ impl Gallery {
         py: Python<'_>,
         numbers: &Bound<'_, PyAny>,
     ) -> PyResult<Vec<Option<String>>> {
-        let given = numbers.cast::<PyArray1<i64>>().ok();
-        let numbers = given.and_then(|given| given.to_vec().ok()).ok_or_else(|| {
-            let expected = "a C-contiguous int64 array of shape (N,)";
-            to_python(
-                py,
-                &CoreError::invalid("numbers", expected, describe(numbers)),
-            )
-        })?;
-        Ok(py.detach(|| {
-            let gallery = self.read();
-            let name = |number: &i64| gallery.name_of(*number).map(str::to_owned);
-            numbers.iter().map(name).collect()
-        }))
+        guarded(py, || {
+            let given = numbers.cast::<PyArray1<i64>>().ok();
+            let numbers = given.and_then(|given| given.to_vec().ok()).ok_or_else(|| {
+                let expected = "a C-contiguous int64 array of shape (N,)";
+                CoreError::invalid("numbers", expected, describe(numbers))
+            })?;
+            py.detach(|| {
+                let gallery = self.read()?;
+                let name = |number: &i64| gallery.name_of(*number).map(str::to_owned);
+                Ok(numbers.iter().map(name).collect())
+            })
+        })
     }
 
-    fn __len__(&self, py: Python<'_>) -> usize {
-        py.detach(|| self.read().len())
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        self.ask(py, gallery::Gallery::len)
     }
 
     fn __contains__(&self, identity: &Bound<'_, PyAny>) -> PyResult<bool> {
-        if !identity.is_instance_of::<PyString>() {
-            return Ok(false);
-        }
-        let name = name("identity", identity)?;
-        Ok(identity.py().detach(|| self.read().contains(name)))
+        let py = identity.py();
+        guarded(py, || {
+            if !identity.is_instance_of::<PyString>() {
+                return Ok(false);
+            }
+            let name = name("identity", identity)?;
+            py.detach(|| Ok(self.read()?.contains(name)))
+        })
     }
 
     #[getter]
@@ -301,29 +320,35 @@ impl Gallery {
     }
 
     #[getter]
-    fn identities(&self, py: Python<'_>) -> Vec<String> {
-        py.detach(|| self.read().identities().map(str::to_owned).collect())
+    fn identities(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        self.ask(py, |gallery| {
+            gallery.identities().map(str::to_owned).collect()
+        })
     }
 
     #[getter]
-    fn nbytes(&self, py: Python<'_>) -> usize {
-        py.detach(|| self.read().nbytes())
+    fn nbytes(&self, py: Python<'_>) -> PyResult<usize> {
+        self.ask(py, gallery::Gallery::nbytes)
     }
 
     #[getter]
-    fn code_nbytes(&self, py: Python<'_>) -> usize {
-        py.detach(|| self.read().code_nbytes())
+    fn code_nbytes(&self, py: Python<'_>) -> PyResult<usize> {
+        self.ask(py, gallery::Gallery::code_nbytes)
     }
 
     #[getter]
-    fn backend(&self, py: Python<'_>) -> &'static str {
-        py.detach(|| self.read().backend().name())
+    fn backend(&self, py: Python<'_>) -> PyResult<&'static str> {
+        self.ask(py, |gallery| gallery.backend().name())
     }
 }
 
 /// Names of the back ends that this CPU has, fastest first.
 #[pyfunction]
-pub fn backends() -> Vec<&'static str> {
+pub fn backends(py: Python<'_>) -> PyResult<Vec<&'static str>> {
+    guarded(py, || Ok(available()))
+}
+
+fn available() -> Vec<&'static str> {
     Kernel::available()
         .map(|kernel| kernel.backend().name())
         .collect()
@@ -338,7 +363,11 @@ fn kernel(name: Option<&str>) -> Result<Kernel> {
         .find(|backend| backend.name() == name);
     named.and_then(Kernel::of).ok_or_else(|| {
         let name: String = name.chars().take(80).collect();
-        CoreError::invalid("backend", format!("one of {}", backends().join(", ")), name)
+        CoreError::invalid(
+            "backend",
+            format!("one of {}", available().join(", ")),
+            name,
+        )
     })
 }
 
@@ -404,16 +433,12 @@ fn threads_of(threads: Option<&Bound<'_, PyAny>>) -> PyResult<Option<usize>> {
         .transpose()
 }
 
-fn columns<'py>(py: Python<'py>, matches: Matches, shape: &[usize]) -> PyResult<Columns<'py>> {
+fn columns<'py>(py: Python<'py>, matches: Matches, shape: &[usize]) -> Answer<Columns<'py>> {
     Ok((
         to_numpy(py, matches.distance, shape)?,
         to_numpy(py, matches.index, shape)?,
         to_numpy(py, matches.identity, shape)?,
     ))
-}
-
-fn indices(py: Python<'_>, added: Range<i64>) -> Bound<'_, PyArray1<i64>> {
-    PyArray1::from_iter(py, added)
 }
 
 /// The UTF-8 of a name, which a lone surrogate has not.

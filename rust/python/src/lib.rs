@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 
 mod aligner;
 mod arrays;
+mod boundary;
 mod errors;
 mod gallery;
 mod parse;
@@ -16,6 +17,7 @@ mod register;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    boundary::hush();
     module.add_class::<aligner::Aligner>()?;
     module.add_class::<aligner::AlignedFace>()?;
     module.add_class::<gallery::Gallery>()?;

@@ -5,7 +5,7 @@ use numpy::PyArrayDyn;
 use pyo3::prelude::*;
 
 use crate::arrays::to_numpy;
-use crate::errors::to_python;
+use crate::boundary::guarded;
 
 /// (height, width) uint16 millimetres of a text; 0 where it has 0 or `missing`, or is beyond `cap_mm`.
 #[pyfunction]
@@ -24,11 +24,9 @@ pub fn depth_text<'py>(
         missing,
         cap_mm,
     };
-    // Bytes are immutable: no other thread can change them while the GIL is released.
-    let depth = py.detach(|| format.read(text));
-    to_numpy(
-        py,
-        depth.map_err(|error| to_python(py, &error))?,
-        &[height, width],
-    )
+    guarded(py, || {
+        // Bytes are immutable: no other thread can change them while the GIL is released.
+        let depth = py.detach(|| format.read(text))?;
+        Ok(to_numpy(py, depth, &[height, width])?)
+    })
 }

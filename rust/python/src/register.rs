@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 
 use crate::aligner::{DepthArray, HeldDepth};
 use crate::arrays::to_numpy;
-use crate::errors::to_python;
+use crate::boundary::{Given, guarded};
 
 /// (height, width) float32 millimetres, 0 where nothing was seen; `rotation` row by row.
 #[pyfunction]
@@ -21,7 +21,7 @@ use crate::errors::to_python;
 )]
 pub fn register_depth<'py>(
     py: Python<'py>,
-    depth: DepthArray<'py>,
+    depth: Given<DepthArray<'py>>,
     depth_unit_m: f32,
     depth_intrinsics: (f32, f32, f32, f32),
     image_intrinsics: (f32, f32, f32, f32),
@@ -29,8 +29,8 @@ pub fn register_depth<'py>(
     translation_m: [f64; 3],
     shape: (usize, usize),
 ) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
-    let run = || {
-        let (samples, height, width) = HeldDepth::of(&depth)?;
+    guarded(py, || {
+        let (samples, height, width) = HeldDepth::of(&depth.0)?;
         let view = DepthView::new(samples.samples(), height, width, depth_unit_m)?;
         let camera = |(fx, fy, cx, cy)| Camera::new(fx, fy, cx, cy);
         let rig = Rig {
@@ -39,8 +39,7 @@ pub fn register_depth<'py>(
             rotation,
             translation_m,
         };
-        py.detach(|| rig.register(&view, shape.0, shape.1))
-    };
-    let seen = run().map_err(|error| to_python(py, &error))?;
-    to_numpy(py, seen, &[shape.0, shape.1])
+        let seen = py.detach(|| rig.register(&view, shape.0, shape.1))?;
+        Ok(to_numpy(py, seen, &[shape.0, shape.1])?)
+    })
 }

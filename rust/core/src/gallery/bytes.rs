@@ -1,7 +1,8 @@
 //! A gallery as plain bytes, and back.
 //!
 //! ```text
-//! header    64 bytes: magic, version, width, rows, people, bytes of names, next index, next number, CRC-32 of all else
+//! header    64 bytes: magic, version, width, rows, people, bytes of names, next index, next number, CRC-32 of all
+//!           else, zeros
 //! values    rows x width float32
 //! indices   rows int64
 //! numbers   people int64          in order of arrival
@@ -16,9 +17,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::Gallery;
 use super::storage::{Bytes, Values};
 use super::store::{Rest, Store};
+use super::{Gallery, MAX_COUNT, MAX_ROWS};
 use crate::distance::Kernel;
 use crate::error::{CoreError, Result};
 use crate::vectors::{UnitVectors, check_dim, check_norms};
@@ -28,6 +29,8 @@ const VERSION: u32 = 1;
 const HEADER: usize = 64;
 /// Where the checksum stands, of everything before and after it.
 const CHECKSUM: usize = 56;
+/// And the zeros that fill up the header.
+const PADDING: Range<usize> = CHECKSUM + 4..HEADER;
 
 impl Gallery {
     /// Everything that searches depend on, as bytes: neither compressed nor encrypted.
@@ -115,7 +118,7 @@ fn damaged(expected: &str) -> CoreError {
     )
 }
 
-fn checksum(bytes: &[u8]) -> u32 {
+pub(super) fn checksum(bytes: &[u8]) -> u32 {
     let mut crc = crc32fast::Hasher::new();
     crc.update(&bytes[..CHECKSUM]);
     crc.update(&bytes[CHECKSUM + 4..]);
@@ -172,6 +175,16 @@ impl Layout {
         let (Some(rows), Some(people), Some(names)) = (count(16), count(24), count(32)) else {
             return Err(damaged("counts that fit"));
         };
+        let counter = |at: usize| {
+            let number = i64::try_from(word(at)).ok();
+            number.filter(|number| *number <= MAX_COUNT)
+        };
+        let (Some(next_index), Some(next_number)) = (counter(40), counter(48)) else {
+            return Err(damaged("counts of insertions that can be"));
+        };
+        if rows > MAX_ROWS || bytes[PADDING] != [0; PADDING.end - PADDING.start] {
+            return Err(damaged("a header"));
+        }
         let mut end = HEADER;
         let mut next = |length: usize| {
             let start = end;
@@ -180,8 +193,8 @@ impl Layout {
         };
         let layout = Self {
             dim,
-            next_index: word(40).cast_signed(),
-            next_number: word(48).cast_signed(),
+            next_index,
+            next_number,
             values: next(rows.saturating_mul(dim * 4)),
             indices: next(rows.saturating_mul(8)),
             numbers: next(people.saturating_mul(8)),

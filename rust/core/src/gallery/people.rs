@@ -46,7 +46,7 @@ impl People {
             return *slot;
         }
         let number = self.next_number;
-        self.next_number += 1;
+        self.next_number += 1; // at most MAX_COUNT, as was checked before anything changed
         self.insert(Arc::from(name), number)
     }
 

@@ -1,5 +1,7 @@
 //! The references themselves, in columns.
 
+use std::ops::Range;
+
 use super::storage::Values;
 use crate::distance::Rows;
 
@@ -101,11 +103,11 @@ impl Store {
         self.spread
     }
 
-    /// Append rows; `spread` is that of the new ones.
+    /// Append rows of these indices; `spread` is that of the new ones.
     ///
     /// # Panics
     /// If this store is read-only.
-    pub fn append(&mut self, values: Vec<f32>, first_index: i64, owners: &[u32], spread: f64) {
+    pub fn append(&mut self, values: Vec<f32>, indices: Range<i64>, owners: &[u32], spread: f64) {
         let count = owners.len();
         self.spread = self.spread.max(spread);
         let all = self.values.owned().expect("not read-only");
@@ -115,7 +117,7 @@ impl Store {
             grow(all, count * self.dim, self.dim);
             all.extend_from_slice(&values);
         }
-        self.indices.extend(first_index, count);
+        self.indices.extend(indices, count);
         grow(&mut self.owners, count, 1);
         self.owners.extend_from_slice(owners);
         grow(&mut self.entries, count, 1);
@@ -158,11 +160,9 @@ enum Indices {
 }
 
 impl Indices {
-    fn extend(&mut self, first: i64, count: usize) {
+    fn extend(&mut self, new: Range<i64>, count: usize) {
         if let Self::Narrow(narrow) = self {
-            if let (Ok(first), Ok(end)) =
-                (u32::try_from(first), u32::try_from(first + count as i64))
-            {
+            if let (Ok(first), Ok(end)) = (u32::try_from(new.start), u32::try_from(new.end)) {
                 grow(narrow, count, 1);
                 narrow.extend(first..end);
                 return;
@@ -171,7 +171,7 @@ impl Indices {
         }
         if let Self::Wide(wide) = self {
             grow(wide, count, 1);
-            wide.extend(first..first + count as i64);
+            wide.extend(new);
         }
     }
 }

@@ -10,7 +10,7 @@ use super::panel::{Member, Panel};
 use super::residuals::FineQuery;
 use super::scan::{COUNTED, kth_highest};
 use super::store::Store;
-use super::{Bytes, Gallery, Matches};
+use super::{Bytes, Gallery, MAX_COUNT, Matches, check_name_length};
 use crate::CoreError;
 use crate::distance::codes::{BLOCK, Found, Packing};
 use crate::distance::{Kernel, exact};
@@ -143,7 +143,7 @@ proptest! {
             let owners: Vec<u32> = (0..rows.len()).map(|i| (i / members) as u32).collect();
             let squares = rows.squared_norms().iter();
             let spread = squares.fold(0.0_f64, |spread, s| spread.max((s - 1.0).abs()));
-            store.append(rows.values().to_vec(), 0, &owners, spread);
+            store.append(rows.values().to_vec(), 0..rows.len() as i64, &owners, spread);
             let mut panel = Panel::new(kernel, &store, packing, true);
             for person in 0..people {
                 let theirs: Vec<u32> = (person * members..(person + 1) * members).map(|r| r as u32).collect();
@@ -236,7 +236,7 @@ proptest! {
 /// Bytes that begin where a float32 may, as a mapped file does.
 struct Aligned(Vec<u64>, usize);
 
-fn bytes_of(bytes: &[u8]) -> Bytes {
+pub(super) fn bytes_of(bytes: &[u8]) -> Bytes {
     let mut words = vec![0_u64; bytes.len().div_ceil(8)];
     bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
     Arc::new(Aligned(words, bytes.len()))
@@ -774,6 +774,55 @@ fn numbers_are_never_used_again() {
         (gallery.name_of(1), gallery.name_of(2)),
         (None, Some("bob"))
     );
+}
+
+/// At the limit a gallery is still written, read and searched; what would go beyond it changes nothing.
+#[test]
+fn counts_of_insertions_have_an_end() {
+    let mut gallery = Gallery::new(4).expect("a width in range");
+    gallery.add("ada", one_hot(4, 0)).expect("valid");
+    gallery.next_index = MAX_COUNT - 2;
+    gallery.people.set_next_number(MAX_COUNT - 1);
+    let mut gallery = Gallery::from_bytes(Kernel::fastest(), &gallery.to_bytes()).expect("whole");
+    let three = coarse(4, &[1; 12]);
+    let two = coarse(4, &[1; 8]);
+    let before = gallery.to_bytes();
+    let refusal = gallery.add("bob", three.clone()).expect_err("too many");
+    let message = refusal.to_string();
+    assert!(
+        message.contains("4611686018427387904 references"),
+        "{message}"
+    );
+    assert!(
+        message.contains("4611686018427387902 and 3 more"),
+        "{message}"
+    );
+    assert!(message.contains("make a new gallery"), "{message}");
+    assert!(gallery.replace("ada", three.clone()).is_err());
+    assert!(gallery.extend(three, &["ada", "ada", "ada"]).is_err());
+    let refusal = gallery.extend(two, &["bob", "eve"]).expect_err("too many");
+    assert!(refusal.to_string().contains("identities"), "{refusal}");
+    assert_eq!(gallery.to_bytes(), before);
+
+    let added = gallery.add("bob", one_hot(4, 1));
+    assert_eq!(added, Ok(MAX_COUNT - 2..MAX_COUNT - 1));
+    assert!(gallery.add("eve", one_hot(4, 2)).is_err());
+    let added = gallery.replace("ada", one_hot(4, 3));
+    assert_eq!(added, Ok(MAX_COUNT - 1..MAX_COUNT));
+    assert!(gallery.add("ada", one_hot(4, 0)).is_err());
+    assert_eq!(gallery.remove("bob"), Ok(1));
+    let bytes = gallery.to_bytes();
+    let gallery = Gallery::from_bytes(Kernel::fastest(), &bytes).expect("whole");
+    assert_eq!(gallery.identities().collect::<Vec<_>>(), ["ada"]);
+    let found = gallery.nearest(&one_hot(4, 3), 1, None).expect("valid");
+    assert_eq!((found.index[0], found.identity[0]), (MAX_COUNT - 1, 0));
+}
+
+/// Only its length is looked at: no test should take four gigabytes.
+#[test]
+fn a_name_whose_length_four_bytes_do_not_hold_is_refused() {
+    assert!(check_name_length(u32::MAX as usize).is_ok());
+    assert!(check_name_length(u32::MAX as usize + 1).is_err());
 }
 
 #[test]
