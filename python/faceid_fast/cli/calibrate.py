@@ -18,11 +18,10 @@ from faceid_fast.cli.output import (
     plain,
     printable,
     stepped,
-    why_not,
+    write_file,
     write_json,
 )
 from faceid_fast.embed import Embedder
-from faceid_fast.errors import InvalidInputError
 from faceid_fast.evaluate.calibrate import check_enough, check_target, data_sha256, measure
 from faceid_fast.evaluate.protocols import compare
 from faceid_fast.measured import MAX_CHARS, MeasuredThreshold, described
@@ -68,10 +67,7 @@ def calibrate(
             data_sha256=digest,
             command=_command(directory, target_far, layout),
         )
-    try:
-        out.write_text(measured.to_json(), encoding="utf-8")
-    except OSError as error:
-        raise InvalidInputError(why_not("--out", out, error)) from error
+    write_file("--out", out, measured.to_json().encode())
     screen.print(_table(measured))
     screen.print(plain(f"{out}: written; faceid vault adopt {out} has a vault use it"))
     write_json(described(measured), json_to)

@@ -12,9 +12,16 @@ from rich.text import Text
 
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.cli.looks import Look, captured, rendered
-from faceid_fast.cli.output import JsonOption, busy, check_writable, console, plain, why_not, write_json
+from faceid_fast.cli.output import (
+    JsonOption,
+    busy,
+    check_writable,
+    console,
+    make_folder_of,
+    plain,
+    write_json,
+)
 from faceid_fast.cli.story import Scene, tell
-from faceid_fast.errors import InvalidInputError
 from faceid_fast.face import FaceAligner
 from faceid_fast.outcome import Outcome
 
@@ -27,7 +34,7 @@ if TYPE_CHECKING:
     from faceid_fast.enrollment import Enrollment
     from faceid_fast.policy import Decision
 
-REJECTED: Final = 1
+UNEXPECTED: Final = 2
 _TRYING: Final = frozenset({"probe", "print"})
 
 
@@ -53,10 +60,7 @@ class Attempt:
 
 
 def _checked_out(out: Path) -> Path:
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidInputError(why_not("--out", out, error)) from error
+    make_folder_of("--out", out)
     check_writable("--out", out)
     return out
 
@@ -73,7 +77,7 @@ def demo(
     ] = Path("demo/unlock.png"),
     json_to: JsonOption = None,
 ) -> None:
-    """Show what it does, with rendered people; exit 1 if a verdict is not as it should be.
+    """Show what it does, with rendered people; exit 2 if a verdict is not as it should be.
 
     Somebody enrols and unlocks; a stranger and a print do not; a beard grows.
     Then everybody is compared with everybody, and a picture of it all is written.
@@ -108,7 +112,7 @@ def demo(
     record = _record(enrollments, attempts, story)
     write_json({"threshold": threshold, **record, "picture": str(out)}, json_to)
     if not record["all_as_expected"] or len(known) < len(people):
-        raise typer.Exit(REJECTED)
+        raise typer.Exit(UNEXPECTED)
 
 
 def _enrollment_table(enrollments: dict[str, Enrollment]) -> Table:

@@ -22,7 +22,7 @@ from faceid_fast.cli.output import (
     plain,
     printable,
     stepped,
-    why_not,
+    write_file,
     write_json,
 )
 from faceid_fast.embed import Embedder
@@ -177,10 +177,7 @@ def _write_page(
 ) -> None:
     with stepped(out, "writing the page", STEPS) as step:
         text = write_page(heading, compared, report, FaceAligner.bundled() if crops else None, step=step)
-    try:
-        html.write_text(text, encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise InvalidInputError(why_not("--html", html, error)) from error
+    write_file("--html", html, text.encode(errors="replace"))
 
 
 def _how_sure(report: Report, protocol: str) -> dict[str, object]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import traceback
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import typer
 from typer.core import TyperGroup
@@ -17,7 +18,16 @@ from faceid_fast.cli.evaluate import evaluate
 from faceid_fast.cli.map import map_people
 from faceid_fast.cli.output import examples, printable
 from faceid_fast.cli.pad import pad_report
-from faceid_fast.cli.people import enroll, export, identify, list_people, remove, unlock, verify
+from faceid_fast.cli.people import (
+    REJECTED,
+    enroll,
+    export,
+    identify,
+    list_people,
+    remove,
+    unlock,
+    verify,
+)
 from faceid_fast.cli.record import record
 from faceid_fast.cli.stream import stream
 from faceid_fast.cli.vault import audit, credential_app, vault_app
@@ -30,6 +40,8 @@ _EXIT_CODES: Final = "Exit codes: 0 accepted, or all well; 1 rejected; 2 error; 
 _FIRST, _PEOPLE, _CAMERAS = "First steps", "People", "Cameras"
 _DOOR, _MEASURING = "Vault and credential", "Measuring"
 
+_OF_OUTPUT: Final = frozenset((errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
+"""What goes wrong where output goes: a pipe whose other end is closed, a disk that is full."""
 _BY_TYPER: Final[tuple[type[BaseException], ...]] = (
     typer.Exit,
     # Of whichever click this typer brings.
@@ -42,6 +54,9 @@ class ExitCodes(TyperGroup):
 
     What this package refuses takes one line on stderr; a bug leaves its traceback there.
     """
+
+    rejected: ClassVar[bool] = False
+    """Whether a verb has said so: no other 1 is one."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401  # typer may bring its own click
         """Read the options before the verb; a shell that typer has no completion for is no rejection."""
@@ -57,11 +72,20 @@ class ExitCodes(TyperGroup):
         except FaceIDError as error:
             _say(f"error: {' '.join(str(error).split())}")
             raise typer.Exit(ERROR) from error
+        except typer.Exit as done:
+            ExitCodes.rejected = done.exit_code == REJECTED
+            raise
         except _BY_TYPER:
             raise
         except (KeyboardInterrupt, typer.Abort) as error:
             _say("interrupted")
             raise typer.Exit(INTERRUPTED) from error
+        except OSError as error:
+            if error.errno not in _OF_OUTPUT:
+                traceback.print_exc()
+                raise typer.Exit(ERROR) from error
+            _say(f"error: what was to be said could not be written: {error.strerror}")
+            raise typer.Exit(ERROR) from error
         except ImportError as error:
             _say(f"error: {error.name or 'a library'} cannot be loaded ({error}): see `faceid doctor`")
             raise typer.Exit(ERROR) from error

@@ -11,7 +11,7 @@ import typer
 from numpy.typing import NDArray
 
 from faceid_fast.audit import Event, EventKind
-from faceid_fast.cli.output import JsonOption, busy, check_writable, console, plain, why_not, write_json
+from faceid_fast.cli.output import JsonOption, busy, check_writable, console, plain, write_file, write_json
 from faceid_fast.cli.people import VaultOption, opened, read_frames
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.evaluate.drawing import check_installed
@@ -119,10 +119,7 @@ def _draw(points: list[_Point], out: Path, screen: Console, json_to: str | None,
     with busy(screen, "drawing the maps"):
         projection = project(np.stack([point.vector for point in points]))
         picture = draw_maps(projection, names, [point.is_probe for point in points])
-    try:
-        out.write_bytes(picture)
-    except OSError as error:
-        raise InvalidInputError(why_not("--out", out, error)) from error
+    write_file("--out", out, picture)
     screen.print(plain(f"{out}: {len(points)} {modality} references and frames"))
     write_json(
         {

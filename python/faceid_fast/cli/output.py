@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +18,7 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from faceid_fast import private_files
 from faceid_fast.errors import InvalidInputError
 
 SHARED: Final = "Vault and output"
@@ -35,21 +38,42 @@ def check_writable(option: str, path: Path) -> None:
     InvalidInputError
         Naming the option, if it cannot.
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        return  # a pipe or a device: opening it would already tell the other side something
-    existed = path.exists()
-    try:
-        with path.open("ab"):
-            pass
-        if not existed:
-            path.unlink()
-    except OSError as error:
-        raise InvalidInputError(why_not(option, path, error)) from error
+    with _naming(option, path):
+        private_files.check_writable(path)
 
 
-def why_not(option: str, path: Path, error: OSError) -> str:
+def write_file(option: str, path: Path, content: bytes) -> None:
+    """Write a file that an option asked for: closed to others, whole or not at all, never through a link.
+
+    Raises
+    ------
+    InvalidInputError
+        Naming the option, if it cannot be written.
+    """
+    with _naming(option, path):
+        private_files.write_private(path, content)
+
+
+def make_folder_of(option: str, path: Path) -> None:
+    """Make the folder of a file that an option asks for, closed to others, where it is missing.
+
+    Raises
+    ------
+    InvalidInputError
+        Naming the option, if it cannot be made.
+    """
+    with _naming(option, path):
+        private_files.make_directory(path.absolute().parent)
+
+
+@contextmanager
+def _naming(option: str, path: Path) -> Iterator[None]:
     """Say which option's file could not be written, and why."""
-    return f"{option}: {path}: not writable ({error.strerror})"
+    try:
+        yield
+    except OSError as error:
+        message = f"{option}: {path}: not writable ({error.strerror})"
+        raise InvalidInputError(message) from error
 
 
 def _checked_json(json_to: str | None) -> str | None:
@@ -70,9 +94,15 @@ JsonOption = Annotated[
 ]
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to whoever ends the program: rich would end it with 1, as a rejection does."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 def console(json_to: str | None) -> Console:
     """Console for tables; on stderr where standard output carries the JSON."""
-    return Console(stderr=json_to == "-")
+    return _Console(stderr=json_to == "-")
 
 
 @contextmanager
@@ -135,10 +165,8 @@ def json_lines(json_to: str | None) -> Iterator[Callable[[dict[str, Any]], None]
         file = None if json_to is None else sys.stdout
         if json_to not in {None, "-"}:
             path = Path(str(json_to))
-            try:
-                file = stack.enter_context(path.open("w", encoding="utf-8"))
-            except OSError as error:
-                raise InvalidInputError(why_not("--json", path, error)) from error
+            with _naming("--json", path):
+                file = stack.enter_context(private_files.open_private(path))
 
         def write(record: dict[str, Any]) -> None:
             if file is not None:
@@ -162,8 +190,4 @@ def write_json(record: dict[str, Any], json_to: str | None) -> None:
     if json_to == "-":
         sys.stdout.write(text)
         return
-    path = Path(json_to)
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InvalidInputError(why_not("--json", path, error)) from error
+    write_file("--json", Path(json_to), text.encode())

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from faceid_fast.cli.output import JsonOption, check_writable, console, counted, plain, why_not, write_json
-from faceid_fast.errors import InvalidInputError
+from faceid_fast.cli.output import JsonOption, check_writable, console, counted, plain, write_file, write_json
 from faceid_fast.evaluate.drawing import check_installed
 from faceid_fast.evaluate.intervals import LEVEL
 from faceid_fast.evaluate.pad import ErrorRate, PadReport, Tally, classify, count
@@ -79,7 +78,7 @@ def pad_report(
     _print(out, report, layout)
     limits = liveness.limits
     if picture is not None:
-        _write(draw_measured(classified, limits.least), picture)
+        write_file("--picture", picture, draw_measured(classified, limits.least))
     write_json(
         {
             **report.record(),
@@ -157,10 +156,3 @@ def _words(found: ErrorRate, between: str = ", ") -> str:
         return "-"
     low, high = (100.0 * end for end in found.interval)
     return f"{found.rate:.2%}{between}{low:.2f}-{high:.2f}"
-
-
-def _write(content: bytes, picture: Path) -> None:
-    try:
-        picture.write_bytes(content)
-    except OSError as error:
-        raise InvalidInputError(why_not("--picture", picture, error)) from error

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.cli.output import why_not
+from faceid_fast.cli.output import make_folder_of, write_file
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.evaluate.crops import as_rgb, cut_out
 
@@ -95,11 +95,8 @@ def write_picture(picture: Pixels, path: Path) -> None:
     if not encoded:
         message = f"--out: {path}: the picture could not be encoded"
         raise InvalidInputError(message)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.tobytes())
-    except OSError as error:
-        raise InvalidInputError(why_not("--out", path, error)) from error
+    make_folder_of("--out", path)
+    write_file("--out", path, content.tobytes())
 
 
 def _fitted(picture: NDArray[Any]) -> Pixels:

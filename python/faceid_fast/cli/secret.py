@@ -21,18 +21,27 @@ def read_credential(prompt: str) -> str:
     InvalidInputError
         If standard input has no line left.
     """
-    if sys.stdin.isatty():
+    if _is_terminal():
         return str(typer.prompt(prompt, hide_input=True, err=True))
-    line = sys.stdin.readline()
-    if not line:
-        message = f"{prompt}: expected a line on standard input, got none"
-        raise InvalidInputError(message)
-    return line.rstrip("\r\n")
+    return _line(prompt)
+
+
+def confirmed(question: str) -> bool:
+    """Ask whether something is to be done, on the terminal, or take a line of standard input: y or n.
+
+    Raises
+    ------
+    InvalidInputError
+        If standard input has no line left.
+    """
+    if _is_terminal():
+        return typer.confirm(question, err=True)
+    return _line(question).strip().lower() in {"y", "yes"}
 
 
 def ask_credential() -> AskCredential | None:
     """What asks whoever stands at the terminal; None where nobody does: then nothing is asked."""
-    if not sys.stdin.isatty():
+    if not _is_terminal():
         return None
 
     def ask(reason: str) -> str:
@@ -40,3 +49,15 @@ def ask_credential() -> AskCredential | None:
         return read_credential("credential")
 
     return ask
+
+
+def _is_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _line(asked: str) -> str:
+    line = "" if sys.stdin is None else sys.stdin.readline()
+    if not line:
+        message = f"{asked}: expected a line on standard input, got none"
+        raise InvalidInputError(message)
+    return line.rstrip("\r\n")

@@ -11,7 +11,7 @@ from rich.table import Table
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.cli.output import JsonOption, busy, console, examples, plain, write_json
 from faceid_fast.cli.people import VaultOption, opened, when
-from faceid_fast.cli.secret import read_credential
+from faceid_fast.cli.secret import confirmed, read_credential
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.measured import described, read
 from faceid_fast.vault import default_directory
@@ -139,7 +139,7 @@ def erase(
     """Destroy the vault and everybody in it; asks first."""
     place = default_directory() if vault is None else vault
     question = f"Destroy everything in {place}, and the key that its backups need?"
-    if not yes and not typer.confirm(question, err=True):
+    if not yes and not confirmed(question):
         message = "vault: left as it is; answer y, or give --yes"
         raise InvalidInputError(message)
     erase_vault(place)

@@ -53,7 +53,7 @@ def check_installed(*packages: str) -> None:
 
 @contextmanager
 def _leaving_no_files() -> Iterator[None]:
-    """Have matplotlib, where it is imported for the first time, keep no list of fonts, nor make folders for it.
+    """Have matplotlib, when it is imported for the first time, keep no list of fonts, nor make folders.
 
     It would do so in the home of whoever asks. Whoever has given it a folder (MPLCONFIGDIR), or imported it
     before, keeps what they have.

@@ -20,7 +20,6 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -34,6 +33,7 @@ from numpy.typing import NDArray
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame
 from faceid_fast.paths import checked_path
+from faceid_fast.private_files import make_directory, write_whole
 from faceid_fast.sources.bounded import read_bounded
 from faceid_fast.sources.camera_file import CAMERA_NAME
 from faceid_fast.sources.recognized import shots_at
@@ -175,7 +175,7 @@ def _label(number: int) -> str:
 
 def _emptied(place: Path) -> Path:
     try:
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(place)
         occupied = next(place.iterdir(), None)
     except OSError as error:
         message = f"{place}: expected a folder that can be made and listed, got: {error.strerror}"
@@ -219,17 +219,11 @@ def _png(picture: NDArray[Any]) -> bytes:
 
 def _write(path: Path, content: bytes) -> None:
     """Make a file appear with its content, or not at all."""
-    draft = path.with_name(f".{path.name}.draft")
     try:
-        draft.write_bytes(content)
-        draft.replace(path)
-    except BaseException as error:
-        with suppress(OSError):
-            draft.unlink()
-        if isinstance(error, OSError):
-            message = f"{path}: not writable ({error.strerror})"
-            raise SourceError(message) from error
-        raise
+        write_whole(path, content, durable=path.name == INDEX)  # frames come faster than a disk confirms
+    except OSError as error:
+        message = f"{path}: not writable ({error.strerror})"
+        raise SourceError(message) from error
 
 
 def _read_index(path: Path) -> tuple[float, ...]:
