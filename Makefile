@@ -6,6 +6,7 @@ BENCH_VENV := .venv-bench
 OLDEST_VENV := .venv-oldest
 DOCS_VENV := .venv-docs
 BROWSER_VENV := .venv-browser
+EXTRAS_VENV := .venv-extras
 BIN := $(VENV)/bin
 TRAIN_BIN := $(TRAIN_VENV)/bin
 WHEEL := build/wheel/built
@@ -16,7 +17,7 @@ RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml
 PIP := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-crash test-ends test-oldest wheel-check lint fuzz bench bench-frames \
+.PHONY: help demo test test-privacy test-crash test-ends test-oldest wheel-check lint fuzz bench bench-frames \
 	bench-smoke report-browser train-smoke docs docs-serve notebook format lock clean
 
 help:  ## list the targets
@@ -32,6 +33,11 @@ test: $(VENV)/built  ## build, then all tests of the package, Rust and Python
 
 test-crash: $(VENV)/built  ## kills, faults, power losses, tampering, malformed values (LONG=--long: hours)
 	$(BIN)/python -m pytest -s tests/crash $(LONG)
+
+# Linux with strace. Every process stays for 25 seconds, most of which it sleeps.
+test-privacy: $(VENV)/built $(EXTRAS_VENV)/built  ## sockets and files of every verb and every library, under strace
+	$(BIN)/python -m pytest tests/privacy
+	$(EXTRAS_VENV)/bin/python -m pytest tests/real/test_oak_library.py tests/real/test_realsense_library.py
 
 test-ends: test-oldest $(VENV)/built  ## unit and contract tests with the oldest libraries allowed, and the newest
 	$(BIN)/python -m pytest $(ENDS)
@@ -110,10 +116,12 @@ lock:  ## pin requirements anew (needs uv)
 	$(UV) pyproject.toml requirements/bench.in -o requirements/bench.txt
 	$(UV) --extra report pyproject.toml requirements/docs.in -o requirements/docs.txt
 	$(UV) requirements/browser.in -o requirements/browser.txt
+	$(UV) --all-extras pyproject.toml --constraints requirements/dev.txt requirements/extras.in \
+		-o requirements/extras.txt
 
 clean:  ## remove what was built
 	rm -rf target build/wheel demo python/faceid_fast/_core*.so
-	rm -rf $(VENV) $(TRAIN_VENV) $(BENCH_VENV) $(OLDEST_VENV) $(DOCS_VENV) $(BROWSER_VENV)
+	rm -rf $(VENV) $(TRAIN_VENV) $(BENCH_VENV) $(OLDEST_VENV) $(DOCS_VENV) $(BROWSER_VENV) $(EXTRAS_VENV)
 
 # The environments. `maturin develop` puts the optimised core into python/, where both find it.
 %/ready:
@@ -132,6 +140,8 @@ $(DOCS_VENV)/ready: REQUIREMENTS = requirements/docs.txt
 $(DOCS_VENV)/ready: requirements/docs.txt
 $(BROWSER_VENV)/ready: REQUIREMENTS = requirements/browser.txt
 $(BROWSER_VENV)/ready: requirements/browser.txt
+$(EXTRAS_VENV)/ready: REQUIREMENTS = requirements/extras.txt
+$(EXTRAS_VENV)/ready: requirements/extras.txt
 $(OLDEST_VENV)/ready: REQUIREMENTS = requirements/oldest.txt
 $(OLDEST_VENV)/ready: requirements/oldest.txt
 

@@ -61,12 +61,13 @@ def _run() -> int:
         _say("interrupted")
         return INTERRUPTED
     except ImportError as error:
-        _say(f"error: {error.name or 'a library'} cannot be loaded ({error})")
-        return ERROR
+        wrong = f"{error.name or 'a library'} cannot be loaded ({error})"
     except OSError as error:
-        _say(f"error: {error.strerror or error}")
-        return ERROR
-    return 0
+        wrong = str(error)
+    else:
+        return 0
+    _say(f"error: {wrong}")
+    return ERROR
 
 
 def _say(line: str) -> None:

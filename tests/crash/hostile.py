@@ -1,9 +1,11 @@
 """Somebody who can write every file of a vault but its key: a grammar of what they write.
 
 Statements of SQL through a connection of their own, pages by their bytes, frames of a write-ahead log with
-checksums that are right, lines of the epoch file, and rows that were once sealed rightly: of older states, and of
-another vault with the same key.
+checksums that are right, lines of the epoch file, and rows that were once sealed rightly: of older states,
+and of another vault with the same key.
 """
+
+# ruff: noqa: S608  # statements of SQL put together from parts: that is what it is for
 
 from __future__ import annotations
 
@@ -49,8 +51,6 @@ class Attacker:
     def __init__(self, rng: random.Random, spoils: Spoils) -> None:
         self.rng = rng
         self.spoils = spoils
-        self.puts_back = False
-        """Whether an older database and an older epoch were put back both."""
 
     # ---- through SQL ----
 
@@ -119,15 +119,19 @@ class Attacker:
                 f"DELETE FROM {table} WHERE {self._condition(table)}",
                 f"INSERT OR {self._conflict()} INTO {table} SELECT * FROM {source}.{table}",
                 f"INSERT OR REPLACE INTO {table} SELECT * FROM old.{table}",
-                f"UPDATE OR {self._conflict()} {table} SET {column} = (SELECT {column} FROM {source}.{table}"
-                f" ORDER BY random() LIMIT 1) WHERE {self._condition(table)}",
+                (
+                    f"UPDATE OR {self._conflict()} {table} SET {column} = (SELECT {column} FROM {source}.{table}"
+                    f" ORDER BY random() LIMIT 1) WHERE {self._condition(table)}"
+                ),
                 f"UPDATE {table} SET {column} = {column} + {self.rng.choice((-1, 1, 1 << 40))}",
                 f"UPDATE {table} SET {column} = {self._value()} WHERE {self._condition(table)}",
                 f"UPDATE OR {self._conflict()} records SET id = -id WHERE {self._condition('records')}",
                 f"REPLACE INTO records SELECT id, version, wrapped_key, sealed FROM {source}.records",
                 f"DELETE FROM {table}",
-                f"UPDATE store SET ({', '.join(rest := COLUMNS['store'][3:])}) ="
-                f" (SELECT {', '.join(rest)} FROM {source}.store)",
+                (
+                    f"UPDATE store SET ({', '.join(rest := COLUMNS['store'][3:])}) ="
+                    f" (SELECT {', '.join(rest)} FROM {source}.store)"
+                ),
             )
         )
 
@@ -205,9 +209,11 @@ class Attacker:
                 f"UPDATE sqlite_schema SET sql = sql || char(0) || 'x' WHERE {where}",
                 f"DELETE FROM sqlite_schema WHERE {where}",
                 f"INSERT INTO sqlite_schema SELECT * FROM sqlite_schema WHERE {where}",
-                "INSERT INTO sqlite_schema VALUES ('trigger', 't', 'records', 0, 'CREATE TRIGGER t AFTER "
-                "DELETE ON records BEGIN INSERT INTO records VALUES (old.id, old.version, old.wrapped_key, "
-                "old.sealed); END')",
+                (
+                    "INSERT INTO sqlite_schema VALUES ('trigger', 't', 'records', 0, 'CREATE TRIGGER t AFTER "
+                    "DELETE ON records BEGIN INSERT INTO records VALUES (old.id, old.version, old.wrapped_key, "
+                    "old.sealed); END')"
+                ),
             )
         )
         again = self.rng.choice(("", "; PRAGMA schema_version = 99"))

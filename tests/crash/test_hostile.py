@@ -285,7 +285,7 @@ def writes_without_a_look(self: Any, state: contents.State) -> contents.State:
 @pytest.mark.parametrize(
     "leave_out",
     [
-        pytest.param(lambda patch: None, id="the schema"),
+        pytest.param(lambda _: None, id="the schema"),
         pytest.param(
             lambda patch: (
                 patch.setattr(contents.Contents, "listed", signs_what_it_reads_back),

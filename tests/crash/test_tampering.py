@@ -1,4 +1,7 @@
-"""Every bit of a small vault (in the short form every third), every length, every older state, every file of another vault."""
+"""Every bit of a small vault, every length, every older state, every file of another vault.
+
+In the short form every third bit.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ def fill(place: Path, people: int) -> None:
 
 
 def unnoticed(place: Path, name: str, part: int, step: int, original: State) -> tuple[int, int, int]:
-    """Change one bit after the other, `step` apart; returns how many were tried, refused, and opened to something else."""
+    """Change bits, `step` apart; returns how many were tried, refused, and opened to something else."""
     file = place / name
     written = file.read_bytes()
     tried = refused = different = 0

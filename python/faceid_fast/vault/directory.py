@@ -119,7 +119,7 @@ class PrivateDirectory:
         status = self.status(name)
         if status is None:
             return False
-        _check_file(self.path / name, status)
+        _check_file(self.path, name, status)
         return True
 
     def read(self, name: str, *, follow: bool = False) -> bytes:
@@ -138,12 +138,17 @@ class PrivateDirectory:
             If it is no file, or others own it or may read it.
         """
         flags = os.O_RDONLY | _NO_WAIT | getattr(os, "O_BINARY", 0) | (0 if follow else _NO_LINK)
-        with open(os.open(self._at(name), flags, dir_fd=self._handle), "rb") as file:  # noqa: PTH123
-            status = os.fstat(file.fileno())
-            _check_file(self.path / name, status)
+        handle = os.open(
+            self._at(name), flags, dir_fd=self._handle
+        )  # without buffers: it is read at every guess
+        try:
+            status = os.fstat(handle)
+            _check_file(self.path, name, status)
             if os.name == "posix":
-                check_private(self.path / name, status, PRIVATE_MODE)
-            return file.read(_MAX_BYTES)
+                check_private(self.path, status, PRIVATE_MODE, name)
+            return os.read(handle, _MAX_BYTES)
+        finally:
+            os.close(handle)
 
     def write(self, name: str, content: bytes, *, replace: bool = True) -> None:
         """Make a file appear with its content, or not at all; see `write_whole`."""
@@ -187,8 +192,8 @@ class PrivateDirectory:
         return str(self.path / name) if self._handle is None else name
 
 
-def check_private(path: Path, status: os.stat_result, mode: int) -> None:
-    """Refuse what others own, or may read or change.
+def check_private(path: Path, status: os.stat_result, mode: int, name: str = "") -> None:
+    """Refuse what others own, or may read or change: a path, or the file of a name in it.
 
     Raises
     ------
@@ -196,11 +201,12 @@ def check_private(path: Path, status: os.stat_result, mode: int) -> None:
         If so.
     """
     if status.st_uid not in (os.geteuid(), 0):
-        message = f"vault: expected {str(path)!a} to be yours or root's, got the owner {status.st_uid}"
+        message = f"vault: expected {str(path / name)!a} to be yours or root's, got the owner {status.st_uid}"
         raise VaultError(message)
     if status.st_mode & 0o077:
         given = stat.S_IMODE(status.st_mode)
-        message = f"vault: expected {str(path)!a} to be closed to others, got mode {given:o}: chmod {mode:o}"
+        wanted = f"vault: expected {str(path / name)!a} to be closed to others"
+        message = f"{wanted}, got mode {given:o}: chmod {mode:o}"
         raise VaultError(message)
 
 
@@ -307,10 +313,10 @@ def _is_our_group(group: int) -> bool:
     )
 
 
-def _check_file(path: Path, status: os.stat_result) -> None:
+def _check_file(path: Path, name: str, status: os.stat_result) -> None:
     """Refuse what is no file of ours: a link, a pipe, a device."""
     if not stat.S_ISREG(status.st_mode):
-        message = f"vault: expected a file, got a link, a folder, a pipe or a device: {str(path)!a}"
+        message = f"vault: expected a file, got a link, a folder, a pipe or a device: {str(path / name)!a}"
         raise VaultError(message)
-    if os.name == "posix":
-        _check_owner(path, status)
+    if os.name == "posix" and status.st_uid not in (os.geteuid(), 0):
+        _check_owner(path / name, status)
