@@ -120,8 +120,8 @@ class Attacker:
                 f"INSERT OR {self._conflict()} INTO {table} SELECT * FROM {source}.{table}",
                 f"INSERT OR REPLACE INTO {table} SELECT * FROM old.{table}",
                 (
-                    f"UPDATE OR {self._conflict()} {table} SET {column} = (SELECT {column} FROM {source}.{table}"
-                    f" ORDER BY random() LIMIT 1) WHERE {self._condition(table)}"
+                    f"UPDATE OR {self._conflict()} {table} SET {column} = (SELECT {column}"
+                    f" FROM {source}.{table} ORDER BY random() LIMIT 1) WHERE {self._condition(table)}"
                 ),
                 f"UPDATE {table} SET {column} = {column} + {self.rng.choice((-1, 1, 1 << 40))}",
                 f"UPDATE {table} SET {column} = {self._value()} WHERE {self._condition(table)}",
@@ -211,8 +211,8 @@ class Attacker:
                 f"INSERT INTO sqlite_schema SELECT * FROM sqlite_schema WHERE {where}",
                 (
                     "INSERT INTO sqlite_schema VALUES ('trigger', 't', 'records', 0, 'CREATE TRIGGER t AFTER "
-                    "DELETE ON records BEGIN INSERT INTO records VALUES (old.id, old.version, old.wrapped_key, "
-                    "old.sealed); END')"
+                    "DELETE ON records BEGIN INSERT INTO records VALUES (old.id, old.version, "
+                    "old.wrapped_key, old.sealed); END')"
                 ),
             )
         )
