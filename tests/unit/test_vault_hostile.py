@@ -200,12 +200,12 @@ def test_an_entry_of_the_log_that_was_swallowed_is_noticed(place: Path) -> None:
             remove(vault, "ada")
 
 
-def charged(ledger: Any) -> Any:
+def charged(ledger: Any, failures: int = 1) -> Any:
     from dataclasses import replace
 
     from faceid_fast.lockout import Tally
 
-    return replace(ledger, tallies={"ada": Tally(1, "boot", 1.0)}), ()
+    return replace(ledger, tallies={"ada": Tally(failures, "boot", 1.0)}), ()
 
 
 def test_another_key_does_not_sign_rows_that_came_back(place: Path, tmp_path: Path) -> None:
@@ -241,6 +241,17 @@ def test_a_revision_does_not_rest_on_sqlite_alone(place: Path) -> None:
         line = (place / "epoch").read_bytes()
         (place / "epoch").unlink()
         (place / "epoch").write_bytes(line)
+        assert vault.revision() != before
+
+
+def test_what_a_process_writes_itself_is_no_revision(place: Path) -> None:
+    """Else everybody would be looked at again after every attempt, which is charged."""
+    with Vault.open(place, key=KEY) as vault, Vault.open(place, key=KEY) as other:
+        before = vault.revision()
+        for failures in range(1, 4):
+            vault.amend(lambda ledger, failures=failures: charged(ledger, failures))
+        assert vault.revision() == before
+        other.amend(charged)
         assert vault.revision() != before
 
 
@@ -411,3 +422,13 @@ def test_a_state_file_outlives_another_key_and_a_restored_backup(
         assert sorted(vault.snapshot()) == ["ada", "ben"]
     erase(place, state_file=state)
     assert not state.exists()
+
+
+def test_a_state_file_refuses_the_backup_of_another_vault(
+    guarded: tuple[Path, Path], place: Path, tmp_path: Path
+) -> None:
+    with Vault.open(place, key=KEY) as vault:
+        vault.backup(tmp_path / "backup")
+    (guarded[0] / "vault.db").unlink()
+    with pytest.raises(VaultDamagedError, match="the state file"):
+        restore(tmp_path / "backup", guarded[0], key=KEY, state_file=guarded[1])

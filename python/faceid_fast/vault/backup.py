@@ -15,6 +15,7 @@ from faceid_fast.paths import checked_path
 
 from .begin import DATABASE, DRAFTS, JOURNAL, LOGS, head_of, install, sealer_of
 from .contents import Contents
+from .damage import damaged
 from .database import Database
 from .directory import KEY_LOCK, PrivateDirectory, check_private
 from .epoch import EpochPlace, Epochs
@@ -142,6 +143,9 @@ def _fill_from(file: Path, place: PrivateDirectory, places: tuple[EpochPlace, ..
                 )
                 return copy.write(state).epoch
 
+            for each in places[1:]:
+                if (remembered := each.store()) is not None and remembered != sealer.store_id:
+                    raise damaged(each.part)  # it remembers another vault
             install(place, Epochs(places, sealer), fill)
     finally:
         source.close()

@@ -73,6 +73,8 @@ class Epochs:
         self.places = places
         self._sealer = sealer
         self._seen = 0  # nobody can put back what this process remembers
+        self._stamps: list[object] = [None] * len(places)
+        self._changes = 0
 
     def read(self) -> int:
         """The highest epoch that was ever written.
@@ -107,8 +109,10 @@ class Epochs:
         self._seen = max(self._seen, epoch)
         for place in self.places:
             with place.directory.locked(place.lock):
+                self.changes()
                 if self._read(place) < epoch:
                     place.directory.write(place.name, self._line(epoch))
+                    self._stamps[self.places.index(place)] = place.stamp()  # this one is no change by others
 
     def bridge_to(self, ours: int, other: Epochs, theirs: int) -> None:
         """Remember an epoch and, for whoever has the other's key only, another one; until `raise_to`.
@@ -126,9 +130,13 @@ class Epochs:
                 line = self._line(max(self._read(place), ours))
                 place.directory.write(place.name, line + other._line(theirs))
 
-    def stamps(self) -> tuple[object, ...]:
-        """What is another whenever any of the places was written."""
-        return tuple(place.stamp() for place in self.places)
+    def changes(self) -> int:
+        """A number that is another whenever anybody else has written one of the places."""
+        found = [place.stamp() for place in self.places]
+        if found != self._stamps:
+            self._stamps = found
+            self._changes += 1
+        return self._changes
 
     def _read(self, place: EpochPlace) -> int:
         for line in place.lines():

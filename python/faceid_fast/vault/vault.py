@@ -232,7 +232,7 @@ class Vault:
         It asks SQLite, whose answer comes out of files that others may have changed, and the places that
         remember the epoch.
         """
-        return self._database.revision(), self._contents.epochs.stamps(), self._written
+        return self._database.revision(), self._contents.epochs.changes(), self._written
 
     def snapshot(self) -> Mapping[str, References]:
         """Everybody's references, by name; who did not change since the last call is the same object.
