@@ -21,6 +21,7 @@ from faceid_fast.errors import (
 )
 from faceid_fast.store import put, remove
 from faceid_fast.vault import Vault, contents, erase, restore
+from faceid_fast.vault.database import Database
 from faceid_fast.vault.directory import PrivateDirectory
 from stand_ins import references, unit
 
@@ -335,6 +336,21 @@ def test_nothing_on_the_way_may_be_somebody_elses(tmp_path: Path, whose: str) ->
         place = link / "vault"
     with pytest.raises(VaultError, match="to be yours or root's, got the owner 12345"):
         names(place)
+
+
+@needs_posix
+def test_a_directory_that_is_exchanged_while_it_is_opened_is_refused(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Exchanging(Database):
+        def __init__(self, path: Path, *, make: bool = False) -> None:
+            place.rename(tmp_path / "away")
+            shutil.copytree(tmp_path / "away", place)
+            super().__init__(path, make=make)
+
+    monkeypatch.setattr("faceid_fast.vault.vault.Database", Exchanging)
+    with pytest.raises(VaultError, match="but it was moved"):
+        Vault.open(place, key=KEY)
 
 
 @needs_posix

@@ -101,6 +101,23 @@ class PrivateDirectory:
         if self._handle is not None:
             self._handle = -1  # its number may be another's now
 
+    def check_still_there(self) -> None:
+        """See that the path still leads here, for what was opened by it: SQLite opens by no handle.
+
+        Raises
+        ------
+        VaultError
+            If it leads elsewhere.
+        """
+        if self._handle is None:
+            return
+        by_path, by_handle = os.stat(self.path, follow_symlinks=False), os.fstat(self._handle)  # noqa: PTH116
+        if not os.path.samestat(by_path, by_handle):
+            message = (
+                f"vault: expected {str(self.path)!a} to stay where it is while it is opened, but it was moved"
+            )
+            raise VaultError(message)
+
     def status(self, name: str) -> os.stat_result | None:
         """What the system says of a file, or of a link itself; None where there is nothing."""
         try:

@@ -174,6 +174,7 @@ class Vault:
         check_files(directory)
         database = Database(directory.path / DATABASE)
         try:
+            directory.check_still_there()
             sealer = begin(database, directory, key_place)
             vault = cls(database, Contents(database, sealer, Epochs(places, sealer)), key_place, directory)
             vault.is_new = new
