@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -143,21 +144,21 @@ def test_whatever_write_is_the_last_the_folder_can_be_played(
         )
         for n in range(3)
     ]
-    replace = Path.replace
+    replace = os.replace
     whole = 3 * 2 + 3
     for last in range(whole):
         left = last
 
-        def failing(self: Path, target: Path) -> Path:
+        def failing(*given: Any, **directories: Any) -> None:
             nonlocal left
             if left == 0:
                 raise OSError(28, "No space left on device")
             left -= 1
-            return replace(self, target)
+            replace(*given, **directories)
 
         folder = tmp_path / str(last)
         with monkeypatch.context() as patch:
-            patch.setattr(Path, "replace", failing)
+            patch.setattr(os, "replace", failing)
             with pytest.raises(SourceError, match="not writable"):
                 record(source_of(given_frames), folder)
         complete = len(list(folder.glob("??????_depth.*")))
