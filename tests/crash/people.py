@@ -35,7 +35,7 @@ class World:
         self.frames = {(r.person, r.kind, r.number): r.read() for r in bundled_renders()}
         self._write_files()
         self.vault = Vault.open(self.place / "people", key=KEY, create=True)
-        module = default.default_authenticator()
+        module = default.default_authenticator(create=True)
         for name in module.identities:
             module.remove(name)
         self.doors = {
