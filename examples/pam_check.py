@@ -15,19 +15,21 @@ refused for a while; once the password was right, ``faceid unlock NAME`` forgets
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import traceback
 from pathlib import Path
-
-from faceid_fast import Authenticator, FaceIDError, Vault
-from faceid_fast.sources.recognized import shots_at
 
 ACCEPTED, REJECTED, ERROR = 0, 1, 2
 
 
 def check(name: str, frames: Path, vault: Path | None) -> int:
     """Ask once; return the exit code."""
+    # Loaded here, where a library that does not load is no rejection.
+    from faceid_fast import Authenticator, Vault  # noqa: PLC0415
+    from faceid_fast.sources.recognized import shots_at  # noqa: PLC0415
+
     with Vault.open(vault) as people:
         decision = Authenticator(store=people).verify([shot.read() for shot in shots_at(frames)], name)
     return ACCEPTED if decision.accepted else REJECTED
@@ -44,11 +46,18 @@ def main() -> int:
         parser.error("NAME: expected one, or PAM_USER in the environment, got none")
     try:
         return check(given.name, given.frames, given.vault)
-    except FaceIDError as error:
-        print(f"error: {error}", file=sys.stderr)
-    except Exception:  # noqa: BLE001  # Python would exit with 1, which says "rejected"
-        traceback.print_exc()
+    except Exception as error:  # noqa: BLE001  # Python would exit with 1, which says "rejected"
+        with contextlib.suppress(OSError):  # nobody may be listening
+            explain(error)
     return ERROR
+
+
+def explain(error: Exception) -> None:
+    """Say what this package refuses in a line; of a bug, where it was."""
+    if type(error).__module__ == "faceid_fast.errors":
+        print(f"error: {error}", file=sys.stderr, flush=True)
+    else:
+        traceback.print_exception(error)
 
 
 if __name__ == "__main__":

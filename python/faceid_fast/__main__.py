@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from typing import Final, NoReturn
 
 ERROR: Final = 2
@@ -18,18 +19,28 @@ REJECTED: Final = 1
 
 def main() -> NoReturn:
     """Run the command line, and end."""
-    _take_standard_places()
-    code = _run()
+    code = ERROR
+    try:
+        _take_standard_places()
+        code = _said(_run())
+        _let_go()
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BaseException:  # noqa: BLE001  # Python would end with 1, which says "rejected"
+        code = ERROR
+        _say(traceback.format_exc().rstrip())
+    sys.exit(code)
+
+
+def _said(code: int) -> int:
+    """Return the exit code; that of an error where what was said could not be written."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
     except (OSError, ValueError) as error:
-        code = ERROR
         _say(f"error: what was said could not be written: {getattr(error, 'strerror', None) or error}")
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    _let_go()
-    sys.exit(code)
+        return ERROR
+    return code
 
 
 def _take_standard_places() -> None:
@@ -52,11 +63,7 @@ def _run() -> int:
         ExitCodes.rejected = False
         app()
     except SystemExit as done:
-        code = done.code if isinstance(done.code, int) else ERROR if done.code else 0
-        if code == REJECTED and not ExitCodes.rejected:  # by a library, for a pipe whose other end is closed
-            _say("error: standard output: expected it to stay open, got it closed")
-            return ERROR
-        return code
+        return _code_of(done)
     except KeyboardInterrupt:
         _say("interrupted")
         return INTERRUPTED
@@ -64,9 +71,26 @@ def _run() -> int:
         wrong = f"{error.name or 'a library'} cannot be loaded ({error})"
     except OSError as error:
         wrong = str(error)
+    except Exception:  # noqa: BLE001  # of a library that is loaded, for instance: anything can come of that
+        wrong = ""
+        _say(traceback.format_exc().rstrip())
     else:
         return 0
-    _say(f"error: {wrong}")
+    if wrong:
+        _say(f"error: {wrong}")
+    return ERROR
+
+
+def _code_of(done: SystemExit) -> int:
+    """The exit code that a verb has chosen; a library's 1 is no verdict."""
+    code = done.code if isinstance(done.code, int) else ERROR if done.code else 0
+    verbs = getattr(sys.modules.get("faceid_fast.cli.main"), "ExitCodes", None)
+    if code in {0, INTERRUPTED} or (code == REJECTED and getattr(verbs, "rejected", False)):
+        return code
+    if isinstance(done.__context__, OSError):  # of a pipe whose other end is closed
+        _say("error: standard output: expected it to stay open, got it closed")
+    elif code != ERROR:
+        _say(f"error: a library ended the program, with exit code {code}, which is no verdict")
     return ERROR
 
 

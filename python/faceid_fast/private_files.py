@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
+import re
 import secrets
 import stat
 from pathlib import Path
-from typing import Final, TextIO
+from typing import BinaryIO, Final, TextIO
 
 PRIVATE_MODE: Final = 0o600
 _DIRECTORY_MODE: Final = 0o700
+_DEVICES: Final = Path("/dev")
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
+_MOST_LINKS: Final = 8
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -23,13 +28,15 @@ def write_private(path: Path, content: bytes) -> None:
     Raises
     ------
     OSError
-        If it cannot be written; also where the path is a symbolic link to a file, which is never followed.
+        If it cannot be written; also where the path is a symbolic link, which is never followed, whatever it
+        leads to: who made it need not be who names it.
     """
-    if is_stream(path):
-        with path.open("wb") as stream:
-            stream.write(content)
-    else:
+    stream = _open_stream(path)
+    if stream is None:
         write_whole(path, content)
+        return
+    with stream:
+        stream.write(content)
 
 
 def open_private(path: Path) -> TextIO:
@@ -40,50 +47,94 @@ def open_private(path: Path) -> TextIO:
     OSError
         As `write_private`.
     """
-    if is_stream(path):
-        return path.open("w", encoding="utf-8")
+    stream = _open_stream(path)
+    if stream is not None:
+        return io.TextIOWrapper(stream, encoding="utf-8")
     with contextlib.suppress(FileNotFoundError):
         path.unlink()
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_MODE)
     return open(handle, "w", encoding="utf-8")  # noqa: PTH123  # a descriptor, not a path
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, *, folders: bool = False) -> None:
     """See whether a file could be written at a path, without writing one.
+
+    Parameters
+    ----------
+    path : of the file.
+    folders : whether those that it needs will be made.
 
     Raises
     ------
     OSError
         If it could not.
     """
-    if is_stream(path):
+    if _is_stream(path):
         return
-    if not path.parent.is_dir():
-        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
-    if not os.access(path.parent, os.W_OK | os.X_OK):
+    place = path.absolute().parent
+    while folders and not os.path.lexists(place):
+        place = place.parent
+    if not place.is_dir():
+        missing = errno.ENOTDIR if place.exists() else errno.ENOENT
+        raise OSError(missing, os.strerror(missing))
+    if not os.access(place, os.W_OK | os.X_OK):
         raise OSError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-def is_stream(path: Path) -> bool:
-    """Whether a path leads to a pipe, a device or a socket rather than to a file, or to nothing yet.
+def _is_stream(path: Path) -> bool:
+    """Whether a path names a pipe, a device or an open descriptor rather than a file, or nothing yet.
 
     Raises
     ------
     OSError
-        If it is a folder, or a symbolic link to anything but a stream.
+        If it is a folder, a symbolic link, or a descriptor that is not open.
     """
-    try:
-        itself = path.lstat().st_mode
-        found = path.stat().st_mode if stat.S_ISLNK(itself) else itself
-    except FileNotFoundError:
-        itself = found = path.lstat().st_mode if path.is_symlink() else stat.S_IFREG
-    if stat.S_ISFIFO(found) or stat.S_ISCHR(found) or stat.S_ISSOCK(found):
+    descriptor = _descriptor_of(path)
+    if descriptor is not None:
+        os.fstat(descriptor)
         return True
+    try:
+        found = path.lstat().st_mode
+    except FileNotFoundError:
+        return False
     if stat.S_ISDIR(found):
         raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if stat.S_ISLNK(itself):
+    if stat.S_ISLNK(found):
         raise OSError(errno.ELOOP, "a symbolic link: name the file that it leads to, or another")
-    return False
+    return not stat.S_ISREG(found)
+
+
+def _open_stream(path: Path) -> BinaryIO | None:
+    """Open what a path names, if that is a pipe, a device or a descriptor; OSError as `_is_stream`."""
+    if not _is_stream(path):
+        return None
+    descriptor = _descriptor_of(path)
+    if descriptor is not None:
+        return os.fdopen(os.dup(descriptor), "wb")
+    # Neither follows, makes nor empties what somebody may have put there meanwhile.
+    flags = os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NOCTTY", 0)
+    stream = os.fdopen(os.open(path, flags), "wb")
+    if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
+    return stream
+
+
+def _descriptor_of(path: Path) -> int | None:
+    """The descriptor that a name of the system's stands for (``/dev/stdout``, ``/dev/fd/63``), if it does.
+
+    Such names are spelled as symbolic links, which nobody but the system makes. One that stands elsewhere may
+    be anybody's, and lead into any file that this process has open.
+    """
+    tables = {Path(f"/proc/{os.getpid()}/fd"), _DEVICES / "fd"}
+    for _ in range(_MOST_LINKS):
+        place = path.parent.resolve()
+        if place in tables and _NUMBER.fullmatch(path.name):
+            return int(path.name)
+        if place != _DEVICES or not path.is_symlink():
+            return None
+        path = place / path.readlink()
+    return None
 
 
 def make_directory(directory: Path) -> None:

@@ -103,6 +103,13 @@ def test_pam_check_calls_a_bug_an_error(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert pam_check.main() == 2
 
 
+def test_pam_check_rejects_nobody_for_a_library_that_does_not_load(tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text("raise RuntimeError('another ABI')")
+    asked = ("ada", "--frames", tmp_path, "--vault", tmp_path)
+    done = run("examples/pam_check.py", *asked, place=tmp_path, PYTHONPATH=str(tmp_path))
+    assert (done.returncode, "another ABI" in done.stderr) == (2, True)
+
+
 def test_attendance(tmp_path: Path) -> None:
     done = run("examples/attendance.py", place=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

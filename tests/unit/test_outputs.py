@@ -175,6 +175,64 @@ def test_nothing_is_written_through_a_link(
     assert not (tmp_path / "nothing yet").exists()
 
 
+def test_arguments_that_are_written_to_go_through_no_link_either(
+    world: Path, vault: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "victim").mkdir()
+    for link in (tmp_path / "link", tmp_path / "dangling"):
+        link.symlink_to(tmp_path / ("victim" if link.name == "link" else "nothing yet"))
+        done = faceid("record", link, "--source", world / "ada-probe")
+        assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+        assert "expected a folder, new or empty, got a symbolic link" in done.stderr
+        done = faceid("vault", "backup", link, "--vault", vault)
+        assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert not list((tmp_path / "victim").iterdir())
+    assert not (tmp_path / "nothing yet").exists()
+
+
+def test_no_link_leads_into_a_pipe_or_an_open_file(tmp_path: Path) -> None:
+    """Whoever made it would read what is written, or have it written over what this process has open."""
+    os.mkfifo(tmp_path / "theirs")
+    with (tmp_path / "open").open("w+") as file:
+        name = Path(f"/dev/fd/{file.fileno()}")
+        private_files.write_private(name, b"by its name")
+        for number, target in enumerate((tmp_path / "theirs", name, Path("/dev/null"))):
+            link = tmp_path / f"link {number}"
+            link.symlink_to(target)
+            for refused in (
+                private_files.check_writable,
+                private_files.open_private,
+                lambda path: private_files.write_private(path, b"through a link"),
+            ):
+                with pytest.raises(OSError, match="a symbolic link"):
+                    refused(link)
+    assert (tmp_path / "open").read_text() == "by its name"
+    for nothing in ("/dev/fd/987654", "/dev/fd/99999999999999"):
+        with pytest.raises(OSError, match=r"Bad file descriptor|No such file"):
+            private_files.write_private(Path(nothing), b"")
+
+
+def test_a_link_that_takes_a_pipe_s_place_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "victim").write_text("untouched")
+    (tmp_path / "link").symlink_to(tmp_path / "victim")
+    monkeypatch.setattr(private_files, "_is_stream", lambda _: True)  # it was one when it was looked at
+    for path in (tmp_path / "link", tmp_path / "victim"):
+        with pytest.raises(OSError, match=r"symbolic link|File exists"):
+            private_files.write_private(path, b"")
+    assert (tmp_path / "victim").read_text() == "untouched"
+
+
+def test_looking_leaves_no_folder(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "deeper" / "unlock.png"
+    assert faceid("demo", "--out", out, "--json", tmp_path / "no" / "a.json").exit_code == 2
+    (tmp_path / "file").write_text("")
+    done = faceid("demo", "--out", tmp_path / "file" / "new" / "unlock.png")
+    assert (done.exit_code, "Not a directory" in done.stderr) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_a_file_that_was_open_is_closed_by_writing_it(tmp_path: Path) -> None:
     file = tmp_path / "written"
     file.write_text("before")
@@ -194,6 +252,9 @@ def test_pipes_and_devices_are_written_to_as_they_are(world: Path, tmp_path: Pat
     done = run("list", "--vault", vault, "--json", "/dev/stdout")
     assert done.returncode == 0
     assert '"identity": "ada"' in done.stdout
+    with (tmp_path / "redirected").open("w") as file:
+        assert run("list", "--vault", vault, "--json", "/dev/stdout", stdout=file).returncode == 0
+    assert '"identity": "ada"' in (tmp_path / "redirected").read_text()
     os.mkfifo(tmp_path / "pipe")
     with subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE, text=True) as reader:  # noqa: S607
         assert faceid("list", "--vault", vault, "--json", tmp_path / "pipe").exit_code == 0
@@ -213,6 +274,8 @@ def test_a_recording_is_closed_to_others(world: Path, tmp_path: Path) -> None:
 
 WRITE_THEMSELVES = {
     "private_files.py": "the one that writes",
+    "vault/directory.py": "makes the vault's folder",
+    "vault/begin.py": "an empty file, closed to others, for the database",
     "vault/backup.py": "a copy that it reads, in a folder of its own",
     "vault/keys.py": "overwrites a key that is erased",
 }
@@ -220,21 +283,60 @@ WRITE_THEMSELVES = {
 
 def test_nothing_else_writes_files() -> None:
     """`write_text` and the like leave a file to the umask, and go through links."""
-    found = set()
-    for path in PACKAGE.rglob("*.py"):
-        calls = (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call))
-        if any(writes(call) for call in calls):
-            found.add(str(path.relative_to(PACKAGE)))
-    assert found == set(WRITE_THEMSELVES)
+    found = {path for path in PACKAGE.rglob("*.py") if writes(path.read_text("utf-8"))}
+    assert {path.relative_to(PACKAGE).as_posix() for path in found} == set(WRITE_THEMSELVES)
 
 
-def writes(call: ast.Call) -> bool:
-    """Whether a call makes a file by itself."""
+WRITING_CALLS = {
+    *(
+        "write_text",
+        "write_bytes",
+        "touch",
+        "mkdir",
+        "makedirs",
+        "copyfile",
+        "copytree",
+        "NamedTemporaryFile",
+    ),
+    *(
+        "imwrite",
+        "imsave",
+        "VideoWriter",
+        "savefig",
+        "save",
+        "savez",
+        "savez_compressed",
+        "savetxt",
+        "tofile",
+    ),
+}
+
+
+def writes(source: str) -> bool:
+    """Whether a module makes a file or a folder by itself; what is written into memory is none."""
+    nodes = list(ast.walk(ast.parse(source)))
+    made = [node for node in nodes if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)]
+    memory = {ast.unparse(node.targets[0]) for node in made if ast.unparse(node.value.func) == "io.BytesIO"}
+    return any(makes_a_file(node, memory) for node in nodes if isinstance(node, ast.Call))
+
+
+def makes_a_file(call: ast.Call, memory: set[str]) -> bool:
     name = getattr(call.func, "attr", getattr(call.func, "id", ""))
     given = [*call.args, *(keyword.value for keyword in call.keywords)]
     texts = [each.value for each in given if isinstance(each, ast.Constant) and isinstance(each.value, str)]
     opens = name == "open" and any(len(mode) < 4 and set(mode) & set("wax+") for mode in texts)
-    return opens or name in {"write_text", "write_bytes", "imwrite", "tofile", "copyfile"}
+    into = ast.unparse(call.args[0]) if call.args else ""
+    return opens or (name in WRITING_CALLS and into not in memory)
+
+
+def test_writing_is_recognised() -> None:
+    for code in (
+        "path.write_text('x')", "path.open('w')", "open(path, mode='ab')", "cv2.imwrite('a.png', x)",
+        "figure.savefig(out)", "np.save('x.npy', y)", "out.parent.mkdir()",
+    ):  # fmt: skip
+        assert writes(code), code
+    for code in ("path.open('rb')", "Vault.open(directory)", "content = io.BytesIO()\nnp.save(content, y)"):
+        assert not writes(code), code
 
 
 def run(*arguments: object, **streams: Any) -> subprocess.CompletedProcess[str]:
@@ -292,6 +394,36 @@ def test_one_means_rejected(world: Path) -> None:
     assert (broken.returncode, broken.stderr) == (2, "error: typer cannot be loaded (no typer here)\n")
 
 
+@pytest.mark.parametrize(
+    "wrong", ["RuntimeError('another ABI')", "SystemExit(1)", "OSError('no disk')", "BaseException('x')"]
+)
+def test_what_a_library_raises_while_it_is_loaded_is_no_rejection(tmp_path: Path, wrong: str) -> None:
+    """Python ends with 1 for whatever nobody catches."""
+    (tmp_path / "typer.py").write_text(f"raise {wrong}")
+    broken = run("--version", env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert broken.returncode == 2, broken
+    assert broken.stderr.strip()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full here")
+@pytest.mark.parametrize(("number", "verb"), list(enumerate(verb for verb, _ in verbs())))
+def test_a_verb_that_cannot_be_heard_is_an_error(
+    world: Path, vault: Path, tmp_path: Path, number: int, verb: str
+) -> None:
+    """In one of the ways that there are; `identify` is tested in all of them."""
+    arguments, given = arguments_of(verb, world, vault, tmp_path)
+    (tmp_path / "typed").write_text(given)
+    with (tmp_path / "typed").open() as typed, Path("/dev/full").open("w") as full:
+        handle = (closed_pipe(), full.fileno(), None)[number % 3]
+        closing = (lambda: os.close(1)) if handle is None else None
+        done = run(*verb.split(), *arguments, stdin=typed, stdout=handle, preexec_fn=closing)
+        if number % 3 == 0:
+            os.close(int(handle))
+    assert done.returncode == 2, done
+    assert done.stderr.splitlines()[-1].startswith("error: "), done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full here")
 @pytest.mark.parametrize(("verb", "option"), [each for each in WRITING if each[1] == "--json"])
 def test_a_full_disk_takes_one_line(world: Path, vault: Path, tmp_path: Path, verb: str, option: str) -> None:
@@ -331,6 +463,52 @@ def test_a_stream_ends_when_nobody_reads(world: Path) -> None:
     os.close(writing)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == "error: what was to be said could not be written: Broken pipe"
+
+
+NOBODY_ELSE_COMES = """
+import sys, time
+from faceid_fast.cli import stream
+from faceid_fast.sources.renders import bundled_renders
+from faceid_fast.sources.source import Source
+
+class Camera(Source):
+    name = "camera"
+    frame = next(render for render in bundled_renders() if render.kind == "probe").read()
+    def _read(self):
+        time.sleep(0.02)
+        return self.frame
+    def _release(self):
+        print("released", file=sys.stderr)
+
+stream.opened_source = lambda *_: Camera()
+from faceid_fast.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("how", ["in words", "for programs"])
+def test_a_stream_notices_that_nobody_reads_any_more(world: Path, how: str) -> None:
+    """As of ``faceid stream | head -1``: also if there is nothing more to say."""
+    asked = ["stream", "--identify", "--source", "any", "--vault", str(world / "vault")]
+    command = [sys.executable, "-c", NOBODY_ELSE_COMES, *asked, *(["--json", "-"] * (how != "in words"))]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as camera:  # type: ignore[call-overload]
+        try:
+            assert "ada" in camera.stdout.readline()
+            camera.stdout.close()
+            assert camera.wait(timeout=20) == 2
+        finally:
+            camera.kill()
+        said = camera.stderr.read().splitlines()
+    assert said[-2:] == ["released", "error: what was to be said could not be written: Broken pipe"]
+
+
+def test_interrupted_while_libraries_are_loaded(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nwhile True: pass"
+    )
+    ended = run("--version", env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert (ended.returncode, ended.stderr) == (130, "interrupted\n")
 
 
 def test_frames_are_as_they_were(world: Path, tmp_path: Path) -> None:

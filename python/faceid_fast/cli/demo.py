@@ -17,7 +17,6 @@ from faceid_fast.cli.output import (
     busy,
     check_writable,
     console,
-    make_folder_of,
     plain,
     write_json,
 )
@@ -60,8 +59,7 @@ class Attempt:
 
 
 def _checked_out(out: Path) -> Path:
-    make_folder_of("--out", out)
-    check_writable("--out", out)
+    check_writable("--out", out, folders=True)
     return out
 
 

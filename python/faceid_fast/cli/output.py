@@ -6,11 +6,12 @@ import errno
 import itertools
 import json
 import os
+import select
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TextIO
 
 import typer
 from rich.console import Console
@@ -30,8 +31,14 @@ def examples(*commands: str) -> str:
     return "\n\n".join(f"[dim]$[/] {escape(command)}" for command in commands)
 
 
-def check_writable(option: str, path: Path) -> None:
+def check_writable(option: str, path: Path, *, folders: bool = False) -> None:
     """Find out now, not after minutes of work, whether a file can be written; leaves no trace.
+
+    Parameters
+    ----------
+    option : that names it.
+    path : of the file.
+    folders : whether those that it needs will be made.
 
     Raises
     ------
@@ -39,7 +46,7 @@ def check_writable(option: str, path: Path) -> None:
         Naming the option, if it cannot.
     """
     with _naming(option, path):
-        private_files.check_writable(path)
+        private_files.check_writable(path, folders=folders)
 
 
 def write_file(option: str, path: Path, content: bytes) -> None:
@@ -161,19 +168,45 @@ def json_lines(json_to: str | None) -> Iterator[Callable[[dict[str, Any]], None]
     InvalidInputError
         If the file cannot be written.
     """
-    with ExitStack() as stack:
-        file = None if json_to is None else sys.stdout
-        if json_to not in {None, "-"}:
-            path = Path(str(json_to))
-            with _naming("--json", path):
-                file = stack.enter_context(private_files.open_private(path))
+    if json_to in {None, "-"}:
+        yield lambda record: None if json_to is None else _write_line(record, sys.stdout)
+        return
+    path = Path(str(json_to))
+    with _naming("--json", path):
+        file = private_files.open_private(path)
 
-        def write(record: dict[str, Any]) -> None:
-            if file is not None:
-                file.write(json.dumps(record, allow_nan=False) + "\n")
-                file.flush()
+    def write(record: dict[str, Any]) -> None:
+        with _naming("--json", path):
+            _write_line(record, file)
 
+    try:
         yield write
+    finally:
+        with _naming("--json", path):
+            file.close()  # what could not be written is tried once more
+
+
+def _write_line(record: dict[str, Any], file: TextIO) -> None:
+    file.write(json.dumps(record, allow_nan=False) + "\n")
+    file.flush()
+
+
+def check_heard() -> None:
+    """Find out whether standard output still goes anywhere, for who may have nothing to say for long.
+
+    Raises
+    ------
+    BrokenPipeError
+        If it is a pipe whose other end is closed.
+    """
+    try:
+        number = sys.stdout.fileno()
+        asked = select.poll()
+    except (OSError, ValueError, AttributeError):  # not a file, or a system that cannot be asked
+        return
+    asked.register(number, 0)
+    if any(found & (select.POLLERR | select.POLLHUP) for _, found in asked.poll(0)):
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def write_json(record: dict[str, Any], json_to: str | None) -> None:

@@ -13,7 +13,7 @@ from rich.live import Live
 
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.cli.camera import CameraOption, SettingsOption, opened_source
-from faceid_fast.cli.output import JsonOption, console, json_lines, plain
+from faceid_fast.cli.output import JsonOption, check_heard, console, json_lines, plain
 from faceid_fast.cli.people import REJECTED, PolicyOption, VaultOption, opened
 from faceid_fast.cli.verdict import verdict_of
 from faceid_fast.door import Policy
@@ -72,6 +72,7 @@ def stream(
         decide = auth.identify if name is None else lambda given: auth.verify(given, name)
         attempts = 0
         for moment in watch(frames, decide, rules=Rules(votes=votes)):
+            check_heard()
             if moment.decision is not None:
                 attempts += 1
                 accepted = moment.decision.accepted

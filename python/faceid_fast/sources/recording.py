@@ -103,7 +103,7 @@ def record(
     Parameters
     ----------
     source : is not closed.
-    directory : made if it is missing, then closed to others; must be empty.
+    directory : made if it is missing, then closed to others; must be empty, and no link.
     frames : at most so many, 1 to `MAX_RECORDED`.
     seconds : at most for so long after the first.
     clock : tells seconds.
@@ -174,6 +174,11 @@ def _label(number: int) -> str:
 
 
 def _emptied(place: Path) -> Path:
+    if place.is_symlink():
+        message = (
+            f"directory: expected a folder, new or empty, got a symbolic link: {place}: name what it leads to"
+        )
+        raise InvalidInputError(message)
     try:
         make_directory(place)
         occupied = next(place.iterdir(), None)
