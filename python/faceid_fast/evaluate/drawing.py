@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 from faceid_fast.errors import InvalidInputError
@@ -72,7 +74,8 @@ def _leaving_no_files() -> Iterator[None]:
         nowhere = str(Path(os.devnull, "matplotlib"))
         mpl.get_cachedir = mpl.get_configdir = lambda: nowhere
         try:
-            for module in ("font_manager", "style", "figure"):
+            _load_fonts(mpl)
+            for module in ("style", "figure"):
                 import_module(f"matplotlib.{module}")
             yield
         finally:
@@ -83,6 +86,16 @@ def _leaving_no_files() -> Iterator[None]:
             del os.environ["MATPLOTLIBRC"]
         else:
             os.environ["MATPLOTLIBRC"] = settings
+
+
+def _load_fonts(mpl: ModuleType) -> None:
+    """Have matplotlib look for fonts; 3.9 does not go on where there is nowhere to keep their list."""
+    try:
+        import_module("matplotlib.font_manager")
+    except OSError:
+        with TemporaryDirectory() as passing:
+            setattr(mpl, "get_cachedir", lambda: passing)  # noqa: B010  # of a module
+            import_module("matplotlib.font_manager")
 
 
 @contextmanager
