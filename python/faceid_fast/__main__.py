@@ -72,12 +72,11 @@ def _run() -> int:
     except OSError as error:
         wrong = str(error)
     except Exception:  # noqa: BLE001  # of a library that is loaded, for instance: anything can come of that
-        wrong = ""
         _say(traceback.format_exc().rstrip())
+        return ERROR
     else:
         return 0
-    if wrong:
-        _say(f"error: {wrong}")
+    _say(f"error: {wrong}")
     return ERROR
 
 

@@ -45,8 +45,10 @@ class Watched:
         )
 
 
-def watch(code: str, home: Path, *, python: Path | str = sys.executable, **environment: str) -> Watched:
-    """Run a piece of Python in a home of its own, and watch it and all that it starts."""
+def watch(
+    code: str, home: Path, *, given: str = "", python: Path | str = sys.executable, **environment: str
+) -> Watched:
+    """Run a piece of Python in a home of its own, and watch it and all that it starts; `given` is typed."""
     home.mkdir(parents=True, exist_ok=True)
     trace = home.parent / f"{home.name}.trace"
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
@@ -63,7 +65,7 @@ def watch(code: str, home: Path, *, python: Path | str = sys.executable, **envir
             **environment,
         },
         cwd=home,
-        stdin=subprocess.DEVNULL,
+        input=given,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -8,16 +8,13 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
-from typer.main import get_command
-from typer.testing import CliRunner
 
-from faceid_fast.cli import app
+from command_line import faceid, verbs
 from faceid_fast.errors import VaultKeyBesideDataWarning
 from faceid_fast.vault import Vault
 
@@ -25,18 +22,6 @@ doctor_verb = importlib.import_module("faceid_fast.cli.doctor")
 
 WITHOUT_JSON: dict[str, str] = {}
 """Verbs that need no --json, each with the reason."""
-
-
-def faceid(*arguments: object, given: str | None = None) -> Any:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=given)
-
-
-def verbs(command: Any = None, name: str = "") -> Iterator[tuple[str, Any]]:
-    command = get_command(app) if command is None else command
-    if not hasattr(command, "commands"):
-        yield name, command
-    for each, below in getattr(command, "commands", {}).items():
-        yield from verbs(below, f"{name} {each}".strip())
 
 
 VERBS = dict(verbs())

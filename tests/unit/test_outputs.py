@@ -14,26 +14,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from typer.main import get_command
-from typer.testing import CliRunner
 
 import faceid_fast
+from command_line import arguments_of, faceid, lay_out, verbs
 from faceid_fast import private_files
-from faceid_fast.cli import app
 from faceid_fast.sources.recording import playback, record
-from faceid_fast.sources.renders import bundled_renders
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes, links and pipes are POSIX's")
 PACKAGE = Path(faceid_fast.__file__).parent
 KEY = "5e" * 32
-
-
-def verbs(command: Any = None, name: str = "") -> Iterator[tuple[str, Any]]:
-    command = get_command(app) if command is None else command
-    if not hasattr(command, "commands"):
-        yield name, command
-    for each, below in getattr(command, "commands", {}).items():
-        yield from verbs(below, f"{name} {each}".strip())
 
 
 def options_that_write(command: Any) -> list[str]:
@@ -52,15 +41,7 @@ WRITING = [(verb, option) for verb, command in verbs() for option in options_tha
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Two people of renders: as captures, as folders of frames, in a vault; a backup, and a key elsewhere."""
     place = tmp_path_factory.mktemp("world")
-    for render in bundled_renders():
-        for folder in (place / "captures" / render.person, place / f"{render.person}-{render.kind}"):
-            if folder.parent.name == "captures" and render.kind == "print":
-                continue
-            folder.mkdir(parents=True, exist_ok=True)
-            for file in (render.infrared, render.depth, render.camera):
-                shutil.copy(file, folder)
-    (place / "key").write_text(KEY)
-    (place / "key").chmod(0o600)
+    lay_out(place)
     before = os.environ.get("FACEID_KEY_FILE")
     os.environ["FACEID_KEY_FILE"] = str(place / "key")
     for name in ("ada", "ben"):
@@ -81,44 +62,6 @@ def vault(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path(shutil.copytree(world / "vault", tmp_path / "vault"))
 
 
-def faceid(*arguments: object, given: str | None = None) -> Any:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=given)
-
-
-def arguments_of(verb: str, world: Path, vault: Path, out: Path) -> tuple[list[object], str]:
-    """What a verb is asked, and told on standard input, so that it does its work; files go to `out`."""
-    at = ["--vault", vault]
-    frames = world / "ada-probe"
-    known: dict[str, tuple[list[object], str]] = {
-        "doctor": (at, ""),
-        "demo": (["--out", out / "demo.png"], ""),
-        "enroll": (["cleo", world / "cleo-probe", *at], ""),
-        "verify": (["ada", frames, *at], ""),
-        "identify": ([frames, *at], ""),
-        "list": (at, ""),
-        "export": (["ada", "--templates", *at], ""),
-        "remove": (["ada", *at], ""),
-        "stream": (["--identify", "--source", frames, "--once", *at], ""),
-        "record": ([out / "recorded", "--source", frames], ""),
-        "unlock": (["ada", *at], ""),
-        "credential set": (at, "a long phrase\na long phrase\n"),
-        "vault info": (at, ""),
-        "vault verify": (at, ""),
-        "vault adopt": (["--forget", "infrared", *at], ""),
-        "vault rotate-key": (at, ""),
-        "vault backup": ([out / "another backup", *at], ""),
-        "vault restore": ([world / "backup", "--vault", out / "restored"], ""),
-        "vault erase": (["--yes", *at], ""),
-        "audit": (at, ""),
-        "evaluate": ([world / "captures"], ""),
-        "calibrate": ([world / "captures", "--target-far", "0.4", "--out", out / "calibration.json"], ""),
-        "pad-report": ([world / "captures"], ""),
-        "map": (["--out", out / "map.png", "--diagnostics", *at], ""),
-        "bench": (["--largest", "1000"], ""),
-    }
-    return known[verb]
-
-
 def with_option(arguments: list[object], option: str, path: Path) -> list[object]:
     """The same, with an option that writes to a path."""
     if option in arguments:
@@ -136,9 +79,6 @@ def open_to_others(folder: Path) -> list[str]:
     return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.lstat().st_mode & 0o077]
 
 
-CANNOT = {"calibrate": "three people are too few to show a rate: tested by itself below"}
-
-
 @pytest.mark.parametrize(("verb", "option"), WRITING)
 def test_what_a_verb_writes_is_closed_to_others(
     world: Path, vault: Path, tmp_path: Path, verb: str, option: str
@@ -151,9 +91,8 @@ def test_what_a_verb_writes_is_closed_to_others(
         done = faceid(*verb.split(), *with_option(arguments, option, out / "written"), given=given)
     finally:
         os.umask(before)
-    if verb not in CANNOT:
-        assert done.exit_code in (0, 1), done.output
-        assert (out / "written").stat().st_size > 0
+    assert done.exit_code in (0, 1), done.output
+    assert (out / "written").stat().st_size > 0
     assert open_to_others(out) == []
 
 
@@ -430,9 +369,8 @@ def test_a_full_disk_takes_one_line(world: Path, vault: Path, tmp_path: Path, ve
     arguments, given = arguments_of(verb, world, vault, tmp_path)
     done = faceid(*verb.split(), *with_option(arguments, option, Path("/dev/full")), given=given)
     assert done.exit_code == 2, done.output
-    if verb not in CANNOT:
-        assert done.stderr.splitlines()[-1].startswith("error: ")
-        assert done.stderr.endswith(("(No space left on device)\n", ": No space left on device\n"))
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert done.stderr.endswith(("(No space left on device)\n", ": No space left on device\n"))
 
 
 ASKING = {
