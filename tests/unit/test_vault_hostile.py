@@ -436,6 +436,10 @@ def test_a_state_file_outlives_another_key_and_a_restored_backup(
     with Vault.open(place, key=new, state_file=state) as vault:
         assert vault.info().epoch > latest
         assert sorted(vault.snapshot()) == ["ada", "ben"]
+    with pytest.raises(VaultDamagedError, match="the state file"):  # mistyped: nothing is gone then
+        erase(place, state_file=tmp_path / "nothing" / "faceid")
+    with Vault.open(place, key=new, state_file=state) as vault:
+        assert len(vault.snapshot()) == 2
     erase(place, state_file=state)
     assert not state.exists()
 

@@ -102,10 +102,11 @@ def erase(directory: str | Path, *, state_file: str | Path | None = None) -> Non
         with PrivateDirectory.open(path) as place:
             if place.status(DATABASE) is None and place.status("epoch") is None:
                 raise missing(path)
+            places = places_of(place, state_file, make=False)  # before anything is gone
             KeyFile(place.path / "key", "key file").erase()
             if os.environ.get("FACEID_KEYRING"):
                 KeyringEntry(place.path).erase()
-            for each in places_of(place, state_file, make=False):
+            for each in places:
                 each.directory.unlink(each.name)
                 each.directory.unlink(each.lock)
             for name in _FILES:
@@ -123,9 +124,7 @@ def _fill_from(file: Path, place: PrivateDirectory, places: tuple[EpochPlace, ..
     """See that a copy of a backup is right, and make a vault of what it holds, newer than all before."""
     source = Database(file)
     try:
-        with source.reading():
-            source.forget_schema()
-            sealer = sealer_of(key, head_of(source))
+        sealer = sealer_of(key, head_of(source))
         contents = Contents(source, sealer, Epochs((), sealer))
         with contents.reading() as found:
             contents.read(found)

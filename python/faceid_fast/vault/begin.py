@@ -127,10 +127,7 @@ def begin(database: Database, directory: PrivateDirectory, key_place: KeyPlace) 
         If there are other tables.
     """
     key = key_place.read()
-    with database.reading():
-        # What SQLite read of the schema until now may have been another one.
-        database.forget_schema()
-        ours = head_of(database)
+    ours = head_of(database)
     if _fits(key, ours) or (staged := key_place.staged()) is None or not _fits(staged, ours):
         return sealer_of(key, ours)
     with directory.locked(KEY_LOCK):
@@ -139,13 +136,20 @@ def begin(database: Database, directory: PrivateDirectory, key_place: KeyPlace) 
 
 
 def head_of(database: Database) -> tuple[bytes, bytes]:
-    """Id of the store that is there, and what tells its key, within a transaction.
+    """Id of the store that is there, and what tells its key.
 
     Raises
     ------
     VaultDamagedError, VaultTooNewError
         If there is none, or none of this format.
     """
+    with database.reading():
+        # What SQLite read of the schema until now may have been another one.
+        database.forget_schema()
+        return _head(database)
+
+
+def _head(database: Database) -> tuple[bytes, bytes]:
     version: Any = database.execute("PRAGMA user_version")[0][0]
     if version > SCHEMA and not is_empty(database):
         message = f"vault: expected format {SCHEMA} or older, got {version}: use a newer faceid_fast"
