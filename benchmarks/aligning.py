@@ -29,7 +29,7 @@ from threadpoolctl import threadpool_limits
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.face import FaceAligner, FaceCrop
 from faceid_fast.frame import Frame
-from faceid_fast.sources.kinect_v2 import captures
+from faceid_fast.sources.layouts.kinect_v2 import captures
 from faceid_fast.vault import Vault
 
 from .core import CARGO, KEPT_MM, ROOT, Stage, hand_over

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast._core import depth_text
-from faceid_fast.sources.vap import VAP_DEPTH_CAP_MM, VAP_DEPTH_MISSING, VAP_HEIGHT, VAP_WIDTH
+from faceid_fast.sources.layouts.vap import VAP_DEPTH_CAP_MM, VAP_DEPTH_MISSING, VAP_HEIGHT, VAP_WIDTH
 
 from .turns import Contest, keep, measure, table
 

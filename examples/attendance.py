@@ -19,7 +19,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from faceid_fast import Authenticator, Frame, Vault
-from faceid_fast.sources.pairs import depth_of
+from faceid_fast.sources.layouts.pairs import depth_of
 from faceid_fast.sources.recognized import shots_at
 from faceid_fast.sources.renders import bundled_renders
 

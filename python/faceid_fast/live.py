@@ -101,7 +101,7 @@ def watch(
 
     Parameters
     ----------
-    frames : as they come; from a camera through `faceid_fast.sources.newest.Newest`.
+    frames : as they come; from a camera through `faceid_fast.sources.cameras.newest.Newest`.
     decide : is given the frames of an attempt: `Authenticator.identify`, or `verify` of somebody.
     rules : by default `Rules()`.
     aligner : says whether there is a face; by default the bundled one.

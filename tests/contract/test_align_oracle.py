@@ -13,7 +13,7 @@ from scipy.ndimage import binary_dilation
 
 from faceid_fast.face import FaceAligner, FaceCrop, read_bundled_model
 from faceid_fast.frame import Frame, Intrinsics
-from faceid_fast.sources.kinect_v2 import captures
+from faceid_fast.sources.layouts.kinect_v2 import captures
 from faceid_fast.sources.renders import bundled_renders
 from tests.contract.align_oracle import (
     Head,

@@ -22,28 +22,21 @@ from faceid_fast.measured import read
 from faceid_fast.outcome import Outcome
 from faceid_fast.policy import Decision
 from faceid_fast.sources import (
-    camera_file,
     datasets,
-    kinect_v2,
-    npz,
-    open3d,
     orientation,
-    pairs,
-    pictures,
-    png,
     presentations,
     recognized,
     recording,
     registration,
     renders,
-    tum,
-    vap,
 )
-from faceid_fast.sources.bmp import read_bmp
-from faceid_fast.sources.jpeg import read_jpeg
-from faceid_fast.sources.npy import read_npy
+from faceid_fast.sources.files import images, pictures
+from faceid_fast.sources.files.arrays import read_npy
+from faceid_fast.sources.files.bmp import read_bmp
+from faceid_fast.sources.files.jpeg import read_jpeg
+from faceid_fast.sources.layouts import camera_file, kinect_v2, npz, open3d, pairs, tum, vap
+from faceid_fast.sources.layouts.shot import Frames
 from faceid_fast.sources.renders import Render
-from faceid_fast.sources.shot import Frames
 from faceid_fast.vault import Vault, default_directory, erase, restore
 from people import World
 from story import KEY
@@ -361,7 +354,7 @@ def _sources(world: World) -> list[Call]:
 
     frame = {"image": image, "depth": depth, "camera": camera}
     calls = [
-        Call("read_png", lambda: png.read_png, {"path": depth}, 8),
+        Call("read_png", lambda: images.read_png, {"path": depth}, 8),
         Call("read_camera", lambda: camera_file.read_camera, {"path": camera}, 8),
         Call("read_frame", lambda: pairs.read_frame, frame, 8),
         Call("shots_at", lambda: read_all, {"path": shots / "ada"}),

@@ -229,7 +229,7 @@ CALLED_BY_OTHERS = {
 }
 
 
-DEVICES = {"newest", "oak", "opencv", "realsense", "record3d", "recording", "source"}
+DEVICES = tuple(f"faceid_fast.sources.{name}" for name in ("cameras", "recording", "source"))
 """Of the sources, those that ask a camera, or stand in for one."""
 
 
@@ -242,8 +242,8 @@ def test_every_public_call_is_made(world: World) -> None:
         if isinstance(value, type) and issubclass(value, (BaseException, StrEnum)):
             continue
         public |= {name, *(f"{name}.{method}" for method in methods_of(value))}
-    files = (each.name for each in pkgutil.iter_modules(sources.__path__) if each.name not in DEVICES)
-    for module in (importlib.import_module(f"{sources.__name__}.{name}") for name in files):
+    files = (each.name for each in pkgutil.walk_packages(sources.__path__, f"{sources.__name__}."))
+    for module in (importlib.import_module(name) for name in files if not name.startswith(DEVICES)):
         for name, value in vars(module).items():
             if name.startswith("_") or getattr(value, "__module__", "") != module.__name__:
                 continue

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from faceid_fast import Frame, Intrinsics
 from faceid_fast._core import depth_text
 from faceid_fast.errors import InvalidInputError
-from faceid_fast.sources.npy import read_array
-from faceid_fast.sources.npz import read_npz
+from faceid_fast.sources.files.arrays import read_array
+from faceid_fast.sources.layouts.npz import read_npz
 from faceid_fast.sources.orientation import mirrored, rotated
 from faceid_fast.sources.registration import Extrinsics, register
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from faceid_fast import FaceAligner, Frame, Intrinsics, NoFace, Outcome
 from faceid_fast.liveness import LivenessCheck
-from faceid_fast.sources.png import read_png
+from faceid_fast.sources.files.images import read_png
 
 CAMERA = Intrinsics(595.34, 595.34, 318.33, 239.96)
 DEPTH_UNIT_M = 0.0001

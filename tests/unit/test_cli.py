@@ -14,7 +14,7 @@ from faceid_fast import Embedder, FaceIDError, __version__
 from faceid_fast.cli import app
 from faceid_fast.cli.matching import check_agreement
 from faceid_fast.cli.story import ring
-from faceid_fast.sources.png import read_png
+from faceid_fast.sources.files.images import read_png
 from faceid_fast.sources.recognized import LAYOUTS
 from faceid_fast.sources.renders import bundled_renders
 from stand_ins import StandInEmbedder

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from faceid_fast.cli import app
-from faceid_fast.sources.png import read_png
+from faceid_fast.sources.files.images import read_png
 from faceid_fast.sources.renders import bundled_renders
 from faceid_fast.store import References
 from faceid_fast.vault import Vault

@@ -7,8 +7,8 @@ import pytest
 
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame
-from faceid_fast.sources.newest import Newest
-from faceid_fast.sources.source import Source
+from faceid_fast.sources.cameras.base import Source
+from faceid_fast.sources.cameras.newest import Newest
 from stand_ins import frame_of
 
 

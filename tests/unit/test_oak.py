@@ -9,7 +9,8 @@ import pytest
 
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import Intrinsics
-from faceid_fast.sources.source import Source, open_source
+from faceid_fast.sources.cameras.base import Source
+from faceid_fast.sources.source import open_source
 from fakes.oak import Device, Image, group_of
 
 

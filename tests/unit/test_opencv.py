@@ -8,7 +8,8 @@ import pytest
 
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import Intrinsics
-from faceid_fast.sources.source import Source, open_source
+from faceid_fast.sources.cameras.base import Source
+from faceid_fast.sources.source import open_source
 from fakes.capture import COLOR, DEPTH, INFRARED, Camera, maps_of
 
 OPENNI_LENS = {cv2.CAP_OPENNI_DEPTH_GENERATOR_FOCAL_LENGTH: 570.0}

@@ -26,7 +26,7 @@ from faceid_fast.face import FaceAligner, FaceCrop, NoFace
 from faceid_fast.frame import Frame
 from faceid_fast.liveness import FIGURES, LivenessCheck
 from faceid_fast.outcome import Outcome
-from faceid_fast.sources.png import read_png
+from faceid_fast.sources.files.images import read_png
 from faceid_fast.sources.presentations import by_species, is_by_species, live_people
 from faceid_fast.sources.renders import Render, bundled_renders
 from stand_ins import LIVE_LIMITS, crop_of, frame_of

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.sources import recording
+from faceid_fast.sources.layouts.shot import Shot
 from faceid_fast.sources.recognized import shots_at
 from faceid_fast.sources.recording import Playback, playback, record
-from faceid_fast.sources.shot import Shot
 from faceid_fast.sources.source import open_source
 from stand_ins import frame_of
 

@@ -7,7 +7,8 @@ import pytest
 
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame
-from faceid_fast.sources.source import CAMERAS, Source, checked_timeout, open_source
+from faceid_fast.sources.cameras.base import Source, checked_timeout
+from faceid_fast.sources.source import CAMERAS, open_source
 from stand_ins import frame_of
 
 

@@ -17,14 +17,14 @@ import pytest
 from numpy.typing import NDArray
 
 from faceid_fast.errors import SourceError
-from faceid_fast.sources.bmp import read_bmp
-from faceid_fast.sources.bounded import MAX_ARRAY_BYTES
-from faceid_fast.sources.jpeg import read_jpeg
-from faceid_fast.sources.npy import read_npy
-from faceid_fast.sources.npz import read_npz
-from faceid_fast.sources.pictures import read_picture
-from faceid_fast.sources.tum import shots_in
-from faceid_fast.sources.vap import read_dat
+from faceid_fast.sources.files.arrays import read_npy
+from faceid_fast.sources.files.bmp import read_bmp
+from faceid_fast.sources.files.bounded import MAX_ARRAY_BYTES
+from faceid_fast.sources.files.jpeg import read_jpeg
+from faceid_fast.sources.files.pictures import read_picture
+from faceid_fast.sources.layouts.npz import read_npz
+from faceid_fast.sources.layouts.tum import shots_in
+from faceid_fast.sources.layouts.vap import read_dat
 
 RNG = np.random.default_rng(9)
 COLOR = cv2.GaussianBlur(RNG.integers(0, 256, (60, 64, 3)).astype(np.uint8), (7, 7), 0)

@@ -13,9 +13,10 @@ import pytest
 from numpy.typing import NDArray
 
 from faceid_fast.errors import InvalidInputError, SourceError
-from faceid_fast.sources import datasets, kinect_v2, npz, open3d, pairs, tum, vap
+from faceid_fast.sources import datasets
+from faceid_fast.sources.layouts import kinect_v2, npz, open3d, pairs, tum, vap
+from faceid_fast.sources.layouts.shot import Frames, Shot
 from faceid_fast.sources.recognized import LAYOUTS, shots_at
-from faceid_fast.sources.shot import Frames, Shot
 
 CAMERA = {"fx": 600.0, "fy": 601.0, "cx": 31.5, "cy": 29.5, "depth_unit_m": 0.001}
 RNG = np.random.default_rng(7)

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from faceid_fast.errors import InvalidInputError, SourceError
-from faceid_fast.sources.camera_file import read_camera
-from faceid_fast.sources.kinect_v2 import PRINCIPAL_DEVIATION_PX, capture_of, captures, captures_of
-from faceid_fast.sources.pairs import read_frame
-from faceid_fast.sources.png import read_png
+from faceid_fast.sources.files.images import read_png
+from faceid_fast.sources.layouts.camera_file import read_camera
+from faceid_fast.sources.layouts.kinect_v2 import PRINCIPAL_DEVIATION_PX, capture_of, captures, captures_of
+from faceid_fast.sources.layouts.pairs import read_frame
 from faceid_fast.sources.recognized import shots_at
 
 CAMERA = {"fx": 365.0, "fy": 365.0, "cx": 31.5, "cy": 29.5, "depth_unit_m": 0.001}

@@ -22,9 +22,9 @@ from faceid_fast.frame import Frame
 from faceid_fast.live import Moment, watch
 from faceid_fast.outcome import Outcome
 from faceid_fast.policy import Decision
+from faceid_fast.sources.cameras.base import Source
 from faceid_fast.sources.recording import playback
 from faceid_fast.sources.renders import bundled_renders
-from faceid_fast.sources.source import Source
 from stand_ins import crop_of, frame_of, no_face
 
 stream_verb = importlib.import_module("faceid_fast.cli.stream")

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from faceid_fast.errors import InvalidInputError
-from faceid_fast.sources.source import CAMERAS, Source, open_source
+from faceid_fast.sources.cameras.base import Source
+from faceid_fast.sources.source import CAMERAS, open_source
 
 CameraOption = Annotated[
     str,

@@ -38,8 +38,8 @@ from faceid_fast.evaluate.scores import REPORTED_FARS
 from faceid_fast.face import PREPROCESSING_ID, FaceAligner
 from faceid_fast.liveness import LivenessCheck
 from faceid_fast.policy import check_threshold
-from faceid_fast.sources import kinect_v2, npz, open3d, pairs, tum, vap
 from faceid_fast.sources.datasets import captures as captures_of_people
+from faceid_fast.sources.layouts import kinect_v2, npz, open3d, pairs, tum, vap
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,7 +9,7 @@ from typing import Final
 from faceid_fast.errors import SourceError
 from faceid_fast.evaluate.protocols import ENROLLED_EXPRESSION
 from faceid_fast.frame import Frame
-from faceid_fast.sources import kinect_v2
+from faceid_fast.sources.layouts import kinect_v2
 from faceid_fast.sources.renders import KINDS, bundled_renders
 
 PROBED_POSE: Final = 4  # frontal and level: how one looks at a device

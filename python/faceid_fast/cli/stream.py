@@ -20,7 +20,7 @@ from faceid_fast.door import Policy
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.frame import MAX_FRAMES
 from faceid_fast.live import Rules, watch
-from faceid_fast.sources.newest import Newest
+from faceid_fast.sources.cameras.newest import Newest
 from faceid_fast.store import check_identity, get
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from typing import Final
 
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.paths import checked_path
-from faceid_fast.sources.bounded import listing
+from faceid_fast.sources.files.bounded import listing
+from faceid_fast.sources.layouts.shot import Shot
 from faceid_fast.sources.recognized import LAYOUTS, Layout, contents_of, shots_in, wanted_by
-from faceid_fast.sources.shot import Shot
 
 IDENTITIES: Final = "identities"
 _MAX_DEPTH: Final = 8

@@ -22,9 +22,10 @@ from typing import Final
 
 from faceid_fast.errors import SourceError
 from faceid_fast.paths import checked_path
-from faceid_fast.sources import kinect_v2, npz, open3d, pairs, tum, vap
-from faceid_fast.sources.bounded import listing
-from faceid_fast.sources.shot import Shot
+from faceid_fast.sources.files.bounded import listing
+from faceid_fast.sources.layouts.shot import Shot
+
+from .layouts import kinect_v2, npz, open3d, pairs, tum, vap
 
 _KINDS_NAMED: Final = 4
 _MAX_KIND_CHARS: Final = 12

@@ -34,11 +34,11 @@ from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame
 from faceid_fast.paths import checked_path
 from faceid_fast.private_files import make_directory, write_whole
-from faceid_fast.sources.bounded import read_bounded
-from faceid_fast.sources.camera_file import CAMERA_NAME
+from faceid_fast.sources.cameras.base import Source
+from faceid_fast.sources.files.bounded import read_bounded
+from faceid_fast.sources.layouts.camera_file import CAMERA_NAME
+from faceid_fast.sources.layouts.shot import Shot
 from faceid_fast.sources.recognized import shots_at
-from faceid_fast.sources.shot import Shot
-from faceid_fast.sources.source import Source
 
 MAX_RECORDED: Final = 1_000_000
 """Frames of a recording: as many as six digits count."""

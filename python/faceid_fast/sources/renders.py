@@ -16,7 +16,7 @@ from typing import Final
 
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame
-from faceid_fast.sources.pairs import read_frame
+from faceid_fast.sources.layouts.pairs import read_frame
 
 EVERYDAY: Final = ("enroll", "probe", "print")
 KINDS: Final = (*EVERYDAY, "beard")

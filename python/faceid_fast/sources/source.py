@@ -10,18 +10,14 @@ A camera's library is imported when the camera is opened; each comes with an ext
 from __future__ import annotations
 
 import inspect
-import os
-import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType, ModuleType
-from typing import Any, Final, Self, TypeVar
+from types import MappingProxyType
+from typing import Any, Final
 
-from faceid_fast.errors import FaceIDError, InvalidInputError, SourceError
-from faceid_fast.frame import Frame, Intrinsics
+from faceid_fast.errors import InvalidInputError
+from faceid_fast.sources.cameras.base import Source
 
 CAMERAS: Final = MappingProxyType(
     {
@@ -32,75 +28,8 @@ CAMERAS: Final = MappingProxyType(
         "record3d": "record3d.Record3D",
     }
 )
-"""Names that `open_source` knows, and the class of each below `faceid_fast.sources`."""
-LIVE_TIMEOUT_S: Final = 5.0
-"""How long a camera may take for a frame; the first one takes longest."""
-MAX_INDEX: Final = 99
-"""Cameras of one kind on one computer."""
-MAX_FPS: Final = 1000
+"""Names that `open_source` knows, and the class of each below `faceid_fast.sources.cameras`."""
 _REALSENSE_FILES: Final = (".bag", ".db3")
-_POLL_S: Final = 0.002
-
-_Given = TypeVar("_Given")
-
-
-class Source(ABC, Iterator[Frame]):
-    """Frames, one after the other, until there are no more or `close` is called.
-
-    A subclass says how to read the next frame and how to let go of the device. What a camera's library
-    raises comes out as a `SourceError` that says what to do.
-
-    Attributes
-    ----------
-    name : for people.
-    live : whether frames that nobody fetched in time are lost, as those of a camera are; files wait.
-    """
-
-    name: str
-    live: bool = True
-    _closed: bool = False
-
-    @abstractmethod
-    def _read(self) -> Frame | None:
-        """Wait for the next frame; None: there are no more."""
-
-    @abstractmethod
-    def _release(self) -> None:
-        """Let go of the device or the files; called once."""
-
-    def __next__(self) -> Frame:
-        """Wait for the next frame.
-
-        Raises
-        ------
-        SourceError
-            If there is none in time, it is not usable, or the source is closed.
-        """
-        if self._closed:
-            message = f"{self.name}: closed; open it again"
-            raise SourceError(message)
-        frame = self._read()
-        if frame is None:
-            raise StopIteration
-        return frame
-
-    def close(self) -> None:
-        """Let go of it; closing again does nothing."""
-        if not self._closed:
-            self._closed = True
-            self._release()
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Close; what goes wrong then does not hide what went wrong before."""
-        if kind is None:
-            self.close()
-        else:
-            with suppress(SourceError):
-                self.close()
 
 
 def open_source(source: str | Path, **options: Any) -> Source:
@@ -122,9 +51,9 @@ def open_source(source: str | Path, **options: Any) -> Source:
     text = str(source)
     if text in CAMERAS:
         module, _, name = CAMERAS[text].partition(".")
-        return _made(getattr(import_module(f"faceid_fast.sources.{module}"), name), text, options)
+        return _made(getattr(import_module(f"faceid_fast.sources.cameras.{module}"), name), text, options)
     if text.endswith(_REALSENSE_FILES):
-        from faceid_fast.sources.realsense import RealSense  # noqa: PLC0415  # for those who need it
+        from faceid_fast.sources.cameras.realsense import RealSense  # noqa: PLC0415  # for those who need it
 
         return _made(RealSense, text, options, file=source)
     if not Path(text).exists():
@@ -135,124 +64,6 @@ def open_source(source: str | Path, **options: Any) -> Source:
     return _made(playback, text, options, directory=source)
 
 
-_QUIET: Final = {
-    "depthai": {
-        "DEPTHAI_TELEMETRY": "0",
-        "DEPTHAI_DISABLE_STARTUP_NOTIFICATIONS": "1",
-        "DEPTHAI_DISABLE_FEEDBACK": "1",
-        "DEPTHAI_DISABLE_CRASHDUMP_COLLECTION": "1",
-    },
-    "pyrealsense2": {"RS2_RUM_CLOUD_ENABLED": "0"},
-}
-"""What keeps a library from reporting to its maker; each looks for it when it is imported."""
-
-
-def library(module: str, extra: str) -> ModuleType:
-    """Import a camera's library; what it would report to its maker is switched off, unless it was set.
-
-    Raises
-    ------
-    SourceError
-        If it is not installed, or lacks something that it needs; names the extra of this package.
-    """
-    for name, value in _QUIET.get(module, {}).items():
-        os.environ.setdefault(name, value)
-    try:
-        return import_module(module)
-    except ImportError as error:
-        message = (
-            f"{module}: not usable ({_line(error)}): pip install 'faceid-fast[{extra}]', "
-            "and see what else it needs on this system"
-        )
-        raise SourceError(message) from error
-
-
-@contextmanager
-def blaming(name: str, advice: str) -> Iterator[None]:
-    """Turn what a camera's library raises, of whatever type, into a `SourceError` with advice."""
-    try:
-        yield
-    except FaceIDError:
-        raise
-    except Exception as error:
-        message = f"{name}: {_line(error)}: {advice}"
-        raise SourceError(message) from error
-
-
-def lens_of(name: str, fx: float, fy: float, cx: float, cy: float) -> Intrinsics:
-    """Make intrinsics of what a camera says.
-
-    Raises
-    ------
-    SourceError
-        If no lens is like that.
-    """
-    try:
-        return Intrinsics(fx, fy, cx, cy)
-    except InvalidInputError as error:
-        message = f"{name}: does not say what its lens is like: {error}"
-        raise SourceError(message) from error
-
-
-def frame_of(name: str, **parts: Any) -> Frame:
-    """Make a frame of what a camera gave.
-
-    Raises
-    ------
-    SourceError
-        If no frame can be made of it.
-    """
-    try:
-        return Frame(**parts)
-    except InvalidInputError as error:
-        message = f"{name}: gave no usable frame: {error}"
-        raise SourceError(message) from error
-
-
-def polled(fetch: Callable[[], _Given | None], timeout_s: float) -> _Given | None:
-    """Ask again and again until there is something; None if there is nothing in time."""
-    until = time.monotonic() + timeout_s
-    while (given := fetch()) is None:
-        if time.monotonic() >= until:
-            return None
-        time.sleep(_POLL_S)
-    return given
-
-
-def silent(name: str, timeout_s: float, advice: str) -> SourceError:
-    """What to raise where no frame came in time."""
-    return SourceError(f"{name}: no frame for {timeout_s:g} s: {advice}")
-
-
-def checked_timeout(timeout_s: object) -> float:
-    """Return a time to wait in seconds; InvalidInputError if it is none."""
-    return checked_number("timeout_s", timeout_s, 0.001, 3600.0)
-
-
-def checked_number(name: str, value: object, least: float, most: float) -> float:
-    """Return a number between two others, both included; a whole one if `least` is an int.
-
-    Raises
-    ------
-    InvalidInputError
-        If it is none; options may come from a command line.
-    """
-    kinds = int if isinstance(least, int) else (int, float)
-    if isinstance(value, kinds) and not isinstance(value, bool) and least <= value <= most:
-        return value
-    wanted = "a whole number" if kinds is int else "a number"
-    message = f"{name}: expected {wanted} from {least:g} to {most:g}, got {value!r:.40}"
-    raise InvalidInputError(message)
-
-
-def checked_flag(name: str, value: object) -> bool:
-    """Return True or False; InvalidInputError for anything else, such as the word False."""
-    if isinstance(value, bool):
-        return value
-    message = f"{name}: expected true or false, got {value!r:.40}"
-    raise InvalidInputError(message)
-
-
 def _made(make: Callable[..., Source], name: str, options: dict[str, Any], **chosen: str | Path) -> Source:
     known = [each for each in inspect.signature(make).parameters if each not in chosen]
     for option in options:
@@ -260,7 +71,3 @@ def _made(make: Callable[..., Source], name: str, options: dict[str, Any], **cho
             message = f"options of {name}: expected {', '.join(known) or 'none'}, got {option!a:.80}"
             raise InvalidInputError(message)
     return make(**options, **chosen)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

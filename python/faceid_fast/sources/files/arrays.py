@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import MAX_SIDE_PX
 from faceid_fast.paths import checked_path
-from faceid_fast.sources.bounded import MAX_ARRAY_BYTES, read_bounded
+
+from .bounded import MAX_ARRAY_BYTES, read_bounded
 
 _START: Final = b"\x93NUMPY\x01\x00"
 """Signature, and the version that numpy writes; others are for long headers, and for names of fields."""

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import FOCAL_RANGE_PX, Frame, Intrinsics
-from faceid_fast.sources.source import (
+
+from .base import (
     LIVE_TIMEOUT_S,
     MAX_INDEX,
     Source,

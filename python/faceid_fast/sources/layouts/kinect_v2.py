@@ -15,10 +15,11 @@ from typing import Final
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.paths import checked_path
-from faceid_fast.sources.camera_file import camera_file_of
-from faceid_fast.sources.pictures import frame_of
-from faceid_fast.sources.png import read_png
-from faceid_fast.sources.shot import Shot
+from faceid_fast.sources.files.images import read_png
+from faceid_fast.sources.files.pictures import frame_of
+
+from .camera_file import camera_file_of
+from .shot import Shot
 
 LAYOUT: Final = "kinect_v2"
 FOCAL_PX: Final = 365.0

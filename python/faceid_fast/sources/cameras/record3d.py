@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.sources.orientation import mirrored, rotated
-from faceid_fast.sources.source import (
+
+from .base import (
     LIVE_TIMEOUT_S,
     MAX_INDEX,
     Source,

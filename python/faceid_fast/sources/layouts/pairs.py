@@ -13,9 +13,10 @@ from typing import Final
 
 from faceid_fast.frame import Frame
 from faceid_fast.paths import checked_path
-from faceid_fast.sources.camera_file import camera_file_of, read_camera
-from faceid_fast.sources.pictures import ENDINGS, LOSSLESS, frame_of, read_picture
-from faceid_fast.sources.shot import Shot
+from faceid_fast.sources.files.pictures import ENDINGS, LOSSLESS, frame_of, read_picture
+
+from .camera_file import camera_file_of, read_camera
+from .shot import Shot
 
 LAYOUT: Final = "pairs"
 DEPTH_ENDINGS: Final = tuple(f"_depth{ending}" for ending in LOSSLESS)

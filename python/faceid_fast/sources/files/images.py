@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import MAX_SIDE_PX
 from faceid_fast.paths import checked_path
-from faceid_fast.sources.bounded import MAX_PICTURE_BYTES, read_bounded
+
+from .bounded import MAX_PICTURE_BYTES, read_bounded
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _CHANNELS: Final = {0: 1, 2: 3, 6: 4}

@@ -21,7 +21,7 @@ from typing import Final
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Intrinsics
 from faceid_fast.paths import checked_path
-from faceid_fast.sources.bounded import read_bounded
+from faceid_fast.sources.files.bounded import read_bounded
 
 CAMERA_NAME: Final = "camera.json"
 CAMERA_KEYS: Final = ("fx", "fy", "cx", "cy", "depth_unit_m")

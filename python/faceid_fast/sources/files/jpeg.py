@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import MAX_SIDE_PX
 from faceid_fast.paths import checked_path
-from faceid_fast.sources.bounded import MAX_PICTURE_BYTES, read_bounded
+
+from .bounded import MAX_PICTURE_BYTES, read_bounded
 
 _START: Final = b"\xff\xd8"
 _END_MARKER: Final = 0xD9

@@ -15,9 +15,10 @@ from typing import Final
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.paths import checked_path
-from faceid_fast.sources.camera_file import camera_file_of, read_camera, read_json
-from faceid_fast.sources.pictures import frame_of, read_picture
-from faceid_fast.sources.shot import Shot
+from faceid_fast.sources.files.pictures import frame_of, read_picture
+
+from .camera_file import camera_file_of, read_camera, read_json
+from .shot import Shot
 
 LAYOUT: Final = "open3d"
 COLOR: Final = "color"

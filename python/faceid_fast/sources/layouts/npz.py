@@ -22,11 +22,12 @@ from numpy.typing import NDArray
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.paths import checked_path
-from faceid_fast.sources.bounded import MAX_ARRAY_BYTES, read_bounded
-from faceid_fast.sources.camera_file import CAMERA_KEYS, UNCERTAINTY, camera_file_of, read_camera
-from faceid_fast.sources.npy import read_array
-from faceid_fast.sources.pictures import frame_of
-from faceid_fast.sources.shot import Shot
+from faceid_fast.sources.files.arrays import read_array
+from faceid_fast.sources.files.bounded import MAX_ARRAY_BYTES, read_bounded
+from faceid_fast.sources.files.pictures import frame_of
+
+from .camera_file import CAMERA_KEYS, UNCERTAINTY, camera_file_of, read_camera
+from .shot import Shot
 
 LAYOUT: Final = "npz"
 ENDING: Final = ".npz"

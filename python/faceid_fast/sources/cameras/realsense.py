@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import MAX_SIDE_PX, Frame
 from faceid_fast.paths import checked_path
-from faceid_fast.sources.source import (
+
+from .base import (
     LIVE_TIMEOUT_S,
     MAX_FPS,
     Source,

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.paths import checked_path
-from faceid_fast.sources.bmp import read_bmp
-from faceid_fast.sources.jpeg import read_jpeg
-from faceid_fast.sources.npy import read_npy
-from faceid_fast.sources.png import read_png
+
+from .arrays import read_npy
+from .bmp import read_bmp
+from .images import read_png
+from .jpeg import read_jpeg
 
 LOSSLESS: Final = (".png", ".npy")
 """Endings of what may hold depth."""

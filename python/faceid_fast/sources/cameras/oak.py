@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import MAX_SIDE_PX, MIN_SIDE_PX, Frame
-from faceid_fast.sources.source import (
+
+from .base import (
     LIVE_TIMEOUT_S,
     MAX_FPS,
     Source,

@@ -23,11 +23,12 @@ from faceid_fast._core import depth_text
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.paths import checked_path
-from faceid_fast.sources.bmp import read_bmp
-from faceid_fast.sources.bounded import read_bounded
-from faceid_fast.sources.camera_file import camera_file_of, read_camera
-from faceid_fast.sources.pictures import frame_of
-from faceid_fast.sources.shot import Shot
+from faceid_fast.sources.files.bmp import read_bmp
+from faceid_fast.sources.files.bounded import read_bounded
+from faceid_fast.sources.files.pictures import frame_of
+
+from .camera_file import camera_file_of, read_camera
+from .shot import Shot
 
 LAYOUT: Final = "vap"
 VAP_HEIGHT: Final = 480

@@ -21,10 +21,11 @@ from typing import Final, TypeAlias
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.paths import checked_path
-from faceid_fast.sources.bounded import read_bounded
-from faceid_fast.sources.camera_file import camera_file_of, read_camera
-from faceid_fast.sources.pictures import frame_of, read_picture
-from faceid_fast.sources.shot import Shot
+from faceid_fast.sources.files.bounded import read_bounded
+from faceid_fast.sources.files.pictures import frame_of, read_picture
+
+from .camera_file import camera_file_of, read_camera
+from .shot import Shot
 
 LAYOUT: Final = "tum"
 COLOR_LIST: Final = "rgb.txt"

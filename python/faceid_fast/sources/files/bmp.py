@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import MAX_SIDE_PX
 from faceid_fast.paths import checked_path
-from faceid_fast.sources.bounded import MAX_PICTURE_BYTES, read_bounded
+
+from .bounded import MAX_PICTURE_BYTES, read_bounded
 
 _HEADER: Final = struct.Struct("<2s4x4xIIiiHHI")
 _BIT_FIELDS: Final = 3

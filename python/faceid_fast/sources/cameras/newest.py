@@ -6,7 +6,8 @@ import threading
 from typing import Final
 
 from faceid_fast.frame import Frame
-from faceid_fast.sources.source import Source
+
+from .base import Source
 
 _JOIN_S: Final = 10.0
 

@@ -1,0 +1,1 @@
+"""Pictures and arrays as files of strangers: bounded, checked, decoded."""

@@ -1,0 +1,1 @@
+"""How captures lie in files and folders: one data set or program's layout a file."""
