@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from faceid_fast.embed import Embedder
-from faceid_fast.evaluate import figures
 from faceid_fast.evaluate.acquisition import acquire
 from faceid_fast.evaluate.protocols import compare
+from faceid_fast.evaluate.report import figures
 from faceid_fast.face import FaceAligner
 from faceid_fast.liveness import LivenessCheck
 from faceid_fast.sources.datasets import captures

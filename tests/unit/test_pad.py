@@ -21,7 +21,7 @@ from faceid_fast.cli import app
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.evaluate.binomial import clopper_pearson
 from faceid_fast.evaluate.pad import Classified, PadReport, Presentation, Response, classify, count
-from faceid_fast.evaluate.pad_picture import draw_measured
+from faceid_fast.evaluate.report.pad_picture import draw_measured
 from faceid_fast.face import FaceAligner, FaceCrop, NoFace
 from faceid_fast.frame import Frame
 from faceid_fast.liveness import FIGURES, LivenessCheck

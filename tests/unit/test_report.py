@@ -19,12 +19,12 @@ from faceid_fast.cli import app
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.evaluate.acquisition import Acquired
 from faceid_fast.evaluate.breakdown import by_expression, by_person, by_pose, worst_pairs
-from faceid_fast.evaluate.crops import cut_out
-from faceid_fast.evaluate.drawing import LONGEST_NAME, short
-from faceid_fast.evaluate.maps import draw_maps
-from faceid_fast.evaluate.projection import FEWEST, MOST, Projection, project
 from faceid_fast.evaluate.protocols import Compared, compare, evaluate
-from faceid_fast.evaluate.report import STEPS, UNCLAIMED, Heading, write_page
+from faceid_fast.evaluate.report.crops import cut_out
+from faceid_fast.evaluate.report.drawing import LONGEST_NAME, short
+from faceid_fast.evaluate.report.maps import draw_maps
+from faceid_fast.evaluate.report.projection import FEWEST, MOST, Projection, project
+from faceid_fast.evaluate.report.report import STEPS, UNCLAIMED, Heading, write_page
 from faceid_fast.frame import Frame
 from faceid_fast.outcome import Outcome
 from faceid_fast.sources.renders import bundled_renders

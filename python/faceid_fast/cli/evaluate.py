@@ -29,11 +29,11 @@ from faceid_fast.embed import Embedder
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.evaluate.acquisition import Acquired, Shot, acquire
 from faceid_fast.evaluate.claims import INDEPENDENT_TRIALS, Support, support
-from faceid_fast.evaluate.drawing import check_installed
 from faceid_fast.evaluate.intervals import LEVEL, RESAMPLES, SEED, Interval
 from faceid_fast.evaluate.protocols import Compared, Report, compare
 from faceid_fast.evaluate.protocols import evaluate as score_protocols
-from faceid_fast.evaluate.report import PACKAGES, STEPS, Heading, write_page
+from faceid_fast.evaluate.report.drawing import check_installed
+from faceid_fast.evaluate.report.report import PACKAGES, STEPS, Heading, write_page
 from faceid_fast.evaluate.scores import REPORTED_FARS
 from faceid_fast.face import PREPROCESSING_ID, FaceAligner
 from faceid_fast.liveness import LivenessCheck

@@ -14,9 +14,9 @@ from faceid_fast.audit import Event, EventKind
 from faceid_fast.cli.output import JsonOption, busy, check_writable, console, plain, write_file, write_json
 from faceid_fast.cli.people import VaultOption, opened, read_frames
 from faceid_fast.errors import InvalidInputError
-from faceid_fast.evaluate.drawing import check_installed
-from faceid_fast.evaluate.maps import draw_maps
-from faceid_fast.evaluate.projection import FEWEST, MOST, project
+from faceid_fast.evaluate.report.drawing import check_installed
+from faceid_fast.evaluate.report.maps import draw_maps
+from faceid_fast.evaluate.report.projection import FEWEST, MOST, project
 from faceid_fast.face import NoFace
 from faceid_fast.pipeline import Pipeline, Stopwatch
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from faceid_fast.cli.output import make_folder_of, write_file
 from faceid_fast.errors import InvalidInputError
-from faceid_fast.evaluate.crops import as_rgb, cut_out
+from faceid_fast.evaluate.report.crops import as_rgb, cut_out
 
 if TYPE_CHECKING:
     from faceid_fast.face import FaceCrop, NoFace

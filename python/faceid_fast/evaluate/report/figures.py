@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast.evaluate.claims import INDEPENDENT_TRIALS
-from faceid_fast.evaluate.drawing import drawing, png, short
 from faceid_fast.evaluate.scores import error_curve
+
+from .drawing import drawing, png, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from faceid_fast.evaluate import figures
 from faceid_fast.evaluate.breakdown import (
     Pair,
     by_expression,
@@ -21,13 +20,15 @@ from faceid_fast.evaluate.breakdown import (
     worst_pairs,
 )
 from faceid_fast.evaluate.claims import INDEPENDENT_TRIALS, Support, support
-from faceid_fast.evaluate.crops import cut_out
-from faceid_fast.evaluate.drawing import check_installed
 from faceid_fast.evaluate.intervals import LEVEL, RESAMPLES
-from faceid_fast.evaluate.maps import MOST_NAMED, draw_maps
-from faceid_fast.evaluate.page import distance, figure, page, percent, rate, section, table, text
-from faceid_fast.evaluate.projection import FEWEST, MOST, SEED, project
 from faceid_fast.evaluate.scores import REPORTED_FARS
+
+from . import figures
+from .crops import cut_out
+from .drawing import check_installed
+from .maps import MOST_NAMED, draw_maps
+from .page import distance, figure, page, percent, rate, section, table, text
+from .projection import FEWEST, MOST, SEED, project
 
 if TYPE_CHECKING:
     from faceid_fast.evaluate.breakdown import Group

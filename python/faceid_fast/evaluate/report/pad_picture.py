@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.evaluate.drawing import check_installed, drawing, png, short
 from faceid_fast.evaluate.pad import Classified
 from faceid_fast.liveness import FIGURES
+
+from .drawing import check_installed, drawing, png, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast.errors import InvalidInputError
-from faceid_fast.evaluate.drawing import check_installed
+
+from .drawing import check_installed
 
 Floats = NDArray[np.float64]
 

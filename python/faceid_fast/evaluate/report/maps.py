@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.evaluate.drawing import check_installed, drawing, png, short
-from faceid_fast.evaluate.figures import DPI
+from .drawing import check_installed, drawing, png, short
+from .figures import DPI
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from faceid_fast.evaluate.projection import Projection
+    from .projection import Projection
 
 MOST_NAMED: Final = 20
 """Names that a legend holds; of more people the colours tell only that they differ."""
