@@ -69,7 +69,12 @@ def check_wheel(wheel: Path) -> None:
     expect(len(compiled) == 1, f"expected one compiled module, got {sorted(compiled)}")
     expect(_CORE.fullmatch(*compiled) is not None, f"expected faceid_fast/_core, got {sorted(compiled)}")
     expect_equal(package - compiled, tracked("python"), "files of the package")
-    for needed in ("py.typed", "_core.pyi", "models/faceid.onnx", "demo_frames/ada/print_0_depth.png"):
+    for needed in (
+        "py.typed",
+        "_core.pyi",
+        "models/faceid.onnx",
+        "sources/demo_frames/ada/print_0_depth.png",
+    ):
         expect(f"faceid_fast/{needed}" in package, f"expected faceid_fast/{needed}, got none")
     about = {name.partition(".dist-info/")[2] for name in names - package}
     expect("" not in about, f"expected nothing beside the package, got {sorted(names - package)}")
@@ -150,7 +155,7 @@ def check_installed(wheel: Path, place: Path) -> None:
         answer[1].startswith("True accepted"), f"the README's quickstart: expected an unlock, got {answer}"
     )
     expect(answer[2] == "spoof ada", f"the README's quickstart: expected 'spoof ada', got {answer}")
-    frames = Path(where).parent / "demo_frames"
+    frames = Path(where).parent / "sources" / "demo_frames"
     drive(faceid, "verify", "ada", frames / "ada/probe_0_depth.png")
     drive(faceid, "verify", "ada", frames / "ben/probe_0_depth.png", status=1)
     drive(faceid, "verify", "nobody", frames / "ben/probe_0_depth.png", status=2)

@@ -12,15 +12,16 @@ from typer.testing import CliRunner
 
 from faceid_fast import Embedder, FaceIDError, __version__
 from faceid_fast.cli import app
-from faceid_fast.cli.matching import check_agreement
-from faceid_fast.cli.story import ring
+from faceid_fast.cli.bench.matching import check_agreement
+from faceid_fast.cli.demo.story import ring
 from faceid_fast.sources.files.images import read_png
 from faceid_fast.sources.recognized import LAYOUTS
 from faceid_fast.sources.renders import bundled_renders
 from stand_ins import StandInEmbedder
 
 bench_verb, demo_verb, doctor_verb, evaluate_verb = (
-    importlib.import_module(f"faceid_fast.cli.{verb}") for verb in ("bench", "demo", "doctor", "evaluate")
+    importlib.import_module(f"faceid_fast.cli.{verb}")
+    for verb in ("bench.command", "demo.command", "doctor", "evaluate")
 )
 
 FIGURES = {

@@ -15,8 +15,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from faceid_fast.cli import app
-from faceid_fast.cli.preview import draw
-from faceid_fast.cli.verdict import verdict_of
+from faceid_fast.cli.stream.verdict import verdict_of
+from faceid_fast.cli.stream.window import draw
 from faceid_fast.face import FaceAligner
 from faceid_fast.frame import Frame
 from faceid_fast.live import Moment, watch
@@ -27,7 +27,7 @@ from faceid_fast.sources.recording import playback
 from faceid_fast.sources.renders import bundled_renders
 from stand_ins import crop_of, frame_of, no_face
 
-stream_verb = importlib.import_module("faceid_fast.cli.stream")
+stream_verb = importlib.import_module("faceid_fast.cli.stream.command")
 ADA = Path(str(bundled_renders()[0].infrared.parent))
 SEVERAL = ("--votes", "2")
 
@@ -165,7 +165,7 @@ def test_what_cannot_be_streamed(at: Any, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_settings_are_json_or_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = importlib.import_module("faceid_fast.cli.camera")
+    module = importlib.import_module("faceid_fast.cli.stream.camera")
     given: list[Any] = []
     monkeypatch.setattr(module, "open_source", lambda source, **options: given.append((source, options)))
     module.opened_source("oak", ["fps=60", "infrared=true", "emitter=off", "serial=a=b", 'device="7"'])

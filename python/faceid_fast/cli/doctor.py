@@ -13,9 +13,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from faceid_fast.cli.bench.stages import time_stages
 from faceid_fast.cli.output import JsonOption, busy, console, plain, write_json
 from faceid_fast.cli.people import VaultOption, opened
-from faceid_fast.cli.stages import time_stages
 from faceid_fast.embed import BUNDLED_MODEL, Embedder
 from faceid_fast.errors import FaceIDError
 from faceid_fast.face import HEAD_MODEL, bundled_model_sha256, read_bundled_model

@@ -10,9 +10,9 @@ import typer
 from typer.core import TyperGroup
 
 import faceid_fast
-from faceid_fast.cli.bench import bench
+from faceid_fast.cli.bench.command import bench
 from faceid_fast.cli.calibrate import calibrate
-from faceid_fast.cli.demo import demo
+from faceid_fast.cli.demo.command import demo
 from faceid_fast.cli.doctor import doctor
 from faceid_fast.cli.evaluate import evaluate
 from faceid_fast.cli.map import map_people
@@ -28,8 +28,8 @@ from faceid_fast.cli.people import (
     unlock,
     verify,
 )
-from faceid_fast.cli.record import record
-from faceid_fast.cli.stream import stream
+from faceid_fast.cli.stream.command import stream
+from faceid_fast.cli.stream.record import record
 from faceid_fast.cli.vault import audit, credential_app, vault_app
 from faceid_fast.errors import FaceIDError
 

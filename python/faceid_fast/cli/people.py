@@ -16,13 +16,14 @@ from faceid_fast.adapt import Mode
 from faceid_fast.audit import Event, EventKind
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.cli.output import SHARED, JsonOption, busy, console, plain, printable, stepped, write_json
-from faceid_fast.cli.secret import ask_credential, read_credential
 from faceid_fast.door import Policy
 from faceid_fast.errors import FaceIDWarning, InvalidInputError
 from faceid_fast.sources.recognized import shots_at
 from faceid_fast.store import get
 from faceid_fast.store import remove as remove_from
 from faceid_fast.vault import Vault, default_directory
+
+from .prompts import ask_credential, read_credential
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -11,12 +11,13 @@ from rich.table import Table
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.cli.output import JsonOption, busy, console, examples, plain, write_json
 from faceid_fast.cli.people import VaultOption, opened, when
-from faceid_fast.cli.secret import confirmed, read_credential
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.measured import described, read
 from faceid_fast.vault import default_directory
 from faceid_fast.vault import erase as erase_vault
 from faceid_fast.vault import restore as restore_vault
+
+from .prompts import confirmed, read_credential
 
 vault_app = typer.Typer(
     no_args_is_help=True, help="Look after the vault: what is in it, its key, its backups."

@@ -59,7 +59,7 @@ def bundled_renders(kinds: Sequence[str] = EVERYDAY) -> list[Render]:
     SourceError
         If there are none.
     """
-    root = Path(str(resources.files("faceid_fast") / "demo_frames"))
+    root = Path(str(resources.files(__package__) / "demo_frames"))
     found = [
         Render(
             person=image.parent.name,

@@ -12,16 +12,17 @@ import typer
 from rich.live import Live
 
 from faceid_fast.authenticator import Authenticator
-from faceid_fast.cli.camera import CameraOption, SettingsOption, opened_source
 from faceid_fast.cli.output import JsonOption, check_heard, console, json_lines, plain
 from faceid_fast.cli.people import REJECTED, PolicyOption, VaultOption, opened
-from faceid_fast.cli.verdict import verdict_of
 from faceid_fast.door import Policy
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.frame import MAX_FRAMES
 from faceid_fast.live import Rules, watch
 from faceid_fast.sources.cameras.newest import Newest
 from faceid_fast.store import check_identity, get
+
+from .camera import CameraOption, SettingsOption, opened_source
+from .verdict import verdict_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -150,7 +151,7 @@ class _Picture:
     def show(self, moment: Moment, dropped: int) -> bool:
         import cv2  # noqa: PLC0415
 
-        from faceid_fast.cli.preview import draw  # noqa: PLC0415
+        from .window import draw  # noqa: PLC0415
 
         cv2.imshow(_TITLE, draw(moment, dropped))
         pressed = cv2.waitKey(1) & 0xFF

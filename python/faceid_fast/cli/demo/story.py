@@ -27,9 +27,10 @@ from faceid_fast.store import InMemoryStore, get
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from faceid_fast.cli.looks import Look
     from faceid_fast.face import FaceAligner
     from faceid_fast.policy import Decision
+
+    from .cast import Look
 
 _ACCEPTED: Final = frozenset({Outcome.ACCEPTED})
 _REFUSED: Final = frozenset({Outcome.NO_MATCH})

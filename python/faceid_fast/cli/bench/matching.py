@@ -17,9 +17,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.cli.stages import spread
 from faceid_fast.errors import FaceIDError
 from faceid_fast.gallery import Gallery
+
+from .stages import spread
 
 DIMENSIONS: Final = 128
 REFERENCES_OF_A_PERSON: Final = 16

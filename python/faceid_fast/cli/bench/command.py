@@ -8,10 +8,11 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from faceid_fast.cli.matching import DIMENSIONS, time_matching
 from faceid_fast.cli.output import JsonOption, busy, console, write_json
-from faceid_fast.cli.stages import time_stages
 from faceid_fast.gallery import Gallery
+
+from .matching import DIMENSIONS, time_matching
+from .stages import time_stages
 
 
 def bench(

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from faceid_fast.cli.picture import as_bgr
-from faceid_fast.cli.verdict import verdict_of
+from faceid_fast.cli.demo.picture import as_bgr
 from faceid_fast.face import NoFace
 
+from .verdict import verdict_of
+
 if TYPE_CHECKING:
-    from faceid_fast.cli.picture import Pixels
+    from faceid_fast.cli.demo.picture import Pixels
     from faceid_fast.face import FaceCrop
     from faceid_fast.live import Moment
 

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from faceid_fast.cli.camera import CameraOption, SettingsOption, opened_source
 from faceid_fast.cli.output import JsonOption, console, counted, plain, write_json
 from faceid_fast.sources.recording import MAX_RECORDED
 from faceid_fast.sources.recording import record as record_from
+
+from .camera import CameraOption, SettingsOption, opened_source
 
 
 def record(

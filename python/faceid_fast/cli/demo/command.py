@@ -11,7 +11,6 @@ from rich.table import Table
 from rich.text import Text
 
 from faceid_fast.authenticator import Authenticator
-from faceid_fast.cli.looks import Look, captured, rendered
 from faceid_fast.cli.output import (
     JsonOption,
     busy,
@@ -20,18 +19,21 @@ from faceid_fast.cli.output import (
     plain,
     write_json,
 )
-from faceid_fast.cli.story import Scene, tell
 from faceid_fast.face import FaceAligner
 from faceid_fast.outcome import Outcome
+
+from .cast import Look, captured, rendered
+from .story import Scene, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
 
-    from faceid_fast.cli.picture import Row
     from faceid_fast.enrollment import Enrollment
     from faceid_fast.policy import Decision
+
+    from .picture import Row
 
 UNEXPECTED: Final = 2
 _TRYING: Final = frozenset({"probe", "print"})
@@ -170,7 +172,7 @@ def _row(
     aligner: FaceAligner,
 ) -> Row:
     """A person's row of the picture."""
-    from faceid_fast.cli.picture import Row, tile_of  # noqa: PLC0415  # OpenCV, which may not load
+    from .picture import Row, tile_of  # noqa: PLC0415  # OpenCV, which may not load
 
     person = enrollment.identity
     enrolled = [(look, "", None) for look in looks if look.person == person and look.kind == "enroll"]
@@ -192,7 +194,7 @@ def _row(
 
 
 def _draw(threshold: float, out: Path, rows: Sequence[Row]) -> None:
-    from faceid_fast.cli.picture import draw_demo, write_picture  # noqa: PLC0415
+    from .picture import draw_demo, write_picture  # noqa: PLC0415
 
     write_picture(draw_demo(rows, threshold), out)
 

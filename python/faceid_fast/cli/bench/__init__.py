@@ -1,0 +1,1 @@
+"""`faceid bench`: the matcher and the stages, timed on this machine."""

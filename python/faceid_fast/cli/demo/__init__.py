@@ -1,0 +1,1 @@
+"""`faceid demo`: the whole path on bundled renders, told as a story."""
