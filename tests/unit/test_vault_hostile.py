@@ -155,7 +155,7 @@ def test_what_is_restored_is_a_new_file(place: Path, tmp_path: Path) -> None:
 def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody compares the schema, and triggers run: what is meant must still be compared with what is."""
     monkeypatch.setattr(contents, "check_schema", lambda _: None)
-    monkeypatch.setattr("faceid_fast.vault.begin.check_schema", lambda _: None)
+    monkeypatch.setattr("faceid_fast.vault.bootstrap.check_schema", lambda _: None)
     monkeypatch.setattr("faceid_fast.vault.database._SETTINGS", ())
     monkeypatch.setattr("faceid_fast.vault.database.Database._is_allowed", lambda *_: apsw.SQLITE_OK)
 

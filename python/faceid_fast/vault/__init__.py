@@ -17,7 +17,7 @@ backup     made of a backup, or destroyed              backup.py
 """
 
 from .backup import erase, restore
-from .begin import DATABASE
+from .bootstrap import DATABASE
 from .keys import KeyKept, key_kept
 from .vault import Vault, VaultInfo, default_directory
 

@@ -13,14 +13,14 @@ from faceid_fast.audit import Event, EventKind
 from faceid_fast.errors import VaultDamagedError, VaultError
 from faceid_fast.paths import checked_path
 
-from .begin import DATABASE, DRAFTS, JOURNAL, LOGS, head_of, install, sealer_of
+from .bootstrap import DATABASE, DRAFTS, JOURNAL, LOGS, head_of, install, sealer_of
 from .contents import Contents
-from .damage import damaged
 from .database import Database
 from .directory import KEY_LOCK, PrivateDirectory, check_private
-from .epoch import EpochPlace, Epochs
+from .encryption import Sealer
+from .integrity import damaged
 from .keys import KeyFile, KeyringEntry, find_key
-from .sealing import Sealer
+from .rollback import EpochPlace, Epochs
 from .vault import default_directory, missing, places_of, unusable
 
 _FILES: Final = (DATABASE, *LOGS, JOURNAL, "epoch", "epoch.lock", KEY_LOCK)

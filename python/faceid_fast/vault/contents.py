@@ -21,13 +21,13 @@ from faceid_fast.errors import VaultDamagedError, VaultError, VaultKeyError
 from faceid_fast.ledger import Ledger
 from faceid_fast.store import References, amended
 
-from . import log, record
-from .damage import Part, damaged, rolled_back
+from . import audit_log, record_codec
+from .audit_log import LogState
 from .database import Database
-from .epoch import Epochs
-from .log import LogState
+from .encryption import ListedRecord, SealedRecord, Sealer, same
+from .integrity import Part, damaged, rolled_back
+from .rollback import Epochs
 from .schema import SCHEMA, check_schema, make_tables
-from .sealing import ListedRecord, SealedRecord, Sealer, same
 
 _STORE: Final = "SELECT one, schema, id, key_check, epoch, records_mac, log, ledger, manifest FROM store"
 _ROWS: Final = "SELECT id, version, wrapped_key, sealed FROM records ORDER BY id"
@@ -143,7 +143,7 @@ class Contents:
             self._meant[row_id] = None
         else:
             version = self.people[row_id][0] if before is not None else 0
-            self._put(self.sealer.seal(row_id, version + 1, record.encode(after)))
+            self._put(self.sealer.seal(row_id, version + 1, record_codec.encode(after)))
         ledger = self.ledger(state)
         if (changed := amended(ledger, before, after, name)) is not ledger:
             state = state._replace(ledger=self.sealer.seal_ledger(changed.encode()))
@@ -173,12 +173,14 @@ class Contents:
         if not events:
             return state
         before = LogState.decode(state.log)
-        return state._replace(log=log.append(self._database, self.sealer, before, events, row_of).encode())
+        return state._replace(
+            log=audit_log.append(self._database, self.sealer, before, events, row_of).encode()
+        )
 
     def events(self, state: State) -> tuple[Event, ...]:
         """Entries of the log, oldest first, within a transaction."""
         names = {row_id: held.identity for row_id, (_, held) in self.people.items()}
-        return log.read(self._database, self.sealer, LogState.decode(state.log), names.get)
+        return audit_log.read(self._database, self.sealer, LogState.decode(state.log), names.get)
 
     def write(self, state: State) -> State:
         """Write the next state, within a transaction; returns it.
@@ -212,7 +214,7 @@ class Contents:
         for row in self._sealed_rows(state):
             anew._put(sealer.seal(row.row_id, row.version + 1, self.sealer.open(row)))
         state = anew.listed(state)
-        sealed_log = log.sealed_anew(self._database, self.sealer, sealer, LogState.decode(state.log))
+        sealed_log = audit_log.sealed_anew(self._database, self.sealer, sealer, LogState.decode(state.log))
         ledger = sealer.seal_ledger(self.sealer.open_ledger(state.ledger))
         return anew, state._replace(log=sealed_log.encode(), ledger=ledger)
 
@@ -222,7 +224,7 @@ class Contents:
         copy.make()
         for row in self._sealed_rows(state):
             copy._put(row)
-        log.put(database, log.entries(self._database, self.sealer, LogState.decode(state.log)))
+        audit_log.put(database, audit_log.entries(self._database, self.sealer, LogState.decode(state.log)))
         return copy, copy.listed(state)
 
     def make(self) -> None:
@@ -287,7 +289,7 @@ class Contents:
         with _without_collections():
             for row in self._sealed_rows(state):
                 self._take(row)
-            log.entries(self._database, self.sealer, LogState.decode(state.log))
+            audit_log.entries(self._database, self.sealer, LogState.decode(state.log))
 
     def _sealed_rows(self, state: State) -> list[SealedRecord]:
         """The rows of all records, as they are sealed, if they are those that a state names."""
@@ -303,7 +305,7 @@ class Contents:
         return {row[0]: row for row in rows}
 
     def _take(self, row: SealedRecord) -> None:
-        self.people[row.row_id] = (row.version, record.decode(self.sealer.open(row)))
+        self.people[row.row_id] = (row.version, record_codec.decode(self.sealer.open(row)))
 
 
 @contextmanager

@@ -22,7 +22,7 @@ import apsw
 
 from faceid_fast.errors import VaultBusyError, VaultError
 
-from .damage import Part, damaged
+from .integrity import Part, damaged
 from .schema import TABLES
 
 _WAIT_MS: Final = 10_000

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .damage import Part, damaged
+from .integrity import Part, damaged
 
 if TYPE_CHECKING:
     from .database import Database

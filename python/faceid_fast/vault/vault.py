@@ -26,15 +26,15 @@ from faceid_fast.store import (
     check_references,
 )
 
-from .begin import DATABASE, Places, begin, check_files, is_there, make
+from .bootstrap import DATABASE, Places, begin, check_files, is_there, make
 from .contents import Contents
-from .damage import Part, damaged
 from .database import Database
 from .directory import KEY_LOCK, PrivateDirectory
-from .epoch import EpochPlace, Epochs
+from .encryption import Sealer
+from .integrity import Part, damaged
 from .keys import KeyPlace, checked_key, find_key, new_key
+from .rollback import EpochPlace, Epochs
 from .schema import SCHEMA
-from .sealing import Sealer
 
 STATE_FILE: Final = "FACEID_STATE_FILE"
 """Variable of the environment that names the state file."""

@@ -13,13 +13,13 @@ from faceid_fast.errors import VaultError, VaultKeyError, VaultTooNewError
 from faceid_fast.private_files import PRIVATE_MODE
 
 from .contents import Contents
-from .damage import Part, damaged
 from .database import Database
 from .directory import KEY_LOCK, PrivateDirectory
-from .epoch import EpochPlace, Epochs, begun
+from .encryption import ID_BYTES, Sealer, same
+from .integrity import Part, damaged
 from .keys import KeyPlace
+from .rollback import EpochPlace, Epochs, begun
 from .schema import SCHEMA, check_schema, is_empty
-from .sealing import ID_BYTES, Sealer, same
 
 DATABASE: Final = "vault.db"
 LOGS: Final = (f"{DATABASE}-wal", f"{DATABASE}-shm")

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from faceid_fast.audit import Event, EventKind
 from faceid_fast.store import MAX_EVENTS
 
-from .damage import Part, damaged
-from .sealing import same
+from .encryption import same
+from .integrity import Part, damaged
 
 if TYPE_CHECKING:
     from .database import Database
-    from .sealing import Sealer
+    from .encryption import Sealer
 
 Entries = list[tuple[int, bytes]]
 """Number and sealed content of each, as they stand in the table."""

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from .damage import Part, damaged
+from .integrity import Part, damaged
 
 ID_BYTES: Final = 16
 _KEY_BYTES: Final = 32

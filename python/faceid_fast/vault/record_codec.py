@@ -18,7 +18,7 @@ import numpy as np
 from faceid_fast.adapt import Adapted, Origin
 from faceid_fast.store import Consent, References
 
-from .damage import Part, damaged
+from .integrity import Part, damaged
 
 _LENGTHS: Final = struct.Struct("<HII")
 

@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from .damage import Part, damaged
 from .directory import PrivateDirectory
-from .sealing import Sealer, same
+from .encryption import Sealer, same
+from .integrity import Part, damaged
 
 _NAME: Final = "epoch"
 _LINE: Final = re.compile(rb"([0-9]{1,19}) ([0-9a-f]{32}) ([0-9a-f]{64})\n")
