@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import adapt, calibration
 from .audit import Event, EventKind
+from .checks import check_flag, checked_choice
 from .door import Policy
 from .enroller import Enroller
 from .enrollment import Enrollment
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from .liveness import LivenessCheck
     from .measured import MeasuredThreshold
     from .store import Change, ReferenceStore
-
-_Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 class _Options(TypedDict, total=False):
@@ -131,7 +129,7 @@ class Authenticator:
     ) -> None:
         _check_parts(store, aligner, embedder, liveness)
         for name, flag in (("lockout", lockout), ("diagnostics", diagnostics)):
-            _check_flag(name, flag)
+            check_flag(name, flag)
         if ask_credential is not None and not callable(ask_credential):
             message = f"ask_credential: expected a function, got {type(ask_credential).__name__}"
             raise InvalidInputError(message)
@@ -139,10 +137,10 @@ class Authenticator:
         self._pipeline = Pipeline(aligner, embedder, liveness, diagnostics=diagnostics)
         contract, model_sha256 = self._pipeline.contract, self._pipeline.model_sha256
         self._thresholds = Thresholds(self._store, contract, model_sha256, threshold)
-        self._guard = Guard(self._store, policy=_one_of(Policy, "policy", policy), lockout=lockout)
+        self._guard = Guard(self._store, policy=checked_choice("policy", policy, Policy), lockout=lockout)
         self._following = Following(
             self._store,
-            _one_of(adapt.Mode, "adaptation", adaptation),
+            checked_choice("adaptation", adaptation, adapt.Mode),
             self._thresholds,
             self._pipeline,
             lambda: self._guard.clock().seconds,
@@ -246,7 +244,7 @@ class Authenticator:
             to be replaced.
         """
         for name, flag in (("replace", replace), ("leave_out_strangers", leave_out_strangers)):
-            _check_flag(name, flag)
+            check_flag(name, flag)
         check_identity(identity)
         given = as_frames(frames)
         for frame in given:
@@ -577,18 +575,3 @@ def _check_parts(store: object, aligner: object, embedder: object, liveness: obj
         if part is not None and (isinstance(part, type) or not all(hasattr(part, name) for name in methods)):
             message = f"{name}: expected {wanted}, got {type(part).__name__}"
             raise InvalidInputError(message)
-
-
-def _one_of(kind: type[_Choice], name: str, value: object) -> _Choice:
-    if isinstance(value, str) and value in set(kind):
-        return kind(value)
-    shown = f"{value!a:.80}" if isinstance(value, str) else type(value).__name__
-    message = f"{name}: expected {' or '.join(kind)}, got {shown}"
-    raise InvalidInputError(message)
-
-
-def _check_flag(name: str, value: object) -> None:
-    """Refuse what is only true or false by accident: `lockout=None` would count nothing."""
-    if not isinstance(value, bool):
-        message = f"{name}: expected True or False, got {type(value).__name__}"
-        raise InvalidInputError(message)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from .checks import checked_path, open_file
 from .contract import CONTRACT_KEY, ModelContract
 from .errors import InvalidInputError, ModelContractError, ModelError
 from .face import read_bundled_model
-from .paths import checked_path, open_file
 
 if TYPE_CHECKING:
     import onnxruntime

@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from .checks import checked_number
 from .errors import GuessedIntrinsicsWarning, InvalidInputError
 
 MIN_SIDE_PX: Final = 48
@@ -256,31 +257,6 @@ def _owned(name: str, value: object, shape: str, dtypes: tuple[str, ...]) -> NDA
     dtype = np.dtype(np.float32) if array.dtype.name == "float64" else array.dtype.newbyteorder("=")
     with np.errstate(over="ignore", invalid="ignore"):  # beyond float32: infinite, that is missing
         return np.ndarray(array.shape, dtype, buffer=array.astype(dtype, copy=False).tobytes())
-
-
-def checked_number(span: tuple[float, float], name: str, value: object, unit: str) -> float:
-    """Return a number between two others, both included, as a float.
-
-    Raises
-    ------
-    InvalidInputError
-        If it is none, or another one.
-    """
-    low, high = span
-    wanted = f"{name}: expected {low:g} to {high:g} {unit}"
-    no_number = (bool, np.timedelta64)  # Python and numpy count these among their integers
-    if not isinstance(value, (int, float, np.integer, np.floating)) or isinstance(value, no_number):
-        message = f"{wanted}, got {type(value).__name__}"
-        raise InvalidInputError(message)
-    try:
-        with np.errstate(over="ignore"):  # np.longdouble beyond float: infinite, which is refused
-            number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not low <= number <= high:  # written so that NaN is refused
-        message = f"{wanted}, got {number:g}"
-        raise InvalidInputError(message)
-    return number
 
 
 def _guess_intrinsics(height: int, width: int) -> Intrinsics:

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from .calibration import shows
+from .checks import checked_path, open_file
 from .errors import CalibrationError
 from .frame import MODALITIES
-from .paths import checked_path, open_file
 
 SCHEMA_VERSION: Final = 1
 MAX_BYTES: Final = 1 << 16

@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from faceid_fast.checks import checked_path
 from faceid_fast.errors import InvalidInputError, SourceError
-from faceid_fast.paths import checked_path
 from faceid_fast.sources.files.bounded import listing
 from faceid_fast.sources.layouts.shot import Shot
 from faceid_fast.sources.recognized import LAYOUTS, Layout, contents_of, shots_in, wanted_by

@@ -17,9 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from faceid_fast.checks import checked_path
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame
-from faceid_fast.paths import checked_path
 from faceid_fast.sources.files.bounded import listing
 from faceid_fast.sources.layouts.camera_file import CAMERA_NAME, camera_file_of
 from faceid_fast.sources.layouts.pairs import DEPTH_ENDINGS, image_of, label_of, read_frame

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from faceid_fast.checks import checked_path
 from faceid_fast.errors import SourceError
-from faceid_fast.paths import checked_path
 from faceid_fast.sources.files.bounded import listing
 from faceid_fast.sources.layouts.shot import Shot
 

@@ -30,9 +30,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from faceid_fast.checks import checked_path
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame
-from faceid_fast.paths import checked_path
 from faceid_fast.private_files import make_directory, write_whole
 from faceid_fast.sources.cameras.base import Source
 from faceid_fast.sources.files.bounded import read_bounded

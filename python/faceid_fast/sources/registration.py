@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast._core import register_depth
+from faceid_fast.checks import checked_number
 from faceid_fast.errors import InvalidInputError
-from faceid_fast.frame import MAX_SIDE_PX, Intrinsics, checked_depth, checked_number
+from faceid_fast.frame import MAX_SIDE_PX, Intrinsics, checked_depth
 
 MAX_APART_M: Final = 10.0
 _TOLERANCE: Final = 1e-3

@@ -10,9 +10,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from faceid_fast.checks import checked_path
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import MAX_SIDE_PX, Frame
-from faceid_fast.paths import checked_path
 
 from .base import (
     LIVE_TIMEOUT_S,

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from faceid_fast.checks import open_file
 from faceid_fast.errors import SourceError
-from faceid_fast.paths import open_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,9 +15,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from faceid_fast.checks import checked_path
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import MAX_SIDE_PX
-from faceid_fast.paths import checked_path
 
 from .bounded import MAX_PICTURE_BYTES, read_bounded
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
+from faceid_fast.checks import checked_path
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame, Intrinsics
-from faceid_fast.paths import checked_path
 
 from .arrays import read_npy
 from .bmp import read_bmp

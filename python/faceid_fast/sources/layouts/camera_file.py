@@ -18,9 +18,9 @@ import json
 from pathlib import Path
 from typing import Final
 
+from faceid_fast.checks import checked_path
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Intrinsics
-from faceid_fast.paths import checked_path
 from faceid_fast.sources.files.bounded import read_bounded
 
 CAMERA_NAME: Final = "camera.json"

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from faceid_fast.checks import checked_path
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame, Intrinsics
-from faceid_fast.paths import checked_path
 from faceid_fast.sources.files.images import read_png
 from faceid_fast.sources.files.pictures import frame_of
 

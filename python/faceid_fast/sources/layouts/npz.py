@@ -19,9 +19,9 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
+from faceid_fast.checks import checked_path
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame, Intrinsics
-from faceid_fast.paths import checked_path
 from faceid_fast.sources.files.arrays import read_array
 from faceid_fast.sources.files.bounded import MAX_ARRAY_BYTES, read_bounded
 from faceid_fast.sources.files.pictures import frame_of

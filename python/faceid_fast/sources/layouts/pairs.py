@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from faceid_fast.checks import checked_path
 from faceid_fast.frame import Frame
-from faceid_fast.paths import checked_path
 from faceid_fast.sources.files.pictures import ENDINGS, LOSSLESS, frame_of, read_picture
 
 from .camera_file import camera_file_of, read_camera

@@ -18,9 +18,9 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Final, TypeAlias
 
+from faceid_fast.checks import checked_path
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame, Intrinsics
-from faceid_fast.paths import checked_path
 from faceid_fast.sources.files.bounded import read_bounded
 from faceid_fast.sources.files.pictures import frame_of, read_picture
 

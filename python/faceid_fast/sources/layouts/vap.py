@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast._core import depth_text
+from faceid_fast.checks import checked_path
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame, Intrinsics
-from faceid_fast.paths import checked_path
 from faceid_fast.sources.files.bmp import read_bmp
 from faceid_fast.sources.files.bounded import read_bounded
 from faceid_fast.sources.files.pictures import frame_of
