@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .audit import Event, EventKind
     from .authenticator import Authenticator
+    from .calibration.evidence import MeasuredThreshold
     from .contract import ModelContract
     from .default import enroll, identify, remove, verify
     from .embed import Embedder
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from .frame import Frame, Intrinsics
     from .gallery import Gallery
     from .liveness import Limits, Liveness, LivenessCheck
-    from .measured import MeasuredThreshold
     from .outcome import Outcome
     from .policy import Decision
     from .store import Consent, InMemoryStore, References, ReferenceStore

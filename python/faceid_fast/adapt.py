@@ -4,7 +4,7 @@ What was enrolled never changes. Beside it a person may have a few *adapted* ref
 modality, for some uses or weeks, and never more than the enrolment bears:
 
 - A face that only an adapted reference accepts must still lie within the *floor* of the enrolment: a
-  distance with a measured false match rate (`faceid_fast.calibration`).
+  distance with a measured false match rate (`faceid_fast.calibration.impostor_tail`).
 - No adapted reference ever helps to admit another. What is admitted lies within the floor of the enrolment
   itself.
 - At most one is admitted while another is younger than a day.

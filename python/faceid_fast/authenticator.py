@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from . import adapt, calibration
+from . import adapt
 from .audit import Event, EventKind
+from .calibration import impostor_tail
 from .checks import check_flag, checked_choice
 from .door import Policy
 from .enroller import Enroller
@@ -31,11 +32,11 @@ from .store import InMemoryStore, References, check_identity, unknown_identity
 from .thresholds import Thresholds
 
 if TYPE_CHECKING:
+    from .calibration.evidence import MeasuredThreshold
     from .embed import Embedder
     from .face import FaceAligner, FaceCrop
     from .guard import Keys
     from .liveness import LivenessCheck
-    from .measured import MeasuredThreshold
     from .store import Change, ReferenceStore
 
 
@@ -79,7 +80,7 @@ class Authenticator:
         Largest distance to accept, Euclidean between unit vectors, in [0, 2), for frames of every
         modality, however many people are enrolled. By default those that the store has adopted (`adopt`),
         else those that the model's contract suggests, one for each modality, and for `identify` smaller ones
-        the more people there are (`faceid_fast.calibration.tightened`).
+        the more people there are (`faceid_fast.calibration.impostor_tail.tightened`).
     policy : "default" or "door"
         Whether a credential is asked for after a restart, after idle days, and after somebody's references
         changed: see :mod:`faceid_fast.door`.
@@ -327,7 +328,7 @@ class Authenticator:
         if attempt.modality in self._thresholds.tails:
             people = max(people, self._roster.count(attempt.modality))
             tail = self._thresholds.tails[attempt.modality]
-            attempt.threshold = calibration.tightened(attempt.threshold, tail, people)
+            attempt.threshold = impostor_tail.tightened(attempt.threshold, tail, people)
         found = [self._nearest(query, attempt.modality) for query in queries]
         attempt.stopwatch.lap("match")
         votes = Counter(name for name, distance in found if accepts(distance, attempt.threshold))
@@ -423,7 +424,7 @@ class Authenticator:
 
         Parameters
         ----------
-        measured : as ``faceid calibrate`` writes it; see `faceid_fast.measured`.
+        measured : as ``faceid calibrate`` writes it; see `faceid_fast.calibration.evidence`.
 
         Raises
         ------

@@ -87,6 +87,7 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 
 def checked_choice(name: str, value: object, kind: type[Choice]) -> Choice:
+    """Return the member of an enum that a str names; InvalidInputError if it names none."""
     if isinstance(value, str) and value in set(kind):
         return kind(value)
     shown = f"{value!a:.80}" if isinstance(value, str) else type(value).__name__

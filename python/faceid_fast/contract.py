@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, Final
 
-from .calibration import Tail, is_tail
+from .calibration.impostor_tail import Tail, is_tail
 from .errors import ModelContractError
 from .face import GRID_STEP_MM, HEAD_MODEL, PREPROCESSING_ID, TENSOR_SHAPE, bundled_model_sha256
 from .frame import MODALITIES

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from . import adapt, calibration
+from . import adapt
 from .audit import Event, EventKind
+from .calibration import impostor_tail
 from .store import check_model, unknown_identity
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Following:
         self._tails = pipeline.contract.tails
         if mode is not adapt.Mode.NEVER:
             for name, at in thresholds.items():
-                calibration.floor(at, self._tails.get(name, ()))
+                impostor_tail.floor(at, self._tails.get(name, ()))
         self._near_misses: dict[str, float] = {}
         self._confirmed: dict[str, float] = {}
 
@@ -82,7 +83,7 @@ class Following:
         tuple
             n votes, and n distances from the nearest enrolled reference.
         """
-        limits = adapt.Limits(threshold, calibration.floor(threshold, self._tails.get(modality, ())))
+        limits = adapt.Limits(threshold, impostor_tail.floor(threshold, self._tails.get(modality, ())))
         confirmed = self._was_just_now(self._confirmed, identity)
         votes, distances, near_miss = [False] * len(queries), [math.inf] * len(queries), False
 

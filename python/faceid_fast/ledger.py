@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from .audit import Event
+from .calibration.evidence import MeasuredThreshold
 from .lockout import Tallies, Tally, cleared
-from .measured import MeasuredThreshold
 
 _FIELDS: Final = {"tallies", "presence", "credential"}
 _ADOPTED: Final = "adopted"

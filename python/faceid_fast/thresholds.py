@@ -7,12 +7,12 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from .audit import Event, EventKind
-from .calibration import FALSE_ACCEPT_TARGET, Tail
+from .calibration.evidence import MeasuredThreshold
+from .calibration.impostor_tail import FALSE_ACCEPT_TARGET, Tail
 from .contract import ModelContract
 from .errors import CalibrationError, InvalidInputError, ModelError
 from .frame import MODALITIES
 from .ledger import Ledger
-from .measured import MeasuredThreshold
 from .policy import check_threshold
 from .store import ReferenceStore
 

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from faceid_fast import calibration, credential
+from faceid_fast import credential
 from faceid_fast.adapt import DAY_S, MAX_MISSES, Adapted, Limits, Mode, Origin, Verdict, judge
 from faceid_fast.audit import EventKind
 from faceid_fast.authenticator import Authenticator
+from faceid_fast.calibration import impostor_tail
 from faceid_fast.errors import CredentialError, InvalidInputError
 from faceid_fast.liveness import LivenessCheck
 from faceid_fast.outcome import Outcome
@@ -142,27 +143,27 @@ def test_another_modality_and_another_mode_do_not_count() -> None:
 @given(st.integers(1, 10**9))
 def test_thresholds_only_ever_tighten(identities: int) -> None:
     tail = ((1e-6, 0.3), (1e-5, 0.35), (1e-4, 0.45), (1e-3, 0.55))
-    at_once = calibration.tightened(0.45, tail, identities)
+    at_once = impostor_tail.tightened(0.45, tail, identities)
     assert 0.0 < at_once <= 0.45
-    assert calibration.tightened(0.45, tail, identities + 1) <= at_once
+    assert impostor_tail.tightened(0.45, tail, identities + 1) <= at_once
     if identities == 1:
         assert at_once == 0.45
 
 
 def test_thresholds_follow_the_measured_tail() -> None:
     tail = ((1e-6, 0.3), (1e-5, 0.35), (1e-4, 0.45), (1e-3, 0.55))
-    assert calibration.tightened(0.45, tail, 10) == 0.35
-    assert calibration.tightened(0.45, tail, 2) == 0.35  # what is between is not known
-    assert calibration.tightened(0.45, tail, 1000) == pytest.approx(0.3 * 0.8)
-    assert calibration.tightened(0.2, tail, 10) == 0.2
-    assert calibration.tightened(0.5, (), 10) == pytest.approx(0.4)
-    assert calibration.floor(0.45, tail) == 0.55
-    assert calibration.floor(0.6, tail) == 0.6
+    assert impostor_tail.tightened(0.45, tail, 10) == 0.35
+    assert impostor_tail.tightened(0.45, tail, 2) == 0.35  # what is between is not known
+    assert impostor_tail.tightened(0.45, tail, 1000) == pytest.approx(0.3 * 0.8)
+    assert impostor_tail.tightened(0.2, tail, 10) == 0.2
+    assert impostor_tail.tightened(0.5, (), 10) == pytest.approx(0.4)
+    assert impostor_tail.floor(0.45, tail) == 0.55
+    assert impostor_tail.floor(0.6, tail) == 0.6
     for poor in ((), ((0.01, 0.6),)):
         with pytest.raises(InvalidInputError, match="adaptation: expected a model whose contract says"):
-            calibration.floor(0.4, poor)
+            impostor_tail.floor(0.4, poor)
     with pytest.raises(InvalidInputError, match="far: expected a share"):
-        calibration.distance_at(tail, 0.0)
+        impostor_tail.distance_at(tail, 0.0)
 
 
 ADA, NEAR, FAR = 0, 40, 41

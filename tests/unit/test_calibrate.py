@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from faceid_fast.calibration import shows
+from faceid_fast.calibration.binomial import shows
+from faceid_fast.calibration.evidence import MeasuredThreshold
 from faceid_fast.cli import app
 from faceid_fast.errors import CalibrationError, SourceError
 from faceid_fast.evaluate.acquisition import Acquired
 from faceid_fast.evaluate.calibrate import check_enough, check_target, data_sha256, measure
 from faceid_fast.evaluate.protocols import Compared, compare
 from faceid_fast.frame import Frame
-from faceid_fast.measured import MeasuredThreshold
 from faceid_fast.outcome import Outcome
 from faceid_fast.sources.renders import bundled_renders
 from faceid_fast.vault import Vault

@@ -18,12 +18,13 @@ from scipy.stats import binom
 
 from faceid_fast import Authenticator, InMemoryStore
 from faceid_fast.audit import EventKind
-from faceid_fast.calibration import FALSE_ACCEPT_TARGET, floor, shows, tightened, upper_rate
+from faceid_fast.calibration.binomial import shows, upper_rate
+from faceid_fast.calibration.evidence import MeasuredThreshold, read
+from faceid_fast.calibration.impostor_tail import FALSE_ACCEPT_TARGET, floor, tightened
 from faceid_fast.errors import CalibrationError, InvalidInputError, ModelError
 from faceid_fast.face import PREPROCESSING_ID
 from faceid_fast.ledger import Ledger, Presence
 from faceid_fast.liveness import LivenessCheck
-from faceid_fast.measured import MeasuredThreshold, read
 from faceid_fast.store import put
 from faceid_fast.thresholds import Thresholds
 from faceid_fast.vault import Vault

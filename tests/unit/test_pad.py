@@ -17,9 +17,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from faceid_fast.calibration.binomial import clopper_pearson
 from faceid_fast.cli import app
 from faceid_fast.errors import InvalidInputError, SourceError
-from faceid_fast.evaluate.binomial import clopper_pearson
 from faceid_fast.evaluate.pad import Classified, PadReport, Presentation, Response, classify, count
 from faceid_fast.evaluate.report.pad_picture import draw_measured
 from faceid_fast.face import FaceAligner, FaceCrop, NoFace

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 from rich.table import Table
 
+from faceid_fast.calibration.evidence import MAX_CHARS, MeasuredThreshold, described
 from faceid_fast.cli.evaluate import CapturesArgument, Layout, LayoutOption, acquired, captures
 from faceid_fast.cli.output import (
     JsonOption,
@@ -24,7 +25,6 @@ from faceid_fast.cli.output import (
 from faceid_fast.embed import Embedder
 from faceid_fast.evaluate.calibrate import check_enough, check_target, data_sha256, measure
 from faceid_fast.evaluate.protocols import compare
-from faceid_fast.measured import MAX_CHARS, MeasuredThreshold, described
 
 DEFAULT_FILE: Final = Path("calibration.json")
 

@@ -13,6 +13,7 @@ import typer
 from rich.table import Table
 
 import faceid_fast
+from faceid_fast.calibration.binomial import LEVEL, Interval
 from faceid_fast.cli.output import (
     JsonOption,
     busy,
@@ -29,7 +30,7 @@ from faceid_fast.embed import Embedder
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.evaluate.acquisition import Acquired, Shot, acquire
 from faceid_fast.evaluate.claims import INDEPENDENT_TRIALS, Support, support
-from faceid_fast.evaluate.intervals import LEVEL, RESAMPLES, SEED, Interval
+from faceid_fast.evaluate.intervals import RESAMPLES, SEED
 from faceid_fast.evaluate.protocols import Compared, Report, compare
 from faceid_fast.evaluate.protocols import evaluate as score_protocols
 from faceid_fast.evaluate.report.drawing import check_installed

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from faceid_fast.calibration.binomial import LEVEL
 from faceid_fast.cli.output import JsonOption, check_writable, console, counted, plain, write_file, write_json
-from faceid_fast.evaluate.intervals import LEVEL
 from faceid_fast.evaluate.pad import ErrorRate, PadReport, Tally, classify, count
 from faceid_fast.evaluate.report.drawing import check_installed
 from faceid_fast.evaluate.report.pad_picture import draw_measured

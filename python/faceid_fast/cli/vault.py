@@ -9,10 +9,10 @@ import typer
 from rich.table import Table
 
 from faceid_fast.authenticator import Authenticator
+from faceid_fast.calibration.evidence import described, read
 from faceid_fast.cli.output import JsonOption, busy, console, examples, plain, write_json
 from faceid_fast.cli.people import VaultOption, opened, when
 from faceid_fast.errors import InvalidInputError
-from faceid_fast.measured import described, read
 from faceid_fast.vault import default_directory
 from faceid_fast.vault import erase as erase_vault
 from faceid_fast.vault import restore as restore_vault

@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.calibration import shows, upper_rate
+from faceid_fast.calibration.binomial import shows, upper_rate
+from faceid_fast.calibration.evidence import MeasuredThreshold
 from faceid_fast.checks import open_file
 from faceid_fast.errors import CalibrationError, SourceError
 from faceid_fast.evaluate.claims import INDEPENDENT_TRIALS
 from faceid_fast.evaluate.intervals import bootstrap, draw_people
 from faceid_fast.evaluate.protocols import Compared
-from faceid_fast.measured import MeasuredThreshold
 
 if TYPE_CHECKING:
     from faceid_fast.embed import Embedder

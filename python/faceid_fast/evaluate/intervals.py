@@ -14,13 +14,12 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from faceid_fast.calibration.binomial import LEVEL, Interval
 from faceid_fast.evaluate.scores import REPORTED_FARS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Interval = tuple[float, float]
 
-LEVEL: Final = 0.95
 RESAMPLES: Final = 1000
 SEED: Final = 324
 

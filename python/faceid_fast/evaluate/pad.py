@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from faceid_fast.evaluate.binomial import clopper_pearson
-from faceid_fast.evaluate.intervals import Interval
+from faceid_fast.calibration.binomial import Interval, clopper_pearson
 from faceid_fast.face import FaceAligner, NoFace
 from faceid_fast.frame import Frame
 from faceid_fast.liveness import LivenessCheck, figures_of

@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import Final, NamedTuple, NoReturn, Self
 
 from faceid_fast.audit import Event, EventKind
+from faceid_fast.calibration.evidence import MeasuredThreshold
 from faceid_fast.checks import checked_path
 from faceid_fast.errors import InvalidInputError, VaultError, VaultKeyError, VaultMissingError
 from faceid_fast.ledger import Amend, Ledger
-from faceid_fast.measured import MeasuredThreshold
 from faceid_fast.private_files import write_whole
 from faceid_fast.store import (
     MAX_EVENTS,

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.text import Text
 
-from faceid_fast import calibration
 from faceid_fast.adapt import Mode
 from faceid_fast.authenticator import Authenticator
+from faceid_fast.calibration import impostor_tail
 from faceid_fast.cli.output import plain
 from faceid_fast.embed import Embedder
 from faceid_fast.enrollment import POSES
@@ -92,7 +92,7 @@ class _Stage:
         self._lock.set_credential(self._pin)
         modality = looks[0].frame.modality
         tail = Embedder.bundled().contract.tails[modality]
-        self._floor = calibration.floor(self._lock.thresholds[modality], tail)
+        self._floor = impostor_tail.floor(self._lock.thresholds[modality], tail)
 
     def scenes(self) -> Iterator[Scene]:
         """Everything, in order."""

@@ -10,7 +10,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from faceid_fast.evaluate.intervals import Interval
+    from faceid_fast.calibration.binomial import Interval
 
 
 def page(title: str, facts: Sequence[str], sections: Sequence[str]) -> str:

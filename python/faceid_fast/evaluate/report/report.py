@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from faceid_fast.calibration.binomial import LEVEL
 from faceid_fast.evaluate.breakdown import (
     Pair,
     by_expression,
@@ -20,7 +21,7 @@ from faceid_fast.evaluate.breakdown import (
     worst_pairs,
 )
 from faceid_fast.evaluate.claims import INDEPENDENT_TRIALS, Support, support
-from faceid_fast.evaluate.intervals import LEVEL, RESAMPLES
+from faceid_fast.evaluate.intervals import RESAMPLES
 from faceid_fast.evaluate.scores import REPORTED_FARS
 
 from . import figures

@@ -10,7 +10,7 @@ import math
 from itertools import pairwise
 from typing import Final
 
-from .errors import InvalidInputError
+from faceid_fast.errors import InvalidInputError
 
 Tail = tuple[tuple[float, float], ...]
 """(share of pairs of strangers, largest distance that accepts no more of them), ascending."""
@@ -19,9 +19,6 @@ FALSE_ACCEPT_TARGET: Final = 1e-4
 """Chance that an attempt of a stranger is accepted, single picture against single picture."""
 FLOOR_FAR: Final = 1e-3
 """That which adapted references may at most be used at; see :mod:`faceid_fast.adapt`."""
-CONFIDENCE: Final = 0.95
-"""Of what is said to be shown."""
-_NEGLIGIBLE: Final = 1e-17
 SHRINK_PER_DECADE: Final = 0.8
 """Beyond what was measured: how much nearer a tenth of the strangers lie; steeper than any tail seen."""
 
@@ -82,46 +79,3 @@ def floor(threshold: float, tail: Tail) -> float:
         raise InvalidInputError(message)
     usual = distance_at(tail, FALSE_ACCEPT_TARGET)
     return max(threshold, distance_at(tail, FLOOR_FAR) * min(1.0, threshold / usual))
-
-
-def shows(errors: int, trials: int, rate: float) -> bool:
-    """Whether so few errors in so many independent trials show, with `CONFIDENCE`, a rate that is no higher.
-
-    The exact binomial test, one-sided: if they were more frequent, so few would be seen with a probability of
-    1 - `CONFIDENCE` at most. Without an error that is the rule of three, trials >= 3 / rate.
-
-    Raises
-    ------
-    InvalidInputError
-        If there are fewer trials than errors, or none, or the rate is not in (0, 1).
-    """
-    if not 0 <= errors <= trials or trials < 1 or not 0.0 < rate < 1.0:
-        message = (
-            "errors, trials, rate: expected no more errors than trials, 1 trial or more and a rate in "
-            f"(0, 1), got {errors}, {trials} and {rate}"
-        )
-        raise InvalidInputError(message)
-    if errors >= trials * rate:
-        return False  # no fewer than are to be expected
-    probability = math.exp(
-        math.lgamma(trials + 1.0)
-        - math.lgamma(errors + 1.0)
-        - math.lgamma(trials - errors + 1.0)
-        + errors * math.log(rate)
-        + (trials - errors) * math.log1p(-rate)
-    )
-    fewer = 0.0
-    for count in range(errors, -1, -1):  # each less probable than the one before
-        fewer += probability
-        probability *= count * (1.0 - rate) / ((trials - count + 1.0) * rate)
-        if probability <= fewer * _NEGLIGIBLE:
-            break
-    return fewer <= 1.0 - CONFIDENCE
-
-
-def upper_rate(errors: int, trials: int) -> float:
-    """Smallest rate that so few errors `shows`, to a float's precision; 1 where all are errors."""
-    low, high = 0.0, 1.0
-    while low < (middle := (low + high) / 2) < high:
-        low, high = (low, middle) if shows(errors, trials, middle) else (middle, high)
-    return high

@@ -18,10 +18,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from .calibration import shows
-from .checks import checked_path, open_file
-from .errors import CalibrationError
-from .frame import MODALITIES
+from faceid_fast.checks import checked_path, open_file
+from faceid_fast.errors import CalibrationError
+from faceid_fast.frame import MODALITIES
+
+from .binomial import shows
 
 SCHEMA_VERSION: Final = 1
 MAX_BYTES: Final = 1 << 16

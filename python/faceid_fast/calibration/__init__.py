@@ -1,0 +1,1 @@
+"""What measured figures allow: thresholds from the tail of impostor distances, with their evidence."""
