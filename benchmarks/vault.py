@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from faceid_fast.guard import Guard
-from faceid_fast.lockout import DEVICE
+from faceid_fast.access.attempt_limiter import Guard
+from faceid_fast.access.lockout import DEVICE
 from faceid_fast.roster import Roster
-from faceid_fast.store import References, put
+from faceid_fast.storage.references import References
+from faceid_fast.storage.store import put
 from faceid_fast.vault import Vault
 
 KEY = bytes(range(32))

@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from faceid_fast.access.boot_clock import Clock
 from faceid_fast.contract import ModelContract, served_preprocessing
 from faceid_fast.embed import Embedder
 from faceid_fast.face import (
@@ -22,9 +23,8 @@ from faceid_fast.face import (
 )
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.liveness import CUES, FIGURES, Limits
-from faceid_fast.lockout import Clock
 from faceid_fast.outcome import Outcome
-from faceid_fast.store import References
+from faceid_fast.storage.references import References
 
 SIZE = 64
 THRESHOLD = 0.6

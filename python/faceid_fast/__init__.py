@@ -11,7 +11,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .audit import Event, EventKind
     from .authenticator import Authenticator
     from .calibration.evidence import MeasuredThreshold
     from .contract import ModelContract
@@ -46,7 +45,10 @@ if TYPE_CHECKING:
     from .liveness import Limits, Liveness, LivenessCheck
     from .outcome import Outcome
     from .policy import Decision
-    from .store import Consent, InMemoryStore, References, ReferenceStore
+    from .storage.audit import Event, EventKind
+    from .storage.memory import InMemoryStore
+    from .storage.references import Consent, References
+    from .storage.store import ReferenceStore
     from .vault import Vault
 
     __version__: str

@@ -20,24 +20,20 @@ resemble an anchor do not have that property: an attacker walks away with them i
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InvalidInputError
-from .frame import MODALITIES
 from .policy import accepts
+from .storage.references import Adapted, Origin
 
 CONFIRM_WITHIN_S: Final = 10.0
 """From a near miss to the credential, and from there to the next picture."""
 DAY_S: Final = 86_400.0
-UNIT_TOLERANCE: Final = 1e-3
-"""How far from 1 the length of a vector that is kept may be."""
 MAX_MISSES: Final = 10
 """Faces of the person that an adapted reference does not accept, until it is dropped."""
 STRONG_SHARE: Final = 0.8
@@ -52,13 +48,6 @@ class Mode(StrEnum):
     ANCHORED = "anchored"
 
 
-class Origin(StrEnum):
-    """What an adapted reference was admitted for."""
-
-    CONFIRMED = "confirmed"
-    SUCCESS = "success"
-
-
 class _Terms(NamedTuple):
     slots: int
     uses: int
@@ -66,53 +55,6 @@ class _Terms(NamedTuple):
 
 
 _TERMS: Final = {Origin.CONFIRMED: _Terms(2, 50, 30.0), Origin.SUCCESS: _Terms(1, 20, 14.0)}
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Adapted:
-    """An adapted reference.
-
-    Attributes
-    ----------
-    vector : (D,) float32 unit vector, read-only.
-    modality : "infrared" or "color".
-    origin : what it was admitted for.
-    made_at : when, in seconds since 1970.
-    uses_left : faces that it may still let in.
-    misses : accepted faces of the person, in a row, that it would not have.
-    """
-
-    vector: NDArray[np.float32]
-    modality: str
-    origin: Origin
-    made_at: float
-    uses_left: int
-    misses: int = 0
-
-    def __post_init__(self) -> None:
-        """Check everything: what is stored is compared against for weeks.
-
-        Raises
-        ------
-        InvalidInputError
-            If anything is not as above.
-        """
-        vector, numbers = self.vector, (self.uses_left, self.misses)
-        right = isinstance(vector, np.ndarray) and vector.dtype == np.float32 and vector.ndim == 1
-        # Written so that NaN is wrong.
-        right = right and abs(float(np.linalg.norm(vector.astype(np.float64))) - 1.0) <= UNIT_TOLERANCE
-        right = right and self.modality in MODALITIES and isinstance(self.origin, Origin)
-        right = right and isinstance(self.made_at, float) and math.isfinite(self.made_at)
-        if not right or not all(type(number) is int and 0 <= number < 1 << 31 for number in numbers):
-            message = (
-                "adapted: expected a (D,) float32 unit vector, a modality, an Origin, a finite time and "
-                "whole numbers from 0, got others"
-            )
-            raise InvalidInputError(message)
-
-    def __repr__(self) -> str:
-        """Say what it is worth, not what it is."""
-        return f"<Adapted by {self.origin}, {self.uses_left} uses left>"
 
 
 class Limits(NamedTuple):

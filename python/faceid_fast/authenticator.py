@@ -12,32 +12,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import adapt
-from .audit import Event, EventKind
+from .access.attempt_limiter import Guard
+from .access.credential_policy import Policy
+from .access.lockout import DEVICE, SPOOF_WEIGHT
 from .calibration import impostor_tail
 from .checks import check_flag, checked_choice
-from .door import Policy
 from .enroller import Enroller
 from .enrollment import Enrollment
 from .errors import CredentialError, InvalidInputError, UnknownIdentityError
 from .face import NoFace
 from .following import Following
 from .frame import Frame, as_frames
-from .guard import Guard
-from .lockout import DEVICE, SPOOF_WEIGHT
 from .outcome import Outcome
 from .pipeline import Pipeline, Stopwatch
 from .policy import Decision, accepts
 from .roster import Roster
-from .store import InMemoryStore, References, check_identity, unknown_identity
+from .storage.audit import Event, EventKind
+from .storage.memory import InMemoryStore
+from .storage.references import References, check_identity, unknown_identity
 from .thresholds import Thresholds
 
 if TYPE_CHECKING:
+    from .access.attempt_limiter import Keys
     from .calibration.evidence import MeasuredThreshold
     from .embed import Embedder
     from .face import FaceAligner, FaceCrop
-    from .guard import Keys
     from .liveness import LivenessCheck
-    from .store import Change, ReferenceStore
+    from .storage.store import Change, ReferenceStore
 
 
 class _Options(TypedDict, total=False):
@@ -83,7 +84,7 @@ class Authenticator:
         the more people there are (`faceid_fast.calibration.impostor_tail.tightened`).
     policy : "default" or "door"
         Whether a credential is asked for after a restart, after idle days, and after somebody's references
-        changed: see :mod:`faceid_fast.door`.
+        changed: see :mod:`faceid_fast.access.credential_policy`.
     ask_credential : callable, optional
         Called by `verify` and `identify` with a reason (str) where a face is not looked at before the
         credential was shown; returns what was typed, or None. Without it such frames are refused, and
@@ -92,8 +93,8 @@ class Authenticator:
         Whether references follow a person's look in `verify`: see :mod:`faceid_fast.adapt`. `identify` only
         ever looks at what was enrolled.
     lockout : bool
-        Whether failures are counted, and too many of them lock, see :mod:`faceid_fast.lockout`. Every call
-        of `verify` and `identify` is an attempt: ask once for each time that somebody shows their face.
+        Whether failures are counted, and too many of them lock, see :mod:`faceid_fast.access.lockout`. Every
+        call of `verify` and `identify` is an attempt: ask once for each time that somebody shows their face.
     diagnostics : bool
         Whether decisions carry distances. Leave it off wherever a caller could be an attacker: a
         few hundred returned distances reveal a template.

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from .audit import Event, EventKind
 from .enrollment import Enrollment, RejectedFrame, pose_name, strangers, summarise, without
 from .errors import InvalidInputError
 from .face import NoFace
 from .outcome import Outcome
 from .pipeline import Stopwatch
-from .store import Consent, References, check_model
-from .store import remove as remove_from
+from .storage.audit import Event, EventKind
+from .storage.references import Consent, References, check_model
+from .storage.store import remove as remove_from
 
 if TYPE_CHECKING:
     from .frame import Frame
     from .pipeline import Pipeline
     from .roster import Roster
-    from .store import Change, ReferenceStore
+    from .storage.store import Change, ReferenceStore
 
 MAX_REFERENCES: Final = 64
 """References a person may have; every one is one more chance for a stranger to be near."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .face import HeadPose
     from .outcome import Outcome
-    from .store import References
+    from .storage.references import References
 
 POSES: Final = ("frontal", "left", "right", "up", "down")
 """Together they cover how people hold their heads; as the camera sees it: "left" is the image's left."""

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import adapt
-from .audit import Event, EventKind
 from .calibration import impostor_tail
-from .store import check_model, unknown_identity
+from .storage.audit import Event, EventKind
+from .storage.references import check_model, unknown_identity
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline
-    from .store import Change, References, ReferenceStore
+    from .storage.references import References
+    from .storage.store import Change, ReferenceStore
 
 
 class Following:

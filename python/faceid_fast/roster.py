@@ -12,10 +12,11 @@ import numpy as np
 from .errors import InvalidInputError, OtherModelWarning
 from .frame import MODALITIES
 from .gallery import Gallery
-from .store import check_model
+from .storage.references import check_model
 
 if TYPE_CHECKING:
-    from .store import References, ReferenceStore
+    from .storage.references import References
+    from .storage.store import ReferenceStore
 
 
 class Roster:

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from .audit import Event, EventKind
 from .calibration.evidence import MeasuredThreshold
 from .calibration.impostor_tail import FALSE_ACCEPT_TARGET, Tail
 from .contract import ModelContract
 from .errors import CalibrationError, InvalidInputError, ModelError
 from .frame import MODALITIES
-from .ledger import Ledger
 from .policy import check_threshold
-from .store import ReferenceStore
+from .storage.audit import Event, EventKind
+from .storage.security_state import Ledger
+from .storage.store import ReferenceStore
 
 
 class Thresholds(Mapping[str, float]):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from damaged_files import FILES, PIPE, TEXTS, damaged_json
 from faceid_fast.errors import FaceIDError
 from faceid_fast.frame import Frame, Intrinsics
-from faceid_fast.store import References
+from faceid_fast.storage.references import References
 
 HUGE: Final = (1 << 31, 1 << 62, 1 << 63, (1 << 64) - 1, 10**30, 10**400, 10**5000)
 NUMBERS: Final = (

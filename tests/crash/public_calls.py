@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 import faceid_fast as faceid
-from faceid_fast import policy, store
+from faceid_fast import policy
 from faceid_fast.calibration.evidence import read
 from faceid_fast.contract import served_preprocessing
 from faceid_fast.face import HEAD_MODEL, read_bundled_model
@@ -37,6 +37,8 @@ from faceid_fast.sources.files.jpeg import read_jpeg
 from faceid_fast.sources.layouts import camera_file, kinect_v2, npz, open3d, pairs, tum, vap
 from faceid_fast.sources.layouts.shot import Frames
 from faceid_fast.sources.renders import Render
+from faceid_fast.storage import store
+from faceid_fast.storage.references import check_identity
 from faceid_fast.vault import Vault, default_directory, erase, restore
 from people import World
 from story import KEY
@@ -168,8 +170,8 @@ def _records(world: World) -> list[Call]:
         "intrinsics": frame.intrinsics,
     }
     color = np.repeat((frame.picture >> 8).astype(np.uint8)[..., None], 3, axis=2)
-    references = {name: getattr(kept, name) for name in store.References.__slots__}
-    references["consent"] = store.Consent("form 7", 1e9)
+    references = {name: getattr(kept, name) for name in faceid.References.__slots__}
+    references["consent"] = faceid.Consent("form 7", 1e9)
     contract = faceid.Embedder.bundled().contract
     fields = {name: getattr(contract, name) for name in type(contract).__slots__}
     fields |= {"preprocessing": served_preprocessing(), "thresholds": dict(contract.thresholds)}
@@ -196,9 +198,9 @@ def _records(world: World) -> list[Call]:
         Call("Decision.__bool__", lambda: partial(bool, decision), {}, 1, refuses=(TypeError,)),
         Call("accepts", lambda: policy.accepts, {"distance": 0.9, "threshold": 0.5}, 16, _lets_in_far),
         Call("check_threshold", lambda: policy.check_threshold, {"value": 0.5}, 8, _is_no_threshold),
-        Call("check_identity", lambda: store.check_identity, {"identity": NOBODY}, 8),
-        Call("References", lambda: store.References, references, 12),
-        Call("Consent", lambda: store.Consent, {"note": "form 7", "at": 1e9}),
+        Call("check_identity", lambda: check_identity, {"identity": NOBODY}, 8),
+        Call("References", lambda: faceid.References, references, 12),
+        Call("Consent", lambda: faceid.Consent, {"note": "form 7", "at": 1e9}),
         Call("References.of", lambda: kept.of, {"modality": "infrared"}),
         Call("References.rows", lambda: kept.rows, {"kept": [0, 1]}),
         Call("References.joined", lambda: kept.joined, {"others": kept}),
@@ -280,7 +282,7 @@ def _stores(world: World) -> list[Call]:
     called = ("__call__",)
     for made, weight in ((world.memory, 4), (world.vault, 1)):
         kind = type(made).__name__
-        stranger = store.References(
+        stranger = faceid.References(
             NOBODY, world.stranger, ("frontal",), ("infrared",), world.kept["ada"].model_sha256
         )
         calls += [

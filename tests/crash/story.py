@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from faceid_fast.store import References, ReferenceStore, put, remove
+from faceid_fast.storage.references import References
+from faceid_fast.storage.store import ReferenceStore, put, remove
 from faceid_fast.vault import Vault
 
 KEY = bytes(range(32))

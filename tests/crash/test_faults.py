@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from disk import Fault, input_output_error, no_space, watched
+from faceid_fast.access.attempt_limiter import Guard
+from faceid_fast.access.lockout import DEVICE
 from faceid_fast.errors import VaultError, VaultKeyError
-from faceid_fast.guard import Guard
-from faceid_fast.lockout import DEVICE
 from faceid_fast.vault import Vault
 from story import KEY, Step, state_at, state_of
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from faceid_fast.access.attempt_limiter import Guard
+from faceid_fast.access.boot_clock import Clock
+from faceid_fast.access.lockout import CREDENTIAL_FAILURES, DEVICE, FREE_FAILURES
 from faceid_fast.errors import VaultBusyError
-from faceid_fast.guard import Guard
-from faceid_fast.lockout import CREDENTIAL_FAILURES, DEVICE, FREE_FAILURES, Clock
 from faceid_fast.vault import Vault
 from story import KEY
 

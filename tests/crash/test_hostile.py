@@ -18,9 +18,10 @@ from typing import Any
 import apsw
 import pytest
 
+from faceid_fast.access.lockout import DEVICE
 from faceid_fast.errors import VaultError
-from faceid_fast.lockout import DEVICE, Tally
-from faceid_fast.store import put, remove
+from faceid_fast.storage.security_state import Tally
+from faceid_fast.storage.store import put, remove
 from faceid_fast.vault import Vault, contents, restore
 from hostile import Attacker, Spoils
 from story import KEY, State, digest_of, person, state_of

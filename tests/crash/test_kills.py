@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from faceid_fast.errors import FaceIDError
-from faceid_fast.store import Change, References
+from faceid_fast.storage.references import References
+from faceid_fast.storage.store import Change
 from faceid_fast.vault import Vault
 from story import KEY, State, Story, state_at, state_of
 

@@ -24,7 +24,8 @@ import numpy as np
 import pytest
 
 import faceid_fast
-from faceid_fast import credential, default, frame, policy, sources
+from faceid_fast import default, frame, policy, sources
+from faceid_fast.access import credential
 from faceid_fast.errors import (
     FaceIDError,
     GuessedIntrinsicsWarning,

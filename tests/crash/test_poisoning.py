@@ -17,7 +17,9 @@ import pytest
 from numpy.typing import NDArray
 
 from faceid_fast import adapt
-from faceid_fast.adapt import DAY_S, Adapted, Limits, Mode
+from faceid_fast.adapt import DAY_S, Limits, Mode
+from faceid_fast.storage import references
+from faceid_fast.storage.references import Adapted
 
 LIMITS = Limits(0.45, 0.55)
 DIM = 32
@@ -110,7 +112,7 @@ def moving_average(
         return adapt.Verdict(accepted=False, near_miss=False, adapted=adapted)
     moved = 0.8 * at + 0.2 * query
     moved = (moved / np.linalg.norm(moved)).astype(np.float32)
-    reference = Adapted(moved, modality, adapt.Origin.SUCCESS, options["now"], 9)
+    reference = Adapted(moved, modality, references.Origin.SUCCESS, options["now"], 9)
     return adapt.Verdict(accepted=True, near_miss=False, adapted=(reference,))
 
 

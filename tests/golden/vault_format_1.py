@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from faceid_fast.adapt import Adapted, Origin
-from faceid_fast.audit import Event, EventKind
-from faceid_fast.ledger import Ledger, Presence
-from faceid_fast.lockout import DEVICE, Tally
-from faceid_fast.store import Consent, References
+from faceid_fast.access.lockout import DEVICE
+from faceid_fast.storage.audit import Event, EventKind
+from faceid_fast.storage.references import Adapted, Consent, Origin, References
+from faceid_fast.storage.security_state import Ledger, Presence, Tally
 from faceid_fast.vault import Vault
 
 KEY = bytes(range(32))

@@ -9,16 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from faceid_fast import credential
-from faceid_fast.adapt import DAY_S, MAX_MISSES, Adapted, Limits, Mode, Origin, Verdict, judge
-from faceid_fast.audit import EventKind
+from faceid_fast.access import credential
+from faceid_fast.adapt import DAY_S, MAX_MISSES, Limits, Mode, Verdict, judge
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.calibration import impostor_tail
 from faceid_fast.errors import CredentialError, InvalidInputError
 from faceid_fast.liveness import LivenessCheck
 from faceid_fast.outcome import Outcome
 from faceid_fast.policy import Decision
-from faceid_fast.store import InMemoryStore, get
+from faceid_fast.storage.audit import EventKind
+from faceid_fast.storage.memory import InMemoryStore
+from faceid_fast.storage.references import Adapted, Origin
+from faceid_fast.storage.store import get
 from stand_ins import (
     FLOOR,
     LIVE_LIMITS,

@@ -27,7 +27,9 @@ from faceid_fast.errors import (
 from faceid_fast.face import FaceCrop, NoFace
 from faceid_fast.liveness import LivenessCheck
 from faceid_fast.outcome import Outcome
-from faceid_fast.store import Change, InMemoryStore, References, get, put
+from faceid_fast.storage.memory import InMemoryStore
+from faceid_fast.storage.references import References
+from faceid_fast.storage.store import Change, get, put
 from faceid_fast.vault import Vault
 from stand_ins import (
     LIVE_LIMITS,

@@ -8,16 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faceid_fast import credential
-from faceid_fast.audit import EventKind
+from faceid_fast.access import credential
+from faceid_fast.access.boot_clock import Clock
+from faceid_fast.access.credential_policy import why_credential
 from faceid_fast.authenticator import Authenticator
-from faceid_fast.door import why_credential
 from faceid_fast.errors import CredentialError, InvalidInputError
-from faceid_fast.ledger import Presence
 from faceid_fast.liveness import LivenessCheck
-from faceid_fast.lockout import Clock
 from faceid_fast.outcome import Outcome
-from faceid_fast.store import InMemoryStore, ReferenceStore
+from faceid_fast.storage.audit import EventKind
+from faceid_fast.storage.memory import InMemoryStore
+from faceid_fast.storage.security_state import Presence
+from faceid_fast.storage.store import ReferenceStore
 from faceid_fast.vault import Vault
 from stand_ins import LIVE_LIMITS, StandInAligner, StandInEmbedder, Time, frame_of
 

@@ -11,15 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faceid_fast import clock, lockout
+from faceid_fast.access import boot_clock, lockout
+from faceid_fast.access.attempt_limiter import Guard
+from faceid_fast.access.boot_clock import Clock
+from faceid_fast.access.lockout import DEVICE, charged, wait_s
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.errors import InvalidInputError, UnknownIdentityError, VaultDamagedError
-from faceid_fast.guard import Guard
-from faceid_fast.ledger import Ledger, Presence
 from faceid_fast.liveness import LivenessCheck
-from faceid_fast.lockout import DEVICE, Clock, Tally, charged, wait_s
 from faceid_fast.outcome import Outcome
-from faceid_fast.store import InMemoryStore, ReferenceStore
+from faceid_fast.storage import security_state
+from faceid_fast.storage.memory import InMemoryStore
+from faceid_fast.storage.security_state import Ledger, Presence, Tally
+from faceid_fast.storage.store import ReferenceStore
 from faceid_fast.vault import Vault
 from stand_ins import LIVE_LIMITS, StandInAligner, StandInEmbedder, Time, crop_of, frame_of, no_face
 
@@ -57,7 +60,9 @@ def fail(auth: Authenticator, times: int) -> list[Outcome]:
 
 
 def test_how_long_a_lock_is() -> None:
-    waits = [Tally(failures, "0", 5.0).wait_s(Clock("0", 5.0)) for failures in range(22)]
+    waits = [
+        wait_s({DEVICE: Tally(failures, "0", 5.0)}, (DEVICE,), Clock("0", 5.0)) for failures in range(22)
+    ]
     assert waits[:5] == [0.0] * 5
     assert waits[5:12] == [30.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1920.0]
     assert waits[12:20] == [3600.0] * 8
@@ -190,9 +195,9 @@ def test_without_lockout_nothing_is_counted() -> None:
 
 
 def test_the_time_is_not_the_wall_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = clock.now()
+    before = boot_clock.now()
     monkeypatch.setattr(time, "time", lambda: 4e9)
-    after = clock.now()
+    after = boot_clock.now()
     assert after.boot_id == before.boot_id
     assert 0 <= after.seconds - before.seconds < 60
 
@@ -306,7 +311,9 @@ def test_who_is_locked_is_not_found_either(store: ReferenceStore, now: Time) -> 
         assert auth.verify(frame_of(BEN), "ada").outcome is Outcome.NO_MATCH
     auth.verify(frame_of(BEN), "ada")
     now.seconds += 25.0
-    store.amend(lambda ledger: (replace(ledger, tallies=lockout.cleared(ledger.tallies, (DEVICE,))), ()))
+    store.amend(
+        lambda ledger: (replace(ledger, tallies=security_state.cleared(ledger.tallies, (DEVICE,))), ())
+    )
     found = auth.identify(frame_of(ADA))
     assert (found.outcome, found.identity) == (Outcome.LOCKED_OUT, "ada")  # with diagnostics
     assert auth.verify(frame_of(ADA), "ada").outcome is Outcome.LOCKED_OUT

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from faceid_fast.cli import app
 from faceid_fast.sources.files.images import read_png
 from faceid_fast.sources.renders import bundled_renders
-from faceid_fast.store import References
+from faceid_fast.storage.references import References
 from faceid_fast.vault import Vault
 
 KEY = bytes.fromhex("5e" * 32)

@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from faceid_fast import Authenticator, InMemoryStore
-from faceid_fast.audit import EventKind
 from faceid_fast.calibration.binomial import shows, upper_rate
 from faceid_fast.calibration.evidence import MeasuredThreshold, read
 from faceid_fast.calibration.impostor_tail import FALSE_ACCEPT_TARGET, floor, tightened
 from faceid_fast.errors import CalibrationError, InvalidInputError, ModelError
 from faceid_fast.face import PREPROCESSING_ID
-from faceid_fast.ledger import Ledger, Presence
 from faceid_fast.liveness import LivenessCheck
-from faceid_fast.store import put
+from faceid_fast.storage.audit import EventKind
+from faceid_fast.storage.security_state import Ledger, Presence
+from faceid_fast.storage.store import put
 from faceid_fast.thresholds import Thresholds
 from faceid_fast.vault import Vault
 from stand_ins import (

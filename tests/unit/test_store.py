@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from faceid_fast.errors import InvalidInputError, UnknownIdentityError
-from faceid_fast.store import InMemoryStore, References, check_identity, get, put, remove
+from faceid_fast.storage.memory import InMemoryStore
+from faceid_fast.storage.references import References, check_identity
+from faceid_fast.storage.store import get, put, remove
 from faceid_fast.vault import Vault
 from stand_ins import MODEL_SHA256, references, unit
 

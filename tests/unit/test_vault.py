@@ -24,7 +24,8 @@ from faceid_fast.errors import (
     VaultRolledBackError,
     VaultTooNewError,
 )
-from faceid_fast.store import References, get, put, remove
+from faceid_fast.storage.references import References
+from faceid_fast.storage.store import get, put, remove
 from faceid_fast.vault import Vault, default_directory
 from faceid_fast.vault.directory import file_system
 from stand_ins import MODEL_SHA256

@@ -19,7 +19,7 @@ from faceid_fast.errors import (
     VaultMissingError,
     VaultRolledBackError,
 )
-from faceid_fast.store import put, remove
+from faceid_fast.storage.store import put, remove
 from faceid_fast.vault import Vault, contents, erase, restore
 from faceid_fast.vault.database import Database
 from faceid_fast.vault.directory import PrivateDirectory
@@ -204,7 +204,7 @@ def test_an_entry_of_the_log_that_was_swallowed_is_noticed(place: Path) -> None:
 def charged(ledger: Any, failures: int = 1) -> Any:
     from dataclasses import replace
 
-    from faceid_fast.lockout import Tally
+    from faceid_fast.storage.security_state import Tally
 
     return replace(ledger, tallies={"ada": Tally(failures, "boot", 1.0)}), ()
 

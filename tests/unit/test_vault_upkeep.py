@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from faceid_fast.audit import Event, EventKind
 from faceid_fast.errors import (
     InvalidInputError,
     VaultDamagedError,
@@ -20,9 +19,10 @@ from faceid_fast.errors import (
     VaultKeyError,
     VaultRolledBackError,
 )
-from faceid_fast.ledger import Presence
-from faceid_fast.lockout import Tally
-from faceid_fast.store import MAX_EVENTS, Consent, get, put, remove
+from faceid_fast.storage.audit import Event, EventKind
+from faceid_fast.storage.references import Consent
+from faceid_fast.storage.security_state import Presence, Tally
+from faceid_fast.storage.store import MAX_EVENTS, get, put, remove
 from faceid_fast.vault import Vault, erase, restore
 from stand_ins import references, unit
 

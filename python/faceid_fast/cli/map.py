@@ -10,7 +10,6 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from faceid_fast.audit import Event, EventKind
 from faceid_fast.cli.output import JsonOption, busy, check_writable, console, plain, write_file, write_json
 from faceid_fast.cli.people import VaultOption, opened, read_frames
 from faceid_fast.errors import InvalidInputError
@@ -19,13 +18,14 @@ from faceid_fast.evaluate.report.maps import draw_maps
 from faceid_fast.evaluate.report.projection import FEWEST, MOST, project
 from faceid_fast.face import NoFace
 from faceid_fast.pipeline import Pipeline, Stopwatch
+from faceid_fast.storage.audit import Event, EventKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rich.console import Console
 
-    from faceid_fast.store import References
+    from faceid_fast.storage.references import References
 
 
 class _Point(NamedTuple):

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.table import Table
 
+from faceid_fast.access.credential_policy import Policy
 from faceid_fast.adapt import Mode
-from faceid_fast.audit import Event, EventKind
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.cli.output import SHARED, JsonOption, busy, console, plain, printable, stepped, write_json
-from faceid_fast.door import Policy
 from faceid_fast.errors import FaceIDWarning, InvalidInputError
 from faceid_fast.sources.recognized import shots_at
-from faceid_fast.store import get
-from faceid_fast.store import remove as remove_from
+from faceid_fast.storage.audit import Event, EventKind
+from faceid_fast.storage.store import get
+from faceid_fast.storage.store import remove as remove_from
 from faceid_fast.vault import Vault, default_directory
 
 from .prompts import ask_credential, read_credential
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from faceid_fast.frame import Frame
     from faceid_fast.policy import Decision
-    from faceid_fast.store import References
+    from faceid_fast.storage.references import References
 
 REJECTED: Final = 1
 

@@ -11,8 +11,8 @@ import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from faceid_fast.audit import Event, EventKind
-from faceid_fast.store import MAX_EVENTS
+from faceid_fast.storage.audit import Event, EventKind
+from faceid_fast.storage.store import MAX_EVENTS
 
 from .encryption import same
 from .integrity import Part, damaged

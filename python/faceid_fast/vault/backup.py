@@ -9,9 +9,9 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final
 
-from faceid_fast.audit import Event, EventKind
 from faceid_fast.checks import checked_path
 from faceid_fast.errors import VaultDamagedError, VaultError
+from faceid_fast.storage.audit import Event, EventKind
 
 from .bootstrap import DATABASE, DRAFTS, JOURNAL, LOGS, head_of, install, sealer_of
 from .contents import Contents

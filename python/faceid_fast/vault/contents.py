@@ -16,10 +16,11 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from faceid_fast.audit import Event
 from faceid_fast.errors import VaultDamagedError, VaultError, VaultKeyError
-from faceid_fast.ledger import Ledger
-from faceid_fast.store import References, amended
+from faceid_fast.storage.audit import Event
+from faceid_fast.storage.references import References
+from faceid_fast.storage.security_state import Ledger
+from faceid_fast.storage.store import amended
 
 from . import audit_log, record_codec
 from .audit_log import LogState

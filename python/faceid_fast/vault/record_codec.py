@@ -15,8 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from faceid_fast.adapt import Adapted, Origin
-from faceid_fast.store import Consent, References
+from faceid_fast.storage.references import Adapted, Consent, Origin, References
 
 from .integrity import Part, damaged
 

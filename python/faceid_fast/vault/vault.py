@@ -10,21 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, NoReturn, Self
 
-from faceid_fast.audit import Event, EventKind
 from faceid_fast.calibration.evidence import MeasuredThreshold
 from faceid_fast.checks import checked_path
 from faceid_fast.errors import InvalidInputError, VaultError, VaultKeyError, VaultMissingError
-from faceid_fast.ledger import Amend, Ledger
 from faceid_fast.private_files import write_whole
-from faceid_fast.store import (
-    MAX_EVENTS,
-    Change,
-    References,
-    altered_by,
-    amended_by,
-    check_identity,
-    check_references,
-)
+from faceid_fast.storage.audit import Event, EventKind
+from faceid_fast.storage.references import References, check_identity, check_references
+from faceid_fast.storage.security_state import Amend, Ledger
+from faceid_fast.storage.store import MAX_EVENTS, Change, altered_by, amended_by
 
 from .bootstrap import DATABASE, Places, begin, check_files, is_there, make
 from .contents import Contents

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.text import Text
 
+from faceid_fast.access.lockout import FREE_FAILURES
 from faceid_fast.adapt import Mode
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.calibration import impostor_tail
 from faceid_fast.cli.output import plain
 from faceid_fast.embed import Embedder
 from faceid_fast.enrollment import POSES
-from faceid_fast.lockout import FREE_FAILURES
 from faceid_fast.outcome import Outcome
 from faceid_fast.policy import accepts
-from faceid_fast.store import InMemoryStore, get
+from faceid_fast.storage.memory import InMemoryStore
+from faceid_fast.storage.store import get
 
 if TYPE_CHECKING:
     from rich.console import Console

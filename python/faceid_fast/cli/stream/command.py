@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 import typer
 from rich.live import Live
 
+from faceid_fast.access.credential_policy import Policy
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.cli.output import JsonOption, check_heard, console, json_lines, plain
 from faceid_fast.cli.people import REJECTED, PolicyOption, VaultOption, opened
-from faceid_fast.door import Policy
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.frame import MAX_FRAMES
 from faceid_fast.live import Rules, watch
 from faceid_fast.sources.cameras.newest import Newest
-from faceid_fast.store import check_identity, get
+from faceid_fast.storage.references import check_identity
+from faceid_fast.storage.store import get
 
 from .camera import CameraOption, SettingsOption, opened_source
 from .verdict import verdict_of

@@ -10,8 +10,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from .ledger import Presence
-from .lockout import Clock
+from faceid_fast.storage.security_state import Presence
+
+from .boot_clock import Clock
 
 IDLE_S: Final = 48 * 3600.0
 CREDENTIAL_AGE_S: Final = 156 * 3600.0

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import secrets
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-from .lockout import Clock
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _THIS_PROCESS: Final = secrets.token_hex(8)
 """Stands for the start of the computer where the system does not name it: locks then begin anew with every
 process, which makes them longer, never shorter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Seconds since a start of the computer, and which start that was."""
+
+    boot_id: str
+    seconds: float
 
 
 def now() -> Clock:

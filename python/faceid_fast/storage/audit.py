@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .errors import InvalidInputError
+from faceid_fast.errors import InvalidInputError
 
 
 class EventKind(StrEnum):

@@ -9,13 +9,35 @@ from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
+from faceid_fast.calibration.evidence import MeasuredThreshold
+
 from .audit import Event
-from .calibration.evidence import MeasuredThreshold
-from .lockout import Tallies, Tally, cleared
 
 _FIELDS: Final = {"tallies", "presence", "credential"}
 _ADOPTED: Final = "adopted"
 """Written only where there is something: what has adopted nothing is what it was before there was this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Failures in a row, of a person who was claimed or of the device.
+
+    Attributes
+    ----------
+    failures : how many.
+    boot_id : of the start of the computer that `since_s` counts from.
+    since_s : when the last failure was counted, or its lock began.
+    told : whether the lock has refused anybody yet.
+    """
+
+    failures: int
+    boot_id: str
+    since_s: float
+    told: bool = False
+
+
+Tallies = Mapping[str, Tally]
+"""By person, or `faceid_fast.access.lockout.DEVICE`; who is not in it has no failures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +65,7 @@ class Ledger:
     tallies : failures in a row.
     presence : None if the credential has not been shown since somebody's references changed.
     credential : what tells whether a credential is the right one, not the credential itself; None if none is
-        set, see :mod:`faceid_fast.credential`.
+        set, see :mod:`faceid_fast.access.credential`.
     adopted : thresholds in place of the model's, with their evidence; one a modality at most.
     """
 
@@ -99,6 +121,11 @@ class Ledger:
 
 Amend = Callable[[Ledger], tuple[Ledger, tuple[Event, ...]]]
 """Makes a ledger of another, and says what belongs into the log; the very one it was given: no change."""
+
+
+def cleared(tallies: Tallies, keys: tuple[str, ...]) -> Tallies:
+    """Forget failures."""
+    return MappingProxyType({key: tally for key, tally in tallies.items() if key not in keys})
 
 
 def tallies_with(ledger: Ledger, tallies: Mapping[str, Tally]) -> Ledger:

@@ -8,7 +8,7 @@ from typing import Final
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-from .errors import InvalidInputError
+from faceid_fast.errors import InvalidInputError
 
 MIN_CHARS: Final = 4
 MAX_CHARS: Final = 1024

@@ -1,28 +1,25 @@
-"""Where references live: one small interface, and the store that forgets with the process."""
+"""What is kept of one person: enrolled references, adapted ones beside them, and their consent."""
 
 from __future__ import annotations
 
+import math
 import re
-import threading
 import unicodedata
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .adapt import UNIT_TOLERANCE, Adapted
-from .audit import Event, EventKind
-from .errors import InvalidInputError, ModelError, UnknownIdentityError
-from .frame import MODALITIES
-from .ledger import Amend, Ledger
+from faceid_fast.errors import InvalidInputError, ModelError, UnknownIdentityError
+from faceid_fast.frame import MODALITIES
 
 MAX_IDENTITY_CHARS: Final = 200
 MAX_CONSENT_CHARS: Final = 1000
-MAX_EVENTS: Final = 4096
-"""What a store's log holds; the oldest go first."""
+UNIT_TOLERANCE: Final = 1e-3
+"""How far from 1 the length of a vector that is kept may be."""
 _MAX_TIME_S: Final = 1e12
 _MAX_NUMBERS: Final = 1 << 24
 _SHA256: Final = re.compile("[0-9a-f]{64}")
@@ -58,6 +55,60 @@ class Consent:
             given = "another number" if usable else type(self.at).__name__
             message = f"consent: expected seconds since 1970, got {given}"
             raise InvalidInputError(message)
+
+
+class Origin(StrEnum):
+    """What an adapted reference was admitted for."""
+
+    CONFIRMED = "confirmed"
+    SUCCESS = "success"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Adapted:
+    """An adapted reference.
+
+    Attributes
+    ----------
+    vector : (D,) float32 unit vector, read-only.
+    modality : "infrared" or "color".
+    origin : what it was admitted for.
+    made_at : when, in seconds since 1970.
+    uses_left : faces that it may still let in.
+    misses : accepted faces of the person, in a row, that it would not have.
+    """
+
+    vector: NDArray[np.float32]
+    modality: str
+    origin: Origin
+    made_at: float
+    uses_left: int
+    misses: int = 0
+
+    def __post_init__(self) -> None:
+        """Check everything: what is stored is compared against for weeks.
+
+        Raises
+        ------
+        InvalidInputError
+            If anything is not as above.
+        """
+        vector, numbers = self.vector, (self.uses_left, self.misses)
+        right = isinstance(vector, np.ndarray) and vector.dtype == np.float32 and vector.ndim == 1
+        # Written so that NaN is wrong.
+        right = right and abs(float(np.linalg.norm(vector.astype(np.float64))) - 1.0) <= UNIT_TOLERANCE
+        right = right and self.modality in MODALITIES and isinstance(self.origin, Origin)
+        right = right and isinstance(self.made_at, float) and math.isfinite(self.made_at)
+        if not right or not all(type(number) is int and 0 <= number < 1 << 31 for number in numbers):
+            message = (
+                "adapted: expected a (D,) float32 unit vector, a modality, an Origin, a finite time and "
+                "whole numbers from 0, got others"
+            )
+            raise InvalidInputError(message)
+
+    def __repr__(self) -> str:
+        """Say what it is worth, not what it is."""
+        return f"<Adapted by {self.origin}, {self.uses_left} uses left>"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -98,7 +149,7 @@ class References:
             column = getattr(self, name)
             # No other iterables: one may be endless.
             if not isinstance(column, (tuple, list)) or not all(_is_text(entry) for entry in column):
-                message = f"{name}: expected a tuple of str, got {_kinds(column)}"
+                message = f"{name}: expected a tuple of str, got {kinds_of(column)}"
                 raise InvalidInputError(message)
             if len(column) != len(vectors):
                 message = f"{name}: expected one for each of {len(vectors)} vectors, got {len(column)}"
@@ -117,7 +168,7 @@ class References:
             raise InvalidInputError(message)
         adapted = self.adapted
         if not isinstance(adapted, tuple) or not all(isinstance(entry, Adapted) for entry in adapted):
-            message = f"adapted: expected a tuple of Adapted, got {_kinds(adapted)}"
+            message = f"adapted: expected a tuple of Adapted, got {kinds_of(adapted)}"
             raise InvalidInputError(message)
         if any(entry.vector.shape != vectors.shape[1:] for entry in adapted):
             message = f"adapted: expected vectors of {vectors.shape[1]} values, got others"
@@ -172,7 +223,7 @@ class References:
         """Those of some rows, at least one: ints from 0 on."""
         several = isinstance(kept, (list, tuple, range))
         if not several or any(type(row) is not int or not 0 <= row < len(self.poses) for row in kept):
-            message = f"kept: expected rows from 0 to {len(self.poses) - 1}, got {_kinds(kept)}"
+            message = f"kept: expected rows from 0 to {len(self.poses) - 1}, got {kinds_of(kept)}"
             raise InvalidInputError(message)
         return References(
             self.identity,
@@ -203,132 +254,6 @@ class References:
     def __repr__(self) -> str:
         """Say how many, not what: the vectors are biometric."""
         return f"<References {self.identity!r}: {len(self.vectors)} of {self.vectors.shape[1]} dimensions>"
-
-
-Change = tuple[References | None, tuple[Event, ...]]
-"""What is kept of a person from now on (None: nothing), and what of the change belongs into the log."""
-
-
-class ReferenceStore(Protocol):
-    """What the authenticator asks of a store. Every call is atomic: all of it happens, or nothing."""
-
-    def revision(self) -> object:
-        """Return what differs from before whenever anybody has changed people or adopted thresholds.
-
-        Asked for every frame.
-        """
-
-    def snapshot(self) -> Mapping[str, References]:
-        """Everybody's references, by name; who did not change since the last call is the same object."""
-
-    def alter(self, identity: str, alter: Callable[[References | None], Change]) -> References | None:
-        """Change what is kept of a person by what is; durable once this returns. Returns what is kept then.
-
-        `alter` gets None where there is no such person, and returns the very object it was given to change
-        nothing. Whoever is removed is forgotten altogether, their failures too. Where enrolled references
-        change, so does what `faceid_fast.door` asks for.
-        """
-
-    def amend(self, amend: Amend) -> Ledger:
-        """Change what is remembered of attempts by what is, durably; returns what it became.
-
-        `amend` may be called more than once, and returns the very object it was given to change nothing.
-        """
-
-    def events(self) -> tuple[Event, ...]:
-        """What happened, oldest first; the last `MAX_EVENTS` at most."""
-
-
-def put(store: ReferenceStore, references: References) -> None:
-    """Keep these references in place of any the person had."""
-    name = check_references(references).identity
-
-    def alter(before: References | None) -> Change:
-        return references, (Event.now(EventKind.ENROLLED if before is None else EventKind.REPLACED, name),)
-
-    store.alter(name, alter)
-
-
-def get(store: ReferenceStore, identity: str) -> References:
-    """Everything kept of one person; `UnknownIdentityError` if there is no such person."""
-    try:
-        return store.snapshot()[check_identity(identity)]
-    except KeyError:
-        raise unknown_identity(identity) from None
-
-
-def remove(store: ReferenceStore, identity: str) -> None:
-    """Forget a person, their failures too; `UnknownIdentityError` if there is no such person."""
-
-    def alter(before: References | None) -> Change:
-        if before is None:
-            raise unknown_identity(identity)
-        return None, (Event.now(EventKind.REMOVED, identity),)
-
-    store.alter(check_identity(identity), alter)
-
-
-def amended(ledger: Ledger, before: References | None, after: References | None, identity: str) -> Ledger:
-    """What a change of a person makes of the ledger; itself if nothing. For stores."""
-    if after is None:
-        return ledger.without(identity)
-    if before is not None and before.vectors is after.vectors:
-        return ledger
-    return replace(ledger, presence=None)
-
-
-class InMemoryStore:
-    """References in this process only; nothing is written anywhere. Safe to share by threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._people: dict[str, References] = {}
-        self._ledger = Ledger()
-        self._events: deque[Event] = deque(maxlen=MAX_EVENTS)
-        self._revision = 0
-
-    def revision(self) -> int:
-        """Return the number of changes so far."""
-        return self._revision
-
-    def snapshot(self) -> Mapping[str, References]:
-        """Everybody's references, by name."""
-        with self._lock:
-            return dict(self._people)
-
-    def alter(self, identity: str, alter: Callable[[References | None], Change]) -> References | None:
-        """Change what is kept of a person by what is; returns what is kept then."""
-        check_identity(identity)
-        with self._lock:
-            before = self._people.get(identity)
-            after, events = altered_by(alter, before, identity)
-            if after is not before:
-                self._ledger = amended(self._ledger, before, after, identity)
-                if after is None:
-                    del self._people[identity]
-                    kept = (event for event in self._events if event.identity != identity)
-                    self._events = deque(kept, MAX_EVENTS)
-                else:
-                    self._people[identity] = after
-                self._revision += 1
-            # A log does not name whoever is gone.
-            self._events.extend(replace(event, identity=None) if after is None else event for event in events)
-            return after
-
-    def amend(self, amend: Amend) -> Ledger:
-        """Change what is remembered of attempts by what is; returns what it became."""
-        with self._lock:
-            before = self._ledger
-            self._ledger, events = amended_by(amend, before)
-            self._events.extend(events)
-            if self._ledger.adopted != before.adopted:
-                self._revision += 1
-            return self._ledger
-
-    def events(self) -> tuple[Event, ...]:
-        """What happened, oldest first."""
-        with self._lock:
-            return tuple(self._events)
 
 
 def check_identity(identity: object) -> str:
@@ -381,62 +306,6 @@ def check_model(references: References, model_sha256: str) -> None:
         raise ModelError(message)
 
 
-def altered_by(alter: object, before: References | None, identity: str) -> Change:
-    """Return what a caller's function makes of what is kept of a person, if that is a `Change`. For stores.
-
-    Raises
-    ------
-    InvalidInputError
-        If it is not, or `alter` is no function.
-    """
-    after, events = _answer("alter", alter, before)
-    if after is not None and check_references(after, "alter").identity != identity:
-        message = "alter: expected it to return references of the same person, got another's"
-        raise InvalidInputError(message)
-    return after, _checked_events("alter", events)
-
-
-def amended_by(amend: object, ledger: Ledger) -> tuple[Ledger, tuple[Event, ...]]:
-    """Return what a caller's function makes of a ledger, if that is one. For stores.
-
-    Raises
-    ------
-    InvalidInputError
-        If it is not, or `amend` is no function.
-    """
-    after, events = _answer("amend", amend, ledger)
-    if not isinstance(after, Ledger):
-        message = f"amend: expected it to return a Ledger and events, got {type(after).__name__}"
-        raise InvalidInputError(message)
-    if after is not ledger:
-        try:
-            usable = Ledger.decode(after.encode()) == after
-        except (ValueError, TypeError, AttributeError):
-            usable = False
-        if not usable:
-            message = "amend: expected it to return a Ledger that can be kept, got one with other content"
-            raise InvalidInputError(message)
-    return after, _checked_events("amend", events)
-
-
-def _answer(name: str, function: object, given: object) -> tuple[Any, Any]:
-    if not callable(function):
-        message = f"{name}: expected a function, got {type(function).__name__}"
-        raise InvalidInputError(message)
-    answer = function(given)
-    if not isinstance(answer, tuple) or len(answer) != 2:
-        message = f"{name}: expected it to return what is kept and events, got {type(answer).__name__}"
-        raise InvalidInputError(message)
-    return answer
-
-
-def _checked_events(name: str, events: object) -> tuple[Event, ...]:
-    if not isinstance(events, tuple) or not all(isinstance(event, Event) for event in events):
-        message = f"{name}: expected it to return a tuple of events, got {_kinds(events)}"
-        raise InvalidInputError(message)
-    return events
-
-
 def _is_text(value: object) -> bool:
     """Whether it is a str that can be stored: one without lone surrogates."""
     if not isinstance(value, str):
@@ -448,7 +317,7 @@ def _is_text(value: object) -> bool:
     return True
 
 
-def _kinds(several: object) -> str:
+def kinds_of(several: object) -> str:
     """What a message may say of a column that is none: types, never values."""
     if not isinstance(several, (tuple, list)):
         return type(several).__name__

@@ -7,18 +7,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from faceid_fast.errors import CredentialError
+from faceid_fast.outcome import Outcome
+from faceid_fast.storage import security_state
+from faceid_fast.storage.audit import Event, EventKind
+from faceid_fast.storage.security_state import Ledger, Presence, tallies_with
+
 from . import lockout
-from .audit import Event, EventKind
-from .clock import now as system_clock
-from .door import Policy, why_credential
-from .errors import CredentialError
-from .ledger import Ledger, Presence, tallies_with
+from .boot_clock import now as system_clock
+from .credential_policy import Policy, why_credential
 from .lockout import CREDENTIAL, DEVICE
-from .outcome import Outcome
 
 if TYPE_CHECKING:
-    from .lockout import Clock, Tallies
-    from .store import ReferenceStore
+    from faceid_fast.storage.security_state import Tallies
+    from faceid_fast.storage.store import ReferenceStore
+
+    from .boot_clock import Clock
 
 Keys = tuple[str, ...]
 
@@ -84,7 +88,7 @@ class Guard:
             if refused is not None:
                 return tallies_with(ledger, current), ()
             forgotten = (*charged_to, identity) if self._counts else ()
-            after = tallies_with(ledger, lockout.cleared(current, forgotten))
+            after = tallies_with(ledger, security_state.cleared(current, forgotten))
             if self._policy is Policy.DOOR and after.presence is not None:
                 after = replace(after, presence=replace(after.presence, accepted_s=now.seconds))
             return after, ()
@@ -122,7 +126,9 @@ class Guard:
             now = self.clock()
             forgotten = tuple(ledger.tallies if keys is None else keys)
             presence = Presence(now.boot_id, now.seconds, now.seconds)
-            after = replace(ledger, tallies=lockout.cleared(ledger.tallies, forgotten), presence=presence)
+            after = replace(
+                ledger, tallies=security_state.cleared(ledger.tallies, forgotten), presence=presence
+            )
             who = next((key for key in keys or () if key != DEVICE), None)
             return after, (Event.now(EventKind.UNLOCKED, who),)
 
@@ -173,7 +179,7 @@ class Guard:
             message = "credential: expected the one that is set, got another one"
             raise CredentialError(message)
         self._store.amend(
-            lambda ledger: (tallies_with(ledger, lockout.cleared(ledger.tallies, (CREDENTIAL,))), ())
+            lambda ledger: (tallies_with(ledger, security_state.cleared(ledger.tallies, (CREDENTIAL,))), ())
         )
 
     def _ask(self, keys: Keys, failures: int) -> Refusal | None:

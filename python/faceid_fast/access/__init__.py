@@ -1,0 +1,1 @@
+"""Who may try, and when a face is not enough: rate limit, lockout, credential."""

@@ -1,0 +1,1 @@
+"""What is kept of people, and the store that keeps it: references, security state, audit events."""

@@ -1,0 +1,67 @@
+"""The store that forgets with the process."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from .audit import Event
+from .references import References, check_identity
+from .security_state import Amend, Ledger
+from .store import MAX_EVENTS, Change, altered_by, amended, amended_by
+
+
+class InMemoryStore:
+    """References in this process only; nothing is written anywhere. Safe to share by threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._people: dict[str, References] = {}
+        self._ledger = Ledger()
+        self._events: deque[Event] = deque(maxlen=MAX_EVENTS)
+        self._revision = 0
+
+    def revision(self) -> int:
+        """Return the number of changes so far."""
+        return self._revision
+
+    def snapshot(self) -> Mapping[str, References]:
+        """Everybody's references, by name."""
+        with self._lock:
+            return dict(self._people)
+
+    def alter(self, identity: str, alter: Callable[[References | None], Change]) -> References | None:
+        """Change what is kept of a person by what is; returns what is kept then."""
+        check_identity(identity)
+        with self._lock:
+            before = self._people.get(identity)
+            after, events = altered_by(alter, before, identity)
+            if after is not before:
+                self._ledger = amended(self._ledger, before, after, identity)
+                if after is None:
+                    del self._people[identity]
+                    kept = (event for event in self._events if event.identity != identity)
+                    self._events = deque(kept, MAX_EVENTS)
+                else:
+                    self._people[identity] = after
+                self._revision += 1
+            # A log does not name whoever is gone.
+            self._events.extend(replace(event, identity=None) if after is None else event for event in events)
+            return after
+
+    def amend(self, amend: Amend) -> Ledger:
+        """Change what is remembered of attempts by what is; returns what it became."""
+        with self._lock:
+            before = self._ledger
+            self._ledger, events = amended_by(amend, before)
+            self._events.extend(events)
+            if self._ledger.adopted != before.adopted:
+                self._revision += 1
+            return self._ledger
+
+    def events(self) -> tuple[Event, ...]:
+        """What happened, oldest first."""
+        with self._lock:
+            return tuple(self._events)
