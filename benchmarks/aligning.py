@@ -27,7 +27,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from faceid_fast.authenticator import Authenticator
-from faceid_fast.face import FaceAligner, FaceCrop
+from faceid_fast.face.aligner import FaceAligner
+from faceid_fast.face.crop import FaceCrop
 from faceid_fast.frame import Frame
 from faceid_fast.sources.layouts.kinect_v2 import captures
 from faceid_fast.vault import Vault

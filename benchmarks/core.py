@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.face import HEAD_MODEL, read_bundled_model
+from faceid_fast.face.bundled import read_bundled_model
+from faceid_fast.face.head_model import HEAD_MODEL
 from faceid_fast.frame import Frame
 
 from .turns import Asked, Elsewhere

@@ -10,12 +10,12 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from faceid_fast.embed import Embedder
 from faceid_fast.evaluate.acquisition import acquire
 from faceid_fast.evaluate.protocols import compare
 from faceid_fast.evaluate.report import figures
-from faceid_fast.face import FaceAligner
-from faceid_fast.liveness import LivenessCheck
+from faceid_fast.face.aligner import FaceAligner
+from faceid_fast.face.embedder import Embedder
+from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.sources.datasets import captures
 
 FIGURES: Final = Path(__file__).resolve().parents[1] / "docs" / "figures"

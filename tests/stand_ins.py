@@ -9,20 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast.access.boot_clock import Clock
-from faceid_fast.contract import ModelContract, served_preprocessing
-from faceid_fast.embed import Embedder
-from faceid_fast.face import (
-    HEAD_MODEL,
-    TENSOR_SHAPE,
-    Cues,
-    FaceAligner,
-    FaceCrop,
-    HeadPose,
-    NoFace,
-    bundled_model_sha256,
-)
+from faceid_fast.face.aligner import FaceAligner
+from faceid_fast.face.bundled import bundled_model_sha256
+from faceid_fast.face.crop import TENSOR_SHAPE, Cues, FaceCrop, HeadPose, NoFace
+from faceid_fast.face.embedder import Embedder
+from faceid_fast.face.head_model import HEAD_MODEL
+from faceid_fast.face.liveness_limits import CUES, FIGURES, Limits
+from faceid_fast.face.model_contract import ModelContract, served_preprocessing
 from faceid_fast.frame import Frame, Intrinsics
-from faceid_fast.liveness import CUES, FIGURES, Limits
 from faceid_fast.outcome import Outcome
 from faceid_fast.storage.references import References
 

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .authenticator import Authenticator
     from .calibration.evidence import MeasuredThreshold
-    from .contract import ModelContract
     from .default import enroll, identify, remove, verify
-    from .embed import Embedder
     from .enrollment import Enrollment, RejectedFrame
     from .errors import (
         CalibrationError,
@@ -39,10 +37,14 @@ if TYPE_CHECKING:
         VaultRolledBackError,
         VaultTooNewError,
     )
-    from .face import Cues, FaceAligner, FaceCrop, HeadPose, NoFace
+    from .face.aligner import FaceAligner
+    from .face.crop import Cues, FaceCrop, HeadPose, NoFace
+    from .face.embedder import Embedder
+    from .face.liveness import Liveness, LivenessCheck
+    from .face.liveness_limits import Limits
+    from .face.model_contract import ModelContract
     from .frame import Frame, Intrinsics
     from .gallery import Gallery
-    from .liveness import Limits, Liveness, LivenessCheck
     from .outcome import Outcome
     from .policy import Decision
     from .storage.audit import Event, EventKind

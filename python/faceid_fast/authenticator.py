@@ -20,11 +20,12 @@ from .checks import check_flag, checked_choice
 from .enroller import Enroller
 from .enrollment import Enrollment
 from .errors import CredentialError, InvalidInputError, UnknownIdentityError
-from .face import NoFace
+from .face.crop import NoFace
+from .face.pipeline import Pipeline
+from .face.stopwatch import Stopwatch
 from .following import Following
 from .frame import Frame, as_frames
 from .outcome import Outcome
-from .pipeline import Pipeline, Stopwatch
 from .policy import Decision, accepts
 from .roster import Roster
 from .storage.audit import Event, EventKind
@@ -35,9 +36,10 @@ from .thresholds import Thresholds
 if TYPE_CHECKING:
     from .access.attempt_limiter import Keys
     from .calibration.evidence import MeasuredThreshold
-    from .embed import Embedder
-    from .face import FaceAligner, FaceCrop
-    from .liveness import LivenessCheck
+    from .face.aligner import FaceAligner
+    from .face.crop import FaceCrop
+    from .face.embedder import Embedder
+    from .face.liveness import LivenessCheck
     from .storage.store import Change, ReferenceStore
 
 

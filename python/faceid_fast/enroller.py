@@ -11,16 +11,16 @@ import numpy as np
 
 from .enrollment import Enrollment, RejectedFrame, pose_name, strangers, summarise, without
 from .errors import InvalidInputError
-from .face import NoFace
+from .face.crop import NoFace
+from .face.stopwatch import Stopwatch
 from .outcome import Outcome
-from .pipeline import Stopwatch
 from .storage.audit import Event, EventKind
 from .storage.references import Consent, References, check_model
 from .storage.store import remove as remove_from
 
 if TYPE_CHECKING:
+    from .face.pipeline import Pipeline
     from .frame import Frame
-    from .pipeline import Pipeline
     from .roster import Roster
     from .storage.store import Change, ReferenceStore
 

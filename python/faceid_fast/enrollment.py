@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from .face import HeadPose
+    from .face.crop import HeadPose
     from .outcome import Outcome
     from .storage.references import References
 

@@ -16,7 +16,7 @@ from .storage.audit import Event, EventKind
 from .storage.references import check_model, unknown_identity
 
 if TYPE_CHECKING:
-    from .pipeline import Pipeline
+    from .face.pipeline import Pipeline
     from .storage.references import References
     from .storage.store import Change, ReferenceStore
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from .errors import InvalidInputError
-from .face import FaceAligner, FaceCrop, NoFace
+from .face.aligner import FaceAligner
+from .face.crop import FaceCrop, NoFace
 from .frame import MAX_FRAMES, Frame
 from .outcome import Outcome
 from .policy import Decision

@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 from .calibration.evidence import MeasuredThreshold
 from .calibration.impostor_tail import FALSE_ACCEPT_TARGET, Tail
-from .contract import ModelContract
 from .errors import CalibrationError, InvalidInputError, ModelError
+from .face.model_contract import ModelContract
 from .frame import MODALITIES
 from .policy import check_threshold
 from .storage.audit import Event, EventKind

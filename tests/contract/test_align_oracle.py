@@ -11,7 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
-from faceid_fast.face import FaceAligner, FaceCrop, read_bundled_model
+from faceid_fast.face.aligner import FaceAligner
+from faceid_fast.face.bundled import read_bundled_model
+from faceid_fast.face.crop import FaceCrop
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.sources.layouts.kinect_v2 import captures
 from faceid_fast.sources.renders import bundled_renders

@@ -18,7 +18,7 @@ for module in ("tensorflow", "tf2onnx", "onnx"):
 
 import keras  # noqa: E402
 
-from faceid_fast.embed import Embedder  # noqa: E402
+from faceid_fast.face.embedder import Embedder  # noqa: E402
 from training import export as exporter  # noqa: E402
 from training.batches import TensorSet  # noqa: E402
 from training.data import aligner_digest  # noqa: E402

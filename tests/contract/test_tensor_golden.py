@@ -1,7 +1,7 @@
 """The same frame must give the same tensor: models in the field were trained on what it gives today.
 
 If what fails here was meant, the preprocessing has changed: then a model of before must not be fed with it.
-Change `faceid_fast.face.PREPROCESSING_ID`, train anew, and write the statistics anew::
+Change `faceid_fast.face.head_model.PREPROCESSING_ID`, train anew, and write the statistics anew::
 
     python -m tests.contract.test_tensor_golden
 """
@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from faceid_fast.face import PREPROCESSING_ID, FaceAligner, FaceCrop
+from faceid_fast.face.aligner import FaceAligner
+from faceid_fast.face.crop import FaceCrop
+from faceid_fast.face.head_model import PREPROCESSING_ID
 from faceid_fast.frame import Frame
 from faceid_fast.sources.renders import bundled_renders
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import faceid_fast as faceid
 from damaged_files import FILES, PIPE
 from faceid_fast import default
-from faceid_fast.face import TENSOR_SHAPE
+from faceid_fast.face.crop import TENSOR_SHAPE
 from faceid_fast.sources.renders import bundled_renders
 from faceid_fast.storage.store import get
 from faceid_fast.vault import Vault

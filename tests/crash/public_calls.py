@@ -17,8 +17,9 @@ import numpy as np
 import faceid_fast as faceid
 from faceid_fast import policy
 from faceid_fast.calibration.evidence import read
-from faceid_fast.contract import served_preprocessing
-from faceid_fast.face import HEAD_MODEL, read_bundled_model
+from faceid_fast.face.bundled import read_bundled_model
+from faceid_fast.face.head_model import HEAD_MODEL
+from faceid_fast.face.model_contract import served_preprocessing
 from faceid_fast.outcome import Outcome
 from faceid_fast.policy import Decision
 from faceid_fast.sources import (

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.errors import FaceIDError
-from faceid_fast.liveness import LivenessCheck
+from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.outcome import Outcome
 from stand_ins import LIVE_LIMITS, THRESHOLD, StandInAligner, StandInEmbedder, frame_of, unit
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from faceid_fast.face import TENSOR_SHAPE, FaceAligner, FaceCrop, NoFace
+from faceid_fast.face.aligner import FaceAligner
+from faceid_fast.face.crop import TENSOR_SHAPE, FaceCrop, NoFace
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.outcome import Outcome
 from faceid_fast.sources.renders import bundled_renders

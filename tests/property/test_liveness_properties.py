@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from faceid_fast.face import FaceAligner, FaceCrop
+from faceid_fast.face.aligner import FaceAligner
+from faceid_fast.face.crop import FaceCrop
+from faceid_fast.face.liveness import LivenessCheck
+from faceid_fast.face.liveness_limits import CUES
 from faceid_fast.frame import Frame
-from faceid_fast.liveness import CUES, LivenessCheck
 from faceid_fast.sources.renders import bundled_renders
 from stand_ins import crop_of, cues_of
 

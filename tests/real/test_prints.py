@@ -10,7 +10,7 @@ if not hasattr(cv2, "triangleRasterize"):
     pytest.skip("OpenCV 4 has no triangleRasterize: renders need OpenCV 5", allow_module_level=True)
 
 from faceid_fast import FaceAligner, NoFace, Outcome  # noqa: E402
-from faceid_fast.liveness import LivenessCheck  # noqa: E402
+from faceid_fast.face.liveness import LivenessCheck  # noqa: E402
 from training.ict import DEFAULT_PATH, ParametricHead  # noqa: E402
 from training.person import Identity, Studio  # noqa: E402
 from training.render import Capture  # noqa: E402

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from faceid_fast import FaceAligner, Frame, Intrinsics, NoFace, Outcome
-from faceid_fast.liveness import LivenessCheck
+from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.sources.files.images import read_png
 
 CAMERA = Intrinsics(595.34, 595.34, 318.33, 239.96)

@@ -14,7 +14,7 @@ from faceid_fast.adapt import DAY_S, MAX_MISSES, Limits, Mode, Verdict, judge
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.calibration import impostor_tail
 from faceid_fast.errors import CredentialError, InvalidInputError
-from faceid_fast.liveness import LivenessCheck
+from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.outcome import Outcome
 from faceid_fast.policy import Decision
 from faceid_fast.storage.audit import EventKind

@@ -24,8 +24,8 @@ from faceid_fast.errors import (
     UnknownIdentityError,
     VaultError,
 )
-from faceid_fast.face import FaceCrop, NoFace
-from faceid_fast.liveness import LivenessCheck
+from faceid_fast.face.crop import FaceCrop, NoFace
+from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.outcome import Outcome
 from faceid_fast.storage.memory import InMemoryStore
 from faceid_fast.storage.references import References

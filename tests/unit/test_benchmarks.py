@@ -16,7 +16,8 @@ from benchmarks.opencv.align import Aligner
 from benchmarks.opencv.patch import cut, surface
 from benchmarks.rooms import HEIGHT, WIDTH, heads, room
 from benchmarks.turns import Asked, Contest, Elsewhere, Result, keep, measure, table
-from faceid_fast.face import FaceAligner, FaceCrop
+from faceid_fast.face.aligner import FaceAligner
+from faceid_fast.face.crop import FaceCrop
 from faceid_fast.frame import Frame
 from tests.contract.align_oracle import cut_patch, solid_cells
 

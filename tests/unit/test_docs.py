@@ -14,7 +14,7 @@ from docsite import cli_reference
 from docsite.offline import check, loads_of
 from docsite.wording import reworded
 from faceid_fast import default
-from faceid_fast.embed import Embedder
+from faceid_fast.face.embedder import Embedder
 from faceid_fast.outcome import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]

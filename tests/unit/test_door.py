@@ -13,7 +13,7 @@ from faceid_fast.access.boot_clock import Clock
 from faceid_fast.access.credential_policy import why_credential
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.errors import CredentialError, InvalidInputError
-from faceid_fast.liveness import LivenessCheck
+from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.outcome import Outcome
 from faceid_fast.storage.audit import EventKind
 from faceid_fast.storage.memory import InMemoryStore

@@ -13,10 +13,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from faceid_fast.contract import CONTRACT_KEY, ModelContract, served_preprocessing
-from faceid_fast.embed import Embedder
 from faceid_fast.errors import InvalidInputError, ModelContractError, ModelError
-from faceid_fast.face import TENSOR_SHAPE
+from faceid_fast.face.crop import TENSOR_SHAPE
+from faceid_fast.face.embedder import Embedder
+from faceid_fast.face.model_contract import CONTRACT_KEY, ModelContract, served_preprocessing
 from stand_ins import THRESHOLD, contract
 
 
@@ -232,7 +232,7 @@ def record(**changes: object) -> str:
 @pytest.mark.parametrize(
     ("metadata", "part"),
     [
-        (None, "expected metadata 'faceid_fast.contract', got none"),
+        (None, "expected metadata 'faceid_fast.face.model_contract', got none"),
         ("", "expected JSON"),
         ("[1]", "expected a JSON object, got list"),
         ("[" * 100_000, "expected JSON"),

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faceid_fast import face
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.errors import FaceIDError, InvalidInputError, ModelContractError, ModelError
-from faceid_fast.face import HEAD_MODEL, FaceAligner, FaceCrop, bundled_model_sha256, read_bundled_model
-from faceid_fast.liveness import LivenessCheck
+from faceid_fast.face import aligner
+from faceid_fast.face.aligner import FaceAligner
+from faceid_fast.face.bundled import bundled_model_sha256, read_bundled_model
+from faceid_fast.face.crop import FaceCrop
+from faceid_fast.face.head_model import HEAD_MODEL
+from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.sources.renders import bundled_renders
 from stand_ins import LIVE_LIMITS, StandInEmbedder
 
@@ -126,7 +129,7 @@ def installation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Pa
     """Give the folder of an installation in place of the package's."""
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / HEAD_MODEL).write_bytes(BUNDLED)
-    monkeypatch.setattr(face.resources, "files", lambda _: tmp_path)
+    monkeypatch.setattr(aligner.resources, "files", lambda _: tmp_path)
     bundled_model_sha256.cache_clear()
     yield tmp_path / "models"
     bundled_model_sha256.cache_clear()

@@ -8,10 +8,10 @@ import pytest
 from faceid_fast import Authenticator, InMemoryStore
 from faceid_fast.access.lockout import DEVICE
 from faceid_fast.errors import InvalidInputError
-from faceid_fast.face import NoFace
+from faceid_fast.face.crop import NoFace
+from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.frame import Frame
 from faceid_fast.live import Moment, Rules, watch
-from faceid_fast.liveness import LivenessCheck
 from faceid_fast.outcome import Outcome
 from stand_ins import LIVE_LIMITS, StandInAligner, StandInEmbedder, crop_of, frame_of, no_face
 

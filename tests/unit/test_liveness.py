@@ -13,9 +13,13 @@ import pytest
 from numpy.typing import NDArray
 
 from faceid_fast.errors import InvalidInputError, ModelContractError, ModelError
-from faceid_fast.face import FaceAligner, FaceCrop, HeadPose, NoFace, read_bundled_model
+from faceid_fast.face.aligner import FaceAligner
+from faceid_fast.face.bundled import read_bundled_model
+from faceid_fast.face.crop import FaceCrop, HeadPose, NoFace
+from faceid_fast.face.liveness import Liveness, LivenessCheck
+from faceid_fast.face.liveness_limits import CUES, FIGURES, SCORE, Limits
+from faceid_fast.face.replay import repeated
 from faceid_fast.frame import Frame, Intrinsics
-from faceid_fast.liveness import CUES, FIGURES, SCORE, Limits, Liveness, LivenessCheck, repeated
 from faceid_fast.outcome import Outcome
 from faceid_fast.sources.renders import KINDS, bundled_renders
 from stand_ins import LIVE_LIMITS, crop_of, cues_of, frame_of

@@ -10,7 +10,7 @@ cv2 = pytest.importorskip("cv2")
 if not hasattr(cv2, "triangleRasterize"):
     pytest.skip("OpenCV 4 has no triangleRasterize: renders need OpenCV 5", allow_module_level=True)
 
-from faceid_fast.liveness import LivenessCheck  # noqa: E402
+from faceid_fast.face.liveness import LivenessCheck  # noqa: E402
 from training.attack_report import FIGURES, FLAT_SHEETS, LIVE_SETS, PAGE, page  # noqa: E402
 from training.attacks import SPECIES  # noqa: E402
 

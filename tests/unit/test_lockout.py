@@ -17,7 +17,7 @@ from faceid_fast.access.boot_clock import Clock
 from faceid_fast.access.lockout import DEVICE, charged, wait_s
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.errors import InvalidInputError, UnknownIdentityError, VaultDamagedError
-from faceid_fast.liveness import LivenessCheck
+from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.outcome import Outcome
 from faceid_fast.storage import security_state
 from faceid_fast.storage.memory import InMemoryStore

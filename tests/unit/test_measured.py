@@ -21,8 +21,8 @@ from faceid_fast.calibration.binomial import shows, upper_rate
 from faceid_fast.calibration.evidence import MeasuredThreshold, read
 from faceid_fast.calibration.impostor_tail import FALSE_ACCEPT_TARGET, floor, tightened
 from faceid_fast.errors import CalibrationError, InvalidInputError, ModelError
-from faceid_fast.face import PREPROCESSING_ID
-from faceid_fast.liveness import LivenessCheck
+from faceid_fast.face.head_model import PREPROCESSING_ID
+from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.storage.audit import EventKind
 from faceid_fast.storage.security_state import Ledger, Presence
 from faceid_fast.storage.store import put

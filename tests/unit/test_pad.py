@@ -22,9 +22,11 @@ from faceid_fast.cli import app
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.evaluate.pad import Classified, PadReport, Presentation, Response, classify, count
 from faceid_fast.evaluate.report.pad_picture import draw_measured
-from faceid_fast.face import FaceAligner, FaceCrop, NoFace
+from faceid_fast.face.aligner import FaceAligner
+from faceid_fast.face.crop import FaceCrop, NoFace
+from faceid_fast.face.liveness import LivenessCheck
+from faceid_fast.face.liveness_limits import FIGURES
 from faceid_fast.frame import Frame
-from faceid_fast.liveness import FIGURES, LivenessCheck
 from faceid_fast.outcome import Outcome
 from faceid_fast.sources.files.images import read_png
 from faceid_fast.sources.presentations import by_species, is_by_species, live_people

@@ -8,8 +8,8 @@ import pytest
 from faceid_fast.errors import SourceError
 from faceid_fast.evaluate.acquisition import Acquired, acquire
 from faceid_fast.evaluate.protocols import MOST_ENROLLED, compare, evaluate
+from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.frame import Frame
-from faceid_fast.liveness import LivenessCheck
 from faceid_fast.outcome import Outcome
 from stand_ins import LIVE_LIMITS, StandInAligner, StandInEmbedder, at_distance, frame_of, no_face, unit
 

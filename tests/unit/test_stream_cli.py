@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from faceid_fast.cli import app
 from faceid_fast.cli.stream.verdict import verdict_of
 from faceid_fast.cli.stream.window import draw
-from faceid_fast.face import FaceAligner
+from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.frame import Frame
 from faceid_fast.live import Moment, watch
 from faceid_fast.outcome import Outcome

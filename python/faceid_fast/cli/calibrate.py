@@ -22,9 +22,9 @@ from faceid_fast.cli.output import (
     write_file,
     write_json,
 )
-from faceid_fast.embed import Embedder
 from faceid_fast.evaluate.calibrate import check_enough, check_target, data_sha256, measure
 from faceid_fast.evaluate.protocols import compare
+from faceid_fast.face.embedder import Embedder
 
 DEFAULT_FILE: Final = Path("calibration.json")
 

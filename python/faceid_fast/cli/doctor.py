@@ -16,11 +16,13 @@ from rich.text import Text
 from faceid_fast.cli.bench.stages import time_stages
 from faceid_fast.cli.output import JsonOption, busy, console, plain, write_json
 from faceid_fast.cli.people import VaultOption, opened
-from faceid_fast.embed import BUNDLED_MODEL, Embedder
 from faceid_fast.errors import FaceIDError
-from faceid_fast.face import HEAD_MODEL, bundled_model_sha256, read_bundled_model
+from faceid_fast.face.bundled import bundled_model_sha256, read_bundled_model
+from faceid_fast.face.embedder import BUNDLED_MODEL, Embedder
+from faceid_fast.face.head_model import HEAD_MODEL
+from faceid_fast.face.liveness import LivenessCheck
+from faceid_fast.face.liveness_limits import BUNDLED_LIMITS
 from faceid_fast.gallery import Gallery
-from faceid_fast.liveness import BUNDLED_LIMITS, LivenessCheck
 from faceid_fast.vault import DATABASE, default_directory, key_kept
 
 if TYPE_CHECKING:

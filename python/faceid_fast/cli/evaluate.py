@@ -26,7 +26,6 @@ from faceid_fast.cli.output import (
     write_file,
     write_json,
 )
-from faceid_fast.embed import Embedder
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.evaluate.acquisition import Acquired, Shot, acquire
 from faceid_fast.evaluate.claims import INDEPENDENT_TRIALS, Support, support
@@ -36,8 +35,10 @@ from faceid_fast.evaluate.protocols import evaluate as score_protocols
 from faceid_fast.evaluate.report.drawing import check_installed
 from faceid_fast.evaluate.report.report import PACKAGES, STEPS, Heading, write_page
 from faceid_fast.evaluate.scores import REPORTED_FARS
-from faceid_fast.face import PREPROCESSING_ID, FaceAligner
-from faceid_fast.liveness import LivenessCheck
+from faceid_fast.face.aligner import FaceAligner
+from faceid_fast.face.embedder import Embedder
+from faceid_fast.face.head_model import PREPROCESSING_ID
+from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.policy import check_threshold
 from faceid_fast.sources.datasets import captures as captures_of_people
 from faceid_fast.sources.layouts import kinect_v2, npz, open3d, pairs, tum, vap

@@ -16,8 +16,9 @@ from faceid_fast.errors import InvalidInputError
 from faceid_fast.evaluate.report.drawing import check_installed
 from faceid_fast.evaluate.report.maps import draw_maps
 from faceid_fast.evaluate.report.projection import FEWEST, MOST, project
-from faceid_fast.face import NoFace
-from faceid_fast.pipeline import Pipeline, Stopwatch
+from faceid_fast.face.crop import NoFace
+from faceid_fast.face.pipeline import Pipeline
+from faceid_fast.face.stopwatch import Stopwatch
 from faceid_fast.storage.audit import Event, EventKind
 
 if TYPE_CHECKING:

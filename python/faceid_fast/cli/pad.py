@@ -14,8 +14,8 @@ from faceid_fast.cli.output import JsonOption, check_writable, console, counted,
 from faceid_fast.evaluate.pad import ErrorRate, PadReport, Tally, classify, count
 from faceid_fast.evaluate.report.drawing import check_installed
 from faceid_fast.evaluate.report.pad_picture import draw_measured
-from faceid_fast.face import FaceAligner
-from faceid_fast.liveness import LivenessCheck
+from faceid_fast.face.aligner import FaceAligner
+from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.sources.presentations import BONA_FIDE, by_species, is_by_species, live_people
 
 if TYPE_CHECKING:

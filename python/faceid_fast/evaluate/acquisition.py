@@ -9,13 +9,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.embed import Embedder
 from faceid_fast.errors import SourceError
-from faceid_fast.face import FaceAligner, NoFace
+from faceid_fast.face.aligner import FaceAligner
+from faceid_fast.face.crop import NoFace
+from faceid_fast.face.embedder import Embedder
+from faceid_fast.face.liveness import LivenessCheck
+from faceid_fast.face.stopwatch import Stopwatch
 from faceid_fast.frame import Frame
-from faceid_fast.liveness import LivenessCheck
 from faceid_fast.outcome import Outcome
-from faceid_fast.pipeline import Stopwatch
 
 
 class Shot(Protocol):

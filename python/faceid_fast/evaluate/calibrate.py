@@ -31,8 +31,8 @@ from faceid_fast.evaluate.intervals import bootstrap, draw_people
 from faceid_fast.evaluate.protocols import Compared
 
 if TYPE_CHECKING:
-    from faceid_fast.embed import Embedder
     from faceid_fast.evaluate.intervals import Comparisons
+    from faceid_fast.face.embedder import Embedder
 
 RULE: Final = (
     "largest threshold at which the exact one-sided 95 % bound of the share of pairs of people with any "

@@ -19,9 +19,10 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from faceid_fast.calibration.binomial import Interval, clopper_pearson
-from faceid_fast.face import FaceAligner, NoFace
+from faceid_fast.face.aligner import FaceAligner
+from faceid_fast.face.crop import NoFace
+from faceid_fast.face.liveness import LivenessCheck, figures_of
 from faceid_fast.frame import Frame
-from faceid_fast.liveness import LivenessCheck, figures_of
 from faceid_fast.outcome import Outcome
 
 

@@ -19,7 +19,7 @@ from faceid_fast.cli.output import (
     plain,
     write_json,
 )
-from faceid_fast.face import FaceAligner
+from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.outcome import Outcome
 
 from .cast import Look, captured, rendered

@@ -16,7 +16,7 @@ from faceid_fast.errors import InvalidInputError
 from faceid_fast.evaluate.report.crops import as_rgb, cut_out
 
 if TYPE_CHECKING:
-    from faceid_fast.face import FaceCrop, NoFace
+    from faceid_fast.face.crop import FaceCrop, NoFace
     from faceid_fast.frame import Frame
 
 Pixels = NDArray[np.uint8]

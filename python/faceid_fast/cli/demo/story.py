@@ -18,8 +18,8 @@ from faceid_fast.adapt import Mode
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.calibration import impostor_tail
 from faceid_fast.cli.output import plain
-from faceid_fast.embed import Embedder
 from faceid_fast.enrollment import POSES
+from faceid_fast.face.embedder import Embedder
 from faceid_fast.outcome import Outcome
 from faceid_fast.policy import accepts
 from faceid_fast.storage.memory import InMemoryStore
@@ -28,7 +28,7 @@ from faceid_fast.storage.store import get
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from faceid_fast.face import FaceAligner
+    from faceid_fast.face.aligner import FaceAligner
     from faceid_fast.policy import Decision
 
     from .cast import Look

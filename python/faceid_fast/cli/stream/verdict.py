@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from faceid_fast.face import NoFace
+from faceid_fast.face.crop import NoFace
 
 if TYPE_CHECKING:
     from faceid_fast.live import Moment

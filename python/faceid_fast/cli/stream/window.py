@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 
 from faceid_fast.cli.demo.picture import as_bgr
-from faceid_fast.face import NoFace
+from faceid_fast.face.crop import NoFace
 
 from .verdict import verdict_of
 
 if TYPE_CHECKING:
     from faceid_fast.cli.demo.picture import Pixels
-    from faceid_fast.face import FaceCrop
+    from faceid_fast.face.crop import FaceCrop
     from faceid_fast.live import Moment
 
 LEAST_HEIGHT: Final = 480

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.face import FaceCrop, NoFace
+from faceid_fast.face.crop import FaceCrop, NoFace
 from faceid_fast.frame import Frame
 
 Pixels = NDArray[np.uint8]

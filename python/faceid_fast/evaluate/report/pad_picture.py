@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast.evaluate.pad import Classified
-from faceid_fast.liveness import FIGURES
+from faceid_fast.face.liveness_limits import FIGURES
 
 from .drawing import check_installed, drawing, png, short
 

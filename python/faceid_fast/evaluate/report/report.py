@@ -34,7 +34,7 @@ from .projection import FEWEST, MOST, SEED, project
 if TYPE_CHECKING:
     from faceid_fast.evaluate.breakdown import Group
     from faceid_fast.evaluate.protocols import Compared, Report
-    from faceid_fast.face import FaceAligner
+    from faceid_fast.face.aligner import FaceAligner
 
 PACKAGES: Final = ("matplotlib", "sklearn")
 """What it takes, see `drawing.check_installed`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -10,40 +9,23 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .embed import Embedder
-from .errors import ModelContractError, ModelError
-from .face import FaceAligner, NoFace
-from .liveness import LivenessCheck, repeated
-from .outcome import Outcome
+from faceid_fast.errors import ModelContractError, ModelError
+from faceid_fast.outcome import Outcome
+
+from .aligner import FaceAligner
+from .crop import NoFace
+from .embedder import Embedder
+from .liveness import LivenessCheck
+from .replay import repeated
+from .stopwatch import Stopwatch
 
 _COPIED: Final = ("two frames show the same depth or the same picture: a recording, not a face",)
 
 if TYPE_CHECKING:
-    from .contract import ModelContract
-    from .face import FaceCrop
-    from .frame import Frame
+    from faceid_fast.frame import Frame
 
-
-class Stopwatch:
-    """Milliseconds per stage of one attempt."""
-
-    def __init__(self) -> None:
-        self._start = self._last = time.perf_counter()
-        self._laps: dict[str, float] = {}
-
-    def lap(self, stage: str) -> None:
-        """Book the time since the last lap under a stage."""
-        now = time.perf_counter()
-        self._laps[stage] = self._laps.get(stage, 0.0) + (now - self._last) * 1e3
-        self._last = now
-
-    def laps(self) -> dict[str, float]:
-        """Milliseconds of each stage so far."""
-        return dict(self._laps)
-
-    def stop(self) -> dict[str, float]:
-        """Laps so far, and the total."""
-        return {**self._laps, "total": (time.perf_counter() - self._start) * 1e3}
+    from .crop import FaceCrop
+    from .model_contract import ModelContract
 
 
 class Pipeline:

@@ -9,12 +9,15 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, Final
 
-from .calibration.impostor_tail import Tail, is_tail
-from .errors import ModelContractError
-from .face import GRID_STEP_MM, HEAD_MODEL, PREPROCESSING_ID, TENSOR_SHAPE, bundled_model_sha256
-from .frame import MODALITIES
+from faceid_fast.calibration.impostor_tail import Tail, is_tail
+from faceid_fast.errors import ModelContractError
+from faceid_fast.frame import MODALITIES
 
-CONTRACT_KEY: Final = "faceid_fast.contract"
+from .bundled import bundled_model_sha256
+from .crop import GRID_STEP_MM, TENSOR_SHAPE
+from .head_model import HEAD_MODEL, PREPROCESSING_ID
+
+CONTRACT_KEY: Final = "faceid_fast.face.model_contract"
 """Where a model's ONNX `metadata_props` hold its contract, as JSON."""
 SCHEMA_VERSION: Final = 3
 CHANNELS: Final = ("depth", "red", "green", "blue")

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .checks import checked_path, open_file
-from .contract import CONTRACT_KEY, ModelContract
-from .errors import InvalidInputError, ModelContractError, ModelError
-from .face import read_bundled_model
+from faceid_fast.checks import checked_path, open_file
+from faceid_fast.errors import InvalidInputError, ModelContractError, ModelError
+
+from .bundled import read_bundled_model
+from .model_contract import CONTRACT_KEY, ModelContract
 
 if TYPE_CHECKING:
     import onnxruntime

@@ -1,0 +1,180 @@
+"""From a frame to an aligned face: located, turned to the front, cut out on a metric grid.
+
+The work is done by the Rust core, which fits a head model (mean and components at a few hundred
+points, `models/head.npz`) to the depth map. What comes out no longer depends on the camera, the
+distance or, within limits, the pose.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from faceid_fast._core import Aligner
+from faceid_fast.errors import InvalidInputError, ModelError
+from faceid_fast.frame import Frame
+from faceid_fast.outcome import Outcome
+
+from .bundled import read_bundled_model
+from .crop import Cues, FaceCrop, HeadPose, NoFace
+from .head_model import HEAD_MODEL, head_arrays
+
+if TYPE_CHECKING:
+    from faceid_fast._core import AlignedFace
+
+
+class FaceAligner:
+    """Finds the nearest face of a frame and aligns it.
+
+    Parameters
+    ----------
+    head_model : bytes
+        Content of a head model file (`.npz`), as written by ``python -m training.head_model`` and
+        completed by ``python -m training.pose_correction``.
+
+    Raises
+    ------
+    ModelError
+        If the content is not a head model.
+    """
+
+    def __init__(self, head_model: bytes) -> None:
+        arrays = head_arrays(head_model)
+        try:
+            self._core = Aligner(*arrays)
+        except ValueError as error:
+            message = f"head_model: {error}"
+            raise ModelError(message) from error
+        self._sha256 = hashlib.sha256(head_model).hexdigest()
+
+    @property
+    def head_model_sha256(self) -> str:
+        """SHA-256 (hex) of the head model; models name the one they were trained with."""
+        return self._sha256
+
+    @staticmethod
+    @cache
+    def bundled() -> FaceAligner:
+        """Aligner with the head model of this package.
+
+        Raises
+        ------
+        ModelError
+            If the file is missing or its SHA-256 is not the one recorded in `models.json`.
+        """
+        return FaceAligner(read_bundled_model(HEAD_MODEL))
+
+    def align(self, frame: Frame) -> FaceCrop | NoFace:
+        """Locate, align and cut out the nearest face.
+
+        Parameters
+        ----------
+        frame : Frame
+            Any size from a head crop to a full picture.
+
+        Returns
+        -------
+        FaceCrop, or NoFace with the outcome and the reason.
+
+        Raises
+        ------
+        InvalidInputError
+            If `frame` is not a Frame.
+        """
+        if not isinstance(frame, Frame):
+            message = f"frame: expected a Frame, got {type(frame).__name__}"
+            raise InvalidInputError(message)
+        k = frame.intrinsics
+        camera = (k.fx, k.fy, k.cx, k.cy)
+        found = self._core.align(
+            frame.depth, frame.depth_unit_m, frame.picture, camera, k.principal_deviation_px
+        )
+        return _refusal(*found) if isinstance(found, tuple) else _crop(found)
+
+    def cut_out(self, frame: Frame, pose: HeadPose) -> FaceCrop:
+        """Cut out what is at a known pose, a face or not: to measure captures whose truth is known.
+
+        Nothing is refused here but a pose outside of 250 to 1600 mm. `fit_score` and `residual_mm` are
+        those of the mean head.
+
+        Parameters
+        ----------
+        frame : Frame
+        pose : HeadPose
+            Its rotation and translation; the principal point is that of the frame's intrinsics.
+
+        Raises
+        ------
+        InvalidInputError
+            If `frame` is not a Frame or `pose` not a HeadPose; or it is too near, too far or not finite.
+        """
+        if not isinstance(frame, Frame) or not isinstance(pose, HeadPose):
+            given = f"{type(frame).__name__} and {type(pose).__name__}"
+            message = f"frame, pose: expected a Frame and a HeadPose, got {given}"
+            raise InvalidInputError(message)
+        rotation, translation = np.asarray(pose.rotation), np.asarray(pose.translation_mm)
+        if rotation.shape != (3, 3) or translation.shape != (3,):
+            message = (
+                "pose: expected a rotation (3, 3) and a translation_mm (3,), "
+                f"got {rotation.shape} and {translation.shape}"
+            )
+            raise InvalidInputError(message)
+        k = frame.intrinsics
+        camera = (k.fx, k.fy, k.cx, k.cy)
+        found = self._core.align_at(
+            frame.depth, frame.depth_unit_m, frame.picture, camera, rotation.tolist(), translation.tolist()
+        )
+        return _crop(found)
+
+
+def _crop(face: AlignedFace) -> FaceCrop:
+    yaw, pitch, roll = face.yaw_pitch_roll_deg
+    pose = HeadPose(
+        rotation=np.array(face.rotation, np.float32),
+        translation_mm=np.array(face.translation_mm, np.float32),
+        yaw_deg=yaw,
+        pitch_deg=pitch,
+        roll_deg=roll,
+    )
+    eyes = np.array(face.eye_midpoint_mm, np.float32)
+    return FaceCrop(
+        tensor=face.tensor,
+        valid=face.valid,
+        pose=pose,
+        principal_point_px=face.principal_point,
+        eye_midpoint_mm=eyes,
+        distance_mm=float(eyes[2]),
+        fit_score=face.score,
+        residual_mm=face.residual_mm,
+        cues=Cues(**face.cues),
+        valid_share=face.valid_share,
+        region=face.region,
+        band_mm=face.band_mm,
+    )
+
+
+def _refusal(kind: str, figures: list[float]) -> NoFace:
+    outcome, reason = _REFUSALS[kind]
+    measured = (f"{figures[0]:.1f} mm from a plane",) if kind == "flat" else ()
+    return NoFace(outcome, (reason.format(*figures),), measured)
+
+
+_REFUSALS: Final = {
+    "no_face": (Outcome.NO_FACE, "nothing of the size and shape of a face was found in the depth"),
+    "several_faces": (Outcome.SEVERAL_FACES, "two faces are at nearly the same distance; let one step back"),
+    "too_near": (Outcome.TOO_NEAR, "the nearest head is at {:.0f} mm; move back to 300 mm or more"),
+    "too_far": (Outcome.TOO_FAR, "the nearest head is at {:.0f} mm; come within 1500 mm"),
+    "cut_off": (Outcome.CUT_OFF, "the face leaves the frame; centre it"),
+    "poor_pose": (
+        Outcome.POOR_POSE,
+        "the face is turned too far (yaw {:.0f}, pitch {:.0f}, roll {:.0f} degrees); look at the camera",
+    ),
+    "poor_depth": (
+        Outcome.POOR_DEPTH,
+        "only {:.0%} of the face has depth; avoid glare and covering the face",
+    ),
+    "flat": (Outcome.SPOOF, "what is there is flat: a picture, not a face"),
+}

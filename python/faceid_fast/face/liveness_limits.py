@@ -1,0 +1,99 @@
+"""What a live face must reach, read from `models/liveness.json`, with where that comes from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Any, Final
+
+from faceid_fast.errors import ModelContractError, ModelError
+
+from .crop import Cues
+from .model_contract import served_preprocessing
+
+BUNDLED_LIMITS: Final = "liveness.json"
+SCHEMA_VERSION: Final = 1
+MAX_LEAST: Final = 1e6
+CUES: Final = tuple(entry.name for entry in fields(Cues))
+SCORE: Final = "likeness"
+FIGURES: Final = (*CUES, SCORE)
+"""Names of what is asked for, in this order: the cues, and the score that combines those of shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a live face must reach, and where that comes from.
+
+    Attributes
+    ----------
+    limits_id : name and version.
+    least : for each of `FIGURES` the least value that a live face has.
+    calibration : how they were found; free JSON.
+    training_commit : the source revision that found them.
+    preprocessing : of the faces that they were found on, as `ModelContract.preprocessing`.
+
+    Raises
+    ------
+    ModelContractError
+        If a figure has no limit, or one that would let pass what was not measured; or they were found on
+        faces that were aligned otherwise.
+    """
+
+    limits_id: str
+    least: Mapping[str, float]
+    calibration: Mapping[str, Any]
+    training_commit: str
+    preprocessing: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        """Refuse limits that would let pass what was not measured, or were found on other faces."""
+        for name, kind in (("least", Mapping), ("calibration", Mapping), ("preprocessing", Mapping)):
+            if not isinstance(getattr(self, name), kind):
+                message = f"limits.{name}: expected an object, got {type(getattr(self, name)).__name__}"
+                raise ModelContractError(message)
+        for name in ("limits_id", "training_commit"):
+            if not isinstance(getattr(self, name), str):
+                message = f"limits.{name}: expected a string, got {type(getattr(self, name)).__name__}"
+                raise ModelContractError(message)
+        if set(self.least) != set(FIGURES):
+            message = f"limits.least: expected one for each of {', '.join(FIGURES)}, got others"
+            raise ModelContractError(message)
+        for name, value in self.least.items():
+            if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0.0 < value < MAX_LEAST:
+                message = f"limits.least.{name}: expected a positive number below 1e6, got another value"
+                raise ModelContractError(message)
+        if dict(self.preprocessing) != (serving := served_preprocessing()):
+            message = f"limits.preprocessing: expected {serving}, got another"
+            raise ModelContractError(message)
+        # Whoever keeps the mapping could lower it afterwards.
+        object.__setattr__(self, "least", MappingProxyType({name: self.least[name] for name in FIGURES}))
+
+    @classmethod
+    def from_json(cls, text: str) -> Limits:
+        """Read them.
+
+        Raises
+        ------
+        ModelError
+            If it is not such JSON.
+        ModelContractError
+            If a figure has no limit, or one that would let pass what was not measured; or they were found on
+            faces that were aligned otherwise.
+        """
+        try:
+            record = dict(json.loads(text))
+        except (ValueError, RecursionError, TypeError) as error:
+            message = f"limits: expected a JSON object, got: {str(error)[:100]}"
+            raise ModelError(message) from None
+        # The version first: another version has other fields, and that is what must be said.
+        version = record.pop("schema_version", None)
+        if version != SCHEMA_VERSION:
+            message = f"limits.schema_version: expected {SCHEMA_VERSION}, got {version!r:.20}"
+            raise ModelContractError(message)
+        wanted = {entry.name for entry in fields(cls)}
+        if set(record) != wanted:
+            message = f"limits: expected the fields {', '.join(sorted(wanted))}, got others"
+            raise ModelContractError(message)
+        return cls(**record)

@@ -1,0 +1,33 @@
+"""Sequences that no camera records: frames that repeat each other's depth or picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from faceid_fast.frame import Frame
+
+
+def repeated(frames: Sequence[Frame]) -> set[int]:
+    """Which frames of a sequence show the depth or the picture of another one, but not both.
+
+    No camera measures the same twice: a picture that moves before a depth that stays is a film before a copy.
+    Frames that are the same in both are one frame given twice, which proves nothing; and an infrared and a
+    colour picture may share their depth.
+    """
+    found: set[int] = set()
+    for mine, others in (("depth", "picture"), ("picture", "depth")):
+        alike: dict[tuple[object, ...], list[int]] = {}
+        for at, frame in enumerate(frames):
+            plane = getattr(frame, mine)
+            # Few samples tell most frames apart; the rest is compared in full.
+            key = (frame.modality, plane.shape, plane.dtype.str, plane[::8, ::8].tobytes())
+            for before in alike.setdefault(key, []):
+                same = np.array_equal(plane, getattr(frames[before], mine))
+                if same and not np.array_equal(getattr(frame, others), getattr(frames[before], others)):
+                    found |= {before, at}
+            alike[key].append(at)
+    return found
