@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.gallery import Gallery
+from faceid_fast.matching.gallery import Gallery
 
 from .data import PROBLEMS, Vectors
 

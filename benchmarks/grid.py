@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from faceid_fast.gallery import Gallery
+from faceid_fast.matching.gallery import Gallery
 
 from .data import PROBLEMS, Problem, Vectors
 from .exactness import mismatches

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 from usearch.index import MetricKind, search
 
-from faceid_fast.gallery import Gallery
+from faceid_fast.matching.gallery import Gallery
 
 from .data import Vectors
 

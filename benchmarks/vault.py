@@ -17,7 +17,7 @@ import numpy as np
 
 from faceid_fast.access.attempt_limiter import Guard
 from faceid_fast.access.lockout import DEVICE
-from faceid_fast.roster import Roster
+from faceid_fast.matching.index import Roster
 from faceid_fast.storage.references import References
 from faceid_fast.storage.store import put
 from faceid_fast.vault import Vault

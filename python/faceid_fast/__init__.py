@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from .face.liveness_limits import Limits
     from .face.model_contract import ModelContract
     from .frame import Frame, Intrinsics
-    from .gallery import Gallery
+    from .matching.decision import Decision
+    from .matching.gallery import Gallery
     from .outcome import Outcome
-    from .policy import Decision
     from .storage.audit import Event, EventKind
     from .storage.memory import InMemoryStore
     from .storage.references import Consent, References

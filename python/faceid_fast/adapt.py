@@ -28,7 +28,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .policy import accepts
+from .matching.decision import accepts
 from .storage.references import Adapted, Origin
 
 CONFIRM_WITHIN_S: Final = 10.0

@@ -25,13 +25,13 @@ from .face.pipeline import Pipeline
 from .face.stopwatch import Stopwatch
 from .following import Following
 from .frame import Frame, as_frames
+from .matching.decision import Decision, accepts
+from .matching.index import Roster
+from .matching.thresholds import Thresholds
 from .outcome import Outcome
-from .policy import Decision, accepts
-from .roster import Roster
 from .storage.audit import Event, EventKind
 from .storage.memory import InMemoryStore
 from .storage.references import References, check_identity, unknown_identity
-from .thresholds import Thresholds
 
 if TYPE_CHECKING:
     from .access.attempt_limiter import Keys

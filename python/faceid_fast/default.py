@@ -11,7 +11,7 @@ from .authenticator import Authenticator
 if TYPE_CHECKING:
     from .enrollment import Enrollment
     from .frame import Frame
-    from .policy import Decision
+    from .matching.decision import Decision
 
 _authenticator: Authenticator | None = None
 _opening = threading.Lock()

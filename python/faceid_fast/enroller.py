@@ -21,7 +21,7 @@ from .storage.store import remove as remove_from
 if TYPE_CHECKING:
     from .face.pipeline import Pipeline
     from .frame import Frame
-    from .roster import Roster
+    from .matching.index import Roster
     from .storage.store import Change, ReferenceStore
 
 MAX_REFERENCES: Final = 64

@@ -16,8 +16,8 @@ from .errors import InvalidInputError
 from .face.aligner import FaceAligner
 from .face.crop import FaceCrop, NoFace
 from .frame import MAX_FRAMES, Frame
+from .matching.decision import Decision
 from .outcome import Outcome
-from .policy import Decision
 
 _ABSENT: Final = frozenset({Outcome.NO_FACE, Outcome.TOO_FAR})
 """What a frame says when nobody is there; with any other refusal somebody is, if not as they should be."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from faceid_fast import _core
-from faceid_fast.gallery import Gallery
+from faceid_fast.matching.gallery import Gallery
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from faceid_fast.errors import FaceIDError
-from faceid_fast.gallery import Gallery
+from faceid_fast.matching.gallery import Gallery
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 
 import faceid_fast
-from faceid_fast import default, frame, policy, sources
+from faceid_fast import default, frame, sources
 from faceid_fast.access import credential
 from faceid_fast.errors import (
     FaceIDError,
@@ -32,8 +32,9 @@ from faceid_fast.errors import (
     InvalidInputError,
     VaultKeyBesideDataWarning,
 )
+from faceid_fast.matching import decision
+from faceid_fast.matching.decision import Decision
 from faceid_fast.outcome import Outcome
-from faceid_fast.policy import Decision
 from malformed import CallersError, Malformed
 from people import World
 from public_calls import Call, public_calls
@@ -275,7 +276,7 @@ def test_an_acceptance_that_is_written_the_other_way_round_is_noticed(
     def accepts(distance: Any, threshold: Any) -> bool:
         return isinstance(distance, float) and isinstance(threshold, float) and not distance > threshold
 
-    monkeypatch.setattr(policy, "accepts", accepts)
+    monkeypatch.setattr(decision, "accepts", accepts)
     assert campaign(world, named(world, "accepts"), 500, 2).let_in
 
 

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from faceid_fast import _core
 from faceid_fast.errors import InvalidInputError, UnknownIdentityError
-from faceid_fast.gallery import Gallery
+from faceid_fast.matching.gallery import Gallery
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,8 +15,8 @@ from faceid_fast.authenticator import Authenticator
 from faceid_fast.calibration import impostor_tail
 from faceid_fast.errors import CredentialError, InvalidInputError
 from faceid_fast.face.liveness import LivenessCheck
+from faceid_fast.matching.decision import Decision
 from faceid_fast.outcome import Outcome
-from faceid_fast.policy import Decision
 from faceid_fast.storage.audit import EventKind
 from faceid_fast.storage.memory import InMemoryStore
 from faceid_fast.storage.references import Adapted, Origin

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from faceid_fast.errors import FaceIDError, InvalidInputError, UnknownIdentityError
-from faceid_fast.gallery import Gallery, Matches, RaggedMatches
+from faceid_fast.matching.gallery import Gallery, Matches, RaggedMatches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -23,10 +23,10 @@ from faceid_fast.calibration.impostor_tail import FALSE_ACCEPT_TARGET, floor, ti
 from faceid_fast.errors import CalibrationError, InvalidInputError, ModelError
 from faceid_fast.face.head_model import PREPROCESSING_ID
 from faceid_fast.face.liveness import LivenessCheck
+from faceid_fast.matching.thresholds import Thresholds
 from faceid_fast.storage.audit import EventKind
 from faceid_fast.storage.security_state import Ledger, Presence
 from faceid_fast.storage.store import put
-from faceid_fast.thresholds import Thresholds
 from faceid_fast.vault import Vault
 from stand_ins import (
     LIVE_LIMITS,

@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from faceid_fast.errors import InvalidInputError
+from faceid_fast.matching.decision import Decision, accepts, check_threshold
 from faceid_fast.outcome import Outcome
-from faceid_fast.policy import Decision, accepts, check_threshold
 
 
 @pytest.mark.parametrize(

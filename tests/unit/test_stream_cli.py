@@ -20,8 +20,8 @@ from faceid_fast.cli.stream.window import draw
 from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.frame import Frame
 from faceid_fast.live import Moment, watch
+from faceid_fast.matching.decision import Decision
 from faceid_fast.outcome import Outcome
-from faceid_fast.policy import Decision
 from faceid_fast.sources.cameras.base import Source
 from faceid_fast.sources.recording import playback
 from faceid_fast.sources.renders import bundled_renders

@@ -22,7 +22,7 @@ from faceid_fast.face.embedder import BUNDLED_MODEL, Embedder
 from faceid_fast.face.head_model import HEAD_MODEL
 from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.face.liveness_limits import BUNDLED_LIMITS
-from faceid_fast.gallery import Gallery
+from faceid_fast.matching.gallery import Gallery
 from faceid_fast.vault import DATABASE, default_directory, key_kept
 
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.face.embedder import Embedder
 from faceid_fast.face.head_model import PREPROCESSING_ID
 from faceid_fast.face.liveness import LivenessCheck
-from faceid_fast.policy import check_threshold
+from faceid_fast.matching.decision import check_threshold
 from faceid_fast.sources.datasets import captures as captures_of_people
 from faceid_fast.sources.layouts import kinect_v2, npz, open3d, pairs, tum, vap
 

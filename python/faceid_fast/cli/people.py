@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from faceid_fast.frame import Frame
-    from faceid_fast.policy import Decision
+    from faceid_fast.matching.decision import Decision
     from faceid_fast.storage.references import References
 
 REJECTED: Final = 1

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from faceid_fast.cli.output import JsonOption, busy, console, write_json
-from faceid_fast.gallery import Gallery
+from faceid_fast.matching.gallery import Gallery
 
 from .matching import DIMENSIONS, time_matching
 from .stages import time_stages

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast.errors import FaceIDError
-from faceid_fast.gallery import Gallery
+from faceid_fast.matching.gallery import Gallery
 
 from .stages import spread
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from faceid_fast.enrollment import Enrollment
-    from faceid_fast.policy import Decision
+    from faceid_fast.matching.decision import Decision
 
     from .picture import Row
 

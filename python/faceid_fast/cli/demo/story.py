@@ -20,8 +20,8 @@ from faceid_fast.calibration import impostor_tail
 from faceid_fast.cli.output import plain
 from faceid_fast.enrollment import POSES
 from faceid_fast.face.embedder import Embedder
+from faceid_fast.matching.decision import accepts
 from faceid_fast.outcome import Outcome
-from faceid_fast.policy import accepts
 from faceid_fast.storage.memory import InMemoryStore
 from faceid_fast.storage.store import get
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from faceid_fast.face.aligner import FaceAligner
-    from faceid_fast.policy import Decision
+    from faceid_fast.matching.decision import Decision
 
     from .cast import Look
 

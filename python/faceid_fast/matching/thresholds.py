@@ -6,15 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from .calibration.evidence import MeasuredThreshold
-from .calibration.impostor_tail import FALSE_ACCEPT_TARGET, Tail
-from .errors import CalibrationError, InvalidInputError, ModelError
-from .face.model_contract import ModelContract
-from .frame import MODALITIES
-from .policy import check_threshold
-from .storage.audit import Event, EventKind
-from .storage.security_state import Ledger
-from .storage.store import ReferenceStore
+from faceid_fast.calibration.evidence import MeasuredThreshold
+from faceid_fast.calibration.impostor_tail import FALSE_ACCEPT_TARGET, Tail
+from faceid_fast.errors import CalibrationError, InvalidInputError, ModelError
+from faceid_fast.face.model_contract import ModelContract
+from faceid_fast.frame import MODALITIES
+from faceid_fast.storage.audit import Event, EventKind
+from faceid_fast.storage.security_state import Ledger
+from faceid_fast.storage.store import ReferenceStore
+
+from .decision import check_threshold
 
 
 class Thresholds(Mapping[str, float]):

@@ -9,8 +9,8 @@ from typing import Final, NoReturn
 
 import numpy as np
 
-from .errors import InvalidInputError
-from .outcome import Outcome
+from faceid_fast.errors import InvalidInputError
+from faceid_fast.outcome import Outcome
 
 MAX_DISTANCE: Final = 2.0
 """Euclidean distance of two opposite unit vectors: nothing is farther apart."""

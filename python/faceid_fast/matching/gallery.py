@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import _core
+from faceid_fast import _core
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .errors import InvalidInputError, OtherModelWarning
-from .frame import MODALITIES
+from faceid_fast.errors import InvalidInputError, OtherModelWarning
+from faceid_fast.frame import MODALITIES
+from faceid_fast.storage.references import check_model
+
 from .gallery import Gallery
-from .storage.references import check_model
 
 if TYPE_CHECKING:
-    from .storage.references import References
-    from .storage.store import ReferenceStore
+    from faceid_fast.storage.references import References
+    from faceid_fast.storage.store import ReferenceStore
 
 
 class Roster:

@@ -1,0 +1,1 @@
+"""Comparing a probe with a gallery, and deciding: exact search, thresholds, decisions."""
