@@ -11,10 +11,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .api import enroll, identify, remove, verify
     from .authenticator import Authenticator
     from .calibration.evidence import MeasuredThreshold
-    from .default import enroll, identify, remove, verify
-    from .enrollment import Enrollment, RejectedFrame
+    from .enrollment.result import Enrollment, RejectedFrame
     from .errors import (
         CalibrationError,
         CredentialError,

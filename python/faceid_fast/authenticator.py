@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from . import adapt
 from .access.attempt_limiter import Guard
 from .access.credential_policy import Policy
 from .access.lockout import DEVICE, SPOOF_WEIGHT
+from .adaptation import rules
+from .adaptation.updater import Following
 from .calibration import impostor_tail
 from .checks import check_flag, checked_choice
-from .enroller import Enroller
-from .enrollment import Enrollment
+from .enrollment.enroller import Enroller
+from .enrollment.result import Enrollment
 from .errors import CredentialError, InvalidInputError, UnknownIdentityError
 from .face.crop import NoFace
 from .face.pipeline import Pipeline
 from .face.stopwatch import Stopwatch
-from .following import Following
 from .frame import Frame, as_frames
 from .matching.decision import Decision, accepts
 from .matching.index import Roster
@@ -52,7 +52,7 @@ class _Options(TypedDict, total=False):
     threshold: float | None
     policy: Policy | str
     ask_credential: AskCredential | None
-    adaptation: adapt.Mode | str
+    adaptation: rules.Mode | str
     lockout: bool
     diagnostics: bool
 
@@ -92,8 +92,8 @@ class Authenticator:
         credential was shown; returns what was typed, or None. Without it such frames are refused, and
         `unlock` is for the program to call.
     adaptation : "never", "confirmed" or "anchored"
-        Whether references follow a person's look in `verify`: see :mod:`faceid_fast.adapt`. `identify` only
-        ever looks at what was enrolled.
+        Whether references follow a person's look in `verify`: see :mod:`faceid_fast.adaptation.rules`.
+        `identify` only ever looks at what was enrolled.
     lockout : bool
         Whether failures are counted, and too many of them lock, see :mod:`faceid_fast.access.lockout`. Every
         call of `verify` and `identify` is an attempt: ask once for each time that somebody shows their face.
@@ -127,7 +127,7 @@ class Authenticator:
         threshold: float | None = None,
         policy: Policy | str = Policy.DEFAULT,
         ask_credential: AskCredential | None = None,
-        adaptation: adapt.Mode | str = adapt.Mode.NEVER,
+        adaptation: rules.Mode | str = rules.Mode.NEVER,
         lockout: bool = True,
         diagnostics: bool = False,
     ) -> None:
@@ -144,7 +144,7 @@ class Authenticator:
         self._guard = Guard(self._store, policy=checked_choice("policy", policy, Policy), lockout=lockout)
         self._following = Following(
             self._store,
-            checked_choice("adaptation", adaptation, adapt.Mode),
+            checked_choice("adaptation", adaptation, rules.Mode),
             self._thresholds,
             self._pipeline,
             lambda: self._guard.clock().seconds,
@@ -290,7 +290,7 @@ class Authenticator:
         if isinstance(queries, NoFace):
             return self._decision(attempt, queries.outcome, identity, reasons=queries.reasons)
         self._roster.refresh()  # who was removed meanwhile is not let in
-        if self._following.mode is adapt.Mode.NEVER:
+        if self._following.mode is rules.Mode.NEVER:
             gallery = self._roster.of(attempt.modality)
             distances = [gallery.distance_to(identity, query) for query in queries]
             votes = [accepts(distance, attempt.threshold) for distance in distances]

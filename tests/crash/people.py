@@ -9,7 +9,7 @@ from pathlib import Path
 
 import faceid_fast as faceid
 from damaged_files import FILES, PIPE
-from faceid_fast import default
+from faceid_fast import api
 from faceid_fast.face.crop import TENSOR_SHAPE
 from faceid_fast.sources.renders import bundled_renders
 from faceid_fast.storage.store import get
@@ -35,7 +35,7 @@ class World:
         self.frames = {(r.person, r.kind, r.number): r.read() for r in bundled_renders()}
         self._write_files()
         self.vault = Vault.open(self.place / "people", key=KEY, create=True)
-        module = default.default_authenticator(create=True)
+        module = api.default_authenticator(create=True)
         for name in module.identities:
             module.remove(name)
         self.doors = {

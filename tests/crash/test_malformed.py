@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 
 import faceid_fast
-from faceid_fast import default, frame, sources
+from faceid_fast import api, frame, sources
 from faceid_fast.access import credential
 from faceid_fast.errors import (
     FaceIDError,
@@ -194,7 +194,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     key.write_text(KEY.hex())
     key.chmod(0o600)
     monkeypatch.setenv("FACEID_KEY_FILE", str(key))
-    monkeypatch.setattr(default, "_authenticator", None)
+    monkeypatch.setattr(api, "_authenticator", None)
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     monkeypatch.delenv("FACEID_KEYRING", raising=False)
     monkeypatch.setattr(credential, "_MEMORY_KIB", 64)  # a guess takes no quarter of a second

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from faceid_fast import adapt
-from faceid_fast.adapt import DAY_S, Limits, Mode
+from faceid_fast.adaptation import rules
+from faceid_fast.adaptation.rules import DAY_S, Limits, Mode
 from faceid_fast.storage import references
 from faceid_fast.storage.references import Adapted
 
@@ -44,7 +44,7 @@ def nearest(query: Vector, references: NDArray[Any]) -> float:
 
 
 def sequence(
-    rng: np.random.Generator, mode: Mode, judge: Callable[..., adapt.Verdict]
+    rng: np.random.Generator, mode: Mode, judge: Callable[..., rules.Verdict]
 ) -> tuple[int, int, float]:
     """One attacker; returns attempts, accepts beyond the floor, and the farthest that was accepted."""
     enrolled = unit_vectors(rng, 1 + int(rng.integers(9))).astype(np.float32)
@@ -79,7 +79,7 @@ def sequence(
 
 
 def campaign(
-    sequences: int, mode: Mode, judge: Callable[..., adapt.Verdict] = adapt.judge
+    sequences: int, mode: Mode, judge: Callable[..., rules.Verdict] = rules.judge
 ) -> tuple[int, float]:
     rng = np.random.default_rng(71)
     beyond, farthest = 0, 0.0
@@ -104,24 +104,24 @@ def test_nobody_gets_beyond_the_floor(mode: Mode, long: bool) -> None:
 
 def moving_average(
     query: Vector, modality: str, distance: float, adapted: tuple[Adapted, ...], **options: Any
-) -> adapt.Verdict:
+) -> rules.Verdict:
     """What many do: a reference that moves towards what it accepts."""
     at = adapted[0].vector if adapted else query
     accepted = (nearest(query, at[None]) if adapted else distance) <= LIMITS.threshold
     if not accepted:
-        return adapt.Verdict(accepted=False, near_miss=False, adapted=adapted)
+        return rules.Verdict(accepted=False, near_miss=False, adapted=adapted)
     moved = 0.8 * at + 0.2 * query
     moved = (moved / np.linalg.norm(moved)).astype(np.float32)
     reference = Adapted(moved, modality, references.Origin.SUCCESS, options["now"], 9)
-    return adapt.Verdict(accepted=True, near_miss=False, adapted=(reference,))
+    return rules.Verdict(accepted=True, near_miss=False, adapted=(reference,))
 
 
-def without_the_floor(*arguments: Any, limits: Limits, **options: Any) -> adapt.Verdict:
-    return adapt.judge(*arguments, limits=Limits(limits.threshold, 1.99), **options)
+def without_the_floor(*arguments: Any, limits: Limits, **options: Any) -> rules.Verdict:
+    return rules.judge(*arguments, limits=Limits(limits.threshold, 1.99), **options)
 
 
 @pytest.mark.parametrize("judge", [moving_average, without_the_floor])
-def test_other_ways_to_adapt_let_the_attacker_in(judge: Callable[..., adapt.Verdict]) -> None:
+def test_other_ways_to_adapt_let_the_attacker_in(judge: Callable[..., rules.Verdict]) -> None:
     beyond, farthest = campaign(300, Mode.CONFIRMED, judge)
     assert beyond > 0
     assert farthest > LIMITS.floor + 0.1

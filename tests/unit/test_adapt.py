@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from faceid_fast.access import credential
-from faceid_fast.adapt import DAY_S, MAX_MISSES, Limits, Mode, Verdict, judge
+from faceid_fast.adaptation.rules import DAY_S, MAX_MISSES, Limits, Mode, Verdict, judge
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.calibration import impostor_tail
 from faceid_fast.errors import CredentialError, InvalidInputError

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import faceid_fast
-from faceid_fast import default as module
+from faceid_fast import api as module
 from faceid_fast.authenticator import Authenticator
-from faceid_fast.enroller import MAX_REFERENCES
-from faceid_fast.enrollment import POSES
+from faceid_fast.enrollment.enroller import MAX_REFERENCES
+from faceid_fast.enrollment.poses import POSES
 from faceid_fast.errors import (
     InvalidInputError,
     ModelContractError,

@@ -13,7 +13,7 @@ import faceid_fast
 from docsite import cli_reference
 from docsite.offline import check, loads_of
 from docsite.wording import reworded
-from faceid_fast import default
+from faceid_fast import api
 from faceid_fast.face.embedder import Embedder
 from faceid_fast.outcome import Outcome
 
@@ -38,7 +38,7 @@ def test_code_runs(
     key = tmp_path / "key"
     key.write_text("5e" * 32)
     key.chmod(0o600)
-    monkeypatch.setattr(default, "_authenticator", None)
+    monkeypatch.setattr(api, "_authenticator", None)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setenv("FACEID_KEY_FILE", str(key))
     monkeypatch.chdir(tmp_path)

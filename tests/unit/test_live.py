@@ -11,8 +11,8 @@ from faceid_fast.errors import InvalidInputError
 from faceid_fast.face.crop import NoFace
 from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.frame import Frame
-from faceid_fast.live import Moment, Rules, watch
 from faceid_fast.outcome import Outcome
+from faceid_fast.stream import Moment, Rules, watch
 from stand_ins import LIVE_LIMITS, StandInAligner, StandInEmbedder, crop_of, frame_of, no_face
 
 ADA, STRANGER = range(1, 41), range(61, 101)

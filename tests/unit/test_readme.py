@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from faceid_fast import default
+from faceid_fast import api
 from faceid_fast.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,7 +18,7 @@ README, CONTRIBUTING, TRAINING = (
 def test_quickstart(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(default, "_authenticator", None)
+    monkeypatch.setattr(api, "_authenticator", None)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     code = examples()[0]
     assert len([line for line in code.splitlines() if line.strip()]) <= 12

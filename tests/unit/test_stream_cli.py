@@ -19,12 +19,12 @@ from faceid_fast.cli.stream.verdict import verdict_of
 from faceid_fast.cli.stream.window import draw
 from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.frame import Frame
-from faceid_fast.live import Moment, watch
 from faceid_fast.matching.decision import Decision
 from faceid_fast.outcome import Outcome
 from faceid_fast.sources.cameras.base import Source
 from faceid_fast.sources.recording import playback
 from faceid_fast.sources.renders import bundled_renders
+from faceid_fast.stream import Moment, watch
 from stand_ins import crop_of, frame_of, no_face
 
 stream_verb = importlib.import_module("faceid_fast.cli.stream.command")

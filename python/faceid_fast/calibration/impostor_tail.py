@@ -18,7 +18,7 @@ Tail = tuple[tuple[float, float], ...]
 FALSE_ACCEPT_TARGET: Final = 1e-4
 """Chance that an attempt of a stranger is accepted, single picture against single picture."""
 FLOOR_FAR: Final = 1e-3
-"""That which adapted references may at most be used at; see :mod:`faceid_fast.adapt`."""
+"""That which adapted references may at most be used at; see :mod:`faceid_fast.adaptation.rules`."""
 SHRINK_PER_DECADE: Final = 0.8
 """Beyond what was measured: how much nearer a tenth of the strangers lie; steeper than any tail seen."""
 

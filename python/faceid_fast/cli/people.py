@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 
 from faceid_fast.access.credential_policy import Policy
-from faceid_fast.adapt import Mode
+from faceid_fast.adaptation.rules import Mode
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.cli.output import SHARED, JsonOption, busy, console, plain, printable, stepped, write_json
 from faceid_fast.errors import FaceIDWarning, InvalidInputError

@@ -119,13 +119,14 @@ class References:
     ----------
     identity : the name, see `check_identity`.
     vectors : (n, D) float32 unit vectors, n >= 1; kept as a read-only copy.
-    poses : one pose name per vector, see :mod:`faceid_fast.enrollment`.
+    poses : one pose name per vector, see :mod:`faceid_fast.enrollment.result`.
     modalities : one of "infrared" and "color" per vector: what the frame held. Only vectors of one
         modality are comparable.
     model_sha256 : SHA-256 (64 lowercase hexadecimal digits) of the model that made the vectors; those
         of another one mean nothing to it.
     consent : to this being kept, if it was noted.
-    adapted : references that follow the person's look, see :mod:`faceid_fast.adapt`; never searched.
+    adapted : references that follow the person's look, see :mod:`faceid_fast.adaptation.rules`; never
+        searched.
 
     Raises
     ------

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from faceid_fast.enrollment import Enrollment
+    from faceid_fast.enrollment.result import Enrollment
     from faceid_fast.matching.decision import Decision
 
     from .picture import Row

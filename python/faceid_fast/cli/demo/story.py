@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.text import Text
 
 from faceid_fast.access.lockout import FREE_FAILURES
-from faceid_fast.adapt import Mode
+from faceid_fast.adaptation.rules import Mode
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.calibration import impostor_tail
 from faceid_fast.cli.output import plain
-from faceid_fast.enrollment import POSES
+from faceid_fast.enrollment.poses import POSES
 from faceid_fast.face.embedder import Embedder
 from faceid_fast.matching.decision import accepts
 from faceid_fast.outcome import Outcome

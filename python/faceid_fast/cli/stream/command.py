@@ -17,10 +17,10 @@ from faceid_fast.cli.output import JsonOption, check_heard, console, json_lines,
 from faceid_fast.cli.people import REJECTED, PolicyOption, VaultOption, opened
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.frame import MAX_FRAMES
-from faceid_fast.live import Rules, watch
 from faceid_fast.sources.cameras.newest import Newest
 from faceid_fast.storage.references import check_identity
 from faceid_fast.storage.store import get
+from faceid_fast.stream import Rules, watch
 
 from .camera import CameraOption, SettingsOption, opened_source
 from .verdict import verdict_of
@@ -28,7 +28,7 @@ from .verdict import verdict_of
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from faceid_fast.live import Moment
+    from faceid_fast.stream import Moment
 
 _TITLE: Final = "faceid stream (q: quit)"
 

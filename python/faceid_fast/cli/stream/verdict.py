@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from faceid_fast.face.crop import NoFace
 
 if TYPE_CHECKING:
-    from faceid_fast.live import Moment
+    from faceid_fast.stream import Moment
 
 
 def verdict_of(moment: Moment) -> str:

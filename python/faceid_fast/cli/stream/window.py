@@ -16,7 +16,7 @@ from .verdict import verdict_of
 if TYPE_CHECKING:
     from faceid_fast.cli.demo.picture import Pixels
     from faceid_fast.face.crop import FaceCrop
-    from faceid_fast.live import Moment
+    from faceid_fast.stream import Moment
 
 LEAST_HEIGHT: Final = 480
 RING_DEG: Final = 30.0

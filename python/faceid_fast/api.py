@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .authenticator import Authenticator
 
 if TYPE_CHECKING:
-    from .enrollment import Enrollment
+    from .enrollment.result import Enrollment
     from .frame import Frame
     from .matching.decision import Decision
 

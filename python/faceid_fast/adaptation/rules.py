@@ -28,8 +28,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .matching.decision import accepts
-from .storage.references import Adapted, Origin
+from faceid_fast.matching.decision import accepts
+from faceid_fast.storage.references import Adapted, Origin
 
 CONFIRM_WITHIN_S: Final = 10.0
 """From a near miss to the credential, and from there to the next picture."""

@@ -1,4 +1,4 @@
-"""Adapted references of people in a store: used, made and ended by `faceid_fast.adapt`."""
+"""Adapted references of people in a store: used, made and ended by `faceid_fast.adaptation.rules`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from . import adapt
-from .calibration import impostor_tail
-from .storage.audit import Event, EventKind
-from .storage.references import check_model, unknown_identity
+from faceid_fast.calibration import impostor_tail
+from faceid_fast.storage.audit import Event, EventKind
+from faceid_fast.storage.references import check_model, unknown_identity
+
+from . import rules
 
 if TYPE_CHECKING:
-    from .face.pipeline import Pipeline
-    from .storage.references import References
-    from .storage.store import Change, ReferenceStore
+    from faceid_fast.face.pipeline import Pipeline
+    from faceid_fast.storage.references import References
+    from faceid_fast.storage.store import Change, ReferenceStore
 
 
 class Following:
@@ -41,7 +42,7 @@ class Following:
     def __init__(
         self,
         store: ReferenceStore,
-        mode: adapt.Mode,
+        mode: rules.Mode,
         thresholds: Mapping[str, float],
         pipeline: Pipeline,
         clock: Callable[[], float],
@@ -51,7 +52,7 @@ class Following:
         self._model_sha256 = pipeline.model_sha256
         self._clock = clock
         self._tails = pipeline.contract.tails
-        if mode is not adapt.Mode.NEVER:
+        if mode is not rules.Mode.NEVER:
             for name, at in thresholds.items():
                 impostor_tail.floor(at, self._tails.get(name, ()))
         self._near_misses: dict[str, float] = {}
@@ -84,7 +85,7 @@ class Following:
         tuple
             n votes, and n distances from the nearest enrolled reference.
         """
-        limits = adapt.Limits(threshold, impostor_tail.floor(threshold, self._tails.get(modality, ())))
+        limits = rules.Limits(threshold, impostor_tail.floor(threshold, self._tails.get(modality, ())))
         confirmed = self._was_just_now(self._confirmed, identity)
         votes, distances, near_miss = [False] * len(queries), [math.inf] * len(queries), False
 
@@ -101,8 +102,8 @@ class Following:
             ]
             now = time.time()
 
-            def verdict(place: int, *, confirmed: bool, counted: bool) -> adapt.Verdict:
-                return adapt.judge(
+            def verdict(place: int, *, confirmed: bool, counted: bool) -> rules.Verdict:
+                return rules.judge(
                     queries[place],
                     modality,
                     distances[place],
@@ -132,5 +133,5 @@ class Following:
         return votes, distances
 
     def _was_just_now(self, when: dict[str, float], identity: str) -> bool:
-        """Whether something happened to a person within `adapt.CONFIRM_WITHIN_S`; it counts once."""
-        return 0.0 <= self._clock() - when.pop(identity, -math.inf) <= adapt.CONFIRM_WITHIN_S
+        """Whether something happened to a person within `rules.CONFIRM_WITHIN_S`; it counts once."""
+        return 0.0 <= self._clock() - when.pop(identity, -math.inf) <= rules.CONFIRM_WITHIN_S

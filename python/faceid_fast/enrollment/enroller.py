@@ -9,20 +9,23 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from .enrollment import Enrollment, RejectedFrame, pose_name, strangers, summarise, without
-from .errors import InvalidInputError
-from .face.crop import NoFace
-from .face.stopwatch import Stopwatch
-from .outcome import Outcome
-from .storage.audit import Event, EventKind
-from .storage.references import Consent, References, check_model
-from .storage.store import remove as remove_from
+from faceid_fast.errors import InvalidInputError
+from faceid_fast.face.crop import NoFace
+from faceid_fast.face.stopwatch import Stopwatch
+from faceid_fast.outcome import Outcome
+from faceid_fast.storage.audit import Event, EventKind
+from faceid_fast.storage.references import Consent, References, check_model
+from faceid_fast.storage.store import remove as remove_from
+
+from .outliers import strangers, without
+from .poses import pose_name
+from .result import Enrollment, RejectedFrame, summarise
 
 if TYPE_CHECKING:
-    from .face.pipeline import Pipeline
-    from .frame import Frame
-    from .matching.index import Roster
-    from .storage.store import Change, ReferenceStore
+    from faceid_fast.face.pipeline import Pipeline
+    from faceid_fast.frame import Frame
+    from faceid_fast.matching.index import Roster
+    from faceid_fast.storage.store import Change, ReferenceStore
 
 MAX_REFERENCES: Final = 64
 """References a person may have; every one is one more chance for a stranger to be near."""

@@ -1,0 +1,1 @@
+"""Adapted references: they follow how a person looks, without following anybody else."""

@@ -1,0 +1,1 @@
+"""Taking up a person: poses, outliers, and what came of it."""
