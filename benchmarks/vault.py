@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from faceid_fast.access.attempt_limiter import Guard
+from faceid_fast.access.attempt_limiter import AttemptLimiter
 from faceid_fast.access.lockout import DEVICE
-from faceid_fast.matching.index import Roster
+from faceid_fast.matching.index import GalleryIndex
 from faceid_fast.storage.references import References
 from faceid_fast.storage.store import put
 from faceid_fast.vault import Vault
@@ -61,11 +61,11 @@ def main() -> None:
         with Vault.open(place, key=KEY) as vault:
             report(
                 "  and have them ready to be searched",
-                lambda: Roster(vault, 128, MODEL).refresh(),
+                lambda: GalleryIndex(vault, 128, MODEL).refresh(),
                 given.rounds,
             )
             report("replace one of them", lambda: put(vault, person(7)), given.rounds)
-            guard, keys = Guard(vault), ("person 7", DEVICE)
+            guard, keys = AttemptLimiter(vault), ("person 7", DEVICE)
             report("look whether a guess is free", lambda: guard.refusal(keys), 200)
 
             def verify() -> None:

@@ -4,64 +4,19 @@
 >>> faceid.enroll("ada", frames)  # doctest: +SKIP
 >>> faceid.verify(frame, "ada").accepted  # doctest: +SKIP
 
-Names are loaded when they are first used: importing the package costs nothing.
+Names are loaded when they are first used: importing the package costs nothing. `__init__.pyi`, for type
+checkers, is written of the table below: ``python -m release.public_names``.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from importlib import import_module as _import_module
 
-if TYPE_CHECKING:
-    from .api import enroll, identify, remove, verify
-    from .authenticator import Authenticator
-    from .calibration.evidence import MeasuredThreshold
-    from .enrollment.result import Enrollment, RejectedFrame
-    from .errors import (
-        CalibrationError,
-        CredentialError,
-        FaceIDError,
-        FaceIDWarning,
-        GuessedIntrinsicsWarning,
-        InternalError,
-        InvalidInputError,
-        ModelContractError,
-        ModelError,
-        OtherModelWarning,
-        SourceError,
-        UnknownIdentityError,
-        VaultBusyError,
-        VaultDamagedError,
-        VaultError,
-        VaultKeyBesideDataWarning,
-        VaultKeyError,
-        VaultMissingError,
-        VaultRolledBackError,
-        VaultTooNewError,
-    )
-    from .face.aligner import FaceAligner
-    from .face.crop import Cues, FaceCrop, HeadPose, NoFace
-    from .face.embedder import Embedder
-    from .face.liveness import Liveness, LivenessCheck
-    from .face.liveness_limits import Limits
-    from .face.model_contract import ModelContract
-    from .frame import Frame, Intrinsics
-    from .matching.decision import Decision
-    from .matching.gallery import Gallery
-    from .outcome import Outcome
-    from .storage.audit import Event, EventKind
-    from .storage.memory import InMemoryStore
-    from .storage.references import Consent, References
-    from .storage.store import ReferenceStore
-    from .vault import Vault
-
-    __version__: str
+from . import aliases as _aliases
 
 _HOMES = {
-    "audit": ("Event", "EventKind"),
+    "api": ("enroll", "identify", "remove", "verify"),
     "authenticator": ("Authenticator",),
-    "contract": ("ModelContract",),
-    "default": ("enroll", "identify", "remove", "verify"),
-    "embed": ("Embedder",),
-    "enrollment": ("Enrollment", "RejectedFrame"),
+    "calibration.evidence": ("MeasuredThreshold",),
+    "enrollment.result": ("Enrollment", "RejectedFrame"),
     "errors": (
         "CalibrationError",
         "CredentialError",
@@ -84,79 +39,36 @@ _HOMES = {
         "VaultRolledBackError",
         "VaultTooNewError",
     ),
-    "face": ("Cues", "FaceAligner", "FaceCrop", "HeadPose", "NoFace"),
+    "face.aligner": ("FaceAligner",),
+    "face.crop": ("Cues", "FaceCrop", "HeadPose", "NoFace"),
+    "face.embedder": ("Embedder",),
+    "face.liveness": ("Liveness", "LivenessCheck"),
+    "face.liveness_limits": ("Limits",),
+    "face.model_contract": ("ModelContract",),
     "frame": ("Frame", "Intrinsics"),
-    "gallery": ("Gallery",),
-    "liveness": ("Limits", "Liveness", "LivenessCheck"),
-    "measured": ("MeasuredThreshold",),
+    "matching.decision": ("Decision",),
+    "matching.gallery": ("Gallery",),
     "outcome": ("Outcome",),
-    "policy": ("Decision",),
-    "store": ("Consent", "InMemoryStore", "ReferenceStore", "References"),
+    "storage.audit": ("Event", "EventKind"),
+    "storage.memory": ("InMemoryStore",),
+    "storage.references": ("Consent", "References"),
+    "storage.store": ("ReferenceStore",),
     "vault": ("Vault",),
 }
+"""Every public name, by the module that it is loaded from."""
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = [
-    "Authenticator",
-    "CalibrationError",
-    "Consent",
-    "CredentialError",
-    "Cues",
-    "Decision",
-    "Embedder",
-    "Enrollment",
-    "Event",
-    "EventKind",
-    "FaceAligner",
-    "FaceCrop",
-    "FaceIDError",
-    "FaceIDWarning",
-    "Frame",
-    "Gallery",
-    "GuessedIntrinsicsWarning",
-    "HeadPose",
-    "InMemoryStore",
-    "InternalError",
-    "Intrinsics",
-    "InvalidInputError",
-    "Limits",
-    "Liveness",
-    "LivenessCheck",
-    "MeasuredThreshold",
-    "ModelContract",
-    "ModelContractError",
-    "ModelError",
-    "NoFace",
-    "OtherModelWarning",
-    "Outcome",
-    "ReferenceStore",
-    "References",
-    "RejectedFrame",
-    "SourceError",
-    "UnknownIdentityError",
-    "Vault",
-    "VaultBusyError",
-    "VaultDamagedError",
-    "VaultError",
-    "VaultKeyBesideDataWarning",
-    "VaultKeyError",
-    "VaultMissingError",
-    "VaultRolledBackError",
-    "VaultTooNewError",
-    "__version__",
-    "enroll",
-    "identify",
-    "remove",
-    "verify",
-]
+__all__ = ["__version__", *_HOME_OF]  # noqa: PLE0604  # a stub tells type checkers
+
+_aliases.install()
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401  # PEP 562
+def __getattr__(name: str) -> object:
     """Load a public name at its first use."""
     if name == "__version__":
-        value: Any = import_module("importlib.metadata").version("faceid-fast")
+        value: object = _import_module("importlib.metadata").version("faceid-fast")
     elif name in _HOME_OF:
-        value = getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
+        value = getattr(_import_module(f".{_HOME_OF[name]}", __name__), name)
     else:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
@@ -166,4 +78,4 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401  # PEP 562
 
 def __dir__() -> list[str]:
     """List public names, loaded or not."""
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

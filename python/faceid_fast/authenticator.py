@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-import numpy as np
-from numpy.typing import NDArray
-
-from .access.attempt_limiter import Guard
+from .access.attempt_limiter import AttemptLimiter
 from .access.credential_policy import Policy
-from .access.lockout import DEVICE, SPOOF_WEIGHT
-from .adaptation import rules
-from .adaptation.updater import Following
-from .calibration import impostor_tail
+from .access.lockout import DEVICE
+from .adaptation.rules import Mode
+from .adaptation.updater import AdaptationUpdater
+from .attempt import AskCredential, Attempt, Stages
 from .checks import check_flag, checked_choice
 from .enrollment.enroller import Enroller
 from .enrollment.result import Enrollment
-from .errors import CredentialError, InvalidInputError, UnknownIdentityError
-from .face.crop import NoFace
+from .errors import InvalidInputError
 from .face.pipeline import Pipeline
-from .face.stopwatch import Stopwatch
 from .frame import Frame, as_frames
-from .matching.decision import Decision, accepts
-from .matching.index import Roster
+from .matching.decision import Decision
+from .matching.index import GalleryIndex
 from .matching.thresholds import Thresholds
-from .outcome import Outcome
 from .storage.audit import Event, EventKind
 from .storage.memory import InMemoryStore
 from .storage.references import References, check_identity, unknown_identity
 
 if TYPE_CHECKING:
-    from .access.attempt_limiter import Keys
     from .calibration.evidence import MeasuredThreshold
     from .face.aligner import FaceAligner
-    from .face.crop import FaceCrop
     from .face.embedder import Embedder
     from .face.liveness import LivenessCheck
     from .storage.store import Change, ReferenceStore
@@ -52,13 +43,9 @@ class _Options(TypedDict, total=False):
     threshold: float | None
     policy: Policy | str
     ask_credential: AskCredential | None
-    adaptation: rules.Mode | str
+    adaptation: Mode | str
     lockout: bool
     diagnostics: bool
-
-
-AskCredential = Callable[[str], str | None]
-"""Is told why the credential is needed, and returns what somebody typed; None: nobody did."""
 
 
 class Authenticator:
@@ -127,7 +114,7 @@ class Authenticator:
         threshold: float | None = None,
         policy: Policy | str = Policy.DEFAULT,
         ask_credential: AskCredential | None = None,
-        adaptation: rules.Mode | str = rules.Mode.NEVER,
+        adaptation: Mode | str = Mode.NEVER,
         lockout: bool = True,
         diagnostics: bool = False,
     ) -> None:
@@ -138,22 +125,31 @@ class Authenticator:
             message = f"ask_credential: expected a function, got {type(ask_credential).__name__}"
             raise InvalidInputError(message)
         self._store = InMemoryStore() if store is None else store
-        self._pipeline = Pipeline(aligner, embedder, liveness, diagnostics=diagnostics)
-        contract, model_sha256 = self._pipeline.contract, self._pipeline.model_sha256
+        pipeline = Pipeline(aligner, embedder, liveness, diagnostics=diagnostics)
+        contract, model_sha256 = pipeline.contract, pipeline.model_sha256
         self._thresholds = Thresholds(self._store, contract, model_sha256, threshold)
-        self._guard = Guard(self._store, policy=checked_choice("policy", policy, Policy), lockout=lockout)
-        self._following = Following(
-            self._store,
-            checked_choice("adaptation", adaptation, rules.Mode),
-            self._thresholds,
-            self._pipeline,
-            lambda: self._guard.clock().seconds,
+        self._index = GalleryIndex(self._store, contract.embedding_size, model_sha256)
+        self._limiter = AttemptLimiter(
+            self._store, policy=checked_choice("policy", policy, Policy), lockout=lockout
         )
-        self._ask_credential = ask_credential
-        self._diagnostics = diagnostics
-        self._roster = Roster(self._store, contract.embedding_size, model_sha256)
-        self._enroller = Enroller(self._store, self._pipeline, self._roster, self._thresholds)
-        self._roster.refresh()
+        self._updater = AdaptationUpdater(
+            self._store,
+            checked_choice("adaptation", adaptation, Mode),
+            self._thresholds,
+            pipeline,
+            lambda: self._limiter.clock().seconds,
+        )
+        self._stages = Stages(
+            pipeline,
+            self._thresholds,
+            self._index,
+            self._limiter,
+            self._updater,
+            ask_credential,
+            diagnostics,
+        )
+        self._enroller = Enroller(self._store, pipeline, self._index, self._thresholds)
+        self._index.refresh()
 
     @classmethod
     def open(
@@ -252,7 +248,7 @@ class Authenticator:
         check_identity(identity)
         given = as_frames(frames)
         for frame in given:
-            self._limit_of(frame)
+            self._thresholds.of_frame(frame)
         return self._enroller.enroll(
             identity, given, replace=replace, leave_out_strangers=leave_out_strangers, consent=consent
         )
@@ -279,28 +275,7 @@ class Authenticator:
         InvalidInputError
             If `frames` are no frames, or the name is not a usable one.
         """
-        attempt = self._attempt(frames, (check_identity(identity), DEVICE))
-        self._roster.refresh()
-        if not self._roster.knows(identity):
-            raise unknown_identity(identity)
-        if identity not in self._roster.of(attempt.modality):
-            reason = f"there is no {attempt.modality} reference to compare with: enrol with such frames too"
-            return self._decision(attempt, Outcome.NO_MATCH, identity, reasons=(reason,))
-        queries = self._queries(attempt, identity)
-        if isinstance(queries, NoFace):
-            return self._decision(attempt, queries.outcome, identity, reasons=queries.reasons)
-        self._roster.refresh()  # who was removed meanwhile is not let in
-        if self._following.mode is rules.Mode.NEVER:
-            gallery = self._roster.of(attempt.modality)
-            distances = [gallery.distance_to(identity, query) for query in queries]
-            votes = [accepts(distance, attempt.threshold) for distance in distances]
-        else:
-            votes, distances = self._following.judge(
-                identity, attempt.modality, attempt.threshold, queries, attempt.is_majority
-            )
-        attempt.stopwatch.lap("match")
-        accepted = identity if attempt.is_majority(sum(votes)) else None
-        return self._judged(attempt, accepted, min(distances), shown=identity)
+        return Attempt(self._stages, frames, check_identity(identity)).decide()
 
     def identify(self, frames: Frame | Iterable[Frame]) -> Decision:
         """Decide whether frames show anybody enrolled, and whom (1:N).
@@ -318,27 +293,7 @@ class Authenticator:
         InvalidInputError
             If `frames` are no frames.
         """
-        attempt = self._attempt(frames, (DEVICE,))
-        self._roster.refresh()
-        people = self._roster.count(attempt.modality)
-        if people == 0:
-            reason = f"nobody is enrolled with {attempt.modality} frames"
-            return self._decision(attempt, Outcome.NOT_ENROLLED, None, reasons=(reason,))
-        queries = self._queries(attempt, None)
-        if isinstance(queries, NoFace):
-            return self._decision(attempt, queries.outcome, None, reasons=queries.reasons)
-        self._roster.refresh()
-        if attempt.modality in self._thresholds.tails:
-            people = max(people, self._roster.count(attempt.modality))
-            tail = self._thresholds.tails[attempt.modality]
-            attempt.threshold = impostor_tail.tightened(attempt.threshold, tail, people)
-        found = [self._nearest(query, attempt.modality) for query in queries]
-        attempt.stopwatch.lap("match")
-        votes = Counter(name for name, distance in found if accepts(distance, attempt.threshold))
-        name, count = votes.most_common(1)[0] if votes else (None, 0)
-        nearest, distance = min(found, key=lambda each: each[1])
-        accepted = name if attempt.is_majority(count) else None
-        return self._judged(attempt, accepted, distance, shown=nearest if self._diagnostics else None)
+        return Attempt(self._stages, frames, None).decide()
 
     def remove(self, identity: str) -> None:
         """Forget a person. Once this returns, no process that shares the store accepts them.
@@ -391,7 +346,7 @@ class Authenticator:
         InvalidInputError
             If the new one is too short or too long.
         """
-        self._guard.set_credential(new, current)
+        self._limiter.set_credential(new, current)
 
     def unlock(self, identity: str | None = None, *, credential: str | None = None) -> None:
         """Forget failures, because somebody has shown a credential that is not their face.
@@ -414,9 +369,9 @@ class Authenticator:
         """
         if identity is not None and check_identity(identity) not in self._store.snapshot():
             raise unknown_identity(identity)
-        self._guard.unlock(None if identity is None else (identity, DEVICE), credential)
+        self._limiter.unlock(None if identity is None else (identity, DEVICE), credential)
         if identity is not None:
-            self._following.credential_shown(identity)
+            self._updater.credential_shown(identity)
 
     def adopt(self, measured: MeasuredThreshold) -> None:
         """Put a threshold that was measured on people of one's own in the place of the model's.
@@ -446,126 +401,6 @@ class Authenticator:
         modality : "infrared" or "color".
         """
         return self._thresholds.forget(modality)
-
-    def _attempt(self, frames: Frame | Iterable[Frame], charged_to: Keys) -> _Attempt:
-        """Check the frames of an attempt: 1 to `MAX_FRAMES`, of one modality with a threshold."""
-        given = as_frames(frames)
-        modalities = {frame.modality for frame in given}
-        if len(modalities) > 1:
-            message = f"frames: expected those of one modality, got {' and '.join(sorted(modalities))}"
-            raise InvalidInputError(message)
-        return _Attempt(given, self._limit_of(given[0]), charged_to)
-
-    def _limit_of(self, frame: Frame) -> float:
-        """Threshold for a frame; fails closed where none is known for its modality, or an unusable one."""
-        self._thresholds.refresh()
-        self._thresholds.check()
-        if frame.modality not in self._thresholds:
-            message = (
-                f"frame: expected {' or '.join(self._thresholds)}, which the model has a threshold for, "
-                f"got {frame.modality}; or choose one: Authenticator(threshold=...)"
-            )
-            raise InvalidInputError(message)
-        return self._thresholds[frame.modality]
-
-    def _queries(self, attempt: _Attempt, identity: str | None) -> NDArray[np.float32] | NoFace:
-        """Embed the live faces of an attempt, (n, D) float32, once the guess has been charged."""
-        if (refused := self._refused(attempt.charged_to, identity)) is not None:
-            return refused
-        looks = self._pipeline.look(attempt.frames, attempt.stopwatch)
-        crops: list[FaceCrop] = [look for look in looks if not isinstance(look, NoFace)]
-        refusals = [look for look in looks if isinstance(look, NoFace)]
-        spoofs = [refusal for refusal in refusals if refusal.outcome is Outcome.SPOOF]
-        attempt.outcomes = [look.outcome if isinstance(look, NoFace) else None for look in looks]
-        if not crops and not spoofs:
-            most_common = Counter(refusal.outcome for refusal in refusals).most_common(1)[0][0]
-            return next(refusal for refusal in refusals if refusal.outcome is most_common)
-        charged = self._guard.charge(attempt.charged_to, SPOOF_WEIGHT if spoofs else 1)
-        if charged is not None:
-            return NoFace(charged.outcome, (charged.reason,))
-        if not crops:
-            return spoofs[0]
-        if not self._guard.keeps_still:
-            attempt.stopwatch.lap("charge")
-        vectors = self._pipeline.embed(crops)
-        attempt.stopwatch.lap("embed")
-        return vectors
-
-    def _refused(self, keys: Keys, identity: str | None) -> NoFace | None:
-        """Say why a face is not looked at now, once somebody has been asked for the credential."""
-        refused = self._guard.refusal(keys)
-        if refused is not None and self._ask_credential is not None:
-            given = self._ask_credential(refused.reason)
-            if given is not None:
-                try:
-                    self._guard.unlock(keys, given)
-                except CredentialError as error:
-                    return NoFace(refused.outcome, (str(error),))
-                if identity is not None:
-                    self._following.credential_shown(identity)
-                refused = self._guard.refusal(keys)
-        return None if refused is None else NoFace(refused.outcome, (refused.reason,))
-
-    def _nearest(self, query: NDArray[np.float32], modality: str) -> tuple[str | None, float]:
-        """Who is nearest, and how near: unrounded, so that nothing just beyond a threshold gets into it."""
-        gallery = self._roster.of(modality)
-        nearest: str | None = gallery.best_identity(query).names.item()
-        try:
-            return nearest, np.inf if nearest is None else gallery.distance_to(nearest, query)
-        except UnknownIdentityError:  # removed since
-            return None, np.inf
-
-    def _judged(
-        self, attempt: _Attempt, accepted: str | None, distance: float, *, shown: str | None
-    ) -> Decision:
-        """Answer an attempt whose faces were compared."""
-        if accepted is not None:
-            if not self._guard.keeps_still:
-                refused = self._guard.accepted(attempt.charged_to, accepted)
-                attempt.stopwatch.lap("refund")
-                if refused is not None:
-                    return self._decision(attempt, refused.outcome, shown, distance, (refused.reason,))
-                self._roster.refresh()  # nor is who was removed while that was written
-            if self._roster.knows(accepted):
-                return self._decision(attempt, Outcome.ACCEPTED, accepted, distance)
-        reason = "the face is not near enough to any reference"
-        return self._decision(attempt, Outcome.NO_MATCH, shown, distance, (reason,))
-
-    def _decision(
-        self,
-        attempt: _Attempt,
-        outcome: Outcome,
-        identity: str | None,
-        distance: float | None = None,
-        reasons: tuple[str, ...] = (),
-    ) -> Decision:
-        return Decision(
-            outcome=outcome,
-            identity=identity,
-            threshold=attempt.threshold,
-            distance=distance if self._diagnostics else None,
-            reasons=reasons,
-            # What the comparison says of each frame would be so many guesses for the price of one.
-            frames=tuple(outcome if at is None else at for at in attempt.outcomes),
-            timings_ms=attempt.stopwatch.stop(),
-        )
-
-
-class _Attempt:
-    """Frames on their way: how far a reference may be from them, and who is charged."""
-
-    def __init__(self, frames: Sequence[Frame], threshold: float, charged_to: Keys) -> None:
-        self.frames = frames
-        self.modality = frames[0].modality
-        self.threshold = threshold
-        self.charged_to = charged_to
-        self.outcomes: list[Outcome | None] = []
-        """Of each frame that shows no live face; None of the others."""
-        self.stopwatch = Stopwatch()
-
-    def is_majority(self, votes: int) -> bool:
-        """Whether so many are more than half of the frames that show a face, live or not."""
-        return 2 * votes > sum(outcome in {None, Outcome.SPOOF} for outcome in self.outcomes)
 
 
 def _check_parts(store: object, aligner: object, embedder: object, liveness: object) -> None:

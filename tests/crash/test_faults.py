@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from disk import Fault, input_output_error, no_space, watched
-from faceid_fast.access.attempt_limiter import Guard
+from faceid_fast.access.attempt_limiter import AttemptLimiter
 from faceid_fast.access.lockout import DEVICE
 from faceid_fast.errors import VaultError, VaultKeyError
 from faceid_fast.vault import Vault
@@ -43,7 +43,7 @@ def operate(place: Path, operation: str, strike: Callable[[str], None], at: int)
             if operation in STEPS:
                 STEPS[operation].apply(vault)
             elif operation == "charge":
-                Guard(vault).charge(("ada", DEVICE))
+                AttemptLimiter(vault).charge(("ada", DEVICE))
             elif operation == "rotate key":
                 vault.rotate_key(OTHER_KEY)
         except VaultError:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from faceid_fast.access.attempt_limiter import Guard
+from faceid_fast.access.attempt_limiter import AttemptLimiter
 from faceid_fast.access.boot_clock import Clock
 from faceid_fast.access.lockout import CREDENTIAL_FAILURES, DEVICE, FREE_FAILURES
 from faceid_fast.errors import VaultBusyError
@@ -24,7 +24,7 @@ SCORED, TRIED = b"s", b"t"
 def guess(place: Path, count: int, seconds: float, boot: str, report: int) -> None:
     """What is killed: opens the vault, guesses, and tells of each guess that would have been scored."""
     with Vault.open(place, key=KEY) as vault:
-        guard = Guard(vault, clock=lambda: Clock(boot, seconds))
+        guard = AttemptLimiter(vault, clock=lambda: Clock(boot, seconds))
         for _ in range(count):
             try:
                 scored = guard.charge(("ada", DEVICE)) is None
@@ -100,8 +100,8 @@ def test_no_guess_too_many(place: Path, long: bool) -> None:
 
 def test_without_charging_first_there_are(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        Guard, "charge", lambda guard, keys: guard.refusal(keys)
+        AttemptLimiter, "charge", lambda guard, keys: guard.refusal(keys)
     )  # looks, and forgets to charge
     with Vault.open(place, key=KEY, create=True) as vault:
-        guard = Guard(vault, clock=lambda: Clock("0", 1.0))
+        guard = AttemptLimiter(vault, clock=lambda: Clock("0", 1.0))
         assert sum(guard.charge(("ada", DEVICE)) is None for _ in range(20)) > FREE_FAILURES

@@ -193,7 +193,7 @@ def adapting(now: Time, mode: str = "confirmed", **options: Any) -> tuple[Authen
         adaptation=mode,
         **options,
     )
-    auth._guard.clock = now
+    auth._limiter.clock = now
     auth.set_credential(PIN)
     auth.enroll("ada", frame_of(ADA))
     return auth, store

@@ -395,7 +395,7 @@ def test_a_failing_gallery_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     auth.enroll("ada", frame_of(ADA))
 
     shown: list[References | None] = []
-    show = auth._roster.show
+    show = auth._index.show
 
     def fail_once(identity: str, kept: References | None) -> None:
         shown.append(kept)
@@ -406,7 +406,7 @@ def test_a_failing_gallery_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     for name in ("ben", "ada"):
         shown.clear()
         with monkeypatch.context() as patch:
-            patch.setattr(auth._roster, "show", fail_once)
+            patch.setattr(auth._index, "show", fail_once)
             with pytest.raises(MemoryError):
                 auth.enroll(name, frame_of(BEN))
         assert len(shown) == 2

@@ -55,7 +55,7 @@ def door(store: ReferenceStore, now: Time, **options: Any) -> Authenticator:
         policy="door",
         **options,
     )
-    auth._guard.clock = now
+    auth._limiter.clock = now
     return auth
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faceid_fast.access import boot_clock, lockout
-from faceid_fast.access.attempt_limiter import Guard
+from faceid_fast.access.attempt_limiter import AttemptLimiter
 from faceid_fast.access.boot_clock import Clock
 from faceid_fast.access.lockout import DEVICE, charged, wait_s
 from faceid_fast.authenticator import Authenticator
@@ -39,7 +39,7 @@ def door(store: ReferenceStore, now: Time) -> Authenticator:
         liveness=LivenessCheck(LIVE_LIMITS),
         diagnostics=True,
     )
-    auth._guard = Guard(store, clock=now)
+    auth._limiter.clock = now
     return auth
 
 
@@ -252,7 +252,7 @@ STEPS = st.lists(
 def test_no_sequence_of_restarts_and_clocks_buys_a_guess(steps: list[Any]) -> None:
     """Real time counts, whatever the clock says of it."""
     guard_time, store = Time(), InMemoryStore()
-    guard = Guard(store, clock=guard_time)
+    guard = AttemptLimiter(store, clock=guard_time)
     real = 0.0
     scored: list[float] = []
     for step in steps:

@@ -34,7 +34,7 @@ class Refusal(NamedTuple):
     reason: str
 
 
-class Guard:
+class AttemptLimiter:
     """Counts failures in a store, so that neither a restart nor another process forgets them.
 
     Parameters

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from faceid_fast.storage.store import Change, ReferenceStore
 
 
-class Following:
+class AdaptationUpdater:
     """Who has just missed narrowly, who has shown the credential since, and what is kept for it.
 
     Parameters

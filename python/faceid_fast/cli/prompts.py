@@ -10,7 +10,7 @@ import typer
 from faceid_fast.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from faceid_fast.authenticator import AskCredential
+    from faceid_fast.attempt import AskCredential
 
 
 def read_credential(prompt: str) -> str:

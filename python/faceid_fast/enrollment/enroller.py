@@ -24,7 +24,7 @@ from .result import Enrollment, RejectedFrame, summarise
 if TYPE_CHECKING:
     from faceid_fast.face.pipeline import Pipeline
     from faceid_fast.frame import Frame
-    from faceid_fast.matching.index import Roster
+    from faceid_fast.matching.index import GalleryIndex
     from faceid_fast.storage.store import Change, ReferenceStore
 
 MAX_REFERENCES: Final = 64
@@ -39,16 +39,16 @@ class Enroller:
     ----------
     store : where it is kept.
     pipeline : turns frames into vectors.
-    roster : what searches look at.
+    index : what searches look at.
     thresholds : the largest distance that is accepted, by modality.
     """
 
     def __init__(
-        self, store: ReferenceStore, pipeline: Pipeline, roster: Roster, thresholds: Mapping[str, float]
+        self, store: ReferenceStore, pipeline: Pipeline, index: GalleryIndex, thresholds: Mapping[str, float]
     ) -> None:
         self._store = store
         self._pipeline = pipeline
-        self._roster = roster
+        self._index = index
         self._thresholds = thresholds
         self._changing = threading.Lock()  # one change at a time; searches never wait for it
 
@@ -130,7 +130,7 @@ class Enroller:
             try:
                 remove_from(self._store, identity)
             finally:
-                self._roster.refresh()
+                self._index.refresh()
 
     def altered(self, identity: str, alter: Callable[[References | None], Change]) -> References | None:
         """Change what is kept of a person and let searches find it; if anything raises, nothing changes."""
@@ -144,11 +144,11 @@ class Enroller:
         with self._changing:
             after = self._store.alter(identity, remembering)
             try:
-                self._roster.refresh()
+                self._index.refresh()
             except BaseException:
                 # Unless others have changed it again.
                 self._store.alter(identity, lambda now: (before if _same(now, after) else now, ()))
-                self._roster.refresh()
+                self._index.refresh()
                 raise
         return after
 
@@ -158,7 +158,7 @@ class Enroller:
         if references is not None:
             for modality, threshold in self._thresholds.items():
                 if len(vectors := references.of(modality)):
-                    found.update(self._roster.of(modality).within(vectors, threshold).names)
+                    found.update(self._index.of(modality).within(vectors, threshold).names)
         return sorted(name for name in found if name not in {None, references and references.identity})
 
 

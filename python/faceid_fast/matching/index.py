@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from faceid_fast.storage.store import ReferenceStore
 
 
-class Roster:
+class GalleryIndex:
     """References by modality, because infrared is compared with infrared only, and colour with colour.
 
     Searches may run in any number of threads, next to one change at a time.

@@ -10,7 +10,7 @@ from faceid_fast.calibration.evidence import MeasuredThreshold
 from faceid_fast.calibration.impostor_tail import FALSE_ACCEPT_TARGET, Tail
 from faceid_fast.errors import CalibrationError, InvalidInputError, ModelError
 from faceid_fast.face.model_contract import ModelContract
-from faceid_fast.frame import MODALITIES
+from faceid_fast.frame import MODALITIES, Frame
 from faceid_fast.storage.audit import Event, EventKind
 from faceid_fast.storage.security_state import Ledger
 from faceid_fast.storage.store import ReferenceStore
@@ -65,6 +65,26 @@ class Thresholds(Mapping[str, float]):
             return own
         self._check_model(adopted)
         return adopted.threshold
+
+    def of_frame(self, frame: Frame) -> float:
+        """Threshold for a frame as things stand; fails closed where none is known, or an unusable one.
+
+        Raises
+        ------
+        InvalidInputError
+            If there is none for its modality.
+        ModelError
+            If the store has adopted one, of whichever modality, that was measured with another model.
+        """
+        self.refresh()
+        self.check()
+        if frame.modality not in self:
+            message = (
+                f"frame: expected {' or '.join(self)}, which the model has a threshold for, "
+                f"got {frame.modality}; or choose one: Authenticator(threshold=...)"
+            )
+            raise InvalidInputError(message)
+        return self[frame.modality]
 
     def __iter__(self) -> Iterator[str]:
         """Modalities that there is a threshold for."""

@@ -1,0 +1,54 @@
+# Written by `python -m release.public_names` of the table in __init__.py.
+
+from .api import enroll as enroll
+from .api import identify as identify
+from .api import remove as remove
+from .api import verify as verify
+from .authenticator import Authenticator as Authenticator
+from .calibration.evidence import MeasuredThreshold as MeasuredThreshold
+from .enrollment.result import Enrollment as Enrollment
+from .enrollment.result import RejectedFrame as RejectedFrame
+from .errors import CalibrationError as CalibrationError
+from .errors import CredentialError as CredentialError
+from .errors import FaceIDError as FaceIDError
+from .errors import FaceIDWarning as FaceIDWarning
+from .errors import GuessedIntrinsicsWarning as GuessedIntrinsicsWarning
+from .errors import InternalError as InternalError
+from .errors import InvalidInputError as InvalidInputError
+from .errors import ModelContractError as ModelContractError
+from .errors import ModelError as ModelError
+from .errors import OtherModelWarning as OtherModelWarning
+from .errors import SourceError as SourceError
+from .errors import UnknownIdentityError as UnknownIdentityError
+from .errors import VaultBusyError as VaultBusyError
+from .errors import VaultDamagedError as VaultDamagedError
+from .errors import VaultError as VaultError
+from .errors import VaultKeyBesideDataWarning as VaultKeyBesideDataWarning
+from .errors import VaultKeyError as VaultKeyError
+from .errors import VaultMissingError as VaultMissingError
+from .errors import VaultRolledBackError as VaultRolledBackError
+from .errors import VaultTooNewError as VaultTooNewError
+from .face.aligner import FaceAligner as FaceAligner
+from .face.crop import Cues as Cues
+from .face.crop import FaceCrop as FaceCrop
+from .face.crop import HeadPose as HeadPose
+from .face.crop import NoFace as NoFace
+from .face.embedder import Embedder as Embedder
+from .face.liveness import Liveness as Liveness
+from .face.liveness import LivenessCheck as LivenessCheck
+from .face.liveness_limits import Limits as Limits
+from .face.model_contract import ModelContract as ModelContract
+from .frame import Frame as Frame
+from .frame import Intrinsics as Intrinsics
+from .matching.decision import Decision as Decision
+from .matching.gallery import Gallery as Gallery
+from .outcome import Outcome as Outcome
+from .storage.audit import Event as Event
+from .storage.audit import EventKind as EventKind
+from .storage.memory import InMemoryStore as InMemoryStore
+from .storage.references import Consent as Consent
+from .storage.references import References as References
+from .storage.store import ReferenceStore as ReferenceStore
+from .vault import Vault as Vault
+
+__version__: str

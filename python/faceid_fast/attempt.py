@@ -1,0 +1,269 @@
+"""One attempt, in order: admit, look, charge, embed, match, settle."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from .access.lockout import DEVICE, SPOOF_WEIGHT
+from .adaptation.rules import Mode
+from .calibration.impostor_tail import tightened
+from .errors import CredentialError, InvalidInputError, UnknownIdentityError
+from .face.crop import NoFace
+from .face.stopwatch import Stopwatch
+from .frame import as_frames
+from .matching.decision import Decision, accepts
+from .outcome import Outcome
+from .storage.references import unknown_identity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from .access.attempt_limiter import AttemptLimiter
+    from .adaptation.updater import AdaptationUpdater
+    from .face.crop import FaceCrop
+    from .face.pipeline import Pipeline
+    from .frame import Frame
+    from .matching.index import GalleryIndex
+    from .matching.thresholds import Thresholds
+
+AskCredential = Callable[[str], str | None]
+"""Is told why the credential is needed, and returns what somebody typed; None: nobody did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What every attempt of an authenticator goes through."""
+
+    pipeline: Pipeline
+    thresholds: Thresholds
+    index: GalleryIndex
+    limiter: AttemptLimiter
+    updater: AdaptationUpdater
+    ask_credential: AskCredential | None
+    diagnostics: bool
+
+
+class _Refusal(NamedTuple):
+    """Why the attempt goes no further."""
+
+    outcome: Outcome
+    reasons: tuple[str, ...]
+
+
+class _Match(NamedTuple):
+    """What the comparison found.
+
+    Attributes
+    ----------
+    accepted : whom the frames show by majority, None if nobody.
+    nearest : whose reference is nearest to any of the frames, None if there is none.
+    distance : of that reference, unrounded.
+    """
+
+    accepted: str | None
+    nearest: str | None
+    distance: float
+
+
+class Attempt:
+    """Frames on their way to a decision: a comparison with the person who is claimed, or a search.
+
+    Parameters
+    ----------
+    stages : what they go through.
+    frames : 1 to `MAX_FRAMES`, of one modality with a threshold. Several are one attempt, charged once: more
+        than half of those that show a face, live or not, must agree.
+    claimed : who they are said to show (1:1); None: anybody (1:N).
+
+    Raises
+    ------
+    InvalidInputError
+        If `frames` are not so.
+    ModelError
+        If the store has adopted a threshold that was measured with another model.
+    """
+
+    def __init__(self, stages: Stages, frames: Frame | Iterable[Frame], claimed: str | None) -> None:
+        self._frames = as_frames(frames)
+        modalities = {frame.modality for frame in self._frames}
+        if len(modalities) > 1:
+            message = f"frames: expected those of one modality, got {' and '.join(sorted(modalities))}"
+            raise InvalidInputError(message)
+        self._stages = stages
+        self._claimed = claimed
+        self._modality = self._frames[0].modality
+        self._threshold = stages.thresholds.of_frame(self._frames[0])
+        self._charged_to = (DEVICE,) if claimed is None else (claimed, DEVICE)
+        self._people = 0
+        self._crops: list[FaceCrop] = []
+        self._spoofs: list[NoFace] = []
+        self._outcomes: list[Outcome | None] = []
+        """Of each frame that shows no live face; None of the others."""
+        self._stopwatch = Stopwatch()
+
+    def decide(self) -> Decision:
+        """Go through the stages, as far as the frames get.
+
+        Raises
+        ------
+        UnknownIdentityError
+            If nobody is enrolled under the name that is claimed.
+        ModelError
+            If their references were made with another model, or the model fails.
+        """
+        for step in (self._admit, self._look, self._charge):
+            if (refused := step()) is not None:
+                return self._decision(refused.outcome, self._claimed, reasons=refused.reasons)
+        probes = self._embed()
+        return self._settle(self._match(probes))
+
+    def _admit(self) -> _Refusal | None:
+        """Refuse where there is nothing to compare with, and where no face is looked at for now."""
+        index = self._stages.index
+        index.refresh()
+        self._people = index.count(self._modality)
+        if self._claimed is None:
+            if self._people == 0:
+                reason = f"nobody is enrolled with {self._modality} frames"
+                return _Refusal(Outcome.NOT_ENROLLED, (reason,))
+        elif not index.knows(self._claimed):
+            raise unknown_identity(self._claimed)
+        elif self._claimed not in index.of(self._modality):
+            reason = f"there is no {self._modality} reference to compare with: enrol with such frames too"
+            return _Refusal(Outcome.NO_MATCH, (reason,))
+        return self._ask_credential()
+
+    def _ask_credential(self) -> _Refusal | None:
+        """Refuse what is locked, unless somebody who is asked for the credential shows it."""
+        limiter, ask = self._stages.limiter, self._stages.ask_credential
+        refused = limiter.refusal(self._charged_to)
+        if refused is not None and ask is not None:
+            given = ask(refused.reason)
+            if given is not None:
+                try:
+                    limiter.unlock(self._charged_to, given)
+                except CredentialError as error:
+                    return _Refusal(refused.outcome, (str(error),))
+                if self._claimed is not None:
+                    self._stages.updater.credential_shown(self._claimed)
+                refused = limiter.refusal(self._charged_to)
+        return None if refused is None else _Refusal(refused.outcome, (refused.reason,))
+
+    def _look(self) -> _Refusal | None:
+        """Find a live face in each frame; refuse where none shows one, or a spoof, which is charged."""
+        looks = self._stages.pipeline.look(self._frames, self._stopwatch)
+        refusals = [look for look in looks if isinstance(look, NoFace)]
+        self._crops = [look for look in looks if not isinstance(look, NoFace)]
+        self._spoofs = [refusal for refusal in refusals if refusal.outcome is Outcome.SPOOF]
+        self._outcomes = [look.outcome if isinstance(look, NoFace) else None for look in looks]
+        if self._crops or self._spoofs:
+            return None
+        most_common = Counter(refusal.outcome for refusal in refusals).most_common(1)[0][0]
+        first = next(refusal for refusal in refusals if refusal.outcome is most_common)
+        return _Refusal(first.outcome, first.reasons)
+
+    def _charge(self) -> _Refusal | None:
+        """Count the guess as a failure before it is scored; refuse where the store does not let it."""
+        limiter = self._stages.limiter
+        charged = limiter.charge(self._charged_to, SPOOF_WEIGHT if self._spoofs else 1)
+        if charged is not None:
+            return _Refusal(charged.outcome, (charged.reason,))
+        if not self._crops:
+            return _Refusal(self._spoofs[0].outcome, self._spoofs[0].reasons)
+        if not limiter.keeps_still:
+            self._stopwatch.lap("charge")
+        return None
+
+    def _embed(self) -> NDArray[np.float32]:
+        """Turn the n live faces into probes, (n, D) float32 unit vectors."""
+        probes = self._stages.pipeline.embed(self._crops)
+        self._stopwatch.lap("embed")
+        return probes
+
+    def _match(self, probes: NDArray[np.float32]) -> _Match:
+        """Compare the probes with the person who is claimed, or search everybody."""
+        self._stages.index.refresh()  # who was removed meanwhile is not let in
+        found = self._search(probes) if self._claimed is None else self._compare(probes, self._claimed)
+        self._stopwatch.lap("match")
+        return found
+
+    def _compare(self, probes: NDArray[np.float32], claimed: str) -> _Match:
+        """Compare 1:1; adapted references are asked where they are in use."""
+        updater = self._stages.updater
+        if updater.mode is Mode.NEVER:
+            gallery = self._stages.index.of(self._modality)
+            distances = [gallery.distance_to(claimed, probe) for probe in probes]
+            votes = [accepts(distance, self._threshold) for distance in distances]
+        else:
+            votes, distances = updater.judge(
+                claimed, self._modality, self._threshold, probes, self._is_majority
+            )
+        return _Match(claimed if self._is_majority(sum(votes)) else None, claimed, min(distances))
+
+    def _search(self, probes: NDArray[np.float32]) -> _Match:
+        """Search 1:N, with a threshold that is smaller the more people there are."""
+        tails = self._stages.thresholds.tails
+        if self._modality in tails:
+            people = max(self._people, self._stages.index.count(self._modality))
+            self._threshold = tightened(self._threshold, tails[self._modality], people)
+        found = [self._nearest(probe) for probe in probes]
+        votes = Counter(name for name, distance in found if accepts(distance, self._threshold))
+        name, count = votes.most_common(1)[0] if votes else (None, 0)
+        nearest, distance = min(found, key=lambda each: each[1])
+        return _Match(name if self._is_majority(count) else None, nearest, distance)
+
+    def _nearest(self, probe: NDArray[np.float32]) -> tuple[str | None, float]:
+        """Who is nearest, and how near: unrounded, so that nothing just beyond a threshold gets into it."""
+        gallery = self._stages.index.of(self._modality)
+        nearest: str | None = gallery.best_identity(probe).names.item()
+        try:
+            return nearest, np.inf if nearest is None else gallery.distance_to(nearest, probe)
+        except UnknownIdentityError:  # removed since
+            return None, np.inf
+
+    def _settle(self, found: _Match) -> Decision:
+        """Take back the charge of an accepted face, and answer."""
+        index, limiter = self._stages.index, self._stages.limiter
+        shown = self._claimed
+        if self._claimed is None and self._stages.diagnostics:
+            shown = found.nearest
+        if found.accepted is not None:
+            if not limiter.keeps_still:
+                refused = limiter.accepted(self._charged_to, found.accepted)
+                self._stopwatch.lap("refund")
+                if refused is not None:
+                    return self._decision(refused.outcome, shown, found.distance, (refused.reason,))
+                index.refresh()  # nor is who was removed while that was written
+            if index.knows(found.accepted):
+                return self._decision(Outcome.ACCEPTED, found.accepted, found.distance)
+        reason = "the face is not near enough to any reference"
+        return self._decision(Outcome.NO_MATCH, shown, found.distance, (reason,))
+
+    def _is_majority(self, votes: int) -> bool:
+        """Whether so many are more than half of the frames that show a face, live or not."""
+        return 2 * votes > sum(outcome in {None, Outcome.SPOOF} for outcome in self._outcomes)
+
+    def _decision(
+        self,
+        outcome: Outcome,
+        identity: str | None,
+        distance: float | None = None,
+        reasons: tuple[str, ...] = (),
+    ) -> Decision:
+        return Decision(
+            outcome=outcome,
+            identity=identity,
+            threshold=self._threshold,
+            distance=distance if self._stages.diagnostics else None,
+            reasons=reasons,
+            # What the comparison says of each frame would be so many guesses for the price of one.
+            frames=tuple(outcome if at is None else at for at in self._outcomes),
+            timings_ms=self._stopwatch.stop(),
+        )
