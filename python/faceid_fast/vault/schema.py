@@ -6,12 +6,9 @@ into a file, and the rows that it swallows or puts back are rows that were once 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final, Protocol
 
 from .integrity import Part, damaged
-
-if TYPE_CHECKING:
-    from .database import Database
 
 SCHEMA: Final = 1
 """Version of the format."""
@@ -35,14 +32,21 @@ _OBJECTS: Final = [
 """What SQLite's own list holds: every object, the page where it begins, and its very text."""
 
 
-def make_tables(database: Database) -> None:
+class Executes(Protocol):
+    """A database, within a transaction; `database.Database` is one, which itself asks for `TABLES`."""
+
+    def execute(self, statement: str, /) -> list[Any]:
+        """Run one statement, and return its rows."""
+
+
+def make_tables(database: Executes) -> None:
     """Make the tables of a new vault, within a transaction."""
     for statement in _TABLES.values():
         database.execute(statement)
     database.execute(f"PRAGMA user_version = {SCHEMA}")
 
 
-def check_schema(database: Database) -> None:
+def check_schema(database: Executes) -> None:
     """See that there are our tables and nothing else, within a transaction, before anything else is read.
 
     Raises
@@ -55,6 +59,6 @@ def check_schema(database: Database) -> None:
         raise damaged(Part.SCHEMA)
 
 
-def is_empty(database: Database) -> bool:
+def is_empty(database: Executes) -> bool:
     """Whether nothing was ever made in a database, within a transaction."""
     return not database.execute("SELECT 1 FROM sqlite_schema LIMIT 1")
