@@ -301,7 +301,7 @@ def writes_without_a_look(self: Any, state: contents.State) -> contents.State:
 def test_the_control_is_noticed(
     monkeypatch: pytest.MonkeyPatch, leave_out: Callable[[pytest.MonkeyPatch], object]
 ) -> None:
-    for module in ("contents", "begin"):
+    for module in ("contents", "bootstrap"):
         monkeypatch.setattr(f"faceid_fast.vault.{module}.check_schema", lambda _: None)
     leave_out(monkeypatch)
     with in_memory() as folder:

@@ -17,7 +17,7 @@ from .bundled import bundled_model_sha256
 from .crop import GRID_STEP_MM, TENSOR_SHAPE
 from .head_model import HEAD_MODEL, PREPROCESSING_ID
 
-CONTRACT_KEY: Final = "faceid_fast.face.model_contract"
+CONTRACT_KEY: Final = "faceid_fast.contract"
 """Where a model's ONNX `metadata_props` hold its contract, as JSON."""
 SCHEMA_VERSION: Final = 3
 CHANNELS: Final = ("depth", "red", "green", "blue")

@@ -232,7 +232,7 @@ def record(**changes: object) -> str:
 @pytest.mark.parametrize(
     ("metadata", "part"),
     [
-        (None, "expected metadata 'faceid_fast.face.model_contract', got none"),
+        (None, "expected metadata 'faceid_fast.contract', got none"),
         ("", "expected JSON"),
         ("[1]", "expected a JSON object, got list"),
         ("[" * 100_000, "expected JSON"),

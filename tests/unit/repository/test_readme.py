@@ -8,7 +8,7 @@ import pytest
 from faceid_fast import api
 from faceid_fast.cli.main import app
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 README, CONTRIBUTING, TRAINING = (
     (ROOT / name).read_text("utf-8") for name in ("README.md", "CONTRIBUTING.md", "training/README.md")
 )

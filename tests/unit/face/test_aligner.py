@@ -12,7 +12,7 @@ import pytest
 
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.errors import FaceIDError, InvalidInputError, ModelContractError, ModelError
-from faceid_fast.face import aligner
+from faceid_fast.face import bundled
 from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.face.bundled import bundled_model_sha256, read_bundled_model
 from faceid_fast.face.crop import FaceCrop
@@ -129,7 +129,7 @@ def installation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Pa
     """Give the folder of an installation in place of the package's."""
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / HEAD_MODEL).write_bytes(BUNDLED)
-    monkeypatch.setattr(aligner.resources, "files", lambda _: tmp_path)
+    monkeypatch.setattr(bundled.resources, "files", lambda _: tmp_path)
     bundled_model_sha256.cache_clear()
     yield tmp_path / "models"
     bundled_model_sha256.cache_clear()

@@ -10,7 +10,7 @@ import pytest
 import faceid_fast
 from release import check_wheel
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 WINDOWED = {
     "imshow",
     "namedWindow",

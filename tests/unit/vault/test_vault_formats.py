@@ -9,7 +9,7 @@ import numpy as np
 from faceid_fast.vault import Vault
 from golden.vault_format_1 import EVENT, KEY, LEDGER, people
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 
 
 def test_format_1_is_read(tmp_path: Path) -> None:

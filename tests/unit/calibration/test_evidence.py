@@ -41,7 +41,7 @@ from stand_ins import (
     unit,
 )
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "calibration-1.json"
+GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "calibration-1.json"
 PEOPLE = 300
 PAIRS = PEOPLE * (PEOPLE - 1) // 2
 
