@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 AskCredential = Callable[[str], str | None]
 """Is told why the credential is needed, and returns what somebody typed; None: nobody did."""
+_TOO_FAR: Final = "the face is not near enough to any reference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class Attempt:
         """
         for step in (self._admit, self._look, self._charge):
             if (refused := step()) is not None:
-                return self._decision(refused.outcome, self._claimed, reasons=refused.reasons)
+                return self._decision(refused.outcome, reasons=refused.reasons)
         probes = self._embed()
         return self._settle(self._match(probes))
 
@@ -231,20 +232,16 @@ class Attempt:
     def _settle(self, found: _Match) -> Decision:
         """Take back the charge of an accepted face, and answer."""
         index, limiter = self._stages.index, self._stages.limiter
-        shown = self._claimed
-        if self._claimed is None and self._stages.diagnostics:
-            shown = found.nearest
         if found.accepted is not None:
             if not limiter.keeps_still:
                 refused = limiter.accepted(self._charged_to, found.accepted)
                 self._stopwatch.lap("refund")
                 if refused is not None:
-                    return self._decision(refused.outcome, shown, found.distance, (refused.reason,))
+                    return self._decision(refused.outcome, found, reasons=(refused.reason,))
                 index.refresh()  # nor is who was removed while that was written
             if index.knows(found.accepted):
-                return self._decision(Outcome.ACCEPTED, found.accepted, found.distance)
-        reason = "the face is not near enough to any reference"
-        return self._decision(Outcome.NO_MATCH, shown, found.distance, (reason,))
+                return self._decision(Outcome.ACCEPTED, found, identity=found.accepted)
+        return self._decision(Outcome.NO_MATCH, found, reasons=(_TOO_FAR,))
 
     def _is_majority(self, votes: int) -> bool:
         """Whether so many are more than half of the frames that show a face, live or not."""
@@ -253,17 +250,21 @@ class Attempt:
     def _decision(
         self,
         outcome: Outcome,
-        identity: str | None,
-        distance: float | None = None,
+        found: _Match | None = None,
+        *,
+        identity: str | None = None,
         reasons: tuple[str, ...] = (),
     ) -> Decision:
+        shown = found if self._stages.diagnostics else None
         return Decision(
             outcome=outcome,
             identity=identity,
             threshold=self._threshold,
-            distance=distance if self._stages.diagnostics else None,
+            distance=None if shown is None else shown.distance,
             reasons=reasons,
             # What the comparison says of each frame would be so many guesses for the price of one.
             frames=tuple(outcome if at is None else at for at in self._outcomes),
             timings_ms=self._stopwatch.stop(),
+            claimed=self._claimed,
+            nearest=None if shown is None else shown.nearest,
         )

@@ -19,7 +19,7 @@ from faceid_fast.calibration.evidence import read
 from faceid_fast.face.bundled import read_bundled_model
 from faceid_fast.face.head_model import HEAD_MODEL
 from faceid_fast.face.model_contract import served_preprocessing
-from faceid_fast.matching.decision import Decision
+from faceid_fast.matching.decision import Decision, accepts, check_threshold
 from faceid_fast.outcome import Outcome
 from faceid_fast.sources import (
     datasets,
@@ -163,7 +163,7 @@ def _doors(world: World) -> list[Call]:
 
 def _records(world: World) -> list[Call]:
     frame, kept = world.frames["cleo", "enroll", 0], world.kept["ada"]
-    decision = Decision(Outcome.NO_MATCH, "ada", 0.5)
+    decision = Decision(Outcome.NO_MATCH, None, 0.5, claimed="ada")
     whole = {
         "depth": frame.depth,
         "depth_unit_m": 0.001,
@@ -196,8 +196,8 @@ def _records(world: World) -> list[Call]:
         Call("Intrinsics", lambda: faceid.Intrinsics, {"fx": 365.0, "fy": 365.0, "cx": 64.5, "cy": 69.5}),
         Call("Decision", lambda: Decision, {"outcome": Outcome.SPOOF, "identity": "ada", "threshold": 0.5}),
         Call("Decision.__bool__", lambda: partial(bool, decision), {}, 1, refuses=(TypeError,)),
-        Call("accepts", lambda: decision.accepts, {"distance": 0.9, "threshold": 0.5}, 16, _lets_in_far),
-        Call("check_threshold", lambda: decision.check_threshold, {"value": 0.5}, 8, _is_no_threshold),
+        Call("accepts", lambda: accepts, {"distance": 0.9, "threshold": 0.5}, 16, _lets_in_far),
+        Call("check_threshold", lambda: check_threshold, {"value": 0.5}, 8, _is_no_threshold),
         Call("check_identity", lambda: check_identity, {"identity": NOBODY}, 8),
         Call("References", lambda: faceid.References, references, 12),
         Call("Consent", lambda: faceid.Consent, {"note": "form 7", "at": 1e9}),

@@ -64,7 +64,7 @@ def test_verify_accepts_the_person_and_nobody_else() -> None:
     assert auth.identities == ("ada", "ben")
     assert auth.verify(frame_of(ADA), "ada").accepted
     refused = auth.verify(frame_of(BEN), "ada")
-    assert (refused.outcome, refused.identity) == (Outcome.NO_MATCH, "ada")
+    assert (refused.outcome, refused.identity, refused.claimed) == (Outcome.NO_MATCH, None, "ada")
     assert not refused.accepted
     assert refused.reasons
 
@@ -97,9 +97,10 @@ def test_distances_only_with_diagnostics() -> None:
         for decision in (auth.verify(frame_of(BEN), "ada"), auth.identify(frame_of(BEN))):
             if diagnostics:
                 assert decision.distance == pytest.approx(np.sqrt(2))
-                assert decision.identity == "ada"
+                assert decision.nearest == "ada"
             else:
-                assert decision.distance is None
+                assert (decision.distance, decision.nearest) == (None, None)
+            assert decision.identity is None
         assert (auth.verify(frame_of(ADA), "ada").distance == 0.0) is diagnostics
 
 
@@ -461,7 +462,7 @@ def test_only_one_modality_is_compared() -> None:
     auth = make(diagnostics=True)
     auth.enroll("ada", frame_of(ADA))
     claimed = auth.verify(frame_of(ADA, "color"), "ada")
-    assert (claimed.outcome, claimed.identity, claimed.distance) == (Outcome.NO_MATCH, "ada", None)
+    assert (claimed.outcome, claimed.claimed, claimed.distance) == (Outcome.NO_MATCH, "ada", None)
     assert "no color reference" in claimed.reasons[0]
     found = auth.identify(frame_of(ADA, "color"))
     assert (found.outcome, found.identity, found.distance) == (Outcome.NOT_ENROLLED, None, None)

@@ -23,8 +23,7 @@ class Decision:
     Attributes
     ----------
     outcome : how it ended.
-    identity : who was verified or recognised. For `verify` the name asked for; for `identify` the
-        name found, None unless accepted (with diagnostics: the nearest one).
+    identity : who was verified or recognised; None unless accepted.
     threshold : the largest distance that would have been accepted, Euclidean between unit vectors.
     distance : distance to the nearest reference, 0 to 2; None unless the caller has diagnostics
         (returned scores let an attacker climb towards a template).
@@ -32,6 +31,13 @@ class Decision:
     frames : how each frame ended, if faces were looked for: those with a live face as the attempt did.
     timings_ms : milliseconds spent in "align", "liveness", "embed" and "match", in "charge" and "refund"
         where failures are counted (as far as the frame got), and in "total".
+    claimed : who the frames were said to show; None if nobody was named (`identify`).
+    nearest : whose reference is nearest, accepted or not; None unless the caller has diagnostics.
+
+    Raises
+    ------
+    InvalidInputError
+        If somebody is named who was not accepted, or nobody who was.
     """
 
     outcome: Outcome
@@ -41,6 +47,14 @@ class Decision:
     reasons: tuple[str, ...] = ()
     frames: tuple[Outcome, ...] = ()
     timings_ms: Mapping[str, float] = field(default_factory=dict, compare=False)
+    claimed: str | None = None
+    nearest: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse to name anybody who was not accepted."""
+        if (self.outcome is Outcome.ACCEPTED) == (self.identity is None):
+            message = "identity: expected a name if the outcome is accepted, and None if not, got the other"
+            raise InvalidInputError(message)
 
     @property
     def accepted(self) -> bool:

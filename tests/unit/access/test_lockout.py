@@ -315,7 +315,8 @@ def test_who_is_locked_is_not_found_either(store: ReferenceStore, now: Time) -> 
         lambda ledger: (replace(ledger, tallies=security_state.cleared(ledger.tallies, (DEVICE,))), ())
     )
     found = auth.identify(frame_of(ADA))
-    assert (found.outcome, found.identity) == (Outcome.LOCKED_OUT, "ada")  # with diagnostics
+    assert (found.outcome, found.identity) == (Outcome.LOCKED_OUT, None)
+    assert found.nearest == "ada"  # with diagnostics
     assert auth.verify(frame_of(ADA), "ada").outcome is Outcome.LOCKED_OUT
     assert auth.identify(frame_of(BEN)).identity == "ben"
     now.seconds += 6.0

@@ -58,8 +58,14 @@ def test_what_is_not_a_number_is_not_accepted(value: object) -> None:
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))
+def test_nobody_is_named_who_was_not_accepted(outcome: Outcome) -> None:
+    with pytest.raises(InvalidInputError, match="identity: expected a name if"):
+        Decision(outcome, None if outcome is Outcome.ACCEPTED else "ada", 0.5)
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
 def test_only_one_outcome_is_accepted(outcome: Outcome) -> None:
-    decision = Decision(outcome, "ada", 0.5)
+    decision = Decision(outcome, "ada" if outcome is Outcome.ACCEPTED else None, 0.5, claimed="ada")
     assert decision.accepted is (outcome is Outcome.ACCEPTED)
     with pytest.raises(TypeError, match="accepted"):
         bool(decision)
