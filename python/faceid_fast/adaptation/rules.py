@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast.matching.decision import accepts
+from faceid_fast.matching.gallery import nearest_distance
 from faceid_fast.storage.references import Adapted, Origin
 
 CONFIRM_WITHIN_S: Final = 10.0
@@ -118,7 +119,7 @@ def judge(
     for place, each in enumerate(kept):
         if each.modality != modality:
             continue
-        matched = accepts(_distance(query, each.vector), limits.threshold)
+        matched = accepts(nearest_distance(each.vector[None], query), limits.threshold)
         if counted:
             kept[place] = _seen(each, direct=direct, matched=matched, used=within and not accepted)
         accepted = accepted or (within and matched)
@@ -149,11 +150,6 @@ def _seen(each: Adapted, *, direct: bool, matched: bool, used: bool) -> Adapted:
     if direct:
         return replace(each, misses=0 if matched else each.misses + 1)
     return replace(each, uses_left=each.uses_left - 1, misses=0) if used and matched else each
-
-
-def _distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    """Euclidean distance in double precision."""
-    return float(np.linalg.norm(a.astype(np.float64) - b.astype(np.float64)))
 
 
 def _is_over(each: Adapted, mode: Mode, now: float) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast.calibration import impostor_tail
+from faceid_fast.matching.gallery import nearest_distance
 from faceid_fast.storage.audit import Event, EventKind
 from faceid_fast.storage.references import check_model, unknown_identity
 
@@ -94,12 +95,10 @@ class AdaptationUpdater:
             if before is None:
                 raise unknown_identity(identity)
             check_model(before, self._model_sha256)
-            enrolled = before.of(modality).astype(np.float64)
+            enrolled = before.of(modality)
             if not len(enrolled):
                 return before, ()
-            distances = [
-                float(np.linalg.norm(enrolled - query.astype(np.float64), axis=1).min()) for query in queries
-            ]
+            distances = [nearest_distance(enrolled, query) for query in queries]
             now = time.time()
 
             def verdict(place: int, *, confirmed: bool, counted: bool) -> rules.Verdict:

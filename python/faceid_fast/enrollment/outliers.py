@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from faceid_fast.matching.gallery import Gallery
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,14 +23,15 @@ def strangers(
     """
     if references is None or not places:
         return []
-    wide = references.vectors.astype(np.float64)
-    distances = np.linalg.norm(wide[:, None] - wide[None], axis=2)
+    unlike = np.zeros(len(references.vectors), dtype=bool)
     modalities = np.array(references.modalities)
-    comparable = (modalities[:, None] == modalities[None]) & ~np.eye(len(wide), dtype=bool)
-    # Where no threshold is known, nothing is strange: such references are not compared with anything.
-    near = distances <= np.array([thresholds.get(modality, math.inf) for modality in modalities])
-    strange = comparable.any(axis=1) & ~(comparable & near).any(axis=1)
-    return [place for place, odd in zip(places, strange[-len(places) :], strict=True) if odd]
+    for modality, threshold in thresholds.items():  # with others, references are not compared at all
+        rows = np.flatnonzero(modalities == modality)
+        if len(rows) > 1:
+            vectors = references.vectors[rows]
+            found = Gallery.from_arrays(vectors, list(map(str, rows))).within(vectors, threshold)
+            unlike[rows] = np.diff(found.offsets) == 1  # each finds itself
+    return [place for place, odd in zip(places, unlike[-len(places) :], strict=True) if odd]
 
 
 def without(references: References, places: Sequence[int], odd: Sequence[int]) -> References:

@@ -17,7 +17,7 @@ from faceid_fast import _core
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Gallery", "Matches", "RaggedMatches"]
+__all__ = ["Gallery", "Matches", "RaggedMatches", "nearest_distance"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,3 +176,24 @@ class Gallery(_core.Gallery):
             If `queries` are not as `Gallery` asks, or `threshold` is out of range.
         """
         return Matches(*self.best_identity_arrays(queries, threshold, threads), self)
+
+
+def nearest_distance(references: NDArray[np.float32], probe: NDArray[np.float32]) -> float:
+    """Distance of a probe from the nearest of a few references: that which searches decide by.
+
+    Parameters
+    ----------
+    references : (n, D) float32 unit vectors, n >= 1.
+    probe : (D,) float32 unit vector.
+
+    Returns
+    -------
+    float, Euclidean, in float64: not rounded.
+
+    Raises
+    ------
+    InvalidInputError
+        If they are not as `Gallery` asks.
+    """
+    one = "the only one"
+    return Gallery.from_arrays(references, [one] * len(references)).distance_to(one, probe)
