@@ -49,6 +49,7 @@ _HOMES = {
     "matching.decision": ("Decision",),
     "matching.gallery": ("Gallery",),
     "outcome": ("Outcome",),
+    "sources.recognized": ("read_frames",),
     "storage.audit": ("Event", "EventKind"),
     "storage.memory": ("InMemoryStore",),
     "storage.references": ("Consent", "References"),

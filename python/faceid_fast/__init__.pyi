@@ -43,6 +43,7 @@ from .frame import Intrinsics as Intrinsics
 from .matching.decision import Decision as Decision
 from .matching.gallery import Gallery as Gallery
 from .outcome import Outcome as Outcome
+from .sources.recognized import read_frames as read_frames
 from .storage.audit import Event as Event
 from .storage.audit import EventKind as EventKind
 from .storage.memory import InMemoryStore as InMemoryStore

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from .access.attempt_limiter import AttemptLimiter
 from .access.credential_policy import Policy
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .face.embedder import Embedder
     from .face.liveness import LivenessCheck
     from .storage.store import Change, ReferenceStore
+    from .vault import Vault
 
 
 class _Options(TypedDict, total=False):
@@ -125,6 +126,7 @@ class Authenticator:
             message = f"ask_credential: expected a function, got {type(ask_credential).__name__}"
             raise InvalidInputError(message)
         self._store = InMemoryStore() if store is None else store
+        self._opened: Vault | None = None  # by `open`, so `close` closes it
         pipeline = Pipeline(aligner, embedder, liveness, diagnostics=diagnostics)
         contract, model_sha256 = pipeline.contract, pipeline.model_sha256
         self._thresholds = Thresholds(self._store, contract, model_sha256, threshold)
@@ -163,6 +165,11 @@ class Authenticator:
     ) -> Authenticator:
         """Make one whose references are kept in an encrypted vault; see `faceid_fast.vault.Vault.open`.
 
+        >>> with Authenticator.open("door", create=True) as auth:  # doctest: +SKIP
+        ...     auth.enroll("ada", frames)
+
+        It is closed at the end of the ``with`` block, or by `close`.
+
         Parameters
         ----------
         directory : of the vault; by default ``$XDG_DATA_HOME/faceid``, else ``~/.local/share/faceid``.
@@ -181,7 +188,37 @@ class Authenticator:
         from .vault import Vault  # noqa: PLC0415  # SQLite, for those who need it
 
         vault = Vault.open(directory, key=key, create=create, state_file=state_file)
-        return cls(store=vault, **options)
+        try:
+            made = cls(store=vault, **options)
+        except BaseException:
+            vault.close()
+            raise
+        made._opened = vault  # this class
+        return made
+
+    def close(self) -> None:
+        """Close the vault that `open` has opened; a store that was given stays open.
+
+        Every call from then on that needs the vault raises a VaultError. Closing again does nothing.
+        """
+        if self._opened is not None:
+            self._opened.close()
+
+    def __enter__(self) -> Self:
+        """Return itself; it is closed at the end of the ``with`` block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """Say how it decides, never who is enrolled."""
+        limiter, mode = self._limiter, self._updater.mode
+        return (
+            f"<Authenticator on {self._store!r}: policy {limiter.policy}, adaptation {mode}, "
+            f"lockout {'on' if limiter.counts else 'off'}>"
+        )
 
     @property
     def thresholds(self) -> Mapping[str, float]:

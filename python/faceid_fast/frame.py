@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .checks import checked_number
 from .errors import GuessedIntrinsicsWarning, InvalidInputError
@@ -74,6 +75,35 @@ class Intrinsics:
         name = "principal_deviation_px"
         value = checked_number(deviation, f"intrinsics.{name}", self.principal_deviation_px, "pixels")
         object.__setattr__(self, name, value)
+
+    @classmethod
+    def from_matrix(cls, matrix: ArrayLike) -> Self:
+        """Make it of a camera matrix as OpenCV's calibration gives it.
+
+        Parameters
+        ----------
+        matrix : (3, 3) array or nested lists
+            ``[[fx, 0, cx], [0, fy, cy], [0, 0, 1]]`` in pixels; a lens's distortion is to be removed before.
+
+        Raises
+        ------
+        InvalidInputError
+            If it is none such: of another shape, with skew, or another last row.
+        """
+        wanted = "matrix: expected [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]"
+        try:
+            k = np.asarray(matrix, np.float64)
+        except (TypeError, ValueError, OverflowError):
+            message = f"{wanted} of numbers, got others"
+            raise InvalidInputError(message) from None
+        if k.shape != (3, 3):
+            message = f"{wanted}, got shape {k.shape}"
+            raise InvalidInputError(message)
+        (fx, skew, cx), (zero, fy, cy), last = k
+        if (skew, zero, *last) != (0.0, 0.0, 0.0, 0.0, 1.0):  # written so that NaN is refused
+            message = f"{wanted}, got a skew, or another last row"
+            raise InvalidInputError(message)
+        return cls(float(fx), float(fy), float(cx), float(cy))
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False, slots=True)
@@ -281,11 +311,20 @@ def as_frames(frames: object) -> tuple[Frame, ...]:
     """
     if isinstance(frames, Frame):
         return (frames,)
+    wanted = f"frames: expected a Frame or several, got {type(frames).__name__}"
+    if isinstance(frames, (str, bytes, os.PathLike)):
+        message = f"{wanted}; read the frames of a file or folder by faceid_fast.read_frames(path)"
+        raise InvalidInputError(message)
+    if isinstance(frames, np.ndarray):
+        message = (
+            f"{wanted}; make Frame(color=... or infrared=..., depth=..., depth_unit_m=..., "
+            "intrinsics=Intrinsics.from_matrix(K)) of the arrays of a camera"
+        )
+        raise InvalidInputError(message)
     try:
         given = iter(frames)  # type: ignore[call-overload]  # which says whether it can be
     except (TypeError, NotImplementedError):  # the latter by a view of memory with several axes
-        message = f"frames: expected a Frame or several, got {type(frames).__name__}"
-        raise InvalidInputError(message) from None
+        raise InvalidInputError(wanted) from None
     several: list[Frame] = []
     for frame in given:
         if len(several) == MAX_FRAMES:

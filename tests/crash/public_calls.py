@@ -19,7 +19,8 @@ from faceid_fast.calibration.evidence import read
 from faceid_fast.face.bundled import read_bundled_model
 from faceid_fast.face.head_model import HEAD_MODEL
 from faceid_fast.face.model_contract import served_preprocessing
-from faceid_fast.matching.decision import Decision, accepts, check_threshold
+from faceid_fast.matching import decision as deciding
+from faceid_fast.matching.decision import Decision
 from faceid_fast.outcome import Outcome
 from faceid_fast.sources import (
     datasets,
@@ -193,11 +194,12 @@ def _records(world: World) -> list[Call]:
         Call("Frame", lambda: faceid.Frame, {**whole, "infrared": frame.infrared}, 12),
         Call("Frame", lambda: faceid.Frame, {**whole, "color": color}, 12),
         Call("Frame.from_bgr", lambda: faceid.Frame.from_bgr, {**whole, "bgr": color}, 8),
+        Call("Intrinsics.from_matrix", lambda: faceid.Intrinsics.from_matrix, {"matrix": np.eye(3)}, 4),
         Call("Intrinsics", lambda: faceid.Intrinsics, {"fx": 365.0, "fy": 365.0, "cx": 64.5, "cy": 69.5}),
         Call("Decision", lambda: Decision, {"outcome": Outcome.SPOOF, "identity": "ada", "threshold": 0.5}),
         Call("Decision.__bool__", lambda: partial(bool, decision), {}, 1, refuses=(TypeError,)),
-        Call("accepts", lambda: accepts, {"distance": 0.9, "threshold": 0.5}, 16, _lets_in_far),
-        Call("check_threshold", lambda: check_threshold, {"value": 0.5}, 8, _is_no_threshold),
+        Call("accepts", lambda: deciding.accepts, {"distance": 0.9, "threshold": 0.5}, 16, _lets_in_far),
+        Call("check_threshold", lambda: deciding.check_threshold, {"value": 0.5}, 8, _is_no_threshold),
         Call("check_identity", lambda: check_identity, {"identity": NOBODY}, 8),
         Call("References", lambda: faceid.References, references, 12),
         Call("Consent", lambda: faceid.Consent, {"note": "form 7", "at": 1e9}),
@@ -360,6 +362,7 @@ def _sources(world: World) -> list[Call]:
         Call("read_camera", lambda: camera_file.read_camera, {"path": camera}, 8),
         Call("read_frame", lambda: pairs.read_frame, frame, 8),
         Call("shots_at", lambda: read_all, {"path": shots / "ada"}),
+        Call("read_frames", lambda: faceid.read_frames, {"path": shots / "ada"}),
         Call("shots_at", lambda: read_all, {"path": shots / "ada" / "00_depth.png"}),
         Call("playback", lambda: play_all, {"directory": shots / "ada"}),
         Call("by_species", lambda: read_species, {"directory": shots}),

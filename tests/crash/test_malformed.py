@@ -224,7 +224,7 @@ CALLED_BY_OTHERS = {
     *("Gallery.best_identity_arrays", "Gallery.nearest_arrays", "Gallery.within_arrays"),
     *("References.checked_before", "References.with_adapted", "References.with_consent", "Event.now"),
     *("MeasuredThreshold.summary", "MeasuredThreshold.to_json"),
-    *("ModelContract.check", "ModelContract.to_json", "Vault", "Vault.close"),
+    *("ModelContract.check", "ModelContract.to_json", "Authenticator.close", "Vault", "Vault.close"),
     *("Liveness.figures", "read_bounded", "read_json", "read_array", "read_arrays", "frame_of", "associated"),
     *("camera_file_of", "depth_of", "image_of", "label_of", "shot_of", "shots_in"),
     *("contents_of", "listing", "wanted_by", "is_by_species"),

@@ -336,7 +336,7 @@ def test_what_is_not_a_frame_is_refused() -> None:
     auth.enroll("ada", frame_of(ADA))
     bad: Any = np.zeros((64, 64))
     for call in (lambda: auth.verify(bad, "ada"), lambda: auth.identify(bad)):
-        with pytest.raises(InvalidInputError, match="frame: expected a Frame, got ndarray"):
+        with pytest.raises(InvalidInputError, match="frames: expected a Frame or several, got ndarray"):
             call()
 
 
@@ -649,3 +649,40 @@ def test_enrolling_warns_of_people_who_are_alike() -> None:
     (warning, _) = auth.enroll("ada again", frame_of(ADA)).warnings
     assert warning == "as near to 'ada' as frames of one person are: enrolled twice, or two people alike?"
     assert len(auth.enroll("ben", frame_of(BEN)).warnings) == 1
+
+
+def test_it_closes_the_vault_that_it_opened(tmp_path: Path) -> None:
+    key = bytes(32)
+    with Authenticator.open(tmp_path / "vault", key=key, create=True) as auth:
+        assert auth.identities == ()
+    with pytest.raises(VaultError, match="closed"):
+        _ = auth.identities
+    auth.close()
+    with Vault.open(tmp_path / "vault", key=key) as vault:
+        with Authenticator(store=vault):
+            pass
+        assert vault.snapshot() == {}  # still open: it was given
+
+
+def test_what_cannot_be_made_leaves_no_vault_open(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="threshold"):
+        Authenticator.open(tmp_path / "vault", key=bytes(32), create=True, threshold=7.0)
+    with Vault.open(tmp_path / "vault", key=bytes(32)) as vault:
+        assert vault.snapshot() == {}
+
+
+def test_reprs_say_something_and_nobody_s_name(tmp_path: Path) -> None:
+    auth = make(lockout=True)
+    auth.enroll("ada", frame_of(ADA))
+    assert repr(auth) == (
+        "<Authenticator on <InMemoryStore of 1 people>: policy default, adaptation never, lockout on>"
+    )
+    with Authenticator.open(tmp_path / "vault", key=bytes(32), create=True, lockout=False) as kept:
+        assert f"<Vault '{tmp_path.resolve() / 'vault'}' of 0 people>" in repr(kept)
+        assert repr(kept).endswith("lockout off>")
+    assert "closed" in repr(kept)
+    gallery = faceid_fast.Gallery(dim=2)
+    gallery.add("ada", np.array([[1, 0], [0, 1]], np.float32))
+    assert repr(gallery) == (
+        f"<Gallery of 2 references of 1 identities, 2 values each, searched by {gallery.backend}>"
+    )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import pickle
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from faceid_fast.frame import (
     MAX_PRINCIPAL_POINT_PX,
     MAX_SIDE_PX,
     MIN_SIDE_PX,
+    as_frames,
 )
 
 K = Intrinsics(100.0, 100.0, 40.0, 30.0)
@@ -215,3 +217,39 @@ def test_from_bgr_is_what_opencv_reads() -> None:
     for wrong in (None, rgb[..., 0], rgb.tolist(), np.dstack([rgb, rgb[..., 0]])):
         with pytest.raises(InvalidInputError, match="color"):
             Frame.from_bgr(wrong, intrinsics=k, **others)
+
+
+def test_a_camera_matrix_is_taken() -> None:
+    matrix = [[525, 0, 319.5], [0, 526.0, 239.5], [0, 0, 1]]
+    assert Intrinsics.from_matrix(matrix) == Intrinsics(525, 526, 319.5, 239.5)
+    assert Intrinsics.from_matrix(np.array(matrix, np.float32)).fy == 526.0
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        None,
+        "K",
+        np.eye(4),
+        [[1, 2], [3, 4]],
+        [[525, 0.5, 319.5], [0, 526.0, 239.5], [0, 0, 1]],
+        [[525, 0, 0], [0, 526.0, 0], [319.5, 239.5, 1]],
+        [[525, 0, 319.5], [0, 526.0, 239.5], [0, 0, math.nan]],
+        [[0, 0, 319.5], [0, 526.0, 239.5], [0, 0, 1]],
+        [[10**400, 0, 319.5], [0, 526.0, 239.5], [0, 0, 1]],
+    ],
+)
+def test_other_matrices_are_refused(matrix: Any) -> None:
+    with pytest.raises(InvalidInputError, match=r"matrix: expected|intrinsics.fx: expected"):
+        Intrinsics.from_matrix(matrix)
+
+
+@pytest.mark.parametrize("given", ["x.png", b"x.png", Path("x.png")])
+def test_a_path_is_told_how_frames_are_read(given: Any) -> None:
+    with pytest.raises(InvalidInputError, match=r"read_frames\(path\)"):
+        as_frames(given)
+
+
+def test_an_array_is_told_how_frames_are_made() -> None:
+    with pytest.raises(InvalidInputError, match=r"Intrinsics.from_matrix\(K\)"):
+        as_frames(np.zeros((60, 80, 3), np.uint8))

@@ -54,14 +54,14 @@ class AttemptLimiter:
         clock: Callable[[], Clock] = system_clock,
     ) -> None:
         self._store = store
-        self._policy = policy
-        self._counts = lockout
+        self.policy = policy
+        self.counts = lockout
         self.clock = clock
 
     @property
     def keeps_still(self) -> bool:
         """Whether nothing is ever charged or asked for."""
-        return not self._counts and self._policy is Policy.DEFAULT
+        return not self.counts and self.policy is Policy.DEFAULT
 
     def refusal(self, keys: Keys) -> Refusal | None:
         """Say why a guess charged to these is not scored now; a lock that a restart has met begins anew."""
@@ -84,12 +84,12 @@ class AttemptLimiter:
             now = self.clock()
             found = () if identity in charged_to else (identity,)
             current = lockout.seen(ledger.tallies, now)
-            refused = self._reason(ledger, current, found if self._counts else (), now, asks=True)
+            refused = self._reason(ledger, current, found if self.counts else (), now, asks=True)
             if refused is not None:
                 return tallies_with(ledger, current), ()
-            forgotten = (*charged_to, identity) if self._counts else ()
+            forgotten = (*charged_to, identity) if self.counts else ()
             after = tallies_with(ledger, security_state.cleared(current, forgotten))
-            if self._policy is Policy.DOOR and after.presence is not None:
+            if self.policy is Policy.DOOR and after.presence is not None:
                 after = replace(after, presence=replace(after.presence, accepted_s=now.seconds))
             return after, ()
 
@@ -102,7 +102,7 @@ class AttemptLimiter:
         """Say why a guess is not scored now: a lock, or (if it `asks`) a credential that the policy wants."""
         if wait := lockout.wait_s(tallies, keys, now):
             return Refusal(Outcome.LOCKED_OUT, _why(wait))
-        door = asks and self._policy is Policy.DOOR
+        door = asks and self.policy is Policy.DOOR
         reason = why_credential(ledger.presence, now) if door else None
         if reason is not None:
             return Refusal(Outcome.CREDENTIAL_REQUIRED, f"{reason}: show it first (faceid unlock)")
@@ -185,7 +185,7 @@ class AttemptLimiter:
     def _ask(self, keys: Keys, failures: int) -> Refusal | None:
         if self.keeps_still:
             return None
-        return self._charged(keys, failures if self._counts else 0, asks=True)
+        return self._charged(keys, failures if self.counts else 0, asks=True)
 
     def _charged(self, keys: Keys, failures: int, *, asks: bool) -> Refusal | None:
         refused: Refusal | None = Refusal(Outcome.LOCKED_OUT, "the store was not asked")

@@ -112,6 +112,13 @@ class Gallery(_core.Gallery):
 
     __slots__ = ()
 
+    def __repr__(self) -> str:
+        """Say how much it holds and how it searches, not who is in it."""
+        return (
+            f"<Gallery of {len(self)} references of {len(self.identities)} identities, "
+            f"{self.dim} values each, searched by {self.backend}>"
+        )
+
     def nearest(self, queries: NDArray[np.float32], k: int = 1, *, threads: int | None = None) -> Matches:
         """Find the `k` nearest references of each query, nearest first.
 

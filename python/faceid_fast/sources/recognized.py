@@ -22,6 +22,7 @@ from typing import Final
 
 from faceid_fast.checks import checked_path
 from faceid_fast.errors import SourceError
+from faceid_fast.frame import Frame
 from faceid_fast.sources.files.bounded import listing
 from faceid_fast.sources.layouts.shot import Shot
 
@@ -61,6 +62,28 @@ LAYOUTS: Final = tuple(
         (npz, "NAME.npz"),
     )
 )
+
+
+def read_frames(path: str | Path) -> list[Frame]:
+    """Read the frames of a person from a folder, or the one that a file belongs to; the layout is recognised.
+
+    Parameters
+    ----------
+    path : a file of a frame, such as ``ada/0_depth.png``, or a folder of frames; the layouts that are known
+        stand at the head of `faceid_fast.sources.recognized`.
+
+    Returns
+    -------
+    list of Frame, by name; at least one.
+
+    Raises
+    ------
+    SourceError
+        If there is none in a layout that is known, some in several, or a file is damaged.
+    InvalidInputError
+        If `path` is none.
+    """
+    return [shot.read() for shot in shots_at(path)]
 
 
 def shots_at(path: str | Path) -> list[Shot]:

@@ -23,6 +23,10 @@ class InMemoryStore:
         self._events: deque[Event] = deque(maxlen=MAX_EVENTS)
         self._revision = 0
 
+    def __repr__(self) -> str:
+        """Say how many are in it, not who."""
+        return f"<InMemoryStore of {len(self._people)} people>"
+
     def revision(self) -> int:
         """Return the number of changes so far."""
         return self._revision

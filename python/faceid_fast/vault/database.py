@@ -86,6 +86,7 @@ class Database:
         self._lock = threading.RLock()
         self._process = os.getpid()
         self._broken: str | None = None
+        self.is_closed = False
         self._make = make
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW
         with self._explained():
@@ -156,6 +157,7 @@ class Database:
         """Give the file back; further calls are refused."""
         with self._lock:
             self._broken = self._broken or "it was closed"
+            self.is_closed = True
             if os.getpid() == self._process:
                 # An error of the disk now loses nothing: the log stays, and is read when it is opened anew.
                 with contextlib.suppress(apsw.Error):

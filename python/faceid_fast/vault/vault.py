@@ -212,8 +212,9 @@ class Vault:
                 place.directory.close()
 
     def __repr__(self) -> str:
-        """Say what it is, not who is in it."""
-        return f"<Vault of {len(self._contents.snapshot)}>"
+        """Say where it is and how many are in it, not who."""
+        state = "closed" if self._database.is_closed else f"of {len(self._contents.snapshot)} people"
+        return f"<Vault {str(self.directory)!r} {state}>"
 
     def __reduce__(self) -> NoReturn:
         """Refuse: a pickle would hold the keys."""

@@ -15,12 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from faceid_fast import read_frames
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.sources.files.images import read_png
 from faceid_fast.sources.layouts.camera_file import read_camera
 from faceid_fast.sources.layouts.kinect_v2 import PRINCIPAL_DEVIATION_PX, capture_of, captures, captures_of
 from faceid_fast.sources.layouts.pairs import read_frame
 from faceid_fast.sources.recognized import shots_at
+from faceid_fast.sources.renders import bundled_renders
 
 CAMERA = {"fx": 365.0, "fy": 365.0, "cx": 31.5, "cy": 29.5, "depth_unit_m": 0.001}
 
@@ -235,3 +237,13 @@ def test_damaged_capture_names_the_file(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(SourceError, match=r"00_depth\.png: truncated"):
         captures(tmp_path)[0].read()
+
+
+def test_frames_are_read_by_a_public_name(tmp_path: Path) -> None:
+    folder = bundled_renders()[0].depth.parent
+    frames = read_frames(folder)
+    assert len(frames) == 8
+    (one,) = read_frames(folder / "enroll_0_depth.png")
+    np.testing.assert_array_equal(one.depth, frames[0].depth)
+    with pytest.raises(SourceError, match="expected frames as pairs"):
+        read_frames(tmp_path)

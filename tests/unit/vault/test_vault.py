@@ -361,7 +361,7 @@ def test_a_closed_vault_refuses(filled: Path) -> None:
 
 def test_nothing_of_it_is_shown_or_pickled(filled: Path) -> None:
     with Vault.open(filled, key=KEY) as vault:
-        assert repr(vault) == "<Vault of 3>"
+        assert repr(vault) == f"<Vault {str(vault.directory)!r} of 3 people>"
         for secret in (vault, vault._contents.sealer):
             with pytest.raises(TypeError, match="not pickled"):
                 pickle.dumps(secret)
