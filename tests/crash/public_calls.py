@@ -33,8 +33,7 @@ from faceid_fast.sources import (
 )
 from faceid_fast.sources.files import images, pictures
 from faceid_fast.sources.files.arrays import read_npy
-from faceid_fast.sources.files.bmp import read_bmp
-from faceid_fast.sources.files.jpeg import read_jpeg
+from faceid_fast.sources.files.images import read_bmp, read_jpeg
 from faceid_fast.sources.layouts import camera_file, kinect_v2, npz, open3d, pairs, tum, vap
 from faceid_fast.sources.layouts.shot import Frames
 from faceid_fast.sources.renders import Render

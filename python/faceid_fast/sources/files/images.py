@@ -1,7 +1,17 @@
-"""PNG files: depth of 16 bit, infrared, and colour.
+"""Picture files: PNG, JPEG and BMP, decoded by OpenCV. What OpenCV refuses by itself is not looked at here.
 
-A PNG of a few kilobytes can claim a hundred megapixels, and OpenCV returns the top of a truncated
-file as if it were all of it. So the header and every chunk are checked before anything is decoded.
+OpenCV reads a picture of any size, and not every version notices what is wrong with it. So a header is read
+first, for what OpenCV 4.10 to 5.0 let pass (tests/unit/sources/test_source_files.py shows each):
+
+| format | looked at here | why |
+|---|---|---|
+| all | more than 4096 pixels a side | a file of a few kilobytes can claim a gigapixel |
+| PNG | less or more pixel data than the header says | a picture with another header's rows |
+| PNG | kinds other than grey of 8 or 16 bit and RGB of 8 bit; interlaced | OpenCV converts them |
+| JPEG | no end of the picture | OpenCV 4 paints what is missing grey |
+| BMP | fewer than 24 bit | OpenCV converts them |
+
+A camera's wish to have a JPEG shown upright is not followed: its depth knows nothing of it.
 """
 
 from __future__ import annotations
@@ -21,9 +31,14 @@ from faceid_fast.frame import MAX_SIDE_PX
 
 from .bounded import MAX_PICTURE_BYTES, read_bounded
 
-_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-_CHANNELS: Final = {0: 1, 2: 3, 6: 4}
+_PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+_PNG_CHANNELS: Final = {0: 1, 2: 3, 6: 4}
 """Colour types taken, and their channels: grey, RGB, and RGB with an opacity, which is left out."""
+_JPEG_START: Final = b"\xff\xd8"
+_JPEG_END: Final = b"\xff\xd9"
+_JPEG_FRAMES: Final = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
+"""Markers of segments that hold the picture's size; the others of that range are tables."""
+_BMP_HEADER: Final = struct.Struct("<2s12xIiiHH")
 
 
 def read_png(path: str | Path) -> NDArray[Any]:
@@ -33,50 +48,111 @@ def read_png(path: str | Path) -> NDArray[Any]:
     ------
     SourceError
         If the file is missing, truncated, damaged, too large, or of another kind of PNG.
+    InvalidInputError
+        If `path` is none.
     """
-    import cv2  # noqa: PLC0415  # what it needs of the system may be missing: only once a picture is read
-
     path = checked_path("path", path)
     content = read_bounded(path, MAX_PICTURE_BYTES)
-    width, height, bits, channels = _check_png(content, path)
+    if not content.startswith(_PNG_SIGNATURE):
+        message = f"{path}: expected a PNG file, got something else"
+        raise SourceError(message)
+    return _decoded(content, _png_size(content, path), path)
+
+
+def read_jpeg(path: str | Path) -> NDArray[Any]:
+    """Read a whole JPEG of 8 bit: (H, W) uint8, or (H, W, 3) uint8 RGB, as it is stored.
+
+    Raises
+    ------
+    SourceError
+        If the file is missing, truncated, damaged, too large, or of another kind of JPEG.
+    InvalidInputError
+        If `path` is none.
+    """
+    path = checked_path("path", path)
+    content = read_bounded(path, MAX_PICTURE_BYTES)
+    if not content.startswith(_JPEG_START):
+        message = f"{path}: expected a JPEG file, got something else"
+        raise SourceError(message)
+    return _decoded(content, _jpeg_size(content, path), path)
+
+
+def read_bmp(path: str | Path) -> NDArray[np.uint8]:
+    """Read a whole BMP of 24 or 32 bit: (H, W, 3) uint8 RGB.
+
+    Raises
+    ------
+    SourceError
+        If the file is missing, truncated, damaged, too large, or of another kind of BMP.
+    InvalidInputError
+        If `path` is none.
+    """
+    path = checked_path("path", path)
+    content = read_bounded(path, MAX_PICTURE_BYTES)
+    if not content.startswith(b"BM") or len(content) < _BMP_HEADER.size:
+        message = f"{path}: expected a BMP file, got something else"
+        raise SourceError(message)
+    return _decoded(content, _bmp_size(content, path), path)
+
+
+def _decoded(content: bytes, size: tuple[int, int], path: Path) -> NDArray[Any]:
+    """Decode a picture of a known (height, width); colour becomes RGB."""
+    import cv2  # noqa: PLC0415  # what it needs of the system may be missing: only once a picture is read
+
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         message = f"{path}: not decodable: {error!s:.200}"
         raise SourceError(message) from error
-    shape = (height, width) if channels == 1 else (height, width, channels)
-    dtype = np.dtype(np.uint8 if bits == 8 else np.uint16)
-    if image is None or image.shape != shape or image.dtype != dtype:
-        message = f"{path}: expected {dtype} {shape} as its header says, got something else"
+    if image is None:
+        message = f"{path}: truncated or damaged: OpenCV cannot decode it"
         raise SourceError(message)
-    return image if channels == 1 else np.ascontiguousarray(image[..., 2::-1])  # from BGR or BGRA
+    if image.shape[:2] != size:
+        message = f"{path}: damaged: not of the size that its header says"
+        raise SourceError(message)
+    return image if image.ndim == 2 else np.ascontiguousarray(image[..., 2::-1])  # from BGR or BGRA
 
 
-def _check_png(content: bytes, path: Path) -> tuple[int, int, int, int]:
-    """Check header, chunks and the size of the pixel data; return width, height, bits, channels."""
-    if not content.startswith(_SIGNATURE):
-        message = f"{path}: expected a PNG file, got something else"
+def _checked_size(width: int, height: int, path: Path) -> tuple[int, int]:
+    """Return (height, width), if a frame may have it."""
+    if not (1 <= width <= MAX_SIDE_PX and 1 <= height <= MAX_SIDE_PX):
+        message = f"{path}: expected at most {MAX_SIDE_PX} pixels a side, got {width} x {height}"
         raise SourceError(message)
-    chunks = _chunks(content, path)
-    width, height, bits, channels = _check_header(*next(chunks), path)
-    inflate = zlib.decompressobj()
-    wanted = height * (1 + width * channels * bits // 8)  # one filter byte a row
+    return height, width
+
+
+def _png_size(content: bytes, path: Path) -> tuple[int, int]:
+    """Height and width, once the pixel data has been counted."""
+    chunks = _png_chunks(content, path)
+    kind, header = next(chunks)
+    if kind != b"IHDR" or len(header) != 13:
+        message = f"{path}: damaged: expected the header first, got chunk {kind!a}"
+        raise SourceError(message)
+    width, height, bits, color, _, _, interlaced = struct.unpack(">IIBBBBB", header)
+    size = _checked_size(width, height, path)
+    if color not in _PNG_CHANNELS or bits not in {8, 16} or interlaced or (color != 0 and bits == 16):
+        message = (
+            f"{path}: expected grey of 8 or 16 bit or RGB of 8 bit, not interlaced, "
+            f"got colour type {color} of {bits} bit{', interlaced' if interlaced else ''}"
+        )
+        raise SourceError(message)
+    wanted = height * (1 + width * _PNG_CHANNELS[color] * bits // 8)  # one filter byte a row
+    data = b"".join(body for kind, body in chunks if kind == b"IDAT")
     try:
-        pixels = inflate.decompress(b"".join(body for kind, body in chunks if kind == b"IDAT"), wanted + 1)
+        pixels = len(zlib.decompressobj().decompress(data, wanted + 1))
     except zlib.error as error:
         message = f"{path}: damaged: {error}"
         raise SourceError(message) from error
-    if len(pixels) < wanted:
-        raise _truncated(path)
-    if len(pixels) > wanted:
-        message = f"{path}: damaged: more pixels than its header says"
+    if pixels != wanted:
+        problem = "truncated: fewer" if pixels < wanted else "damaged: more"
+        message = f"{path}: {problem} pixels than its header says"
         raise SourceError(message)
-    return width, height, bits, channels
+    return size
 
 
-def _chunks(content: bytes, path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """Yield kind and body of each chunk up to the last, every checksum checked."""
-    at, kind = len(_SIGNATURE), b""
+def _png_chunks(content: bytes, path: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Yield kind and body of each chunk up to the last; OpenCV compares their checksums."""
+    at, kind = len(_PNG_SIGNATURE), b""
     while kind != b"IEND":
         if at + 12 > len(content):
             raise _truncated(path)
@@ -84,30 +160,36 @@ def _chunks(content: bytes, path: Path) -> Iterator[tuple[bytes, bytes]]:
         end = at + 12 + length
         if end > len(content):
             raise _truncated(path)
-        body = content[at + 8 : end - 4]
-        if zlib.crc32(kind + body) != struct.unpack_from(">I", content, end - 4)[0]:
-            message = f"{path}: damaged: wrong checksum in chunk {kind!a}"
-            raise SourceError(message)
-        yield kind, body
+        yield kind, content[at + 8 : end - 4]
         at = end
 
 
-def _check_header(kind: bytes, body: bytes, path: Path) -> tuple[int, int, int, int]:
-    if kind != b"IHDR" or len(body) != 13:
-        message = f"{path}: damaged: expected the header first, got chunk {kind!a}"
+def _jpeg_size(content: bytes, path: Path) -> tuple[int, int]:
+    """Height and width of the first picture, once its end has been found."""
+    at = len(_JPEG_START)
+    while True:
+        while content[at : at + 1] == b"\xff":  # several may stand before a marker
+            at += 1
+        head = content[at : at + 8]  # marker, length of the segment; of a frame bits, height and width
+        if len(head) < 8:
+            raise _truncated(path)
+        marker, length, _, height, width = struct.unpack(">BHBHH", head)
+        if marker in _JPEG_FRAMES:
+            break
+        at += 1 + length
+    if content.find(_JPEG_END, at) < 0:
+        raise _truncated(path)
+    return _checked_size(width, height, path)
+
+
+def _bmp_size(content: bytes, path: Path) -> tuple[int, int]:
+    """Height and width; a negative height in the file means that its rows go downwards."""
+    _, _, width, height, _, bits = _BMP_HEADER.unpack_from(content)
+    size = _checked_size(width, abs(height), path)
+    if bits < 24:
+        message = f"{path}: expected 24 or 32 bit, got {bits} bit"
         raise SourceError(message)
-    width, height, bits, color, _, _, interlaced = struct.unpack(">IIBBBBB", body)
-    if not (1 <= width <= MAX_SIDE_PX and 1 <= height <= MAX_SIDE_PX):
-        message = f"{path}: expected at most {MAX_SIDE_PX} pixels a side, got {width} x {height}"
-        raise SourceError(message)
-    wide_color = color != 0 and bits == 16
-    if color not in _CHANNELS or bits not in {8, 16} or interlaced or wide_color:
-        message = (
-            f"{path}: expected grey of 8 or 16 bit or RGB of 8 bit, not interlaced, "
-            f"got colour type {color} of {bits} bit{', interlaced' if interlaced else ''}"
-        )
-        raise SourceError(message)
-    return width, height, bits, _CHANNELS[color]
+    return size
 
 
 def _truncated(path: Path) -> SourceError:

@@ -12,9 +12,7 @@ from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame, Intrinsics
 
 from .arrays import read_npy
-from .bmp import read_bmp
-from .images import read_png
-from .jpeg import read_jpeg
+from .images import read_bmp, read_jpeg, read_png
 
 LOSSLESS: Final = (".png", ".npy")
 """Endings of what may hold depth."""

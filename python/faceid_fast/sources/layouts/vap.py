@@ -23,8 +23,8 @@ from faceid_fast._core import depth_text
 from faceid_fast.checks import checked_path
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame, Intrinsics
-from faceid_fast.sources.files.bmp import read_bmp
 from faceid_fast.sources.files.bounded import read_bounded
+from faceid_fast.sources.files.images import read_bmp
 from faceid_fast.sources.files.pictures import frame_of
 
 from .camera_file import camera_file_of, read_camera
