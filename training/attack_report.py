@@ -35,8 +35,8 @@ from training import attack_sets, flat_sheets
 from training.attacks import SPECIES
 from training.config import TEST
 from training.data import DEFAULT_FOLDER
+from training.provenance.revision import ROOT
 from training.raw import RawShard, looks
-from training.revision import ROOT
 
 FIGURES: Final = ROOT / "docs" / "figures" / "liveness.json"
 PAGE: Final = ROOT / "docs" / "LIVENESS.md"

@@ -26,7 +26,7 @@ from training.batches import TensorSet, load_split
 from training.checkpoint import save_network
 from training.evaluate import all_pairs, embed, measure
 from training.model import OUTPUT_NAME, Mirror, UnitLength
-from training.revision import training_commit
+from training.provenance.revision import training_commit
 from training.run_folder import inputs_of
 from training.train import load_best, set_threads
 

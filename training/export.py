@@ -45,9 +45,9 @@ from training.evaluate import (
 )
 from training.model import OUTPUT_NAME
 from training.model_card import CARD, write_card
-from training.models_manifest import record_model
 from training.options import SHIPPED_WEIGHTS
-from training.revision import ROOT, training_commit
+from training.provenance.models_manifest import record_model
+from training.provenance.revision import ROOT, training_commit
 from training.run_folder import inputs_of
 
 MODELS = ROOT / "python" / "faceid_fast" / "models"

@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-DEFAULT_PATH = Path(__file__).resolve().parents[1].parent / "shared/data/ict_face"
+from training.provenance.revision import ROOT
+
+DEFAULT_PATH = ROOT.parent / "shared/data/ict_face"
 FILE_NAME = "ict_head_eyes_f16.npz"
 MM_PER_CM = 10.0
 OUTER_EYE_CORNERS = (36, 45)  # Multi-PIE: the subject's right and left outer corner

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from faceid_fast.contract import served_preprocessing
 from faceid_fast.liveness import BUNDLED_LIMITS, CUES, SCHEMA_VERSION, SCORE, Limits
 from training.data import MISALIGNED_DEG, MISALIGNED_MM
-from training.models_manifest import record_model
-from training.revision import ROOT, training_commit
+from training.provenance.models_manifest import record_model
+from training.provenance.revision import ROOT, training_commit
 
 MODELS: Final = ROOT / "python" / "faceid_fast" / "models"
 CALIBRATION_SETS: Final = ("val", "val_cameras")

@@ -20,7 +20,7 @@ import onnxruntime
 
 from faceid_fast.contract import CONTRACT_KEY, ModelContract
 from faceid_fast.embed import BUNDLED_MODEL
-from training.revision import ROOT
+from training.provenance.revision import ROOT
 
 MODEL = ROOT / "python" / "faceid_fast" / "models" / BUNDLED_MODEL
 FIGURES = ROOT / "docs" / "figures" / "model.json"

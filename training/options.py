@@ -12,7 +12,7 @@ from training.batches import BatchConfig
 from training.layouts.reading import LAYOUTS
 from training.losses import LossConfig
 from training.model import NETWORKS, NetworkConfig
-from training.revision import ROOT
+from training.provenance.revision import ROOT
 
 SHIPPED_WEIGHTS = ROOT / "training" / "weights" / "faceid.keras"
 """The shipped network as Keras has it: what a fine-tune begins with."""

@@ -18,10 +18,11 @@ from scipy.interpolate import RBFInterpolator
 
 from training.appearance import ATLAS_HEIGHT, ATLAS_WIDTH, TOP_MM, Rng, atlas_coordinates, smoothstep
 from training.ict import DEFAULT_PATH, PART_HEAD, ParametricHead, normals_of
+from training.provenance.revision import ROOT
 from training.raster import Camera, draw
 
 PORTRAITS_PATH = DEFAULT_PATH.parent / "portraits"
-CACHE = Path(__file__).resolve().parents[1] / "build" / "portraits" / "detail.npz"
+CACHE = ROOT / "build" / "portraits" / "detail.npz"
 CACHE_VERSION = 2
 SETS = ("london_neutral", "canada")
 HELD_EVERY = 9  # of every nine people two are held back from training

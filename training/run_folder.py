@@ -10,7 +10,7 @@ from typing import Any
 
 from training.augment import InputChoice
 from training.options import TrainConfig
-from training.revision import training_commit
+from training.provenance.revision import training_commit
 
 LOG_FIELDS = (
     "step", "phase", "loss", "learning_rate", "images_per_s", "eer", "tar_at_far_1e_2",

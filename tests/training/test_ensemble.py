@@ -20,7 +20,7 @@ from training.batches import TensorSet
 from training.ensemble import ensemble, join, principal_directions
 from training.evaluate import embed
 from training.model import NetworkConfig, build_network
-from training.revision import ROOT
+from training.provenance.revision import ROOT
 
 # Keras hands numpy its variables in a way that numpy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from training.revision import DECIDING, ROOT, training_commit
+from training.provenance.revision import DECIDING, ROOT, training_commit
 
 
 @pytest.fixture
