@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.ict import ParametricHead
+from training.heads.ict import ParametricHead
 
 ATLAS_WIDTH, ATLAS_HEIGHT = 544, 352
 AXIS_Z_MM, RADIUS_MM, TOP_MM = 75.0, 85.0, -116.0

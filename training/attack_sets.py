@@ -15,7 +15,7 @@ from rich.progress import track
 from training import data
 from training.attacks import SPECIES, Stage
 from training.config import TEST
-from training.ict import DEFAULT_PATH
+from training.heads.ict import DEFAULT_PATH
 from training.person import Studio
 from training.raw import RawShard
 from training.render import Capture

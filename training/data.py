@@ -31,7 +31,7 @@ from training.batches import MODALITIES
 from training.cameras import BY_NAME, CAMERA_MODELS
 from training.config import SPLITS, SplitConfig
 from training.hair import draw_style
-from training.ict import DEFAULT_PATH, ParametricHead
+from training.heads.ict import DEFAULT_PATH, ParametricHead
 from training.person import Identity, Studio
 from training.portraits import Portraits
 from training.raw import RawShard, in_camera, looks, write_arrays

@@ -19,7 +19,7 @@ import numpy as np
 
 from faceid_fast.sources.renders import KINDS
 from training.appearance import bearded
-from training.ict import DEFAULT_PATH, ParametricHead
+from training.heads.ict import DEFAULT_PATH, ParametricHead
 from training.person import Identity, Studio
 from training.raster import Pose
 from training.render import Capture, head_crop, random_expression, render_head

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from faceid_fast.face import HeadPose
 from faceid_fast.frame import Frame, Intrinsics
-from training.ict import DEFAULT_PATH
+from training.heads.ict import DEFAULT_PATH
 from training.raster import rotation_of
 
 FLAT_PATH: Final = DEFAULT_PATH.parent / "truedepth_flat"

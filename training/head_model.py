@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from training.ict import DEFAULT_PATH, ParametricHead, normals_of
+from training.heads.ict import DEFAULT_PATH, ParametricHead, normals_of
 from training.provenance.models_manifest import record_model
 
 POINT_SPACING_MM = 7.5  # about 500 points: denser ones add cost, not accuracy

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from training.appearance import FacePaint, Rng, Skin, texel_grid
 from training.hair import Hair, HairStyle, displace, draw_style, paint, vary_style
-from training.ict import (
+from training.heads.ict import (
     OUTER_EYE_CORNERS,
     PART_EYES,
     PART_FACE,

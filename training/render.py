@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from training.appearance import Rng
 from training.backdrop import composite, hall, room_wall
 from training.cameras import KINECT_V2, CameraModel
-from training.ict import ParametricHead
+from training.heads.ict import ParametricHead
 from training.person import Identity, Light, Studio
 from training.raster import Camera, Pose
 from training.sensor import (

@@ -22,7 +22,7 @@ from faceid_fast.liveness import Limits, LivenessCheck
 from training.batches import BatchConfig, load_split
 from training.config import TRAIN, VALIDATION, SplitConfig
 from training.data import align_split, render_split
-from training.ict import DEFAULT_PATH
+from training.heads.ict import DEFAULT_PATH
 from training.raw import RawShard, looks
 
 CAPTURES = 5

@@ -11,7 +11,7 @@ if not hasattr(cv2, "triangleRasterize"):
 
 from faceid_fast import FaceAligner, NoFace, Outcome  # noqa: E402
 from faceid_fast.liveness import LivenessCheck  # noqa: E402
-from training.ict import DEFAULT_PATH, ParametricHead  # noqa: E402
+from training.heads.ict import DEFAULT_PATH, ParametricHead  # noqa: E402
 from training.person import Identity, Studio  # noqa: E402
 from training.render import Capture  # noqa: E402
 from training.room_report import frame_of  # noqa: E402

@@ -8,7 +8,7 @@ cv2 = pytest.importorskip("cv2")
 if not hasattr(cv2, "triangleRasterize"):
     pytest.skip("OpenCV 4 has no triangleRasterize: renders need OpenCV 5", allow_module_level=True)
 
-from training.ict import DEFAULT_PATH  # noqa: E402
+from training.heads.ict import DEFAULT_PATH  # noqa: E402
 from training.room_report import run  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not DEFAULT_PATH.exists(), reason=f"no parametric head at {DEFAULT_PATH}")

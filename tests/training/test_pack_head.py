@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training import pack_head
-from training.ict import DEFAULT_PATH, FILE_NAME, ParametricHead
-from training.pack_head import EXPRESSIONS, LIGHT, Layout, pack, read_obj
+from training.heads import pack_ict
+from training.heads.ict import DEFAULT_PATH, FILE_NAME, ParametricHead
+from training.heads.pack_ict import EXPRESSIONS, LIGHT, Layout, pack, read_obj
 
 # 80 vertices: two of the narrow face, one left out, 77 of the head; every landmark is one of them.
 SMALL = Layout(80, ((0, 2, 0), (3, 80, 2)), tuple(range(3, 71)))
@@ -83,8 +83,8 @@ def test_a_model_of_another_numbering_is_refused(light: Path) -> None:
 def test_the_command(light: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "made" / FILE_NAME
     monkeypatch.setattr(sys, "argv", ["pack_head", "--light", str(light), "--out", str(out)])
-    monkeypatch.setattr(pack_head, "pack", lambda folder: pack(folder, SMALL, 2, NAMES))
-    pack_head.main()
+    monkeypatch.setattr(pack_ict, "pack", lambda folder: pack(folder, SMALL, 2, NAMES))
+    pack_ict.main()
     assert ParametricHead.load(out).expression_names == NAMES
 
 

@@ -15,7 +15,7 @@ if not hasattr(cv2, "triangleRasterize"):
 from training.cameras import BY_NAME, CAMERA_MODELS, LARGEST_CROP_PX  # noqa: E402
 from training.config import TEST, TRAIN, TRAIN_ALIKE  # noqa: E402
 from training.data import make_identity, render_identity  # noqa: E402
-from training.ict import DEFAULT_PATH, ParametricHead  # noqa: E402
+from training.heads.ict import DEFAULT_PATH, ParametricHead  # noqa: E402
 from training.person import Identity, Studio  # noqa: E402
 from training.portraits import CACHE, PORTRAITS_PATH, Portraits, make_maps  # noqa: E402
 from training.raster import Camera, Pose  # noqa: E402

@@ -1,1 +1,1 @@
-"""Which state of the repository and which aligner made a file, and the manifest of the model files that ship."""
+"""Where files come from: the repository's root and commit, and the manifest of the shipped model files."""

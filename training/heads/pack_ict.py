@@ -1,6 +1,6 @@
-"""Pack the ICT-FaceKit light model's own files into the one file that `training.ict` reads.
+"""Pack the ICT-FaceKit light model's own files into the one file that `training.heads.ict` reads.
 
-``python -m training.pack_head --light ICT-FaceKit/FaceXModel --out FILE`` reads the OBJ files of that
+``python -m training.heads.pack_ict --light ICT-FaceKit/FaceXModel --out FILE`` reads the OBJ files of that
 folder: ``generic_neutral_mesh.obj``, ``identity000.obj`` to ``identity099.obj``, and one file for each
 expression of `EXPRESSIONS`. What is what stands in the README of github.com/USC-ICT/ICT-FaceKit
 (MIT, Copyright (c) 2020 USC Institute for Creative Technologies); its numbering is checked here by
@@ -81,7 +81,7 @@ class Layout:
     Attributes
     ----------
     vertices : of the whole model.
-    parts : (first vertex, one past the last, part of `training.ict`); what is in none (gums, teeth,
+    parts : (first vertex, one past the last, part of `training.heads.ict`); what is in none (gums, teeth,
         lacrimal fluid, lashes) is left out: no depth camera sees it as a surface.
     landmarks68 : vertices, Multi-PIE order.
     """
