@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from training.appearance import Rng
 from training.backdrop import composite, hall, room_wall
-from training.cameras import CAMERA_MODELS, CameraModel
+from training.camera.models import CAMERA_MODELS, CameraModel
+from training.camera.raster import Camera, Pose
+from training.camera.sensor import Scene
 from training.person import Identity, Studio
-from training.raster import Camera, Pose
 from training.render import (
     SUPERSAMPLING,
     Capture,
@@ -26,7 +27,6 @@ from training.render import (
     random_expression,
     room_lights,
 )
-from training.sensor import Scene
 from training.sheets import Bend, Paper, Portrait, eye_holes, glare, half, portrait_of, sheet
 
 Floats = NDArray[np.float32]

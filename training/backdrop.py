@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.raster import Camera
-from training.sensor import REFERENCE_MM, Scene
+from training.camera.raster import Camera
+from training.camera.sensor import REFERENCE_MM, Scene
 
 Floats = NDArray[np.float32]
 Rng = np.random.Generator

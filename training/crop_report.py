@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast.face import FaceAligner, NoFace
-from training.cameras import CAMERA_MODELS
+from training.camera.models import CAMERA_MODELS
 from training.data import DEFAULT_FOLDER, worker_pool
 from training.pose_correction import MAX_SHIFT_MM, MAX_TURN_DEG, errors_of
 from training.raw import RawShard, looks

@@ -28,7 +28,7 @@ import numpy as np
 from rich.progress import track
 
 from training.batches import MODALITIES
-from training.cameras import BY_NAME, CAMERA_MODELS
+from training.camera.models import BY_NAME, CAMERA_MODELS
 from training.config import SPLITS, SplitConfig
 from training.hair import draw_style
 from training.heads.ict import DEFAULT_PATH, ParametricHead

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from faceid_fast.face import HeadPose
 from faceid_fast.frame import Frame, Intrinsics
+from training.camera.raster import rotation_of
 from training.heads.ict import DEFAULT_PATH
-from training.raster import rotation_of
 
 FLAT_PATH: Final = DEFAULT_PATH.parent / "truedepth_flat"
 PORTRAITS_PATH: Final = DEFAULT_PATH.parent / "portraits" / "london_neutral"

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.appearance import FacePaint, Rng, Skin, texel_grid
+from training.camera.raster import Camera, Pose, draw, rotation_of
+from training.camera.sensor import Scene
 from training.hair import Hair, HairStyle, displace, draw_style, paint, vary_style
 from training.heads.ict import (
     OUTER_EYE_CORNERS,
@@ -21,8 +23,6 @@ from training.heads.ict import (
     normals_of,
 )
 from training.portraits import Portraits
-from training.raster import Camera, Pose, draw, rotation_of
-from training.sensor import Scene
 from training.shading import (
     CODE_CAP,
     CODE_CLOTH,

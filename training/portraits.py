@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 
 from training.appearance import ATLAS_HEIGHT, ATLAS_WIDTH, TOP_MM, Rng, atlas_coordinates, smoothstep
+from training.camera.raster import Camera, draw
 from training.heads.ict import DEFAULT_PATH, PART_HEAD, ParametricHead, normals_of
 from training.provenance.revision import ROOT
-from training.raster import Camera, draw
 
 PORTRAITS_PATH = DEFAULT_PATH.parent / "portraits"
 CACHE = ROOT / "build" / "portraits" / "detail.npz"

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.batches import MODALITIES
-from training.cameras import CAMERA_MODELS
-from training.raster import Camera
+from training.camera.models import CAMERA_MODELS
+from training.camera.raster import Camera
 from training.render import Capture
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class RawShard:
     ----------
     depth : (sum of H * W,) uint16, the crops end to end.
     infrared : uint16, color : (sum of H * W, 3) uint8; the same, of the captures that have one.
-    has_infrared, has_color : (n,) bool. camera_model : (n,) int32 index into ``cameras.CAMERA_MODELS``.
+    has_infrared, has_color : (n,) bool. camera_model : (n,) int32 index into `training.camera.models.CAMERA_MODELS`.
     worn : (n,) int32, 1 with glasses, 2 with a cap, 3 with both.
     shape : (n, 2) int32, (H, W); camera : (n, 4) float64 fx, fy, cx, cy.
     identity, cluster : (n,) int32.

@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 
 from training.appearance import Rng
 from training.backdrop import composite, hall, room_wall
-from training.cameras import KINECT_V2, CameraModel
-from training.heads.ict import ParametricHead
-from training.person import Identity, Light, Studio
-from training.raster import Camera, Pose
-from training.sensor import (
+from training.camera.models import KINECT_V2, CameraModel
+from training.camera.raster import Camera, Pose
+from training.camera.sensor import (
     Scene,
     StructuredLight,
     TimeOfFlight,
@@ -24,6 +22,8 @@ from training.sensor import (
     structured_light,
     time_of_flight,
 )
+from training.heads.ict import ParametricHead
+from training.person import Identity, Light, Studio
 from training.wear import Wear
 
 Floats = NDArray[np.float32]
@@ -42,10 +42,10 @@ class Capture:
     rotation (3, 3), translation_mm (3,) : face frame to camera frame.
     eye_midpoint_mm : (3,) midpoint of this head's outer eye corners, camera frame.
     identity_weights (100,), expression (53,) : of the parametric head.
-    yaw_deg, pitch_deg, roll_deg : signs as in `training.raster.Pose`.
+    yaw_deg, pitch_deg, roll_deg : signs as in `training.camera.raster.Pose`.
     hidden_offset_px : where the true principal point lies beside that of ``camera``, (columns, rows).
     others_mm : eye midpoints of other, farther people in the picture.
-    camera_model : index into ``cameras.CAMERA_MODELS``; worn : 1 glasses, 2 a cap, 3 both.
+    camera_model : index into `training.camera.models.CAMERA_MODELS`; worn : 1 glasses, 2 a cap, 3 both.
     """
 
     depth_mm: NDArray[np.uint16]

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from training.appearance import Rng
 from training.backdrop import composite, plane, surface
+from training.camera.raster import Camera, Pose, rotation_of
+from training.camera.sensor import Scene, StructuredLight, TimeOfFlight
 from training.person import Identity, Studio
-from training.raster import Camera, Pose, rotation_of
 from training.render import (
     Capture,
     expose,
@@ -22,7 +23,6 @@ from training.render import (
     random_expression,
     room_lights,
 )
-from training.sensor import Scene, StructuredLight, TimeOfFlight
 
 Floats = NDArray[np.float32]
 HEAD_RADIUS_MM = 135.0

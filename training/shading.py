@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.appearance import Rng, Skin
-from training.raster import Camera, Pose, lit
-from training.sensor import REFERENCE_MM, Scene
+from training.camera.raster import Camera, Pose, lit
+from training.camera.sensor import REFERENCE_MM, Scene
 from training.wear import Glasses, Mesh, lens_normals, lens_pictures
 
 Floats = NDArray[np.float32]

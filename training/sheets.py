@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from training.appearance import Rng
 from training.backdrop import composite, surface
+from training.camera.raster import Camera, Pose, draw
+from training.camera.sensor import REFERENCE_MM, Scene
 from training.person import Identity, Studio
-from training.raster import Camera, Pose, draw
 from training.render import infrared_light, random_expression, room_lights
-from training.sensor import REFERENCE_MM, Scene
 
 Floats = NDArray[np.float32]
 PORTRAIT_MM = 0.8

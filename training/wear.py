@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.appearance import AXIS_Z_MM
-from training.raster import Camera, draw
+from training.camera.raster import Camera, draw
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]

@@ -9,10 +9,10 @@ cv2 = pytest.importorskip("cv2")
 if not hasattr(cv2, "triangleRasterize"):
     pytest.skip("OpenCV 4 has no triangleRasterize: renders need OpenCV 5", allow_module_level=True)
 
+from training.camera.raster import Camera, Pose  # noqa: E402
 from training.config import SPLITS, TRAIN  # noqa: E402
 from training.heads.ict import DEFAULT_PATH, ParametricHead, normals_of  # noqa: E402
 from training.person import Identity, Studio  # noqa: E402
-from training.raster import Camera, Pose  # noqa: E402
 from training.render import render_crop, render_head  # noqa: E402
 from training.rooms import render_print, render_room  # noqa: E402
 

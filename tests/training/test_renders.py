@@ -12,13 +12,13 @@ cv2 = pytest.importorskip("cv2")
 if not hasattr(cv2, "triangleRasterize"):
     pytest.skip("OpenCV 4 has no triangleRasterize: renders need OpenCV 5", allow_module_level=True)
 
-from training.cameras import BY_NAME, CAMERA_MODELS, LARGEST_CROP_PX  # noqa: E402
+from training.camera.models import BY_NAME, CAMERA_MODELS, LARGEST_CROP_PX  # noqa: E402
+from training.camera.raster import Camera, Pose  # noqa: E402
 from training.config import TEST, TRAIN, TRAIN_ALIKE  # noqa: E402
 from training.data import make_identity, render_identity  # noqa: E402
 from training.heads.ict import DEFAULT_PATH, ParametricHead  # noqa: E402
 from training.person import Identity, Studio  # noqa: E402
 from training.portraits import CACHE, PORTRAITS_PATH, Portraits, make_maps  # noqa: E402
-from training.raster import Camera, Pose  # noqa: E402
 from training.raw import RawShard  # noqa: E402
 from training.render import random_expression, render_crop, render_head  # noqa: E402
 from training.wear import Cap, Wear, draw_glasses, draw_wear  # noqa: E402

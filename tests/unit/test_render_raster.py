@@ -8,8 +8,8 @@ cv2 = pytest.importorskip("cv2")
 if not hasattr(cv2, "triangleRasterize"):
     pytest.skip("OpenCV 4 has no triangleRasterize: renders need OpenCV 5", allow_module_level=True)
 
-from training.raster import Camera, Pose, draw, lit, rotation_of  # noqa: E402
-from training.sensor import (  # noqa: E402
+from training.camera.raster import Camera, Pose, draw, lit, rotation_of  # noqa: E402
+from training.camera.sensor import (  # noqa: E402
     Scene,
     StructuredLight,
     TimeOfFlight,

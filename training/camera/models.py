@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from training.raster import Camera
-from training.sensor import StructuredLight, TimeOfFlight
+from training.camera.raster import Camera
+from training.camera.sensor import StructuredLight, TimeOfFlight
 
 Rng = np.random.Generator
 LARGEST_CROP_PX = 200
