@@ -16,7 +16,7 @@ from training import data
 from training.attacks import SPECIES, Stage
 from training.config import TEST
 from training.heads.ict import DEFAULT_PATH
-from training.person import Studio
+from training.people.person import Studio
 from training.raw import RawShard
 from training.render import Capture
 

@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.appearance import Rng
 from training.backdrop import composite, hall, room_wall
 from training.camera.models import CAMERA_MODELS, CameraModel
 from training.camera.raster import Camera, Pose
 from training.camera.sensor import Scene
-from training.person import Identity, Studio
+from training.people.person import Identity, Studio
+from training.people.skin import Rng
 from training.render import (
     SUPERSAMPLING,
     Capture,

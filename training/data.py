@@ -30,13 +30,13 @@ from rich.progress import track
 from training.batches import MODALITIES
 from training.camera.models import BY_NAME, CAMERA_MODELS
 from training.config import SPLITS, SplitConfig
-from training.hair import draw_style
 from training.heads.ict import DEFAULT_PATH, ParametricHead
-from training.person import Identity, Studio
-from training.portraits import Portraits
+from training.people.hair import draw_style
+from training.people.person import Identity, Studio
+from training.people.portraits import Portraits
+from training.people.wear import draw_glasses, draw_wear
 from training.raw import RawShard, in_camera, looks, write_arrays
 from training.render import Capture, render_crop
-from training.wear import draw_glasses, draw_wear
 
 if TYPE_CHECKING:
     from faceid_fast.face import FaceAligner

@@ -18,10 +18,10 @@ import cv2
 import numpy as np
 
 from faceid_fast.sources.renders import KINDS
-from training.appearance import bearded
 from training.camera.raster import Pose
 from training.heads.ict import DEFAULT_PATH, ParametricHead
-from training.person import Identity, Studio
+from training.people.person import Identity, Studio
+from training.people.skin import bearded
 from training.render import Capture, head_crop, random_expression, render_head
 from training.rooms import render_print
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from training.appearance import Rng
 from training.backdrop import composite, hall, room_wall
 from training.camera.models import KINECT_V2, CameraModel
 from training.camera.raster import Camera, Pose
@@ -23,8 +22,9 @@ from training.camera.sensor import (
     time_of_flight,
 )
 from training.heads.ict import ParametricHead
-from training.person import Identity, Light, Studio
-from training.wear import Wear
+from training.people.person import Identity, Light, Studio
+from training.people.skin import Rng
+from training.people.wear import Wear
 
 Floats = NDArray[np.float32]
 SUPERSAMPLING = 2

@@ -25,7 +25,7 @@ from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.liveness import LivenessCheck
 from faceid_fast.outcome import Outcome
 from training.heads.ict import DEFAULT_PATH, ParametricHead
-from training.person import Studio
+from training.people.person import Studio
 from training.render import Capture
 from training.rooms import render_print, render_room
 

@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.appearance import Rng
 from training.backdrop import composite, plane, surface
 from training.camera.raster import Camera, Pose, rotation_of
 from training.camera.sensor import Scene, StructuredLight, TimeOfFlight
-from training.person import Identity, Studio
+from training.people.person import Identity, Studio
+from training.people.skin import Rng
 from training.render import (
     Capture,
     expose,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from training.config import SPLITS, SplitConfig
 from training.data import render_identity
 from training.heads.ict import DEFAULT_PATH, ParametricHead
-from training.person import Studio
+from training.people.person import Studio
 from training.render import Capture
 
 

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.appearance import Rng
 from training.backdrop import composite, surface
 from training.camera.raster import Camera, Pose, draw
 from training.camera.sensor import REFERENCE_MM, Scene
-from training.person import Identity, Studio
+from training.people.person import Identity, Studio
+from training.people.skin import Rng
 from training.render import infrared_light, random_expression, room_lights
 
 Floats = NDArray[np.float32]

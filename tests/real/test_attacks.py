@@ -13,7 +13,7 @@ from faceid_fast import FaceAligner, Frame, LivenessCheck, NoFace  # noqa: E402
 from training import attack_sets, flat_sheets  # noqa: E402
 from training.attacks import SPECIES, Stage, flat_print, replay  # noqa: E402
 from training.heads.ict import DEFAULT_PATH, ParametricHead  # noqa: E402
-from training.person import Studio  # noqa: E402
+from training.people.person import Studio  # noqa: E402
 from training.raw import RawShard, looks  # noqa: E402
 from training.render import Capture  # noqa: E402
 

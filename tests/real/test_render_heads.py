@@ -12,7 +12,7 @@ if not hasattr(cv2, "triangleRasterize"):
 from training.camera.raster import Camera, Pose  # noqa: E402
 from training.config import SPLITS, TRAIN  # noqa: E402
 from training.heads.ict import DEFAULT_PATH, ParametricHead, normals_of  # noqa: E402
-from training.person import Identity, Studio  # noqa: E402
+from training.people.person import Identity, Studio  # noqa: E402
 from training.render import render_crop, render_head  # noqa: E402
 from training.rooms import render_print, render_room  # noqa: E402
 

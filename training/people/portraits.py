@@ -1,4 +1,4 @@
-"""Skin detail from portraits of real people, warped onto the atlas of `training.appearance`.
+"""Skin detail from portraits of real people, warped onto the atlas of `training.people.skin`.
 
 The portraits (CC BY 4.0: DeBruine & Jones, Face Research Lab London Set, doi:10.6084/m9.figshare.5047666,
 and Young Adult White Faces with Manipulated Versions, doi:10.6084/m9.figshare.4220517) stay outside the
@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 
-from training.appearance import ATLAS_HEIGHT, ATLAS_WIDTH, TOP_MM, Rng, atlas_coordinates, smoothstep
 from training.camera.raster import Camera, draw
 from training.heads.ict import DEFAULT_PATH, PART_HEAD, ParametricHead, normals_of
+from training.people.skin import ATLAS_HEIGHT, ATLAS_WIDTH, TOP_MM, Rng, atlas_coordinates, smoothstep
 from training.provenance.revision import ROOT
 
 PORTRAITS_PATH = DEFAULT_PATH.parent / "portraits"

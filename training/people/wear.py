@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.appearance import AXIS_Z_MM
 from training.camera.raster import Camera, draw
+from training.people.skin import AXIS_Z_MM
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]

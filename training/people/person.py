@@ -9,10 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.appearance import FacePaint, Rng, Skin, texel_grid
 from training.camera.raster import Camera, Pose, draw, rotation_of
 from training.camera.sensor import Scene
-from training.hair import Hair, HairStyle, displace, draw_style, paint, vary_style
 from training.heads.ict import (
     OUTER_EYE_CORNERS,
     PART_EYES,
@@ -22,8 +20,9 @@ from training.heads.ict import (
     ParametricHead,
     normals_of,
 )
-from training.portraits import Portraits
-from training.shading import (
+from training.people.hair import Hair, HairStyle, displace, draw_style, paint, vary_style
+from training.people.portraits import Portraits
+from training.people.shading import (
     CODE_CAP,
     CODE_CLOTH,
     CODE_EYE,
@@ -34,7 +33,8 @@ from training.shading import (
     paint_pixels,
     through_lenses,
 )
-from training.wear import (
+from training.people.skin import FacePaint, Rng, Skin, texel_grid
+from training.people.wear import (
     Cap,
     Glasses,
     Mesh,

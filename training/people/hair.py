@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.appearance import (
+from training.people.skin import (
     ATLAS_HEIGHT,
     ATLAS_WIDTH,
     AXIS_Z_MM,

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.appearance import Rng, Skin
 from training.camera.raster import Camera, Pose, lit
 from training.camera.sensor import REFERENCE_MM, Scene
-from training.wear import Glasses, Mesh, lens_normals, lens_pictures
+from training.people.skin import Rng, Skin
+from training.people.wear import Glasses, Mesh, lens_normals, lens_pictures
 
 Floats = NDArray[np.float32]
 
