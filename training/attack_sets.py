@@ -18,7 +18,7 @@ from training.config import TEST
 from training.heads.ict import DEFAULT_PATH
 from training.people.person import Studio
 from training.raw import RawShard
-from training.render import Capture
+from training.scenes.capture import Capture
 
 PER_SHARD = 100
 MODALITIES = ("infrared", "color")

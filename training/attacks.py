@@ -12,21 +12,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.backdrop import composite, hall, room_wall
 from training.camera.models import CAMERA_MODELS, CameraModel
 from training.camera.raster import Camera, Pose
 from training.camera.sensor import Scene
 from training.people.person import Identity, Studio
 from training.people.skin import Rng
-from training.render import (
-    SUPERSAMPLING,
-    Capture,
-    PoseRange,
-    expose,
-    infrared_light,
-    random_expression,
-    room_lights,
-)
+from training.scenes.backdrop import composite, hall, room_wall
+from training.scenes.capture import Capture, expose
+from training.scenes.crops import SUPERSAMPLING
+from training.scenes.lights import infrared_light, room_lights
+from training.scenes.poses import PoseRange, random_expression
 from training.sheets import Bend, Paper, Portrait, eye_holes, glare, half, portrait_of, sheet
 
 Floats = NDArray[np.float32]

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 
 from faceid_fast.sources.kinect_v2 import PRINCIPAL_DEVIATION_PX
-from training.render import PoseRange
+from training.scenes.poses import PoseRange
 
 # Raise this when the renderer changes what it draws: cached renders of another version are refused.
 RENDERER_VERSION = 4

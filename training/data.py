@@ -36,7 +36,8 @@ from training.people.person import Identity, Studio
 from training.people.portraits import Portraits
 from training.people.wear import draw_glasses, draw_wear
 from training.raw import RawShard, in_camera, looks, write_arrays
-from training.render import Capture, render_crop
+from training.scenes.capture import Capture
+from training.scenes.crops import render_crop
 
 if TYPE_CHECKING:
     from faceid_fast.face import FaceAligner

@@ -22,8 +22,10 @@ from training.camera.raster import Pose
 from training.heads.ict import DEFAULT_PATH, ParametricHead
 from training.people.person import Identity, Studio
 from training.people.skin import bearded
-from training.render import Capture, head_crop, random_expression, render_head
-from training.rooms import render_print
+from training.scenes.capture import Capture
+from training.scenes.crops import head_crop, render_head
+from training.scenes.poses import random_expression
+from training.scenes.rooms import render_print
 
 SEED = 5
 PEOPLE = ("ada", "ben", "cleo")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from training.batches import MODALITIES
 from training.camera.models import CAMERA_MODELS
 from training.camera.raster import Camera
-from training.render import Capture
+from training.scenes.capture import Capture
 
 if TYPE_CHECKING:
     from faceid_fast.frame import Frame, Intrinsics
@@ -27,7 +27,8 @@ class RawShard:
     ----------
     depth : (sum of H * W,) uint16, the crops end to end.
     infrared : uint16, color : (sum of H * W, 3) uint8; the same, of the captures that have one.
-    has_infrared, has_color : (n,) bool. camera_model : (n,) int32 index into `training.camera.models.CAMERA_MODELS`.
+    has_infrared, has_color : (n,) bool.
+    camera_model : (n,) int32 index into `training.camera.models.CAMERA_MODELS`.
     worn : (n,) int32, 1 with glasses, 2 with a cap, 3 with both.
     shape : (n, 2) int32, (H, W); camera : (n, 4) float64 fx, fy, cx, cy.
     identity, cluster : (n,) int32.

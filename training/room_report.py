@@ -26,8 +26,8 @@ from faceid_fast.liveness import LivenessCheck
 from faceid_fast.outcome import Outcome
 from training.heads.ict import DEFAULT_PATH, ParametricHead
 from training.people.person import Studio
-from training.render import Capture
-from training.rooms import render_print, render_room
+from training.scenes.capture import Capture
+from training.scenes.rooms import render_print, render_room
 
 SEED = 4_771
 DISTANCES_MM = (400.0, 1200.0)

@@ -1,4 +1,4 @@
-"""Contact sheets of renders, to look at: ``python -m training.render --sheet FILE``."""
+"""Contact sheets of renders, to look at: ``python -m training.sheet --sheet FILE``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.config import SPLITS, SplitConfig
 from training.data import render_identity
 from training.heads.ict import DEFAULT_PATH, ParametricHead
 from training.people.person import Studio
-from training.render import Capture
+from training.scenes.capture import Capture
 
 
 def panel(capture: Capture, side: int = 160) -> NDArray[np.uint8]:
@@ -69,3 +69,7 @@ def main() -> None:
     sheet = contact_sheet(split, arguments.first, arguments.rows, arguments.head)
     if not cv2.imwrite(str(arguments.sheet), sheet):
         parser.error(f"{arguments.sheet} was not written")
+
+
+if __name__ == "__main__":
+    main()

@@ -8,12 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.backdrop import composite, surface
 from training.camera.raster import Camera, Pose, draw
 from training.camera.sensor import REFERENCE_MM, Scene
 from training.people.person import Identity, Studio
 from training.people.skin import Rng
-from training.render import infrared_light, random_expression, room_lights
+from training.scenes.backdrop import composite, surface
+from training.scenes.lights import infrared_light, room_lights
+from training.scenes.poses import random_expression
 
 Floats = NDArray[np.float32]
 PORTRAIT_MM = 0.8

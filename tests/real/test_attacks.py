@@ -15,7 +15,7 @@ from training.attacks import SPECIES, Stage, flat_print, replay  # noqa: E402
 from training.heads.ict import DEFAULT_PATH, ParametricHead  # noqa: E402
 from training.people.person import Studio  # noqa: E402
 from training.raw import RawShard, looks  # noqa: E402
-from training.render import Capture  # noqa: E402
+from training.scenes.capture import Capture  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not DEFAULT_PATH.exists(), reason=f"no parametric head at {DEFAULT_PATH}")
 WITHOUT_A_FACE_OF_THEIR_OWN = (

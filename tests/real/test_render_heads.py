@@ -13,8 +13,8 @@ from training.camera.raster import Camera, Pose  # noqa: E402
 from training.config import SPLITS, TRAIN  # noqa: E402
 from training.heads.ict import DEFAULT_PATH, ParametricHead, normals_of  # noqa: E402
 from training.people.person import Identity, Studio  # noqa: E402
-from training.render import render_crop, render_head  # noqa: E402
-from training.rooms import render_print, render_room  # noqa: E402
+from training.scenes.crops import render_crop, render_head  # noqa: E402
+from training.scenes.rooms import render_print, render_room  # noqa: E402
 
 if not DEFAULT_PATH.is_dir():
     pytest.skip(f"no parametric head: {DEFAULT_PATH} is missing", allow_module_level=True)

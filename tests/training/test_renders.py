@@ -21,7 +21,8 @@ from training.people.person import Identity, Studio  # noqa: E402
 from training.people.portraits import CACHE, PORTRAITS_PATH, Portraits, make_maps  # noqa: E402
 from training.people.wear import Cap, Wear, draw_glasses, draw_wear  # noqa: E402
 from training.raw import RawShard  # noqa: E402
-from training.render import random_expression, render_crop, render_head  # noqa: E402
+from training.scenes.crops import render_crop, render_head  # noqa: E402
+from training.scenes.poses import random_expression  # noqa: E402
 
 if not DEFAULT_PATH.is_dir():
     pytest.skip(f"no parametric head: {DEFAULT_PATH} is missing", allow_module_level=True)

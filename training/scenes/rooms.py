@@ -11,18 +11,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.backdrop import composite, plane, surface
 from training.camera.raster import Camera, Pose, rotation_of
 from training.camera.sensor import Scene, StructuredLight, TimeOfFlight
 from training.people.person import Identity, Studio
 from training.people.skin import Rng
-from training.render import (
-    Capture,
-    expose,
-    infrared_light,
-    random_expression,
-    room_lights,
-)
+from training.scenes.backdrop import composite, plane, surface
+from training.scenes.capture import Capture, expose
+from training.scenes.lights import infrared_light, room_lights
+from training.scenes.poses import random_expression
 
 Floats = NDArray[np.float32]
 HEAD_RADIUS_MM = 135.0
