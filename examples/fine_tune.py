@@ -19,8 +19,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from training.layouts.reading import LAYOUTS, Captures, refuse_validation_set
-from training.layouts.tensors import align_captures
+from training.data.layouts.reading import LAYOUTS, Captures, refuse_validation_set
+from training.data.layouts.tensors import align_captures
 
 FEWEST_PEOPLE, FEWEST_CAPTURES = 4, 2
 

@@ -33,10 +33,10 @@ from faceid_fast.policy import accepts
 from faceid_fast.sources import kinect_v2
 from training import attack_sets, flat_sheets
 from training.attacks import SPECIES
-from training.config import TEST
-from training.data import DEFAULT_FOLDER
+from training.data.build import DEFAULT_FOLDER
+from training.data.config import TEST
+from training.data.raw import RawShard, looks
 from training.provenance.revision import ROOT
-from training.raw import RawShard, looks
 
 FIGURES: Final = ROOT / "docs" / "figures" / "liveness.json"
 PAGE: Final = ROOT / "docs" / "LIVENESS.md"

@@ -12,16 +12,17 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from training import data
 from training.attacks import SPECIES, Stage
-from training.config import TEST
+from training.data.batches import MODALITIES
+from training.data.build import DEFAULT_FOLDER, make_identity
+from training.data.config import TEST
+from training.data.raw import RawShard
+from training.data.workers import studio, worker_pool
 from training.heads.ict import DEFAULT_PATH
 from training.people.person import Studio
-from training.raw import RawShard
 from training.scenes.capture import Capture
 
 PER_SHARD = 100
-MODALITIES = ("infrared", "color")
 _SEED = 72_001
 VICTIMS = 200
 """Each is presented several times; the attackers are as many others."""
@@ -36,7 +37,7 @@ def cast(species: str, number: int) -> tuple[np.random.Generator, int, int]:
 def present(studio: Studio, species: str, number: int) -> list[Capture]:
     """Render the frames of one presentation; infrared and colour by turns."""
     rng, victim, attacker = cast(species, number)
-    people = [data.make_identity(studio, TEST, index)[0] for index in (victim, attacker)]
+    people = [make_identity(studio, TEST, index)[0] for index in (victim, attacker)]
     stage = Stage.draw(rng, studio, MODALITIES[number % len(MODALITIES)])
     return SPECIES[species](rng, stage, *people)
 
@@ -56,7 +57,7 @@ def render(folder: Path, species: str, presentations: int, head: Path, processes
     }
     missing = {path: span for path, span in missing.items() if not path.exists()}
     jobs = [(species, number) for span in missing.values() for number in span]
-    with data.worker_pool(processes, head) as pool:
+    with worker_pool(processes, head) as pool:
         rendered = iter(track(pool.imap(_job, jobs, chunksize=4), f"render {species}", len(jobs)))
         for path, span in missing.items():
             captures, numbers = [], []
@@ -68,7 +69,7 @@ def render(folder: Path, species: str, presentations: int, head: Path, processes
 
 
 def _job(job: tuple[str, int]) -> list[Capture]:
-    return present(data.studio(), *job)
+    return present(studio(), *job)
 
 
 def main() -> None:
@@ -76,7 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--species", nargs="+", choices=list(SPECIES), default=list(SPECIES))
     parser.add_argument("--presentations", type=int, default=1000, help="of each species")
-    parser.add_argument("--folder", type=Path, default=data.DEFAULT_FOLDER)
+    parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER)
     parser.add_argument("--head", type=Path, default=DEFAULT_PATH)
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()

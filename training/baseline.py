@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.batches import TensorSet, load_split
+from training.data.batches import TensorSet, load_split
 from training.evaluate import all_pairs, choose_threshold, report
 
 Floats = NDArray[np.float32]

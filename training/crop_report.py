@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from faceid_fast.face import FaceAligner, NoFace
 from training.camera.models import CAMERA_MODELS
-from training.data import DEFAULT_FOLDER, worker_pool
+from training.data.build import DEFAULT_FOLDER
+from training.data.raw import RawShard, looks
+from training.data.workers import worker_pool
 from training.pose_correction import MAX_SHIFT_MM, MAX_TURN_DEG, errors_of
-from training.raw import RawShard, looks
 
 AXES = ("pitch_deg", "yaw_deg", "roll_deg", "x_mm", "y_mm", "z_mm", "principal_x_px", "principal_y_px")
 _PIXELS_OF_HUNDREDTH = 0.01
@@ -86,7 +87,8 @@ def main() -> None:
     given = parser.parse_args()
     shards = sorted((given.folder / "raw" / given.split).glob("shard-*.npz"))[: given.shards]
     if not shards:
-        sys.exit(f"no shards below {given.folder / 'raw' / given.split}: run training.data render first")
+        folder = given.folder / "raw" / given.split
+        sys.exit(f"no shards below {folder}: run training.data.build render first")
     with worker_pool(given.processes) as pool:
         parts = pool.map(measure, [(path, given.deviation_px) for path in shards], chunksize=1)
     print(json.dumps(summary(parts), indent=1))

@@ -22,8 +22,8 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from training.batches import TensorSet, load_split
 from training.checkpoint import save_network
+from training.data.batches import TensorSet, load_split
 from training.evaluate import all_pairs, embed, measure
 from training.model import OUTPUT_NAME, Mirror, UnitLength
 from training.provenance.revision import training_commit

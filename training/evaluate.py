@@ -25,7 +25,7 @@ from faceid_fast.embed import Embedder
 from faceid_fast.evaluate.intervals import LEVEL, RESAMPLES, SEED
 from faceid_fast.evaluate.scores import equal_error_rate, tar_at_far, threshold_at_far
 from faceid_fast.policy import MAX_DISTANCE
-from training.batches import TensorSet
+from training.data.batches import TensorSet
 from training.intervals import blocks
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def report(pairs: Pairs, threshold: float) -> dict[str, float | int | None]:
 
 def _of_run(run: Path, data: Path) -> tuple[Callable[[Any], Floats], dict[str, float], dict[str, Any]]:
     """A trained network, the thresholds that its export would choose, and what it is."""
-    from training.batches import load_held  # noqa: PLC0415  the heavy parts, only when run
+    from training.data.batches import load_held  # noqa: PLC0415  the heavy parts, only when run
     from training.run_folder import inputs_of  # noqa: PLC0415
     from training.train import load_best  # noqa: PLC0415
 
@@ -244,7 +244,7 @@ def outcomes_of(folder: Path) -> Counter[str]:
 
 def main() -> None:
     """Print the figures of a trained network or an exported model on rendered identities."""
-    from training.batches import load_held, load_shards  # noqa: PLC0415
+    from training.data.batches import load_held, load_shards  # noqa: PLC0415
     from training.figures import describe  # noqa: PLC0415  it builds on this module
 
     parser = argparse.ArgumentParser(description=__doc__)

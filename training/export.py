@@ -31,8 +31,7 @@ from numpy.typing import NDArray
 from faceid_fast.calibration import Tail
 from faceid_fast.contract import CONTRACT_KEY, ModelContract, served_preprocessing
 from faceid_fast.embed import BUNDLED_MODEL
-from training.batches import TensorSet, load_held
-from training.data import aligner_digest
+from training.data.batches import TensorSet, load_held
 from training.evaluate import (
     THRESHOLD_CAP,
     THRESHOLD_INVERSE_FAR,
@@ -46,6 +45,7 @@ from training.evaluate import (
 from training.model import OUTPUT_NAME
 from training.model_card import CARD, write_card
 from training.options import SHIPPED_WEIGHTS
+from training.provenance.aligner import aligner_digest
 from training.provenance.models_manifest import record_model
 from training.provenance.revision import ROOT, training_commit
 from training.run_folder import inputs_of

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from faceid_fast.evaluate.claims import support
 from faceid_fast.evaluate.scores import accept_rate, tar_at_far
-from training.batches import TensorSet
+from training.data.batches import TensorSet
 from training.evaluate import all_pairs, measure
 from training.intervals import bootstrap
 

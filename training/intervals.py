@@ -96,7 +96,7 @@ def bootstrap(
     Parameters
     ----------
     embeddings : (n, D) float32 unit rows of one modality.
-    identities, clusters : (n,), as in `training.batches.TensorSet`.
+    identities, clusters : (n,), as in `training.data.batches.TensorSet`.
     reach : impostor distance up to which pairs are resampled; a few times as many impostors as are
         accepted at the equal error rate should lie nearer.
     thresholds : name -> distance, for FAR and FRR.

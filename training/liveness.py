@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from faceid_fast.contract import served_preprocessing
 from faceid_fast.liveness import BUNDLED_LIMITS, CUES, SCHEMA_VERSION, SCORE, Limits
-from training.data import MISALIGNED_DEG, MISALIGNED_MM
+from training.data.build import MISALIGNED_DEG, MISALIGNED_MM
 from training.provenance.models_manifest import record_model
 from training.provenance.revision import ROOT, training_commit
 
@@ -52,7 +52,7 @@ class LiveFaces:
 
 
 def load_live(data: Path, names: tuple[str, ...]) -> LiveFaces:
-    """Read sets of rendered faces with their cues, as `training.data align` writes them.
+    """Read sets of rendered faces with their cues, as `training.data.build align` writes them.
 
     Raises
     ------

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
-from training.augment import Augmentation, InputChoice, InputNames
-from training.batches import BatchConfig
-from training.layouts.reading import LAYOUTS
+from training.data.augment import Augmentation, InputChoice, InputNames
+from training.data.batches import BatchConfig
+from training.data.layouts.reading import LAYOUTS
 from training.losses import LossConfig
 from training.model import NETWORKS, NetworkConfig
 from training.provenance.revision import ROOT
@@ -29,7 +29,7 @@ class TrainConfig:
     validation_images : at most so many images are used while training (the first identities).
     threads : CPU threads of one operation; 0 leaves it to TensorFlow.
     identities : train on so many only, those with the smallest numbers; 0 for all.
-    inputs, hair_band : what the network may see (`training.augment.InputChoice`), in training and in
+    inputs, hair_band : what the network may see (`training.data.augment.InputChoice`), in training and in
         validation; a network that does not see everything is for comparison, and is not exported.
     layout : of the real captures it is trained on; empty for renders.
     init : SHA-256 of the weights it begins with; empty for random ones. They bring their own network:

@@ -6,7 +6,8 @@ aligner applies it (``rust/core/src/correct.rs``). Real faces are fitted worse t
 ``--disturbed``, as shipped, the poses are disturbed before they are looked at, so that two stages learn to
 mend errors that renders seldom show.
 
-Run ``python -m training.pose_correction`` after ``training.data render``, before ``training.data align``.
+Run ``python -m training.pose_correction`` after ``training.data.build render``, before
+``training.data.build align``.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ from scipy.spatial.transform import Rotation
 
 from faceid_fast.face import TENSOR_SHAPE, FaceCrop, NoFace
 from faceid_fast.frame import Intrinsics
-from training.data import DEFAULT_FOLDER, worker_pool
+from training.data.build import DEFAULT_FOLDER
+from training.data.misfit import AIMS, STEP, missing_aligners
+from training.data.raw import RawShard, in_camera, looks
+from training.data.workers import worker_pool
 from training.head_model import write_model
-from training.misfit import AIMS, STEP, missing_aligners
-from training.raw import RawShard, in_camera, looks
 
 HEAD_FILE = Path("python/faceid_fast/models/head.npz")
 DISTURBED = ((3.0, 2.5, 2.5, 2.5, 4.0, 2.0, 3.0, 3.0), (1.5, 1.2, 1.2, 1.2, 2.0, 1.2, 1.5, 1.5))
@@ -84,7 +86,12 @@ def measure(job: tuple[Path, dict[str, NDArray[np.floating]], tuple[float, ...]]
 
 
 def errors_of(face: FaceCrop, given: Intrinsics, raw: RawShard, row: int) -> tuple[Doubles, Doubles, Doubles]:
-    """Turn (degrees), shift (mm) and slopes (hundredths) from the fit to the truth; see `misfit.STEP`."""
+    """Error of a fitted pose: the step from the fit to the truth, as `training.data.misfit.STEP` names it.
+
+    Returns
+    -------
+    turn (3,) degrees and shift (3,) mm about and along the face's axes; slopes (2,) in hundredths.
+    """
     true = np.array([given.cx, given.cy]) + raw.hidden_offset_px[row]
     found = replace(given, cx=face.principal_point_px[0], cy=face.principal_point_px[1])
     back = face.pose.rotation.astype(np.float64).T
@@ -127,7 +134,8 @@ def main() -> None:
     arguments = parser.parse_args()
     shards = sorted((arguments.folder / "raw" / "train").glob("shard-*.npz"))[: arguments.shards]
     if not shards:
-        sys.exit(f"no shards below {arguments.folder / 'raw' / 'train'}: run training.data render first")
+        folder = arguments.folder / "raw" / "train"
+        sys.exit(f"no shards below {folder}: run training.data.build render first")
     with np.load(arguments.head_model) as file:
         arrays = dict(file)
     weights = np.zeros((0, STEP, 2, *TENSOR_SHAPE[1:]), np.float16)

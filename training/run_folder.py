@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from training.augment import InputChoice
+from training.data.augment import InputChoice
 from training.options import TrainConfig
 from training.provenance.revision import training_commit
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.config import SPLITS, SplitConfig
-from training.data import render_identity
+from training.data.build import render_identity
+from training.data.config import SPLITS, SplitConfig
 from training.heads.ict import DEFAULT_PATH, ParametricHead
 from training.people.person import Studio
 from training.scenes.capture import Capture

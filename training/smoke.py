@@ -19,11 +19,11 @@ import numpy as np
 from faceid_fast.embed import Embedder
 from faceid_fast.face import FaceAligner, FaceCrop
 from faceid_fast.liveness import Limits, LivenessCheck
-from training.batches import BatchConfig, load_split
-from training.config import TRAIN, VALIDATION, SplitConfig
-from training.data import align_split, render_split
+from training.data.batches import BatchConfig, load_split
+from training.data.build import align_split, render_split
+from training.data.config import TRAIN, VALIDATION, SplitConfig
+from training.data.raw import RawShard, looks
 from training.heads.ict import DEFAULT_PATH
-from training.raw import RawShard, looks
 
 CAPTURES = 5
 SPLITS = (
@@ -103,7 +103,7 @@ def _liveness(out: Path) -> None:
 
 def _fine_tune(out: Path) -> None:
     """Validation renders, written as if they were someone's captures, go the way that real ones go."""
-    from training.layouts.tensors import load_captures  # noqa: PLC0415
+    from training.data.layouts.tensors import load_captures  # noqa: PLC0415
     from training.options import FINE_TUNE  # noqa: PLC0415
     from training.train import train  # noqa: PLC0415
 

@@ -5,7 +5,7 @@ on from the last checkpoint. ``--smoke`` runs the whole pipeline on a few identi
 render, train, export, check (minutes).
 
 ``python -m training.train --data DIR --layout vap --out DIR [--init RUN_OR_KERAS_FILE]`` fine-tunes on a set
-of real captures (`training.layouts.reading`), aligned by the package's own aligner. ``kinect_v2`` is
+of real captures (`training.data.layouts.reading`), aligned by the package's own aligner. ``kinect_v2`` is
 refused: it is for validation only.
 
 Written to the output folder: ``checkpoint.npz`` (to resume), ``best.keras`` (the best by validation
@@ -34,11 +34,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from training.batch_norm import TOLERATED_DRIFT, check_batch_norm
-from training.batches import BatchSampler, TensorSet, drawn_ahead, load_split
 from training.checkpoint import restore_checkpoint, save_checkpoint, save_network
 from training.curves import draw_curves
+from training.data.batches import BatchSampler, TensorSet, drawn_ahead, load_split
+from training.data.layouts.tensors import load_captures
 from training.evaluate import Figures, all_pairs, embed, measure
-from training.layouts.tensors import load_captures
 from training.losses import Loss, fine_tune_loss, main_loss
 from training.model import build_network
 from training.options import SHIPPED_WEIGHTS, TrainConfig, configure, parse

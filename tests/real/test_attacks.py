@@ -12,9 +12,9 @@ if not hasattr(cv2, "triangleRasterize"):
 from faceid_fast import FaceAligner, Frame, LivenessCheck, NoFace  # noqa: E402
 from training import attack_sets, flat_sheets  # noqa: E402
 from training.attacks import SPECIES, Stage, flat_print, replay  # noqa: E402
+from training.data.raw import RawShard, looks  # noqa: E402
 from training.heads.ict import DEFAULT_PATH, ParametricHead  # noqa: E402
 from training.people.person import Studio  # noqa: E402
-from training.raw import RawShard, looks  # noqa: E402
 from training.scenes.capture import Capture  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not DEFAULT_PATH.exists(), reason=f"no parametric head at {DEFAULT_PATH}")

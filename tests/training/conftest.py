@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from faceid_fast.face import TENSOR_SHAPE
-from training.batches import TensorSet
+from training.data.batches import TensorSet
 
 CHANNELS = TENSOR_SHAPE[0]
 

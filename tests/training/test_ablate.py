@@ -17,10 +17,10 @@ from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.sources.renders import bundled_renders
 from training import ablate
 from training.ablate import VARIANTS, memorise, run, table
-from training.batches import BatchConfig, TensorSet
+from training.data.batches import BatchConfig, TensorSet
+from training.data.plain_crop import eyes_in, plain_crop
 from training.evaluate import Figures
 from training.options import TrainConfig
-from training.plain_crop import eyes_in, plain_crop
 
 # Keras hands numpy its variables in a way that numpy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from faceid_fast.face import TENSOR_SHAPE
-from training.augment import (
+from training.data.augment import (
     DEPTH_LIMIT,
     GRID_TOP_MM,
     HAIR_BAND_MM,
@@ -17,7 +17,7 @@ from training.augment import (
     Augmentation,
     InputChoice,
 )
-from training.batches import BatchConfig, BatchSampler, TensorSet
+from training.data.batches import BatchConfig, BatchSampler, TensorSet
 
 SHARES = [field.name for field in fields(Augmentation) if field.name.endswith("_share")]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from faceid_fast.face import TENSOR_SHAPE
-from training.augment import HAIR_ROWS, Augmentation
-from training.batches import (
+from training.data.augment import HAIR_ROWS, Augmentation
+from training.data.batches import (
     BatchConfig,
     BatchSampler,
     TensorSet,

@@ -8,9 +8,9 @@ import pytest
 
 pytest.importorskip("cv2", reason="needs the training environment (OpenCV)")
 
-from training import config
-from training.config import SPLITS, TRAIN
-from training.data import cluster_of
+from training.data import config
+from training.data.build import cluster_of
+from training.data.config import SPLITS, TRAIN
 
 FROZEN = {
     "test": (1000, "08e77b11ea8ffc11"),

@@ -16,7 +16,7 @@ import keras
 
 from faceid_fast.face import TENSOR_SHAPE
 from training.batch_norm import TOLERATED_DRIFT, check_batch_norm
-from training.batches import TensorSet
+from training.data.batches import TensorSet
 from training.ensemble import ensemble, join, principal_directions
 from training.evaluate import embed
 from training.model import NetworkConfig, build_network

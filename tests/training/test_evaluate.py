@@ -9,7 +9,7 @@ import pytest
 
 from faceid_fast.calibration import is_tail
 from faceid_fast.evaluate.scores import score
-from training.batches import TensorSet
+from training.data.batches import TensorSet
 from training.evaluate import (
     THRESHOLD_CAP,
     UNMEASURED_CAP,

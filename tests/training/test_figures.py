@@ -14,7 +14,7 @@ from faceid_fast.embed import Embedder
 from faceid_fast.evaluate.intervals import Comparisons, draw_people
 from faceid_fast.evaluate.intervals import bootstrap as bootstrap_exactly
 from training import evaluate
-from training.batches import TensorSet
+from training.data.batches import TensorSet
 from training.evaluate import all_pairs, measure
 from training.figures import describe
 from training.intervals import BLOCK, STEP, bootstrap

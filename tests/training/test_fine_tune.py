@@ -14,10 +14,10 @@ import pytest
 pytest.importorskip("tensorflow", reason="needs the training environment (TensorFlow)")
 
 from training import train as module
-from training.augment import Augmentation
-from training.batches import BatchConfig, TensorSet
+from training.data.augment import Augmentation
+from training.data.batches import BatchConfig, TensorSet
+from training.data.layouts.reading import LAYOUTS
 from training.export import export, read_config
-from training.layouts.reading import LAYOUTS
 from training.options import FINE_TUNE, TrainConfig, configure, parse
 from training.run_folder import inputs_of
 from training.train import load_best, main, train

@@ -15,8 +15,8 @@ from faceid_fast.face import FaceAligner, FaceCrop
 from faceid_fast.frame import Frame
 from faceid_fast.sources.renders import bundled_renders
 from faceid_fast.sources.vap import VAP_FOCAL_PX
-from training.layouts.reading import Captures, refuse_validation_set
-from training.layouts.tensors import align_captures, held_out, load_captures
+from training.data.layouts.reading import Captures, refuse_validation_set
+from training.data.layouts.tensors import align_captures, held_out, load_captures
 
 CAMERA = {"fx": 600.0, "fy": 601.0, "cx": 79.5, "cy": 59.5, "depth_unit_m": 0.001}
 RNG = np.random.default_rng(5)
@@ -293,7 +293,7 @@ def test_captures_become_shards_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert note["outcomes"] == {"aligned": 17}
     assert len(note["damaged"]) == 1
     assert "enroll_2_ir.png" in note["damaged"][0]
-    monkeypatch.setattr("training.layouts.tensors.align_captures", None)  # not called again
+    monkeypatch.setattr("training.data.layouts.tensors.align_captures", None)  # not called again
     again, _ = load_captures(tmp_path / "set", "pairs", tmp_path / "run")
     np.testing.assert_array_equal(again.tensors, train.tensors)
 

@@ -9,7 +9,7 @@ import pytest
 
 from faceid_fast.face import HEAD_MODEL, FaceAligner, FaceCrop, read_bundled_model
 from faceid_fast.sources.renders import bundled_renders
-from training.misfit import AIMS, STEP, missing_aligners
+from training.data.misfit import AIMS, STEP, missing_aligners
 
 
 def arrays() -> dict[str, np.ndarray]:

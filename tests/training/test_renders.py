@@ -14,13 +14,13 @@ if not hasattr(cv2, "triangleRasterize"):
 
 from training.camera.models import BY_NAME, CAMERA_MODELS, LARGEST_CROP_PX  # noqa: E402
 from training.camera.raster import Camera, Pose  # noqa: E402
-from training.config import TEST, TRAIN, TRAIN_ALIKE  # noqa: E402
-from training.data import make_identity, render_identity  # noqa: E402
+from training.data.build import make_identity, render_identity  # noqa: E402
+from training.data.config import TEST, TRAIN, TRAIN_ALIKE  # noqa: E402
+from training.data.raw import RawShard  # noqa: E402
 from training.heads.ict import DEFAULT_PATH, ParametricHead  # noqa: E402
 from training.people.person import Identity, Studio  # noqa: E402
 from training.people.portraits import CACHE, PORTRAITS_PATH, Portraits, make_maps  # noqa: E402
 from training.people.wear import Cap, Wear, draw_glasses, draw_wear  # noqa: E402
-from training.raw import RawShard  # noqa: E402
 from training.scenes.crops import render_crop, render_head  # noqa: E402
 from training.scenes.poses import random_expression  # noqa: E402
 

@@ -17,7 +17,7 @@ import keras
 
 from training import run_folder
 from training.batch_norm import TOLERATED_DRIFT, check_batch_norm
-from training.batches import BatchConfig, TensorSet
+from training.data.batches import BatchConfig, TensorSet
 from training.evaluate import all_pairs, embed, measure
 from training.losses import LossConfig
 from training.train import TrainConfig, load_best, train

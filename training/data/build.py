@@ -1,41 +1,38 @@
 """Rendered sets on disk: raw captures, and the tensors the package's own aligner makes of them.
 
-``python -m training.data render`` renders (goes on where it was interrupted);
-``python -m training.data align`` runs every capture through `faceid_fast.face`, the code that also
+``python -m training.data.build render`` renders (goes on where it was interrupted);
+``python -m training.data.build align`` runs every capture through `faceid_fast.face`, the code that also
 serves, so that its errors are in the training set; a changed aligner needs no new renders.
 
-Raw shards hold crops of different sizes end to end: see `raw.RawShard`. Tensor shards hold ``tensor``
-(n, 4, 72, 64) float16, ``cues`` (n, 7) in the order of `faceid_fast.face.Cues`, ``identity``, ``cluster``
-(-1 for none), ``modality``, the truth and the alignment's error.
+Raw shards hold crops of different sizes end to end: see `training.data.raw.RawShard`. Tensor shards hold
+``tensor`` (n, 4, 72, 64) float16, ``cues`` (n, 7) in the order of `faceid_fast.face.Cues`, ``identity``,
+``cluster`` (-1 for none), ``modality``, the truth and the alignment's error.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import io
 import json
-import os
 from collections import Counter
 from dataclasses import asdict, astuple, fields, replace
-from multiprocessing import get_context
-from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from rich.progress import track
 
-from training.batches import MODALITIES
 from training.camera.models import BY_NAME, CAMERA_MODELS
-from training.config import SPLITS, SplitConfig
-from training.heads.ict import DEFAULT_PATH, ParametricHead
+from training.data.batches import MODALITIES
+from training.data.config import SPLITS, SplitConfig
+from training.data.raw import RawShard, in_camera, looks, write_arrays
+from training.data.workers import studio, worker_pool
+from training.heads.ict import DEFAULT_PATH
 from training.people.hair import draw_style
 from training.people.person import Identity, Studio
 from training.people.portraits import Portraits
 from training.people.wear import draw_glasses, draw_wear
-from training.raw import RawShard, in_camera, looks, write_arrays
+from training.provenance.aligner import aligner_digest
 from training.scenes.capture import Capture
 from training.scenes.crops import render_crop
 
@@ -48,27 +45,6 @@ MISALIGNED_MM, MISALIGNED_DEG = 15.0, 12.0
 """Beyond this the aligner was wrong."""
 _MISFIT_SEED = 7_317
 _CLUSTER_STREAM, _IDENTITY_STREAM, _CAPTURE_STREAM = range(3)
-
-_studio: Studio | None = None
-
-
-def worker_pool(processes: int, head: Path | None = None) -> Pool:
-    """Fresh processes of one thread each: more threads only get in each other's way."""
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[variable] = "1"  # the children read it when they import numpy
-    return get_context("spawn").Pool(processes, *((_start_worker, (head,)) if head else ()))
-
-
-def _start_worker(head: Path) -> None:
-    global _studio  # noqa: PLW0603 - one studio per process: it holds 30 MB of modes
-    cv2.setNumThreads(1)
-    _studio = Studio(ParametricHead.load(head))
-
-
-def studio() -> Studio:
-    """The worker's own."""
-    assert _studio is not None
-    return _studio
 
 
 def cluster_of(split: SplitConfig, index: int) -> int:
@@ -243,24 +219,16 @@ def _aligners(rng: np.random.Generator, *, misfit: bool) -> list[FaceAligner]:
 
     if not misfit:
         return [FaceAligner.bundled()]
-    from training.misfit import REAL_MISFIT, missing_aligners  # noqa: PLC0415
+    from training.data.misfit import REAL_MISFIT, missing_aligners  # noqa: PLC0415
 
     with np.load(io.BytesIO(read_bundled_model(HEAD_MODEL))) as file:
         return missing_aligners(dict(file), REAL_MISFIT, rng)
 
 
-def aligner_digest() -> str:
-    """Digest of all that decides a tensor: the built core and the head model."""
-    from faceid_fast import _core, face  # noqa: PLC0415
-
-    core = hashlib.sha256(Path(_core.__file__).read_bytes()).hexdigest()
-    return f"{face.PREPROCESSING_ID} {core[:16]} {face.bundled_model_sha256(face.HEAD_MODEL)[:16]}"
-
-
 def align_split(split: SplitConfig, folder: Path, processes: int, *, misfit: bool = False) -> Counter[str]:
     """Write ``folder/tensors/<split>`` from ``folder/raw/<split>``; shards of this aligner are kept.
 
-    With ``misfit``, aligned as badly as real faces are (`training.misfit`), into ``<split>_misfit``.
+    With ``misfit``, aligned as badly as real faces are (`training.data.misfit`), into ``<split>_misfit``.
     """
     digest = aligner_digest()
     name = f"{split.name}_misfit" if misfit else split.name
@@ -288,7 +256,7 @@ def main() -> None:
     parser.add_argument("--splits", nargs="+", choices=sorted(SPLITS), default=["val", "test", "train"])
     parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER)
     parser.add_argument("--head", type=Path, default=DEFAULT_PATH)
-    parser.add_argument("--identities", type=int, help="instead of the number in training/config.py")
+    parser.add_argument("--identities", type=int, help="instead of the number in training/data/config.py")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument(
         "--misfit", action="store_true", help="align as badly as real faces are, into tensors/SPLIT_misfit"

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast.face import TENSOR_SHAPE, FaceAligner, NoFace
-from training.batches import TensorSet, load_split
-from training.layouts.reading import Captures, refuse_validation_set
+from training.data.batches import TensorSet, load_split
+from training.data.layouts.reading import Captures, refuse_validation_set
+from training.provenance.aligner import aligner_digest
 
 HELD_OUT_SHARE = 0.25
 SPLIT_SEED = 0
@@ -32,7 +33,7 @@ def load_captures(root: Path, layout: str, folder: Path) -> tuple[TensorSet, Ten
 
     Parameters
     ----------
-    root, layout : the set, see `training.layouts.reading`.
+    root, layout : the set, see `training.data.layouts.reading`.
     folder : for the shards and a note of what was read, skipped and refused (``captures.json``).
 
     Raises
@@ -42,8 +43,6 @@ def load_captures(root: Path, layout: str, folder: Path) -> tuple[TensorSet, Ten
     SourceError
         The folder cannot be read or holds no capture.
     """
-    from training.data import aligner_digest  # noqa: PLC0415 - renders are trained on without the renderer
-
     refuse_validation_set(root, layout)
     note, key = folder / NOTE, {"data": str(root.resolve()), "layout": layout, "aligner": aligner_digest()}
     if not note.exists() or {name: json.loads(note.read_text()).get(name) for name in key} != key:

@@ -11,7 +11,7 @@ from pathlib import Path
 from faceid_fast.frame import Frame
 from faceid_fast.sources.camera_file import camera_file_of
 from faceid_fast.sources.vap import COLOR_ENDING, DEPTH_ENDING, read_capture
-from training.layouts.capture import Found, folders, found_or_error
+from training.data.layouts.capture import Found, folders, found_or_error
 
 
 def captures(root: Path) -> Iterator[Found]:

@@ -16,8 +16,8 @@ from typing import Final
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame
 from faceid_fast.sources import kinect_v2
-from training.layouts import npz, pairs, vap
-from training.layouts.capture import Found, LabelledCapture
+from training.data.layouts import npz, pairs, vap
+from training.data.layouts.capture import Found, LabelledCapture
 
 
 def _kinect_v2(root: Path) -> Iterator[Found]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.augment import Augmentation, InputChoice
+from training.data.augment import Augmentation, InputChoice
 
 MODALITIES = ("infrared", "color")
 """By their numbers in the shards."""
@@ -31,7 +31,7 @@ class TensorSet:
     identities : (N,) int32.
     clusters : (N,) int32; identities of one cluster look alike; -1 for none.
     modalities : (N,) int32; 0 where infrared stands in for the three colours, 1 where they are colours.
-    aligner : which aligner made the tensors, as `training.data` names it; empty if not known.
+    aligner : which aligner made the tensors, as `training.data.build` names it; empty if not known.
     """
 
     tensors: Floats16

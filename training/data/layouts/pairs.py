@@ -12,7 +12,7 @@ from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame
 from faceid_fast.sources.camera_file import CAMERA_NAME, camera_file_of
 from faceid_fast.sources.pairs import DEPTH_ENDINGS, image_of, label_of, read_frame
-from training.layouts.capture import Found, folders, found_or_error
+from training.data.layouts.capture import Found, folders, found_or_error
 
 
 def captures(root: Path) -> Iterator[Found]:

@@ -30,10 +30,10 @@ from faceid_fast.face import (
     read_bundled_model,
 )
 from faceid_fast.frame import Frame
-from training.augment import DEPTH_LIMIT, GRID_TOP_MM, INTENSITY_LIMIT
-from training.batches import MODALITIES
-from training.data import aligner_digest
-from training.raw import RawShard, in_camera, looks, write_arrays
+from training.data.augment import DEPTH_LIMIT, GRID_TOP_MM, INTENSITY_LIMIT
+from training.data.batches import MODALITIES
+from training.data.raw import RawShard, in_camera, looks, write_arrays
+from training.provenance.aligner import aligner_digest
 
 Floats = NDArray[np.float32]
 
@@ -51,7 +51,7 @@ def crop_split(raw: Path, target: Path) -> None:
 
     Parameters
     ----------
-    raw : folder of raw shards of one split, as `training.data` writes them.
+    raw : folder of raw shards of one split, as `training.data.build` writes them.
     target : folder for the tensor shards, one for one.
 
     Raises

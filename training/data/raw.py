@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.batches import MODALITIES
 from training.camera.models import CAMERA_MODELS
 from training.camera.raster import Camera
+from training.data.batches import MODALITIES
 from training.scenes.capture import Capture
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.sources.bounded import read_bounded
-from training.layouts.capture import MAX_FILE_BYTES, Found, folders, found_or_error
+from training.data.layouts.capture import MAX_FILE_BYTES, Found, folders, found_or_error
 
 _WANTED = ("depth", "intrinsics", "depth_unit_m")
 
