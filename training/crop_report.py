@@ -23,7 +23,7 @@ from training.camera.models import CAMERA_MODELS
 from training.data.build import DEFAULT_FOLDER
 from training.data.raw import RawShard, looks
 from training.data.workers import worker_pool
-from training.pose_correction import MAX_SHIFT_MM, MAX_TURN_DEG, errors_of
+from training.fitted.pose_correction import MAX_SHIFT_MM, MAX_TURN_DEG, errors_of
 
 AXES = ("pitch_deg", "yaw_deg", "roll_deg", "x_mm", "y_mm", "z_mm", "principal_x_px", "principal_y_px")
 _PIXELS_OF_HUNDREDTH = 0.01

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from faceid_fast.liveness import CUES, FIGURES, Limits
-from training.liveness import (
+from training.fitted.liveness_limits import (
     CUE_FALSE_REJECTION,
     FALSE_REJECTION,
     MISALIGNED_DEG,

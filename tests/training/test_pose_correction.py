@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("scipy", reason="needs the training environment")
 pytest.importorskip("rich", reason="needs the training environment")
 
-from training.pose_correction import Seen, maps_of, regress
+from training.fitted.pose_correction import Seen, maps_of, regress
 
 
 def test_the_regression_finds_a_linear_law() -> None:

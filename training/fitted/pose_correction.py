@@ -6,7 +6,7 @@ aligner applies it (``rust/core/src/correct.rs``). Real faces are fitted worse t
 ``--disturbed``, as shipped, the poses are disturbed before they are looked at, so that two stages learn to
 mend errors that renders seldom show.
 
-Run ``python -m training.pose_correction`` after ``training.data.build render``, before
+Run ``python -m training.fitted.pose_correction`` after ``training.data.build render``, before
 ``training.data.build align``.
 """
 
@@ -27,7 +27,7 @@ from training.data.build import DEFAULT_FOLDER
 from training.data.misfit import AIMS, STEP, missing_aligners
 from training.data.raw import RawShard, in_camera, looks
 from training.data.workers import worker_pool
-from training.head_model import write_model
+from training.fitted.head_model import write_model
 
 HEAD_FILE = Path("python/faceid_fast/models/head.npz")
 DISTURBED = ((3.0, 2.5, 2.5, 2.5, 4.0, 2.0, 3.0, 3.0), (1.5, 1.2, 1.2, 1.2, 2.0, 1.2, 1.5, 1.5))

@@ -1,6 +1,6 @@
 """What a live face must reach: the least value of every cue, from rendered live faces.
 
-``python -m training.liveness --data build/training/tensors`` reads the aligned validation sets and writes
+``python -m training.fitted.liveness_limits --data build/training/tensors`` reads the aligned validation sets and writes
 ``models/liveness.json``. No attack is looked at: every cue's least value is the largest that refuses no more
 than `CUE_FALSE_REJECTION` of the faces that were aligned well, and that of the score the largest with which
 all together refuse no more than `FALSE_REJECTION`.
