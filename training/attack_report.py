@@ -1,7 +1,7 @@
 """How many attacks pass for live people, and how many live people for attacks: docs/LIVENESS.md's figures.
 
 ``python -m training.attack_report --data build/training`` measures the package's check on the attacks that
-`training.attack_sets` rendered, on portraits printed on real flat sheets, and on live faces, rendered and
+`training.attacks.sets` rendered, on portraits printed on real flat sheets, and on live faces, rendered and
 real; it writes ``docs/figures/liveness.json`` and the tables in ``docs/LIVENESS.md``. Every attack is
 measured twice: from frame to verdict, and once more where it is said to the aligner where the face is, so
 that nothing is refused for not being found. And attacks in infrared are compared with their victims, enrolled
@@ -31,8 +31,8 @@ from faceid_fast.frame import Frame
 from faceid_fast.liveness import LivenessCheck
 from faceid_fast.policy import accepts
 from faceid_fast.sources import kinect_v2
-from training import attack_sets, flat_sheets
-from training.attacks import SPECIES
+from training.attacks import flat_sheets, sets
+from training.attacks.species import SPECIES
 from training.data.build import DEFAULT_FOLDER
 from training.data.config import TEST
 from training.data.raw import RawShard, looks
@@ -61,7 +61,7 @@ class Shown:
 
 def attacks(folder: Path, species: str) -> Iterator[tuple[Frame, HeadPose]]:
     """Frames of rendered attacks, and where the face on them is."""
-    for raw in attack_sets.shards(folder, species):
+    for raw in sets.shards(folder, species):
         for row, _, frame in looks(raw):
             rotation, translation = raw.rotation[row], raw.translation_mm[row]
             yaw, pitch, roll = raw.angles_deg[row].tolist()
@@ -123,7 +123,7 @@ def impersonations(folder: Path) -> dict[str, Any]:
     found = {}
     for species in SPECIES:
         frames = live = accepted = 0
-        for raw in attack_sets.shards(folder, species):
+        for raw in sets.shards(folder, species):
             for row, modality, frame in track(list(looks(raw)), f"{species} as its victim"):
                 if modality != "infrared":
                     continue
@@ -132,7 +132,7 @@ def impersonations(folder: Path) -> dict[str, Any]:
                 if isinstance(crop, NoFace) or not check.check(crop).live:
                     continue
                 live += 1
-                _, victim, _ = attack_sets.cast(species, int(raw.identity[row]))
+                _, victim, _ = sets.cast(species, int(raw.identity[row]))
                 off = enrolled[victim] - embedder.embed(crop.tensor[None])
                 accepted += accepts(float(np.sqrt((off**2).sum(axis=1)).min()), threshold)
         rate = ErrorRate.of(accepted, frames)
@@ -143,14 +143,14 @@ def impersonations(folder: Path) -> dict[str, Any]:
 
 def _enrolled(folder: Path, aligner: FaceAligner, embedder: Embedder) -> dict[int, NDArray[np.float32]]:
     """References (n, D) of the victims, by their index in `TEST`."""
-    vectors: dict[int, list[NDArray[np.float32]]] = {index: [] for index in range(attack_sets.VICTIMS)}
+    vectors: dict[int, list[NDArray[np.float32]]] = {index: [] for index in range(sets.VICTIMS)}
     for path in sorted((folder / "raw" / TEST.name).glob("shard-*.npz")):
         raw = RawShard.read(path)
-        if raw.identity[0] >= TEST.first_identity + attack_sets.VICTIMS:
+        if raw.identity[0] >= TEST.first_identity + sets.VICTIMS:
             break
         for row, _, frame in track(list(looks(raw)), "enrol the victims"):
             victim = int(raw.identity[row]) - TEST.first_identity
-            if victim < attack_sets.VICTIMS and len(vectors[victim]) < REFERENCES:
+            if victim < sets.VICTIMS and len(vectors[victim]) < REFERENCES:
                 crop = aligner.align(frame)
                 if not isinstance(crop, NoFace):
                     vectors[victim].append(embedder.embed(crop.tensor[None])[0])

@@ -86,14 +86,14 @@ def run_smoke(out: Path, processes: int = 2) -> None:
 
 def _liveness(out: Path) -> None:
     """What live faces must reach is found, and flat prints do not reach it."""
-    from training import attack_sets  # noqa: PLC0415
+    from training.attacks import sets  # noqa: PLC0415
     from training.fitted.liveness_limits import calibrated, load_live  # noqa: PLC0415
 
     limits = Limits.from_json(calibrated(load_live(out / "tensors", ("val",)), ("val",)))
     check, aligner = LivenessCheck(limits), FaceAligner.bundled()
     shutil.rmtree(out / "attacks", ignore_errors=True)
-    attack_sets.render(out, "flat_print", 4, DEFAULT_PATH, 1)
-    frames = [frame for raw in attack_sets.shards(out, "flat_print") for _, _, frame in looks(raw)]
+    sets.render(out, "flat_print", 4, DEFAULT_PATH, 1)
+    frames = [frame for raw in sets.shards(out, "flat_print") for _, _, frame in looks(raw)]
     found = [aligner.align(frame) for frame in frames]
     accepted = sum(isinstance(crop, FaceCrop) and check.check(crop).live for crop in found)
     if accepted or len(frames) != 4:

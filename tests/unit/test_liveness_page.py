@@ -12,7 +12,7 @@ if not hasattr(cv2, "triangleRasterize"):
 
 from faceid_fast.liveness import LivenessCheck  # noqa: E402
 from training.attack_report import FIGURES, FLAT_SHEETS, LIVE_SETS, PAGE, page  # noqa: E402
-from training.attacks import SPECIES  # noqa: E402
+from training.attacks.species import SPECIES  # noqa: E402
 
 RECORD = json.loads(FIGURES.read_text(encoding="utf-8"))
 

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from training.attacks.paper import Bend, Paper, Portrait, eye_holes, glare, half, portrait_of, sheet
 from training.camera.models import CAMERA_MODELS, CameraModel
 from training.camera.raster import Camera, Pose
 from training.camera.sensor import Scene
@@ -22,7 +23,6 @@ from training.scenes.capture import Capture, expose
 from training.scenes.crops import SUPERSAMPLING
 from training.scenes.lights import infrared_light, room_lights
 from training.scenes.poses import PoseRange, random_expression
-from training.sheets import Bend, Paper, Portrait, eye_holes, glare, half, portrait_of, sheet
 
 Floats = NDArray[np.float32]
 _NOT_TURNED = PoseRange(yaw_deviation=8.0, yaw_limit=20.0, pitch_mean=4.0, pitch_deviation=8.0)

@@ -1,6 +1,6 @@
 """Rendered attacks on disk: raw captures by species, each presentation with its number.
 
-``python -m training.attack_sets`` renders them below ``FOLDER/attacks`` (goes on where it was interrupted).
+``python -m training.attacks.sets`` renders them below ``FOLDER/attacks`` (goes on where it was interrupted).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from training.attacks import SPECIES, Stage
+from training.attacks.species import SPECIES, Stage
 from training.data.batches import MODALITIES
 from training.data.build import DEFAULT_FOLDER, make_identity
 from training.data.config import TEST
