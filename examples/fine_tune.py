@@ -58,7 +58,7 @@ def main() -> int:
         return 0 if enough else 1
     run, tensors = str(given.out), str(given.out / "tensors")
     for arguments in (
-        ("training.train", "--data", str(given.data), "--layout", given.layout, "--out", run),
+        ("training.network.train", "--data", str(given.data), "--layout", given.layout, "--out", run),
         ("training.export", "--run", run, "--data", tensors),
     ):
         subprocess.run([sys.executable, "-m", *arguments], check=True)

@@ -27,11 +27,11 @@ from training.data.augment import Augmentation
 from training.data.batches import BatchConfig, TensorSet, load_shards, load_split
 from training.data.plain_crop import crop_split
 from training.evaluate import Figures, all_pairs, embed, measure
-from training.losses import LossConfig
-from training.model import NETWORKS
 from training.model_card import ABLATION_COLUMNS
-from training.options import TrainConfig
-from training.train import load_best, set_threads, train
+from training.network.losses import LossConfig
+from training.network.model import NETWORKS
+from training.network.options import TrainConfig
+from training.network.train import load_best, set_threads, train
 
 MEMORISED_IDENTITIES, MEMORISED_IMAGES = 16, 4
 DONE = "test.json"

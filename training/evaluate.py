@@ -201,8 +201,8 @@ def report(pairs: Pairs, threshold: float) -> dict[str, float | int | None]:
 def _of_run(run: Path, data: Path) -> tuple[Callable[[Any], Floats], dict[str, float], dict[str, Any]]:
     """A trained network, the thresholds that its export would choose, and what it is."""
     from training.data.batches import load_held  # noqa: PLC0415  the heavy parts, only when run
-    from training.run_folder import inputs_of  # noqa: PLC0415
-    from training.train import load_best  # noqa: PLC0415
+    from training.network.run_folder import inputs_of  # noqa: PLC0415
+    from training.network.train import load_best  # noqa: PLC0415
 
     network = load_best(run)
     inputs = inputs_of(json.loads((run / "config.json").read_text()))
@@ -249,7 +249,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__)
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--run", type=Path, help="folder that training.train wrote")
+    which.add_argument("--run", type=Path, help="folder that training.network.train wrote")
     which.add_argument("--model", type=Path, help="an exported model (.onnx)")
     parser.add_argument("--data", type=Path, required=True, help="folder of rendered shards")
     parser.add_argument("--split", default="val", help="folder in it; val (default): what training holds out")

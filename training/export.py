@@ -42,13 +42,13 @@ from training.evaluate import (
     report,
     tail_of,
 )
-from training.model import OUTPUT_NAME
 from training.model_card import CARD, write_card
-from training.options import SHIPPED_WEIGHTS
+from training.network.model import OUTPUT_NAME
+from training.network.options import SHIPPED_WEIGHTS
+from training.network.run_folder import inputs_of
 from training.provenance.aligner import aligner_digest
 from training.provenance.models_manifest import record_model
 from training.provenance.revision import ROOT, training_commit
-from training.run_folder import inputs_of
 
 MODELS = ROOT / "python" / "faceid_fast" / "models"
 OPSET = 15
@@ -87,7 +87,7 @@ def export(
 
     Parameters
     ----------
-    network : as `training.model.build_network` makes it, trained.
+    network : as `training.network.model.build_network` makes it, trained.
     held : rendered identities that the training has not seen.
     path : of the ONNX file.
     training : JSON on how the network was trained, as `read_config` gives it: ``training_commit`` becomes the
@@ -258,7 +258,7 @@ def _write_contract(path: Path, contract: ModelContract) -> None:
 
 
 def read_config(run: Path) -> dict[str, Any]:
-    """How a run was trained, as `training.train` wrote it down."""
+    """How a run was trained, as `training.network.train` wrote it down."""
     config: dict[str, Any] = json.loads((run / "config.json").read_text())
     return config
 
@@ -277,10 +277,10 @@ def ship(run: Path) -> str:
 
 def main() -> None:
     """Command line; see the module's docstring."""
-    from training.train import load_best  # noqa: PLC0415  TensorFlow: only when run
+    from training.network.train import load_best  # noqa: PLC0415  TensorFlow: only when run
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="folder that training.train wrote")
+    parser.add_argument("--run", type=Path, required=True, help="folder that training.network.train wrote")
     parser.add_argument("--data", type=Path, required=True, help="folder of rendered shards")
     parser.add_argument("--ship", action="store_true", help="copy the model into the package")
     parser.add_argument(

@@ -50,7 +50,7 @@ def run_smoke(out: Path, processes: int = 2) -> None:
         return
     # The renderer's processes import this module: TensorFlow must not come with it.
     from training.export import export, read_config  # noqa: PLC0415
-    from training.train import TrainConfig, load_best, train  # noqa: PLC0415
+    from training.network.train import TrainConfig, load_best, train  # noqa: PLC0415
 
     shutil.rmtree(out / "run", ignore_errors=True)
     wanted = aligned = 0
@@ -105,8 +105,8 @@ def _liveness(out: Path) -> None:
 def _fine_tune(out: Path) -> None:
     """Validation renders, written as if they were someone's captures, go the way that real ones go."""
     from training.data.layouts.tensors import load_captures  # noqa: PLC0415
-    from training.options import FINE_TUNE  # noqa: PLC0415
-    from training.train import train  # noqa: PLC0415
+    from training.network.options import FINE_TUNE  # noqa: PLC0415
+    from training.network.train import train  # noqa: PLC0415
 
     for name in ("pairs", "fine"):
         shutil.rmtree(out / name, ignore_errors=True)

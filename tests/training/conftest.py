@@ -48,7 +48,7 @@ def strangers() -> TensorSet:
 @pytest.fixture
 def train_in_two_parts(monkeypatch: pytest.MonkeyPatch) -> Callable[[TensorSet, TensorSet, Path, Any], None]:
     """Train, interrupted right after the first checkpoint, and once more to the end."""
-    from training import train as module
+    from training.network import train as module
 
     class Interrupted(Exception):
         pass

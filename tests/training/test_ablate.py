@@ -20,7 +20,7 @@ from training.ablate import VARIANTS, memorise, run, table
 from training.data.batches import BatchConfig, TensorSet
 from training.data.plain_crop import eyes_in, plain_crop
 from training.evaluate import Figures
-from training.options import TrainConfig
+from training.network.options import TrainConfig
 
 # Keras hands numpy its variables in a way that numpy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras")

@@ -15,11 +15,11 @@ pytest.importorskip("keras", reason="needs the training environment (Keras)")
 import keras
 
 from faceid_fast.face import TENSOR_SHAPE
-from training.batch_norm import TOLERATED_DRIFT, check_batch_norm
 from training.data.batches import TensorSet
-from training.ensemble import ensemble, join, principal_directions
 from training.evaluate import embed
-from training.model import NetworkConfig, build_network
+from training.network.batch_norm import TOLERATED_DRIFT, check_batch_norm
+from training.network.ensemble import ensemble, join, principal_directions
+from training.network.model import NetworkConfig, build_network
 from training.provenance.revision import ROOT
 
 # Keras hands numpy its variables in a way that numpy 2 deprecates.
@@ -57,7 +57,7 @@ def test_a_face_and_its_mirror_image_are_one(tmp_path: Path) -> None:
     again = keras.models.load_model(path)
     np.testing.assert_array_equal(embed(again, tensors), embed(joined, tensors))
     # What exports and measures runs does not import what joined them.
-    import_only = "import sys, training.train, keras; keras.models.load_model(sys.argv[1])"
+    import_only = "import sys, training.network.train, keras; keras.models.load_model(sys.argv[1])"
     subprocess.run([sys.executable, "-c", import_only, str(path)], check=True, cwd=ROOT, capture_output=True)
 
 

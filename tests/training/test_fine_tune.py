@@ -13,14 +13,14 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="needs the training environment (TensorFlow)")
 
-from training import train as module
 from training.data.augment import Augmentation
 from training.data.batches import BatchConfig, TensorSet
 from training.data.layouts.reading import LAYOUTS
 from training.export import export, read_config
-from training.options import FINE_TUNE, TrainConfig, configure, parse
-from training.run_folder import inputs_of
-from training.train import load_best, main, train
+from training.network import train as module
+from training.network.options import FINE_TUNE, TrainConfig, configure, parse
+from training.network.run_folder import inputs_of
+from training.network.train import load_best, main, train
 
 # Keras hands numpy its variables in a way that numpy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras")

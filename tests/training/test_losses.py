@@ -7,7 +7,7 @@ import pytest
 
 keras = pytest.importorskip("keras", reason="needs the training environment (Keras)")
 
-from training.losses import (  # noqa: E402
+from training.network.losses import (  # noqa: E402
     LossConfig,
     fine_tune_loss,
     info_nce,

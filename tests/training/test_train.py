@@ -15,12 +15,12 @@ pytest.importorskip("tensorflow", reason="needs the training environment (Tensor
 
 import keras
 
-from training import run_folder
-from training.batch_norm import TOLERATED_DRIFT, check_batch_norm
 from training.data.batches import BatchConfig, TensorSet
 from training.evaluate import all_pairs, embed, measure
-from training.losses import LossConfig
-from training.train import TrainConfig, load_best, train
+from training.network import run_folder
+from training.network.batch_norm import TOLERATED_DRIFT, check_batch_norm
+from training.network.losses import LossConfig
+from training.network.train import TrainConfig, load_best, train
 
 # Keras hands numpy its variables in a way that numpy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras")

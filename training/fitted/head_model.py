@@ -5,8 +5,8 @@ The aligner in Rust fits this model to a depth map. It holds no array of the sou
 measured at points spread evenly over the face. The depth template of the tensors is measured the
 same way, as the mean over sampled heads drawn from the front.
 
-``python -m training.fitted.head_model`` writes ``python/faceid_fast/models/head.npz``, without a correction of
-the pose: ``training.fitted.pose_correction`` learns it from renders afterwards.
+``python -m training.fitted.head_model`` writes ``python/faceid_fast/models/head.npz``, without a correction
+of the pose: ``training.fitted.pose_correction`` learns it from renders afterwards.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What a live face must reach: the least value of every cue, from rendered live faces.
 
 ``python -m training.fitted.liveness_limits --data build/training/tensors`` reads the aligned validation sets
-and writes ``models/liveness.json``. No attack is looked at. Every cue's limit is the largest value that refuses
-at most `CUE_FALSE_REJECTION` of the faces that were aligned well; the limit of the score is the largest with
-which all limits together refuse at most `FALSE_REJECTION`.
+and writes ``models/liveness.json``. No attack is looked at. Every cue's limit is the largest value that
+refuses at most `CUE_FALSE_REJECTION` of the faces that were aligned well; the limit of the score is the
+largest with which all limits together refuse at most `FALSE_REJECTION`.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def _drift(moving: Statistics, measured: Statistics) -> float:
 
 
 def _layers(network: keras.Model, kind: type[keras.layers.Layer]) -> list[keras.layers.Layer]:
-    """Layers of a kind, those of joined networks (`training.ensemble`) among them."""
+    """Layers of a kind, those of joined networks (`training.network.ensemble`) among them."""
     found = []
     for layer in network.layers:
         if isinstance(layer, keras.Model):

@@ -1,6 +1,6 @@
 """Join networks of different seeds to one: their embeddings side by side, turned to 128 numbers.
 
-``python -m training.ensemble --runs A B C --data DIR --out DIR`` writes a run's folder that
+``python -m training.network.ensemble --runs A B C --data DIR --out DIR`` writes a run's folder that
 ``training.evaluate`` and ``training.export`` take like any other. What one network has learned by accident
 the others have not: their mean squared distance errs less than each. The projection keeps the directions
 in which embeddings of training images reach farthest, so that distances stay what they were.
@@ -22,13 +22,13 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from training.checkpoint import save_network
 from training.data.batches import TensorSet, load_split
 from training.evaluate import all_pairs, embed, measure
-from training.model import OUTPUT_NAME, Mirror, UnitLength
+from training.network.checkpoint import save_network
+from training.network.model import OUTPUT_NAME, Mirror, UnitLength
+from training.network.run_folder import inputs_of
+from training.network.train import load_best, set_threads
 from training.provenance.revision import training_commit
-from training.run_folder import inputs_of
-from training.train import load_best, set_threads
 
 PROJECTED_IMAGES = 12_000
 """Of the training set, to find the projection: a few thousand would do."""
@@ -106,7 +106,7 @@ def main() -> None:
     """Command line; see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
-        "--runs", type=Path, nargs="+", required=True, help="folders that training.train wrote"
+        "--runs", type=Path, nargs="+", required=True, help="folders that training.network.train wrote"
     )
     parser.add_argument("--data", type=Path, required=True, help="folder of rendered shards")
     parser.add_argument("--out", type=Path, required=True)

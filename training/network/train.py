@@ -1,10 +1,10 @@
 """Train the network on rendered tensors, or fine-tune it on captures of real people.
 
-``python -m training.train --data DIR --out DIR`` trains; run again after an interruption, it goes
+``python -m training.network.train --data DIR --out DIR`` trains; run again after an interruption, it goes
 on from the last checkpoint. ``--smoke`` runs the whole pipeline on a few identities instead:
 render, train, export, check (minutes).
 
-``python -m training.train --data DIR --layout vap --out DIR [--init RUN_OR_KERAS_FILE]`` fine-tunes on a set
+``python -m training.network.train --data DIR --layout vap --out DIR [--init RUN_OR_KERAS_FILE]`` fine-tunes on a set
 of real captures (`training.data.layouts.reading`), aligned by the package's own aligner. ``kinect_v2`` is
 refused: it is for validation only.
 
@@ -33,16 +33,16 @@ import tensorflow as tf
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from training.batch_norm import TOLERATED_DRIFT, check_batch_norm
-from training.checkpoint import restore_checkpoint, save_checkpoint, save_network
-from training.curves import draw_curves
 from training.data.batches import BatchSampler, TensorSet, drawn_ahead, load_split
 from training.data.layouts.tensors import load_captures
 from training.evaluate import Figures, all_pairs, embed, measure
-from training.losses import Loss, fine_tune_loss, main_loss
-from training.model import build_network
-from training.options import SHIPPED_WEIGHTS, TrainConfig, configure, parse
-from training.run_folder import Log, pin_config
+from training.network.batch_norm import TOLERATED_DRIFT, check_batch_norm
+from training.network.checkpoint import restore_checkpoint, save_checkpoint, save_network
+from training.network.curves import draw_curves
+from training.network.losses import Loss, fine_tune_loss, main_loss
+from training.network.model import build_network
+from training.network.options import SHIPPED_WEIGHTS, TrainConfig, configure, parse
+from training.network.run_folder import Log, pin_config
 
 
 class Trainer:

@@ -10,7 +10,7 @@ A challenger with plain residual blocks in the place of fire modules sits behind
 (`NETWORKS`).
 
 The Siamese network of a pair loss is this network applied to both sides: the weights are shared,
-so a batch is embedded once and the losses compare its rows (`training.losses`).
+so a batch is embedded once and the losses compare its rows (`training.network.losses`).
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ NETWORKS = {
         block="residual", fires=(((0, 32), (0, 32)), ((0, 64), (0, 64))), reduce_filters=24
     ),
 }
-"""By the name that ``training.train --network`` takes."""
+"""By the name that ``training.network.train --network`` takes."""
 
 
 @keras.saving.register_keras_serializable(package="faceid_fast")

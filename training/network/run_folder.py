@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from training.data.augment import InputChoice
-from training.options import TrainConfig
+from training.network.options import TrainConfig
 from training.provenance.revision import training_commit
 
 LOG_FIELDS = (

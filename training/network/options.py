@@ -10,8 +10,8 @@ from pathlib import Path
 from training.data.augment import Augmentation, InputChoice, InputNames
 from training.data.batches import BatchConfig
 from training.data.layouts.reading import LAYOUTS
-from training.losses import LossConfig
-from training.model import NETWORKS, NetworkConfig
+from training.network.losses import LossConfig
+from training.network.model import NETWORKS, NetworkConfig
 from training.provenance.revision import ROOT
 
 SHIPPED_WEIGHTS = ROOT / "training" / "weights" / "faceid.keras"
@@ -81,7 +81,7 @@ FINE_TUNE = TrainConfig(
 
 
 def parse(description: str | None = None, arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line of `training.train`."""
+    """Read the command line of `training.network.train`."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
     add = parser.add_argument
     add("--data", type=Path, help="folder of rendered shards, or of captures (not for --smoke)")
