@@ -26,7 +26,7 @@ import numpy as np
 from training.data.augment import Augmentation
 from training.data.batches import BatchConfig, TensorSet, load_shards, load_split
 from training.data.plain_crop import crop_split
-from training.evaluate import Figures, all_pairs, embed, measure
+from training.metrics.verification import Figures, all_pairs, embed, measure
 from training.model_card import ABLATION_COLUMNS
 from training.network.losses import LossConfig
 from training.network.model import NETWORKS

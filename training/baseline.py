@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data.batches import TensorSet, load_split
-from training.evaluate import all_pairs, choose_threshold, report
+from training.metrics.verification import all_pairs, choose_threshold, figures_at
 
 Floats = NDArray[np.float32]
 
@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of rendered shards")
     data, held = load_split(parser.parse_args().data)
     pairs = all_pairs(fit_pca_lda(data).embed(held.tensors), held)
-    print(json.dumps(report(pairs, choose_threshold(pairs)), indent=2))
+    print(json.dumps(figures_at(pairs, choose_threshold(pairs)), indent=2))
 
 
 if __name__ == "__main__":

@@ -32,14 +32,14 @@ from faceid_fast.calibration import Tail
 from faceid_fast.contract import CONTRACT_KEY, ModelContract, served_preprocessing
 from faceid_fast.embed import BUNDLED_MODEL
 from training.data.batches import TensorSet, load_held
-from training.evaluate import (
+from training.metrics.verification import (
     THRESHOLD_CAP,
     THRESHOLD_INVERSE_FAR,
     THRESHOLD_INVERSE_HARD_FAR,
     choose_threshold,
     embed,
+    figures_at,
     pairs_by_modality,
-    report,
     tail_of,
 )
 from training.model_card import CARD, write_card
@@ -119,7 +119,7 @@ def export(
             f"<= 1/{THRESHOLD_INVERSE_HARD_FAR} over pairs of look-alikes, at most {THRESHOLD_CAP}"
         ),
         "n_identities": len(np.unique(held.identities)),
-        "modalities": {name: report(each, thresholds[name]) for name, each in pairs.items()},
+        "modalities": {name: figures_at(each, thresholds[name]) for name, each in pairs.items()},
         "training": training,
         "aligner": held.aligner,
         "export_commit": training_commit(),

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from faceid_fast.evaluate.claims import support
 from faceid_fast.evaluate.scores import accept_rate, tar_at_far
 from training.data.batches import TensorSet
-from training.evaluate import all_pairs, measure
-from training.intervals import bootstrap
+from training.metrics.intervals import bootstrap
+from training.metrics.verification import all_pairs, measure
 
 Floats = NDArray[np.float32]
 

@@ -19,7 +19,7 @@ from training import ablate
 from training.ablate import VARIANTS, memorise, run, table
 from training.data.batches import BatchConfig, TensorSet
 from training.data.plain_crop import eyes_in, plain_crop
-from training.evaluate import Figures
+from training.metrics.verification import Figures
 from training.network.options import TrainConfig
 
 # Keras hands numpy its variables in a way that numpy 2 deprecates.

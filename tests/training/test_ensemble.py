@@ -16,7 +16,7 @@ import keras
 
 from faceid_fast.face import TENSOR_SHAPE
 from training.data.batches import TensorSet
-from training.evaluate import embed
+from training.metrics.verification import embed
 from training.network.batch_norm import TOLERATED_DRIFT, check_batch_norm
 from training.network.ensemble import ensemble, join, principal_directions
 from training.network.model import NetworkConfig, build_network

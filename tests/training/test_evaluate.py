@@ -10,7 +10,7 @@ import pytest
 from faceid_fast.calibration import is_tail
 from faceid_fast.evaluate.scores import score
 from training.data.batches import TensorSet
-from training.evaluate import (
+from training.metrics.verification import (
     THRESHOLD_CAP,
     UNMEASURED_CAP,
     Pairs,

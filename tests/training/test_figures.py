@@ -15,9 +15,9 @@ from faceid_fast.evaluate.intervals import Comparisons, draw_people
 from faceid_fast.evaluate.intervals import bootstrap as bootstrap_exactly
 from training import evaluate
 from training.data.batches import TensorSet
-from training.evaluate import all_pairs, measure
 from training.figures import describe
-from training.intervals import BLOCK, STEP, bootstrap
+from training.metrics.intervals import BLOCK, STEP, bootstrap
+from training.metrics.verification import all_pairs, measure
 from training.model_card import MODEL
 
 THRESHOLDS = {"0.4": 0.4, "threshold": 1.1}
@@ -109,7 +109,7 @@ def test_figures_lie_within_their_intervals_and_are_those_of_all_pairs() -> None
 def test_pairs_do_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, held = made(modalities=2)
     found = all_pairs(rows, held)
-    monkeypatch.setattr("training.intervals.BLOCK", 7)
+    monkeypatch.setattr("training.metrics.intervals.BLOCK", 7)
     for kind in ("genuine", "impostor", "hard"):
         once, again = (np.sort(getattr(pairs, kind)) for pairs in (found, all_pairs(rows, held)))
         np.testing.assert_allclose(once, again, atol=2e-4)

@@ -16,7 +16,7 @@ pytest.importorskip("tensorflow", reason="needs the training environment (Tensor
 import keras
 
 from training.data.batches import BatchConfig, TensorSet
-from training.evaluate import all_pairs, embed, measure
+from training.metrics.verification import all_pairs, embed, measure
 from training.network import run_folder
 from training.network.batch_norm import TOLERATED_DRIFT, check_batch_norm
 from training.network.losses import LossConfig

@@ -23,7 +23,7 @@ from keras import layers
 from numpy.typing import NDArray
 
 from training.data.batches import TensorSet, load_split
-from training.evaluate import all_pairs, embed, measure
+from training.metrics.verification import all_pairs, embed, measure
 from training.network.checkpoint import save_network
 from training.network.model import OUTPUT_NAME, Mirror, UnitLength
 from training.network.run_folder import inputs_of

@@ -4,9 +4,9 @@
 on from the last checkpoint. ``--smoke`` runs the whole pipeline on a few identities instead:
 render, train, export, check (minutes).
 
-``python -m training.network.train --data DIR --layout vap --out DIR [--init RUN_OR_KERAS_FILE]`` fine-tunes on a set
-of real captures (`training.data.layouts.reading`), aligned by the package's own aligner. ``kinect_v2`` is
-refused: it is for validation only.
+``python -m training.network.train --data DIR --layout vap --out DIR [--init RUN_OR_KERAS_FILE]``
+fine-tunes on a set of real captures (`training.data.layouts.reading`), aligned by the package's own aligner.
+``kinect_v2`` is refused: it is for validation only.
 
 Written to the output folder: ``checkpoint.npz`` (to resume), ``best.keras`` (the best by validation
 on unseen rendered identities), ``log.csv``, ``curves.png``, ``config.json``, ``figures.json``.
@@ -35,7 +35,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from training.data.batches import BatchSampler, TensorSet, drawn_ahead, load_split
 from training.data.layouts.tensors import load_captures
-from training.evaluate import Figures, all_pairs, embed, measure
+from training.metrics.verification import Figures, all_pairs, embed, measure
 from training.network.batch_norm import TOLERATED_DRIFT, check_batch_norm
 from training.network.checkpoint import restore_checkpoint, save_checkpoint, save_network
 from training.network.curves import draw_curves
