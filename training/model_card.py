@@ -1,9 +1,9 @@
 """Write MODEL_CARD.md from the shipped model's contract and the figures measured on it.
 
 ``python -m training.model_card`` writes it anew from ``models/faceid.onnx`` and ``docs/figures/model.json``.
-Figures come in with ``--rendered`` (JSON of `training.evaluate`, once for each split), ``--real`` (JSON of
-``faceid evaluate``) and ``--ablation`` (``results.json`` of `training.ablate`); they are kept in that
-file. Figures of another model than the shipped one are refused when they come in, and left out of the
+Figures come in with ``--rendered`` (JSON of `training.reports.evaluate`, once for each split), ``--real``
+(JSON of ``faceid evaluate``) and ``--ablation`` (``results.json`` of `training.reports.ablate`); they are kept
+in that file. Figures of another model than the shipped one are refused when they come in, and left out of the
 card once another model ships.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import onnxruntime
 from faceid_fast.contract import CONTRACT_KEY, ModelContract
 from faceid_fast.embed import BUNDLED_MODEL
 from training.provenance.revision import ROOT
+from training.reports.ablation_table import ABLATION_COLUMNS, ablation_rows
 
 MODEL = ROOT / "python" / "faceid_fast" / "models" / BUNDLED_MODEL
 FIGURES = ROOT / "docs" / "figures" / "model.json"
@@ -52,12 +52,6 @@ REAL_ROWS = {
     "genuine_mean": "mean genuine distance",
     "impostor_mean": "mean impostor distance",
 }
-ABLATION_COLUMNS = {
-    "eer": "EER",
-    "tar_at_far_1e_2": "TAR at FAR 1e-2",
-    "tar_at_far_1e_3": "TAR at FAR 1e-3",
-    "hard_tar_at_far_1e_2": "look-alikes: TAR at FAR 1e-2",
-}
 MARKS = {"full": "", "comparisons_only": " ~", "none": " ?"}
 """As in the table of ``faceid evaluate``."""
 
@@ -73,8 +67,8 @@ def card(contract: ModelContract, figures: dict[str, Any]) -> str:
 
     Parameters
     ----------
-    figures : ``rendered`` (records of `training.evaluate` by split), ``real`` (of ``faceid evaluate``,
-        or None), ``ablation`` (of `training.ablate`, or None).
+    figures : ``rendered`` (records of `training.reports.evaluate` by split), ``real`` (of
+        ``faceid evaluate``, or None), ``ablation`` (of `training.reports.ablate`, or None).
     """
     rendered = [
         record for record in figures["rendered"].values() if record["model"]["id"] == contract.model_id
@@ -176,20 +170,9 @@ def _real(record: dict[str, Any]) -> str:
 
 
 def _ablation(record: dict[str, Any]) -> str:
-    def cell(runs: list[dict[str, Any]], name: str) -> str:
-        rates = [run[name] for run in runs]
-        if None in rates:  # too few pairs
-            return "-"
-        spread = f" +- {100 * statistics.stdev(rates):.2f}" if len(rates) > 1 else ""
-        return f"{100 * statistics.fmean(rates):.2f}{spread}"
-
-    table = [
-        (variant, str(len(runs)), *(cell(runs, name) for name in ABLATION_COLUMNS))
-        for variant, runs in record["variants"].items()
-    ]
     made = f"{record['steps']:,} steps each, network `{record['network']}`"
     return f"Measured on `{record['test']}`, {made}; in %.\n\n" + _markdown(
-        ["variant", "seeds", *ABLATION_COLUMNS.values()], table
+        ["variant", "seeds", *ABLATION_COLUMNS.values()], list(ablation_rows(record["variants"]))
     )
 
 
@@ -273,10 +256,10 @@ def main() -> None:
     """Take in new figures, if any, and write the card."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--rendered", type=Path, nargs="*", default=[], help="JSON of training.evaluate --model"
+        "--rendered", type=Path, nargs="*", default=[], help="JSON of training.reports.evaluate --model"
     )
     parser.add_argument("--real", type=Path, help="JSON of faceid evaluate")
-    parser.add_argument("--ablation", type=Path, help="results.json of training.ablate")
+    parser.add_argument("--ablation", type=Path, help="results.json of training.reports.ablate")
     arguments = parser.parse_args()
 
     def read(path: Path | None) -> Any:

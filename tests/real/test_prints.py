@@ -14,7 +14,7 @@ from faceid_fast.liveness import LivenessCheck  # noqa: E402
 from training.camera.sensor import StructuredLight, TimeOfFlight  # noqa: E402
 from training.heads.ict import DEFAULT_PATH, ParametricHead  # noqa: E402
 from training.people.person import Identity, Studio  # noqa: E402
-from training.room_report import frame_of  # noqa: E402
+from training.reports.rooms import frame_of  # noqa: E402
 from training.scenes.capture import Capture  # noqa: E402
 from training.scenes.rooms import render_print, render_room  # noqa: E402
 

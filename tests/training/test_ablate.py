@@ -15,12 +15,12 @@ pytest.importorskip("tensorflow", reason="needs the training environment (Tensor
 from faceid_fast.face import TENSOR_SHAPE, FaceAligner, FaceCrop
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.sources.renders import bundled_renders
-from training import ablate
-from training.ablate import VARIANTS, memorise, run, table
 from training.data.batches import BatchConfig, TensorSet
 from training.data.plain_crop import eyes_in, plain_crop
 from training.metrics.verification import Figures
 from training.network.options import TrainConfig
+from training.reports import ablate
+from training.reports.ablate import VARIANTS, memorise, run, table
 
 # Keras hands numpy its variables in a way that numpy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras")

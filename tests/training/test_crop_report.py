@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("scipy", reason="needs the training environment")
 pytest.importorskip("rich", reason="needs the training environment")
 
-from training.crop_report import AXES, summary
+from training.reports.crops import AXES, summary
 
 
 def test_errors_are_summed_up_by_camera_without_lost_faces() -> None:

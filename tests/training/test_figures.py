@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from faceid_fast.embed import Embedder
 from faceid_fast.evaluate.intervals import Comparisons, draw_people
 from faceid_fast.evaluate.intervals import bootstrap as bootstrap_exactly
-from training import evaluate
 from training.data.batches import TensorSet
-from training.figures import describe
 from training.metrics.intervals import BLOCK, STEP, bootstrap
 from training.metrics.verification import all_pairs, measure
 from training.model_card import MODEL
+from training.reports import evaluate
+from training.reports.figures import describe
 
 THRESHOLDS = {"0.4": 0.4, "threshold": 1.1}
 IDENTITIES, CAPTURES = 40, 10

@@ -66,7 +66,7 @@ def of_people(model_id: str = CONTRACT.model_id) -> dict[str, Any]:
 
 
 def of_variants() -> dict[str, Any]:
-    """Make up what training.ablate writes."""
+    """Make up what training.reports.ablate writes."""
     names = ("eer", "tar_at_far_1e_2", "tar_at_far_1e_3", "hard_tar_at_far_1e_2", "genuine_mean")
     both = [dict.fromkeys(names, rate) | {"hard_tar_at_far_1e_2": None} for rate in (0.01, 0.02, 0.03)]
     return {

@@ -91,7 +91,7 @@ def bootstrap(
     reach: float,
     thresholds: dict[str, float],
 ) -> dict[str, Interval | None]:
-    """Intervals by the names of `training.figures.describe`.
+    """Intervals by the names of `training.reports.figures.describe`.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """PCA + LDA on the aligned maps: what a network must beat to be worth its name.
 
-``python -m training.baseline --data DIR`` prints its figures on the validation identities.
+``python -m training.reports.baseline --data DIR`` prints its figures on the validation identities.
 """
 
 from __future__ import annotations

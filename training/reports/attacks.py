@@ -1,6 +1,6 @@
 """How many attacks pass for live people, and how many live people for attacks: docs/LIVENESS.md's figures.
 
-``python -m training.attack_report --data build/training`` measures the package's check on the attacks that
+``python -m training.reports.attacks --data build/training`` measures the package's check on the attacks that
 `training.attacks.sets` rendered, on portraits printed on real flat sheets, and on live faces, rendered and
 real; it writes ``docs/figures/liveness.json`` and the tables in ``docs/LIVENESS.md``. Every attack is
 measured twice: from frame to verdict, and once more where it is said to the aligner where the face is, so

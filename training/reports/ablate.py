@@ -1,13 +1,13 @@
 """What each part is worth: the same training with one thing changed, over several seeds.
 
-``python -m training.ablate --data DIR/tensors --out OUT --seeds 1 2 3 --steps 800`` trains every variant
-with every seed, one after another, and measures all on the same rendered people: those of ``--test``, or the
-validation people of the data, by which each run also picks its best weights. Run again, it goes on: what is
-finished is kept. After every run ``results.json`` and ``table.md`` (mean +- standard deviation over the
-seeds) are written anew.
+``python -m training.reports.ablate --data DIR/tensors --out OUT --seeds 1 2 3 --steps 800`` trains every
+variant with every seed, one after another, and measures all on the same rendered people: those of ``--test``,
+or the validation people of the data, by which each run also picks its best weights. Run again, it goes on:
+what is finished is kept. After every run ``results.json`` and ``table.md`` (mean +- standard deviation over
+the seeds) are written anew.
 
 ``--gate memorise`` is the first gate of a network and its loss instead: 64 images must be learnt by heart.
-The second is `training.baseline`.
+The second is `training.reports.baseline`.
 
 Real captures have no place here: nothing is chosen by them.
 """
@@ -27,11 +27,11 @@ from training.data.augment import Augmentation
 from training.data.batches import BatchConfig, TensorSet, load_shards, load_split
 from training.data.plain_crop import crop_split
 from training.metrics.verification import Figures, all_pairs, embed, measure
-from training.model_card import ABLATION_COLUMNS
 from training.network.losses import LossConfig
 from training.network.model import NETWORKS
 from training.network.options import TrainConfig
 from training.network.train import load_best, set_threads, train
+from training.reports.ablation_table import ABLATION_COLUMNS, ablation_rows
 
 MEMORISED_IDENTITIES, MEMORISED_IMAGES = 16, 4
 DONE = "test.json"
@@ -136,16 +136,8 @@ def table(results: dict[str, list[Figures]]) -> str:
     """Markdown: a row a variant, mean +- standard deviation over its seeds, in percent."""
     titles = ["", "seeds", *ABLATION_COLUMNS.values()]
     lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
-    for name, figures in results.items():
-        cells = []
-        for column in ABLATION_COLUMNS:
-            values = [getattr(each, column) for each in figures]
-            if None in values:  # too few pairs
-                cells.append("-")
-                continue
-            spread = f" +- {100 * np.std(values, ddof=1):.2f}" if len(values) > 1 else ""
-            cells.append(f"{100 * np.mean(values):.2f}{spread}")
-        lines.append(f"| {VARIANTS[name].title} | {len(figures)} | {' | '.join(cells)} |")
+    runs = {VARIANTS[name].title: [asdict(each) for each in figures] for name, figures in results.items()}
+    lines += [f"| {' | '.join(row)} |" for row in ablation_rows(runs)]
     return "\n".join(lines) + "\n"
 
 

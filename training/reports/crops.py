@@ -1,6 +1,6 @@
 """How far the aligner is from the truth on rendered head crops.
 
-``python -m training.crop_report --split test_crops`` aligns a rendered split with the package's own aligner
+``python -m training.reports.crops --split test_crops`` aligns a rendered split with the package's own aligner
 and prints, as JSON, by camera: captures, faces, and the standard deviation of what is left of the pose
 (degrees and millimetres along the face's axes, pixels of the principal point). ``--deviation-px 0`` lets the
 aligner believe the principal point that it is given: what seeking it is worth.

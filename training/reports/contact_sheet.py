@@ -1,4 +1,4 @@
-"""Contact sheets of renders, to look at: ``python -m training.sheet --sheet FILE``."""
+"""Contact sheets of renders, to look at: ``python -m training.reports.contact_sheet --sheet FILE``."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """How well, and how fast, the package works on rendered rooms where the truth is known.
 
-``python -m training.room_report --frames 500`` renders people at 0.4 m and 1.2 m in a 640 x 480 room with a
+``python -m training.reports.rooms --frames 500`` renders people at 0.4 m and 1.2 m in a 640 x 480 room with a
 wall, somebody's arm and a second, farther person; rooms with two people at nearly the same distance; and
 prints held to the camera. It counts how often the nearest face is found within 5 mm and 5 degrees of the
 truth, and times `verify` stage by stage.

@@ -1,7 +1,7 @@
 """Verification figures on rendered identities.
 
-``python -m training.evaluate --run DIR --data DIR --split test`` prints the figures of a trained network,
-each with its 95 % interval, on rendered test identities (validation without ``--split``), and with
+``python -m training.reports.evaluate --run DIR --data DIR --split test`` prints the figures of a trained
+network, each with its 95 % interval, on rendered test identities (validation without ``--split``), and with
 ``--model ONNX`` those of an exported model. Real captures have their own command (``faceid evaluate``);
 nothing here may look at them.
 """
@@ -74,7 +74,7 @@ def outcomes_of(folder: Path) -> Counter[str]:
 def main() -> None:
     """Print the figures of a trained network or an exported model on rendered identities."""
     from training.data.batches import load_held, load_shards  # noqa: PLC0415
-    from training.figures import describe  # noqa: PLC0415  it builds on this module
+    from training.reports.figures import describe  # noqa: PLC0415  it builds on this module
 
     parser = argparse.ArgumentParser(description=__doc__)
     which = parser.add_mutually_exclusive_group(required=True)
