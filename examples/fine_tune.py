@@ -59,7 +59,7 @@ def main() -> int:
     run, tensors = str(given.out), str(given.out / "tensors")
     for arguments in (
         ("training.network.train", "--data", str(given.data), "--layout", given.layout, "--out", run),
-        ("training.export", "--run", run, "--data", tensors),
+        ("training.ship.export", "--run", run, "--data", tensors),
     ):
         subprocess.run([sys.executable, "-m", *arguments], check=True)
     model = given.out / "faceid.onnx"

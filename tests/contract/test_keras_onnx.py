@@ -19,11 +19,11 @@ for module in ("tensorflow", "tf2onnx", "onnx"):
 import keras  # noqa: E402
 
 from faceid_fast.embed import Embedder  # noqa: E402
-from training import export as exporter  # noqa: E402
 from training.data.batches import TensorSet  # noqa: E402
 from training.network.model import NetworkConfig, build_network  # noqa: E402
 from training.provenance.aligner import aligner_digest  # noqa: E402
 from training.provenance.revision import training_commit  # noqa: E402
+from training.ship import export as exporter  # noqa: E402
 
 # tf2onnx looks for an alias that numpy has removed.
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")

@@ -16,9 +16,9 @@ from faceid_fast.evaluate.intervals import bootstrap as bootstrap_exactly
 from training.data.batches import TensorSet
 from training.metrics.intervals import BLOCK, STEP, bootstrap
 from training.metrics.verification import all_pairs, measure
-from training.model_card import MODEL
 from training.reports import evaluate
 from training.reports.figures import describe
+from training.ship.model_card import MODEL
 
 THRESHOLDS = {"0.4": 0.4, "threshold": 1.1}
 IDENTITIES, CAPTURES = 40, 10

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from training import model_card
-from training.model_card import CARD, FIGURES, MODEL, NOTHING, card, read_contract, read_figures, take_in
+from training.ship import model_card
+from training.ship.model_card import CARD, FIGURES, MODEL, NOTHING, card, read_contract, read_figures, take_in
 
 CONTRACT = read_contract(MODEL)
 
@@ -81,7 +81,7 @@ def of_variants() -> dict[str, Any]:
 
 def test_the_committed_card_is_what_the_model_and_the_figures_make() -> None:
     wanted = card(CONTRACT, read_figures(FIGURES))
-    assert CARD.read_text(encoding="utf-8") == wanted, "run: python -m training.model_card"
+    assert CARD.read_text(encoding="utf-8") == wanted, "run: python -m training.ship.model_card"
 
 
 def test_every_place_of_the_template_is_filled() -> None:

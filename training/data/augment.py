@@ -4,7 +4,7 @@ An augmentation is on where its share (or deviation) is above zero; all are off 
 work on whole batches in place, in a few percent of a training step's time.
 
 Left-out inputs (`InputChoice`) are for ablations: the same cells are emptied while training and
-while measuring, and `training.export` refuses such a network, because the package does not empty
+while measuring, and `training.ship.export` refuses such a network, because the package does not empty
 anything.
 """
 

@@ -1,8 +1,8 @@
 """Join networks of different seeds to one: their embeddings side by side, turned to 128 numbers.
 
 ``python -m training.network.ensemble --runs A B C --data DIR --out DIR`` writes a run's folder that
-``training.reports.evaluate`` and ``training.export`` take like any other. What one network has learned by
-accident the others have not: their mean squared distance errs less than each. The projection keeps the
+``training.reports.evaluate`` and ``training.ship.export`` take like any other. What one network has learned
+by accident the others have not: their mean squared distance errs less than each. The projection keeps the
 directions in which embeddings of training images reach farthest, so that distances stay what they were.
 """
 

@@ -1,8 +1,8 @@
 """From a set of real captures to shards of tensors, by the package's own aligner.
 
 The shards are kept in the run's folder, ``tensors/train`` and ``tensors/val``, in the form of the rendered
-ones: `training.reports.evaluate`, `training.reports.baseline` and `training.export` take ``RUN/tensors`` as
-their data. They hold faces of real people: treat them as you treat the set.
+ones: `training.reports.evaluate`, `training.reports.baseline` and `training.ship.export` take
+``RUN/tensors`` as their data. They hold faces of real people: treat them as you treat the set.
 """
 
 from __future__ import annotations

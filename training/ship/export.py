@@ -1,6 +1,6 @@
 """Export a trained network to ONNX, with the contract that the package checks when it loads it.
 
-``python -m training.export --run DIR --data DIR`` measures the thresholds on rendered validation
+``python -m training.ship.export --run DIR --data DIR`` measures the thresholds on rendered validation
 identities, writes ``faceid.onnx`` into the run's folder, checks it against Keras, and with ``--ship``
 copies it into the package and enters its SHA-256 into ``models.json``.
 """
@@ -42,13 +42,13 @@ from training.metrics.verification import (
     pairs_by_modality,
     tail_of,
 )
-from training.model_card import CARD, write_card
 from training.network.model import OUTPUT_NAME
 from training.network.options import SHIPPED_WEIGHTS
 from training.network.run_folder import inputs_of
 from training.provenance.aligner import aligner_digest
 from training.provenance.models_manifest import record_model
 from training.provenance.revision import ROOT, training_commit
+from training.ship.model_card import CARD, write_card
 
 MODELS = ROOT / "python" / "faceid_fast" / "models"
 OPSET = 15
@@ -308,7 +308,7 @@ def main() -> None:
     if arguments.ship:
         print(f"{MODELS / BUNDLED_MODEL}  sha256 {ship(arguments.run)}")
         write_card()
-        print(f"{CARD}: figures of this model are to be measured, see training.model_card")
+        print(f"{CARD}: figures of this model are to be measured, see training.ship.model_card")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Write MODEL_CARD.md from the shipped model's contract and the figures measured on it.
 
-``python -m training.model_card`` writes it anew from ``models/faceid.onnx`` and ``docs/figures/model.json``.
-Figures come in with ``--rendered`` (JSON of `training.reports.evaluate`, once for each split), ``--real``
-(JSON of ``faceid evaluate``) and ``--ablation`` (``results.json`` of `training.reports.ablate`); they are kept
-in that file. Figures of another model than the shipped one are refused when they come in, and left out of the
-card once another model ships.
+``python -m training.ship.model_card`` writes it anew from ``models/faceid.onnx`` and
+``docs/figures/model.json``. Figures come in with ``--rendered`` (JSON of `training.reports.evaluate`, once
+for each split), ``--real`` (JSON of ``faceid evaluate``) and ``--ablation`` (``results.json`` of
+`training.reports.ablate`); they are kept in that file. Figures of another model than the shipped one are
+refused when they come in, and left out of the card once another model ships.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The rendered frames that ship with the package, for ``faceid demo``.
 
-``python -m training.demo_frames`` writes ``python/faceid_fast/demo_frames``: three made-up people, each
+``python -m training.ship.demo_frames`` writes ``python/faceid_fast/demo_frames``: three made-up people, each
 enrolled in five poses and trying twice, a flat print of the first, and the second with a beard that grows.
 The seed was not searched for; how long the beard is in each picture was chosen for the story. All but the
 beards were written by an earlier renderer, and stay as they are: today's would draw them a little otherwise.
