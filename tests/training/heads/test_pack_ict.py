@@ -82,7 +82,7 @@ def test_a_model_of_another_numbering_is_refused(light: Path) -> None:
 
 def test_the_command(light: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "made" / FILE_NAME
-    monkeypatch.setattr(sys, "argv", ["pack_head", "--light", str(light), "--out", str(out)])
+    monkeypatch.setattr(sys, "argv", ["pack_ict", "--light", str(light), "--out", str(out)])
     monkeypatch.setattr(pack_ict, "pack", lambda folder: pack(folder, SMALL, 2, NAMES))
     pack_ict.main()
     assert ParametricHead.load(out).expression_names == NAMES
