@@ -22,15 +22,16 @@ from numpy.typing import NDArray
 
 from faceid_fast.embed import Embedder
 from faceid_fast.evaluate.intervals import LEVEL, RESAMPLES, SEED
+from training.data.batches import load_held, load_shards
 from training.metrics.verification import choose_thresholds, embed
+from training.reports.figures import describe
 
 Floats = NDArray[np.float32]
 
 
 def _of_run(run: Path, data: Path) -> tuple[Callable[[Any], Floats], dict[str, float], dict[str, Any]]:
     """A trained network, the thresholds that its export would choose, and what it is."""
-    from training.data.batches import load_held  # noqa: PLC0415  the heavy parts, only when run
-    from training.network.run_folder import inputs_of  # noqa: PLC0415
+    from training.network.run_folder import inputs_of  # noqa: PLC0415 - Keras, which --model does without
     from training.network.train import load_best  # noqa: PLC0415
 
     network = load_best(run)
@@ -73,9 +74,6 @@ def outcomes_of(folder: Path) -> Counter[str]:
 
 def main() -> None:
     """Print the figures of a trained network or an exported model on rendered identities."""
-    from training.data.batches import load_held, load_shards  # noqa: PLC0415
-    from training.reports.figures import describe  # noqa: PLC0415  it builds on this module
-
     parser = argparse.ArgumentParser(description=__doc__)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--run", type=Path, help="folder that training.network.train wrote")
