@@ -37,14 +37,13 @@ class Portrait:
     color: Floats | None
 
 
-def portrait_of(
-    rng: Rng, studio: Studio, identity: Identity, *, with_color: bool, turned_deg: float = 0.0
+def photograph(
+    rng: Rng, studio: Studio, identity: Identity, *, with_color: bool, yaw_deg: float = 0.0
 ) -> Portrait:
-    """Photograph somebody: frontal, or turned by up to ``turned_deg`` to either side."""
+    """Photograph a person for a print: expression and light are drawn, the head is turned by ``yaw_deg``."""
     height, width = _PORTRAIT_SHAPE
     camera = Camera(1000.0, 1000.0, *_EYES_PX, width, height)
-    yaw = float(rng.uniform(-1, 1) * turned_deg)
-    pose = Pose(yaw, 5.0, 0.0, (0.0, 0.0, 800.0))
+    pose = Pose(yaw_deg, 5.0, 0.0, (0.0, 0.0, 800.0))
     lamps = room_lights(rng) if with_color else ()
     person, _ = studio.shoot(
         rng, identity, random_expression(rng, studio.head), pose, camera, infrared_light(rng), lamps
@@ -54,8 +53,8 @@ def portrait_of(
         0.3,
         np.full(3, 0.5, np.float32) if with_color else None,
     )
-    paper = composite(person, behind)
-    return Portrait(paper.radiance, paper.color)
+    picture = composite(person, behind)
+    return Portrait(picture.radiance, picture.color)
 
 
 @dataclass(frozen=True)

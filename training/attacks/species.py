@@ -12,14 +12,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.attacks.paper import Bend, Paper, Portrait, eye_holes, glare, half, portrait_of, sheet
+from training.attacks.paper import Bend, Paper, Portrait, eye_holes, glare, half, photograph, sheet
 from training.camera.models import CAMERA_MODELS, CameraModel
 from training.camera.raster import Camera, Pose
 from training.camera.sensor import Scene
 from training.people.person import Identity, Studio
 from training.people.skin import Rng
 from training.scenes.backdrop import composite, hall, room_wall
-from training.scenes.capture import Capture, expose
+from training.scenes.capture import Capture, take_capture
 from training.scenes.crops import SUPERSAMPLING
 from training.scenes.lights import infrared_light, room_lights
 from training.scenes.poses import PoseRange, random_expression
@@ -71,8 +71,7 @@ class Stage:
     def pose(self, rng: Rng, yaw_deg: float, pitch_deg: float, roll_deg: float) -> Pose:
         """A pose whose origin falls where the crop has its face, give or take a little."""
         u, v = (place * SUPERSAMPLING for place in self.origin_px)
-        z = self.distance_mm
-        x, y = (u - self.fine.cx) / self.fine.fx * z, (v - self.fine.cy) / self.fine.fy * z
+        x, y, z = self.fine.unproject(u, v, self.distance_mm)
         x, y = x + float(rng.normal(0, 3)), y + float(rng.normal(0, 3))
         return Pose(yaw_deg, pitch_deg, roll_deg, (x, y, z))
 
@@ -97,27 +96,17 @@ class Stage:
         """What the sensor makes of a scene, before a hall or a wall."""
         backdrop = hall if rng.random() < 0.5 else room_wall
         behind = backdrop(rng, self.fine, self.distance_mm + 100.0, with_color=self.with_color)
-        depth, infrared, color = expose(
+        return take_capture(
             rng,
             composite(scene, behind),
             SUPERSAMPLING,
             self.model.binned_sensor(self.binning),
-            focal_px=self.camera.fx,
             modality=self.modality,
-        )
-        return Capture(
-            depth_mm=depth,
-            infrared=infrared,
-            color=color,
             camera=self.camera,
-            rotation=pose.rotation,
-            translation_mm=pose.translation,
+            pose=pose,
             eye_midpoint_mm=pose.translation,
             identity_weights=np.zeros(self.studio.head.identity_count, np.float32),
             expression=np.zeros(self.studio.head.expression_count, np.float32),
-            yaw_deg=pose.yaw_deg,
-            pitch_deg=pose.pitch_deg,
-            roll_deg=pose.roll_deg,
             camera_model=CAMERA_MODELS.index(self.model),
         )
 
@@ -127,7 +116,9 @@ Species = Callable[[Rng, Stage, Identity, Identity], list[Capture]]
 
 
 def _portrait(rng: Rng, stage: Stage, victim: Identity, turned_deg: float = 0.0) -> Portrait:
-    return portrait_of(rng, stage.studio, victim, with_color=stage.with_color, turned_deg=turned_deg)
+    """A photograph of the victim: frontal, or turned by up to ``turned_deg`` to either side."""
+    yaw = float(rng.uniform(-1, 1) * turned_deg)
+    return photograph(rng, stage.studio, victim, with_color=stage.with_color, yaw_deg=yaw)
 
 
 def _paper(rng: Rng) -> Paper:

@@ -53,6 +53,14 @@ class Camera:
         v = points[:, 1] / points[:, 2] * self.fy + self.cy
         return np.stack([u, v], axis=1)
 
+    def unproject(self, u: float, v: float, depth_mm: float) -> tuple[float, float, float]:
+        """Point (x, y, z), millimetres, that lies on a pixel at a depth."""
+        return (
+            float((u - self.cx) / self.fx * depth_mm),
+            float((v - self.cy) / self.fy * depth_mm),
+            float(depth_mm),
+        )
+
     def rays(self) -> tuple[Floats, Floats]:
         """Slopes: x / z per column (width,) and y / z per row (height,)."""
         x = (np.arange(self.width, dtype=np.float32) - np.float32(self.cx)) / np.float32(self.fx)
@@ -92,6 +100,12 @@ def rotation_of(yaw_deg: float, pitch_deg: float, roll_deg: float) -> NDArray[np
     about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
     rotation: NDArray[np.float64] = about_z @ about_x @ about_y
     return rotation
+
+
+def angle_between(rotation: NDArray[np.floating], other: NDArray[np.floating]) -> float:
+    """Angle of the turn, in degrees, between two rotations (3, 3)."""
+    turn = np.asarray(rotation, np.float64) @ np.asarray(other, np.float64).T
+    return float(np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1))))
 
 
 def _for_rasteriser(vertices: Floats, camera: Camera) -> tuple[Floats, float]:

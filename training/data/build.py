@@ -23,6 +23,7 @@ import numpy as np
 from rich.progress import track
 
 from training.camera.models import BY_NAME, CAMERA_MODELS
+from training.camera.raster import angle_between
 from training.data.batches import MODALITIES
 from training.data.config import SPLITS, SplitConfig
 from training.data.raw import RawShard, in_camera, looks, write_arrays
@@ -183,8 +184,7 @@ def _align_job(job: tuple[Path, Path, str, bool]) -> Counter[str]:
             continue
         eyes = in_camera(raw.eye_midpoint_mm[row], frame.intrinsics, face.principal_point_px)
         eye_error = float(np.linalg.norm(face.eye_midpoint_mm - eyes))
-        turn = np.asarray(face.pose.rotation, np.float64) @ raw.rotation[row].T
-        angle = float(np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1))))
+        angle = angle_between(face.pose.rotation, raw.rotation[row])
         outcomes["aligned"] += 1
         outcomes["misaligned"] += eye_error > MISALIGNED_MM or angle > MISALIGNED_DEG
         rows.append(row)

@@ -13,7 +13,6 @@ import json
 import sys
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -24,17 +23,17 @@ from faceid_fast.face import FaceAligner, FaceCrop
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.liveness import LivenessCheck
 from faceid_fast.outcome import Outcome
-from training.heads.ict import DEFAULT_PATH, ParametricHead
-from training.people.person import Studio
+from training.attacks.print_in_room import render_print
+from training.camera.raster import angle_between
+from training.data.workers import studio, worker_pool
+from training.heads.ict import DEFAULT_PATH
 from training.scenes.capture import Capture
-from training.scenes.rooms import render_print, render_room
+from training.scenes.rooms import render_room
 
 SEED = 4_771
 DISTANCES_MM = (400.0, 1200.0)
 TOLERANCE_MM, TOLERANCE_DEG = 5.0, 5.0
 KINDS = ("alone", "rivals", "print")
-
-_studio: Studio | None = None
 
 
 @dataclass(frozen=True)
@@ -77,27 +76,21 @@ def frame_of(capture: Capture) -> Frame:
 def errors(crop: FaceCrop, capture: Capture) -> tuple[float, float]:
     """Distance (mm) of the eyes' midpoint and angle (degrees) of the rotation from the truth."""
     apart = float(np.linalg.norm(crop.eye_midpoint_mm - capture.eye_midpoint_mm))
-    turn = crop.pose.rotation.astype(float).T @ capture.rotation
-    return apart, float(np.degrees(np.arccos(np.clip((np.trace(turn) - 1.0) / 2.0, -1.0, 1.0))))
-
-
-def _start_worker(head: Path) -> None:
-    global _studio  # noqa: PLW0603 - one studio per process: it holds 30 MB of modes
-    _studio = Studio(ParametricHead.load(head))
+    return apart, angle_between(crop.pose.rotation, capture.rotation)
 
 
 def _render(job: tuple[str, int]) -> tuple[str, Capture]:
-    assert _studio is not None
     kind, number = job
+    stage = studio()
     rng = np.random.default_rng([SEED, KINDS.index(kind), number])
-    weights = rng.standard_normal(_studio.head.identity_count).astype(np.float32)
-    identity = _studio.identity(rng, weights, hair_varies=True)
+    weights = rng.standard_normal(stage.head.identity_count).astype(np.float32)
+    identity = stage.identity(rng, weights, hair_varies=True)
     if kind == "print":
-        return kind, render_print(rng, _studio, identity)
+        return kind, render_print(rng, stage, identity)
     if kind == "rivals":
-        return kind, render_room(rng, _studio, identity, rival=True)
+        return kind, render_room(rng, stage, identity, rival=True)
     distance = DISTANCES_MM[number % len(DISTANCES_MM)]
-    return kind, render_room(rng, _studio, identity, distance_mm=distance)
+    return kind, render_room(rng, stage, identity, distance_mm=distance)
 
 
 def run(frames: int, head: Path = DEFAULT_PATH, processes: int = 2, *, timed: bool = True) -> RoomReport:
@@ -112,7 +105,7 @@ def run(frames: int, head: Path = DEFAULT_PATH, processes: int = 2, *, timed: bo
     prints: Counter[str] = Counter()
     laps: list[dict[str, float]] = []
     kept: list[Frame] = []
-    with get_context("spawn").Pool(processes, _start_worker, (head,)) as pool:
+    with worker_pool(processes, head) as pool:
         for kind, capture in track(pool.imap(_render, jobs, chunksize=4), "rooms", len(jobs)):
             frame = frame_of(capture)
             crop = aligner.align(frame)

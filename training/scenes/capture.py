@@ -1,4 +1,4 @@
-"""A rendered capture with the truth about it, and the exposure that turns an ideal scene into pictures."""
+"""Captures: what a sensor makes of an ideal scene, with the truth about it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.camera.raster import Camera
+from training.camera.raster import Camera, Pose
 from training.camera.sensor import (
     Scene,
     StructuredLight,
@@ -62,19 +62,53 @@ class Capture:
         return float(self.eye_midpoint_mm[2])
 
 
-def expose(
+def take_capture(
     rng: Rng,
     scene: Scene,
     factor: int,
     sensor: TimeOfFlight | StructuredLight,
     *,
-    focal_px: float,
     modality: str,
-) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None, NDArray[np.uint8] | None]:
-    """Depth, infrared and colour of an ideal scene as ``sensor`` delivers them."""
+    camera: Camera,
+    pose: Pose,
+    eye_midpoint_mm: NDArray[np.float64],
+    identity_weights: Floats,
+    expression: Floats,
+    hidden_offset_px: tuple[float, float] = (0.0, 0.0),
+    others_mm: tuple[tuple[float, float, float], ...] = (),
+    camera_model: int = 0,
+    worn: int = 0,
+) -> Capture:
+    """Turn an ideal scene into what a sensor delivers, and note the truth beside it.
+
+    Parameters
+    ----------
+    scene : ideal pictures with ``factor`` x ``factor`` samples a pixel.
+    sensor : what makes depth of the scene.
+    modality : which pictures come with the depth: "infrared", "color" or "both".
+    camera : what a user of the capture is told; it also scales the sensor's disparities.
+    pose : of the face, in the camera's frame. The rest is as in `Capture`.
+    """
     if isinstance(sensor, TimeOfFlight):
         depth, infrared = time_of_flight(rng, scene, factor, sensor)
     else:
-        depth, infrared = structured_light(rng, scene, factor, sensor, focal_px)
+        depth, infrared = structured_light(rng, scene, factor, sensor, camera.fx)
     color = color_picture(rng, scene, factor) if modality != "infrared" else None
-    return depth, (infrared if modality != "color" else None), color
+    return Capture(
+        depth_mm=depth,
+        infrared=infrared if modality != "color" else None,
+        color=color,
+        camera=camera,
+        rotation=pose.rotation,
+        translation_mm=pose.translation,
+        eye_midpoint_mm=eye_midpoint_mm,
+        identity_weights=identity_weights,
+        expression=expression,
+        yaw_deg=pose.yaw_deg,
+        pitch_deg=pose.pitch_deg,
+        roll_deg=pose.roll_deg,
+        hidden_offset_px=hidden_offset_px,
+        others_mm=others_mm,
+        camera_model=camera_model,
+        worn=worn,
+    )

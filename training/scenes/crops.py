@@ -17,7 +17,7 @@ from training.people.person import Identity, Studio
 from training.people.skin import Rng
 from training.people.wear import Wear
 from training.scenes.backdrop import composite, hall, room_wall
-from training.scenes.capture import Capture, expose
+from training.scenes.capture import Capture, take_capture
 from training.scenes.lights import infrared_light, room_lights
 from training.scenes.poses import PoseRange, random_expression
 
@@ -71,30 +71,20 @@ def render_head(
         scene = composite(scene, hall(rng, fine, depth_of_head, with_color=with_color))
     elif background == "wall":
         scene = composite(scene, room_wall(rng, fine, depth_of_head, with_color=with_color))
-    depth, infrared, color = expose(rng, scene, SUPERSAMPLING, sensor, focal_px=camera.fx, modality=modality)
-
     pixel = true_camera.project(middle)[0]
     # The same pixel and depth, back-projected with the assumed principal point.
-    midpoint = np.array(
-        [
-            (pixel[0] - camera.cx) / camera.fx * middle[2],
-            (pixel[1] - camera.cy) / camera.fy * middle[2],
-            middle[2],
-        ]
-    )
-    return Capture(
-        depth_mm=depth,
-        infrared=infrared,
-        color=color,
+    midpoint = np.array(camera.unproject(*pixel, middle[2]))
+    return take_capture(
+        rng,
+        scene,
+        SUPERSAMPLING,
+        sensor,
+        modality=modality,
         camera=camera,
-        rotation=pose.rotation,
-        translation_mm=pose.translation,
+        pose=pose,
         eye_midpoint_mm=midpoint,
         identity_weights=identity.weights,
         expression=np.asarray(expression, np.float32),
-        yaw_deg=pose.yaw_deg,
-        pitch_deg=pose.pitch_deg,
-        roll_deg=pose.roll_deg,
         hidden_offset_px=hidden_offset_px,
         worn=0 if wear is None else wear.code,
     )
@@ -106,10 +96,8 @@ def _seen_from(pose: Pose, assumed: Camera, true: Camera) -> Pose:
     The assumed camera shears what it sees (x' = x - k z) and does not turn it: depth keeps its slopes,
     so the rotation stays.
     """
-    t = pose.translation
-    pixel = assumed.project(t)[0]
-    moved = np.array([(pixel[0] - true.cx) / true.fx, (pixel[1] - true.cy) / true.fy, 1.0]) * t[2]
-    return replace(pose, translation_mm=(float(moved[0]), float(moved[1]), float(moved[2])))
+    pixel = assumed.project(pose.translation)[0]
+    return replace(pose, translation_mm=true.unproject(*pixel, pose.translation[2]))
 
 
 def render_crop(
@@ -134,8 +122,7 @@ def render_crop(
     poses = poses or PoseRange()
     yaw, pitch, roll = poses.angles(rng)
     distance = float(rng.uniform(*(model.distance_mm or poses.distance_mm)))
-    camera, (u, v), binning = model.crop(rng, distance)
-    x, y = (u - camera.cx) / camera.fx * distance, (v - camera.cy) / camera.fy * distance
+    camera, origin, binning = model.crop(rng, distance)
     deviation = model.hidden_offset_px if hidden_offset_deviation_px is None else hidden_offset_deviation_px
     dx, dy = rng.normal(0, deviation if model.hidden_offset_px else 0.0, 2)
     return render_head(
@@ -143,7 +130,7 @@ def render_crop(
         studio,
         identity,
         random_expression(rng, studio.head, wide_open_share=wide_open_share),
-        Pose(yaw, pitch, roll, (float(x), float(y), distance)),
+        Pose(yaw, pitch, roll, camera.unproject(*origin, distance)),
         camera,
         sensor=model.binned_sensor(binning),
         modality=modality,

@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.camera.raster import Camera, Pose, rotation_of
+from training.camera.raster import Camera, Pose
 from training.camera.sensor import Scene, StructuredLight, TimeOfFlight
 from training.people.person import Identity, Studio
 from training.people.skin import Rng
 from training.scenes.backdrop import composite, plane, surface
-from training.scenes.capture import Capture, expose
+from training.scenes.capture import Capture, take_capture
 from training.scenes.lights import infrared_light, room_lights
 from training.scenes.poses import random_expression
 
@@ -85,9 +85,16 @@ def _arm(rng: Rng, camera: Camera, faces: list[Pose], *, with_color: bool) -> Sc
     return arm
 
 
-def _auto_exposed(scene: Scene, distance_mm: float) -> Scene:
+def auto_exposed(scene: Scene, distance_mm: float) -> Scene:
     """Scale radiance so that a face at ``distance_mm`` is as bright as one at the reference distance."""
     return replace(scene, radiance=scene.radiance * np.float32((distance_mm / 900.0) ** 2))
+
+
+def before_wall(rng: Rng, scene: Scene, camera: Camera, wall_mm: float, *, with_color: bool) -> Scene:
+    """Put a plain wall, turned a little, behind a scene; ``wall_mm`` is its distance on the axis."""
+    wall = plane(rng, camera, wall_mm, rng.uniform(-20, 20))
+    rgb = rng.uniform(0.2, 0.7) * np.ones(3, np.float32) if with_color else None
+    return composite(scene, surface(wall, float(rng.uniform(0.3, 0.9)), rgb))
 
 
 def render_room(
@@ -168,125 +175,18 @@ def render_room(
         add(_room_pose(rng, camera, back, float(beside)))
     if intruder:
         scene = composite(scene, _arm(rng, fine, kept_clear, with_color=with_color))
-    wall = plane(rng, fine, farthest + rng.uniform(350, 1500), rng.uniform(-20, 20))
-    rgb = rng.uniform(0.2, 0.7) * np.ones(3, np.float32) if with_color else None
-    scene = composite(scene, surface(wall, float(rng.uniform(0.3, 0.9)), rgb))
-    depth, infrared, color = expose(
-        rng, _auto_exposed(scene, distance), factor, sensor, focal_px=camera.fx, modality=modality
-    )
-    return Capture(
-        depth_mm=depth,
-        infrared=infrared,
-        color=color,
+    wall_mm = farthest + rng.uniform(350, 1500)
+    scene = before_wall(rng, scene, fine, wall_mm, with_color=with_color)
+    return take_capture(
+        rng,
+        auto_exposed(scene, distance),
+        factor,
+        sensor,
+        modality=modality,
         camera=camera,
-        rotation=pose.rotation,
-        translation_mm=pose.translation,
+        pose=pose,
         eye_midpoint_mm=midpoint,
         identity_weights=identity.weights,
         expression=expression,
-        yaw_deg=pose.yaw_deg,
-        pitch_deg=pose.pitch_deg,
-        roll_deg=pose.roll_deg,
         others_mm=tuple(others),
-    )
-
-
-def render_print(
-    rng: Rng,
-    studio: Studio,
-    identity: Identity,
-    *,
-    distance_mm: float | None = None,
-    bend_mm: float = 0.0,
-    sensor: TimeOfFlight | StructuredLight | None = None,
-    modality: str = "infrared",
-) -> Capture:
-    """Render an attack: a life-sized picture of a face on a sheet held before a wall, 640 x 480.
-
-    Parameters
-    ----------
-    distance_mm : of the sheet's middle; drawn from 350 to 1000 where missing.
-    bend_mm : how far the sheet's middle stands out before its left and right edges.
-
-    Returns
-    -------
-    Capture : pose and eye midpoint are those of the picture's face on the sheet.
-    """
-    camera = room_camera(rng)
-    sensor = sensor or StructuredLight()
-    distance_mm = float(rng.uniform(350, 1000)) if distance_mm is None else distance_mm
-    with_color = modality != "infrared"
-    lamps = room_lights(rng) if with_color else ()
-    # The picture: a frontal portrait, 1 px = 0.8 mm at the eyes.
-    studio_camera = Camera(1000.0, 1000.0, 149.5, 149.5, 300, 370)
-    portrait_pose = Pose(0.0, 5.0, 0.0, (0.0, 0.0, 800.0))
-    portrait, _ = studio.shoot(
-        rng,
-        identity,
-        random_expression(rng, studio.head),
-        portrait_pose,
-        studio_camera,
-        infrared_light(rng),
-        lamps,
-    )
-    paper = composite(
-        portrait,
-        surface(
-            np.full(portrait.depth_mm.shape, 2000.0, np.float32),
-            0.3,
-            np.full(3, 0.5, np.float32) if with_color else None,
-        ),
-    )
-
-    pose = Pose(
-        float(rng.uniform(-20, 20)),
-        float(rng.uniform(-15, 15)),
-        float(rng.uniform(-8, 8)),
-        (float(rng.uniform(-0.1, 0.1) * distance_mm), 0.0, distance_mm),
-    )
-    turn = rotation_of(pose.yaw_deg, pose.pitch_deg, pose.roll_deg)
-    size = 0.8 * rng.uniform(0.7, 1.1)  # millimetres a pixel of the picture
-    left, top = -149.5 * size, -149.5 * size
-    corners = np.array(
-        [[left, top, 0], [-left, top, 0], [-left, top + 369 * size, 0], [left, top + 369 * size, 0]]
-    )
-    image = camera.project(corners @ turn.T + pose.translation).astype(np.float32)
-    source = np.float32([[0, 0], [299, 0], [299, 369], [0, 369]])
-    warp = cv2.getPerspectiveTransform(source, image)
-    shape = (camera.width, camera.height)
-    inside = cv2.warpPerspective(np.ones((370, 300), np.float32), warp, shape, flags=cv2.INTER_NEAREST) > 0
-
-    normal = turn[:, 2]
-    x, y = camera.rays()
-    depth = (normal @ pose.translation) / (normal[0] * x[None, :] + normal[1] * y[:, None] + normal[2])
-    across = cv2.warpPerspective(
-        np.broadcast_to(np.linspace(-1, 1, 300, dtype=np.float32), (370, 300)).copy(), warp, shape
-    )
-    depth = depth - bend_mm * (1 - across**2)
-    ink = cv2.warpPerspective(paper.radiance, warp, shape)
-    contrast = rng.uniform(0.3, 1.0)  # some inks hardly show in infrared
-    ink = np.float32(contrast) * ink + np.float32((1 - contrast) * 0.6)
-    sheet = surface(depth.astype(np.float32), ink, None)
-    if with_color and paper.color is not None:
-        sheet = replace(sheet, color=cv2.warpPerspective(paper.color, warp, shape))
-    sheet.depth_mm[~inside] = np.inf
-    wall = plane(rng, camera, distance_mm + rng.uniform(500, 2000), rng.uniform(-20, 20))
-    rgb = rng.uniform(0.2, 0.7) * np.ones(3, np.float32) if with_color else None
-    scene = composite(sheet, surface(wall, float(rng.uniform(0.3, 0.9)), rgb))
-    measured, infrared, color = expose(
-        rng, _auto_exposed(scene, distance_mm), 1, sensor, focal_px=camera.fx, modality=modality
-    )
-    return Capture(
-        depth_mm=measured,
-        infrared=infrared,
-        color=color,
-        camera=camera,
-        rotation=pose.rotation,
-        translation_mm=pose.translation,
-        eye_midpoint_mm=pose.translation,
-        identity_weights=identity.weights,
-        expression=np.zeros(studio.head.expression_count, np.float32),
-        yaw_deg=pose.yaw_deg,
-        pitch_deg=pose.pitch_deg,
-        roll_deg=pose.roll_deg,
     )

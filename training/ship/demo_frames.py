@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from faceid_fast.sources.renders import KINDS
+from training.attacks.print_in_room import render_print
 from training.camera.raster import Pose
 from training.heads.ict import DEFAULT_PATH, ParametricHead
 from training.people.person import Identity, Studio
@@ -25,7 +26,6 @@ from training.people.skin import bearded
 from training.scenes.capture import Capture
 from training.scenes.crops import head_crop, render_head
 from training.scenes.poses import random_expression
-from training.scenes.rooms import render_print
 
 SEED = 5
 PEOPLE = ("ada", "ben", "cleo")
@@ -46,10 +46,9 @@ def person_frame(
 ) -> Capture:
     """Render one person in a pose, at a random distance before a random background."""
     distance = float(rng.uniform(*DISTANCES_MM))
-    camera, (u, v) = head_crop(rng, distance)
-    x, y = (u - camera.cx) / camera.fx * distance, (v - camera.cy) / camera.fy * distance
+    camera, origin = head_crop(rng, distance)
     expression = random_expression(rng, studio.head) * (0.0 if neutral else 0.6)
-    pose = Pose(turn[0], turn[1], float(rng.normal(0, 3)), (float(x), float(y), distance))
+    pose = Pose(turn[0], turn[1], float(rng.normal(0, 3)), camera.unproject(*origin, distance))
     return render_head(rng, studio, identity, expression, pose, camera)
 
 
