@@ -22,7 +22,7 @@ from faceid_fast.liveness import Limits, LivenessCheck
 from training.data.batches import BatchConfig, load_split
 from training.data.build import align_split, render_split
 from training.data.config import TRAIN, VALIDATION, SplitConfig
-from training.data.raw import RawShard, looks
+from training.data.raw import RawShard, looks, raw_shards
 from training.heads.ict import DEFAULT_PATH
 
 CAPTURES = 5
@@ -57,7 +57,7 @@ def run_smoke(out: Path, processes: int = 2) -> None:
     for split in SPLITS:
         _drop_stale(split, out)
         render_split(split, out, DEFAULT_PATH, processes)
-        for path in (out / "raw" / split.name).glob("shard-*.npz"):
+        for path in raw_shards(out / "raw" / split.name):
             raw = RawShard.read(path)
             wanted += int(raw.has_infrared.sum() + raw.has_color.sum())
         aligned += align_split(split, out, processes)["aligned"]
@@ -110,7 +110,7 @@ def _fine_tune(out: Path) -> None:
 
     for name in ("pairs", "fine"):
         shutil.rmtree(out / name, ignore_errors=True)
-    _write_pairs(RawShard.read(next((out / "raw" / VALIDATION.name).glob("shard-*.npz"))), out / "pairs")
+    _write_pairs(RawShard.read(raw_shards(out / "raw" / VALIDATION.name)[0]), out / "pairs")
     damaged = next((out / "pairs").rglob("*_depth.png"))
     damaged.write_bytes(damaged.read_bytes()[:-100])
     data, held = load_captures(out / "pairs", "pairs", out / "fine" / "tensors")

@@ -74,7 +74,7 @@ def test_a_flat_print_shows_a_face_and_is_flat(studio: Studio, modality: str) ->
 
 
 def test_portraits_on_real_flat_sheets_are_not_live() -> None:
-    for path in (flat_sheets.FLAT_PATH, flat_sheets.PORTRAITS_PATH):
+    for path in (flat_sheets.FLAT_PATH, flat_sheets.LONDON_PATH):
         if not path.exists():
             pytest.skip(f"no captures at {path}")
     shown = list(flat_sheets.presentations(np.random.default_rng(0), 1))[::10]

@@ -20,9 +20,10 @@ from faceid_fast.face import HeadPose
 from faceid_fast.frame import Frame, Intrinsics
 from training.camera.raster import rotation_of
 from training.heads.ict import DEFAULT_PATH
+from training.people.portraits import PORTRAITS_PATH
 
 FLAT_PATH: Final = DEFAULT_PATH.parent / "truedepth_flat"
-PORTRAITS_PATH: Final = DEFAULT_PATH.parent / "portraits" / "london_neutral"
+LONDON_PATH: Final = PORTRAITS_PATH / "london_neutral"
 CAMERA: Final = Intrinsics(595.34, 595.34, 318.33, 239.96)
 MM_PER_UNIT: Final = 0.1
 PUPILS_MM: Final = 63.0
@@ -43,10 +44,10 @@ class Portrait:
 @cache
 def portraits(count: int = 50) -> tuple[Portrait, ...]:
     """The first people of the set."""
-    with np.load(PORTRAITS_PATH / "landmarks189.npz") as marks:
+    with np.load(LONDON_PATH / "landmarks189.npz") as marks:
         by_name = dict(zip(marks["names"].tolist(), marks["points"], strict=True))
     found = []
-    for path in sorted(PORTRAITS_PATH.glob("*.jpg"))[:count]:
+    for path in sorted(LONDON_PATH.glob("*.jpg"))[:count]:
         name = next(name for name in (path.stem, re.sub("_.*", "", path.stem)) if name in by_name)
         picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
         found.append(Portrait(picture, by_name[name][:2].astype(np.float64)))

@@ -16,7 +16,7 @@ from training.attacks.species import SPECIES, Stage
 from training.data.batches import MODALITIES
 from training.data.build import DEFAULT_FOLDER, make_identity
 from training.data.config import TEST
-from training.data.raw import RawShard
+from training.data.raw import RawShard, raw_shards
 from training.data.workers import studio, worker_pool
 from training.heads.ict import DEFAULT_PATH
 from training.people.person import Studio
@@ -44,7 +44,7 @@ def present(studio: Studio, species: str, number: int) -> list[Capture]:
 
 def shards(folder: Path, species: str) -> Iterator[RawShard]:
     """What was rendered of a species; ``identity`` is the number of the presentation."""
-    for path in sorted((folder / "attacks" / species).glob("shard-*.npz")):
+    for path in raw_shards(folder / "attacks" / species):
         yield RawShard.read(path)
 
 

@@ -26,7 +26,7 @@ from training.camera.models import BY_NAME, CAMERA_MODELS
 from training.camera.raster import angle_between
 from training.data.batches import MODALITIES
 from training.data.config import SPLITS, SplitConfig
-from training.data.raw import RawShard, in_camera, looks, write_arrays
+from training.data.raw import RawShard, in_camera, looks, raw_shards, write_arrays
 from training.data.workers import studio, worker_pool
 from training.heads.ict import DEFAULT_PATH
 from training.people.hair import draw_style
@@ -234,7 +234,7 @@ def align_split(split: SplitConfig, folder: Path, processes: int, *, misfit: boo
     name = f"{split.name}_misfit" if misfit else split.name
     jobs = []
     total: Counter[str] = Counter()
-    for source in sorted((folder / "raw" / split.name).glob("shard-*.npz")):
+    for source in raw_shards(folder / "raw" / split.name):
         target = folder / "tensors" / name / source.name
         if target.exists() and target.stat().st_mtime >= source.stat().st_mtime:
             with np.load(target) as done:

@@ -32,7 +32,7 @@ from faceid_fast.face import (
 from faceid_fast.frame import Frame
 from training.data.augment import DEPTH_LIMIT, GRID_TOP_MM, INTENSITY_LIMIT
 from training.data.batches import MODALITIES
-from training.data.raw import RawShard, in_camera, looks, write_arrays
+from training.data.raw import RawShard, in_camera, looks, raw_shards, write_arrays
 from training.provenance.aligner import aligner_digest
 
 Floats = NDArray[np.float32]
@@ -59,7 +59,7 @@ def crop_split(raw: Path, target: Path) -> None:
     FileNotFoundError
         There are no raw shards.
     """
-    sources = sorted(raw.glob("shard-*.npz"))
+    sources = raw_shards(raw)
     if not sources:
         message = f"no raw shards in {raw}: the plain crop is cut from raw captures"
         raise FileNotFoundError(message)

@@ -111,6 +111,11 @@ class RawShard:
             start += size
 
 
+def raw_shards(folder: Path) -> list[Path]:
+    """Files of the raw shards in a folder, by their numbers."""
+    return sorted(folder.glob("shard-*.npz"))
+
+
 def looks(raw: RawShard) -> Iterator[tuple[int, str, Frame]]:
     """Every picture of a shard as a frame, with its row and modality, as a user of the camera has it."""
     from faceid_fast.frame import Frame, Intrinsics  # noqa: PLC0415 - rendering needs no built package

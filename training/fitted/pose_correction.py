@@ -25,7 +25,7 @@ from faceid_fast.face import TENSOR_SHAPE, FaceCrop, NoFace
 from faceid_fast.frame import Intrinsics
 from training.data.build import DEFAULT_FOLDER
 from training.data.misfit import AIMS, STEP, missing_aligners
-from training.data.raw import RawShard, in_camera, looks
+from training.data.raw import RawShard, in_camera, looks, raw_shards
 from training.data.workers import worker_pool
 from training.fitted.head_model import write_model
 
@@ -132,9 +132,9 @@ def main() -> None:
     parser.add_argument("--head-model", type=Path, default=HEAD_FILE)
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
-    shards = sorted((arguments.folder / "raw" / "train").glob("shard-*.npz"))[: arguments.shards]
+    folder = arguments.folder / "raw" / "train"
+    shards = raw_shards(folder)[: arguments.shards]
     if not shards:
-        folder = arguments.folder / "raw" / "train"
         sys.exit(f"no shards below {folder}: run training.data.build render first")
     with np.load(arguments.head_model) as file:
         arrays = dict(file)

@@ -127,6 +127,11 @@ def measure(pairs: Pairs) -> Figures:
     )
 
 
+def measure_network(network: keras.Model, held: TensorSet) -> Figures:
+    """Figures of a network on people that it was not trained on."""
+    return measure(all_pairs(embed(network, held.tensors), held))
+
+
 def choose_threshold(pairs: Pairs) -> float:
     """Set the default threshold of the shipped model, from rendered validation pairs alone.
 

@@ -23,7 +23,7 @@ from keras import layers
 from numpy.typing import NDArray
 
 from training.data.batches import TensorSet, load_split
-from training.metrics.verification import all_pairs, embed, measure
+from training.metrics.verification import embed, measure_network
 from training.network.checkpoint import save_network
 from training.network.model import OUTPUT_NAME, Mirror, UnitLength
 from training.network.run_folder import inputs_of
@@ -88,7 +88,7 @@ def ensemble(
     chosen = np.random.default_rng(0).permutation(len(train))[:PROJECTED_IMAGES]
     networks = [load_best(run) for run in runs]
     network = join(networks, train.tensors[np.sort(chosen)], mirrored=mirrored)
-    figures = measure(all_pairs(embed(network, held.tensors), held))
+    figures = measure_network(network, held)
     out.mkdir(parents=True, exist_ok=True)
     save_network(out / "best.keras", network)
     commits = sorted({member["training_commit"] for member in members})

@@ -35,7 +35,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from training.data.batches import BatchSampler, TensorSet, drawn_ahead, load_split
 from training.data.layouts.tensors import load_captures
-from training.metrics.verification import Figures, all_pairs, embed, measure
+from training.metrics.verification import Figures, measure_network
 from training.network.batch_norm import TOLERATED_DRIFT, check_batch_norm
 from training.network.checkpoint import restore_checkpoint, save_checkpoint, save_network
 from training.network.curves import draw_curves
@@ -126,7 +126,7 @@ def train(
         start, best = restore_checkpoint(checkpoint, trainer.network, trainer.optimizer)
     log.truncate(start if checkpoint.exists() else -1)
     if network is not None and not start:
-        figures = measure(all_pairs(embed(network, held.tensors), held))
+        figures = measure_network(network, held)
         best = figures.score
         save_network(out / "best.keras", network)
         log.append(step=0, phase="init", score=best, **asdict(figures))
@@ -147,7 +147,7 @@ def train(
             if not np.isfinite(loss):
                 message = f"loss is {loss} before step {done}"
                 raise FloatingPointError(message)
-            figures = measure(all_pairs(embed(trainer.network, held.tensors), held))
+            figures = measure_network(trainer.network, held)
             # Distances of the two phases are not comparable, and only the last phase is shipped.
             if done > config.ranked_after and figures.score > best:
                 best = figures.score
@@ -184,11 +184,11 @@ def _finish(out: Path, sampler: BatchSampler, config: TrainConfig, held: TensorS
     network = load_best(out)
     # Batches beyond the last step: drawn alike, not trained on in this order.
     drift = check_batch_norm(network, lambda i: sampler.draw(config.steps + i)[0])
-    figures = measure(all_pairs(embed(network, held.tensors), held))
+    figures = measure_network(network, held)
     corrected = drift > TOLERATED_DRIFT
     if corrected and config.init:
         # Few people's statistics need not be better than those that came with the weights.
-        before = measure(all_pairs(embed(load_best(out), held.tensors), held))
+        before = measure_network(load_best(out), held)
         if before.score > figures.score:
             figures, corrected = before, False
     if corrected:

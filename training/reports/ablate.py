@@ -26,7 +26,7 @@ import numpy as np
 from training.data.augment import Augmentation
 from training.data.batches import BatchConfig, TensorSet, load_shards, load_split
 from training.data.plain_crop import crop_split
-from training.metrics.verification import Figures, all_pairs, embed, measure
+from training.metrics.verification import Figures, measure_network
 from training.network.losses import LossConfig
 from training.network.model import NETWORKS
 from training.network.options import TrainConfig
@@ -128,7 +128,7 @@ def run_variant(variant: Variant, data: Data, config: TrainConfig, out: Path) ->
     keras.backend.clear_session()
     train(data.train, data.validation, out, config)
     held = data.test.seen_through(config.seen)
-    figures = measure(all_pairs(embed(load_best(out), held.tensors), held))
+    figures = measure_network(load_best(out), held)
     (out / DONE).write_text(json.dumps(asdict(figures), indent=1) + "\n")
 
 

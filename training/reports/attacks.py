@@ -35,7 +35,7 @@ from training.attacks import flat_sheets, sets
 from training.attacks.species import SPECIES
 from training.data.build import DEFAULT_FOLDER
 from training.data.config import TEST
-from training.data.raw import RawShard, looks
+from training.data.raw import RawShard, looks, raw_shards
 from training.provenance.revision import ROOT
 
 FIGURES: Final = ROOT / "docs" / "figures" / "liveness.json"
@@ -108,7 +108,7 @@ def of_live(name: str, shown: list[Callable[[], Frame]]) -> dict[str, Any]:
 def rendered(folder: Path, name: str) -> list[Callable[[], Frame]]:
     """Frames of a rendered set, every so-many-th of it."""
     frames = []
-    for path in sorted((folder / "raw" / name).glob("shard-*.npz")):
+    for path in raw_shards(folder / "raw" / name):
         frames += [frame for _, _, frame in looks(RawShard.read(path))]
         if len(frames) >= LIVE_CAPTURES:
             break
@@ -144,7 +144,7 @@ def impersonations(folder: Path) -> dict[str, Any]:
 def _enrolled(folder: Path, aligner: FaceAligner, embedder: Embedder) -> dict[int, NDArray[np.float32]]:
     """References (n, D) of the victims, by their index in `TEST`."""
     vectors: dict[int, list[NDArray[np.float32]]] = {index: [] for index in range(sets.VICTIMS)}
-    for path in sorted((folder / "raw" / TEST.name).glob("shard-*.npz")):
+    for path in raw_shards(folder / "raw" / TEST.name):
         raw = RawShard.read(path)
         if raw.identity[0] >= TEST.first_identity + sets.VICTIMS:
             break

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from faceid_fast.face import FaceAligner, NoFace
 from training.camera.models import CAMERA_MODELS
 from training.data.build import DEFAULT_FOLDER
-from training.data.raw import RawShard, looks
+from training.data.raw import RawShard, looks, raw_shards
 from training.data.workers import worker_pool
 from training.fitted.pose_correction import MAX_SHIFT_MM, MAX_TURN_DEG, errors_of
 
@@ -85,9 +85,9 @@ def main() -> None:
     )
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
-    shards = sorted((given.folder / "raw" / given.split).glob("shard-*.npz"))[: given.shards]
+    folder = given.folder / "raw" / given.split
+    shards = raw_shards(folder)[: given.shards]
     if not shards:
-        folder = given.folder / "raw" / given.split
         sys.exit(f"no shards below {folder}: run training.data.build render first")
     with worker_pool(given.processes) as pool:
         parts = pool.map(measure, [(path, given.deviation_px) for path in shards], chunksize=1)
