@@ -99,7 +99,7 @@ def bootstrap(
     identities, clusters : (n,), as in `training.data.batches.TensorSet`.
     reach : impostor distance up to which pairs are resampled; a few times as many impostors as are
         accepted at the equal error rate should lie nearer.
-    thresholds : name -> distance, for FAR and FRR.
+    thresholds : name -> distance, at which FMR and FNMR are given.
     """
     order = np.argsort(identities, kind="stable")
     rows, cluster = embeddings[order], clusters[order]

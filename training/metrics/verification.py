@@ -1,4 +1,9 @@
-"""Verification: genuine and impostor distances, their error rates, and the rule that sets the threshold."""
+"""Verification: genuine and impostor distances, their error rates, and the rule that sets the threshold.
+
+A comparison of two vectors matches where their distance is at most the threshold. Its error rates are FMR
+(false match rate: impostor pairs that match) and FNMR (false non-match rate: genuine pairs that do not). The
+keys ``far``, ``frr`` and ``tar_at_far`` of files mean FMR, FNMR and 1 - FNMR at an FMR.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +24,15 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 
-THRESHOLD_INVERSE_FAR = 10_000
-THRESHOLD_INVERSE_HARD_FAR = 100
+THRESHOLD_INVERSE_FMR = 10_000
+"""One in so many pairs of strangers may match."""
+THRESHOLD_INVERSE_HARD_FMR = 100
+"""One in so many pairs of look-alikes may match."""
 THRESHOLD_CAP = 0.6
-UNMEASURED_CAP = 0.4  # the threshold of 2018, and stricter than what has been measured since
-TAIL_INVERSE_FARS = tuple(
+"""No threshold is larger."""
+UNMEASURED_CAP = 0.4
+"""Nor larger than this where the pairs are too few: the threshold of 2018, and stricter than any since."""
+TAIL_INVERSE_FMRS = tuple(
     round(10 ** (eighths / 8)) for eighths in range(44, 15, -1)
 )  # 1 in 316,228 to 1 in 100
 MINIMUM_PAIRS = 1000  # of look-alikes: with fewer, less than ten of them would set the threshold
@@ -31,13 +40,13 @@ MINIMUM_PAIRS = 1000  # of look-alikes: with fewer, less than ten of them would 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Euclidean distances of all pairs of images.
+    """Euclidean distances of all pairs of images, by kind of pair.
 
     Attributes
     ----------
-    genuine : of one identity.
-    impostor : of two identities, look-alikes included.
-    hard : of two identities of one cluster of look-alikes; empty where there are no clusters.
+    genuine : both images show one identity.
+    impostor : the images show two identities, look-alikes included.
+    hard : the images show two look-alikes, identities of one cluster; empty where there are no clusters.
     """
 
     genuine: Floats
@@ -47,9 +56,10 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Figures:
-    """What `measure` finds. Rates are fractions; `hard_*` hold impostors of the same cluster only.
+    """Error rates and mean distances of a set of pairs, as `measure` finds them.
 
-    A figure that the pairs are too few to support is None.
+    Rates are fractions. ``tar_at_far_1e_2`` is 1 - FNMR at an FMR of 1e-2. ``hard_*`` are of look-alikes, the
+    impostors of one cluster, only. A figure that the pairs are too few to support is None.
     """
 
     eer: float
@@ -67,7 +77,7 @@ class Figures:
 
     @property
     def score(self) -> float:
-        """What the best weights are chosen by: TAR at FAR 1e-2 and 1e-3, of the hardest kind known."""
+        """Mean of 1 - FNMR at FMR 1e-2 and 1e-3, over impostors and look-alikes; decides the best weights."""
         hard = self.hard_tar_at_far_1e_2, self.hard_tar_at_far_1e_3
         every = self.tar_at_far_1e_2, self.tar_at_far_1e_3
         known = [rate for rate in (*hard, *every) if rate is not None]
@@ -84,7 +94,13 @@ def embed(network: keras.Model, tensors: NDArray[np.float16], batch: int = 256) 
 
 
 def all_pairs(embeddings: Floats, held: TensorSet) -> Pairs:
-    """Distances of every pair of rows of one modality (each pair once): one camera, one kind of picture."""
+    """Distances of all pairs of embeddings of one modality, each pair once.
+
+    Parameters
+    ----------
+    embeddings : (N, D) float32 unit rows.
+    held : whose they are; infrared is never compared with colour.
+    """
     kinds: tuple[list[Floats], list[Floats], list[Floats]] = ([], [], [])
     for rows in held.rows_of_modalities().values():
         who, cluster = held.identities[rows], held.clusters[rows]
@@ -99,7 +115,7 @@ def all_pairs(embeddings: Floats, held: TensorSet) -> Pairs:
 
 
 def measure(pairs: Pairs) -> Figures:
-    """Every figure of a set of pairs.
+    """Compute every figure of a set of pairs.
 
     Raises
     ------
@@ -133,19 +149,19 @@ def measure_network(network: keras.Model, held: TensorSet) -> Figures:
 
 
 def choose_threshold(pairs: Pairs) -> float:
-    """Set the default threshold of the shipped model, from rendered validation pairs alone.
+    """Choose the threshold of a model from pairs of rendered validation identities alone.
 
-    The largest distance at which at most one in ten thousand pairs of strangers *and* at most one in
-    a hundred pairs of look-alikes is accepted, and never more than 0.6. Look-alikes, because
-    rendered strangers lie farther apart than real ones, so that a threshold set on them alone lets
-    real strangers in; not fewer of them, because at one in a thousand four of five rendered genuine
-    pairs were refused; the cap, because the distance between rendered and real impostors is not
-    known from renders. Where there are too few pairs to tell, nothing that was seen is accepted, nor anything
-    beyond 0.4.
+    It is the largest distance at which at most 1 in 10,000 pairs of strangers and at most 1 in 100 pairs of
+    look-alikes match, and never more than 0.6. Where the pairs are too few to tell, no pair that was seen
+    may match, and it is at most 0.4.
+
+    Look-alikes count because rendered strangers lie farther apart than real ones: a threshold set on
+    strangers alone lets real strangers in. At 1 in 1,000 look-alikes, four of five rendered genuine pairs would be
+    refused. The cap stands because renders do not tell how far apart real impostors lie.
     """
-    wanted = [(pairs.impostor, THRESHOLD_INVERSE_FAR)]
+    wanted = [(pairs.impostor, THRESHOLD_INVERSE_FMR)]
     if len(pairs.hard) >= MINIMUM_PAIRS:
-        wanted.append((pairs.hard, THRESHOLD_INVERSE_HARD_FAR))
+        wanted.append((pairs.hard, THRESHOLD_INVERSE_HARD_FMR))
     limits = [threshold_at_far(impostor, inverse_far) for impostor, inverse_far in wanted]
     nearest = min(float(np.min(pairs.impostor)) - 1e-4, UNMEASURED_CAP)
     threshold = min(nearest if limit is None else limit for limit in limits)
@@ -153,11 +169,12 @@ def choose_threshold(pairs: Pairs) -> float:
 
 
 def tail_of(pairs: Pairs) -> Tail:
-    """Lower end of the strangers' distances, as far as there are pairs to tell.
+    """Lower tail of the impostor distances: (FMR, distance), down to the lowest FMR the pairs support.
 
-    Look-alikes are among them, and are most of the nearest: they stand for how near real strangers lie.
+    Look-alikes are among the impostors, and are most of the nearest: they stand for how near real strangers
+    lie.
     """
-    rows = [(1.0 / inverse, threshold_at_far(pairs.impostor, inverse)) for inverse in TAIL_INVERSE_FARS]
+    rows = [(1.0 / inverse, threshold_at_far(pairs.impostor, inverse)) for inverse in TAIL_INVERSE_FMRS]
     found = [(share, float(np.floor(at * 1e4) / 1e4)) for share, at in rows if at is not None]
     return tuple((share, at) for share, at in found if 0.0 < at < MAX_DISTANCE)
 
@@ -171,12 +188,12 @@ def pairs_by_modality(embeddings: Floats, held: TensorSet) -> dict[str, Pairs]:
 
 
 def choose_thresholds(embeddings: Floats, held: TensorSet) -> dict[str, float]:
-    """Set a threshold by `choose_threshold` for each modality that ``held`` shows, by its name."""
+    """Choose a threshold for each modality that ``held`` shows, by its name; see `choose_threshold`."""
     return {name: choose_threshold(pairs) for name, pairs in pairs_by_modality(embeddings, held).items()}
 
 
 def figures_at(pairs: Pairs, threshold: float) -> dict[str, float | int | None]:
-    """Collect the figures and the rates at a threshold, as JSON."""
+    """Collect the figures of a set of pairs and the error rates at a threshold, as JSON."""
     rates: dict[str, float | int | None] = {
         "threshold": threshold,
         "far": float(np.mean(pairs.impostor <= threshold)),

@@ -25,13 +25,14 @@ def describe(embeddings: Floats, held: TensorSet, thresholds: dict[str, float]) 
     Parameters
     ----------
     embeddings : (n, D) float32 unit rows.
-    thresholds : by modality, the model's; FAR and FRR are given there (``far_at_threshold``) and at 0.4.
+    thresholds : the model's, by modality; FMR and FNMR are given there (``far_at_threshold``,
+        ``frr_at_threshold``) and at 0.4.
 
     Returns
     -------
     dict
         By modality: numbers of identities, captures and comparisons, and ``figures``: name ->
-        ``{"value": v, "interval": [low, high]}``, for those at a FAR also its
+        ``{"value": v, "interval": [low, high]}``, for those at an FMR also its
         `faceid_fast.evaluate.claims.Support`; v None where the pairs are too few to support it,
         the interval None where most resamples do not have the figure.
     """

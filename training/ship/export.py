@@ -34,8 +34,8 @@ from faceid_fast.embed import BUNDLED_MODEL
 from training.data.batches import TensorSet, load_held
 from training.metrics.verification import (
     THRESHOLD_CAP,
-    THRESHOLD_INVERSE_FAR,
-    THRESHOLD_INVERSE_HARD_FAR,
+    THRESHOLD_INVERSE_FMR,
+    THRESHOLD_INVERSE_HARD_FMR,
     choose_threshold,
     embed,
     figures_at,
@@ -115,8 +115,8 @@ def export(
         "source": f"{'real people' if training.get('layout') else 'rendered identities'} "
         "that the training has not seen",
         "rule": (
-            f"largest distance with FAR <= 1/{THRESHOLD_INVERSE_FAR} over pairs of strangers and "
-            f"<= 1/{THRESHOLD_INVERSE_HARD_FAR} over pairs of look-alikes, at most {THRESHOLD_CAP}"
+            f"largest distance with FMR <= 1/{THRESHOLD_INVERSE_FMR} over pairs of strangers and "
+            f"<= 1/{THRESHOLD_INVERSE_HARD_FMR} over pairs of look-alikes, at most {THRESHOLD_CAP}"
         ),
         "n_identities": len(np.unique(held.identities)),
         "modalities": {name: figures_at(each, thresholds[name]) for name, each in pairs.items()},
