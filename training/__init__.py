@@ -1,3 +1,5 @@
+"""Offline training: renders of heads, the network trained on them, its measurements, and its export."""
+
 import os
 
 # As in faceid_fast.embed, and before anything here imports onnxruntime.

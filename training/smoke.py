@@ -22,7 +22,7 @@ from faceid_fast.liveness import Limits, LivenessCheck
 from training.data.batches import BatchConfig, load_split
 from training.data.build import align_split, render_split
 from training.data.config import TRAIN, VALIDATION, SplitConfig
-from training.data.raw import RawShard, looks, raw_shards
+from training.data.raw import RawShard, raw_shards, shard_frames
 from training.heads.ict import DEFAULT_PATH
 
 CAPTURES = 5
@@ -93,7 +93,7 @@ def _liveness(out: Path) -> None:
     check, aligner = LivenessCheck(limits), FaceAligner.bundled()
     shutil.rmtree(out / "attacks", ignore_errors=True)
     sets.render(out, "flat_print", 4, DEFAULT_PATH, 1)
-    frames = [frame for raw in sets.shards(out, "flat_print") for _, _, frame in looks(raw)]
+    frames = [frame for raw in sets.shards(out, "flat_print") for _, _, frame in shard_frames(raw)]
     found = [aligner.align(frame) for frame in frames]
     accepted = sum(isinstance(crop, FaceCrop) and check.check(crop).live for crop in found)
     if accepted or len(frames) != 4:

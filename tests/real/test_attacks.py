@@ -13,7 +13,7 @@ from faceid_fast import FaceAligner, Frame, LivenessCheck, NoFace  # noqa: E402
 from training.attacks import flat_sheets, sets  # noqa: E402
 from training.attacks.species import SPECIES, Stage, flat_print, replay  # noqa: E402
 from training.data.batches import MODALITIES  # noqa: E402
-from training.data.raw import RawShard, looks  # noqa: E402
+from training.data.raw import RawShard, shard_frames  # noqa: E402
 from training.heads.ict import DEFAULT_PATH, ParametricHead  # noqa: E402
 from training.people.person import Studio  # noqa: E402
 from training.scenes.capture import Capture  # noqa: E402
@@ -31,7 +31,7 @@ def studio() -> Studio:
 
 def frames_of(captures: list[Capture]) -> list[Frame]:
     raw = RawShard.of(captures, [0] * len(captures), [-1] * len(captures))
-    return [frame for _, _, frame in looks(raw)]
+    return [frame for _, _, frame in shard_frames(raw)]
 
 
 def is_live(frame: Frame) -> bool:

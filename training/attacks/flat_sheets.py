@@ -43,7 +43,7 @@ class Portrait:
 
 @cache
 def portraits(count: int = 50) -> tuple[Portrait, ...]:
-    """The first people of the set."""
+    """Photographs of the first ``count`` people of the London set, with their pupils."""
     with np.load(LONDON_PATH / "landmarks189.npz") as marks:
         by_name = dict(zip(marks["names"].tolist(), marks["points"], strict=True))
     found = []
@@ -56,7 +56,7 @@ def portraits(count: int = 50) -> tuple[Portrait, ...]:
 
 @cache
 def sheets() -> tuple[NDArray[np.float64], ...]:
-    """Points (n, 3) of every sheet in camera millimetres."""
+    """Measured points (n, 3) of every real sheet, in the camera's frame, millimetres."""
     found = []
     for path in sorted(FLAT_PATH.glob("depth_*.png")):
         depth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
@@ -67,7 +67,7 @@ def sheets() -> tuple[NDArray[np.float64], ...]:
 
 
 def presentations(rng: Rng, each: int) -> Iterator[tuple[Frame, HeadPose]]:
-    """Every portrait on every sheet, ``each`` times: a frame, and where on it the portrait's face is."""
+    """Yield every portrait on every sheet, ``each`` times: the frame, and the pose of the face on it."""
     for points in sheets():
         for portrait in portraits():
             for _ in range(each):
@@ -75,7 +75,12 @@ def presentations(rng: Rng, each: int) -> Iterator[tuple[Frame, HeadPose]]:
 
 
 def printed(rng: Rng, points: NDArray[np.float64], portrait: Portrait) -> tuple[Frame, HeadPose]:
-    """One portrait, nearly life-sized, on one sheet, held somewhere."""
+    """Put a portrait, 0.8 to 1.05 of life size, on a sheet, tilt it, and hold it at 0.35 to 0.8 m.
+
+    Returns
+    -------
+    The frame in colour, and the pose of the face on it.
+    """
     scale = float(rng.uniform(0.8, 1.05))
     left, right = portrait.pupils
     along = (right - left) / np.linalg.norm(right - left)

@@ -26,7 +26,7 @@ _MESH_MM = 4.0
 
 @dataclass(frozen=True, eq=False)
 class Portrait:
-    """What is printed: (370, 300) pixels of 0.8 mm; the eyes' midpoint lies at (149.5, 149.5).
+    """A photograph to be printed or shown: (370, 300) pixels of 0.8 mm, the eyes' midpoint at (149.5, 149.5).
 
     Attributes
     ----------
@@ -76,12 +76,12 @@ class Bend:
 
 @dataclass(frozen=True)
 class Paper:
-    """What carries a portrait.
+    """What a portrait is shown on: paper or a screen.
 
     Attributes
     ----------
     scale : 1 is life-sized.
-    contrast : of the ink in infrared, 0 to 1; 0.6 less it is the paper's own reflectance.
+    contrast : of the ink in infrared, 0 to 1; the rest is the paper's own reflectance, 0.6.
     brightness : of the picture in colour.
     screen : a tablet: in infrared nearly black and even, in colour as bright as it likes.
     """
@@ -102,7 +102,7 @@ def sheet(
     *,
     cut: NDArray[np.bool_] | None = None,
 ) -> Scene:
-    """Draw a sheet; the portrait's eyes are at the pose's origin.
+    """Render a portrait on a sheet of paper or a screen; its eyes lie at the origin of ``pose``.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def sheet(
 
 
 def glare(rng: Rng, scene: Scene) -> Scene:
-    """Reflections on glass: no depth there, and a bright spot."""
+    """Add reflections of lamps to a screen: bright spots of which the sensor gets no depth."""
     height, width = scene.depth_mm.shape
     mask = np.zeros((height, width), np.uint8)
     for _ in range(int(rng.integers(1, 4))):
@@ -172,7 +172,7 @@ def glare(rng: Rng, scene: Scene) -> Scene:
 
 
 def eye_holes(rng: Rng) -> NDArray[np.bool_]:
-    """Two ellipses where a portrait's eyes are."""
+    """Mask of a portrait that is True in two ellipses at its eyes."""
     mask = np.zeros(_PORTRAIT_SHAPE, np.uint8)
     axes = (int(rng.uniform(17, 24)), int(rng.uniform(9, 16)))
     for side in (-1, 1):
@@ -182,7 +182,7 @@ def eye_holes(rng: Rng) -> NDArray[np.bool_]:
 
 
 def half(rng: Rng) -> NDArray[np.bool_]:
-    """One half of a portrait: the upper, the lower, the left or the right."""
+    """Mask of a portrait that is True in one half: the upper, the lower, the left or the right."""
     mask = np.zeros(_PORTRAIT_SHAPE, np.bool_)
     side = int(rng.integers(4))
     row, column = round(_EYES_PX[1] + 35), round(_EYES_PX[0])

@@ -1,4 +1,4 @@
-"""A life-sized photograph of a face, held before a wall of a room: the print that rooms are measured with."""
+"""A print held in a room: a photograph of a face before a wall, 640 x 480."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def render_print(
     sensor: TimeOfFlight | StructuredLight | None = None,
     modality: str = "infrared",
 ) -> Capture:
-    """Render an attack: a life-sized picture of a face on a sheet held before a wall, 640 x 480.
+    """Render a print attack: a photograph of a face on a sheet held before a wall, 640 x 480.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def render_print(
 
     Returns
     -------
-    Capture : pose and eye midpoint are those of the picture's face on the sheet.
+    Capture : its pose and eye midpoint are those of the face on the sheet.
     """
     camera = room_camera(rng)
     sensor = sensor or StructuredLight()

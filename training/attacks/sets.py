@@ -25,17 +25,22 @@ from training.scenes.capture import Capture
 PER_SHARD = 100
 _SEED = 72_001
 VICTIMS = 200
-"""Each is presented several times; the attackers are as many others."""
+"""How many people are imitated, each several times; the attackers are as many others."""
 
 
 def cast(species: str, number: int) -> tuple[np.random.Generator, int, int]:
-    """Who is on: the stream that all else is drawn from; victim and attacker, by their index in `TEST`."""
+    """Draw who takes part in a presentation.
+
+    Returns
+    -------
+    The random stream for the rest of the presentation, and the indices of victim and attacker in `TEST`.
+    """
     rng = np.random.default_rng([_SEED, *(ord(letter) for letter in species), number])
     return rng, int(rng.integers(VICTIMS)), VICTIMS + int(rng.integers(VICTIMS))
 
 
 def present(studio: Studio, species: str, number: int) -> list[Capture]:
-    """Render the frames of one presentation; infrared and colour by turns."""
+    """Render the frames of one presentation: even numbers in infrared, odd ones in colour."""
     rng, victim, attacker = cast(species, number)
     people = [make_identity(studio, TEST, index)[0] for index in (victim, attacker)]
     stage = Stage.draw(rng, studio, MODALITIES[number % len(MODALITIES)])
@@ -43,13 +48,13 @@ def present(studio: Studio, species: str, number: int) -> list[Capture]:
 
 
 def shards(folder: Path, species: str) -> Iterator[RawShard]:
-    """What was rendered of a species; ``identity`` is the number of the presentation."""
+    """Yield the rendered shards of a species; their ``identity`` is the number of the presentation."""
     for path in raw_shards(folder / "attacks" / species):
         yield RawShard.read(path)
 
 
 def render(folder: Path, species: str, presentations: int, head: Path, processes: int) -> None:
-    """Write raw shards below ``folder/attacks/species``; those that are there are kept."""
+    """Render presentations into raw shards below ``folder/attacks/species``; existing shards are kept."""
     target = folder / "attacks" / species
     missing = {
         target / f"shard-{start:06d}.npz": range(start, min(start + PER_SHARD, presentations))

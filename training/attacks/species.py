@@ -1,6 +1,6 @@
-"""Presentations that must not open a door, as a depth camera sees them, by species.
+"""Presentation attacks as a depth camera sees them, by species of their instrument (ISO/IEC 30107-3).
 
-The portraits and colours are those of victims; whose body stands behind is somebody else's.
+Every attack shows the face or the colours of a victim; where a body stands behind, it is an attacker's.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FRAMES_OF_A_REPLAY = 3
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """Where a presentation happens.
+    """Camera and place of one presentation.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Stage:
 
     @classmethod
     def draw(cls, rng: Rng, studio: Studio, modality: str) -> Stage:
-        """Draw a camera that delivers ``modality``, and where before it things are held."""
+        """Draw a camera that delivers ``modality``, and the place before it."""
         models = [model for model in CAMERA_MODELS if modality in model.pictures]
         model = models[int(rng.integers(len(models)))]
         near, far = model.distance_mm or PoseRange().distance_mm
@@ -69,14 +69,14 @@ class Stage:
         return self.modality == "color"
 
     def pose(self, rng: Rng, yaw_deg: float, pitch_deg: float, roll_deg: float) -> Pose:
-        """A pose whose origin falls where the crop has its face, give or take a little."""
+        """Pose with these angles whose origin falls, within some millimetres, where the crop has its face."""
         u, v = (place * SUPERSAMPLING for place in self.origin_px)
         x, y, z = self.fine.unproject(u, v, self.distance_mm)
         x, y = x + float(rng.normal(0, 3)), y + float(rng.normal(0, 3))
         return Pose(yaw_deg, pitch_deg, roll_deg, (x, y, z))
 
     def held(self, rng: Rng, tilt_deg: float = 20.0) -> Pose:
-        """How a sheet is held."""
+        """Draw the pose of a sheet held by hand, tilted by up to ``tilt_deg`` either way."""
         return self.pose(
             rng,
             float(rng.uniform(-tilt_deg, tilt_deg)),
@@ -85,7 +85,7 @@ class Stage:
         )
 
     def person(self, rng: Rng, identity: Identity, pose: Pose, *, neutral: bool = False) -> Scene:
-        """Somebody before the camera."""
+        """Shade a person in front of the camera; ``neutral`` without expression."""
         head = self.studio.head
         expression = np.zeros(head.expression_count, np.float32) if neutral else random_expression(rng, head)
         lamps = room_lights(rng) if self.with_color else ()
@@ -93,7 +93,7 @@ class Stage:
         return scene
 
     def capture(self, rng: Rng, scene: Scene, pose: Pose) -> Capture:
-        """What the sensor makes of a scene, before a hall or a wall."""
+        """Put a hall or a wall behind a scene and take the capture."""
         backdrop = hall if rng.random() < 0.5 else room_wall
         behind = backdrop(rng, self.fine, self.distance_mm + 100.0, with_color=self.with_color)
         return take_capture(
@@ -162,7 +162,7 @@ def draped_print(rng: Rng, stage: Stage, victim: Identity, _: Identity) -> list[
 
 
 def eyes_cut_out(rng: Rng, stage: Stage, victim: Identity, attacker: Identity) -> list[Capture]:
-    """A photograph with holes for the eyes of who holds it before their face."""
+    """A photograph with holes at the eyes, held by an attacker before their face."""
     pose = stage.held(rng, 10.0)
     front = sheet(
         rng, _portrait(rng, stage, victim), Paper(contrast=float(rng.uniform(0.3, 1.0))), Bend(), pose,
@@ -173,7 +173,7 @@ def eyes_cut_out(rng: Rng, stage: Stage, victim: Identity, attacker: Identity) -
 
 
 def half_covered(rng: Rng, stage: Stage, victim: Identity, attacker: Identity) -> list[Capture]:
-    """An attacker who holds half a photograph of the victim before half of their own face."""
+    """Half a photograph of the victim, held by an attacker before half of their own face."""
     pose = stage.held(rng, 8.0)
     front = sheet(rng, _portrait(rng, stage, victim), _paper(rng), Bend(), pose, stage.fine, cut=half(rng))
     behind = _pushed_back(pose, float(rng.uniform(30, 50)))
@@ -208,7 +208,7 @@ def _screen(rng: Rng, stage: Stage, victim: Identity, frames: int) -> list[Captu
 
 
 def swapped_depth(rng: Rng, stage: Stage, victim: Identity, attacker: Identity) -> list[Capture]:
-    """The depth of the attacker with the picture of the victim, in the same place and pose."""
+    """The depth of the attacker's face with the picture of the victim's, in the same place and pose."""
     pose = stage.pose(rng, *_NOT_TURNED.angles(rng))
     seed = int(rng.integers(2**63))
     body = stage.capture(np.random.default_rng(seed), stage.person(rng, attacker, pose), pose)
@@ -217,12 +217,12 @@ def swapped_depth(rng: Rng, stage: Stage, victim: Identity, attacker: Identity) 
 
 
 def smooth_mask(rng: Rng, stage: Stage, victim: Identity, _: Identity) -> list[Capture]:
-    """A mask of everybody's shape, the mean head smoothed, in the victim's colours."""
+    """A mask of the mean head's shape, smoothed, in the victim's colours."""
     return _mask(rng, stage, victim, np.zeros(stage.studio.head.identity_count, np.float32))
 
 
 def other_mask(rng: Rng, stage: Stage, victim: Identity, attacker: Identity) -> list[Capture]:
-    """A mask of somebody else's shape, smoothed, in the victim's colours."""
+    """A mask of the attacker's shape, smoothed, in the victim's colours."""
     return _mask(rng, stage, victim, attacker.weights)
 
 
@@ -265,4 +265,4 @@ SPECIES: dict[str, Species] = {
         other_mask,
     )
 }
-"""What figures are reported of; nothing is learned from any of them."""
+"""The species that figures are reported of; nothing is learned from any of them."""

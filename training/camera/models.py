@@ -42,13 +42,13 @@ class CameraModel:
     aside_px: float = 0.0
 
     def delivered(self, modality: str) -> str:
-        """``modality`` ("infrared", "color" or "both") where the camera has it, else what it has."""
+        """Modality that the camera delivers where "infrared", "color" or "both" is asked for."""
         if len(self.pictures) == 1 or (modality != "both" and modality not in self.pictures):
             return self.pictures[0]
         return modality
 
     def crop(self, rng: Rng, distance_mm: float) -> tuple[Camera, tuple[float, float], int]:
-        """Draw a square-ish crop around a head.
+        """Draw a nearly square crop around a head.
 
         Returns
         -------
@@ -71,7 +71,7 @@ class CameraModel:
         return Camera(focal, focal, cx, cy, width, height), origin, binning
 
     def binned_sensor(self, binning: int) -> TimeOfFlight | StructuredLight:
-        """The sensor with its lengths in the crop's pixels."""
+        """Sensor with its lengths in pixels of a crop that is binned by ``binning``."""
         if binning == 1 or isinstance(self.sensor, TimeOfFlight):
             return self.sensor
         return replace(

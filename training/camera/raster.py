@@ -25,7 +25,7 @@ _SETTINGS = (
 
 @dataclass(frozen=True)
 class Camera:
-    """Pinhole camera: pixels; pixel centres at integers."""
+    """Intrinsics of a pinhole camera, in pixels; pixel centres lie at integers."""
 
     fx: float
     fy: float
@@ -62,7 +62,7 @@ class Camera:
         )
 
     def rays(self) -> tuple[Floats, Floats]:
-        """Slopes: x / z per column (width,) and y / z per row (height,)."""
+        """Slopes of the viewing rays: x / z of each column (width,) and y / z of each row (height,)."""
         x = (np.arange(self.width, dtype=np.float32) - np.float32(self.cx)) / np.float32(self.fx)
         y = (np.arange(self.height, dtype=np.float32) - np.float32(self.cy)) / np.float32(self.fy)
         return x, y
@@ -70,7 +70,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the face frame sits in the camera frame: ``p_camera = R p_face + t``.
+    """Pose of the face frame in the camera frame: ``p_camera = R p_face + t``, in millimetres.
 
     Positive yaw turns the nose to the image left, positive pitch lowers it (looking down), positive
     roll turns the head clockwise in the image. ``R = Rz(roll) Rx(pitch) Ry(yaw)``.
@@ -157,7 +157,7 @@ def draw(
 
 
 def draw_depth(vertices: Floats, triangles: NDArray[np.int32], camera: Camera) -> Floats:
-    """Depth alone (H, W), millimetres, ``inf`` where nothing is."""
+    """Rasterise the depth of a mesh alone: (H, W), millimetres, ``inf`` where nothing is."""
     moved, field_of_view = _for_rasteriser(vertices, camera)
     depth = np.full((camera.height, camera.width), FAR_MM, np.float32)
     cv2.triangleRasterizeDepth(

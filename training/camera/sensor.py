@@ -16,7 +16,7 @@ REFERENCE_MM = 900.0
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """Ideal pictures, possibly supersampled.
+    """Ideal pictures of what is in front of a camera, possibly supersampled.
 
     Attributes
     ----------
@@ -38,7 +38,10 @@ class Scene:
 
 @dataclass(frozen=True)
 class TimeOfFlight:
-    """Ranges that one capture's sensor is drawn from. Lengths in native pixels and millimetres."""
+    """Time-of-flight sensor: ranges that each capture's errors are drawn from.
+
+    Lengths are in native pixels and millimetres.
+    """
 
     blur_px: tuple[float, float] = (0.4, 0.85)
     noise_mm: tuple[float, float] = (0.5, 1.3)
@@ -52,7 +55,10 @@ class TimeOfFlight:
 
 @dataclass(frozen=True)
 class StructuredLight:
-    """Pattern projector beside the camera: noise grows with z^2, shadows beside near edges."""
+    """Structured-light sensor: ranges that each capture's errors are drawn from.
+
+    A projector stands beside the camera: noise grows with z^2, and near edges cast shadows.
+    """
 
     baseline_mm: float = 60.0
     noise_at_metre_mm: tuple[float, float] = (0.7, 1.6)
@@ -105,7 +111,7 @@ def _behind_lens(rng: Rng, scene: Scene, factor: int) -> tuple[Floats, NDArray[n
 def infrared_picture(
     rng: Rng, radiance: Floats, factor: int, gain: float, blur_px: float
 ) -> NDArray[np.uint16]:
-    """uint16 infrared intensities with shot, read and pattern noise."""
+    """Infrared intensities (H / factor, W / factor) uint16 with shot, read and pattern noise."""
     light = _reduce(_blur(radiance, blur_px * factor), factor) * np.float32(gain)
     noise = rng.standard_normal(light.shape, dtype=np.float32)
     gain_error = 1.0 + 0.012 * rng.standard_normal(light.shape, dtype=np.float32)
@@ -117,7 +123,7 @@ def infrared_picture(
 def time_of_flight(
     rng: Rng, scene: Scene, factor: int, model: TimeOfFlight
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
-    """Depth in millimetres (0 = no reading) and infrared, both (H / factor, W / factor) uint16.
+    """Measure a scene: depth (millimetres, 0 = no reading) and infrared, (H / factor, W / factor) uint16.
 
     A pixel measures the phase of all light that falls on it, so its depth is the mean weighted by
     amplitude: silhouettes grow over dark backgrounds and fly between near surfaces.
@@ -185,7 +191,7 @@ def time_of_flight(
 def structured_light(
     rng: Rng, scene: Scene, factor: int, model: StructuredLight, focal_px: float
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
-    """As `time_of_flight`, by triangulation against a projector left of the camera."""
+    """Measure as `time_of_flight` does, but by triangulation against a projector left of the camera."""
     depth = np.where(np.isfinite(scene.depth_mm), scene.depth_mm, 1e6).astype(np.float32)
     depth = depth[factor // 2 :: factor, factor // 2 :: factor] if factor > 1 else depth
     facing = np.maximum(_reduce(scene.facing, factor), 0.02)
@@ -229,7 +235,7 @@ def structured_light(
 
 
 def color_picture(rng: Rng, scene: Scene, factor: int) -> NDArray[np.uint8]:
-    """Picture (H, W, 3) uint8 in sRGB, exposed for the brighter half of the picture."""
+    """Colour picture (H / factor, W / factor, 3) uint8 in sRGB, exposed for its brightest parts."""
     if scene.color is None:
         message = "the scene was drawn without colour"
         raise ValueError(message)

@@ -1,11 +1,10 @@
-"""What is done to tensors on their way into the network: augmentations, and inputs left out.
+"""Augmentation of training batches, and inputs left out for ablations.
 
 An augmentation is on where its share (or deviation) is above zero; all are off by default. They
 work on whole batches in place, in a few percent of a training step's time.
 
-Left-out inputs (`InputChoice`) are for ablations: the same cells are emptied while training and
-while measuring, and `training.ship.export` refuses such a network, because the package does not empty
-anything.
+Inputs are left out (`InputChoice`) in training and in measuring alike, and `training.ship.export` refuses
+such a network, because the package does not empty anything.
 """
 
 from __future__ import annotations
@@ -36,19 +35,19 @@ InputNames = Literal["both", "depth", "intensity"]
 
 @dataclass(frozen=True)
 class InputChoice:
-    """Which part of the tensor a network may look at; the default is all of it.
+    """Inputs that a network is given; by default the whole tensor.
 
     Attributes
     ----------
-    names : "both", "depth" (channel 0) or "intensity" (the other channels).
-    hair_band : with the rows above `HAIR_BAND_MM` over the eye line.
+    names : "both", "depth" (channel 0 alone) or "intensity" (the other channels alone).
+    hair_band : whether the rows above `HAIR_BAND_MM` over the eye line are given.
     """
 
     names: InputNames = "both"
     hair_band: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse another name."""
+        """Refuse names that are none of the three."""
         if self.names not in {"both", "depth", "intensity"}:
             message = f"inputs: expected 'both', 'depth' or 'intensity', got {self.names!r}"
             raise ValueError(message)
@@ -70,7 +69,7 @@ class InputChoice:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Shares of the images that are changed, each for itself; 0 is off.
+    """Augmentations by the share of the images that each changes, independently; 0 is off.
 
     Attributes
     ----------
@@ -99,7 +98,7 @@ class Augmentation:
     slid_share: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse shares that are none."""
+        """Refuse shares outside 0 to 1."""
         for field in fields(self):
             value = getattr(self, field.name)
             if not 0.0 <= value <= 1.0:
@@ -110,7 +109,7 @@ class Augmentation:
             raise ValueError(message)
 
     def apply(self, tensors: Floats, rng: np.random.Generator) -> None:
-        """Change (N, C, H, W) float32 tensors in place."""
+        """Augment (N, C, H, W) float32 tensors in place."""
         # One stream each: switching one on leaves what another draws as it was.
         *first, borrowing, sliding = rng.spawn(8)
         _borrow(tensors, self.borrowed_share, borrowing)

@@ -1,4 +1,4 @@
-"""Rendered tensors in memory, and the batches drawn from them."""
+"""Tensors in memory, and the batches of a training drawn from them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TensorSet:
         return len(self.identities)
 
     def subset(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> TensorSet:
-        """Take the rows that a mask or an index array chooses."""
+        """Subset of the rows that a mask or an index array chooses."""
         return TensorSet(
             self.tensors[chosen],
             self.identities[chosen],
@@ -63,7 +63,7 @@ class TensorSet:
         return self if count >= len(names) else self.subset(np.isin(self.identities, names[:count]))
 
     def seen_through(self, inputs: InputChoice) -> TensorSet:
-        """Empty what ``inputs`` leaves out; itself if it leaves nothing out."""
+        """Same set with what ``inputs`` leaves out set to 0; itself if nothing is left out."""
         if inputs.complete:
             return self
         tensors = self.tensors.copy()
@@ -128,7 +128,7 @@ def load_shards(*folders: Path, labels_only: bool = False) -> TensorSet:
 
 
 def load_split(folder: Path, held_out_share: float = 0.1) -> tuple[TensorSet, TensorSet]:
-    """Training and validation tensors, with no identity and no cluster in both.
+    """Read training and validation tensors, with no identity and no cluster in both.
 
     All folders whose names begin with ``train``, and ``folder/val``, where the renderer made them; otherwise
     the identities with the largest numbers are held out (whole clusters of them).
@@ -146,7 +146,7 @@ def load_split(folder: Path, held_out_share: float = 0.1) -> tuple[TensorSet, Te
 
 
 def load_held(folder: Path) -> TensorSet:
-    """Read the second half of `load_split`, with the same checks, without the tensors of the first."""
+    """Read the validation tensors alone, with the checks of `load_split`."""
     if not (folder / "val").is_dir():
         return load_split(folder)[1]
     validation = load_shards(folder / "val")
@@ -172,13 +172,13 @@ def _check_apart(train: TensorSet, validation: TensorSet) -> None:
 
 @dataclass(frozen=True)
 class BatchConfig:
-    """What a batch is made of.
+    """Composition of a batch.
 
     Attributes
     ----------
     identities, images : P identities with K images each.
-    clustered_share : share of the identities drawn as whole clusters of look-alikes: random
-        identities are told apart easily, and their pairs soon teach nothing.
+    clustered_share : share of the identities drawn as whole clusters of look-alikes, the hard
+        negatives: random identities are told apart easily, and their pairs soon teach nothing.
     mirrored_share : share of the images that are mirrored and keep their identity: 98 % of the
         variance of the identity modes is symmetric, so this is the same head turned the other way.
     augmentation : what else is done to the images; nothing by default.
@@ -196,7 +196,7 @@ _AUGMENTATION_STREAM = 1
 
 
 class BatchSampler:
-    """Draw batches; batch number n depends on (seed, n) alone, so a resumed run sees the same.
+    """Draws batches for a training. Batch number n depends on (seed, n) alone: a resumed run sees the same.
 
     Parameters
     ----------
@@ -291,10 +291,10 @@ class BatchSampler:
         return rng.choice(rows, self._config.images, replace=len(rows) < self._config.images)
 
 
-def drawn_ahead(
+def prefetch(
     draw: Callable[[int], tuple[Floats32, Ints]], numbers: Iterable[int], ahead: int = 3
 ) -> Iterator[tuple[Floats32, Ints]]:
-    """Draw batches in a thread of their own, up to ``ahead`` of the one that is asked for, in order.
+    """Yield batches in order, drawn by another thread up to ``ahead`` batches before they are asked for.
 
     numpy works while TensorFlow does. What ``draw`` raises is raised where its batch is asked for.
     """

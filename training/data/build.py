@@ -26,7 +26,7 @@ from training.camera.models import BY_NAME, CAMERA_MODELS
 from training.camera.raster import angle_between
 from training.data.batches import MODALITIES
 from training.data.config import SPLITS, SplitConfig
-from training.data.raw import RawShard, in_camera, looks, raw_shards, write_arrays
+from training.data.raw import RawShard, raw_shards, reproject, shard_frames, write_arrays
 from training.data.workers import studio, worker_pool
 from training.heads.ict import DEFAULT_PATH
 from training.people.hair import draw_style
@@ -49,7 +49,10 @@ _CLUSTER_STREAM, _IDENTITY_STREAM, _CAPTURE_STREAM = range(3)
 
 
 def cluster_of(split: SplitConfig, index: int) -> int:
-    """Cluster number of a split's identity, or -1; spread evenly, so that any prefix has its share."""
+    """Cluster number of an identity of a split, or -1 for none.
+
+    Clusters are spread evenly over the indices, so that the first identities have their share of them.
+    """
     # Of every 25 identities with a share of 0.4 and clusters of five, the first ten are two clusters.
     period = 5 * split.cluster_size
     clusters = round(period * split.clustered_share / split.cluster_size)
@@ -87,7 +90,10 @@ def make_identity(studio: Studio, split: SplitConfig, index: int) -> tuple[Ident
 
 
 def render_identity(studio: Studio, split: SplitConfig, index: int) -> tuple[list[Capture], int]:
-    """All captures of one identity; the same whatever was rendered before."""
+    """Render all captures of one identity, and name its cluster (-1 for none).
+
+    They are the same whatever was rendered before.
+    """
     identity, cluster = make_identity(studio, split, index)
     captures = []
     for number in range(split.captures):
@@ -121,7 +127,7 @@ def _render_job(job: tuple[SplitConfig, int]) -> tuple[list[Capture], int]:
 
 
 def render_split(split: SplitConfig, folder: Path, head: Path, processes: int) -> None:
-    """Render a split's raw shards below ``folder/raw``; shards that are there are kept.
+    """Render the raw shards of a split below ``folder/raw``; existing shards are kept.
 
     Raises
     ------
@@ -177,12 +183,12 @@ def _align_job(job: tuple[Path, Path, str, bool]) -> Counter[str]:
     raw = RawShard.read(source)
     outcomes: Counter[str] = Counter()
     rows, modalities, tensors, facts, cues = [], [], [], [], []
-    for row, modality, frame in looks(raw):
+    for row, modality, frame in shard_frames(raw):
         face = aligners[rng.integers(len(aligners))].align(frame)
         if isinstance(face, NoFace):
             outcomes[str(face.outcome)] += 1
             continue
-        eyes = in_camera(raw.eye_midpoint_mm[row], frame.intrinsics, face.principal_point_px)
+        eyes = reproject(raw.eye_midpoint_mm[row], frame.intrinsics, face.principal_point_px)
         eye_error = float(np.linalg.norm(face.eye_midpoint_mm - eyes))
         angle = angle_between(face.pose.rotation, raw.rotation[row])
         outcomes["aligned"] += 1
@@ -219,16 +225,17 @@ def _aligners(rng: np.random.Generator, *, misfit: bool) -> list[FaceAligner]:
 
     if not misfit:
         return [FaceAligner.bundled()]
-    from training.data.misfit import REAL_MISFIT, missing_aligners  # noqa: PLC0415
+    from training.data.misfit import REAL_MISFIT, misfit_aligners  # noqa: PLC0415
 
     with np.load(io.BytesIO(read_bundled_model(HEAD_MODEL))) as file:
-        return missing_aligners(dict(file), REAL_MISFIT, rng)
+        return misfit_aligners(dict(file), REAL_MISFIT, rng)
 
 
 def align_split(split: SplitConfig, folder: Path, processes: int, *, misfit: bool = False) -> Counter[str]:
-    """Write ``folder/tensors/<split>`` from ``folder/raw/<split>``; shards of this aligner are kept.
+    """Align ``folder/raw/<split>`` into ``folder/tensors/<split>``; shards of the same aligner are kept.
 
-    With ``misfit``, aligned as badly as real faces are (`training.data.misfit`), into ``<split>_misfit``.
+    With ``misfit`` captures are aligned as badly as real faces are (`training.data.misfit`), into
+    ``<split>_misfit``. Returns how often each outcome came up.
     """
     digest = aligner_digest()
     name = f"{split.name}_misfit" if misfit else split.name

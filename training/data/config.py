@@ -62,7 +62,7 @@ class SplitConfig:
     poses: PoseRange = field(default_factory=PoseRange)
 
     def fingerprint(self) -> str:
-        """Digest of all that decides a render, but not of how many there are."""
+        """Digest of everything that decides a render, except how many identities there are."""
         content = asdict(self) | {"renderer": RENDERER_VERSION}
         del content["identities"]
         for younger in ("wide_open_share", "alike_skin_share"):

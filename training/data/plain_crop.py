@@ -32,7 +32,7 @@ from faceid_fast.face import (
 from faceid_fast.frame import Frame
 from training.data.augment import DEPTH_LIMIT, GRID_TOP_MM, INTENSITY_LIMIT
 from training.data.batches import MODALITIES
-from training.data.raw import RawShard, in_camera, looks, raw_shards, write_arrays
+from training.data.raw import RawShard, raw_shards, reproject, shard_frames, write_arrays
 from training.provenance.aligner import aligner_digest
 
 Floats = NDArray[np.float32]
@@ -70,7 +70,7 @@ def crop_split(raw: Path, target: Path) -> None:
             continue
         shard = RawShard.read(source)
         rows, modalities, tensors = [], [], []
-        for row, modality, frame in looks(shard):
+        for row, modality, frame in shard_frames(shard):
             face = FaceAligner.bundled().align(frame)
             if isinstance(face, NoFace):
                 continue
@@ -90,14 +90,14 @@ def crop_split(raw: Path, target: Path) -> None:
 
 
 def eyes_in(frame: Frame, face: FaceCrop) -> NDArray[np.float64]:
-    """Midpoint of the eyes (3,) for the frame's own camera: the aligner may have found another."""
+    """Midpoint of the eyes (3,) in the camera of the frame; the aligner may have moved its principal point."""
     k = frame.intrinsics
     found = replace(k, cx=face.principal_point_px[0], cy=face.principal_point_px[1])
-    return in_camera(face.eye_midpoint_mm.astype(np.float64), found, np.array([k.cx, k.cy]))
+    return reproject(face.eye_midpoint_mm.astype(np.float64), found, np.array([k.cx, k.cy]))
 
 
 def plain_crop(frame: Frame, eyes_mm: NDArray[np.floating]) -> Floats:
-    """Cut (C, 72, 64) out of a frame around the eyes (3,), which are given in the camera's millimetres."""
+    """Cut a tensor (C, 72, 64) out of a frame around the eyes (3,): camera frame, millimetres."""
     height, width = TENSOR_SHAPE[1:]
     x, y, z = (float(value) for value in eyes_mm)
     k = frame.intrinsics
@@ -140,7 +140,10 @@ def _log_light(frame: Frame) -> Floats:
 
 
 def normalise(light: Floats, valid: NDArray[np.bool_]) -> Floats:
-    """Each channel less its local mean, all over the local deviation of their mean; 0 where not valid."""
+    """Normalise channels: each less its local mean, over the local deviation of their average.
+
+    Cells that are not valid become 0.
+    """
 
     def blur(values: NDArray[np.floating]) -> Floats:
         kernel = 2 * int(2.5 * BLUR_SIGMA_CELLS) + 1

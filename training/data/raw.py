@@ -1,4 +1,4 @@
-"""Rendered captures on disk, as the camera gave them, and the frames that a user of the camera would have."""
+"""Raw shards: rendered captures on disk, and the frames that a user of the camera would have."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class RawShard:
 
     @classmethod
     def of(cls, captures: list[Capture], identities: list[int], clusters: list[int]) -> RawShard:
-        """Pack captures."""
+        """Pack captures with the identity and the cluster of each."""
         infrared = [c.infrared.ravel() for c in captures if c.infrared is not None]
         color = [c.color.reshape(-1, 3) for c in captures if c.color is not None]
         return cls(
@@ -92,7 +92,7 @@ class RawShard:
         return len(self.identity)
 
     def crops(self) -> Iterator[tuple[NDArray[np.uint16], dict[str, NDArray[Any]], Camera]]:
-        """Depth, the pictures by modality, and the camera of every capture."""
+        """Yield depth, pictures by modality, and camera of every capture."""
         start, starts = 0, {"infrared": 0, "color": 0}
         present = np.stack([self.has_infrared, self.has_color], axis=1)
         for (height, width), camera, has in zip(
@@ -116,8 +116,8 @@ def raw_shards(folder: Path) -> list[Path]:
     return sorted(folder.glob("shard-*.npz"))
 
 
-def looks(raw: RawShard) -> Iterator[tuple[int, str, Frame]]:
-    """Every picture of a shard as a frame, with its row and modality, as a user of the camera has it."""
+def shard_frames(raw: RawShard) -> Iterator[tuple[int, str, Frame]]:
+    """Yield (row, modality, frame) for every picture of a shard, as a user of the camera has it."""
     from faceid_fast.frame import Frame, Intrinsics  # noqa: PLC0415 - rendering needs no built package
     from faceid_fast.sources.kinect_v2 import PRINCIPAL_DEVIATION_PX  # noqa: PLC0415
 
@@ -130,10 +130,10 @@ def looks(raw: RawShard) -> Iterator[tuple[int, str, Frame]]:
             yield row, modality, Frame(depth=depth, depth_unit_m=0.001, intrinsics=intrinsics, **seen)
 
 
-def in_camera(
+def reproject(
     point_mm: NDArray[np.float64], given: Intrinsics, principal_px: tuple[float, float] | NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The point that the same pixel and depth mean to a camera with another principal point."""
+    """Move a point (3,) so that it keeps its pixel and depth in a camera with another principal point."""
     slopes = (np.array([given.cx, given.cy]) - principal_px) / [given.fx, given.fy]
     return point_mm + np.append(slopes, 0.0) * point_mm[2]
 

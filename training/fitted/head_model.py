@@ -66,7 +66,7 @@ def sample_shape(head: ParametricHead, rng: np.random.Generator) -> Floats:
 
 
 def choose_points(head: ParametricHead, mean: Floats, normals: Floats) -> NDArray[np.int64]:
-    """Vertices spread evenly over the stable part of the face.
+    """Choose vertices (indices) spread evenly over the stable part of the face.
 
     Lids and lips are left out: they move without the head moving. So are points that look away
     from the camera, and everything above the hair line or below the chin.
@@ -96,7 +96,7 @@ def choose_points(head: ParametricHead, mean: Floats, normals: Floats) -> NDArra
 
 
 def draw_depth(vertices: Floats, triangles: NDArray[np.integer]) -> Floats:
-    """Depth z (72, 64) of a head seen from the front on the tensor's grid; NaN where nothing is."""
+    """Draw the depth z (72, 64) of a head from the front, on the tensor's grid; NaN where nothing is."""
     depth = np.full((GRID_HEIGHT, GRID_WIDTH), np.inf)
     u = (vertices[:, 0] - GRID_LEFT_MM) / GRID_STEP_MM - 0.5
     v = (vertices[:, 1] - GRID_TOP_MM) / GRID_STEP_MM - 0.5

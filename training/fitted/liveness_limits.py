@@ -39,12 +39,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class LiveFaces:
-    """Rendered live faces.
+    """Cues of rendered live faces.
 
     Attributes
     ----------
     cues : (n, 7) in the order of `CUES`.
-    aligned : (n,) bool, whether the aligner was right; where it was not, they say nothing of faces.
+    aligned : (n,) bool, whether the aligner was right; where it was not, the cues say nothing about faces.
     """
 
     cues: Floats
@@ -73,13 +73,13 @@ def load_live(data: Path, names: tuple[str, ...]) -> LiveFaces:
 
 
 def figures(cues: Floats) -> Floats:
-    """`FIGURES` (n, 8) of cues (n, 7)."""
+    """Cues (n, 7) with the score beside them: (n, 8), in the order of `faceid_fast.liveness.FIGURES`."""
     likeness = cues[:, CUES.index("agreement")] + cues[:, CUES.index("structure")]
     return np.column_stack([cues, likeness])
 
 
 def least_of(cues: Floats) -> dict[str, float]:
-    """What a live face must reach, of the cues (n, 7) of well aligned live faces."""
+    """Least value of every cue and of the score, from the cues (n, 7) of well aligned live faces."""
     values = np.quantile(cues, CUE_FALSE_REJECTION, axis=0, method="lower").tolist()
     least = {name: ROOM.get(name, 1.0) * value for name, value in zip(CUES, values, strict=True)}
     passed = (cues >= list(least.values())).all(axis=1)
@@ -90,7 +90,12 @@ def least_of(cues: Floats) -> dict[str, float]:
 
 
 def calibrated(live: LiveFaces, sets: tuple[str, ...]) -> str:
-    """The file's text."""
+    """Text of ``liveness.json``: limits calibrated on ``live``, and how.
+
+    Parameters
+    ----------
+    sets : names of the rendered sets that ``live`` was read from.
+    """
     least = least_of(live.cues[live.aligned])
     refused = (figures(live.cues) < list(least.values())).any(axis=1)
     digest = hashlib.sha256(json.dumps(least).encode()).hexdigest()
@@ -119,7 +124,7 @@ def calibrated(live: LiveFaces, sets: tuple[str, ...]) -> str:
 
 
 def main() -> None:
-    """Calibrate."""
+    """Calibrate the limits and write the file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of aligned sets")
     parser.add_argument("--out", type=Path, default=MODELS / BUNDLED_LIMITS)

@@ -1,4 +1,4 @@
-"""Learn what the aligned maps say about the error of the fitted pose.
+"""Learn the correction of the fitted pose: a linear map from the aligned maps to the error of the fit.
 
 The aligner fits a head model to depth alone. Renders know the true pose; a ridge regression from the
 aligned maps to the error of the fit, stage after stage, becomes part of ``models/head.npz``, and the
@@ -24,8 +24,8 @@ from scipy.spatial.transform import Rotation
 from faceid_fast.face import TENSOR_SHAPE, FaceCrop, NoFace
 from faceid_fast.frame import Intrinsics
 from training.data.build import DEFAULT_FOLDER
-from training.data.misfit import AIMS, STEP, missing_aligners
-from training.data.raw import RawShard, in_camera, looks, raw_shards
+from training.data.misfit import MISFIT_ALIGNERS, STEP, misfit_aligners
+from training.data.raw import RawShard, raw_shards, reproject, shard_frames
 from training.data.workers import worker_pool
 from training.fitted.head_model import write_model
 
@@ -45,8 +45,8 @@ Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """Aligned maps and the errors of their poses.
+class PoseErrors:
+    """Aligned maps and the errors of their fitted poses.
 
     Attributes
     ----------
@@ -60,29 +60,34 @@ class Seen:
 
 
 def maps_of(tensor: Floats) -> Floats:
-    """(2 * 72 * 64,) of a (4, 72, 64) tensor, as the aligner's correction looks at it.
+    """Flatten a (4, 72, 64) tensor to what the correction is computed from: depth and grey, (2 * 72 * 64,).
 
-    It looks at a gray picture: the same but for where single colours reach their limit.
+    The aligner averages the colours before it clips them, so the two differ where a colour is clipped.
     """
     return np.concatenate([tensor[0].ravel(), tensor[1:].mean(axis=0).ravel()])
 
 
-def measure(job: tuple[Path, dict[str, NDArray[np.floating]], tuple[float, ...]]) -> Seen:
-    """Align a raw shard with a head model, disturb the poses by these deviations, and measure the errors."""
+def measure(job: tuple[Path, dict[str, NDArray[np.floating]], tuple[float, ...]]) -> PoseErrors:
+    """Align a raw shard with a head model and measure the errors of the poses.
+
+    Parameters
+    ----------
+    job : the shard, the head model's arrays, and the standard deviations that poses are disturbed by.
+    """
     path, arrays, deviations = job
     rng = np.random.default_rng([SEED, int(path.stem.rsplit("-", 1)[1])])
-    aligners = missing_aligners(arrays, deviations, rng)
+    aligners = misfit_aligners(arrays, deviations, rng)
     raw = RawShard.read(path)
     maps, errors = [], []
-    for row, _, frame in looks(raw):
-        face = aligners[rng.integers(AIMS)].align(frame)
+    for row, _, frame in shard_frames(raw):
+        face = aligners[rng.integers(MISFIT_ALIGNERS)].align(frame)
         if isinstance(face, NoFace):
             continue
         turn, shift, lean = errors_of(face, frame.intrinsics, raw, row)
         if np.linalg.norm(turn) < MAX_TURN_DEG and np.linalg.norm(shift) < MAX_SHIFT_MM:
             maps.append(maps_of(face.tensor).astype(np.float16))
             errors.append(np.concatenate([turn, shift, lean]))
-    return Seen(np.array(maps), np.array(errors, np.float32))
+    return PoseErrors(np.array(maps), np.array(errors, np.float32))
 
 
 def errors_of(face: FaceCrop, given: Intrinsics, raw: RawShard, row: int) -> tuple[Doubles, Doubles, Doubles]:
@@ -96,13 +101,13 @@ def errors_of(face: FaceCrop, given: Intrinsics, raw: RawShard, row: int) -> tup
     found = replace(given, cx=face.principal_point_px[0], cy=face.principal_point_px[1])
     back = face.pose.rotation.astype(np.float64).T
     turn = Rotation.from_matrix(back @ raw.rotation[row]).as_rotvec(degrees=True)
-    fitted = in_camera(face.pose.translation_mm.astype(np.float64), found, true)
-    shift = back @ (in_camera(raw.translation_mm[row], given, true) - fitted)
+    fitted = reproject(face.pose.translation_mm.astype(np.float64), found, true)
+    shift = back @ (reproject(raw.translation_mm[row], given, true) - fitted)
     return turn, shift, 100.0 * (np.array(face.principal_point_px) - true) / [given.fx, given.fy]
 
 
-def regress(seen: Seen) -> tuple[Floats, Floats]:
-    """Ridge regression: weights (8, 2 * 72 * 64) and offset (8,)."""
+def regress(seen: PoseErrors) -> tuple[Floats, Floats]:
+    """Ridge regression of the pose errors on the maps: weights (8, 2 * 72 * 64) and offset (8,)."""
     size = seen.maps.shape[1]
     mean = seen.maps.mean(axis=0, dtype=np.float32)
     gram = np.zeros((size, size), np.float32)
@@ -117,8 +122,8 @@ def regress(seen: Seen) -> tuple[Floats, Floats]:
     return weights, offset - weights @ mean
 
 
-def spread(seen: Seen) -> str:
-    """Say the standard deviation of the errors."""
+def spread(seen: PoseErrors) -> str:
+    """Describe the standard deviations of the errors in words."""
     turn, shift, lean = np.split(seen.errors.std(axis=0).round(2), [3, 6])
     return f"pitch, yaw, roll {turn} degrees; x, y, z {shift} mm; slopes {lean} hundredths"
 
@@ -148,7 +153,9 @@ def main() -> None:
             # look like what it leaves.
             mine = shards[stage :: len(stages) + 1]
             parts = pool.map(measure, [(path, arrays, deviations) for path in mine], chunksize=1)
-            seen = Seen(np.concatenate([p.maps for p in parts]), np.concatenate([p.errors for p in parts]))
+            seen = PoseErrors(
+                np.concatenate([p.maps for p in parts]), np.concatenate([p.errors for p in parts])
+            )
             print(f"after {stage} stages, {len(seen.maps)} faces: {spread(seen)}", flush=True)
             if stage < len(stages):
                 weight, offset = regress(seen)

@@ -2,9 +2,9 @@
 
 ``python -m training.heads.pack_ict --light ICT-FaceKit/FaceXModel --out FILE`` reads the OBJ files of that
 folder: ``generic_neutral_mesh.obj``, ``identity000.obj`` to ``identity099.obj``, and one file for each
-expression of `EXPRESSIONS`. What is what stands in the README of github.com/USC-ICT/ICT-FaceKit
-(MIT, Copyright (c) 2020 USC Institute for Creative Technologies); its numbering is checked here by
-the number of vertices. (Commits of the model before that README number the vertices otherwise.)
+expression of `EXPRESSIONS`. Which vertices are what is told by the README of github.com/USC-ICT/ICT-FaceKit
+(MIT, Copyright (c) 2020 USC Institute for Creative Technologies). Commits of the model before that README
+number the vertices otherwise; they are told by their number of vertices.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ WHOLE_EXPRESSIONS = [
 EXPRESSIONS = tuple(
     sorted([*WHOLE_EXPRESSIONS, *(f"{name}_{side}" for name in SIDED_EXPRESSIONS for side in "LR")])
 )
-"""The 53, as ARKit names them but for the sides; in this order they stand in the file."""
+"""The 53 expressions in the order of the file, named as ARKit does, with the sides as _L and _R."""
 
 # fmt: off
 MULTI_PIE_68 = (
@@ -106,7 +106,7 @@ LIGHT = Layout(
 
 @dataclass(frozen=True)
 class Mesh:
-    """An OBJ file.
+    """Content of an OBJ file.
 
     Attributes
     ----------

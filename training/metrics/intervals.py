@@ -1,4 +1,4 @@
-"""95 % intervals of figures on rendered identities: bootstrap over identities, in bounded memory.
+"""Bootstrap over identities in bounded memory: 95 % intervals of figures on rendered identities.
 
 The definitions are those of `faceid_fast.evaluate.intervals`. A thousand identities have half a
 million pairs and 50 million comparisons, so distances are counted in bins, and of the impostors only
@@ -27,7 +27,7 @@ CHUNK = 2048
 
 @dataclass(frozen=True)
 class Block:
-    """Distances of some rows to all rows from the first of them on.
+    """A block of the matrix of distances: some rows, against all rows from the first of them on.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Block:
 
 
 def blocks(embeddings: Floats) -> Iterator[Block]:
-    """Distances of all pairs of (n, D) unit rows, some rows at a time: n * n floats need gigabytes."""
+    """Yield the distances of all pairs of (n, D) unit rows in blocks: n * n floats would need gigabytes."""
     for start in range(0, len(embeddings), BLOCK):
         rows = embeddings[start : start + BLOCK]
         squared = 2.0 - 2.0 * (rows @ embeddings[start:].T)
@@ -91,7 +91,7 @@ def bootstrap(
     reach: float,
     thresholds: dict[str, float],
 ) -> dict[str, Interval | None]:
-    """Intervals by the names of `training.reports.figures.describe`.
+    """Compute the intervals of all figures, under the names that `training.reports.figures.describe` uses.
 
     Parameters
     ----------

@@ -156,13 +156,13 @@ def choose_threshold(pairs: Pairs) -> float:
     may match, and it is at most 0.4.
 
     Look-alikes count because rendered strangers lie farther apart than real ones: a threshold set on
-    strangers alone lets real strangers in. At 1 in 1,000 look-alikes, four of five rendered genuine pairs would be
-    refused. The cap stands because renders do not tell how far apart real impostors lie.
+    strangers alone lets real strangers in. At 1 in 1,000 look-alikes, four of five rendered genuine pairs
+    would be refused. The cap stands because renders do not tell how far apart real impostors lie.
     """
     wanted = [(pairs.impostor, THRESHOLD_INVERSE_FMR)]
     if len(pairs.hard) >= MINIMUM_PAIRS:
         wanted.append((pairs.hard, THRESHOLD_INVERSE_HARD_FMR))
-    limits = [threshold_at_far(impostor, inverse_far) for impostor, inverse_far in wanted]
+    limits = [threshold_at_far(impostor, inverse) for impostor, inverse in wanted]
     nearest = min(float(np.min(pairs.impostor)) - 1e-4, UNMEASURED_CAP)
     threshold = min(nearest if limit is None else limit for limit in limits)
     return float(np.floor(np.clip(threshold, 1e-3, THRESHOLD_CAP) * 1e4) / 1e4)

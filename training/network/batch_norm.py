@@ -1,4 +1,4 @@
-"""BatchNorm statistics: do those used at inference match what batches show?
+"""BatchNorm statistics: check that those used at inference match what batches show.
 
 The moving averages trail the weights. Where they trail too far, the exported network is not the
 one that was trained: distances shrink, and a threshold means something else.

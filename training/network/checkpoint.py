@@ -1,4 +1,4 @@
-"""What an interrupted training needs to go on as if nothing had happened."""
+"""Checkpoints: what an interrupted training needs to resume as if nothing had happened."""
 
 from __future__ import annotations
 

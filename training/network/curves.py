@@ -1,4 +1,4 @@
-"""Draw a run's log."""
+"""Curves of a run, drawn from its log."""
 
 from __future__ import annotations
 

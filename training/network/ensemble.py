@@ -1,4 +1,4 @@
-"""Join networks of different seeds to one: their embeddings side by side, turned to 128 numbers.
+"""Join networks of different seeds to one: their embeddings side by side, projected to 128 numbers.
 
 ``python -m training.network.ensemble --runs A B C --data DIR --out DIR`` writes a run's folder that
 ``training.reports.evaluate`` and ``training.ship.export`` take like any other. What one network has learned
@@ -61,7 +61,7 @@ def join(members: list[keras.Model], tensors: NDArray[np.float16], *, mirrored: 
 
 
 def principal_directions(rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    """Orthonormal columns (D, count) that keep most of the rows (N, D), about the origin.
+    """Principal directions of rows (N, D) about the origin: orthonormal columns (D, count).
 
     About the origin, not the mean: unit vectors are compared by their angles there.
     """

@@ -97,7 +97,7 @@ def main_loss(config: LossConfig) -> Loss:
 
 
 def fine_tune_loss(config: LossConfig) -> Loss:
-    """Choose that of the last part: active margin pairs, and a little InfoNCE to keep the spread."""
+    """Choose the loss of the last part of the training: active margin pairs, and some InfoNCE for spread."""
     return lambda z, y: (
         margin_contrastive(z, y, config.margin, active_only=True)
         + config.fine_tune_infonce * info_nce(z, y, config.temperature)

@@ -1,4 +1,4 @@
-"""What decides a training: its configuration, and the command line that gives it."""
+"""Configuration of a training, and the command line that gives it."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ class TrainConfig:
 
     @property
     def ranked_after(self) -> int:
-        """Steps after which the best network is looked for: the last phase."""
+        """Step from which the best network is looked for: the start of the last phase."""
         return self.fine_tune_start if self.fine_tune_start < self.steps else 0
 
     @property
     def seen(self) -> InputChoice:
-        """What the network may look at."""
+        """Inputs that the network is given."""
         return InputChoice(self.inputs, self.hair_band)
 
 

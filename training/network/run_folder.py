@@ -1,4 +1,4 @@
-"""What a run writes beside its weights: the log, and the configuration that its folder is held to."""
+"""What a run writes beside its weights: its log, and its configuration, which its folder is held to."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COMMIT_KEYS = ("training_commit", "resumed_at")
 
 
 class Log:
-    """Figures by step, as CSV."""
+    """Log of a run: figures by step, as CSV."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -49,7 +49,7 @@ class Log:
 
 
 def inputs_of(config: dict[str, Any]) -> InputChoice:
-    """What the network of a run may look at, by its ``config.json``; older ones saw everything."""
+    """Inputs that the network of a run is given, from its ``config.json``; older runs have all."""
     return InputChoice(config.get("inputs", "both"), config.get("hair_band", True))
 
 

@@ -33,7 +33,7 @@ import tensorflow as tf
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from training.data.batches import BatchSampler, TensorSet, drawn_ahead, load_split
+from training.data.batches import BatchSampler, TensorSet, load_split, prefetch
 from training.data.layouts.tensors import load_captures
 from training.metrics.verification import Figures, measure_network
 from training.network.batch_norm import TOLERATED_DRIFT, check_batch_norm
@@ -46,7 +46,7 @@ from training.network.run_folder import Log, pin_config
 
 
 class Trainer:
-    """Weights, optimiser and the compiled steps of one run; from random weights, or from given ones."""
+    """One run: weights (random or given), optimiser and compiled steps."""
 
     def __init__(self, config: TrainConfig, network: keras.Model | None = None) -> None:
         keras.utils.set_random_seed(config.seed)
@@ -72,7 +72,7 @@ class Trainer:
         return "fine-tune" if step >= self.config.fine_tune_start else self.config.loss.name
 
     def step(self, number: int, tensors: Any, identities: Any) -> tf.Tensor:
-        """One optimiser step; the loss before it."""
+        """Take one optimiser step; returns the loss before it."""
         run = self._fine_tune if self.phase(number) == "fine-tune" else self._main
         return run(tf.constant(tensors), tf.constant(identities))
 
@@ -95,7 +95,7 @@ def train(
 
     Parameters
     ----------
-    data, held : what is trained on, and other people to measure on.
+    data, held : the training set, and a validation set of other people.
     out : folder of the run.
     config : its network takes the shape of the tensors.
     init : ``.keras`` file, or folder of a run, to begin with; what validates worse than it is not kept.
@@ -135,7 +135,7 @@ def train(
         losses: list[tf.Tensor] = []
         began = time.perf_counter()
         numbers = range(start, config.steps)
-        for number, batch in zip(numbers, drawn_ahead(sampler.draw, numbers), strict=True):
+        for number, batch in zip(numbers, prefetch(sampler.draw, numbers), strict=True):
             losses.append(trainer.step(number, *batch))
             progress.update(bar, completed=number + 1)
             done = number + 1

@@ -95,7 +95,7 @@ def draw_style(rng: Rng) -> HairStyle:
 
 
 def vary_style(rng: Rng, style: HairStyle) -> HairStyle:
-    """Give the same haircut on another day: edges move, strands fall elsewhere."""
+    """Vary a haircut as from day to day: edges move, strands fall elsewhere."""
     line = np.array(style.hairline) + rng.normal(0, 1, len(style.hairline)) * 3.0
     if style.kind == "fringe":
         line[:4] += rng.normal(0, 6)
@@ -161,7 +161,7 @@ def paint(rng: Rng, style: HairStyle) -> Hair:
 
 
 def displace(vertices: Floats, normals: Floats, texels: Floats, hair: Hair, relief_mm: Floats) -> Floats:
-    """Vertices (V, 3) in the face frame with hair, brows and beard grown on them."""
+    """Grow hair, brows and beard on vertices (V, 3) of the face frame."""
     layers = np.dstack([hair.thickness_mm + relief_mm, hair.curtain])
     sampled = cv2.remap(layers, texels[:, 0], texels[:, 1], cv2.INTER_LINEAR).reshape(-1, 2)
     grown = vertices + normals * sampled[:, :1]

@@ -69,7 +69,7 @@ class Identity:
 
 
 class Studio:
-    """Everything that renders share: the head's arrays, masks on the atlas, the torso's mesh."""
+    """What all renders of people share: arrays of the head, masks on the atlas, mesh of the torso."""
 
     def __init__(self, head: ParametricHead) -> None:
         self.head = head
@@ -127,7 +127,10 @@ class Studio:
         portraits: Portraits | None = None,
         portrait_share: float = 0.0,
     ) -> Identity:
-        """Give identity weights (100,) a look; with probability ``portrait_share`` that of ``portraits``."""
+        """Draw the look of an identity with these weights (100,).
+
+        With probability ``portrait_share`` the skin comes from ``portraits``.
+        """
         portrait = None
         if portraits is not None and rng.random() < portrait_share:
             portrait = portraits.blend(rng)
@@ -166,7 +169,7 @@ class Studio:
         color_lights: tuple[Light, ...] = (),
         wear: Wear | None = None,
     ) -> tuple[Scene, NDArray[np.float64]]:
-        """Shade one person in front of ``camera``.
+        """Shade one person in front of ``camera``, lit by the given lamps.
 
         Returns
         -------

@@ -50,7 +50,7 @@ _OUTLINE = [*range(134, 145), 112, 113, 114, 133, 132, 131, 130, 129, 128, 127, 
 
 @dataclass(frozen=True, eq=False)
 class Portraits:
-    """Log reflectance of people's faces relative to their own skin.
+    """Maps of real faces on the atlas: log reflectance relative to the person's own skin.
 
     Attributes
     ----------

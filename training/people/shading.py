@@ -22,7 +22,7 @@ IRIS_RAD, PUPIL_RAD = 0.40, 0.15  # as seen from the eye's centre
 
 @dataclass(frozen=True, eq=False)
 class Light:
-    """A point light (camera frame, millimetres) with its own ambient share."""
+    """A point light with its own ambient share; position in the camera frame, millimetres."""
 
     position_mm: Floats
     ambient: float
@@ -31,7 +31,7 @@ class Light:
 
 
 def in_camera_frame(points: Floats, pose: Pose) -> Floats:
-    """Points (N, 3) of the face frame in the camera's."""
+    """Move points (N, 3) from the face frame into the camera frame."""
     moved: Floats = (points @ pose.rotation.T + pose.translation).astype(np.float32)
     return moved
 
@@ -100,7 +100,7 @@ def paint_pixels(
     pictures: list[Floats],
     color_lights: tuple[Light, ...],
 ) -> Scene:
-    """Look the reflectance up pixel by pixel and multiply it with the light."""
+    """Shade a rasterised person: look up the reflectance of each pixel and multiply it by the light."""
     surface, light = pictures[:2]
     u, v, code = (np.ascontiguousarray(surface[..., k]) for k in range(3))
     hair_infrared = np.float32(skin.hair_infrared) * hair_shade

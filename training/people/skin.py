@@ -72,7 +72,7 @@ class Skin:
 
 
 def bearded(skin: Skin, beard: Floats, length_mm: float) -> Skin:
-    """Let a beard grow on a skin: it soon covers, and then stands out.
+    """Skin with a beard grown on it: short hair covers, longer hair also stands out.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ class FacePaint:
         return mask * np.clip(0.85 + 0.25 * smooth_noise(rng, 3.0), 0.0, 1.0)
 
     def beard(self, rng: Rng) -> Floats:
-        """Draw where one man's beard grows: (H, W), 0 to 1."""
+        """Draw where a beard grows: (H, W), 0 to 1."""
         angle, y = texel_grid()
         # Jaw, chin and upper lip; the cheeks' upper border rises towards the ears.
         upper = np.interp(np.abs(angle), [0, 12, 30, 55, 75, 85], [50, 52, 76, 58, 30, 15])

@@ -92,7 +92,7 @@ class Mesh:
 
 
 def draw_glasses(rng: Rng, *, dark_share: float = 0.05) -> Glasses:
-    """Draw a pair; a share of them are sunglasses."""
+    """Draw a pair of glasses; ``dark_share`` of them are sunglasses."""
     dark = bool(rng.random() < dark_share)
     metal = bool(rng.random() < 0.4)
     width = rng.uniform(22.0, 29.0)
@@ -181,7 +181,7 @@ def _joined(parts: list[tuple[Floats, Ints]]) -> Mesh:
 
 
 def glasses_meshes(glasses: Glasses, shape: Floats, landmarks68: NDArray[np.int64]) -> tuple[Mesh, Mesh]:
-    """Frame and lenses on a head's vertices (V, 3), face frame."""
+    """Meshes of frame and lenses on a head with these vertices (V, 3), face frame."""
     marks = shape[landmarks68]
     eyes = 0.5 * (marks[36:42].mean(axis=0) + marks[42:48].mean(axis=0))
     y0 = float(eyes[1]) + glasses.lower_by
@@ -247,7 +247,12 @@ def cap_edge(cap: Cap, angle_deg: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def cap_mesh(cap: Cap, shape: Floats, mean: Floats, triangles: Ints, on_skull: NDArray[np.bool_]) -> Mesh:
-    """A shell around the skull, and a brim; ``shape`` and ``mean`` (V, 3) in the face frame."""
+    """Mesh of a cap: a shell around the skull, and a brim.
+
+    Parameters
+    ----------
+    shape, mean : (V, 3) vertices of this head and of the mean head, face frame.
+    """
     axis = np.float32([0.0, 0.0, AXIS_Z_MM])
     angle = np.degrees(np.arctan2(mean[:, 0], AXIS_Z_MM - mean[:, 2]))
     covered = on_skull & (mean[:, 1] < cap_edge(cap, angle) + 6.0)

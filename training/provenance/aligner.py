@@ -1,4 +1,4 @@
-"""Which aligner made a tensor."""
+"""Name of the aligner that makes tensors, so that those of different aligners are told apart."""
 
 from __future__ import annotations
 

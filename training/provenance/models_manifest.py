@@ -1,4 +1,4 @@
-"""The manifest of shipped model files: their SHA-256, which the package checks before it loads them."""
+"""Manifest of the shipped model files: their SHA-256, which the package checks before it loads them."""
 
 from __future__ import annotations
 

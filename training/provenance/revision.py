@@ -1,4 +1,4 @@
-"""Which state of this repository made a network."""
+"""State of this repository: its root, and the commit that a network is made at."""
 
 from __future__ import annotations
 

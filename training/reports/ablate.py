@@ -1,4 +1,4 @@
-"""What each part is worth: the same training with one thing changed, over several seeds.
+"""Ablation: the same training with one thing changed, over several seeds, to see what each part is worth.
 
 ``python -m training.reports.ablate --data DIR/tensors --out OUT --seeds 1 2 3 --steps 800`` trains every
 variant with every seed, one after another, and measures all on the same rendered people: those of ``--test``,
@@ -84,7 +84,7 @@ VARIANTS = {
 
 @dataclass(frozen=True)
 class Data:
-    """Tensors of one kind: trained on, validated on, measured on."""
+    """Tensors of one kind (aligned or plain): training, validation and test."""
 
     train: TensorSet
     validation: TensorSet
@@ -123,7 +123,7 @@ def aligner_of(folder: Path) -> str:
 
 
 def run_variant(variant: Variant, data: Data, config: TrainConfig, out: Path) -> None:
-    """Train one variant, or go on, and measure it on the test people."""
+    """Train one variant, or resume its training, and measure it on the test people."""
     print(f"{out.name}: {variant.title}", file=sys.stderr)
     keras.backend.clear_session()
     train(data.train, data.validation, out, config)
@@ -142,7 +142,7 @@ def table(results: dict[str, list[Figures]]) -> str:
 
 
 def memorise(data: TensorSet, config: TrainConfig, out: Path) -> Figures:
-    """Train on 64 images and measure on the same.
+    """Train on 64 images and measure on the same images, which must be learnt by heart.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def memorise(data: TensorSet, config: TrainConfig, out: Path) -> Figures:
 
 
 def run(given: argparse.Namespace) -> None:
-    """Run what the command line asks for; other variants and seeds that the folder holds stay in the table.
+    """Run the variants and seeds that the command line asks for; others in the folder stay in the table.
 
     Raises
     ------

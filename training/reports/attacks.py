@@ -1,4 +1,4 @@
-"""How many attacks pass for live people, and how many live people for attacks: docs/LIVENESS.md's figures.
+"""Presentation attack detection: APCER, BPCER and IAPAR, the figures of docs/LIVENESS.md.
 
 ``python -m training.reports.attacks --data build/training`` measures the package's check on the attacks that
 `training.attacks.sets` rendered, on portraits printed on real flat sheets, and on live faces, rendered and
@@ -35,7 +35,7 @@ from training.attacks import flat_sheets, sets
 from training.attacks.species import SPECIES
 from training.data.build import DEFAULT_FOLDER
 from training.data.config import TEST
-from training.data.raw import RawShard, looks, raw_shards
+from training.data.raw import RawShard, raw_shards, shard_frames
 from training.provenance.revision import ROOT
 
 FIGURES: Final = ROOT / "docs" / "figures" / "liveness.json"
@@ -60,9 +60,9 @@ class Shown:
 
 
 def attacks(folder: Path, species: str) -> Iterator[tuple[Frame, HeadPose]]:
-    """Frames of rendered attacks, and where the face on them is."""
+    """Yield frames of rendered attacks of a species, and the pose of the face on each."""
     for raw in sets.shards(folder, species):
-        for row, _, frame in looks(raw):
+        for row, _, frame in shard_frames(raw):
             rotation, translation = raw.rotation[row], raw.translation_mm[row]
             yaw, pitch, roll = raw.angles_deg[row].tolist()
             yield (
@@ -72,12 +72,12 @@ def attacks(folder: Path, species: str) -> Iterator[tuple[Frame, HeadPose]]:
 
 
 def sheets() -> Iterator[tuple[Frame, HeadPose]]:
-    """Portraits on real flat sheets."""
+    """Yield frames of portraits on real flat sheets, and the pose of the face on each."""
     return flat_sheets.presentations(np.random.default_rng(7), _SHEETS_EACH)
 
 
 def of_species(species: str, shown: Iterable[tuple[Frame, HeadPose]]) -> dict[str, Any]:
-    """Measure one species, found by the aligner and where it is."""
+    """Classify the presentations of one species, found by the aligner, and once more with the pose given."""
     aligner, check = FaceAligner.bundled(), LivenessCheck.bundled()
     found, accepted, given = [], 0, 0
     for frame, pose in track(shown, species):
@@ -97,7 +97,7 @@ def _same(frame: Frame) -> Frame:
 
 
 def of_live(name: str, shown: list[Callable[[], Frame]]) -> dict[str, Any]:
-    """Measure live faces."""
+    """Classify bona fide presentations (live faces)."""
     aligner, check = FaceAligner.bundled(), LivenessCheck.bundled()
     found = [each for read in track(shown, name) for each in classify([Shown(None, read)], aligner, check)]
     report: PadReport = count(found)
@@ -106,17 +106,20 @@ def of_live(name: str, shown: list[Callable[[], Frame]]) -> dict[str, Any]:
 
 
 def rendered(folder: Path, name: str) -> list[Callable[[], Frame]]:
-    """Frames of a rendered set, every so-many-th of it."""
+    """First `LIVE_CAPTURES` frames of a rendered set."""
     frames = []
     for path in raw_shards(folder / "raw" / name):
-        frames += [frame for _, _, frame in looks(RawShard.read(path))]
+        frames += [frame for _, _, frame in shard_frames(RawShard.read(path))]
         if len(frames) >= LIVE_CAPTURES:
             break
     return [partial(_same, frame) for frame in frames[:LIVE_CAPTURES]]
 
 
 def impersonations(folder: Path) -> dict[str, Any]:
-    """How often attacks in infrared are taken for their victims, who are enrolled with rendered captures."""
+    """Compare infrared attacks with their victims: IAPAR by species.
+
+    The victims are enrolled with rendered captures, and the model's threshold decides.
+    """
     aligner, check, embedder = FaceAligner.bundled(), LivenessCheck.bundled(), Embedder.bundled()
     threshold = embedder.contract.thresholds["infrared"]
     enrolled = _enrolled(folder, aligner, embedder)
@@ -124,7 +127,7 @@ def impersonations(folder: Path) -> dict[str, Any]:
     for species in SPECIES:
         frames = live = accepted = 0
         for raw in sets.shards(folder, species):
-            for row, modality, frame in track(list(looks(raw)), f"{species} as its victim"):
+            for row, modality, frame in track(list(shard_frames(raw)), f"{species} as its victim"):
                 if modality != "infrared":
                     continue
                 frames += 1
@@ -148,7 +151,7 @@ def _enrolled(folder: Path, aligner: FaceAligner, embedder: Embedder) -> dict[in
         raw = RawShard.read(path)
         if raw.identity[0] >= TEST.first_identity + sets.VICTIMS:
             break
-        for row, _, frame in track(list(looks(raw)), "enrol the victims"):
+        for row, _, frame in track(list(shard_frames(raw)), "enrol the victims"):
             victim = int(raw.identity[row]) - TEST.first_identity
             if victim < sets.VICTIMS and len(vectors[victim]) < REFERENCES:
                 crop = aligner.align(frame)
@@ -158,7 +161,7 @@ def _enrolled(folder: Path, aligner: FaceAligner, embedder: Embedder) -> dict[in
 
 
 def check_ms(repeats: int = 300) -> dict[str, float]:
-    """Milliseconds of one check of an aligned face, on one thread: the median and its quartiles."""
+    """Time one check of an aligned face on one thread: median and quartiles, milliseconds."""
     frame, pose = next(sheets())
     crop = FaceAligner.bundled().cut_out(frame, pose)
     check = LivenessCheck.bundled()
@@ -172,7 +175,7 @@ def check_ms(repeats: int = 300) -> dict[str, float]:
 
 
 def measure(folder: Path) -> dict[str, Any]:
-    """All of it."""
+    """Measure everything that the page shows, as JSON."""
     people = kinect_v2.captures(ROOT.parent / "shared" / "data" / "kinect_v2")
     limits = LivenessCheck.bundled().limits
     species = {name: of_species(name, attacks(folder, name)) for name in SPECIES}
@@ -191,7 +194,7 @@ def measure(folder: Path) -> dict[str, Any]:
 
 
 def tables(record: dict[str, Any]) -> str:
-    """The page's tables."""
+    """Write the tables of the page in Markdown."""
     lines = [
         f"Measured on `{record['limits']['id']}`.",
         "",
@@ -242,14 +245,14 @@ def _percent(rate: float | None, interval: tuple[float, float] | list[float] | N
 
 
 def page(text: str, record: dict[str, Any]) -> str:
-    """Put the tables into the page, in place of those that are there."""
+    """Replace the tables in the text of the page."""
     before, rest = text.split(MARKS[0])
     _, after = rest.split(MARKS[1])
     return before + MARKS[0] + "\n" + tables(record) + "\n" + MARKS[1] + after
 
 
 def main() -> None:
-    """Measure and write, or write the page from what was measured."""
+    """Measure and write the page, or write it from figures measured before."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=DEFAULT_FOLDER, help="folder of the rendered sets")
     parser.add_argument("--page-only", action="store_true", help="from docs/figures/liveness.json")

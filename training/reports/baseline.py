@@ -1,4 +1,4 @@
-"""PCA + LDA on the aligned maps: what a network must beat to be worth its name.
+"""Baseline: PCA + LDA on the aligned maps, which a network must beat.
 
 ``python -m training.reports.baseline --data DIR`` prints its figures on the validation identities.
 """
@@ -41,7 +41,7 @@ class LinearEmbedding:
 def fit_pca_lda(
     data: TensorSet, components: int = 250, size: int = 128, images: int = 6000
 ) -> LinearEmbedding:
-    """Fit on at most ``images`` images of whole identities.
+    """Fit PCA, then LDA, on at most ``images`` images, identity by identity.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ from training.scenes.capture import Capture
 
 
 def panel(capture: Capture, side: int = 160) -> NDArray[np.uint8]:
-    """Infrared or colour, depth within 120 mm of the face, and its relief, (3 * side, side, 3) BGR."""
+    """Draw one capture: picture, depth within 120 mm of the face, relief; (3 * side, side, 3) BGR."""
     depth = capture.depth_mm.astype(np.float32)
     middle = capture.distance_mm
     if capture.infrared is not None:
@@ -39,7 +39,7 @@ def panel(capture: Capture, side: int = 160) -> NDArray[np.uint8]:
 
 
 def contact_sheet(split: SplitConfig, first: int, rows: int, head: Path) -> NDArray[np.uint8]:
-    """One identity a row, from the ``first`` of a split on."""
+    """Render identities of a split from the ``first`` on, one a row."""
     studio = Studio(ParametricHead.load(head))
     lines = [
         np.hstack([panel(capture) for capture in render_identity(studio, split, first + row)[0]])

@@ -1,9 +1,9 @@
-"""How far the aligner is from the truth on rendered head crops.
+"""Errors of the aligner on rendered head crops, where the truth is known.
 
 ``python -m training.reports.crops --split test_crops`` aligns a rendered split with the package's own aligner
 and prints, as JSON, by camera: captures, faces, and the standard deviation of what is left of the pose
 (degrees and millimetres along the face's axes, pixels of the principal point). ``--deviation-px 0`` lets the
-aligner believe the principal point that it is given: what seeking it is worth.
+aligner believe the principal point that it is given, which shows what seeking it is worth.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from faceid_fast.face import FaceAligner, NoFace
 from training.camera.models import CAMERA_MODELS
 from training.data.build import DEFAULT_FOLDER
-from training.data.raw import RawShard, looks, raw_shards
+from training.data.raw import RawShard, raw_shards, shard_frames
 from training.data.workers import worker_pool
 from training.fitted.pose_correction import MAX_SHIFT_MM, MAX_TURN_DEG, errors_of
 
@@ -32,12 +32,12 @@ Measured = dict[str, list[NDArray[np.float64] | None]]
 
 
 def measure(job: tuple[Path, float | None]) -> Measured:
-    """Errors (8,) of each picture of a raw shard by camera; None where no face was found."""
+    """Align a raw shard: errors (8,) of each picture, by camera; None where no face was found."""
     path, deviation = job
     aligner = FaceAligner.bundled()
     raw = RawShard.read(path)
     found: Measured = defaultdict(list)
-    for row, _, frame in looks(raw):
+    for row, _, frame in shard_frames(raw):
         given = frame.intrinsics
         if deviation is not None:
             given = replace(given, principal_deviation_px=deviation)
@@ -54,7 +54,7 @@ def measure(job: tuple[Path, float | None]) -> Measured:
 
 
 def summary(parts: list[Measured]) -> dict[str, dict[str, object]]:
-    """What is left of the pose, by camera; faces that the fit has lost are counted apart."""
+    """Standard deviations of the pose errors by camera; faces that the fit has lost are counted apart."""
     by_camera: Measured = defaultdict(list)
     for part in parts:
         for name, errors in part.items():

@@ -1,4 +1,4 @@
-"""Verification figures on rendered identities.
+"""Verification figures of a network on rendered identities.
 
 ``python -m training.reports.evaluate --run DIR --data DIR --split test`` prints the figures of a trained
 network, each with its 95 % interval, on rendered test identities (validation without ``--split``), and with
@@ -60,7 +60,7 @@ def _of_model(path: Path) -> tuple[Callable[[Any], Floats], dict[str, float], di
 
 
 def outcomes_of(folder: Path) -> Counter[str]:
-    """What the aligner made of the captures behind a folder's shards, counted; empty where they do not say.
+    """Outcomes of aligning the captures behind a folder's shards, counted; empty where shards do not tell.
 
     Captures that it refused are in no pair: without their number the rates would look better than they are.
     """

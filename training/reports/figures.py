@@ -1,4 +1,4 @@
-"""Every figure of rendered identities with its interval and what supports it, as JSON."""
+"""Figures on rendered identities as JSON: each with its 95 % interval and what supports it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RESAMPLED_WHOLE = 2_000_000  # impostor pairs: no more than a second or two of w
 
 
 def describe(embeddings: Floats, held: TensorSet, thresholds: dict[str, float]) -> dict[str, Any]:
-    """Every figure with its interval, by modality, as JSON.
+    """Compute every figure with its interval, by modality, as JSON.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How well, and how fast, the package works on rendered rooms where the truth is known.
+"""Alignment and speed of the package on rendered rooms, where the truth is known.
 
 ``python -m training.reports.rooms --frames 500`` renders people at 0.4 m and 1.2 m in a 640 x 480 room with a
 wall, somebody's arm and a second, farther person; rooms with two people at nearly the same distance; and
@@ -38,7 +38,7 @@ KINDS = ("alone", "rivals", "print")
 
 @dataclass(frozen=True)
 class RoomReport:
-    """What was measured; shares are fractions of the frames.
+    """Figures measured on rendered rooms; shares are fractions of the frames.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class RoomReport:
 
 
 def frame_of(capture: Capture) -> Frame:
-    """Give the package what a camera would."""
+    """Frame of a rendered capture, as a camera would give it to the package."""
     camera = capture.camera
     return Frame(
         depth=capture.depth_mm,

@@ -14,7 +14,7 @@ Rng = np.random.Generator
 
 
 def composite(front: Scene, back: Scene) -> Scene:
-    """The nearer of two scenes at every pixel."""
+    """Join two scenes: at every pixel the nearer one is seen."""
     nearer = front.depth_mm <= back.depth_mm
     color = None
     if front.color is not None and back.color is not None:
@@ -37,7 +37,7 @@ def composite(front: Scene, back: Scene) -> Scene:
 
 
 def surface(depth: Floats, albedo: Floats | float, rgb: Floats | None) -> Scene:
-    """A matt surface given by its depth (H, W), lit from beside the camera."""
+    """Scene of a matt surface with this depth (H, W), lit from beside the camera."""
     slope_y, slope_x = np.gradient(depth) if np.isfinite(depth).all() else (np.zeros_like(depth),) * 2
     per_pixel = np.maximum(depth, 1.0) / 700.0
     facing = 1.0 / np.sqrt(1.0 + (slope_x / per_pixel) ** 2 + (slope_y / per_pixel) ** 2)
@@ -78,7 +78,7 @@ def room_wall(rng: Rng, camera: Camera, head_mm: float, *, with_color: bool) -> 
 
 
 def clutter(rng: Rng, camera: Camera, near_mm: float, far_mm: float, *, with_color: bool) -> Scene:
-    """One object: a blob or a board between two distances, anywhere in the picture."""
+    """Draw one object, a blob or a board, between two distances, anywhere in the picture."""
     height, width = camera.height, camera.width
     mask = np.zeros((height, width), np.uint8)
     side = rng.choice([-1, 1])

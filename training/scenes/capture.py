@@ -23,7 +23,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Capture:
-    """One capture and the truth about it.
+    """Pictures of one capture, and the truth about the face on them.
 
     Attributes
     ----------

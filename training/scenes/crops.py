@@ -26,7 +26,7 @@ SUPERSAMPLING = 2
 
 
 def head_crop(rng: Rng, distance_mm: float) -> tuple[Camera, tuple[float, float]]:
-    """A Kinect v2's crop around a head, and where the face frame's origin falls in it (pixels)."""
+    """Draw a Kinect v2's crop around a head: its camera, and the pixel of the face frame's origin."""
     camera, origin, _ = KINECT_V2.crop(rng, distance_mm)
     return camera, origin
 
@@ -45,7 +45,7 @@ def render_head(
     hidden_offset_px: tuple[float, float] = (0.0, 0.0),
     wear: Wear | None = None,
 ) -> Capture:
-    """Render one person.
+    """Render a head crop of one person in a given pose, by a given camera.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def render_crop(
     wide_open_share: float = 0.0,
     wear: Wear | None = None,
 ) -> Capture:
-    """Render one head crop with everything but the identity, the camera and what is worn drawn at random.
+    """Render one head crop; all but the identity, the camera model and what is worn is drawn at random.
 
     Parameters
     ----------

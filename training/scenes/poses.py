@@ -15,7 +15,10 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class PoseRange:
-    """Ranges of pose, degrees and millimetres: normal where a mean and deviation stand, else uniform."""
+    """Distribution of poses, in degrees and millimetres.
+
+    Angles are normal with mean and deviation, cut off at their limits; the distance is uniform.
+    """
 
     yaw_deviation: float = 15.0
     yaw_limit: float = 38.0

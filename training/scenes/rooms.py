@@ -1,6 +1,6 @@
-"""Whole pictures of rooms: a person, a wall, other people, an arm at the edge; and flat prints.
+"""Rooms of 640 x 480 pixels: a person, a wall, other people, an arm at the edge.
 
-For the tests of locating and aligning: what they hold true is known here exactly.
+They serve to test locating and aligning: the truth is known exactly.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _arm(rng: Rng, camera: Camera, faces: list[Pose], *, with_color: bool) -> Sc
 
 
 def auto_exposed(scene: Scene, distance_mm: float) -> Scene:
-    """Scale radiance so that a face at ``distance_mm`` is as bright as one at the reference distance."""
+    """Expose a scene: a face at ``distance_mm`` becomes as bright as one at the reference distance."""
     return replace(scene, radiance=scene.radiance * np.float32((distance_mm / 900.0) ** 2))
 
 

@@ -1,4 +1,4 @@
-"""The rendered frames that ship with the package, for ``faceid demo``.
+"""Rendered frames that ship with the package, for ``faceid demo``.
 
 ``python -m training.ship.demo_frames`` writes ``python/faceid_fast/demo_frames``: three made-up people, each
 enrolled in five poses and trying twice, a flat print of the first, and the second with a beard that grows.
@@ -53,7 +53,7 @@ def person_frame(
 
 
 def cut(capture: Capture, side: int) -> Capture:
-    """Cut a square around the face; the principal point moves along."""
+    """Cut a square around the face out of a capture; the principal point moves along."""
     camera = capture.camera
     u, v = camera.project(capture.eye_midpoint_mm)[0]
     left = int(np.clip(u - side / 2, 0, camera.width - side))
@@ -97,7 +97,7 @@ def main() -> None:
 
 
 def frames_of(studio: Studio, number: int) -> Iterator[tuple[str, Capture]]:
-    """Names and renders of one of `PEOPLE`."""
+    """Yield the names and captures of one of `PEOPLE`."""
     rng = np.random.default_rng([SEED, number])
     weights = rng.standard_normal(studio.head.identity_count).astype(np.float32)
     identity = studio.identity(rng, weights, hair_varies=False)

@@ -173,7 +173,7 @@ def _rename_output(graph: onnx.GraphProto, name: str) -> None:
 
 
 def check_parity(network: keras.Model, path: Path, tensors: Floats) -> float:
-    """Largest absolute difference between Keras and onnxruntime.
+    """Check that onnxruntime computes what Keras does; returns the largest absolute difference.
 
     On the given tensors, on noise over their whole range, and on empty input, in batches of 1, 7
     and all.
@@ -258,13 +258,13 @@ def _write_contract(path: Path, contract: ModelContract) -> None:
 
 
 def read_config(run: Path) -> dict[str, Any]:
-    """How a run was trained, as `training.network.train` wrote it down."""
+    """Read how a run was trained, as `training.network.train` wrote it down."""
     config: dict[str, Any] = json.loads((run / "config.json").read_text())
     return config
 
 
 def ship(run: Path) -> str:
-    """Copy a run's model into the package and pin it there; return its SHA-256.
+    """Copy the model of a run into the package and record its SHA-256, which is returned.
 
     Its Keras weights become those that a fine-tune begins with.
     """

@@ -63,7 +63,7 @@ def read_contract(path: Path) -> ModelContract:
 
 
 def card(contract: ModelContract, figures: dict[str, Any]) -> str:
-    """Fill the template.
+    """Fill the template of the card.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ def take_in(
     real: dict[str, Any] | None,
     ablation: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """Put measured records beside or in the place of those that are kept.
+    """Add measured records to the kept figures; a record of the same split is replaced.
 
     Raises
     ------

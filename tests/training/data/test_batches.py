@@ -14,10 +14,10 @@ from training.data.batches import (
     BatchConfig,
     BatchSampler,
     TensorSet,
-    drawn_ahead,
     load_held,
     load_shards,
     load_split,
+    prefetch,
 )
 
 
@@ -153,12 +153,12 @@ def test_empty_folder_is_named(tmp_path: Path) -> None:
         load_shards(tmp_path)
 
 
-def test_batches_drawn_ahead_are_the_same(people: TensorSet) -> None:
+def test_prefetched_batches_are_the_same(people: TensorSet) -> None:
     augmentation = Augmentation(cut_out_share=0.5, noise_share=0.5, shifted_share=0.5)
     config = BatchConfig(identities=8, images=2, mirrored_share=0.5, augmentation=augmentation)
     sampler = BatchSampler(people, config, seed=1)
     wanted = [sampler.draw(number) for number in range(3, 9)]
-    ahead = list(drawn_ahead(sampler.draw, range(3, 9), ahead=2))
+    ahead = list(prefetch(sampler.draw, range(3, 9), ahead=2))
     assert len(ahead) == len(wanted)
     for (tensors, who), (same, names) in zip(ahead, wanted, strict=True):
         np.testing.assert_array_equal(tensors, same)
@@ -183,12 +183,12 @@ def test_no_more_is_drawn_than_wanted_and_errors_arrive() -> None:
             raise RuntimeError(message)
         return np.zeros(1, np.float32), np.zeros(1, np.int32)
 
-    batches = drawn_ahead(draw, range(100), ahead=2)
+    batches = prefetch(draw, range(100), ahead=2)
     next(batches)
     batches.close()
     assert max(drawn) <= 2
     with pytest.raises(RuntimeError, match="batch 2"):
-        list(drawn_ahead(draw, range(5), ahead=2))
+        list(prefetch(draw, range(5), ahead=2))
 
 
 def test_a_set_of_few_gives_smaller_batches(people: TensorSet) -> None:

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("scipy", reason="needs the training environment")
 pytest.importorskip("rich", reason="needs the training environment")
 
-from training.fitted.pose_correction import Seen, maps_of, regress
+from training.fitted.pose_correction import PoseErrors, maps_of, regress
 
 
 def test_the_regression_finds_a_linear_law() -> None:
@@ -16,7 +16,8 @@ def test_the_regression_finds_a_linear_law() -> None:
     maps = 3.0 * rng.standard_normal((6000, 40)).astype(np.float16)
     law = rng.standard_normal((8, 40)).astype(np.float32)
     errors = maps.astype(np.float32) @ law.T + np.arange(8, dtype=np.float32)
-    weights, offset = regress(Seen(maps, errors + 0.1 * rng.standard_normal(errors.shape, dtype=np.float32)))
+    noise = 0.1 * rng.standard_normal(errors.shape, dtype=np.float32)
+    weights, offset = regress(PoseErrors(maps, errors + noise))
     # The ridge shrinks a little.
     np.testing.assert_allclose(weights, law, atol=0.25)
     np.testing.assert_allclose(offset, np.arange(8), atol=0.05)

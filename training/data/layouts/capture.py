@@ -1,4 +1,4 @@
-"""What every layout gives: frames with a name on them, and files that gave none."""
+"""What every layout yields: frames with the name of a person, or an error for a file that gave none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_FILE_BYTES = 512 * 2**20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledCapture:
-    """A frame, and who is on it.
+    """A frame and the person on it.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ costs one capture."""
 
 
 def folders(root: Path) -> list[Path]:
-    """Subfolders of a folder, sorted: one a person.
+    """Sorted subfolders of a folder, one for each person.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def folders(root: Path) -> list[Path]:
 
 
 def found_or_error(identity: str, name: str, frames: Iterator[Frame]) -> Iterator[Found]:
-    """Label frames; the error that ends them, if one does, becomes the last thing found."""
+    """Yield frames with their labels; a `SourceError` that ends them is yielded last, not raised."""
     try:
         for number, frame in enumerate(frames):
             yield LabelledCapture(identity, f"{name}[{number}]" if number else name, frame)

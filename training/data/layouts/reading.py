@@ -89,12 +89,12 @@ class Captures:
             raise SourceError(message)
 
     def summary(self) -> str:
-        """One line on the last pass."""
+        """One line on the last pass: captures read, files skipped."""
         return f"{self.root}: {self.read} captures read, {len(self.damaged)} files skipped as damaged"
 
 
 def refuse_validation_set(root: Path, layout: str) -> None:
-    """Stop before anything is trained on the shared validation set, by whatever layout it is read.
+    """Refuse the shared validation set, in whatever layout it is read: nothing is trained on it.
 
     Raises
     ------

@@ -26,7 +26,7 @@ NOTE = "captures.json"
 
 
 def load_captures(root: Path, layout: str, folder: Path) -> tuple[TensorSet, TensorSet]:
-    """Tensors of a set for training and of other people for validation.
+    """Align a set of real captures: tensors for training, and of other people for validation.
 
     What an earlier call left in ``folder`` is used again if it is of the same set and aligner. One line
     on damaged files and one on the aligner's outcomes go to standard error.
@@ -92,7 +92,7 @@ def _write_shards(captures: Captures, folder: Path, aligner: str) -> dict[str, o
 def align_captures(
     captures: Captures,
 ) -> tuple[NDArray[np.float16], list[str], list[str], NDArray[np.int32], Counter[str]]:
-    """Tensors (N, C, 72, 64) of the captures on which a face is found, and whose they are.
+    """Align captures: tensors (N, C, 72, 64) of those on which a face is found, and whose they are.
 
     Returns
     -------
@@ -116,7 +116,7 @@ def align_captures(
 
 
 def held_out(people: list[str]) -> set[str]:
-    """Whom a fine-tune is measured on: a quarter, at least two, drawn by a fixed seed."""
+    """Draw the people held out of a fine-tune by a fixed seed: a quarter, at least two."""
     count = max(2, round(HELD_OUT_SHARE * len(people)))
     drawn = np.random.default_rng(SPLIT_SEED).choice(len(people), count, replace=False)
     return {people[index] for index in drawn}
