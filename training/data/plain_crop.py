@@ -90,7 +90,7 @@ def crop_split(raw: Path, target: Path) -> None:
 
 
 def eyes_in(frame: Frame, face: FaceCrop) -> NDArray[np.float64]:
-    """Midpoint of the eyes (3,) in the camera of the frame; the aligner may have moved its principal point."""
+    """Midpoint of the eyes (3,) in the frame's camera; the aligner may have moved its principal point."""
     k = frame.intrinsics
     found = replace(k, cx=face.principal_point_px[0], cy=face.principal_point_px[1])
     return reproject(face.eye_midpoint_mm.astype(np.float64), found, np.array([k.cx, k.cy]))

@@ -62,7 +62,7 @@ class PoseErrors:
 def maps_of(tensor: Floats) -> Floats:
     """Flatten a (4, 72, 64) tensor to what the correction is computed from: depth and grey, (2 * 72 * 64,).
 
-    The aligner averages the colours before it clips them, so the two differ where a colour is clipped.
+    The aligner itself looks at a grey picture; the two differ where a single colour reaches its limit.
     """
     return np.concatenate([tensor[0].ravel(), tensor[1:].mean(axis=0).ravel()])
 

@@ -4,7 +4,7 @@
 folder: ``generic_neutral_mesh.obj``, ``identity000.obj`` to ``identity099.obj``, and one file for each
 expression of `EXPRESSIONS`. Which vertices are what is told by the README of github.com/USC-ICT/ICT-FaceKit
 (MIT, Copyright (c) 2020 USC Institute for Creative Technologies). Commits of the model before that README
-number the vertices otherwise; they are told by their number of vertices.
+number the vertices otherwise: the number of vertices is checked.
 """
 
 from __future__ import annotations
