@@ -49,8 +49,9 @@ def run_smoke(out: Path, processes: int = 2) -> None:
         print(f"training smoke run skipped: no parametric head at {DEFAULT_PATH}", file=sys.stderr)
         return
     # The renderer's processes import this module: TensorFlow must not come with it.
+    from training.network.run_folder import read_config  # noqa: PLC0415
     from training.network.train import TrainConfig, load_best, train  # noqa: PLC0415
-    from training.ship.export import export, read_config  # noqa: PLC0415
+    from training.ship.export import export  # noqa: PLC0415
 
     shutil.rmtree(out / "run", ignore_errors=True)
     wanted = aligned = 0

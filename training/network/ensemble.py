@@ -26,7 +26,7 @@ from training.data.batches import TensorSet, load_split
 from training.metrics.verification import embed, measure_network
 from training.network.checkpoint import save_network
 from training.network.model import OUTPUT_NAME, Mirror, UnitLength
-from training.network.run_folder import inputs_of
+from training.network.run_folder import inputs_of, read_config
 from training.network.train import load_best, set_threads
 from training.provenance.revision import training_commit
 
@@ -80,7 +80,7 @@ def ensemble(
     ValueError
         A run saw a part of the tensor only: joined, nothing would tell any more.
     """
-    members = [json.loads((run / "config.json").read_text()) for run in runs]
+    members = [read_config(run) for run in runs]
     for run, member in zip(runs, members, strict=True):
         if not inputs_of(member).complete:
             message = f"{run}: expected a network of whole tensors, got one that saw {inputs_of(member)}"

@@ -53,6 +53,12 @@ def inputs_of(config: dict[str, Any]) -> InputChoice:
     return InputChoice(config.get("inputs", "both"), config.get("hair_band", True))
 
 
+def read_config(run: Path) -> dict[str, Any]:
+    """Read the configuration of a run, as `pin_config` or an ensemble wrote it down."""
+    config: dict[str, Any] = json.loads((run / "config.json").read_text())
+    return config
+
+
 def pin_config(path: Path, config: TrainConfig) -> None:
     """Write the configuration and the commit, or check that the folder's run has the same configuration.
 

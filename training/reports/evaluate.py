@@ -31,11 +31,11 @@ Floats = NDArray[np.float32]
 
 def _of_run(run: Path, data: Path) -> tuple[Callable[[Any], Floats], dict[str, float], dict[str, Any]]:
     """A trained network, the thresholds that its export would choose, and what it is."""
-    from training.network.run_folder import inputs_of  # noqa: PLC0415 - Keras, which --model does without
+    from training.network.run_folder import inputs_of, read_config  # noqa: PLC0415 - Keras, which --model does without
     from training.network.train import load_best  # noqa: PLC0415
 
     network = load_best(run)
-    inputs = inputs_of(json.loads((run / "config.json").read_text()))
+    inputs = inputs_of(read_config(run))
     held = load_held(data)
 
     def embed_seen(tensors: NDArray[np.float16]) -> Floats:

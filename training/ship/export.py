@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
 import shutil
 import statistics
@@ -44,7 +43,7 @@ from training.metrics.verification import (
 )
 from training.network.model import OUTPUT_NAME
 from training.network.options import SHIPPED_WEIGHTS
-from training.network.run_folder import inputs_of
+from training.network.run_folder import inputs_of, read_config
 from training.provenance.aligner import aligner_digest
 from training.provenance.models_manifest import record_model
 from training.provenance.revision import ROOT, training_commit
@@ -90,8 +89,8 @@ def export(
     network : as `training.network.model.build_network` makes it, trained.
     held : rendered identities that the training has not seen.
     path : of the ONNX file.
-    training : JSON on how the network was trained, as `read_config` gives it: ``training_commit`` becomes the
-        contract's, all of it stands under ``calibration.training``.
+    training : how the network was trained, as `training.network.run_folder.read_config` gives it; its
+        ``training_commit`` becomes the contract's, all of it stands under ``calibration.training``.
     same_tensors : the core was built anew since the tensors were made, and still makes the same.
 
     Raises
@@ -220,12 +219,6 @@ def measure_latency(path: Path, repeats: int = 200) -> float:
     return statistics.median(seconds) * 1e3
 
 
-def read_contract(path: Path) -> ModelContract:
-    """Read the contract in a model file's metadata."""
-    entries = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
-    return ModelContract.from_json(entries[CONTRACT_KEY])
-
-
 def _contract(
     network: keras.Model,
     path: Path,
@@ -255,12 +248,6 @@ def _write_contract(path: Path, contract: ModelContract) -> None:
     model = onnx.load(path)
     onnx.helper.set_model_props(model, {CONTRACT_KEY: contract.to_json()})
     onnx.save(model, path)
-
-
-def read_config(run: Path) -> dict[str, Any]:
-    """Read how a run was trained, as `training.network.train` wrote it down."""
-    config: dict[str, Any] = json.loads((run / "config.json").read_text())
-    return config
 
 
 def ship(run: Path) -> str:

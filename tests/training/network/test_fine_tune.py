@@ -18,9 +18,9 @@ from training.data.batches import BatchConfig, TensorSet
 from training.data.layouts.reading import LAYOUTS
 from training.network import train as module
 from training.network.options import FINE_TUNE, TrainConfig, configure, parse
-from training.network.run_folder import inputs_of
+from training.network.run_folder import inputs_of, read_config
 from training.network.train import load_best, main, train
-from training.ship.export import export, read_config
+from training.ship.export import export
 
 # Keras hands numpy its variables in a way that numpy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras")
