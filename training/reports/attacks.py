@@ -76,7 +76,7 @@ def sheets() -> Iterator[tuple[Frame, HeadPose]]:
     return flat_sheets.presentations(np.random.default_rng(7), _SHEETS_EACH)
 
 
-def of_species(species: str, shown: Iterable[tuple[Frame, HeadPose]]) -> dict[str, Any]:
+def measure_species(species: str, shown: Iterable[tuple[Frame, HeadPose]]) -> dict[str, Any]:
     """Classify the presentations of one species, found by the aligner, and once more with the pose given."""
     aligner, check = FaceAligner.bundled(), LivenessCheck.bundled()
     found, accepted, given = [], 0, 0
@@ -96,7 +96,7 @@ def _same(frame: Frame) -> Frame:
     return frame
 
 
-def of_live(name: str, shown: list[Callable[[], Frame]]) -> dict[str, Any]:
+def measure_live(name: str, shown: list[Callable[[], Frame]]) -> dict[str, Any]:
     """Classify bona fide presentations (live faces)."""
     aligner, check = FaceAligner.bundled(), LivenessCheck.bundled()
     found = [each for read in track(shown, name) for each in classify([Shown(None, read)], aligner, check)]
@@ -105,7 +105,7 @@ def of_live(name: str, shown: list[Callable[[], Frame]]) -> dict[str, Any]:
     return record
 
 
-def rendered(folder: Path, name: str) -> list[Callable[[], Frame]]:
+def rendered_frames(folder: Path, name: str) -> list[Callable[[], Frame]]:
     """First `LIVE_CAPTURES` frames of a rendered set."""
     frames = []
     for path in raw_shards(folder / "raw" / name):
@@ -178,12 +178,12 @@ def measure(folder: Path) -> dict[str, Any]:
     """Measure everything that the page shows, as JSON."""
     people = kinect_v2.captures(ROOT.parent / "shared" / "data" / "kinect_v2")
     limits = LivenessCheck.bundled().limits
-    species = {name: of_species(name, attacks(folder, name)) for name in SPECIES}
-    species[FLAT_SHEETS] = of_species(FLAT_SHEETS, sheets())
-    live = {name: of_live(name, rendered(folder, name)) for name in LIVE_SETS}
+    species = {name: measure_species(name, attacks(folder, name)) for name in SPECIES}
+    species[FLAT_SHEETS] = measure_species(FLAT_SHEETS, sheets())
+    live = {name: measure_live(name, rendered_frames(folder, name)) for name in LIVE_SETS}
     frontal = [shot.read for shot in people if shot.pose == FRONTAL]
-    live["kinect_v2 frontal"] = of_live("kinect_v2 frontal", frontal)
-    live["kinect_v2 all poses"] = of_live("kinect_v2", [shot.read for shot in people])
+    live["kinect_v2 frontal"] = measure_live("kinect_v2 frontal", frontal)
+    live["kinect_v2 all poses"] = measure_live("kinect_v2", [shot.read for shot in people])
     return {
         "limits": {"id": limits.limits_id},
         "species": species,
