@@ -13,11 +13,12 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="needs the training environment (TensorFlow)")
 
+from faceid_fast.face import TENSOR_SHAPE
 from training.data.augment import Augmentation
 from training.data.batches import BatchConfig, TensorSet
 from training.data.layouts.reading import LAYOUTS
 from training.network import train as module
-from training.network.options import FINE_TUNE, TrainConfig, configure, parse
+from training.network.options import FINE_TUNE, SHIPPED_WEIGHTS, TrainConfig, configure, parse
 from training.network.run_folder import inputs_of, read_config
 from training.network.train import load_best, main, train
 from training.ship.export import export
@@ -48,6 +49,14 @@ def test_fine_tune_begins_with_the_weights_given(
     with (tmp_path / "a" / "log.csv").open(newline="") as file:
         assert next((int(row["step"]), row["phase"]) for row in csv.DictReader(file)) == (0, "init")
     assert json.loads((tmp_path / "a" / "config.json").read_text())["init"] != ""
+
+
+@pytest.mark.skipif(not SHIPPED_WEIGHTS.exists(), reason=f"no {SHIPPED_WEIGHTS}")
+def test_the_shipped_weights_load_wherever_their_layers_are_defined_now() -> None:
+    # The file names the module that its layers stood in when it was written, and their registered names.
+    network, _ = module._load_init(SHIPPED_WEIGHTS, TENSOR_SHAPE)
+    rows = np.asarray(network(np.zeros((1, *TENSOR_SHAPE), np.float32)))
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1.0, rtol=1e-5)
 
 
 def test_what_a_fine_tune_makes_worse_is_not_kept(
