@@ -23,6 +23,7 @@ PAGES: Final = {
     "MODEL_CARD.md": "MODEL_CARD.md",
     "NOTICE": "NOTICE.md",
     "training/README.md": "training.md",
+    "training/EXPERIMENTS.md": "training-experiments.md",
     **{
         f"examples/{path.name}": f"examples/{path.stem}.md"
         for path in sorted((ROOT / "examples").iterdir())

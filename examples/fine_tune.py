@@ -19,8 +19,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from training.layouts.reading import LAYOUTS, Captures, refuse_validation_set
-from training.layouts.tensors import align_captures
+from training.data.layouts.reading import LAYOUTS, Captures, refuse_validation_set
+from training.data.layouts.tensors import align_captures
 
 FEWEST_PEOPLE, FEWEST_CAPTURES = 4, 2
 
@@ -58,8 +58,8 @@ def main() -> int:
         return 0 if enough else 1
     run, tensors = str(given.out), str(given.out / "tensors")
     for arguments in (
-        ("training.train", "--data", str(given.data), "--layout", given.layout, "--out", run),
-        ("training.export", "--run", run, "--data", tensors),
+        ("training.network.train", "--data", str(given.data), "--layout", given.layout, "--out", run),
+        ("training.ship.export", "--run", run, "--data", tensors),
     ):
         subprocess.run([sys.executable, "-m", *arguments], check=True)
     model = given.out / "faceid.onnx"

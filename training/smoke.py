@@ -16,14 +16,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from faceid_fast.embed import Embedder
-from faceid_fast.face import FaceAligner, FaceCrop
-from faceid_fast.liveness import Limits, LivenessCheck
-from training.batches import BatchConfig, load_split
-from training.config import TRAIN, VALIDATION, SplitConfig
-from training.data import align_split, render_split
-from training.ict import DEFAULT_PATH
-from training.raw import RawShard, looks
+from faceid_fast.face.aligner import FaceAligner
+from faceid_fast.face.crop import FaceCrop
+from faceid_fast.face.embedder import Embedder
+from faceid_fast.face.liveness import LivenessCheck
+from faceid_fast.face.liveness_limits import Limits
+from training.data.batches import BatchConfig, load_split
+from training.data.build import align_split, render_split
+from training.data.config import TRAIN, VALIDATION, SplitConfig
+from training.data.raw import RawShard, raw_shards, shard_frames
+from training.heads.ict import DEFAULT_PATH
 
 CAPTURES = 5
 SPLITS = (
@@ -49,15 +51,16 @@ def run_smoke(out: Path, processes: int = 2) -> None:
         print(f"training smoke run skipped: no parametric head at {DEFAULT_PATH}", file=sys.stderr)
         return
     # The renderer's processes import this module: TensorFlow must not come with it.
-    from training.export import export, read_config  # noqa: PLC0415
-    from training.train import TrainConfig, load_best, train  # noqa: PLC0415
+    from training.network.run_folder import read_config  # noqa: PLC0415
+    from training.network.train import TrainConfig, load_best, train  # noqa: PLC0415
+    from training.ship.export import export  # noqa: PLC0415
 
     shutil.rmtree(out / "run", ignore_errors=True)
     wanted = aligned = 0
     for split in SPLITS:
         _drop_stale(split, out)
         render_split(split, out, DEFAULT_PATH, processes)
-        for path in (out / "raw" / split.name).glob("shard-*.npz"):
+        for path in raw_shards(out / "raw" / split.name):
             raw = RawShard.read(path)
             wanted += int(raw.has_infrared.sum() + raw.has_color.sum())
         aligned += align_split(split, out, processes)["aligned"]
@@ -86,13 +89,14 @@ def run_smoke(out: Path, processes: int = 2) -> None:
 
 def _liveness(out: Path) -> None:
     """What live faces must reach is found, and flat prints do not reach it."""
-    from training import attack_sets, liveness  # noqa: PLC0415
+    from training.attacks import sets  # noqa: PLC0415
+    from training.fitted.liveness_limits import calibrated, load_live  # noqa: PLC0415
 
-    limits = Limits.from_json(liveness.calibrated(liveness.load_live(out / "tensors", ("val",)), ("val",)))
+    limits = Limits.from_json(calibrated(load_live(out / "tensors", ("val",)), ("val",)))
     check, aligner = LivenessCheck(limits), FaceAligner.bundled()
     shutil.rmtree(out / "attacks", ignore_errors=True)
-    attack_sets.render(out, "flat_print", 4, DEFAULT_PATH, 1)
-    frames = [frame for raw in attack_sets.shards(out, "flat_print") for _, _, frame in looks(raw)]
+    sets.render(out, "flat_print", 4, DEFAULT_PATH, 1)
+    frames = [frame for raw in sets.shards(out, "flat_print") for _, _, frame in shard_frames(raw)]
     found = [aligner.align(frame) for frame in frames]
     accepted = sum(isinstance(crop, FaceCrop) and check.check(crop).live for crop in found)
     if accepted or len(frames) != 4:
@@ -103,13 +107,13 @@ def _liveness(out: Path) -> None:
 
 def _fine_tune(out: Path) -> None:
     """Validation renders, written as if they were someone's captures, go the way that real ones go."""
-    from training.layouts.tensors import load_captures  # noqa: PLC0415
-    from training.options import FINE_TUNE  # noqa: PLC0415
-    from training.train import train  # noqa: PLC0415
+    from training.data.layouts.tensors import load_captures  # noqa: PLC0415
+    from training.network.options import FINE_TUNE  # noqa: PLC0415
+    from training.network.train import train  # noqa: PLC0415
 
     for name in ("pairs", "fine"):
         shutil.rmtree(out / name, ignore_errors=True)
-    _write_pairs(RawShard.read(next((out / "raw" / VALIDATION.name).glob("shard-*.npz"))), out / "pairs")
+    _write_pairs(RawShard.read(raw_shards(out / "raw" / VALIDATION.name)[0]), out / "pairs")
     damaged = next((out / "pairs").rglob("*_depth.png"))
     damaged.write_bytes(damaged.read_bytes()[:-100])
     data, held = load_captures(out / "pairs", "pairs", out / "fine" / "tensors")

@@ -19,11 +19,13 @@ for module in ("tensorflow", "tf2onnx", "onnx"):
 import keras  # noqa: E402
 
 from faceid_fast.face.embedder import Embedder  # noqa: E402
-from training import export as exporter  # noqa: E402
-from training.batches import TensorSet  # noqa: E402
-from training.data import aligner_digest  # noqa: E402
-from training.model import NetworkConfig, build_network  # noqa: E402
-from training.revision import training_commit  # noqa: E402
+from training.data.batches import TensorSet  # noqa: E402
+from training.network.model import NetworkConfig, build_network  # noqa: E402
+from training.network.run_folder import read_config  # noqa: E402
+from training.provenance.aligner import aligner_digest  # noqa: E402
+from training.provenance.revision import training_commit  # noqa: E402
+from training.ship import export as exporter  # noqa: E402
+from training.ship.model_card import read_contract  # noqa: E402
 
 # tf2onnx looks for an alias that numpy has removed.
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
@@ -54,7 +56,7 @@ def test_parity_and_contract(held: TensorSet, tmp_path: Path, *, conv_batch_norm
     network = _network(NetworkConfig(conv_batch_norm=conv_batch_norm))
     done = exporter.export(network, held, tmp_path / "model.onnx", {"steps": 0})
     assert done.parity <= 1e-5
-    contract = exporter.read_contract(done.path)
+    contract = read_contract(done.path)
     assert contract == done.contract
     assert contract.input_shape == (4, 72, 64)
     assert (contract.input_name, contract.output_name) == ("tensor", "embedding")
@@ -92,7 +94,7 @@ def test_tensors_of_another_aligner_are_refused(held: TensorSet, tmp_path: Path)
 def test_the_commit_is_the_one_that_trained(held: TensorSet, tmp_path: Path) -> None:
     run = tmp_path / "config.json"
     run.write_text(json.dumps({"steps": 3, "training_commit": "abc-dirty"}))
-    done = exporter.export(_network(), held, tmp_path / "m.onnx", exporter.read_config(tmp_path))
+    done = exporter.export(_network(), held, tmp_path / "m.onnx", read_config(tmp_path))
     assert done.contract.training_commit == "abc-dirty"
     assert done.contract.calibration["training"]["steps"] == 3
     assert done.contract.calibration["export_commit"] == training_commit()

@@ -10,12 +10,13 @@ if not hasattr(cv2, "triangleRasterize"):
     pytest.skip("OpenCV 4 has no triangleRasterize: renders need OpenCV 5", allow_module_level=True)
 
 from faceid_fast import FaceAligner, Frame, LivenessCheck, NoFace  # noqa: E402
-from training import attack_sets, flat_sheets  # noqa: E402
-from training.attacks import SPECIES, Stage, flat_print, replay  # noqa: E402
-from training.ict import DEFAULT_PATH, ParametricHead  # noqa: E402
-from training.person import Studio  # noqa: E402
-from training.raw import RawShard, looks  # noqa: E402
-from training.render import Capture  # noqa: E402
+from training.attacks import flat_sheets, sets  # noqa: E402
+from training.attacks.species import SPECIES, Stage, flat_print, replay  # noqa: E402
+from training.data.batches import MODALITIES  # noqa: E402
+from training.data.raw import RawShard, shard_frames  # noqa: E402
+from training.heads.ict import DEFAULT_PATH, ParametricHead  # noqa: E402
+from training.people.person import Studio  # noqa: E402
+from training.scenes.capture import Capture  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not DEFAULT_PATH.exists(), reason=f"no parametric head at {DEFAULT_PATH}")
 WITHOUT_A_FACE_OF_THEIR_OWN = (
@@ -30,7 +31,7 @@ def studio() -> Studio:
 
 def frames_of(captures: list[Capture]) -> list[Frame]:
     raw = RawShard.of(captures, [0] * len(captures), [-1] * len(captures))
-    return [frame for _, _, frame in looks(raw)]
+    return [frame for _, _, frame in shard_frames(raw)]
 
 
 def is_live(frame: Frame) -> bool:
@@ -41,20 +42,20 @@ def is_live(frame: Frame) -> bool:
 @pytest.mark.parametrize("number", [0, 1])
 @pytest.mark.parametrize("species", WITHOUT_A_FACE_OF_THEIR_OWN)
 def test_pictures_are_not_live(studio: Studio, species: str, number: int) -> None:
-    for frame in frames_of(attack_sets.present(studio, species, number)):
+    for frame in frames_of(sets.present(studio, species, number)):
         assert not is_live(frame)
 
 
 @pytest.mark.parametrize("species", SPECIES)
 def test_a_presentation_is_the_same_every_time(studio: Studio, species: str) -> None:
-    one, other = (attack_sets.present(studio, species, 1) for _ in range(2))
+    one, other = (sets.present(studio, species, 1) for _ in range(2))
     assert len(one) == (3 if species == replay.__name__ else 1)
     for a, b in zip(one, other, strict=True):
         np.testing.assert_array_equal(a.depth_mm, b.depth_mm)
         np.testing.assert_array_equal(a.color, b.color)
 
 
-@pytest.mark.parametrize("modality", attack_sets.MODALITIES)
+@pytest.mark.parametrize("modality", MODALITIES)
 def test_a_flat_print_shows_a_face_and_is_flat(studio: Studio, modality: str) -> None:
     rng = np.random.default_rng(4)
     stage = Stage.draw(rng, studio, modality)
@@ -73,7 +74,7 @@ def test_a_flat_print_shows_a_face_and_is_flat(studio: Studio, modality: str) ->
 
 
 def test_portraits_on_real_flat_sheets_are_not_live() -> None:
-    for path in (flat_sheets.FLAT_PATH, flat_sheets.PORTRAITS_PATH):
+    for path in (flat_sheets.FLAT_PATH, flat_sheets.LONDON_PATH):
         if not path.exists():
             pytest.skip(f"no captures at {path}")
     shown = list(flat_sheets.presentations(np.random.default_rng(0), 1))[::10]

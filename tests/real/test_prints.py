@@ -11,12 +11,13 @@ if not hasattr(cv2, "triangleRasterize"):
 
 from faceid_fast import FaceAligner, NoFace, Outcome  # noqa: E402
 from faceid_fast.face.liveness import LivenessCheck  # noqa: E402
-from training.ict import DEFAULT_PATH, ParametricHead  # noqa: E402
-from training.person import Identity, Studio  # noqa: E402
-from training.render import Capture  # noqa: E402
-from training.room_report import frame_of  # noqa: E402
-from training.rooms import render_print, render_room  # noqa: E402
-from training.sensor import StructuredLight, TimeOfFlight  # noqa: E402
+from training.attacks.print_in_room import render_print  # noqa: E402
+from training.camera.sensor import StructuredLight, TimeOfFlight  # noqa: E402
+from training.heads.ict import DEFAULT_PATH, ParametricHead  # noqa: E402
+from training.people.person import Identity, Studio  # noqa: E402
+from training.reports.rooms import frame_of  # noqa: E402
+from training.scenes.capture import Capture  # noqa: E402
+from training.scenes.rooms import render_room  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not DEFAULT_PATH.exists(), reason=f"no parametric head at {DEFAULT_PATH}")
 SENSORS = {"structured light": StructuredLight, "time of flight": TimeOfFlight}

@@ -9,12 +9,13 @@ cv2 = pytest.importorskip("cv2")
 if not hasattr(cv2, "triangleRasterize"):
     pytest.skip("OpenCV 4 has no triangleRasterize: renders need OpenCV 5", allow_module_level=True)
 
-from training.config import SPLITS, TRAIN  # noqa: E402
-from training.ict import DEFAULT_PATH, ParametricHead, normals_of  # noqa: E402
-from training.person import Identity, Studio  # noqa: E402
-from training.raster import Camera, Pose  # noqa: E402
-from training.render import render_crop, render_head  # noqa: E402
-from training.rooms import render_print, render_room  # noqa: E402
+from training.attacks.print_in_room import render_print  # noqa: E402
+from training.camera.raster import Camera, Pose  # noqa: E402
+from training.data.config import SPLITS, TRAIN  # noqa: E402
+from training.heads.ict import DEFAULT_PATH, ParametricHead, normals_of  # noqa: E402
+from training.people.person import Identity, Studio  # noqa: E402
+from training.scenes.crops import render_crop, render_head  # noqa: E402
+from training.scenes.rooms import render_room  # noqa: E402
 
 if not DEFAULT_PATH.is_dir():
     pytest.skip(f"no parametric head: {DEFAULT_PATH} is missing", allow_module_level=True)
@@ -147,7 +148,7 @@ def test_splits_share_no_identity_and_no_seed() -> None:
 
 
 def test_an_identity_does_not_depend_on_what_was_rendered_before(studio: Studio) -> None:
-    from training.data import cluster_of, make_identity
+    from training.data.build import cluster_of, make_identity
 
     first, cluster = make_identity(studio, TRAIN, 26)
     for index in (3, 27):

@@ -9,13 +9,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from faceid_fast.face import TENSOR_SHAPE
-from training.batches import TensorSet
+from faceid_fast.face.crop import TENSOR_SHAPE
+from training.data.batches import TensorSet
+
+if TYPE_CHECKING:
+    from training.people.person import Identity, Studio
 
 CHANNELS = TENSOR_SHAPE[0]
 
@@ -45,10 +48,28 @@ def strangers() -> TensorSet:
     return make_set(24, 6, first=1000)
 
 
+@pytest.fixture(scope="session")
+def studio() -> Studio:
+    """What renders of people share; skips without the parametric head."""
+    from training.heads.ict import DEFAULT_PATH, ParametricHead
+    from training.people.person import Studio
+
+    if not DEFAULT_PATH.is_dir():
+        pytest.skip(f"no parametric head: {DEFAULT_PATH} is missing")
+    return Studio(ParametricHead.load())
+
+
+@pytest.fixture(scope="session")
+def identity(studio: Studio) -> Identity:
+    """Somebody rendered."""
+    rng = np.random.default_rng(3)
+    return studio.identity(rng, rng.standard_normal(100), hair_varies=False)
+
+
 @pytest.fixture
 def train_in_two_parts(monkeypatch: pytest.MonkeyPatch) -> Callable[[TensorSet, TensorSet, Path, Any], None]:
     """Train, interrupted right after the first checkpoint, and once more to the end."""
-    from training import train as module
+    from training.network import train as module
 
     class Interrupted(Exception):
         pass

@@ -11,15 +11,15 @@ if not hasattr(cv2, "triangleRasterize"):
     pytest.skip("OpenCV 4 has no triangleRasterize: renders need OpenCV 5", allow_module_level=True)
 
 from faceid_fast.face.liveness import LivenessCheck  # noqa: E402
-from training.attack_report import FIGURES, FLAT_SHEETS, LIVE_SETS, PAGE, page  # noqa: E402
-from training.attacks import SPECIES  # noqa: E402
+from training.attacks.species import SPECIES  # noqa: E402
+from training.reports.attacks import FIGURES, FLAT_SHEETS, LIVE_SETS, PAGE, page  # noqa: E402
 
 RECORD = json.loads(FIGURES.read_text(encoding="utf-8"))
 
 
 def test_the_page_holds_the_figures() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    assert page(text, RECORD) == text, "run: python -m training.attack_report --page-only"
+    assert page(text, RECORD) == text, "run: python -m training.reports.attacks --page-only"
 
 
 def test_the_figures_are_of_what_ships_and_of_everything() -> None:

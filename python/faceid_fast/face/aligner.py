@@ -32,8 +32,8 @@ class FaceAligner:
     Parameters
     ----------
     head_model : bytes
-        Content of a head model file (`.npz`), as written by ``python -m training.head_model`` and
-        completed by ``python -m training.pose_correction``.
+        Content of a head model file (`.npz`), as written by ``python -m training.fitted.head_model`` and
+        completed by ``python -m training.fitted.pose_correction``.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Is it a live face, or a picture, a screen, a mask? Every cue of the depth must say so.
 
 Whatever was not measured, is not finite or falls short of its least value is not live. The least values are a
-file of this package (`models/liveness.json`), written by ``python -m training.liveness``: they were chosen on
-rendered live faces alone, so that few of them are refused; no attack was looked at.
+file of this package (`models/liveness.json`), written by ``python -m training.fitted.liveness_limits``: they
+were chosen on rendered live faces alone, so that few of them are refused; no attack was looked at.
 
 What is defended, and what is not, with figures: docs/LIVENESS.md.
 """

@@ -2,8 +2,8 @@
 //!
 //! The fit trades pitch against the shape of the head, and sees depth alone. What is left of its error shows
 //! in the aligned maps: an eye too high, a nose bridge aslant. A linear map from the maps to the error,
-//! learned from renders whose pose is known (`training/pose_correction.py`), takes out what it can; the maps
-//! are then drawn anew. Each stage is learned on what the stages before it leave.
+//! learned from renders whose pose is known (`training/fitted/pose_correction.py`), takes out what it can; the
+//! maps are then drawn anew. Each stage is learned on what the stages before it leave.
 
 use nalgebra::Vector3;
 

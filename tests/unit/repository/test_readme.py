@@ -74,9 +74,15 @@ def test_modules_exist() -> None:
 
 
 def test_the_training_map_is_whole() -> None:
-    (listing,) = re.findall(r"```\n(ict\.py.*?)```", TRAINING, flags=re.DOTALL)
-    modules = {path.name for path in (ROOT / "training").glob("*.py")} - {"__init__.py"}
-    assert set(re.findall(r"\w+\.py", listing)) == modules
+    (listing,) = re.findall(r"```\n(provenance/.*?)```", TRAINING, flags=re.DOTALL)
+    named, folder = set(), ""
+    for line in listing.splitlines():
+        head = re.match(r"([\w/]+/)  ", line)
+        folder = head[1] if head else "" if line[0] != " " else folder
+        named |= {folder + name for name in re.findall(r"\w+\.py", line)}
+    training = ROOT / "training"
+    modules = {path.relative_to(training).as_posix() for path in training.rglob("*.py")}
+    assert named == {name for name in modules if not name.endswith("__init__.py")}
 
 
 def test_the_needed_rust_is_the_workspace_s() -> None:

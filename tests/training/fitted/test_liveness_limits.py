@@ -1,0 +1,67 @@
+"""What a live face must reach: few of those it is found on fail it, and misaligned ones have no say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from faceid_fast.face.liveness_limits import CUES, FIGURES, Limits
+from training.fitted.liveness_limits import (
+    CUE_FALSE_REJECTION,
+    FALSE_REJECTION,
+    MISALIGNED_DEG,
+    MISALIGNED_MM,
+    ROOM,
+    LiveFaces,
+    calibrated,
+    figures,
+    least_of,
+    load_live,
+)
+
+
+def some_cues(count: int = 20_000) -> np.ndarray:
+    return np.exp(np.random.default_rng(0).standard_normal((count, len(CUES))) * 0.2)
+
+
+def test_few_live_faces_are_refused_and_not_fewer_than_may_be() -> None:
+    cues = some_cues()
+    least = least_of(cues)
+    assert list(least) == list(FIGURES)
+    for index, name in enumerate(CUES):
+        refused = (cues[:, index] * ROOM.get(name, 1.0) < least[name]).mean()
+        assert 0.4 * CUE_FALSE_REJECTION < refused <= CUE_FALSE_REJECTION
+        assert name not in ROOM or (cues[:, index] < least[name]).mean() < refused
+    together = (figures(cues) < list(least.values())).any(axis=1).mean()
+    assert 0.95 * FALSE_REJECTION < together <= FALSE_REJECTION
+
+
+def test_faces_that_were_misaligned_say_nothing() -> None:
+    cues = some_cues(4000)
+    off = np.arange(4000) % 2 == 0
+    cues[off] *= 0.01
+    good = LiveFaces(cues, ~off)
+    record = json.loads(calibrated(good, ("val",)))
+    assert record["least"] == least_of(cues[~off])
+    assert record["calibration"]["n_misaligned"] == 2000
+    assert record["calibration"]["false_rejection"] <= max(FALSE_REJECTION, len(CUES) * CUE_FALSE_REJECTION)
+    assert record["calibration"]["false_rejection_with_misaligned"] > 0.5
+    assert Limits.from_json(json.dumps(record)).least == record["least"]
+
+
+def test_sets_are_read_with_the_truth_about_the_aligner(tmp_path: Path) -> None:
+    (tmp_path / "val").mkdir()
+    np.savez(
+        tmp_path / "val" / "shard-000000.npz",
+        cues=some_cues(4).astype(np.float32),
+        eye_error_mm=np.float32([1, MISALIGNED_MM + 1, 1, 1]),
+        rotation_error_deg=np.float32([1, 1, MISALIGNED_DEG + 1, 1]),
+    )
+    live = load_live(tmp_path, ("val", "other"))
+    assert live.aligned.tolist() == [True, False, False, True]
+    np.testing.assert_allclose(live.cues, some_cues(4), rtol=1e-6)
+    with pytest.raises(FileNotFoundError, match="no aligned set of other below"):
+        load_live(tmp_path, ("other",))

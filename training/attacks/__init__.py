@@ -1,0 +1,1 @@
+"""Presentation attacks, rendered by species of their instrument or printed on a real sheet."""

@@ -1,0 +1,1 @@
+"""Depth cameras: projection, rasteriser, and what their sensors make of an ideal scene."""

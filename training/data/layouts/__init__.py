@@ -1,0 +1,1 @@
+"""Captures of real people on disk, one file per layout; see `training.data.layouts.reading`."""

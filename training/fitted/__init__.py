@@ -1,0 +1,1 @@
+"""What is fitted to rendered faces and ships: head model, pose correction, liveness limits."""

@@ -1,1 +1,0 @@
-"""Captures of real people on disk, one file per layout; see `training.layouts.reading`."""

@@ -1,0 +1,1 @@
+"""Error rates of comparisons: genuine and impostor pairs, thresholds, bootstrap intervals."""

@@ -1,0 +1,1 @@
+"""The network, its losses, the training loop, and what a run's folder keeps."""

@@ -1,0 +1,1 @@
+"""How a rendered person looks: skin, hair, glasses and caps, and the light on them."""

@@ -1,0 +1,1 @@
+"""Commands that measure and print: verification, ablation, baseline, alignment, attacks, contact sheets."""

@@ -1,0 +1,268 @@
+"""Presentation attack detection: APCER, BPCER and IAPAR, the figures of docs/LIVENESS.md.
+
+``python -m training.reports.attacks --data build/training`` measures the package's check on the attacks that
+`training.attacks.sets` rendered, on portraits printed on real flat sheets, and on live faces, rendered and
+real; it writes ``docs/figures/liveness.json`` and the tables in ``docs/LIVENESS.md``. Every attack is
+measured twice: from frame to verdict, and once more where it is said to the aligner where the face is, so
+that nothing is refused for not being found. And attacks in infrared are compared with their victims, enrolled
+with five rendered captures each: how often they are accepted is the IAPAR.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+
+from faceid_fast.evaluate.pad import ErrorRate, PadReport, classify, count
+from faceid_fast.face.aligner import FaceAligner
+from faceid_fast.face.crop import HeadPose, NoFace
+from faceid_fast.face.embedder import Embedder
+from faceid_fast.face.liveness import LivenessCheck
+from faceid_fast.frame import Frame
+from faceid_fast.matching.decision import accepts
+from faceid_fast.sources.layouts import kinect_v2
+from training.attacks import flat_sheets, sets
+from training.attacks.species import SPECIES
+from training.data.build import DEFAULT_FOLDER
+from training.data.config import TEST
+from training.data.raw import RawShard, raw_shards, shard_frames
+from training.provenance.revision import ROOT
+
+FIGURES: Final = ROOT / "docs" / "figures" / "liveness.json"
+PAGE: Final = ROOT / "docs" / "LIVENESS.md"
+MARKS: Final = ("<!-- figures: begin -->\n", "<!-- figures: end -->")
+LIVE_SETS: Final = ("test", "test_cameras", "test_worn", "test_color")
+LIVE_CAPTURES: Final = 1000
+"""Of each set, about so many."""
+FRONTAL: Final = 4
+FLAT_SHEETS: Final = "flat_sheets"
+REFERENCES: Final = 5
+"""Of every victim, where attacks are compared with them."""
+_SHEETS_EACH = 8
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A frame to be classified: see `faceid_fast.evaluate.pad.Presentation`."""
+
+    species: str | None
+    read: Callable[[], Frame]
+
+
+def attacks(folder: Path, species: str) -> Iterator[tuple[Frame, HeadPose]]:
+    """Yield frames of rendered attacks of a species, and the pose of the face on each."""
+    for raw in sets.shards(folder, species):
+        for row, _, frame in shard_frames(raw):
+            rotation, translation = raw.rotation[row], raw.translation_mm[row]
+            yaw, pitch, roll = raw.angles_deg[row].tolist()
+            yield (
+                frame,
+                HeadPose(rotation.astype(np.float32), translation.astype(np.float32), yaw, pitch, roll),
+            )
+
+
+def sheets() -> Iterator[tuple[Frame, HeadPose]]:
+    """Yield frames of portraits on real flat sheets, and the pose of the face on each."""
+    return flat_sheets.presentations(np.random.default_rng(7), _SHEETS_EACH)
+
+
+def measure_species(species: str, shown: Iterable[tuple[Frame, HeadPose]]) -> dict[str, Any]:
+    """Classify the presentations of one species, found by the aligner, and once more with the pose given."""
+    aligner, check = FaceAligner.bundled(), LivenessCheck.bundled()
+    found, accepted, given = [], 0, 0
+    for frame, pose in track(shown, species):
+        found += classify([Shown(species, partial(_same, frame))], aligner, check)
+        accepted += check.check(aligner.cut_out(frame, pose)).live
+        given += 1
+    report = count(found)
+    record: dict[str, Any] = report.record()["species"][species]
+    where = ErrorRate.of(accepted, given)
+    record["where_it_is"] = {"presentations": given, "accepted": accepted, "apcer": where.rate}
+    record["where_it_is"]["interval"] = where.interval
+    return record
+
+
+def _same(frame: Frame) -> Frame:
+    return frame
+
+
+def measure_live(name: str, shown: list[Callable[[], Frame]]) -> dict[str, Any]:
+    """Classify bona fide presentations (live faces)."""
+    aligner, check = FaceAligner.bundled(), LivenessCheck.bundled()
+    found = [each for read in track(shown, name) for each in classify([Shown(None, read)], aligner, check)]
+    report: PadReport = count(found)
+    record: dict[str, Any] = report.record()["bona_fide"]
+    return record
+
+
+def rendered_frames(folder: Path, name: str) -> list[Callable[[], Frame]]:
+    """First `LIVE_CAPTURES` frames of a rendered set."""
+    frames = []
+    for path in raw_shards(folder / "raw" / name):
+        frames += [frame for _, _, frame in shard_frames(RawShard.read(path))]
+        if len(frames) >= LIVE_CAPTURES:
+            break
+    return [partial(_same, frame) for frame in frames[:LIVE_CAPTURES]]
+
+
+def impersonations(folder: Path) -> dict[str, Any]:
+    """Compare infrared attacks with their victims: IAPAR by species.
+
+    The victims are enrolled with rendered captures, and the model's threshold decides.
+    """
+    aligner, check, embedder = FaceAligner.bundled(), LivenessCheck.bundled(), Embedder.bundled()
+    threshold = embedder.contract.thresholds["infrared"]
+    enrolled = _enrolled(folder, aligner, embedder)
+    found = {}
+    for species in SPECIES:
+        frames = live = accepted = 0
+        for raw in sets.shards(folder, species):
+            for row, modality, frame in track(list(shard_frames(raw)), f"{species} as its victim"):
+                if modality != "infrared":
+                    continue
+                frames += 1
+                crop = aligner.align(frame)
+                if isinstance(crop, NoFace) or not check.check(crop).live:
+                    continue
+                live += 1
+                _, victim, _ = sets.cast(species, int(raw.identity[row]))
+                off = enrolled[victim] - embedder.embed(crop.tensor[None])
+                accepted += accepts(float(np.sqrt((off**2).sum(axis=1)).min()), threshold)
+        rate = ErrorRate.of(accepted, frames)
+        found[species] = {"presentations": frames, "live": live, "accepted": accepted}
+        found[species] |= {"iapar": rate.rate, "interval": rate.interval}
+    return found
+
+
+def _enrolled(folder: Path, aligner: FaceAligner, embedder: Embedder) -> dict[int, NDArray[np.float32]]:
+    """References (n, D) of the victims, by their index in `TEST`."""
+    vectors: dict[int, list[NDArray[np.float32]]] = {index: [] for index in range(sets.VICTIMS)}
+    for path in raw_shards(folder / "raw" / TEST.name):
+        raw = RawShard.read(path)
+        if raw.identity[0] >= TEST.first_identity + sets.VICTIMS:
+            break
+        for row, _, frame in track(list(shard_frames(raw)), "enrol the victims"):
+            victim = int(raw.identity[row]) - TEST.first_identity
+            if victim < sets.VICTIMS and len(vectors[victim]) < REFERENCES:
+                crop = aligner.align(frame)
+                if not isinstance(crop, NoFace):
+                    vectors[victim].append(embedder.embed(crop.tensor[None])[0])
+    return {index: np.array(found) for index, found in vectors.items()}
+
+
+def check_ms(repeats: int = 300) -> dict[str, float]:
+    """Time one check of an aligned face on one thread: median and quartiles, milliseconds."""
+    frame, pose = next(sheets())
+    crop = FaceAligner.bundled().cut_out(frame, pose)
+    check = LivenessCheck.bundled()
+    seconds = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        check.check(crop)
+        seconds.append(time.perf_counter() - began)
+    low, middle, high = statistics.quantiles(seconds, n=4)
+    return {"median": middle * 1e3, "quartiles": [low * 1e3, high * 1e3]}
+
+
+def measure(folder: Path) -> dict[str, Any]:
+    """Measure everything that the page shows, as JSON."""
+    people = kinect_v2.captures(ROOT.parent / "shared" / "data" / "kinect_v2")
+    limits = LivenessCheck.bundled().limits
+    species = {name: measure_species(name, attacks(folder, name)) for name in SPECIES}
+    species[FLAT_SHEETS] = measure_species(FLAT_SHEETS, sheets())
+    live = {name: measure_live(name, rendered_frames(folder, name)) for name in LIVE_SETS}
+    frontal = [shot.read for shot in people if shot.pose == FRONTAL]
+    live["kinect_v2 frontal"] = measure_live("kinect_v2 frontal", frontal)
+    live["kinect_v2 all poses"] = measure_live("kinect_v2", [shot.read for shot in people])
+    return {
+        "limits": {"id": limits.limits_id},
+        "species": species,
+        "bona_fide": live,
+        "impersonations": impersonations(folder),
+        "check_ms": check_ms(),
+    }
+
+
+def tables(record: dict[str, Any]) -> str:
+    """Write the tables of the page in Markdown."""
+    lines = [
+        f"Measured on `{record['limits']['id']}`.",
+        "",
+        "| species | frames | not acquired | accepted | APCER, % | accepted where it is | APCER there, % |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, each in record["species"].items():
+        there = each["where_it_is"]
+        lines.append(
+            f"| {name.replace('_', ' ')} | {each['presentations']:,} | {each['not_acquired']:,} | "
+            f"{each['accepted']:,} | {_percent(each['apcer'], each['interval'])} | {there['accepted']:,} | "
+            f"{_percent(there['apcer'], there['interval'])} |"
+        )
+    worst = max(record["species"], key=lambda name: record["species"][name]["apcer"] or 0.0)
+    lines += [
+        "",
+        f"Worst species: {worst.replace('_', ' ')}.",
+        "",
+        "| live faces | frames | not acquired | rejected | BPCER, % |",
+        "|---|---|---|---|---|",
+    ]
+    for name, each in record["bona_fide"].items():
+        lines.append(
+            f"| {name.replace('_', ' ')} | {each['presentations']:,} | {each['not_acquired']:,} | "
+            f"{each['rejected']:,} | {_percent(each['bpcer'], each['interval'])} |"
+        )
+    lines += [
+        "",
+        "| infrared, the victim enrolled | frames | live | accepted as the victim | IAPAR, % |",
+        "|---|---|---|---|---|",
+    ]
+    for name, each in record["impersonations"].items():
+        lines.append(
+            f"| {name.replace('_', ' ')} | {each['presentations']:,} | {each['live']:,} | "
+            f"{each['accepted']:,} | {_percent(each['iapar'], each['interval'])} |"
+        )
+    took = record["check_ms"]
+    low, high = took["quartiles"]
+    span = f"{took['median'] * 1e3:.0f} microseconds ({low * 1e3:.0f} to {high * 1e3:.0f})"
+    lines += ["", f"To check the cues of an aligned face takes {span}."]
+    return "\n".join(lines) + "\n"
+
+
+def _percent(rate: float | None, interval: tuple[float, float] | list[float] | None) -> str:
+    if rate is None or interval is None:
+        return "-"
+    return f"{100 * rate:.2f} ({100 * interval[0]:.2f} - {100 * interval[1]:.2f})"
+
+
+def page(text: str, record: dict[str, Any]) -> str:
+    """Replace the tables in the text of the page."""
+    before, rest = text.split(MARKS[0])
+    _, after = rest.split(MARKS[1])
+    return before + MARKS[0] + "\n" + tables(record) + "\n" + MARKS[1] + after
+
+
+def main() -> None:
+    """Measure and write the page, or write it from figures measured before."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=DEFAULT_FOLDER, help="folder of the rendered sets")
+    parser.add_argument("--page-only", action="store_true", help="from docs/figures/liveness.json")
+    arguments = parser.parse_args()
+    if not arguments.page_only:
+        FIGURES.write_text(json.dumps(measure(arguments.data), indent=1) + "\n", encoding="utf-8")
+    record = json.loads(FIGURES.read_text(encoding="utf-8"))
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), record), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
