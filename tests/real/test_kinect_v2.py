@@ -76,7 +76,7 @@ def test_demo_on_real_people(kinect_v2: Path, tmp_path: Path) -> None:
     for attempt in attempts:
         near = {name for name, far in attempt["distances"].items() if far <= record["threshold"]}
         assert near <= {attempt["person"]}, attempt  # nobody gets in as somebody else
-        assert attempt["identity"] in near | {attempt["person"]}, attempt
+        assert attempt["identity"] in near | {None}, attempt
         assert attempt["as_expected"] == (near == {attempt["person"]})
     let_in = sum(attempt["as_expected"] for attempt in attempts)
     assert let_in >= 20, f"{let_in} of 30 were let in"

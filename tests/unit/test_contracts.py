@@ -81,11 +81,11 @@ def broken_by(tree: Path, *planted: tuple[Path, str]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the package's Python."""
+    """A copy of the Python of the package, and of training."""
     tree = tmp_path_factory.mktemp("contracts")
-    shutil.copytree(
-        PACKAGE, tree / "faceid_fast", ignore=shutil.ignore_patterns("*.so", "__pycache__", "*.png")
-    )
+    ignored = shutil.ignore_patterns("*.so", "__pycache__", "*.png", "weights")
+    for package in (PACKAGE, ROOT / "training"):
+        shutil.copytree(package, tree / package.name, ignore=ignored)
     return tree
 
 
