@@ -13,7 +13,7 @@ from .access.lockout import DEVICE
 from .adaptation.rules import Mode
 from .adaptation.updater import AdaptationUpdater
 from .attempt import AskCredential, Attempt, Stages
-from .checks import check_flag, checked_choice
+from .checks import checked_choice, checked_flag
 from .enrollment.enroller import Enroller
 from .enrollment.result import Enrollment
 from .errors import InvalidInputError
@@ -121,7 +121,7 @@ class Authenticator:
     ) -> None:
         _check_parts(store, aligner, embedder, liveness)
         for name, flag in (("lockout", lockout), ("diagnostics", diagnostics)):
-            check_flag(name, flag)
+            checked_flag(name, flag)
         if ask_credential is not None and not callable(ask_credential):
             message = f"ask_credential: expected a function, got {type(ask_credential).__name__}"
             raise InvalidInputError(message)
@@ -281,7 +281,7 @@ class Authenticator:
             to be replaced.
         """
         for name, flag in (("replace", replace), ("leave_out_strangers", leave_out_strangers)):
-            check_flag(name, flag)
+            checked_flag(name, flag)
         check_identity(identity)
         given = as_frames(frames)
         for frame in given:

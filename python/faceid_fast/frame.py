@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .checks import checked_number
+from .checks import checked_instance, checked_number
 from .errors import GuessedIntrinsicsWarning, InvalidInputError
 
 MIN_SIDE_PX: Final = 48
@@ -65,15 +65,15 @@ class Intrinsics:
     def __post_init__(self) -> None:
         """Check every value and store it as a float."""
         for name in ("fx", "fy"):
-            value = checked_number(FOCAL_RANGE_PX, f"intrinsics.{name}", getattr(self, name), "pixels")
+            value = checked_number(f"intrinsics.{name}", getattr(self, name), *FOCAL_RANGE_PX, "pixels")
             object.__setattr__(self, name, value)
         farthest = (-MAX_PRINCIPAL_POINT_PX, MAX_PRINCIPAL_POINT_PX)
         for name in ("cx", "cy"):
-            value = checked_number(farthest, f"intrinsics.{name}", getattr(self, name), "pixels")
+            value = checked_number(f"intrinsics.{name}", getattr(self, name), *farthest, "pixels")
             object.__setattr__(self, name, value)
         deviation = (0.0, MAX_PRINCIPAL_DEVIATION_PX)
         name = "principal_deviation_px"
-        value = checked_number(deviation, f"intrinsics.{name}", self.principal_deviation_px, "pixels")
+        value = checked_number(f"intrinsics.{name}", self.principal_deviation_px, *deviation, "pixels")
         object.__setattr__(self, name, value)
 
     @classmethod
@@ -177,12 +177,11 @@ class Frame:
                 f"{(height, width)}, got {depth.shape}"
             )
             raise InvalidInputError(message)
-        unit = checked_number(DEPTH_UNIT_RANGE_M, "depth_unit_m", depth_unit_m, "metres per unit")
+        unit = checked_number("depth_unit_m", depth_unit_m, *DEPTH_UNIT_RANGE_M, "metres per unit")
         if intrinsics is None:
             intrinsics = _guess_intrinsics(height, width)
-        elif not isinstance(intrinsics, Intrinsics):
-            message = f"intrinsics: expected Intrinsics, got {type(intrinsics).__name__}"
-            raise InvalidInputError(message)
+        else:
+            checked_instance("intrinsics", intrinsics, Intrinsics)
         image = _owned(name, given, shape, dtypes)
         set_field = object.__setattr__
         set_field(self, "depth", _owned("depth", depth, "(H, W)", _DEPTH_DTYPES))
@@ -254,7 +253,7 @@ def checked_depth(depth: object, depth_unit_m: object) -> tuple[NDArray[Any], fl
     if min(sides) < 1 or max(sides) > MAX_SIDE_PX:
         message = f"depth: expected 1 to {MAX_SIDE_PX} pixels a side, got (height, width) = {sides}"
         raise InvalidInputError(message)
-    unit = checked_number(DEPTH_UNIT_RANGE_M, "depth_unit_m", depth_unit_m, "metres per unit")
+    unit = checked_number("depth_unit_m", depth_unit_m, *DEPTH_UNIT_RANGE_M, "metres per unit")
     return _owned("depth", depth, wanted, _DEPTH_DTYPES), unit
 
 
@@ -330,15 +329,8 @@ def as_frames(frames: object) -> tuple[Frame, ...]:
         if len(several) == MAX_FRAMES:
             message = f"frames: expected at most {MAX_FRAMES} at once, got more"
             raise InvalidInputError(message)
-        several.append(_checked(frame))
+        several.append(checked_instance("frame", frame, Frame))
     if not several:
         message = "frames: expected at least one Frame, got none"
         raise InvalidInputError(message)
     return tuple(several)
-
-
-def _checked(frame: object) -> Frame:
-    if not isinstance(frame, Frame):
-        message = f"frame: expected a Frame, got {type(frame).__name__}"
-        raise InvalidInputError(message)
-    return frame

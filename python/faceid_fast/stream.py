@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from .errors import InvalidInputError
+from .checks import checked_integer, checked_number
 from .face.aligner import FaceAligner
 from .face.crop import FaceCrop, NoFace
 from .frame import MAX_FRAMES, Frame
@@ -21,6 +21,8 @@ from .outcome import Outcome
 
 _ABSENT: Final = frozenset({Outcome.NO_FACE, Outcome.TOO_FAR})
 """What a frame says when nobody is there; with any other refusal somebody is, if not as they should be."""
+LEAST_S: Final = 0.001
+MOST_S: Final = 86_400.0
 _RATE_FRAMES: Final = 30
 
 
@@ -50,18 +52,9 @@ class Rules:
 
     def __post_init__(self) -> None:
         """Check them."""
-        if (
-            not isinstance(self.votes, int)
-            or isinstance(self.votes, bool)
-            or not 1 <= self.votes <= MAX_FRAMES
-        ):
-            message = f"votes: expected 1 to {MAX_FRAMES}, got {self.votes!r:.40}"
-            raise InvalidInputError(message)
+        checked_integer("votes", self.votes, 1, MAX_FRAMES)
         for name in ("gather_s", "absence_s"):
-            value = getattr(self, name)
-            if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < float("inf"):
-                message = f"{name}: expected a number of seconds above 0, got {value!r:.40}"
-                raise InvalidInputError(message)
+            checked_number(name, getattr(self, name), LEAST_S, MOST_S, "seconds")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

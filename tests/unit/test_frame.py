@@ -58,7 +58,7 @@ def make(**changes: Any) -> Frame:
         ({"depth_unit_m": 1e300}, ["depth_unit_m", "got 1e+300"]),
         ({"depth_unit_m": math.nan}, ["depth_unit_m", "got nan"]),
         ({"depth_unit_m": math.inf}, ["depth_unit_m", "got inf"]),
-        ({"depth_unit_m": "mm"}, ["depth_unit_m", "str"]),
+        ({"depth_unit_m": "mm"}, ["depth_unit_m", "'mm'"]),
         ({"depth_unit_m": True}, ["depth_unit_m", "bool"]),
         ({"depth_unit_m": 10**5000}, ["depth_unit_m", "got inf"]),
         ({"depth_unit_m": np.longdouble("1e4000")}, ["depth_unit_m", "got inf"]),

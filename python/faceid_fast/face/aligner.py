@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from faceid_fast._core import Aligner
+from faceid_fast.checks import checked_instance
 from faceid_fast.errors import InvalidInputError, ModelError
 from faceid_fast.frame import Frame
 from faceid_fast.outcome import Outcome
@@ -84,9 +85,7 @@ class FaceAligner:
         InvalidInputError
             If `frame` is not a Frame.
         """
-        if not isinstance(frame, Frame):
-            message = f"frame: expected a Frame, got {type(frame).__name__}"
-            raise InvalidInputError(message)
+        checked_instance("frame", frame, Frame)
         k = frame.intrinsics
         camera = (k.fx, k.fy, k.cx, k.cy)
         found = self._core.align(

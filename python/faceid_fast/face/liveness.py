@@ -17,6 +17,7 @@ from typing import Final
 
 import numpy as np
 
+from faceid_fast.checks import checked_instance
 from faceid_fast.errors import InvalidInputError
 
 from .bundled import read_bundled_model
@@ -77,10 +78,7 @@ class LivenessCheck:
     """
 
     def __init__(self, limits: Limits) -> None:
-        if not isinstance(limits, Limits):
-            message = f"limits: expected Limits, got {type(limits).__name__}"
-            raise InvalidInputError(message)
-        self._limits = limits
+        self._limits = checked_instance("limits", limits, Limits)
 
     @staticmethod
     @cache

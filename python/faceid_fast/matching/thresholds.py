@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from faceid_fast.calibration.evidence import MeasuredThreshold
 from faceid_fast.calibration.impostor_tail import FALSE_ACCEPT_TARGET, Tail
+from faceid_fast.checks import checked_instance
 from faceid_fast.errors import CalibrationError, InvalidInputError, ModelError
 from faceid_fast.face.model_contract import ModelContract
 from faceid_fast.frame import MODALITIES, Frame
@@ -126,9 +127,7 @@ class Thresholds(Mapping[str, float]):
         InvalidInputError
             If it is no `MeasuredThreshold`.
         """
-        if not isinstance(measured, MeasuredThreshold):
-            message = f"measured: expected a MeasuredThreshold, got {type(measured).__name__}"
-            raise InvalidInputError(message)
+        checked_instance("measured", measured, MeasuredThreshold)
         self._check_model(measured)
         own = self._contract.thresholds.get(measured.modality)
         if own is None:

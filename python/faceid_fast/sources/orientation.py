@@ -7,13 +7,15 @@ was turned, or whose driver mirrored it, needs these first.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.errors import InvalidInputError
+from faceid_fast.checks import checked_instance, checked_integer
 from faceid_fast.frame import Frame, Intrinsics
+
+_MAX_TURNS: Final = 1 << 30
 
 
 def rotated(frame: Frame, quarter_turns: int) -> Frame:
@@ -26,11 +28,8 @@ def rotated(frame: Frame, quarter_turns: int) -> Frame:
     InvalidInputError
         If it is no Frame, or no whole number.
     """
-    _check(frame)
-    if not isinstance(quarter_turns, (int, np.integer)) or isinstance(quarter_turns, (bool, np.timedelta64)):
-        message = f"quarter_turns: expected a whole number, got {type(quarter_turns).__name__}"
-        raise InvalidInputError(message)
-    turns = int(quarter_turns) % 4
+    checked_instance("frame", frame, Frame)
+    turns = checked_integer("quarter_turns", quarter_turns, -_MAX_TURNS, _MAX_TURNS) % 4
     if turns == 0:
         return frame
     k, width = frame.intrinsics, frame.shape[1]
@@ -50,15 +49,9 @@ def mirrored(frame: Frame) -> Frame:
     InvalidInputError
         If it is no Frame.
     """
-    _check(frame)
+    checked_instance("frame", frame, Frame)
     k = replace(frame.intrinsics, cx=frame.shape[1] - 1 - frame.intrinsics.cx)
     return _like(frame, frame.depth[:, ::-1], frame.picture[:, ::-1], k)
-
-
-def _check(frame: object) -> None:
-    if not isinstance(frame, Frame):
-        message = f"frame: expected a Frame, got {type(frame).__name__}"
-        raise InvalidInputError(message)
 
 
 def _like(frame: Frame, depth: NDArray[Any], picture: NDArray[Any], intrinsics: Intrinsics) -> Frame:

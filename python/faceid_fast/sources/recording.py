@@ -30,7 +30,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.checks import checked_path
+from faceid_fast.checks import checked_integer, checked_number, checked_path
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame
 from faceid_fast.private_files import make_directory, write_whole
@@ -116,12 +116,8 @@ def record(
     InvalidInputError
         If an argument is not usable.
     """
-    if not isinstance(frames, int) or isinstance(frames, bool) or not 1 <= frames <= MAX_RECORDED:
-        message = f"frames: expected 1 to {MAX_RECORDED}, got {frames!r:.40}"
-        raise InvalidInputError(message)
-    if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not seconds > 0:
-        message = f"seconds: expected a number above 0, got {seconds!r:.40}"
-        raise InvalidInputError(message)
+    frames = checked_integer("frames", frames, 1, MAX_RECORDED)
+    seconds = checked_number("seconds", seconds, 0.001, math.inf, "seconds")
     place = _emptied(checked_path("directory", directory))
     began_at = datetime.now(UTC)
     cameras: list[bytes] = []

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast._core import register_depth
-from faceid_fast.checks import checked_number
+from faceid_fast.checks import checked_instance, checked_number, is_number
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.frame import MAX_SIDE_PX, Intrinsics, checked_depth
 
@@ -45,10 +45,7 @@ class Extrinsics:
         """Check both and store them as tuples of floats."""
         name = "extrinsics.rotation"
         rows = [
-            [
-                checked_number((-1.0 - _TOLERANCE, 1.0 + _TOLERANCE), name, each, "")
-                for each in _three(name, row)
-            ]
+            [checked_number(name, each, -1.0 - _TOLERANCE, 1.0 + _TOLERANCE) for each in _three(name, row)]
             for row in _three(name, self.rotation)
         ]
         rotation = np.array(rows)
@@ -56,9 +53,10 @@ class Extrinsics:
         if apart > _TOLERANCE or np.linalg.det(rotation) < 0:
             message = "extrinsics.rotation: expected a rotation (rows of length 1, at right angles), got none"
             raise InvalidInputError(message)
-        name, farthest = "extrinsics.translation_m", (-MAX_APART_M, MAX_APART_M)
+        name = "extrinsics.translation_m"
         translation = (
-            checked_number(farthest, name, each, "metres") for each in _three(name, self.translation_m)
+            checked_number(name, each, -MAX_APART_M, MAX_APART_M, "metres")
+            for each in _three(name, self.translation_m)
         )
         object.__setattr__(self, "rotation", tuple(map(tuple, rows)))
         object.__setattr__(self, "translation_m", tuple(translation))
@@ -99,9 +97,7 @@ def register(
         If an argument has the wrong type, dtype, shape or range.
     """
     samples, unit = checked_depth(depth, depth_unit_m)
-    if not isinstance(extrinsics, Extrinsics):
-        message = f"extrinsics: expected Extrinsics, got {type(extrinsics).__name__}"
-        raise InvalidInputError(message)
+    checked_instance("extrinsics", extrinsics, Extrinsics)
     seen = register_depth(
         samples,
         unit,
@@ -119,10 +115,8 @@ def register(
 
 
 def _pinhole(name: str, camera: object) -> tuple[float, float, float, float]:
-    if not isinstance(camera, Intrinsics):
-        message = f"{name}: expected Intrinsics, got {type(camera).__name__}"
-        raise InvalidInputError(message)
-    return camera.fx, camera.fy, camera.cx, camera.cy
+    k = checked_instance(name, camera, Intrinsics)
+    return k.fx, k.fy, k.cx, k.cy
 
 
 def _checked_shape(shape: object) -> tuple[int, int]:
@@ -136,9 +130,8 @@ def _checked_shape(shape: object) -> tuple[int, int]:
 
 def _side(value: object) -> int:
     """A side as an int; 0 if it is none."""
-    if not isinstance(value, (int, np.integer)) or isinstance(value, (bool, np.timedelta64)):
-        return 0
-    return int(value) if 1 <= value <= MAX_SIDE_PX else 0
+    whole = is_number(value) and isinstance(value, (int, np.integer))
+    return int(value) if whole and 1 <= value <= MAX_SIDE_PX else 0  # type: ignore[operator, call-overload]
 
 
 def _three(name: str, value: object) -> tuple[object, object, object]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from faceid_fast.checks import checked_instance
 from faceid_fast.errors import InvalidInputError, ModelError, UnknownIdentityError
 from faceid_fast.frame import MODALITIES
 
@@ -164,9 +165,8 @@ class References:
             shown = f"{given!a:.80}" if isinstance(given, str) else type(given).__name__
             message = f"model_sha256: expected 64 hexadecimal digits, got {shown}"
             raise InvalidInputError(message)
-        if self.consent is not None and not isinstance(self.consent, Consent):
-            message = f"consent: expected a Consent, got {type(self.consent).__name__}"
-            raise InvalidInputError(message)
+        if self.consent is not None:
+            checked_instance("consent", self.consent, Consent)
         adapted = self.adapted
         if not isinstance(adapted, tuple) or not all(isinstance(entry, Adapted) for entry in adapted):
             message = f"adapted: expected a tuple of Adapted, got {kinds_of(adapted)}"

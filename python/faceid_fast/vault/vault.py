@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Final, NamedTuple, NoReturn, Self
 
 from faceid_fast.calibration.evidence import MeasuredThreshold
-from faceid_fast.checks import checked_path
+from faceid_fast.checks import checked_flag, checked_path
 from faceid_fast.errors import InvalidInputError, VaultError, VaultKeyError, VaultMissingError
 from faceid_fast.private_files import write_whole
 from faceid_fast.storage.audit import Event, EventKind
@@ -135,9 +135,7 @@ class Vault:
         VaultError
             If the directory does not serve.
         """
-        if not isinstance(create, bool):
-            message = f"create: expected a bool, got {type(create).__name__}"
-            raise InvalidInputError(message)
+        checked_flag("create", create)
         path = default_directory() if directory is None else checked_path("directory", directory)
         try:
             return cls._open(path, key, state_file, create=create)

@@ -14,6 +14,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, Final, Self, TypeVar
 
+from faceid_fast.checks import checked_number
 from faceid_fast.errors import FaceIDError, InvalidInputError, SourceError
 from faceid_fast.frame import Frame, Intrinsics
 
@@ -177,31 +178,7 @@ def silent(name: str, timeout_s: float, advice: str) -> SourceError:
 
 def checked_timeout(timeout_s: object) -> float:
     """Return a time to wait in seconds; InvalidInputError if it is none."""
-    return checked_number("timeout_s", timeout_s, 0.001, 3600.0)
-
-
-def checked_number(name: str, value: object, least: float, most: float) -> float:
-    """Return a number between two others, both included; a whole one if `least` is an int.
-
-    Raises
-    ------
-    InvalidInputError
-        If it is none; options may come from a command line.
-    """
-    kinds = int if isinstance(least, int) else (int, float)
-    if isinstance(value, kinds) and not isinstance(value, bool) and least <= value <= most:
-        return value
-    wanted = "a whole number" if kinds is int else "a number"
-    message = f"{name}: expected {wanted} from {least:g} to {most:g}, got {value!r:.40}"
-    raise InvalidInputError(message)
-
-
-def checked_flag(name: str, value: object) -> bool:
-    """Return True or False; InvalidInputError for anything else, such as the word False."""
-    if isinstance(value, bool):
-        return value
-    message = f"{name}: expected true or false, got {value!r:.40}"
-    raise InvalidInputError(message)
+    return checked_number("timeout_s", timeout_s, 0.001, 3600.0, "seconds")
 
 
 def _line(error: Exception) -> str:

@@ -6,6 +6,7 @@ import os
 from datetime import timedelta
 from typing import Any, Final
 
+from faceid_fast.checks import checked_integer
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import MAX_SIDE_PX, MIN_SIDE_PX, Frame
 
@@ -14,7 +15,6 @@ from .base import (
     MAX_FPS,
     Source,
     blaming,
-    checked_number,
     checked_timeout,
     frame_of,
     lens_of,
@@ -66,9 +66,9 @@ class Oak(Source):
     ) -> None:
         self.name = "OAK"
         self._timeout_s = checked_timeout(timeout_s)
-        checked_number("width", width, MIN_SIDE_PX, MAX_SIDE_PX)
-        checked_number("height", height, MIN_SIDE_PX, MAX_SIDE_PX)
-        checked_number("fps", fps, 1, MAX_FPS)
+        checked_integer("width", width, MIN_SIDE_PX, MAX_SIDE_PX)
+        checked_integer("height", height, MIN_SIDE_PX, MAX_SIDE_PX)
+        checked_integer("fps", fps, 1, MAX_FPS)
         if device is None:
             # A camera in the network is asked for by its name or address: whoever looks for any sends to
             # everybody there, and believes who answers.

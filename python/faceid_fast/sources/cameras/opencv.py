@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from faceid_fast.checks import checked_flag, checked_integer, checked_number
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import FOCAL_RANGE_PX, Frame, Intrinsics
 
@@ -17,8 +18,6 @@ from .base import (
     MAX_INDEX,
     Source,
     blaming,
-    checked_flag,
-    checked_number,
     checked_timeout,
     frame_of,
     polled,
@@ -60,10 +59,12 @@ class _Captured(Source):
         self._timeout_s = checked_timeout(timeout_s)
         picture = "infrared" if checked_flag("infrared", infrared) else "color"
         self._maps = dict(zip(("depth", picture), maps, strict=True))
-        self._focal_px = None if focal_px is None else checked_number("focal_px", focal_px, *FOCAL_RANGE_PX)
+        self._focal_px = (
+            None if focal_px is None else checked_number("focal_px", focal_px, *FOCAL_RANGE_PX, "pixels")
+        )
         self._held: Parts = {}
         backend, index = opening
-        checked_number("index", index, 0, MAX_INDEX)
+        checked_integer("index", index, 0, MAX_INDEX)
         with blaming(name, _READING):
             self._capture = cv2.VideoCapture(index, backend)
             opened = self._capture.isOpened()

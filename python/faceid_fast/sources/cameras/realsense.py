@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.checks import checked_path
+from faceid_fast.checks import checked_flag, checked_integer, checked_path
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import MAX_SIDE_PX, Frame
 
@@ -19,8 +19,6 @@ from .base import (
     MAX_FPS,
     Source,
     blaming,
-    checked_flag,
-    checked_number,
     checked_timeout,
     frame_of,
     lens_of,
@@ -84,9 +82,9 @@ class RealSense(Source):
     ) -> None:
         self._timeout_s = checked_timeout(timeout_s)
         self._infrared = checked_flag("infrared", infrared)
-        checked_number("width", width, 0, MAX_SIDE_PX)
-        checked_number("height", height, 0, MAX_SIDE_PX)
-        checked_number("fps", fps, 0, MAX_FPS)
+        checked_integer("width", width, 0, MAX_SIDE_PX)
+        checked_integer("height", height, 0, MAX_SIDE_PX)
+        checked_integer("fps", fps, 0, MAX_FPS)
         if emitter not in {None, *EMITTERS} or (emitter == "alternate" and not infrared):
             message = f"emitter: expected {', '.join(EMITTERS)} (the last with infrared), got {emitter!a:.40}"
             raise InvalidInputError(message)

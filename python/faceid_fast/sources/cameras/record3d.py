@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from faceid_fast.checks import checked_integer
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.sources.orientation import mirrored, rotated
@@ -19,7 +20,6 @@ from .base import (
     MAX_INDEX,
     Source,
     blaming,
-    checked_number,
     checked_timeout,
     frame_of,
     lens_of,
@@ -85,7 +85,7 @@ class Record3D(Source):
     ) -> None:
         self.name = "Record3D"
         self._timeout_s = checked_timeout(timeout_s)
-        checked_number("index", index, 0, MAX_INDEX)
+        checked_integer("index", index, 0, MAX_INDEX)
         for name, value, known in (
             ("turn_deg", turn_deg, TURNS_DEG),
             ("least_confidence", least_confidence, CONFIDENCES),
