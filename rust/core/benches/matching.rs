@@ -4,9 +4,10 @@
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
+use faceid_core::distance::Rows;
 use faceid_core::distance::codes::{BLOCK, Blocks, Found, Packing, STEP_BYTES};
-use faceid_core::distance::{Kernel, Rows};
 use faceid_core::gallery::Gallery;
+use faceid_core::simd::Kernel;
 use faceid_core::vectors::UnitVectors;
 
 const DIM: usize = 128;

@@ -9,7 +9,6 @@ use nalgebra::{Matrix3, Vector3};
 
 use crate::cues::Cues;
 use crate::depth::{Patch, Region};
-use crate::distance::{Kernel, Lanes, Loops};
 use crate::fit::{Fit, Start, at_pose, refit, search};
 use crate::frame::{Camera, DepthView, IntensityView};
 use crate::head_model::HeadModel;
@@ -17,6 +16,7 @@ use crate::locate::{Candidate, candidates};
 use crate::pose::Pose;
 use crate::rays::{Quads, Usable};
 use crate::resample::{Maps, draw};
+use crate::simd::{Kernel, Lanes, Loops};
 use crate::surface::{Surface, plane_rms};
 use crate::{CoreError, Result};
 

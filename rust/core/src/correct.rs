@@ -7,9 +7,10 @@
 
 use nalgebra::Vector3;
 
-use crate::distance::{Kernel, Rows};
+use crate::distance::Rows;
 use crate::pose::Pose;
 use crate::resample::CELLS;
+use crate::simd::Kernel;
 use crate::{CoreError, Result};
 
 /// Planes that a stage looks at: depth, and the light as a gray picture has it.

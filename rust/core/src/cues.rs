@@ -11,9 +11,9 @@ use std::sync::LazyLock;
 
 use nalgebra::{SMatrix, SVector};
 
-use crate::distance::{Kernel, Lanes, Loops};
 use crate::head_model::{GRID_HEIGHT, GRID_LEFT_MM, GRID_STEP_MM, GRID_TOP_MM, GRID_WIDTH};
 use crate::resample::{CELLS, Maps};
+use crate::simd::{Kernel, Lanes, Loops};
 
 /// Radius of the disc that is looked at, and how far its middle lies below the eye line, millimetres.
 const RADIUS_MM: f32 = 50.0;

@@ -7,8 +7,8 @@
 
 use std::ops::{AddAssign, Range, RangeInclusive};
 
-use crate::distance::{Kernel, Lanes, Loops};
 use crate::frame::{Camera, DepthSamples, DepthView, IntensityView, SRGB_TO_LINEAR};
+use crate::simd::{Kernel, Lanes, Loops};
 
 /// A rectangle of pixels, end exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,8 +19,8 @@ mod store;
 
 use std::ops::Range;
 
-use crate::distance::{Backend, Kernel};
 use crate::error::{CoreError, Result};
+use crate::simd::{Backend, Kernel};
 use crate::vectors::{UnitVectors, check_dim};
 use panel::{FIVES_FROM, GROUPS_FROM, Panel};
 use people::People;

@@ -3,8 +3,8 @@
 use nalgebra::{DMatrix, Vector3};
 
 use crate::correct::{Stage, stages};
-use crate::distance::LANES;
 use crate::least_squares::{Eight, Equations};
+use crate::simd::LANES;
 use crate::{CoreError, Result};
 
 /// The tensor's grid in the face frame: cells of 2 mm, origin between the outer eye corners.

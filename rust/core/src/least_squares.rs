@@ -8,7 +8,7 @@
     reason = "indices of constant range are what keeps the sums in registers"
 )]
 
-use crate::distance::{Kernel, LANES, Lanes, Loops};
+use crate::simd::{Kernel, LANES, Lanes, Loops};
 
 /// Eight numbers of a row, side by side.
 pub(crate) type Eight = [f32; LANES];

@@ -21,6 +21,7 @@ mod raster;
 pub mod rays;
 pub mod register;
 pub mod resample;
+pub mod simd;
 pub mod surface;
 pub mod vectors;
 

@@ -10,8 +10,8 @@
 )]
 
 use crate::depth::Region;
-use crate::distance::{Kernel, Lanes, Loops};
 use crate::frame::{Camera, DepthSamples, DepthView, least};
+use crate::simd::{Kernel, Lanes, Loops};
 
 /// The coarse map has about this many columns: a head at 1.5 m still spans a dozen.
 const COARSE_WIDTH: usize = 160;

@@ -10,9 +10,9 @@
 
 use std::sync::LazyLock;
 
-use crate::distance::{Kernel, LANES, Lanes, Loops};
 use crate::head_model::{GRID_STEP_MM, GRID_WIDTH};
 use crate::resample::{CELLS, CHANNELS, Maps};
+use crate::simd::{Kernel, LANES, Lanes, Loops};
 use crate::surface::mean;
 
 /// One unit of the depth channel, millimetres, and its limit in units.

@@ -9,10 +9,10 @@
 )]
 
 use crate::depth::{Patch, TEAR_MM};
-use crate::distance::{Kernel, LANES, Lanes, Loops};
 use crate::frame::{floor, least, most, whole};
 use crate::head_model::Axes;
 use crate::pose::Pose;
+use crate::simd::{Kernel, LANES, Lanes, Loops};
 
 /// Points whose normal is further from the viewing direction than this (cosine) are not used.
 const MIN_COSINE: f32 = 0.25;

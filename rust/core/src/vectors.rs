@@ -10,8 +10,9 @@
 
 use std::sync::OnceLock;
 
-use crate::distance::{Kernel, LANES, Lanes, Loops, NORM_TOLERANCE};
+use crate::distance::NORM_TOLERANCE;
 use crate::error::{CoreError, Result};
+use crate::simd::{Kernel, LANES, Lanes, Loops};
 
 /// Largest supported number of values per vector.
 pub const MAX_DIM: usize = 2048;
@@ -213,7 +214,7 @@ pub(crate) fn check_dim(dim: usize) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::{UnitVectors, check_norms};
-    use crate::distance::Kernel;
+    use crate::simd::Kernel;
 
     fn refusal(values: Vec<f32>) -> String {
         UnitVectors::new("queries", 2, values)

@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use faceid_core::distance::{Backend, Kernel};
 use faceid_core::gallery::{self, Bytes, Matches};
+use faceid_core::simd::{Backend, Kernel};
 use faceid_core::vectors::UnitVectors;
 use faceid_core::{CoreError, Result};
 use numpy::{PyArray1, PyArrayDyn, PyArrayMethods};

@@ -19,33 +19,16 @@ use std::arch::x86_64::{
 };
 use std::ops::Range;
 
-use super::avx2::Avx2Fma;
 use super::codes::{BLOCK, Blocks, Found, Packing, STEP_BYTES};
 use super::every::DoubleRows;
 use super::exact;
-use super::fetch_ahead;
 use super::packed::PackedRows;
+use crate::simd::{Avx512Vnni, Reads, fetch_ahead};
 
 /// References of one register.
 const LANES: usize = 16;
 
-/// Exists only where the CPU has AVX-512 F, BW and VNNI: [`Avx512Vnni::detect`] alone makes it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Avx512Vnni {
-    /// Float32 scores of rows as they lie: a search that needs many waits for memory, whatever the registers.
-    pub(super) floats: Avx2Fma,
-}
-
 impl Avx512Vnni {
-    /// Ask the CPU (the standard library remembers its answer).
-    pub(super) fn detect() -> Option<Self> {
-        let found = is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512vnni");
-        let floats = Avx2Fma::detect()?;
-        found.then_some(Self { floats })
-    }
-
     /// [`super::packed::packed_scores`].
     pub(super) fn packed_scores(self, queries: &[f32], rows: &PackedRows, scores: &mut [f32]) {
         // SAFETY: `self` exists, so `detect` has found AVX-512 on this CPU.
@@ -209,7 +192,7 @@ fn next_hit<const Q: usize>(
         let codes = &blocks.codes[block * blocks.steps * STEP_BYTES..][..tiles.len() * STEP_BYTES];
         let mut sum = [starts(blocks, block); Q];
         for (step, tile) in tiles.iter().enumerate() {
-            fetch_ahead(&codes[step * STEP_BYTES..][..STEP_BYTES]);
+            fetch_ahead(&codes[step * STEP_BYTES..][..STEP_BYTES], Reads::Often);
             let halves = [load(codes, step, 0), load(codes, step, 1)];
             for q in 0..Q {
                 let query = _mm512_set1_epi32(tile[q]);
@@ -241,7 +224,8 @@ fn next_hit_of_one(
         let mut chains = [[_mm512_setzero_si512(); 2]; CHAINS];
         chains[0] = starts(blocks, block);
         for (four, part) in fours.iter().enumerate() {
-            fetch_ahead(&codes[four * CHAINS * STEP_BYTES..][..CHAINS * STEP_BYTES]);
+            let ahead = &codes[four * CHAINS * STEP_BYTES..][..CHAINS * STEP_BYTES];
+            fetch_ahead(ahead, Reads::Often);
             for chain in 0..CHAINS {
                 let code = _mm512_set1_epi32(part[chain]);
                 for half in 0..2 {

@@ -15,7 +15,10 @@
 
 use std::ops::Range;
 
-use super::{Backend, fives};
+use super::fives;
+use crate::simd::Backend;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::Reads;
 
 /// References side by side.
 pub const BLOCK: usize = 32;
@@ -27,6 +30,10 @@ pub const STEP_BYTES: usize = BLOCK * STEP;
 pub const TILES: [usize; 3] = [8, 4, 1];
 /// Largest magnitude of a byte code.
 pub const LEVELS: i32 = 127;
+
+/// Codes of five bits that take more bytes do not stay in the caches.
+#[cfg(target_arch = "x86_64")]
+const CACHED: usize = 32 << 20;
 
 /// How reference codes are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +106,18 @@ impl Blocks<'_> {
     #[must_use]
     pub fn block_bytes(&self) -> usize {
         self.packing.rows(self.steps) * STEP_BYTES
+    }
+
+    /// How often a search for so many queries reads codes of five bits: what does not fit the caches has left them when
+    /// the next query asks for it.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(super) fn reads(&self, queries: usize) -> Reads {
+        if queries == 1 && self.codes.len() > CACHED {
+            Reads::Once
+        } else {
+            Reads::Often
+        }
     }
 
     /// Panics unless all parts agree: the kernels rely on it.

@@ -10,7 +10,7 @@
 
 use super::exact;
 use super::generic::Rows;
-use super::{Kernel, Lanes, Loops};
+use crate::simd::{Kernel, Lanes, Loops};
 use crate::vectors::MAX_DIM;
 
 /// Rows of a block.

@@ -4,40 +4,7 @@
     reason = "code over Lanes must become part of the function that enables the instruction set"
 )]
 
-/// Float32 values per vector register, as all back ends see it.
-pub(crate) const WIDTH: usize = 8;
-
-/// Eight lanes of float32 arithmetic.
-///
-/// A value of an implementing type is the proof that this CPU has the instructions: a back end makes
-/// one only after it has looked. So the methods are safe, and so is every algorithm over them. They
-/// are fast only inside a function that enables the instruction set, which is why everything here is
-/// inlined and no closure stands in between.
-pub(crate) trait Lanes: Copy {
-    /// Eight float32 values.
-    type Vector: Copy;
-
-    /// All lanes zero.
-    fn zero(self) -> Self::Vector;
-
-    /// Eight consecutive values from any address.
-    fn load(self, values: &[f32; WIDTH]) -> Self::Vector;
-
-    /// `a * b + c` per lane, rounded once or twice.
-    fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
-
-    /// All lanes one value.
-    fn splat(self, value: f32) -> Self::Vector;
-
-    /// The lanes, in order.
-    fn store(self, vector: Self::Vector, values: &mut [f32; WIDTH]);
-
-    /// The sum of the lanes of each of four vectors, in any order of addition.
-    fn sums(self, vectors: [Self::Vector; 4]) -> [f32; 4];
-
-    /// A bit for each lane that is below a limit, the lowest for the first; none for NaN.
-    fn below(self, vector: Self::Vector, limit: f32) -> u32;
-}
+use crate::simd::{LANES, Lanes};
 
 /// Reference vectors side by side.
 #[derive(Debug, Clone, Copy)]
@@ -170,15 +137,15 @@ fn tile<L: Lanes, const Q: usize, const R: usize>(
     queries: [&[f32]; Q],
     rows: [&[f32]; R],
 ) -> [[f32; R]; Q] {
-    let steps = queries[0].len() / WIDTH;
-    let mut query_eights: [&[[f32; WIDTH]]; Q] = [&[]; Q];
+    let steps = queries[0].len() / LANES;
+    let mut query_eights: [&[[f32; LANES]]; Q] = [&[]; Q];
     let mut query_rest: [&[f32]; Q] = [&[]; Q];
     for q in 0..Q {
         let (eights, rest) = queries[q].as_chunks();
         query_eights[q] = &eights[..steps];
         query_rest[q] = rest;
     }
-    let mut row_eights: [&[[f32; WIDTH]]; R] = [&[]; R];
+    let mut row_eights: [&[[f32; LANES]]; R] = [&[]; R];
     let mut row_rest: [&[f32]; R] = [&[]; R];
     for r in 0..R {
         let (eights, rest) = rows[r].as_chunks();

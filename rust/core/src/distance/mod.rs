@@ -1,9 +1,7 @@
 //! Distances between unit vectors: fast float32 scores, and the float64 values that decide.
 //!
-//! Most loops are written once, over eight lanes of float32 arithmetic that a back end supplies
-//! ([`generic::Lanes`], [`Loops`]); byte products, float64 sums and what 512-bit registers do otherwise are its
-//! own. Whatever decides has the same bits on all. [`Kernel`] chooses one when a gallery is made, so a wheel
-//! carries all of them and needs no build flags. This is the only part of the crate with `unsafe`.
+//! Most loops are written once, over the lanes of [`crate::simd`]. Byte products, float64 sums and what 512-bit
+//! registers do in another way are written for each instruction set. The values that decide have the same bits on all.
 //!
 //! A *score* is the dot product `query · row`. Since `|query - row|² = |query|² + |row|² - 2 * score`, the
 //! highest score is the nearest row, up to how far the norms of rows differ. Scores are float32 and
@@ -25,19 +23,17 @@ pub mod fives;
 mod generic;
 pub mod nibbles;
 mod packed;
-mod portable;
 
-#[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::{_MM_HINT_NTA, _MM_HINT_T0, _mm_prefetch};
 use std::ops::Range;
 
 use codes::{Blocks, Found};
 pub use every::DoubleRows;
 use every::Every;
 pub use generic::Rows;
-pub(crate) use generic::{Lanes, WIDTH as LANES};
 use nibbles::{BYTES, QUAD, QueryStep};
 pub use packed::PackedRows;
+
+use crate::simd::{Backend, Chosen, Kernel};
 
 /// Largest accepted difference between the norm of a vector and 1.
 pub const NORM_TOLERANCE: f64 = 1e-3;
@@ -45,112 +41,7 @@ pub const NORM_TOLERANCE: f64 = 1e-3;
 /// Unit roundoff of float32: half the distance between 1 and the next number.
 const ROUNDOFF: f64 = f32::EPSILON as f64 / 2.0;
 
-/// An instruction set that can compute scores.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Backend {
-    /// Byte products, float64 and scores of packed rows in 512-bit registers (servers from 2019, desktops from 2022 on).
-    Avx512Vnni,
-    /// Eight float32 lanes with fused multiply-add (`x86_64` from 2013 on).
-    Avx2Fma,
-    /// Plain Rust that the compiler vectorises for the baseline of the target.
-    Portable,
-}
-
-impl Backend {
-    /// Every back end of the crate, fastest first, whether or not this CPU has it.
-    pub const ALL: [Self; 3] = [Self::Avx512Vnni, Self::Avx2Fma, Self::Portable];
-
-    /// The name shown to users.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Avx512Vnni => "avx512-vnni",
-            Self::Avx2Fma => "avx2+fma",
-            Self::Portable => "portable",
-        }
-    }
-}
-
-/// Loops over plain slices that a [`Kernel`] compiles for its instruction set.
-///
-/// `run` and whatever it calls in a loop must be inlined, and the loops be such that the compiler turns them
-/// into vector instructions. It fuses nothing by itself: but for [`Lanes::mul_add`], every back end gives the
-/// same bits.
-pub(crate) trait Loops {
-    /// What comes out.
-    type Output;
-
-    /// Does it.
-    fn run<L: Lanes>(self, lanes: L) -> Self::Output;
-}
-
-/// A back end that this CPU has: holding one is the proof.
-#[derive(Debug, Clone, Copy)]
-pub struct Kernel(Chosen);
-
-#[derive(Debug, Clone, Copy)]
-enum Chosen {
-    #[cfg(target_arch = "x86_64")]
-    Avx512Vnni(avx512::Avx512Vnni),
-    #[cfg(target_arch = "x86_64")]
-    Avx2Fma(avx2::Avx2Fma),
-    Portable(portable::Portable),
-}
-
 impl Kernel {
-    /// The kernel of one back end, or `None` where this CPU lacks it.
-    #[must_use]
-    pub fn of(backend: Backend) -> Option<Self> {
-        match backend {
-            #[cfg(target_arch = "x86_64")]
-            Backend::Avx512Vnni => avx512::Avx512Vnni::detect()
-                .map(Chosen::Avx512Vnni)
-                .map(Self),
-            #[cfg(target_arch = "x86_64")]
-            Backend::Avx2Fma => avx2::Avx2Fma::detect().map(Chosen::Avx2Fma).map(Self),
-            #[cfg(not(target_arch = "x86_64"))]
-            Backend::Avx512Vnni | Backend::Avx2Fma => None,
-            Backend::Portable => Some(Self(Chosen::Portable(portable::Portable))),
-        }
-    }
-
-    /// The fastest kernel that this CPU has.
-    #[must_use]
-    pub fn fastest() -> Self {
-        Backend::ALL
-            .into_iter()
-            .find_map(Self::of)
-            .unwrap_or(Self(Chosen::Portable(portable::Portable)))
-    }
-
-    /// Every kernel that this CPU has, fastest first.
-    pub fn available() -> impl Iterator<Item = Self> {
-        Backend::ALL.into_iter().filter_map(Self::of)
-    }
-
-    /// The back end that this kernel runs on.
-    #[must_use]
-    pub fn backend(self) -> Backend {
-        match self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Chosen::Avx512Vnni(_) => Backend::Avx512Vnni,
-            #[cfg(target_arch = "x86_64")]
-            Chosen::Avx2Fma(_) => Backend::Avx2Fma,
-            Chosen::Portable(_) => Backend::Portable,
-        }
-    }
-
-    /// Run loops that are not distances, compiled for the instruction set.
-    pub(crate) fn run<W: Loops>(self, work: W) -> W::Output {
-        match self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Chosen::Avx512Vnni(lanes) => lanes.floats.run(work),
-            #[cfg(target_arch = "x86_64")]
-            Chosen::Avx2Fma(lanes) => lanes.run(work),
-            Chosen::Portable(lanes) => work.run(lanes),
-        }
-    }
-
     /// Score every query against every row: `scores[query * rows + row]`.
     ///
     /// `queries` is row-major and as wide as `rows`.
@@ -158,9 +49,9 @@ impl Kernel {
     /// # Panics
     /// If the lengths do not agree.
     pub fn scores(self, queries: &[f32], rows: Rows<'_>, scores: &mut [f32]) {
-        match self.0 {
+        match self.chosen() {
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx512Vnni(lanes) => lanes.floats.scores(queries, rows, scores),
+            Chosen::Avx512Vnni(lanes) => lanes.avx2().scores(queries, rows, scores),
             #[cfg(target_arch = "x86_64")]
             Chosen::Avx2Fma(lanes) => lanes.scores(queries, rows, scores),
             Chosen::Portable(lanes) => generic::scores(lanes, queries, rows, scores),
@@ -172,7 +63,7 @@ impl Kernel {
     /// # Panics
     /// If the lengths do not agree.
     pub fn packed_scores(self, queries: &[f32], rows: &PackedRows, scores: &mut [f32]) {
-        match self.0 {
+        match self.chosen() {
             #[cfg(target_arch = "x86_64")]
             Chosen::Avx512Vnni(lanes) => lanes.packed_scores(queries, rows, scores),
             #[cfg(target_arch = "x86_64")]
@@ -195,9 +86,9 @@ impl Kernel {
     /// # Panics
     /// If the lengths do not agree, or there is no such row.
     pub fn scores_of(self, query: &[f32], all: Rows<'_>, rows: &[u32], scores: &mut [f32]) {
-        match self.0 {
+        match self.chosen() {
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx512Vnni(lanes) => lanes.floats.scores_of(query, all, rows, scores),
+            Chosen::Avx512Vnni(lanes) => lanes.avx2().scores_of(query, all, rows, scores),
             #[cfg(target_arch = "x86_64")]
             Chosen::Avx2Fma(lanes) => lanes.scores_of(query, all, rows, scores),
             Chosen::Portable(lanes) => generic::scores_of(lanes, query, all, rows, scores),
@@ -210,7 +101,7 @@ impl Kernel {
     /// If the lengths differ.
     #[must_use]
     pub fn distance(self, a: &[f32], b: &[f32]) -> f64 {
-        match self.0 {
+        match self.chosen() {
             #[cfg(target_arch = "x86_64")]
             Chosen::Avx512Vnni(lanes) => lanes.distance(a, b),
             #[cfg(target_arch = "x86_64")]
@@ -227,7 +118,7 @@ impl Kernel {
     #[must_use]
     pub fn rounded_distance(self, a: &[f32], b: &[f32]) -> f32 {
         #[cfg(target_arch = "x86_64")]
-        if let Chosen::Avx512Vnni(lanes) = self.0 {
+        if let Chosen::Avx512Vnni(lanes) = self.chosen() {
             let distance = lanes.distance_unordered(a, b);
             let error = distance * distance_error(a.len());
             let (least, most) = ((distance - error) as f32, (distance + error) as f32);
@@ -244,7 +135,7 @@ impl Kernel {
     /// If the lengths differ.
     #[must_use]
     pub fn distances(self, a: &[f32], others: [&[f32]; 4]) -> [f64; 4] {
-        match self.0 {
+        match self.chosen() {
             #[cfg(target_arch = "x86_64")]
             Chosen::Avx512Vnni(lanes) => lanes.distances(a, others),
             #[cfg(target_arch = "x86_64")]
@@ -260,7 +151,7 @@ impl Kernel {
     /// If the lengths do not agree.
     pub fn squares_to_every(self, queries: &[f32], rows: &DoubleRows, squares: &mut [f64]) {
         #[cfg(target_arch = "x86_64")]
-        if let Chosen::Avx512Vnni(lanes) = self.0 {
+        if let Chosen::Avx512Vnni(lanes) = self.chosen() {
             return lanes.squares_to_every(queries, rows, squares);
         }
         rows.check(queries, squares);
@@ -274,7 +165,7 @@ impl Kernel {
     /// [`exact::squared_norm`]: the same bits on every back end.
     #[must_use]
     pub fn squared_norm(self, a: &[f32]) -> f64 {
-        match self.0 {
+        match self.chosen() {
             #[cfg(target_arch = "x86_64")]
             Chosen::Avx512Vnni(lanes) => lanes.squared_norm(a),
             #[cfg(target_arch = "x86_64")]
@@ -286,7 +177,7 @@ impl Kernel {
     /// [`Kernel::squared_norm`] of four vectors, in less than twice the time of one.
     #[must_use]
     pub fn squared_norms(self, vectors: [&[f32]; 4]) -> [f64; 4] {
-        match self.0 {
+        match self.chosen() {
             #[cfg(target_arch = "x86_64")]
             Chosen::Avx512Vnni(lanes) => lanes.squared_norms(vectors),
             #[cfg(target_arch = "x86_64")]
@@ -302,21 +193,13 @@ impl Kernel {
     /// If there are fewer codes than values, or the step is not a normal number above zero.
     pub fn encode(self, values: &[f32], step: f32, levels: i32, codes: &mut [i8]) -> f64 {
         assert!(step.is_normal() && step > 0.0 && levels <= codes::LEVELS);
-        match self.0 {
+        match self.chosen() {
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx512Vnni(lanes) => lanes.floats.encode(values, step, levels, codes),
+            Chosen::Avx512Vnni(lanes) => lanes.avx2().encode(values, step, levels, codes),
             #[cfg(target_arch = "x86_64")]
             Chosen::Avx2Fma(lanes) => lanes.encode(values, step, levels, codes),
             Chosen::Portable(_) => codes::encode(values, step, levels, codes),
         }
-    }
-
-    /// Have the CPU fetch into its caches what will be read soon; does nothing where that is not known how.
-    pub fn prefetch<T>(self, data: &[T]) {
-        #[cfg(target_arch = "x86_64")]
-        fetch::<_MM_HINT_T0>(data.as_ptr().cast(), size_of_val(data));
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = data;
     }
 
     /// Dot products of a query's codes and those of rows, four rows at a time; see [`nibbles`].
@@ -325,9 +208,9 @@ impl Kernel {
     /// If the lengths do not agree.
     pub fn nibble_sums(self, codes: &[u8], query: &[QueryStep], sums: &mut [[i32; QUAD]]) {
         assert!(!query.is_empty() && codes.len() == sums.len() * query.len() * BYTES);
-        match self.0 {
+        match self.chosen() {
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx512Vnni(lanes) => lanes.floats.nibble_sums(codes, query, sums),
+            Chosen::Avx512Vnni(lanes) => lanes.avx2().nibble_sums(codes, query, sums),
             #[cfg(target_arch = "x86_64")]
             Chosen::Avx2Fma(lanes) => lanes.nibble_sums(codes, query, sums),
             Chosen::Portable(_) => nibbles::sums(codes, query, sums),
@@ -372,62 +255,13 @@ impl Kernel {
         limits: &[i32; Q],
         found: &mut Found,
     ) -> Option<usize> {
-        match self.0 {
+        match self.chosen() {
             #[cfg(target_arch = "x86_64")]
             Chosen::Avx512Vnni(lanes) => lanes.next_hit(blocks, range, queries, limits, found),
             #[cfg(target_arch = "x86_64")]
             Chosen::Avx2Fma(lanes) => lanes.next_hit(blocks, range, queries, limits, found),
             Chosen::Portable(_) => codes::next_hit(blocks, range, queries, limits, found),
         }
-    }
-}
-
-/// Have the CPU fetch so many bytes into its caches, wherever they are; for good (`_MM_HINT_T0`), or to be read once
-/// (`_MM_HINT_NTA`).
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-#[allow(
-    clippy::inline_always,
-    reason = "must become part of the function that enables the instruction set"
-)]
-fn fetch<const HINT: i32>(first: *const u8, bytes: usize) {
-    for line in (0..bytes).step_by(64) {
-        // SAFETY: fetching has no effect that a program could see, whatever the address.
-        unsafe { _mm_prefetch::<HINT>(first.wrapping_add(line).cast()) };
-    }
-}
-
-/// Bytes that are asked for ahead of their turn.
-#[cfg(target_arch = "x86_64")]
-const AHEAD: usize = 8192;
-
-/// Have the CPU fetch what comes so far after these codes: by itself it does not look beyond a page of memory.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-#[allow(
-    clippy::inline_always,
-    reason = "must become part of the function that enables the instruction set"
-)]
-fn fetch_ahead(codes: &[u8]) {
-    fetch::<_MM_HINT_T0>(codes.as_ptr().wrapping_add(AHEAD), codes.len());
-}
-
-/// Codes of five bits that take more bytes have left the caches when the next query asks for them.
-#[cfg(target_arch = "x86_64")]
-const CACHED: usize = 32 << 20;
-
-/// [`fetch_ahead`] for the only query, which reads each of `all` codes once.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-#[allow(
-    clippy::inline_always,
-    reason = "must become part of the function that enables the instruction set"
-)]
-fn fetch_ahead_once(codes: &[u8], all: Blocks<'_>) {
-    if all.codes.len() > CACHED {
-        fetch::<_MM_HINT_NTA>(codes.as_ptr().wrapping_add(AHEAD), codes.len());
-    } else {
-        fetch_ahead(codes);
     }
 }
 

@@ -5,10 +5,11 @@
     reason = "indices of constant range are what keeps the sums in registers"
 )]
 
-use super::generic::{Lanes, Rows, WIDTH};
+use super::generic::Rows;
+use crate::simd::{LANES, Lanes};
 
 /// Rows of a block of [`PackedRows`].
-pub(super) const PACK: usize = 2 * WIDTH;
+pub(super) const PACK: usize = 2 * LANES;
 /// Queries scored together against such a block.
 const PACK_QUERIES: usize = 6;
 
@@ -87,7 +88,7 @@ pub(super) fn packed_scores<L: Lanes>(
         for (block, values) in rows.blocks().enumerate() {
             let mut sums = [[lanes.zero(); 2]; PACK_QUERIES];
             for (d, row) in values.iter().enumerate().take(dim) {
-                let eights = row.as_chunks::<WIDTH>().0;
+                let eights = row.as_chunks::<LANES>().0;
                 let (low, high) = (lanes.load(&eights[0]), lanes.load(&eights[1]));
                 for q in 0..PACK_QUERIES {
                     let query = lanes.splat(queries[q][d]);
@@ -97,7 +98,7 @@ pub(super) fn packed_scores<L: Lanes>(
             }
             for q in 0..=last {
                 let to = &mut scores[q * width + block * PACK..][..PACK];
-                let eights = to.as_chunks_mut::<WIDTH>().0;
+                let eights = to.as_chunks_mut::<LANES>().0;
                 lanes.store(sums[q][0], &mut eights[0]);
                 lanes.store(sums[q][1], &mut eights[1]);
             }

@@ -6,10 +6,8 @@ use proptest::prelude::*;
 
 use super::codes::{BLOCK, Blocks, Found, Packing, STEP, STEP_BYTES, TILES};
 use super::nibbles::{self, QUAD};
-use super::{
-    Backend, DoubleRows, Kernel, PackedRows, Rows, exact, fives, score_error,
-    squared_distance_error,
-};
+use super::{DoubleRows, PackedRows, Rows, exact, fives, score_error, squared_distance_error};
+use crate::simd::{Backend, Kernel};
 
 /// The score in float64, as the definition reads.
 fn reference(query: &[f32], row: &[f32]) -> f64 {

@@ -20,8 +20,8 @@ use std::sync::Arc;
 use super::storage::{Bytes, Values};
 use super::store::{Rest, Store};
 use super::{Gallery, MAX_COUNT, MAX_ROWS};
-use crate::distance::Kernel;
 use crate::error::{CoreError, Result};
+use crate::simd::Kernel;
 use crate::vectors::{UnitVectors, check_dim, check_norms};
 
 const MAGIC: &[u8; 8] = b"faceidG\n";

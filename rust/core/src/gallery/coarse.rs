@@ -26,7 +26,8 @@ use super::nearest::{Lists, Nearest, Wanted};
 use super::panel::Panel;
 use super::store::Store;
 use crate::distance::codes::{Found, Packing, TILES};
-use crate::distance::{Kernel, score_error};
+use crate::distance::score_error;
+use crate::simd::Kernel;
 use crate::vectors::UnitVectors;
 
 /// Bytes of codes that one tile of queries after the other looks at.

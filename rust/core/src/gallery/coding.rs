@@ -13,8 +13,9 @@
 //! per query, whichever the entry. The bounds hold in exact arithmetic; what is rounded is rounded up.
 
 use super::store::Store;
+use crate::distance::NORM_TOLERANCE;
 use crate::distance::codes::Packing;
-use crate::distance::{Kernel, NORM_TOLERANCE};
+use crate::simd::Kernel;
 
 /// Of so many rows one may have a value that codes of a byte do not reach.
 const CLIPPED_ROWS: usize = 1000;

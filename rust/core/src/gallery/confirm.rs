@@ -6,7 +6,8 @@ use super::panel::{Member, Panel};
 use super::residuals::FineQuery;
 use super::scan::{COUNTED, confirm, kth_highest, rounded_down};
 use super::store::Store;
-use crate::distance::{Kernel, score_error};
+use crate::distance::score_error;
+use crate::simd::Kernel;
 
 /// Candidates, besides as many as are wanted, that are confirmed from the highest sum down.
 const LIKELY: usize = 16;

@@ -26,7 +26,8 @@ use super::nearest::Wanted;
 use super::scan::confirm;
 use super::search::Matches;
 use super::store::Store;
-use crate::distance::{DoubleRows, Kernel, Lanes, Loops, squared_distance_error};
+use crate::distance::{DoubleRows, squared_distance_error};
+use crate::simd::{Kernel, Lanes, Loops};
 use crate::vectors::UnitVectors;
 
 /// Queries from which on it is worth copying the rows in float64.

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use super::tests::bytes_of;
 use super::{Gallery, PANEL_FROM};
-use crate::distance::Kernel;
+use crate::simd::Kernel;
 use checks::Checks;
 use model::Model;
 use mutations::{Parts, mutated};

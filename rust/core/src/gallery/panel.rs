@@ -6,9 +6,9 @@
 use super::coding::{Coded, CodedQuery, Coder};
 use super::residuals::Residuals;
 use super::store::{Store, grow};
-use crate::distance::Kernel;
 use crate::distance::codes::{BLOCK, Blocks, Packing, STEP, STEP_BYTES};
 use crate::distance::fives;
+use crate::simd::Kernel;
 
 /// Rows of a group, at least: of fewer, codes of their own take little more memory.
 const SMALLEST_GROUP: usize = 4;

@@ -12,9 +12,9 @@
 
 use super::coding::NORM;
 use super::store::Store;
-use crate::distance::Kernel;
 use crate::distance::codes;
 use crate::distance::nibbles::{self, LEVELS, QUAD, QueryStep};
+use crate::simd::Kernel;
 
 /// What code 0 stands for, in steps.
 const LOWEST: f64 = -(LEVELS as f64) / 2.0;

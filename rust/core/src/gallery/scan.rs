@@ -22,7 +22,8 @@ use std::ops::Range;
 
 use super::nearest::{Hit, Lists, Nearest, Wanted};
 use super::store::Store;
-use crate::distance::{Kernel, LANES, Lanes, Loops, PackedRows, Rows, score_error};
+use crate::distance::{PackedRows, Rows, score_error};
+use crate::simd::{Kernel, LANES, Lanes, Loops};
 use crate::vectors::UnitVectors;
 
 /// Queries from which on rows are laid out anew for them, if these are so few at most.

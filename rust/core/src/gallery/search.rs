@@ -8,8 +8,8 @@ use super::few::Few;
 use super::nearest::{Hit, Lists, Wanted};
 use super::scan::Scan;
 use super::{Gallery, scan};
-use crate::distance::Backend;
 use crate::error::{CoreError, Result};
+use crate::simd::Backend;
 use crate::vectors::UnitVectors;
 
 /// Most results that one search may return: beyond, the memory for them is likely a mistake in `k`.

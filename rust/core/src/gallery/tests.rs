@@ -13,7 +13,8 @@ use super::store::Store;
 use super::{Bytes, Gallery, MAX_COUNT, Matches, check_name_length};
 use crate::CoreError;
 use crate::distance::codes::{BLOCK, Found, Packing};
-use crate::distance::{Kernel, exact};
+use crate::distance::exact;
+use crate::simd::Kernel;
 use crate::vectors::UnitVectors;
 
 /// Vectors on a coarse grid, so that copies and ties are common, with norms as far from 1 as is

@@ -17,7 +17,7 @@ use std::ops::Range;
 use crate::distance::codes::{BLOCK, Blocks, Found, STEP_BYTES};
 use crate::distance::fives::{GROUP, LOW, PACKED};
 use crate::distance::nibbles::{self, BYTES, QUAD, QueryStep, STEPS_OF_A_WORD};
-use crate::distance::{fetch_ahead, fetch_ahead_once};
+use crate::simd::{Reads, fetch_ahead};
 
 /// References of one register.
 const LANES: usize = 8;
@@ -50,7 +50,7 @@ pub(super) fn next_hit<const Q: usize, const T: usize>(
             for (step, tile) in tiles.iter().enumerate() {
                 let bytes = &codes[step * STEP_BYTES..][..STEP_BYTES];
                 if first == 0 {
-                    fetch_ahead(bytes);
+                    fetch_ahead(bytes, Reads::Often);
                 }
                 let mut query = [_mm256_setzero_si256(); T];
                 for t in 0..T {
@@ -106,11 +106,7 @@ pub(super) fn next_hit_of_fives<const Q: usize>(
             let mut sum = [start(allowances, part, blocks.shift); Q];
             for (codes, tiles) in codes.chunks_exact(PACKED * STEP_BYTES).zip(groups) {
                 if part == 0 {
-                    if Q == 1 {
-                        fetch_ahead_once(codes, blocks);
-                    } else {
-                        fetch_ahead(codes);
-                    }
+                    fetch_ahead(codes, blocks.reads(Q));
                 }
                 let steps = unpack(codes, part);
                 for q in 0..Q {

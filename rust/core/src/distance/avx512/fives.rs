@@ -13,7 +13,7 @@ use std::ops::Range;
 use super::{load, note, starts, total};
 use crate::distance::codes::{Blocks, Found, STEP_BYTES};
 use crate::distance::fives::{GROUP, LOW, PACKED};
-use crate::distance::{fetch_ahead, fetch_ahead_once};
+use crate::simd::{Reads, fetch_ahead};
 
 /// Half of a group, step by step: [`crate::distance::fives::unpack`], where shifts go across bytes.
 #[target_feature(enable = "avx512f,avx512bw")]
@@ -64,7 +64,7 @@ pub(super) fn next_hit<const Q: usize>(
             let mut sum = [sums[0][half]; Q];
             for (codes, tiles) in codes.chunks_exact(PACKED * STEP_BYTES).zip(groups) {
                 if half == 0 {
-                    fetch_ahead(codes);
+                    fetch_ahead(codes, Reads::Often);
                 }
                 let steps = unpack(codes, half);
                 for step in 0..GROUP {
@@ -103,7 +103,7 @@ pub(super) fn next_hit_of_one(
         let mut chains = [[_mm512_setzero_si512(); 2]; CHAINS];
         chains[0] = starts(blocks, block);
         for (codes, query) in codes.chunks_exact(PACKED * STEP_BYTES).zip(groups) {
-            fetch_ahead_once(codes, blocks);
+            fetch_ahead(codes, blocks.reads(1));
             for half in 0..2 {
                 let steps = unpack(codes, half);
                 for step in 0..GROUP {

@@ -4,7 +4,7 @@ use super::super::Gallery;
 use super::super::bytes::checksum;
 use super::model::{CHECKSUM, HEADER};
 use super::random::{Random, scale};
-use crate::distance::Kernel;
+use crate::simd::Kernel;
 use crate::vectors::UnitVectors;
 
 const NAMES: [&str; 8] = ["ada", "bob", "Łukasz", "李", "é", "e\u{301}", "a", "🙂🙂"];
