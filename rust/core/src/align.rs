@@ -1,10 +1,5 @@
 //! The way from a frame to an aligned face, or to the reason why there is none.
 
-#![allow(
-    clippy::inline_always,
-    reason = "loops of a kernel must become part of the function that enables its instruction set"
-)]
-
 use nalgebra::{Matrix3, Vector3};
 
 use crate::cues::Cues;

@@ -2,11 +2,6 @@
 //!
 //! Everything is measured on the maps that the tensor is made of, within 50 mm of the face's middle.
 
-#![allow(
-    clippy::inline_always,
-    reason = "loops of a kernel must become part of the function that enables its instruction set"
-)]
-
 use std::sync::LazyLock;
 
 use nalgebra::{SMatrix, SVector};

@@ -1,10 +1,5 @@
 //! From camera pixels to a small metric patch around a head: units, missing values, noise, in one pass.
 
-#![allow(
-    clippy::inline_always,
-    reason = "loops of a kernel must become part of the function that enables its instruction set"
-)]
-
 use std::ops::{AddAssign, Range, RangeInclusive};
 
 use crate::frame::{Camera, DepthSamples, DepthView, IntensityView, SRGB_TO_LINEAR};

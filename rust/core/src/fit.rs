@@ -5,15 +5,6 @@
 //! and shape with Tukey weights; the components are scaled, so the prior is N(0, I). Normals are the mean
 //! head's, turned with the pose, which makes the Jacobian in the face frame constant (see [`HeadModel`]).
 
-#![allow(
-    clippy::inline_always,
-    reason = "loops of a kernel must become part of the function that enables its instruction set"
-)]
-#![allow(
-    clippy::needless_range_loop,
-    reason = "indices of constant range are what keeps the sums in registers"
-)]
-
 use nalgebra::{DVector, Rotation3, SMatrix, SVector, Vector3};
 
 use crate::head_model::{Axes, HeadModel, LEAN, POSE, Points};

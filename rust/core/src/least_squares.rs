@@ -1,12 +1,4 @@
 //! Weighted least squares over a few dozen parameters: normal equations, and their solution by Cholesky.
-#![allow(
-    clippy::inline_always,
-    reason = "loops of a kernel must become part of the function that enables its instruction set"
-)]
-#![allow(
-    clippy::needless_range_loop,
-    reason = "indices of constant range are what keeps the sums in registers"
-)]
 
 use crate::simd::{Kernel, LANES, Lanes, Loops};
 

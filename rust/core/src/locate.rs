@@ -4,11 +4,6 @@
 //! cut into runs of continuous depth; runs of head width that lie on top of each other make a candidate.
 //! Walls and torsos fall out because they are too wide, and the fit that follows decides what is a face.
 
-#![allow(
-    clippy::inline_always,
-    reason = "loops of a kernel must become part of the function that enables its instruction set"
-)]
-
 use crate::depth::Region;
 use crate::frame::{Camera, DepthSamples, DepthView, least};
 use crate::simd::{Kernel, Lanes, Loops};

@@ -1,12 +1,4 @@
 //! From frontal maps to the network's tensor: depth against the mean face, light against its neighbourhood.
-#![allow(
-    clippy::inline_always,
-    reason = "loops of a kernel must become part of the function that enables its instruction set"
-)]
-#![allow(
-    clippy::needless_range_loop,
-    reason = "indices of constant range are what keeps the sums in registers"
-)]
 
 use std::sync::LazyLock;
 

@@ -1,12 +1,4 @@
 //! Where the model's points meet the depth map: one viewing ray each, hair and fringes left out.
-#![allow(
-    clippy::inline_always,
-    reason = "loops of a kernel must become part of the function that enables its instruction set"
-)]
-#![allow(
-    clippy::needless_range_loop,
-    reason = "indices of constant range are what keeps the lanes in registers"
-)]
 
 use crate::depth::{Patch, TEAR_MM};
 use crate::frame::{floor, least, most, whole};

@@ -4,6 +4,7 @@
 //! [`crate::head_model`], so that distance and pose no longer matter. The network's tensor is made of it in
 //! `normalise.rs`: four channels, depth relative to the mean face, and locally normalised log reflectance in red,
 //! green and blue; infrared stands in for all three. Missing cells are 0, the mean of each.
+
 use nalgebra::Vector3;
 
 use crate::depth::Patch;

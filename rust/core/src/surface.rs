@@ -1,8 +1,4 @@
 //! What of a patch can be drawn, whatever the pose: the cells that lie safely on one surface, and their light.
-#![allow(
-    clippy::inline_always,
-    reason = "loops of a kernel must become part of the function that enables its instruction set"
-)]
 
 use nalgebra::{Matrix3, Vector3};
 

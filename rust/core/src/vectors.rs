@@ -1,12 +1,4 @@
 //! Checked unit vectors: what every search and every reference is made of.
-#![allow(
-    clippy::inline_always,
-    reason = "loops of a kernel must become part of the function that enables its instruction set"
-)]
-#![allow(
-    clippy::needless_range_loop,
-    reason = "indices of constant range are what keeps the sums in registers"
-)]
 
 use std::sync::OnceLock;
 

@@ -1,6 +1,10 @@
 //! The binding, file by file as it is, and beside it what the wheel must not have: calls that panic. For
 //! `tests/crash/test_panics.py`.
-#![allow(missing_docs, reason = "the interface is that of the binding")]
+#![allow(
+    missing_docs,
+    clippy::needless_pass_by_value,
+    reason = "the interface is that of the binding"
+)]
 
 use pyo3::prelude::*;
 

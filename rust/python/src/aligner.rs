@@ -1,8 +1,4 @@
 //! `Aligner`: from a frame's arrays to an aligned face.
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "PyO3 hands extracted arguments over by value"
-)]
 
 use faceid_core::Result;
 use faceid_core::align::{self, Refusal};

@@ -1,7 +1,8 @@
 //! `faceid_fast._core`: convert, release the GIL, call the core, map the error; nothing else.
 #![allow(
     missing_docs,
-    reason = "the interface is documented in python/faceid_fast/_core.pyi"
+    clippy::needless_pass_by_value,
+    reason = "the interface is documented in python/faceid_fast/_core.pyi, and PyO3 hands arguments over by value"
 )]
 
 use pyo3::exceptions::PyRuntimeWarning;

@@ -1,8 +1,4 @@
 //! `register_depth`: depth for another camera's image.
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "PyO3 hands extracted arguments over by value"
-)]
 
 use faceid_core::frame::{Camera, DepthView};
 use faceid_core::register::Rig;

@@ -1,13 +1,4 @@
 //! AVX2 + FMA.
-#![allow(clippy::inline_always, reason = "see generic.rs")]
-#![allow(
-    clippy::needless_range_loop,
-    reason = "indices of constant range are what keeps the sums in registers"
-)]
-#![allow(
-    clippy::unused_self,
-    reason = "`self` is the proof that the CPU has the instructions"
-)]
 
 mod bytes;
 mod doubles;

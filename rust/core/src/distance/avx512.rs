@@ -1,12 +1,4 @@
 //! AVX-512 with VNNI: 64 byte products in one instruction.
-#![allow(
-    clippy::needless_range_loop,
-    reason = "indices of constant range are what keeps the sums in registers"
-)]
-#![allow(
-    clippy::unused_self,
-    reason = "`self` is the proof that the CPU has the instructions"
-)]
 
 mod doubles;
 mod fives;

@@ -171,10 +171,6 @@ impl Default for Found {
 /// lane by 256 * 2⁻²⁴: far below what is added for it. Rounded by truncation, since `round` is a slow
 /// call on a CPU of the oldest kind that the crate runs on.
 #[inline(always)]
-#[allow(
-    clippy::inline_always,
-    reason = "must become part of the function that enables the instruction set"
-)]
 pub(super) fn encode(values: &[f32], step: f32, levels: i32, codes: &mut [i8]) -> f64 {
     const LANES: usize = 8;
     let (per_step, reach) = (1.0 / step, levels as f32);

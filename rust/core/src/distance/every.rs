@@ -2,11 +2,6 @@
 //!
 //! The product of two float32 numbers is exact in float64, so whether a back end fuses it with the addition makes
 //! no difference: all of them give the same bits.
-#![allow(clippy::inline_always, reason = "see generic.rs")]
-#![allow(
-    clippy::needless_range_loop,
-    reason = "indices of constant range are what keeps the sums in registers"
-)]
 
 use super::exact;
 use super::generic::Rows;

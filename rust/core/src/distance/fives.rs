@@ -13,10 +13,6 @@
 //! ```
 //!
 //! Reference codes are -15 to 15, stored plus 16.
-#![allow(
-    clippy::inline_always,
-    reason = "must become part of the function that enables the instruction set"
-)]
 
 /// Steps that lie together.
 pub const GROUP: usize = 8;

@@ -1,8 +1,4 @@
 //! The score algorithm, written once over [`Lanes`].
-#![allow(
-    clippy::inline_always,
-    reason = "code over Lanes must become part of the function that enables the instruction set"
-)]
 
 use crate::simd::{LANES, Lanes};
 

@@ -9,7 +9,8 @@
 //! [`exact`] decides between these.
 #![allow(
     unsafe_code,
-    reason = "calls into instruction sets are unsafe; each says why it is sound"
+    clippy::unused_self,
+    reason = "calls into instruction sets are unsafe; `self` is the proof that the CPU has them"
 )]
 
 #[cfg(target_arch = "x86_64")]

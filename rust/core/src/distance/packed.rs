@@ -1,9 +1,4 @@
 //! Float32 scores of many queries against few rows.
-#![allow(clippy::inline_always, reason = "see generic.rs")]
-#![allow(
-    clippy::needless_range_loop,
-    reason = "indices of constant range are what keeps the sums in registers"
-)]
 
 use super::generic::Rows;
 use crate::simd::{LANES, Lanes};

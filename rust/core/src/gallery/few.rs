@@ -10,14 +10,6 @@
 //!     where two neighbours are within 2 E, or a distance could be rounded to another float32 number:
 //!         the distances that decide, of these rows only
 //! ```
-#![allow(
-    clippy::inline_always,
-    reason = "loops of a kernel must become part of the function that enables its instruction set"
-)]
-#![allow(
-    clippy::needless_range_loop,
-    reason = "indices of constant range are what keeps the counts in registers"
-)]
 
 use std::ops::Range;
 use std::sync::OnceLock;

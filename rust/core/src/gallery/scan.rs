@@ -13,10 +13,6 @@
 //! A row below the k-th best score by more than that is farther than k others whatever the rounding
 //! did, so the result is that of a float64 search. The work of confirming grows with the number of
 //! rows so close to the k-th best: a handful, unless references are copies of each other.
-#![allow(
-    clippy::inline_always,
-    reason = "loops of a kernel must become part of the function that enables its instruction set"
-)]
 
 use std::ops::Range;
 

@@ -1,8 +1,4 @@
 //! Sums of products of byte and four-bit codes.
-#![allow(
-    clippy::needless_range_loop,
-    reason = "indices of constant range are what keeps the sums in registers"
-)]
 
 use std::arch::x86_64::{
     __m256i, _mm_add_epi32, _mm_cvtsi32_si128, _mm_loadu_si128, _mm_storeu_si128, _mm256_add_epi16,

@@ -1,8 +1,4 @@
 //! Float64 values that decide, in the order of [`exact`]: the compiler does not find these instructions by itself.
-#![allow(
-    clippy::needless_range_loop,
-    reason = "indices of constant range are what keeps the sums in registers"
-)]
 
 use std::arch::x86_64::{
     __m256d, _mm_loadu_ps, _mm256_add_pd, _mm256_cvtps_pd, _mm256_mul_pd, _mm256_setzero_pd,

@@ -1,8 +1,4 @@
 //! Float64 values that decide, in the order of [`exact`]: its eight running sums are one register.
-#![allow(
-    clippy::needless_range_loop,
-    reason = "indices of constant range are what keeps the sums in registers"
-)]
 
 use std::arch::x86_64::{
     __m512d, _mm256_loadu_ps, _mm256_storeu_pd, _mm512_add_pd, _mm512_castpd512_pd256,

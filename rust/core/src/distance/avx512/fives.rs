@@ -1,8 +1,4 @@
 //! Sums of codes of five bits.
-#![allow(
-    clippy::needless_range_loop,
-    reason = "indices of constant range are what keeps the sums in registers"
-)]
 
 use std::arch::x86_64::{
     __m512i, _mm512_and_si512, _mm512_dpbusd_epi32, _mm512_or_si512, _mm512_set1_epi8,

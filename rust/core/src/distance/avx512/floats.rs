@@ -1,8 +1,4 @@
 //! Float32 scores in 512-bit registers.
-#![allow(
-    clippy::needless_range_loop,
-    reason = "indices of constant range are what keeps the sums in registers"
-)]
 
 use std::arch::x86_64::{
     _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
