@@ -99,7 +99,7 @@ mod tests {
     use nalgebra::{Matrix3, Rotation3};
 
     use super::*;
-    use crate::frame::Camera;
+    use crate::input::views::Camera;
 
     fn stage(weight: f32, offset: [f32; STEP]) -> Stage {
         let weights = vec![weight; STEP * PLANES * CELLS];

@@ -1,8 +1,9 @@
 //! From camera pixels to a small metric patch around a head: units, missing values, noise, in one pass.
 
 use std::ops::{AddAssign, Range, RangeInclusive};
+use std::sync::LazyLock;
 
-use crate::frame::{Camera, DepthSamples, DepthView, IntensityView, SRGB_TO_LINEAR};
+use crate::input::views::{Camera, DepthSamples, DepthView, IntensityView};
 use crate::simd::{Kernel, Lanes, Loops};
 
 /// A rectangle of pixels, end exclusive.
@@ -40,6 +41,11 @@ pub struct Patch {
 pub(crate) const TEAR_MM: f32 = 25.0;
 /// Cells of the patch are about this wide; finer pixels are averaged, which lowers noise.
 const CELL_MM: f32 = 2.0;
+
+/// sRGB decoding (IEC 61966-2-1) of 8-bit values to 0..255 linear, approximated by the exponent 2.2:
+/// the intensity channel is normalised locally, so the toe of the exact curve does not matter.
+static SRGB_TO_LINEAR: LazyLock<[f32; 256]> =
+    LazyLock::new(|| std::array::from_fn(|value| 255.0 * (value as f32 / 255.0).powf(2.2)));
 
 impl Patch {
     /// Averages the pixels of `region` whose depth lies in `near_mm..far_mm` into cells.

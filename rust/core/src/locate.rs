@@ -5,8 +5,8 @@
 //! Walls and torsos fall out because they are too wide, and the fit that follows decides what is a face.
 
 use crate::depth::Region;
-use crate::frame::{Camera, DepthSamples, DepthView, least};
-use crate::simd::{Kernel, Lanes, Loops};
+use crate::input::views::{Camera, DepthSamples, DepthView};
+use crate::simd::{Kernel, Lanes, Loops, least};
 
 /// The coarse map has about this many columns: a head at 1.5 m still spans a dozen.
 const COARSE_WIDTH: usize = 160;

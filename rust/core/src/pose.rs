@@ -2,7 +2,7 @@
 
 use nalgebra::{Matrix3, Rotation3, Vector3};
 
-use crate::frame::Camera;
+use crate::input::views::Camera;
 
 /// `p_camera = rotation * p_face + translation`, seen by `camera`.
 ///

@@ -1,12 +1,11 @@
 //! Orthographic z-buffer of a triangulated surface, eight quads at a time.
 
 use crate::depth::TEAR_MM;
-use crate::frame::{floor, least, most, whole};
 use crate::head_model::{GRID_HEIGHT, GRID_LEFT_MM, GRID_STEP_MM, GRID_TOP_MM, GRID_WIDTH};
 use crate::least_squares::Eight;
 use crate::pose::Pose;
 use crate::resample::CELLS;
-use crate::simd::{Kernel, LANES, Lanes, Loops};
+use crate::simd::{Kernel, LANES, Lanes, Loops, floor, least, most, whole};
 use crate::surface::Surface;
 
 /// Neighbouring triangles share their edges: so little outside still counts as inside.

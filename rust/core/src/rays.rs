@@ -1,10 +1,9 @@
 //! Where the model's points meet the depth map: one viewing ray each, hair and fringes left out.
 
 use crate::depth::{Patch, TEAR_MM};
-use crate::frame::{floor, least, most, whole};
 use crate::head_model::Axes;
 use crate::pose::Pose;
-use crate::simd::{Kernel, LANES, Lanes, Loops};
+use crate::simd::{Kernel, LANES, Lanes, Loops, floor, least, most, whole};
 
 /// Points whose normal is further from the viewing direction than this (cosine) are not used.
 const MIN_COSINE: f32 = 0.25;

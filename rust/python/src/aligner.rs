@@ -3,8 +3,8 @@
 use faceid_core::Result;
 use faceid_core::align::{self, Refusal};
 use faceid_core::cues;
-use faceid_core::frame::{Camera, DepthSamples, DepthView, IntensityView};
 use faceid_core::head_model::{GRID_HEIGHT, GRID_WIDTH, HeadArrays, HeadModel};
+use faceid_core::input::views::{Camera, DepthSamples, DepthView, IntensityView};
 use faceid_core::resample::CHANNELS;
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray2, PyReadonlyArray3,

@@ -1,6 +1,6 @@
 //! Depth texts as numpy arrays.
 
-use faceid_core::parse::DepthText;
+use faceid_core::input::depth_text::DepthText;
 use numpy::PyArrayDyn;
 use pyo3::prelude::*;
 

@@ -1,7 +1,7 @@
 //! `register_depth`: depth for another camera's image.
 
-use faceid_core::frame::{Camera, DepthView};
-use faceid_core::register::Rig;
+use faceid_core::input::registration::Rig;
+use faceid_core::input::views::{Camera, DepthView};
 use numpy::PyArrayDyn;
 use pyo3::prelude::*;
 

@@ -15,6 +15,7 @@ mod lanes;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod prefetch;
+mod scalar;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Avx2Fma;
@@ -24,6 +25,7 @@ pub(crate) use lanes::{LANES, Lanes, Loops};
 pub(crate) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use prefetch::{Reads, fetch_ahead};
+pub(crate) use scalar::{floor, least, most, whole};
 
 /// An instruction set that can compute scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

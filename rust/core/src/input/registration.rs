@@ -1,6 +1,6 @@
 //! Depth as another camera would have seen it: what lies before it, nearest first.
 
-use crate::frame::{Camera, DepthSamples, DepthView};
+use crate::input::views::{Camera, DepthSamples, DepthView};
 use crate::{CoreError, Result};
 
 /// Most rows and columns of an image.

@@ -2,36 +2,6 @@
 
 use crate::{CoreError, Result};
 
-/// From 2^22 on to either side, float32 plus this is no longer exact.
-const WHOLE: f32 = 12_582_912.0;
-
-/// Largest whole number not above `x`, for numbers from -2^22 to 2^22; others give something. `f32::floor` is a
-/// call into the C library on plain x86-64.
-#[inline]
-pub(crate) fn floor(x: f32) -> f32 {
-    let nearest = (x + WHOLE) - WHOLE;
-    if nearest > x { nearest - 1.0 } else { nearest }
-}
-
-/// A whole number from -2^22 to 2^22 as an integer; others give something. Conversions must do something defined
-/// with every number, and so do not become vector instructions.
-#[inline]
-pub(crate) fn whole(x: f32) -> i32 {
-    (x + WHOLE).to_bits().wrapping_sub(WHOLE.to_bits()) as i32
-}
-
-/// The lesser of two numbers, in one instruction: `f32::min` also cares for NaN.
-#[inline]
-pub(crate) fn least(a: f32, b: f32) -> f32 {
-    if a < b { a } else { b }
-}
-
-/// The greater of two numbers; see [`least`].
-#[inline]
-pub(crate) fn most(a: f32, b: f32) -> f32 {
-    if a > b { a } else { b }
-}
-
 /// Pinhole intrinsics, in pixels of the image they belong to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Camera {
@@ -241,13 +211,6 @@ impl IntensityView<'_> {
     }
 }
 
-/// sRGB decoding (IEC 61966-2-1) of 8-bit values to 0..255 linear, approximated by the exponent 2.2:
-/// the intensity channel is normalised locally, so the toe of the exact curve does not matter.
-pub(crate) static SRGB_TO_LINEAR: std::sync::LazyLock<[f32; 256]> =
-    std::sync::LazyLock::new(|| {
-        std::array::from_fn(|value| 255.0 * (value as f32 / 255.0).powf(2.2))
-    });
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,17 +222,5 @@ mod tests {
             assert!(IntensityView::Color(&[]).check(height, width).is_err());
         }
         assert!(IntensityView::Color(&[0; 2]).check(1 << 63, 3).is_err());
-    }
-
-    #[test]
-    fn floors_are_those_of_the_library() {
-        for k in -40_000..40_000 {
-            let x = k as f32 * 0.25;
-            for x in [x, x.next_up(), x.next_down(), 100.0 * x] {
-                // But for the sign of zero.
-                assert_eq!(floor(x).to_bits() << 1, x.floor().to_bits() << 1, "{x}");
-                assert_eq!(whole(floor(x)), x.floor() as i32, "{x}");
-            }
-        }
     }
 }
