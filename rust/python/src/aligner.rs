@@ -1,11 +1,12 @@
 //! `Aligner`: from a frame's arrays to an aligned face.
 
 use faceid_core::Result;
+use faceid_core::align::cues;
+use faceid_core::align::grid::{GRID_HEIGHT, GRID_WIDTH};
+use faceid_core::align::head_model::{HeadArrays, HeadModel};
+use faceid_core::align::tensor::CHANNELS;
 use faceid_core::align::{self, Refusal};
-use faceid_core::cues;
-use faceid_core::head_model::{GRID_HEIGHT, GRID_WIDTH, HeadArrays, HeadModel};
 use faceid_core::input::views::{Camera, DepthSamples, DepthView, IntensityView};
-use faceid_core::resample::CHANNELS;
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray2, PyReadonlyArray3,
     PyReadonlyArray5, PyUntypedArrayMethods,

@@ -16,9 +16,8 @@
 use std::ops::Range;
 
 use super::fives;
-use crate::simd::Backend;
+use crate::simd::{Backend, Reads};
 #[cfg(target_arch = "x86_64")]
-use crate::simd::Reads;
 
 /// References side by side.
 pub const BLOCK: usize = 32;

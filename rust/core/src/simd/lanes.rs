@@ -3,6 +3,9 @@
 /// Float32 values per vector register, as all back ends see it.
 pub(crate) const LANES: usize = 8;
 
+/// So many numbers side by side.
+pub(crate) type Eight = [f32; LANES];
+
 /// Eight lanes of float32 arithmetic.
 ///
 /// A value of an implementing type is the proof that this CPU has the instructions: a back end makes

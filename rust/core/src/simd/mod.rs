@@ -21,7 +21,7 @@ mod scalar;
 pub(crate) use avx2::Avx2Fma;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx512::Avx512Vnni;
-pub(crate) use lanes::{LANES, Lanes, Loops};
+pub(crate) use lanes::{Eight, LANES, Lanes, Loops};
 pub(crate) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use prefetch::{Reads, fetch_ahead};

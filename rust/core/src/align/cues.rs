@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use nalgebra::{SMatrix, SVector};
 
-use crate::head_model::{GRID_HEIGHT, GRID_LEFT_MM, GRID_STEP_MM, GRID_TOP_MM, GRID_WIDTH};
-use crate::resample::{CELLS, Maps};
+use super::frontal_map::Maps;
+use super::grid::{CELLS, GRID_HEIGHT, GRID_LEFT_MM, GRID_STEP_MM, GRID_TOP_MM, GRID_WIDTH};
 use crate::simd::{Kernel, Lanes, Loops};
 
 /// Radius of the disc that is looked at, and how far its middle lies below the eye line, millimetres.

@@ -1,19 +1,34 @@
 //! The way from a frame to an aligned face, or to the reason why there is none.
 
+pub mod cues;
+pub mod fit;
+pub mod frontal_map;
+pub mod grid;
+pub mod head_model;
+mod least_squares;
+pub mod locate;
+pub mod patch;
+pub mod pose;
+mod pose_correction;
+mod raster;
+pub mod rays;
+pub mod surface;
+pub mod tensor;
+
 use nalgebra::{Matrix3, Vector3};
 
-use crate::cues::Cues;
-use crate::depth::{Patch, Region};
-use crate::fit::{Fit, Start, at_pose, refit, search};
-use crate::head_model::HeadModel;
 use crate::input::views::{Camera, DepthView, IntensityView};
-use crate::locate::{Candidate, candidates};
-use crate::pose::Pose;
-use crate::rays::{Quads, Usable};
-use crate::resample::{Maps, draw};
 use crate::simd::{Kernel, Lanes, Loops};
-use crate::surface::{Surface, plane_rms};
 use crate::{CoreError, Result};
+use cues::Cues;
+use fit::{Fit, Start, at_pose, refit, search};
+use frontal_map::{Maps, draw};
+use head_model::HeadModel;
+use locate::{Candidate, candidates};
+use patch::{Patch, Region};
+use pose::Pose;
+use rays::{Quads, Usable};
+use surface::{Surface, plane_rms};
 
 /// Faces nearer than this are refused: cameras do not measure them, millimetres.
 const MIN_DISTANCE_MM: f32 = 250.0;

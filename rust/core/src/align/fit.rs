@@ -7,11 +7,11 @@
 
 use nalgebra::{DVector, Rotation3, SMatrix, SVector, Vector3};
 
-use crate::head_model::{Axes, HeadModel, LEAN, POSE, Points};
-use crate::least_squares::{Eight, Equations};
-use crate::pose::Pose;
-use crate::rays::{Met, Residual, Residuals, Usable, follow};
-use crate::simd::{Kernel, LANES, Lanes, Loops};
+use super::head_model::{Axes, HeadModel, LEAN, POSE, Points};
+use super::least_squares::Equations;
+use super::pose::Pose;
+use super::rays::{Met, Residual, Residuals, Usable, follow};
+use crate::simd::{Eight, Kernel, LANES, Lanes, Loops};
 
 /// Standard deviation of a residual, millimetres: sensor noise and what the components do not model.
 const SIGMA_MM: f32 = 3.2;

@@ -1,9 +1,6 @@
 //! Weighted least squares over a few dozen parameters: normal equations, and their solution by Cholesky.
 
-use crate::simd::{Kernel, LANES, Lanes, Loops};
-
-/// Eight numbers of a row, side by side.
-pub(crate) type Eight = [f32; LANES];
+use crate::simd::{Eight, Kernel, LANES, Lanes, Loops};
 
 /// Rows of the normal matrix that are summed together: with two vectors of columns, what 16 registers hold.
 const TILE: usize = 4;

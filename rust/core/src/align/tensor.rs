@@ -2,11 +2,13 @@
 
 use std::sync::LazyLock;
 
-use crate::head_model::{GRID_STEP_MM, GRID_WIDTH};
-use crate::resample::{CELLS, CHANNELS, Maps};
+use super::frontal_map::Maps;
+use super::grid::{CELLS, GRID_STEP_MM, GRID_WIDTH};
+use super::surface::mean;
 use crate::simd::{Kernel, LANES, Lanes, Loops};
-use crate::surface::mean;
 
+/// Channels of the tensor: depth, red, green, blue.
+pub const CHANNELS: usize = 4;
 /// One unit of the depth channel, millimetres, and its limit in units.
 const DEPTH_UNIT_MM: f32 = 10.0;
 const DEPTH_LIMIT: f32 = 2.5;
@@ -194,7 +196,7 @@ fn weighted_sum<L: Lanes>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::head_model::GRID_HEIGHT;
+    use crate::align::grid::GRID_HEIGHT;
 
     /// Maps of a face of which a part is missing.
     fn maps(light: Vec<Vec<f32>>) -> Maps {

@@ -1,8 +1,8 @@
 //! Where the model's points meet the depth map: one viewing ray each, hair and fringes left out.
 
-use crate::depth::{Patch, TEAR_MM};
-use crate::head_model::Axes;
-use crate::pose::Pose;
+use super::head_model::Axes;
+use super::patch::{Patch, TEAR_MM};
+use super::pose::Pose;
 use crate::simd::{Kernel, LANES, Lanes, Loops, floor, least, most, whole};
 
 /// Points whose normal is further from the viewing direction than this (cosine) are not used.

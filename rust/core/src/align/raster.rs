@@ -1,12 +1,10 @@
 //! Orthographic z-buffer of a triangulated surface, eight quads at a time.
 
-use crate::depth::TEAR_MM;
-use crate::head_model::{GRID_HEIGHT, GRID_LEFT_MM, GRID_STEP_MM, GRID_TOP_MM, GRID_WIDTH};
-use crate::least_squares::Eight;
-use crate::pose::Pose;
-use crate::resample::CELLS;
-use crate::simd::{Kernel, LANES, Lanes, Loops, floor, least, most, whole};
-use crate::surface::Surface;
+use super::grid::{CELLS, GRID_HEIGHT, GRID_LEFT_MM, GRID_STEP_MM, GRID_TOP_MM, GRID_WIDTH};
+use super::patch::TEAR_MM;
+use super::pose::Pose;
+use super::surface::Surface;
+use crate::simd::{Eight, Kernel, LANES, Lanes, Loops, floor, least, most, whole};
 
 /// Neighbouring triangles share their edges: so little outside still counts as inside.
 const HAIRS_BREADTH: f32 = 1e-5;

@@ -7,9 +7,9 @@
 
 use nalgebra::Vector3;
 
+use super::grid::CELLS;
+use super::pose::Pose;
 use crate::distance::Rows;
-use crate::pose::Pose;
-use crate::resample::CELLS;
 use crate::simd::Kernel;
 use crate::{CoreError, Result};
 

@@ -2,7 +2,7 @@
 
 use nalgebra::{Matrix3, Vector3};
 
-use crate::depth::{Patch, TEAR_MM};
+use super::patch::{Patch, TEAR_MM};
 use crate::simd::{Kernel, Lanes, Loops};
 
 /// Depth beside holes and edges mixes two surfaces; so many cells are removed there.

@@ -2,21 +2,11 @@
 
 use nalgebra::{DMatrix, Vector3};
 
-use crate::correct::{Stage, stages};
-use crate::least_squares::{Eight, Equations};
-use crate::simd::LANES;
+use super::grid::{GRID_HEIGHT, GRID_WIDTH};
+use super::least_squares::Equations;
+use super::pose_correction::{Stage, stages};
+use crate::simd::{Eight, LANES};
 use crate::{CoreError, Result};
-
-/// The tensor's grid in the face frame: cells of 2 mm, origin between the outer eye corners.
-pub const GRID_WIDTH: usize = 64;
-/// Rows of the grid.
-pub const GRID_HEIGHT: usize = 72;
-/// Cell size, millimetres.
-pub const GRID_STEP_MM: f32 = 2.0;
-/// Left edge, millimetres.
-pub const GRID_LEFT_MM: f32 = -64.0;
-/// Upper edge, millimetres (y points down).
-pub const GRID_TOP_MM: f32 = -50.0;
 
 /// Parameters of a pose step: rotation (radians) about and translation (mm) along the face's axes.
 pub const POSE: usize = 6;

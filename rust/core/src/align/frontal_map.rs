@@ -1,22 +1,17 @@
 //! From a fitted patch to a metric, frontal map of the face.
 //!
 //! The patch is triangulated, turned into the face frame and drawn by orthographic z-buffer on the grid of
-//! [`crate::head_model`], so that distance and pose no longer matter. The network's tensor is made of it in
-//! `normalise.rs`: four channels, depth relative to the mean face, and locally normalised log reflectance in red,
+//! [`super::grid`], so that distance and pose no longer matter. The network's tensor is made of it in
+//! [`super::tensor`]: four channels, depth relative to the mean face, and locally normalised log reflectance in red,
 //! green and blue; infrared stands in for all three. Missing cells are 0, the mean of each.
 
 use nalgebra::Vector3;
 
-use crate::depth::Patch;
-use crate::head_model::{GRID_HEIGHT, GRID_LEFT_MM, GRID_STEP_MM, GRID_TOP_MM, GRID_WIDTH};
-use crate::pose::Pose;
-use crate::raster::{Canvas, Window, paint};
-use crate::surface::Surface;
-
-/// Cells of the grid.
-pub const CELLS: usize = GRID_WIDTH * GRID_HEIGHT;
-/// Channels of the tensor: depth, red, green, blue.
-pub const CHANNELS: usize = 4;
+use super::grid::{CELLS, GRID_HEIGHT, GRID_LEFT_MM, GRID_STEP_MM, GRID_TOP_MM, GRID_WIDTH};
+use super::patch::Patch;
+use super::pose::Pose;
+use super::raster::{Canvas, Window, paint};
+use super::surface::Surface;
 
 /// Frontal maps of a face.
 #[derive(Debug, Clone)]
