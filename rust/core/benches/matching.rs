@@ -5,7 +5,7 @@
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use faceid_core::distance::Rows;
-use faceid_core::distance::codes::{BLOCK, Blocks, Found, Packing, STEP_BYTES};
+use faceid_core::distance::codes8::{BLOCK, Blocks, Found, Packing, STEP_BYTES};
 use faceid_core::gallery::Gallery;
 use faceid_core::simd::Kernel;
 use faceid_core::vectors::UnitVectors;

@@ -2,12 +2,9 @@
 
 use std::sync::OnceLock;
 
-use crate::distance::NORM_TOLERANCE;
+use crate::distance::{MAX_DIM, NORM_TOLERANCE};
 use crate::error::{CoreError, Result};
 use crate::simd::{Kernel, LANES, Lanes, Loops};
-
-/// Largest supported number of values per vector.
-pub const MAX_DIM: usize = 2048;
 
 /// Values that are copied at a time.
 const PART: usize = 4096;

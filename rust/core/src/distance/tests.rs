@@ -4,9 +4,9 @@ use std::io::Write;
 
 use proptest::prelude::*;
 
-use super::codes::{BLOCK, Blocks, Found, Packing, STEP, STEP_BYTES, TILES};
-use super::nibbles::{self, QUAD};
-use super::{DoubleRows, PackedRows, Rows, exact, fives, score_error, squared_distance_error};
+use super::codes4::{self, QUAD};
+use super::codes8::{BLOCK, Blocks, Found, Packing, STEP, STEP_BYTES, TILES};
+use super::{DoubleRows, PackedRows, Rows, codes5, exact, score_error, squared_distance_error};
 use crate::simd::{Backend, Kernel};
 
 /// The score in float64, as the definition reads.
@@ -230,9 +230,9 @@ proptest! {
             match packing {
                 Packing::Bytes => byte(step),
                 Packing::Fives => {
-                    let first = step / fives::GROUP * fives::PACKED;
-                    let group = fives::unpack(std::array::from_fn(|row| byte(first + row)));
-                    group[step % fives::GROUP]
+                    let first = step / codes5::GROUP * codes5::PACKED;
+                    let group = codes5::unpack(std::array::from_fn(|row| byte(first + row)));
+                    group[step % codes5::GROUP]
                 }
             }
         };
@@ -298,22 +298,22 @@ proptest! {
     ) {
         let row_codes: Vec<u8> = bytes(seed, rows * dim)
             .into_iter()
-            .map(|b| if extreme { nibbles::LEVELS } else { b & nibbles::LEVELS })
+            .map(|b| if extreme { codes4::LEVELS } else { b & codes4::LEVELS })
             .collect();
         let query: Vec<i8> = bytes(!seed, dim)
             .into_iter()
             .map(|b| if extreme { 127 } else { b.cast_signed().max(-127) })
             .collect();
-        let steps = nibbles::steps(dim);
+        let steps = codes4::steps(dim);
         let quads = rows.div_ceil(QUAD);
-        let mut codes = vec![0; quads * steps * nibbles::BYTES];
+        let mut codes = vec![0; quads * steps * codes4::BYTES];
         for (row, row_codes) in row_codes.chunks_exact(dim).enumerate() {
             for (d, code) in row_codes.iter().enumerate() {
-                nibbles::write(&mut codes, steps, row, d, *code);
+                codes4::write(&mut codes, steps, row, d, *code);
             }
         }
         let mut laid_out = Vec::new();
-        nibbles::lay_out(&query, &mut laid_out);
+        codes4::lay_out(&query, &mut laid_out);
         for kernel in kernels() {
             let mut sums = vec![[-1; QUAD]; quads];
             kernel.nibble_sums(&codes, &laid_out, &mut sums);
@@ -399,7 +399,7 @@ fn distances_between_two_float32_numbers_are_rounded_as_those_that_decide() {
 }
 
 #[test]
-fn squares_to_every_row_are_the_same_bits_everywhere() {
+fn squared_distances_row_are_the_same_bits_everywhere() {
     for dim in [1, 4, 7, 8, 20, 128, 132, 135, 512, 2047, 2048] {
         for count in [0, 1, 7, 8, 9, 16, 17, 33] {
             for queries in [0, 1, 4, 7, 8, 9, 19] {
@@ -415,7 +415,7 @@ fn squares_to_every_row_are_the_same_bits_everywhere() {
                     let rows = DoubleRows::new(kernel, rows, &order);
                     let width = rows.width();
                     let mut squares = vec![f64::NAN; queries.len() / dim * width];
-                    kernel.squares_to_every(&queries, &rows, &mut squares);
+                    kernel.squared_distances(&queries, &rows, &mut squares);
                     // Of no rows, none.
                     let found = squares.chunks_exact(width.max(1));
                     for (query, found) in queries.chunks_exact(dim).zip(found) {
@@ -446,7 +446,7 @@ fn lengths_of_queries_and_laid_out_rows_that_disagree_panic() {
         for (queries, scores) in [(8, 15), (8, 17), (7, 16), (16, 16)] {
             let queries = vec![0.0; queries];
             let outcome = std::panic::catch_unwind(|| {
-                kernel.squares_to_every(&queries, &doubles, &mut vec![0.0; scores]);
+                kernel.squared_distances(&queries, &doubles, &mut vec![0.0; scores]);
             });
             assert!(outcome.is_err(), "{} and {scores}", queries.len());
             let outcome = std::panic::catch_unwind(|| {
@@ -466,7 +466,7 @@ fn squared_distances(query: &[f32], row: &[f32]) -> (f64, f64) {
     let kernel = Kernel::fastest();
     let rows = DoubleRows::new(kernel, values, &[0]);
     let mut squares = vec![0.0; rows.width()];
-    kernel.squares_to_every(query, &rows, &mut squares);
+    kernel.squared_distances(query, &rows, &mut squares);
     (exact::squared_distance(query, row), squares[0])
 }
 

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use super::coding::CodedQuery;
 use super::floors::Floors;
 use super::panel::Panel;
-use crate::distance::codes::BLOCK;
+use crate::distance::codes8::BLOCK;
 
 /// An entry that may hold a match.
 #[derive(Debug, Clone, Copy)]

@@ -25,7 +25,7 @@ use super::confirm::Confirmer;
 use super::nearest::{Lists, Nearest, Wanted};
 use super::panel::Panel;
 use super::store::Store;
-use crate::distance::codes::{Found, Packing, TILES};
+use crate::distance::codes8::{Found, Packing, TILES};
 use crate::distance::score_error;
 use crate::simd::Kernel;
 use crate::vectors::UnitVectors;

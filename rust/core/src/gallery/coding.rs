@@ -14,7 +14,7 @@
 
 use super::store::Store;
 use crate::distance::NORM_TOLERANCE;
-use crate::distance::codes::Packing;
+use crate::distance::codes8::Packing;
 use crate::simd::Kernel;
 
 /// Of so many rows one may have a value that codes of a byte do not reach.

@@ -106,7 +106,7 @@ impl<'a> Few<'a> {
         let values = &self.queries.values()[queries.start * dim..queries.end * dim];
         for tile in values.chunks(TILE * dim) {
             let squares = &mut squares[..tile.len() / dim * width_of_squares];
-            self.kernel.squares_to_every(tile, &self.doubles, squares);
+            self.kernel.squared_distances(tile, &self.doubles, squares);
             let squares = squares.chunks_exact(width_of_squares);
             for (query, squares) in tile.chunks_exact(dim).zip(squares) {
                 let certain = self.kernel.run(Rank {

@@ -6,8 +6,8 @@
 use super::coding::{Coded, CodedQuery, Coder};
 use super::residuals::Residuals;
 use super::store::{Store, grow};
-use crate::distance::codes::{BLOCK, Blocks, Packing, STEP, STEP_BYTES};
-use crate::distance::fives;
+use crate::distance::codes5;
+use crate::distance::codes8::{BLOCK, Blocks, Packing, STEP, STEP_BYTES};
 use crate::simd::Kernel;
 
 /// Rows of a group, at least: of fewer, codes of their own take little more memory.
@@ -293,11 +293,11 @@ impl Panel {
                 }
             }
             Packing::Fives => {
-                for (group, codes) in stored.chunks_exact(fives::GROUP * STEP).enumerate() {
+                for (group, codes) in stored.chunks_exact(codes5::GROUP * STEP).enumerate() {
                     for d in 0..STEP {
-                        let packed = fives::pack(std::array::from_fn(|i| codes[i * STEP + d]));
+                        let packed = codes5::pack(std::array::from_fn(|i| codes[i * STEP + d]));
                         for (row, byte) in packed.into_iter().enumerate() {
-                            let at = self.at(entry, group * fives::PACKED + row);
+                            let at = self.at(entry, group * codes5::PACKED + row);
                             self.codes[at + d] = byte;
                         }
                     }

@@ -12,8 +12,8 @@
 
 use super::coding::NORM;
 use super::store::Store;
-use crate::distance::codes;
-use crate::distance::nibbles::{self, LEVELS, QUAD, QueryStep};
+use crate::distance::codes4::{self, LEVELS, QUAD, QueryStep};
+use crate::distance::codes8;
 use crate::simd::Kernel;
 
 /// What code 0 stands for, in steps.
@@ -46,9 +46,9 @@ impl Residuals {
         // Some row may be its group's code exactly.
         let fine = (peak.max(f64::from(f32::MIN_POSITIVE) * 16.0) / -LOWEST) as f32;
         let step = f64::from(fine);
-        let steps = nibbles::steps(store.dim());
+        let steps = codes4::steps(store.dim());
         let quads = rows.len().div_ceil(QUAD);
-        let mut codes = vec![0; quads * steps * nibbles::BYTES].into_boxed_slice();
+        let mut codes = vec![0; quads * steps * codes4::BYTES].into_boxed_slice();
         let (mut reach, mut apart) = (0.0_f64, 0.0_f64);
         for (place, row) in rows.iter().enumerate() {
             let (mut squares, mut off_squares) = (0.0, 0.0);
@@ -57,7 +57,7 @@ impl Residuals {
                 let stands_for = (code + LOWEST) * step;
                 squares += stands_for * stands_for;
                 off_squares += (value - stands_for) * (value - stands_for);
-                nibbles::write(&mut codes, steps, place, dim, code as u8);
+                codes4::write(&mut codes, steps, place, dim, code as u8);
             }
             reach = reach.max(squares.sqrt());
             apart = apart.max(off_squares.sqrt());
@@ -114,15 +114,15 @@ impl FineQuery {
         let peak = query
             .iter()
             .fold(0.0_f32, |peak, value| peak.max(value.abs()));
-        let step = peak / codes::LEVELS as f32;
+        let step = peak / codes8::LEVELS as f32;
         self.codes.clear();
         self.codes.resize(query.len(), 0);
         self.apart = self
             .kernel
-            .encode(query, step, codes::LEVELS, &mut self.codes);
+            .encode(query, step, codes8::LEVELS, &mut self.codes);
         self.step = f64::from(step);
         self.total = self.codes.iter().map(|code| f64::from(*code)).sum();
-        nibbles::lay_out(&self.codes, &mut self.steps);
+        codes4::lay_out(&self.codes, &mut self.steps);
     }
 
     /// Upper bounds of the scores of a group's rows, in order; `of_code` is one of what its code scores.
@@ -135,7 +135,7 @@ impl FineQuery {
         if self.steps.is_empty() {
             self.code(query);
         }
-        let quad = self.steps.len() * nibbles::BYTES;
+        let quad = self.steps.len() * codes4::BYTES;
         self.sums.resize(residuals.codes.len() / quad, [0; QUAD]);
         self.kernel
             .nibble_sums(&residuals.codes, &self.steps, &mut self.sums);

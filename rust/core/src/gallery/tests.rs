@@ -12,7 +12,7 @@ use super::scan::{COUNTED, kth_highest};
 use super::store::Store;
 use super::{Bytes, Gallery, MAX_COUNT, Matches, check_name_length};
 use crate::CoreError;
-use crate::distance::codes::{BLOCK, Found, Packing};
+use crate::distance::codes8::{BLOCK, Found, Packing};
 use crate::distance::exact;
 use crate::simd::Kernel;
 use crate::vectors::UnitVectors;

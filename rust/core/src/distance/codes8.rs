@@ -10,12 +10,12 @@
 //! ```
 //!
 //! Reference codes are -127 to 127, stored plus 128 as unsigned bytes, or of five bits and packed more densely
-//! ([`fives`]); query codes are signed. That is what the byte instructions of `x86_64` multiply. AVX2 adds two
+//! ([`codes5`]); query codes are signed. That is what the byte instructions of `x86_64` multiply. AVX2 adds two
 //! products in 16 bits, which is why its queries have 6 bits (2 * 255 * 63 < 2^15) and a wider bound.
 
 use std::ops::Range;
 
-use super::fives;
+use super::codes5;
 use crate::simd::{Backend, Reads};
 #[cfg(target_arch = "x86_64")]
 
@@ -39,7 +39,7 @@ const CACHED: usize = 32 << 20;
 pub enum Packing {
     /// A byte each.
     Bytes,
-    /// Five bits each: [`fives`].
+    /// Five bits each: [`codes5`].
     Fives,
 }
 
@@ -59,7 +59,7 @@ impl Packing {
         let steps = dim.div_ceil(STEP);
         match self {
             Self::Bytes => steps,
-            Self::Fives => steps.next_multiple_of(fives::GROUP),
+            Self::Fives => steps.next_multiple_of(codes5::GROUP),
         }
     }
 
@@ -68,7 +68,7 @@ impl Packing {
     pub fn rows(self, steps: usize) -> usize {
         match self {
             Self::Bytes => steps,
-            Self::Fives => steps / fives::GROUP * fives::PACKED,
+            Self::Fives => steps / codes5::GROUP * codes5::PACKED,
         }
     }
 }
@@ -252,11 +252,11 @@ pub(super) fn next_hit<const Q: usize>(
 
 /// Undo the packing of a block.
 fn unpack(packed: &[u8], codes: &mut [u8]) {
-    let groups = codes.chunks_exact_mut(fives::GROUP * STEP_BYTES);
-    for (codes, packed) in groups.zip(packed.chunks_exact(fives::PACKED * STEP_BYTES)) {
+    let groups = codes.chunks_exact_mut(codes5::GROUP * STEP_BYTES);
+    for (codes, packed) in groups.zip(packed.chunks_exact(codes5::PACKED * STEP_BYTES)) {
         for byte in 0..STEP_BYTES {
             let bytes = std::array::from_fn(|row| packed[row * STEP_BYTES + byte]);
-            for (step, code) in fives::unpack(bytes).into_iter().enumerate() {
+            for (step, code) in codes5::unpack(bytes).into_iter().enumerate() {
                 codes[step * STEP_BYTES + byte] = code;
             }
         }

@@ -3,10 +3,10 @@
 //! The product of two float32 numbers is exact in float64, so whether a back end fuses it with the addition makes
 //! no difference: all of them give the same bits.
 
+use super::error_bounds::MAX_DIM;
 use super::exact;
-use super::generic::Rows;
+use super::scores::Rows;
 use crate::simd::{Kernel, Lanes, Loops};
-use crate::vectors::MAX_DIM;
 
 /// Rows of a block.
 pub(super) const PACK: usize = 8;
@@ -79,14 +79,14 @@ impl DoubleRows {
     }
 }
 
-/// Squared distances of queries; see [`super::Kernel::squares_to_every`].
-pub(super) struct Every<'a> {
+/// Squared distances of queries; see [`super::Kernel::squared_distances`].
+pub(super) struct AllPairs<'a> {
     pub queries: &'a [f32],
     pub rows: &'a DoubleRows,
     pub squares: &'a mut [f64],
 }
 
-impl Loops for Every<'_> {
+impl Loops for AllPairs<'_> {
     type Output = ();
 
     #[inline(always)]

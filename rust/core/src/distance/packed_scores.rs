@@ -1,6 +1,6 @@
 //! Float32 scores of many queries against few rows.
 
-use super::generic::Rows;
+use super::scores::Rows;
 use crate::simd::{LANES, Lanes};
 
 /// Rows of a block of [`PackedRows`].

@@ -53,7 +53,7 @@ pub fn lay_out(codes: &[i8], laid_out: &mut Vec<QueryStep>) {
     }));
 }
 
-/// [`super::Kernel::nibble_sums`] on any CPU.
+/// [`nibble_sums`](crate::simd::Kernel::nibble_sums) on any CPU.
 pub(super) fn sums(codes: &[u8], query: &[QueryStep], sums: &mut [[i32; QUAD]]) {
     for (quad, sums) in codes.chunks_exact(query.len() * BYTES).zip(sums) {
         *sums = [0; QUAD];

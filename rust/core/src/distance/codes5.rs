@@ -1,6 +1,6 @@
 //! Codes of five bits: for galleries that no cache holds, where a scan waits for memory and not for products.
 //!
-//! Eight steps of [`codes`](super::codes) lie in the place of five. Of eight codes, one from each step, five stand
+//! Eight steps of [`super::codes8`] lie in the place of five. Of eight codes, one from each step, five stand
 //! in the low bits of a byte each, and the others in what these leave:
 //!
 //! ```text

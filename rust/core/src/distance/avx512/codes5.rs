@@ -6,12 +6,12 @@ use std::arch::x86_64::{
 };
 use std::ops::Range;
 
-use super::{load, note, starts, total};
-use crate::distance::codes::{Blocks, Found, STEP_BYTES};
-use crate::distance::fives::{GROUP, LOW, PACKED};
+use super::codes8::{load, note, starts, total};
+use crate::distance::codes5::{GROUP, LOW, PACKED};
+use crate::distance::codes8::{Blocks, Found, STEP_BYTES};
 use crate::simd::{Reads, fetch_ahead};
 
-/// Half of a group, step by step: [`crate::distance::fives::unpack`], where shifts go across bytes.
+/// Half of a group, step by step: [`crate::distance::codes5::unpack`], where shifts go across bytes.
 #[target_feature(enable = "avx512f,avx512bw")]
 fn unpack(group: &[u8], half: usize) -> [__m512i; GROUP] {
     let (low, top) = (_mm512_set1_epi8(LOW.cast_signed()), _mm512_set1_epi8(7));

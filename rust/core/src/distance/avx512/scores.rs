@@ -4,12 +4,12 @@ use std::arch::x86_64::{
     _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
-use crate::distance::packed::{PACK, PackedRows};
+use crate::distance::packed_scores::{PACK, PackedRows};
 
 /// Queries scored together: a sum of each takes half of the registers, and whole batches are often as many.
 const QUERIES: usize = 16;
 
-/// [`crate::distance::packed::packed_scores`]: a block of rows is one register.
+/// [`crate::distance::packed_scores::packed_scores`]: a block of rows is one register.
 #[target_feature(enable = "avx512f")]
 pub(super) fn packed_scores(queries: &[f32], rows: &PackedRows, scores: &mut [f32]) {
     let (dim, width) = rows.check(queries, scores);

@@ -5,7 +5,7 @@ use std::arch::x86_64::{
     _mm256_storeu_pd, _mm256_sub_pd,
 };
 
-use super::exact;
+use crate::distance::exact;
 
 /// [`exact::squared_distance_of_run`].
 #[target_feature(enable = "avx2")]

@@ -1,0 +1,237 @@
+//! What a [`Kernel`] computes: each method hands over to the loops that are written for its back end.
+
+use std::ops::Range;
+
+use super::all_pairs::{AllPairs, DoubleRows};
+use super::codes4::{self, BYTES, QUAD, QueryStep};
+use super::codes8::{self, Blocks, Found};
+#[cfg(target_arch = "x86_64")]
+use super::error_bounds::distance_error;
+use super::exact;
+use super::packed_scores::{self, PackedRows};
+use super::scores::{self, Rows};
+use crate::simd::{Backend, Chosen, Kernel};
+
+impl Kernel {
+    /// Score every query against every row: `scores[query * rows + row]`.
+    ///
+    /// `queries` is row-major and as wide as `rows`.
+    ///
+    /// # Panics
+    /// If the lengths do not agree.
+    pub fn scores(self, queries: &[f32], rows: Rows<'_>, scores: &mut [f32]) {
+        match self.chosen() {
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx512Vnni(lanes) => lanes.avx2().scores(queries, rows, scores),
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx2Fma(lanes) => lanes.scores(queries, rows, scores),
+            Chosen::Portable(lanes) => scores::scores(lanes, queries, rows, scores),
+        }
+    }
+
+    /// [`Self::scores`] of many queries against few rows: `scores[query * rows.width() + row]`.
+    ///
+    /// # Panics
+    /// If the lengths do not agree.
+    pub fn packed_scores(self, queries: &[f32], rows: &PackedRows, scores: &mut [f32]) {
+        match self.chosen() {
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx512Vnni(lanes) => lanes.packed_scores(queries, rows, scores),
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx2Fma(lanes) => lanes.packed_scores(queries, rows, scores),
+            Chosen::Portable(lanes) => packed_scores::packed_scores(lanes, queries, rows, scores),
+        }
+    }
+
+    /// How many queries these take best together: of fewer, some would be scored more than once.
+    #[must_use]
+    pub fn queries_together(self) -> usize {
+        match self.backend() {
+            Backend::Avx512Vnni => 16,
+            Backend::Avx2Fma | Backend::Portable => 12,
+        }
+    }
+
+    /// Score one query against rows wherever they lie: one score for each.
+    ///
+    /// # Panics
+    /// If the lengths do not agree, or there is no such row.
+    pub fn scores_of(self, query: &[f32], all: Rows<'_>, rows: &[u32], scores: &mut [f32]) {
+        match self.chosen() {
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx512Vnni(lanes) => lanes.avx2().scores_of(query, all, rows, scores),
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx2Fma(lanes) => lanes.scores_of(query, all, rows, scores),
+            Chosen::Portable(lanes) => scores::scores_of(lanes, query, all, rows, scores),
+        }
+    }
+
+    /// [`exact::distance`]: the same bits on every back end.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    #[must_use]
+    pub fn distance(self, a: &[f32], b: &[f32]) -> f64 {
+        match self.chosen() {
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx512Vnni(lanes) => lanes.distance(a, b),
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx2Fma(lanes) => lanes.distance(a, b),
+            Chosen::Portable(_) => exact::distance(a, b),
+        }
+    }
+
+    /// [`Kernel::distance`] rounded to float32: the same number, sooner where the order of addition makes no
+    /// difference to it.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    #[must_use]
+    pub fn rounded_distance(self, a: &[f32], b: &[f32]) -> f32 {
+        #[cfg(target_arch = "x86_64")]
+        if let Chosen::Avx512Vnni(lanes) = self.chosen() {
+            let distance = lanes.distance_unordered(a, b);
+            let error = distance * distance_error(a.len());
+            let (least, most) = ((distance - error) as f32, (distance + error) as f32);
+            if least.to_bits() == most.to_bits() {
+                return least;
+            }
+        }
+        self.distance(a, b) as f32
+    }
+
+    /// [`Kernel::distance`] of a vector to four others, in less than twice the time of one.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    #[must_use]
+    pub fn distances(self, a: &[f32], others: [&[f32]; 4]) -> [f64; 4] {
+        match self.chosen() {
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx512Vnni(lanes) => lanes.distances(a, others),
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx2Fma(lanes) => lanes.distances(a, others),
+            Chosen::Portable(_) => others.map(|b| exact::distance(a, b)),
+        }
+    }
+
+    /// Squared distances of queries to every one of some rows, `squares[query * rows.width() + row]`: as near to
+    /// those that decide as [`squared_distance_error`] says, and the same bits on every back end.
+    ///
+    /// # Panics
+    /// If the lengths do not agree.
+    pub fn squared_distances(self, queries: &[f32], rows: &DoubleRows, squares: &mut [f64]) {
+        #[cfg(target_arch = "x86_64")]
+        if let Chosen::Avx512Vnni(lanes) = self.chosen() {
+            return lanes.squared_distances(queries, rows, squares);
+        }
+        rows.check(queries, squares);
+        self.run(AllPairs {
+            queries,
+            rows,
+            squares,
+        });
+    }
+
+    /// [`exact::squared_norm`]: the same bits on every back end.
+    #[must_use]
+    pub fn squared_norm(self, a: &[f32]) -> f64 {
+        match self.chosen() {
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx512Vnni(lanes) => lanes.squared_norm(a),
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx2Fma(lanes) => lanes.squared_norm(a),
+            Chosen::Portable(_) => exact::squared_norm(a),
+        }
+    }
+
+    /// [`Kernel::squared_norm`] of four vectors, in less than twice the time of one.
+    #[must_use]
+    pub fn squared_norms(self, vectors: [&[f32]; 4]) -> [f64; 4] {
+        match self.chosen() {
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx512Vnni(lanes) => lanes.squared_norms(vectors),
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx2Fma(lanes) => lanes.squared_norms(vectors),
+            Chosen::Portable(_) => vectors.map(exact::squared_norm),
+        }
+    }
+
+    /// The nearest codes of finite values, of `levels` (at most 127) either way; returns at least the
+    /// distance of the values to what the codes stand for, `code * step`.
+    ///
+    /// # Panics
+    /// If there are fewer codes than values, or the step is not a normal number above zero.
+    pub fn encode(self, values: &[f32], step: f32, levels: i32, codes: &mut [i8]) -> f64 {
+        assert!(step.is_normal() && step > 0.0 && levels <= codes8::LEVELS);
+        match self.chosen() {
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx512Vnni(lanes) => lanes.avx2().encode(values, step, levels, codes),
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx2Fma(lanes) => lanes.encode(values, step, levels, codes),
+            Chosen::Portable(_) => codes8::encode(values, step, levels, codes),
+        }
+    }
+
+    /// Dot products of a query's codes and those of rows, four rows at a time; see [`codes4`].
+    ///
+    /// # Panics
+    /// If the lengths do not agree.
+    pub fn nibble_sums(self, codes: &[u8], query: &[QueryStep], sums: &mut [[i32; QUAD]]) {
+        assert!(!query.is_empty() && codes.len() == sums.len() * query.len() * BYTES);
+        match self.chosen() {
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx512Vnni(lanes) => lanes.avx2().nibble_sums(codes, query, sums),
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx2Fma(lanes) => lanes.nibble_sums(codes, query, sums),
+            Chosen::Portable(_) => codes4::sums(codes, query, sums),
+        }
+    }
+
+    /// The first block of `range` in which some sum reaches its query's limit; what was found there
+    /// then stands in `found`.
+    ///
+    /// A sum is the reference's allowance plus the dot product of the stored (shifted) reference codes
+    /// and the query codes, the same on every back end. `queries` are `limits.len()` of them (one of
+    /// [`codes8::TILES`]), step by step: four codes of each as one number, of at most
+    /// [`Backend::query_levels`].
+    ///
+    /// # Panics
+    /// If the lengths do not agree.
+    pub fn next_hit(
+        self,
+        blocks: Blocks<'_>,
+        range: Range<usize>,
+        queries: &[i32],
+        limits: &[i32],
+        found: &mut Found,
+    ) -> Option<usize> {
+        blocks.check(queries, limits.len());
+        assert!(range.end <= blocks.len());
+        if let Ok(limits) = <&[i32; 8]>::try_from(limits) {
+            self.next_hit_of(blocks, range, queries, limits, found)
+        } else if let Ok(limits) = <&[i32; 4]>::try_from(limits) {
+            self.next_hit_of(blocks, range, queries, limits, found)
+        } else {
+            let limits = <&[i32; 1]>::try_from(limits).expect("a size of TILES");
+            self.next_hit_of(blocks, range, queries, limits, found)
+        }
+    }
+
+    fn next_hit_of<const Q: usize>(
+        self,
+        blocks: Blocks<'_>,
+        range: Range<usize>,
+        queries: &[i32],
+        limits: &[i32; Q],
+        found: &mut Found,
+    ) -> Option<usize> {
+        match self.chosen() {
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx512Vnni(lanes) => lanes.next_hit(blocks, range, queries, limits, found),
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx2Fma(lanes) => lanes.next_hit(blocks, range, queries, limits, found),
+            Chosen::Portable(_) => codes8::next_hit(blocks, range, queries, limits, found),
+        }
+    }
+}
