@@ -7,8 +7,8 @@ use divan::{Bencher, black_box};
 use faceid_core::distance::Rows;
 use faceid_core::distance::codes8::{BLOCK, Blocks, Found, Packing, STEP_BYTES};
 use faceid_core::gallery::Gallery;
+use faceid_core::gallery::UnitVectors;
 use faceid_core::simd::Kernel;
-use faceid_core::vectors::UnitVectors;
 
 const DIM: usize = 128;
 

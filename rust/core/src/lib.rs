@@ -8,6 +8,5 @@ pub mod error;
 pub mod gallery;
 pub mod input;
 pub mod simd;
-pub mod vectors;
 
 pub use error::{CoreError, Result};

@@ -1,7 +1,7 @@
 //! From numpy arrays to checked values, and back.
 
 use bytemuck::Pod;
-use faceid_core::vectors::UnitVectors;
+use faceid_core::gallery::UnitVectors;
 use faceid_core::{CoreError, Result};
 use numpy::ndarray::Dimension;
 use numpy::{

@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use faceid_core::gallery::UnitVectors;
 use faceid_core::gallery::{self, Bytes, Matches};
 use faceid_core::simd::{Backend, Kernel};
-use faceid_core::vectors::UnitVectors;
 use faceid_core::{CoreError, Result};
 use numpy::{PyArray1, PyArrayDyn, PyArrayMethods};
 use pyo3::exceptions::{PyNotImplementedError, PyTypeError};

@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::coarse::Coarse;
-use super::nearest::Wanted;
-use super::panel::{Member, Panel};
-use super::residuals::FineQuery;
-use super::scan::{COUNTED, kth_highest};
-use super::store::Store;
+use super::codes::residuals::FineQuery;
+use super::codes::table::{Member, Panel};
+use super::rows::Store;
+use super::search::code_scan::Coarse;
+use super::search::exact_distances::{COUNTED, kth_highest};
+use super::search::hits::Wanted;
 use super::{Bytes, Gallery, MAX_COUNT, Matches, check_name_length};
 use crate::CoreError;
 use crate::distance::codes8::{BLOCK, Found, Packing};
 use crate::distance::exact;
+use crate::gallery::unit_vectors::UnitVectors;
 use crate::simd::Kernel;
-use crate::vectors::UnitVectors;
 
 /// Vectors on a coarse grid, so that copies and ties are common, with norms as far from 1 as is
 /// allowed; equal cells give equal vectors.

@@ -8,7 +8,7 @@ use super::model::Model;
 use super::random::Random;
 use crate::CoreError;
 use crate::distance::exact;
-use crate::vectors::UnitVectors;
+use crate::gallery::unit_vectors::UnitVectors;
 
 const NAMES: [&str; 5] = ["ada", "bob", "李", "zoë", "eve"];
 const NONE: (u32, i64, i64) = (f32::INFINITY.to_bits(), -1, -1);

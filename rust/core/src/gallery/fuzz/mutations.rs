@@ -1,11 +1,11 @@
 //! Bytes of galleries, changed by somebody who knows the format.
 
 use super::super::Gallery;
-use super::super::bytes::checksum;
+use super::super::file_format::checksum;
 use super::model::{CHECKSUM, HEADER};
 use super::random::{Random, scale};
+use crate::gallery::unit_vectors::UnitVectors;
 use crate::simd::Kernel;
-use crate::vectors::UnitVectors;
 
 const NAMES: [&str; 8] = ["ada", "bob", "Łukasz", "李", "é", "e\u{301}", "a", "🙂🙂"];
 /// Where whole numbers of some width, and float64, end or begin to be different.

@@ -14,13 +14,13 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use super::nearest::Wanted;
-use super::scan::confirm;
-use super::search::Matches;
-use super::store::Store;
+use super::exact_distances::confirm;
+use super::hits::Wanted;
+use super::matches::Matches;
 use crate::distance::{DoubleRows, squared_distance_error};
+use crate::gallery::rows::Store;
+use crate::gallery::unit_vectors::UnitVectors;
 use crate::simd::{Kernel, Lanes, Loops};
-use crate::vectors::UnitVectors;
 
 /// Queries from which on it is worth copying the rows in float64.
 const QUERIES_FROM: usize = 8;
@@ -34,7 +34,7 @@ const ROWS_OF_A_MATCH: usize = 2;
 const COMPARED_IN_A_US: usize = 10_000;
 
 /// A search for the nearest rows of queries as wide as the store.
-pub(super) struct Few<'a> {
+pub(in crate::gallery) struct Few<'a> {
     kernel: Kernel,
     store: &'a Store,
     queries: &'a UnitVectors,

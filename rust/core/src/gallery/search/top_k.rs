@@ -3,11 +3,11 @@
 use std::collections::BinaryHeap;
 
 /// Up to so many, a sorted list is faster than a heap.
-pub(super) const SHORT: usize = 64;
+pub(in crate::gallery) const SHORT: usize = 64;
 
 /// The `most` least items so far.
 #[derive(Debug)]
-pub(super) struct Best<T> {
+pub(in crate::gallery) struct Best<T> {
     most: usize,
     kept: Kept<T>,
 }

@@ -12,9 +12,9 @@
 //! `|q| r` is the entry's allowance, with which its sum begins, so that a sum is compared with one limit
 //! per query, whichever the entry. The bounds hold in exact arithmetic; what is rounded is rounded up.
 
-use super::store::Store;
 use crate::distance::NORM_TOLERANCE;
 use crate::distance::codes8::Packing;
+use crate::gallery::rows::Store;
 use crate::simd::Kernel;
 
 /// Of so many rows one may have a value that codes of a byte do not reach.
@@ -24,13 +24,13 @@ const CLIPPED_VALUES: usize = 1000;
 /// Values that are looked at for that.
 const SAMPLE: usize = 1 << 20;
 /// Largest possible norm.
-pub(super) const NORM: f64 = 1.0 + NORM_TOLERANCE;
+pub(in crate::gallery) const NORM: f64 = 1.0 + NORM_TOLERANCE;
 /// More than the float32 mean of a group can be off: 16 additions of values whose squares sum to 1.
 const MEAN_ERROR: f64 = 1e-5;
 
 /// What one step of a code is worth, and the kernel that codes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Coder {
+pub(in crate::gallery) struct Coder {
     kernel: Kernel,
     packing: Packing,
     reference: f32,
@@ -166,7 +166,7 @@ impl Coder {
 }
 
 /// The code of one row or of the mean of several.
-pub(super) struct Coded {
+pub(in crate::gallery) struct Coded {
     pub codes: Vec<i8>,
     /// Largest distance of a row to what the code stands for.
     pub radius: f64,
@@ -178,7 +178,7 @@ pub(super) struct Coded {
 
 /// A query, coded.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct CodedQuery {
+pub(in crate::gallery) struct CodedQuery {
     /// What the shift of reference codes to unsigned bytes adds to each sum.
     offset: f64,
     /// `|q - p| |c|` in units.

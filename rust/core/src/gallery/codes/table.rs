@@ -3,11 +3,11 @@
 //! An *entry* stands for one row, or for a *group*: 4 to 16 rows of one person that lie close together.
 //! [`super::coding`] says what its code promises about them.
 
-use super::coding::{Coded, CodedQuery, Coder};
+use super::quantizer::{Coded, CodedQuery, Coder};
 use super::residuals::Residuals;
-use super::store::{Store, grow};
 use crate::distance::codes5;
 use crate::distance::codes8::{BLOCK, Blocks, Packing, STEP, STEP_BYTES};
+use crate::gallery::rows::{Store, grow};
 use crate::simd::Kernel;
 
 /// Rows of a group, at least: of fewer, codes of their own take little more memory.
@@ -16,9 +16,9 @@ const SMALLEST_GROUP: usize = 4;
 const LARGEST_GROUP: usize = 16;
 /// Rows of a gallery from which on groups pay: among fewer, a stranger's search rules out too few of
 /// them, and the codes of single rows are read fast enough for everybody.
-pub(super) const GROUPS_FROM: usize = 1 << 14;
+pub(in crate::gallery) const GROUPS_FROM: usize = 1 << 14;
 /// Bytes from which on codes are of five bits: few caches hold so much, and what need not be read saves time.
-pub(super) const FIVES_FROM: usize = 16 << 20;
+pub(in crate::gallery) const FIVES_FROM: usize = 16 << 20;
 /// Widest vectors of such codes. What five bits leave is a part of a vector's length, as wide as it may be, but the
 /// wider vectors are, the less do their scores differ.
 const WIDEST_FIVES: usize = 256;
@@ -29,7 +29,7 @@ const GROUP: u32 = 1 << 31;
 
 /// Codes of all references.
 #[derive(Debug, Clone)]
-pub(super) struct Panel {
+pub(in crate::gallery) struct Panel {
     coder: Coder,
     steps: usize,
     codes: Vec<u8>,
@@ -48,7 +48,7 @@ pub(super) struct Panel {
 
 /// Rows that one entry stands for.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Group {
+pub(in crate::gallery) struct Group {
     pub rows: Vec<u32>,
     pub residuals: Residuals,
     /// `|q| m`, as the allowances.
@@ -56,7 +56,7 @@ pub(super) struct Group {
 }
 
 /// What an entry stands for.
-pub(super) enum Member<'a> {
+pub(in crate::gallery) enum Member<'a> {
     Row(&'a u32),
     Group(&'a Group),
 }

@@ -20,15 +20,15 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::candidates::Candidates;
-use super::coding::CodedQuery;
-use super::confirm::Confirmer;
-use super::nearest::{Lists, Nearest, Wanted};
-use super::panel::Panel;
-use super::store::Store;
+use super::hits::{Lists, Nearest, Wanted};
+use super::rerank::Confirmer;
 use crate::distance::codes8::{Found, Packing, TILES};
 use crate::distance::score_error;
+use crate::gallery::codes::quantizer::CodedQuery;
+use crate::gallery::codes::table::Panel;
+use crate::gallery::rows::Store;
+use crate::gallery::unit_vectors::UnitVectors;
 use crate::simd::Kernel;
-use crate::vectors::UnitVectors;
 
 /// Bytes of codes that one tile of queries after the other looks at.
 const STRETCH_BYTES: usize = 256 * 1024;
@@ -50,7 +50,7 @@ struct Seeds {
 }
 
 /// A search: what in, for what.
-pub(super) struct Coarse<'a> {
+pub(in crate::gallery) struct Coarse<'a> {
     kernel: Kernel,
     store: &'a Store,
     panel: &'a Panel,

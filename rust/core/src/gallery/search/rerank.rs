@@ -1,12 +1,12 @@
 //! From entries that may hold matches of a query to its matches.
 
 use super::candidates::{Candidate, Candidates};
-use super::nearest::{Lists, Nearest, Wanted};
-use super::panel::{Member, Panel};
-use super::residuals::FineQuery;
-use super::scan::{COUNTED, confirm, kth_highest, rounded_down};
-use super::store::Store;
+use super::exact_distances::{COUNTED, confirm, kth_highest, rounded_down};
+use super::hits::{Lists, Nearest, Wanted};
 use crate::distance::score_error;
+use crate::gallery::codes::residuals::FineQuery;
+use crate::gallery::codes::table::{Member, Panel};
+use crate::gallery::rows::Store;
 use crate::simd::Kernel;
 
 /// Candidates, besides as many as are wanted, that are confirmed from the highest sum down.
@@ -19,7 +19,7 @@ const ROWS: usize = 8;
 const MORE_AT_FIRST: usize = 6;
 
 /// Confirms the candidates of one query after the other.
-pub(super) struct Confirmer<'a> {
+pub(in crate::gallery) struct Confirmer<'a> {
     kernel: Kernel,
     store: &'a Store,
     panel: &'a Panel,

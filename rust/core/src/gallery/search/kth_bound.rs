@@ -2,11 +2,11 @@
 
 use std::cmp::Reverse;
 
-use super::best::{Best, SHORT};
+use super::top_k::{Best, SHORT};
 
 /// The `most` greatest numbers so far; none if `most` is unlimited.
 #[derive(Debug)]
-pub(super) enum Floors {
+pub(in crate::gallery) enum Floors {
     /// Ascending; what is not there yet is `i32::MIN`.
     List(Vec<i32>),
     Many(Best<Reverse<i32>>),

@@ -1,64 +1,34 @@
 //! Searches: what they return, which way they take, and on how many threads.
 
-use std::sync::OnceLock;
-use std::thread;
+pub(super) mod candidates;
+pub(super) mod code_scan;
+pub(super) mod exact_distances;
+pub(super) mod float_scan;
+pub(super) mod hits;
+mod kth_bound;
+pub(super) mod matches;
+mod rank_all;
+mod rerank;
+pub(super) mod threads;
+mod top_k;
 
-use super::coarse::Coarse;
-use super::few::Few;
-use super::nearest::{Hit, Lists, Wanted};
-use super::scan::Scan;
-use super::{Gallery, scan};
+use super::Gallery;
+use super::unit_vectors::UnitVectors;
 use crate::error::{CoreError, Result};
 use crate::simd::Backend;
-use crate::vectors::UnitVectors;
+use code_scan::Coarse;
+use exact_distances::distance_to_nearest;
+use float_scan::Scan;
+use hits::{Hit, Lists, Wanted};
+use matches::Matches;
+use rank_all::Few;
+use threads::{available, by_queries, in_parallel};
 
 /// Most results that one search may return: beyond, the memory for them is likely a mistake in `k`.
 const MAX_RESULTS: usize = 1 << 27;
-/// Microseconds of work that are worth a further thread: starting one costs a fifth of it.
-pub(super) const WORTH_A_THREAD_US: usize = 300;
 /// Bytes of codes that a microsecond compares with a query, and those that it reads from memory.
 const COMPARED_IN_A_US: usize = 64 << 10;
 const READ_IN_A_US: usize = 8 << 10;
-
-/// Columns of results, one entry per match.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Matches {
-    /// Euclidean distance: the float64 value, which has decided, rounded to float32, which keeps the order;
-    /// infinity where nothing matches.
-    pub distance: Vec<f32>,
-    /// Index of the reference; -1 where nothing matches.
-    pub index: Vec<i64>,
-    /// Number of its identity; -1 where nothing matches.
-    pub identity: Vec<i64>,
-}
-
-impl Matches {
-    /// None yet, with room for so many.
-    pub(super) fn with_room(count: usize) -> Self {
-        Self {
-            distance: Vec::with_capacity(count),
-            index: Vec::with_capacity(count),
-            identity: Vec::with_capacity(count),
-        }
-    }
-
-    /// Append what stands for so many missing ones.
-    pub(super) fn pad(&mut self, missing: usize) {
-        if missing == 0 {
-            return;
-        }
-        let end = self.index.len() + missing;
-        self.distance.resize(end, f32::INFINITY);
-        self.index.resize(end, -1);
-        self.identity.resize(end, -1);
-    }
-
-    fn append(&mut self, other: &Self) {
-        self.distance.extend_from_slice(&other.distance);
-        self.index.extend_from_slice(&other.index);
-        self.identity.extend_from_slice(&other.identity);
-    }
-}
 
 impl Gallery {
     /// The `k` nearest references of each query, `(queries, k)` row-major, nearest first and of
@@ -143,7 +113,7 @@ impl Gallery {
         }
         let slot = self.people.slot(identity)?;
         let rows = &self.people.get(slot).rows;
-        Ok(scan::distance_to_nearest(
+        Ok(distance_to_nearest(
             self.kernel,
             &self.store,
             rows,
@@ -252,52 +222,6 @@ fn search(coarse: &Coarse<'_>, blocks: usize, threads: usize) -> Lists {
     let mut lists = Lists::default();
     coarse.confirm(0, &mut joined, &mut coarse.confirmer(), &mut lists);
     lists
-}
-
-/// The matches of all queries, each thread looking for those of some tiles of them.
-fn by_queries<T: Send + Default>(
-    threads: usize,
-    tiles: usize,
-    search: impl Fn(std::ops::Range<usize>) -> T + Sync,
-    append: impl Fn(&mut T, &T),
-) -> T {
-    let parts = in_parallel(threads.min(tiles), tiles, search);
-    let mut parts = parts.into_iter();
-    let mut all = parts.next().unwrap_or_default();
-    for part in parts {
-        append(&mut all, &part);
-    }
-    all
-}
-
-/// Run `work` on so many even parts of `0..count`, each on a thread of its own, the first on this one.
-fn in_parallel<T: Send>(
-    threads: usize,
-    count: usize,
-    work: impl Fn(std::ops::Range<usize>) -> T + Sync,
-) -> Vec<T> {
-    let threads = threads.max(1);
-    let part = |i: usize| count * i / threads..count * (i + 1) / threads;
-    thread::scope(|scope| {
-        let work = &work;
-        let begin = |i| thread::Builder::new().spawn_scoped(scope, move || work(part(i)));
-        let others: Vec<_> = (1..threads).map(begin).collect();
-        let mut parts = vec![work(part(0))];
-        for (i, other) in (1..).zip(others) {
-            parts.push(match other.map(thread::ScopedJoinHandle::join) {
-                Ok(done) => done.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-                // The system gives no further thread.
-                Err(_) => work(part(i)),
-            });
-        }
-        parts
-    })
-}
-
-/// Threads that this process may use; asked for once, since the answer takes microseconds.
-fn available() -> usize {
-    static AVAILABLE: OnceLock<usize> = OnceLock::new();
-    *AVAILABLE.get_or_init(|| thread::available_parallelism().map_or(1, usize::from))
 }
 
 fn check_threshold(threshold: f64) -> Result<()> {

@@ -17,12 +17,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::storage::{Bytes, Values};
-use super::store::{Rest, Store};
+use super::mapped::{Bytes, Values};
+use super::rows::{Rest, Store};
 use super::{Gallery, MAX_COUNT, MAX_ROWS};
 use crate::error::{CoreError, Result};
+use crate::gallery::unit_vectors::{UnitVectors, check_dim, check_norms};
 use crate::simd::Kernel;
-use crate::vectors::{UnitVectors, check_dim, check_norms};
 
 const MAGIC: &[u8; 8] = b"faceidG\n";
 const VERSION: u32 = 1;

@@ -1,32 +1,25 @@
 //! References of many identities: what is held, and how it changes. [`search`] finds among them.
 
-mod best;
-mod bytes;
-mod candidates;
-mod coarse;
-mod coding;
-mod confirm;
-mod few;
-mod floors;
-mod nearest;
-mod panel;
-mod people;
-mod residuals;
-mod scan;
+mod codes;
+mod file_format;
+mod identities;
+mod mapped;
+mod rows;
 mod search;
-mod storage;
-mod store;
+mod unit_vectors;
 
 use std::ops::Range;
 
 use crate::error::{CoreError, Result};
 use crate::simd::{Backend, Kernel};
-use crate::vectors::{UnitVectors, check_dim};
-use panel::{FIVES_FROM, GROUPS_FROM, Panel};
-use people::People;
-pub use search::Matches;
-pub use storage::Bytes;
-use store::Store;
+use codes::table::{FIVES_FROM, GROUPS_FROM, Panel};
+use identities::People;
+pub use mapped::Bytes;
+use rows::Store;
+pub use search::matches::Matches;
+use search::threads::WORTH_A_THREAD_US;
+pub use unit_vectors::UnitVectors;
+use unit_vectors::check_dim;
 
 /// References from which on they are coded: fewer are searched as fast without.
 const PANEL_FROM: usize = 128;
@@ -80,7 +73,7 @@ impl Gallery {
             panel: None,
             groups_from: GROUPS_FROM,
             fives_from: FIVES_FROM,
-            worth_a_thread_us: search::WORTH_A_THREAD_US,
+            worth_a_thread_us: WORTH_A_THREAD_US,
             next_index: 0,
         })
     }

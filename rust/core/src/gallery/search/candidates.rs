@@ -2,21 +2,21 @@
 
 use std::cmp::Reverse;
 
-use super::coding::CodedQuery;
-use super::floors::Floors;
-use super::panel::Panel;
+use super::kth_bound::Floors;
 use crate::distance::codes8::BLOCK;
+use crate::gallery::codes::quantizer::CodedQuery;
+use crate::gallery::codes::table::Panel;
 
 /// An entry that may hold a match.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Candidate {
+pub(in crate::gallery) struct Candidate {
     /// Its sum: an upper bound of what its rows score.
     pub ceiling: i32,
     pub entry: u32,
 }
 
 /// The entries that may still hold matches of one query.
-pub(super) struct Candidates {
+pub(in crate::gallery) struct Candidates {
     pub query: CodedQuery,
     most: usize,
     /// An entry with a lower sum holds none.

@@ -10,10 +10,10 @@
 //!
 //! where `|e|` is a tenth of the radius, and the codes are an eighth of the memory of the rows.
 
-use super::coding::NORM;
-use super::store::Store;
+use super::quantizer::NORM;
 use crate::distance::codes4::{self, LEVELS, QUAD, QueryStep};
 use crate::distance::codes8;
+use crate::gallery::rows::Store;
 use crate::simd::Kernel;
 
 /// What code 0 stands for, in steps.
@@ -23,7 +23,7 @@ const ROUNDING: f64 = 1e-6;
 
 /// The residuals of the rows of one group.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Residuals {
+pub(in crate::gallery) struct Residuals {
     codes: Box<[u8]>,
     /// What one step of a code is worth.
     step: f32,
@@ -81,7 +81,7 @@ impl Residuals {
 
 /// A query, coded once for all residuals that it meets.
 #[derive(Debug)]
-pub(super) struct FineQuery {
+pub(in crate::gallery) struct FineQuery {
     kernel: Kernel,
     codes: Vec<i8>,
     steps: Vec<QueryStep>,

@@ -2,11 +2,11 @@
 
 use std::cmp::Ordering;
 
-use super::best::Best;
+use super::top_k::Best;
 
 /// Which rows match.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted {
+pub(in crate::gallery) struct Wanted {
     /// The nearest so many; `usize::MAX` means no limit.
     pub most: usize,
     /// And none farther than this, if given.
@@ -15,7 +15,7 @@ pub(super) struct Wanted {
 
 /// A row that matches a query. The lesser of two hits comes first.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Hit {
+pub(in crate::gallery) struct Hit {
     /// Euclidean distance in float64; of a row that nothing is compared with, rounded to float32 already.
     pub distance: f64,
     /// Insertion number: of equally near rows the earlier comes first.
@@ -40,7 +40,7 @@ impl PartialOrd for Hit {
 
 /// Confirmed matches of one query after the other.
 #[derive(Debug)]
-pub(super) struct Nearest {
+pub(in crate::gallery) struct Nearest {
     threshold: f64,
     /// `|q|² + 1 - spread`: less the squared distance, twice the least score of a row so near.
     base: f64,
@@ -95,7 +95,7 @@ impl Nearest {
 
 /// The matches of several queries, each list nearest first.
 #[derive(Debug, Default)]
-pub(super) struct Lists {
+pub(in crate::gallery) struct Lists {
     hits: Vec<Hit>,
     ends: Vec<usize>,
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::storage::Values;
+use super::mapped::Values;
 use crate::distance::Rows;
 
 /// A row that is in no entry of a panel.

@@ -16,11 +16,12 @@
 
 use std::ops::Range;
 
-use super::nearest::{Hit, Lists, Nearest, Wanted};
-use super::store::Store;
+use super::exact_distances::{COUNTED, confirm, highest, kth_highest, rounded_down};
+use super::hits::{Hit, Lists, Nearest, Wanted};
 use crate::distance::{PackedRows, Rows, score_error};
+use crate::gallery::rows::Store;
+use crate::gallery::unit_vectors::UnitVectors;
 use crate::simd::{Kernel, LANES, Lanes, Loops};
-use crate::vectors::UnitVectors;
 
 /// Queries from which on rows are laid out anew for them, if these are so few at most.
 const PACKED_FROM: usize = 64;
@@ -32,11 +33,8 @@ const BLOCK_BYTES: usize = 24 * 1024;
 /// Numbers that a microsecond compares in float32, and in float64.
 const SCORED_IN_A_US: usize = 20_000;
 const CONFIRMED_IN_A_US: usize = 2_500;
-/// Up to so many scores, the k-th highest is found by counting.
-pub(super) const COUNTED: usize = 32;
-
 /// A search for the matching rows of queries as wide as the store.
-pub(super) struct Scan<'a> {
+pub(in crate::gallery) struct Scan<'a> {
     kernel: Kernel,
     store: &'a Store,
     queries: &'a UnitVectors,
@@ -149,30 +147,6 @@ impl<'a> Scan<'a> {
             });
         }
     }
-}
-
-/// Distance of a query to the nearest of some rows, of which there are at least one.
-pub(super) fn distance_to_nearest(
-    kernel: Kernel,
-    store: &Store,
-    rows: &[u32],
-    query: &[f32],
-) -> f64 {
-    let margin = 2.0 * score_error(store.dim()) + store.spread();
-    let mut least = f32::NEG_INFINITY;
-    let mut nearest = f64::INFINITY;
-    for chunk in rows.chunks(BLOCK_ROWS) {
-        let mut scores = [0.0; BLOCK_ROWS];
-        let scores = &mut scores[..chunk.len()];
-        kernel.scores_of(query, store.rows(), chunk, scores);
-        least = least.max(rounded_down(f64::from(highest(scores)) - margin));
-        for (row, score) in chunk.iter().zip(scores) {
-            if *score >= least {
-                nearest = nearest.min(kernel.distance(query, store.vector(*row)));
-            }
-        }
-    }
-    nearest
 }
 
 /// The rows that may still be among the matches of one query.
@@ -331,95 +305,4 @@ fn reaching<L: Lanes>(lanes: L, scores: &[f32], cutoff: f32) -> u64 {
         reaching |= u64::from(*score >= cutoff) << at;
     }
     reaching
-}
-
-/// Offer rows by their float64 distances.
-pub(super) fn confirm(
-    kernel: Kernel,
-    query: &[f32],
-    store: &Store,
-    rows: impl Iterator<Item = u32>,
-    mut offer: impl FnMut(Hit),
-) {
-    let mut offer = |row, distance| {
-        let index = store.index(row);
-        offer(Hit {
-            distance,
-            index,
-            row,
-        });
-    };
-    let mut four = [0; 4];
-    let mut waiting = 0;
-    for row in rows {
-        four[waiting] = row;
-        waiting += 1;
-        if waiting == four.len() {
-            let distances = kernel.distances(query, four.map(|row| store.vector(row)));
-            for (row, distance) in four.into_iter().zip(distances) {
-                offer(row, distance);
-            }
-            waiting = 0;
-        }
-    }
-    if waiting < 2 {
-        for row in &four[..waiting] {
-            offer(*row, kernel.distance(query, store.vector(*row)));
-        }
-        return;
-    }
-    // Four together take less time than two by themselves; one stands in for those that are missing.
-    let first = four[0];
-    four[waiting..].fill(first);
-    let distances = kernel.distances(query, four.map(|row| store.vector(row)));
-    for (row, distance) in four.into_iter().zip(distances).take(waiting) {
-        offer(row, distance);
-    }
-}
-
-/// The highest of the scores, eight at a time so that it compiles to vector instructions.
-#[inline(always)]
-fn highest(scores: &[f32]) -> f32 {
-    let (eights, rest) = scores.as_chunks::<8>();
-    let mut best = [f32::NEG_INFINITY; 8];
-    for eight in eights {
-        for i in 0..8 {
-            best[i] = if eight[i] > best[i] {
-                eight[i]
-            } else {
-                best[i]
-            };
-        }
-    }
-    best.iter()
-        .chain(rest)
-        .fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a })
-}
-
-/// The k-th highest of [`COUNTED`] scores at most, but of more than k.
-///
-/// Compiles to vector instructions without branches that the CPU would guess wrong.
-pub(super) fn kth_highest(k: usize, scores: impl Iterator<Item = f32> + Clone) -> f32 {
-    let mut all = [f32::NEG_INFINITY; COUNTED];
-    for (one, score) in all.iter_mut().zip(scores.clone()) {
-        *one = score;
-    }
-    let mut kth = f32::INFINITY;
-    for score in scores {
-        let better: u32 = all.iter().map(|other| u32::from(*other > score)).sum();
-        if (better as usize) < k && score < kth {
-            kth = score;
-        }
-    }
-    kth
-}
-
-/// The float32 number at or just below a float64 number.
-pub(super) fn rounded_down(value: f64) -> f32 {
-    let nearest = value as f32;
-    if f64::from(nearest) > value {
-        nearest.next_down()
-    } else {
-        nearest
-    }
 }
