@@ -4,9 +4,9 @@
 //! no difference: all of them give the same bits.
 
 use super::error_bounds::MAX_DIM;
-use super::exact;
+use super::exact::ShortRuns;
 use super::scores::Rows;
-use crate::simd::{Kernel, Lanes, Loops};
+use crate::simd::{Kernel, Lanes, Loops, Portable};
 
 /// Rows of a block.
 pub(super) const PACK: usize = 8;
@@ -103,7 +103,7 @@ impl Loops for AllPairs<'_> {
             }
             let mut norms = [0.0; QUERIES];
             for (norm, query) in norms.iter_mut().zip(tile.chunks_exact(dim)) {
-                *norm = exact::squared_norm_of_one_run(query);
+                *norm = Portable.squared_norm(query);
             }
             // What stands for missing queries is left from those before.
             let mut queries: [&[f64]; QUERIES] = [&[]; QUERIES];

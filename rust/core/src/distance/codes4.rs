@@ -19,8 +19,6 @@ pub const DIMS: usize = 16;
 pub const BYTES: usize = QUAD * DIMS / 2;
 /// Codes are 0 to this.
 pub const LEVELS: u8 = 15;
-/// Steps whose sums fit 16 bits.
-pub(super) const STEPS_OF_A_WORD: usize = 4;
 
 /// One step of a query: what meets the low bits, and what meets the high ones.
 pub type QueryStep = [[i8; BYTES]; 2];

@@ -14,12 +14,14 @@
 //!
 //! Reference codes are -15 to 15, stored plus 16.
 
+use crate::simd::Portable;
+
 /// Steps that lie together.
 pub const GROUP: usize = 8;
 /// Bytes in which a group has one code of each step.
 pub const PACKED: usize = 5;
 /// The bits of a code in its own byte.
-pub(super) const LOW: u8 = 31;
+const LOW: u8 = 31;
 
 /// One code of each step of a group.
 #[must_use]
@@ -34,19 +36,63 @@ pub fn pack([a, b, c, d, e, f, g, h]: [u8; GROUP]) -> [u8; PACKED] {
     ]
 }
 
-/// [`pack`] undone.
-#[must_use]
+/// Registers of bytes, as unpacking needs them.
+///
+/// As of [`Lanes`](crate::simd::Lanes), a value of an implementing type is the proof that this CPU has the instructions.
+pub(super) trait Bytes: Copy {
+    /// Some bytes.
+    type Register: Copy;
+
+    /// Of each byte the bits that are set in a mask.
+    fn masked(self, bytes: Self::Register, mask: u8) -> Self::Register;
+
+    /// The bits of either.
+    fn either(self, a: Self::Register, b: Self::Register) -> Self::Register;
+
+    /// The bits of each byte, so many places lower; what enters from above has no meaning.
+    fn lowered<const BITS: u32>(self, bytes: Self::Register) -> Self::Register;
+}
+
+impl Bytes for Portable {
+    type Register = u8;
+
+    #[inline(always)]
+    fn masked(self, bytes: u8, mask: u8) -> u8 {
+        bytes & mask
+    }
+
+    #[inline(always)]
+    fn either(self, a: u8, b: u8) -> u8 {
+        a | b
+    }
+
+    #[inline(always)]
+    fn lowered<const BITS: u32>(self, bytes: u8) -> u8 {
+        bytes >> BITS
+    }
+}
+
+/// Undo [`pack`] in every byte of some registers.
 #[inline(always)]
-pub fn unpack([a, b, c, d, e]: [u8; PACKED]) -> [u8; GROUP] {
+pub(super) fn unpack<B: Bytes>(on: B, packed: [B::Register; PACKED]) -> [B::Register; GROUP] {
+    let [a, b, c, d, e] = packed;
+    let above = [
+        on.masked(on.lowered::<2>(d), 0x18),
+        on.masked(on.lowered::<2>(e), 0x18),
+        on.either(
+            on.masked(on.lowered::<4>(d), 0x08),
+            on.masked(on.lowered::<3>(e), 0x10),
+        ),
+    ];
     [
-        a & LOW,
-        b & LOW,
-        c & LOW,
-        d & LOW,
-        e & LOW,
-        a >> 5 | d >> 2 & 0x18,
-        b >> 5 | e >> 2 & 0x18,
-        c >> 5 | d >> 4 & 0x08 | e >> 3 & 0x10,
+        on.masked(a, LOW),
+        on.masked(b, LOW),
+        on.masked(c, LOW),
+        on.masked(d, LOW),
+        on.masked(e, LOW),
+        on.either(on.masked(on.lowered::<5>(a), 0x07), above[0]),
+        on.either(on.masked(on.lowered::<5>(b), 0x07), above[1]),
+        on.either(on.masked(on.lowered::<5>(c), 0x07), above[2]),
     ]
 }
 
@@ -55,12 +101,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{LOW, pack, unpack};
+    use crate::simd::Portable;
 
     proptest! {
         #[test]
         fn what_is_packed_comes_back(codes in any::<[u8; 8]>()) {
             let codes = codes.map(|code| code & LOW);
-            prop_assert_eq!(unpack(pack(codes)), codes);
+            prop_assert_eq!(unpack(Portable, pack(codes)), codes);
         }
     }
 }

@@ -16,8 +16,9 @@
 use std::ops::Range;
 
 use super::codes5;
-use crate::simd::{Backend, Reads};
 #[cfg(target_arch = "x86_64")]
+use crate::simd::Reads;
+use crate::simd::{Backend, LANES, Lanes, Loops, Portable};
 
 /// References side by side.
 pub const BLOCK: usize = 32;
@@ -163,50 +164,127 @@ impl Default for Found {
     }
 }
 
-/// [`super::Kernel::encode`], for any instruction set.
+/// Codes values: [`Kernel::encode`](crate::simd::Kernel::encode).
 ///
 /// In float32: whichever codes come out, the distance holds for them. A product `code * step` is off by
 /// 2⁻²⁴ of itself, so the codes' vector by 2⁻²⁴ of its length, and the sum of up to 256 squares in a
 /// lane by 256 * 2⁻²⁴: far below what is added for it. Rounded by truncation, since `round` is a slow
 /// call on a CPU of the oldest kind that the crate runs on.
-#[inline(always)]
-pub(super) fn encode(values: &[f32], step: f32, levels: i32, codes: &mut [i8]) -> f64 {
-    const LANES: usize = 8;
-    let (per_step, reach) = (1.0 / step, levels as f32);
-    let mut squares = [0.0_f32; LANES];
-    let one = |value: f32, square: &mut f32| {
-        let scaled = value * per_step;
-        let scaled = if scaled > reach { reach } else { scaled };
-        let scaled = if scaled < -reach { -reach } else { scaled };
-        // SAFETY: between 0.5 and 2 * 127 + 0.5; values are finite, and a step is not zero.
-        let code = unsafe { (scaled + reach + 0.5).to_int_unchecked::<i32>() } - levels;
-        let off = value - code as f32 * step;
-        *square += off * off;
-        code as i8
-    };
-    let codes = &mut codes[..values.len()];
-    let (eights, rest) = values.as_chunks::<LANES>();
-    let (eight_codes, rest_codes) = codes.as_chunks_mut::<LANES>();
-    for (values, codes) in eights.iter().zip(eight_codes) {
-        for i in 0..LANES {
-            codes[i] = one(values[i], &mut squares[i]);
-        }
-    }
-    for (i, (value, code)) in rest.iter().zip(rest_codes).enumerate() {
-        *code = one(*value, &mut squares[i]);
-    }
-    let square: f32 = squares.iter().sum();
-    f64::from(square).sqrt() * (1.0 + 1e-4) + 1e-6
+pub(super) struct Encode<'a> {
+    pub values: &'a [f32],
+    pub step: f32,
+    pub levels: i32,
+    pub codes: &'a mut [i8],
 }
 
-/// [`super::Kernel::next_hit`] on any CPU.
+impl Loops for Encode<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) -> f64 {
+        let Self {
+            values,
+            step,
+            levels,
+            codes,
+        } = self;
+        let (per_step, reach) = (1.0 / step, levels as f32);
+        let mut squares = [0.0_f32; LANES];
+        let one = |value: f32, square: &mut f32| {
+            let scaled = value * per_step;
+            let scaled = if scaled > reach { reach } else { scaled };
+            let scaled = if scaled < -reach { -reach } else { scaled };
+            // SAFETY: between 0.5 and 2 * 127 + 0.5; values are finite, and a step is not zero.
+            let code = unsafe { (scaled + reach + 0.5).to_int_unchecked::<i32>() } - levels;
+            let off = value - code as f32 * step;
+            *square += off * off;
+            code as i8
+        };
+        let codes = &mut codes[..values.len()];
+        let (eights, rest) = values.as_chunks::<LANES>();
+        let (eight_codes, rest_codes) = codes.as_chunks_mut::<LANES>();
+        for (values, codes) in eights.iter().zip(eight_codes) {
+            for i in 0..LANES {
+                codes[i] = one(values[i], &mut squares[i]);
+            }
+        }
+        for (i, (value, code)) in rest.iter().zip(rest_codes).enumerate() {
+            *code = one(*value, &mut squares[i]);
+        }
+        let square: f32 = squares.iter().sum();
+        f64::from(square).sqrt() * (1.0 + 1e-4) + 1e-6
+    }
+}
+
+/// A search of `Q` queries for the next block in which one of them has a hit.
+#[derive(Debug, Clone)]
+pub(super) struct BlockSearch<'a, const Q: usize> {
+    pub blocks: Blocks<'a>,
+    pub range: Range<usize>,
+    /// Step by step, four codes of each query as one number.
+    pub queries: &'a [i32],
+    /// What a sum must reach to be a hit, query by query.
+    pub limits: &'a [i32; Q],
+}
+
+impl<'a, const Q: usize> BlockSearch<'a, Q> {
+    /// A search of whatever is given, checked by [`Blocks::check`].
+    pub fn new(
+        blocks: Blocks<'a>,
+        range: Range<usize>,
+        queries: &'a [i32],
+        limits: &'a [i32; Q],
+    ) -> Self {
+        Self {
+            blocks,
+            range,
+            queries,
+            limits,
+        }
+    }
+
+    /// The queries' codes, step by step.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub fn steps(&self) -> &'a [[i32; Q]] {
+        let (steps, rest) = self.queries.as_chunks();
+        assert!(rest.is_empty() && steps.len() == self.blocks.steps);
+        steps
+    }
+
+    /// The same search, if it is one of one query.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub fn of_one(&self) -> Option<BlockSearch<'a, 1>> {
+        Some(BlockSearch {
+            blocks: self.blocks,
+            range: self.range.clone(),
+            queries: self.queries,
+            limits: self.limits.as_slice().try_into().ok()?,
+        })
+    }
+
+    /// The same in groups of steps that lie together: [`codes5`].
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub fn groups(&self) -> &'a [[[i32; Q]; codes5::GROUP]] {
+        let (groups, rest) = self.steps().as_chunks();
+        assert!(rest.is_empty());
+        groups
+    }
+}
+
+/// [`Kernel::next_hit`](crate::simd::Kernel::next_hit) on any CPU.
 pub(super) fn next_hit<const Q: usize>(
-    blocks: Blocks<'_>,
-    range: Range<usize>,
-    queries: &[i32],
-    limits: &[i32; Q],
+    search: BlockSearch<'_, Q>,
     found: &mut Found,
 ) -> Option<usize> {
+    let BlockSearch {
+        blocks,
+        range,
+        queries,
+        limits,
+    } = search;
     let mut unpacked = match blocks.packing {
         Packing::Bytes => Vec::new(),
         Packing::Fives => vec![0; blocks.steps * STEP_BYTES],
@@ -256,7 +334,7 @@ fn unpack(packed: &[u8], codes: &mut [u8]) {
     for (codes, packed) in groups.zip(packed.chunks_exact(codes5::PACKED * STEP_BYTES)) {
         for byte in 0..STEP_BYTES {
             let bytes = std::array::from_fn(|row| packed[row * STEP_BYTES + byte]);
-            for (step, code) in codes5::unpack(bytes).into_iter().enumerate() {
+            for (step, code) in codes5::unpack(Portable, bytes).into_iter().enumerate() {
                 codes[step * STEP_BYTES + byte] = code;
             }
         }

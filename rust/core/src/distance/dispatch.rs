@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use super::all_pairs::{AllPairs, DoubleRows};
 use super::codes4::{self, BYTES, QUAD, QueryStep};
-use super::codes8::{self, Blocks, Found};
+use super::codes8::{self, BlockSearch, Blocks, Encode, Found};
 #[cfg(target_arch = "x86_64")]
 use super::error_bounds::distance_error;
 use super::exact;
-use super::packed_scores::{self, PackedRows};
-use super::scores::{self, Rows};
+use super::packed_scores::{PackedRows, PackedScores};
+use super::scores::{Rows, Scores, ScoresOf};
 use crate::simd::{Backend, Chosen, Kernel};
 
 impl Kernel {
@@ -20,13 +20,11 @@ impl Kernel {
     /// # Panics
     /// If the lengths do not agree.
     pub fn scores(self, queries: &[f32], rows: Rows<'_>, scores: &mut [f32]) {
-        match self.chosen() {
-            #[cfg(target_arch = "x86_64")]
-            Chosen::Avx512Vnni(lanes) => lanes.avx2().scores(queries, rows, scores),
-            #[cfg(target_arch = "x86_64")]
-            Chosen::Avx2Fma(lanes) => lanes.scores(queries, rows, scores),
-            Chosen::Portable(lanes) => scores::scores(lanes, queries, rows, scores),
-        }
+        self.run(Scores {
+            queries,
+            rows,
+            to: scores,
+        });
     }
 
     /// [`Self::scores`] of many queries against few rows: `scores[query * rows.width() + row]`.
@@ -34,13 +32,15 @@ impl Kernel {
     /// # Panics
     /// If the lengths do not agree.
     pub fn packed_scores(self, queries: &[f32], rows: &PackedRows, scores: &mut [f32]) {
-        match self.chosen() {
-            #[cfg(target_arch = "x86_64")]
-            Chosen::Avx512Vnni(lanes) => lanes.packed_scores(queries, rows, scores),
-            #[cfg(target_arch = "x86_64")]
-            Chosen::Avx2Fma(lanes) => lanes.packed_scores(queries, rows, scores),
-            Chosen::Portable(lanes) => packed_scores::packed_scores(lanes, queries, rows, scores),
+        #[cfg(target_arch = "x86_64")]
+        if let Chosen::Avx512Vnni(own) = self.chosen() {
+            return own.packed_scores(queries, rows, scores);
         }
+        self.run(PackedScores {
+            queries,
+            rows,
+            to: scores,
+        });
     }
 
     /// How many queries these take best together: of fewer, some would be scored more than once.
@@ -57,13 +57,12 @@ impl Kernel {
     /// # Panics
     /// If the lengths do not agree, or there is no such row.
     pub fn scores_of(self, query: &[f32], all: Rows<'_>, rows: &[u32], scores: &mut [f32]) {
-        match self.chosen() {
-            #[cfg(target_arch = "x86_64")]
-            Chosen::Avx512Vnni(lanes) => lanes.avx2().scores_of(query, all, rows, scores),
-            #[cfg(target_arch = "x86_64")]
-            Chosen::Avx2Fma(lanes) => lanes.scores_of(query, all, rows, scores),
-            Chosen::Portable(lanes) => scores::scores_of(lanes, query, all, rows, scores),
-        }
+        self.run(ScoresOf {
+            query,
+            all,
+            rows,
+            to: scores,
+        });
     }
 
     /// [`exact::distance`]: the same bits on every back end.
@@ -74,10 +73,10 @@ impl Kernel {
     pub fn distance(self, a: &[f32], b: &[f32]) -> f64 {
         match self.chosen() {
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx512Vnni(lanes) => lanes.distance(a, b),
+            Chosen::Avx512Vnni(own) => exact::squared_distance(own, a, b).sqrt(),
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx2Fma(lanes) => lanes.distance(a, b),
-            Chosen::Portable(_) => exact::distance(a, b),
+            Chosen::Avx2Fma(own) => exact::squared_distance(own, a, b).sqrt(),
+            Chosen::Portable(own) => exact::squared_distance(own, a, b).sqrt(),
         }
     }
 
@@ -89,8 +88,8 @@ impl Kernel {
     #[must_use]
     pub fn rounded_distance(self, a: &[f32], b: &[f32]) -> f32 {
         #[cfg(target_arch = "x86_64")]
-        if let Chosen::Avx512Vnni(lanes) = self.chosen() {
-            let distance = lanes.distance_unordered(a, b);
+        if let Chosen::Avx512Vnni(own) = self.chosen() {
+            let distance = own.distance_unordered(a, b);
             let error = distance * distance_error(a.len());
             let (least, most) = ((distance - error) as f32, (distance + error) as f32);
             if least.to_bits() == most.to_bits() {
@@ -108,10 +107,10 @@ impl Kernel {
     pub fn distances(self, a: &[f32], others: [&[f32]; 4]) -> [f64; 4] {
         match self.chosen() {
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx512Vnni(lanes) => lanes.distances(a, others),
+            Chosen::Avx512Vnni(own) => exact::squared_distances(own, a, others).map(f64::sqrt),
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx2Fma(lanes) => lanes.distances(a, others),
-            Chosen::Portable(_) => others.map(|b| exact::distance(a, b)),
+            Chosen::Avx2Fma(own) => exact::squared_distances(own, a, others).map(f64::sqrt),
+            Chosen::Portable(own) => exact::squared_distances(own, a, others).map(f64::sqrt),
         }
     }
 
@@ -122,8 +121,8 @@ impl Kernel {
     /// If the lengths do not agree.
     pub fn squared_distances(self, queries: &[f32], rows: &DoubleRows, squares: &mut [f64]) {
         #[cfg(target_arch = "x86_64")]
-        if let Chosen::Avx512Vnni(lanes) = self.chosen() {
-            return lanes.squared_distances(queries, rows, squares);
+        if let Chosen::Avx512Vnni(own) = self.chosen() {
+            return own.squared_distances(queries, rows, squares);
         }
         rows.check(queries, squares);
         self.run(AllPairs {
@@ -138,10 +137,10 @@ impl Kernel {
     pub fn squared_norm(self, a: &[f32]) -> f64 {
         match self.chosen() {
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx512Vnni(lanes) => lanes.squared_norm(a),
+            Chosen::Avx512Vnni(own) => exact::squared_norm_on(own, a),
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx2Fma(lanes) => lanes.squared_norm(a),
-            Chosen::Portable(_) => exact::squared_norm(a),
+            Chosen::Avx2Fma(own) => exact::squared_norm_on(own, a),
+            Chosen::Portable(own) => exact::squared_norm_on(own, a),
         }
     }
 
@@ -150,10 +149,10 @@ impl Kernel {
     pub fn squared_norms(self, vectors: [&[f32]; 4]) -> [f64; 4] {
         match self.chosen() {
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx512Vnni(lanes) => lanes.squared_norms(vectors),
+            Chosen::Avx512Vnni(own) => exact::squared_norms(own, vectors),
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx2Fma(lanes) => lanes.squared_norms(vectors),
-            Chosen::Portable(_) => vectors.map(exact::squared_norm),
+            Chosen::Avx2Fma(own) => exact::squared_norms(own, vectors),
+            Chosen::Portable(own) => exact::squared_norms(own, vectors),
         }
     }
 
@@ -164,13 +163,12 @@ impl Kernel {
     /// If there are fewer codes than values, or the step is not a normal number above zero.
     pub fn encode(self, values: &[f32], step: f32, levels: i32, codes: &mut [i8]) -> f64 {
         assert!(step.is_normal() && step > 0.0 && levels <= codes8::LEVELS);
-        match self.chosen() {
-            #[cfg(target_arch = "x86_64")]
-            Chosen::Avx512Vnni(lanes) => lanes.avx2().encode(values, step, levels, codes),
-            #[cfg(target_arch = "x86_64")]
-            Chosen::Avx2Fma(lanes) => lanes.encode(values, step, levels, codes),
-            Chosen::Portable(_) => codes8::encode(values, step, levels, codes),
-        }
+        self.run(Encode {
+            values,
+            step,
+            levels,
+            codes,
+        })
     }
 
     /// Dot products of a query's codes and those of rows, four rows at a time; see [`codes4`].
@@ -181,9 +179,9 @@ impl Kernel {
         assert!(!query.is_empty() && codes.len() == sums.len() * query.len() * BYTES);
         match self.chosen() {
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx512Vnni(lanes) => lanes.avx2().nibble_sums(codes, query, sums),
+            Chosen::Avx512Vnni(own) => own.avx2().nibble_sums(codes, query, sums),
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx2Fma(lanes) => lanes.nibble_sums(codes, query, sums),
+            Chosen::Avx2Fma(own) => own.nibble_sums(codes, query, sums),
             Chosen::Portable(_) => codes4::sums(codes, query, sums),
         }
     }
@@ -209,29 +207,26 @@ impl Kernel {
         blocks.check(queries, limits.len());
         assert!(range.end <= blocks.len());
         if let Ok(limits) = <&[i32; 8]>::try_from(limits) {
-            self.next_hit_of(blocks, range, queries, limits, found)
+            self.next_hit_of(BlockSearch::new(blocks, range, queries, limits), found)
         } else if let Ok(limits) = <&[i32; 4]>::try_from(limits) {
-            self.next_hit_of(blocks, range, queries, limits, found)
+            self.next_hit_of(BlockSearch::new(blocks, range, queries, limits), found)
         } else {
             let limits = <&[i32; 1]>::try_from(limits).expect("a size of TILES");
-            self.next_hit_of(blocks, range, queries, limits, found)
+            self.next_hit_of(BlockSearch::new(blocks, range, queries, limits), found)
         }
     }
 
     fn next_hit_of<const Q: usize>(
         self,
-        blocks: Blocks<'_>,
-        range: Range<usize>,
-        queries: &[i32],
-        limits: &[i32; Q],
+        search: BlockSearch<'_, Q>,
         found: &mut Found,
     ) -> Option<usize> {
         match self.chosen() {
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx512Vnni(lanes) => lanes.next_hit(blocks, range, queries, limits, found),
+            Chosen::Avx512Vnni(own) => own.next_hit(search, found),
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx2Fma(lanes) => lanes.next_hit(blocks, range, queries, limits, found),
-            Chosen::Portable(_) => codes8::next_hit(blocks, range, queries, limits, found),
+            Chosen::Avx2Fma(own) => own.next_hit(search, found),
+            Chosen::Portable(_) => codes8::next_hit(search, found),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Float32 scores of many queries against few rows.
 
 use super::scores::Rows;
-use crate::simd::{LANES, Lanes};
+use crate::simd::{LANES, Lanes, Loops};
 
 /// Rows of a block of [`PackedRows`].
 pub(super) const PACK: usize = 2 * LANES;
@@ -60,42 +60,52 @@ impl PackedRows {
     }
 }
 
-/// Score every query against every packed row; see [`super::Kernel::packed_scores`].
-#[inline(always)]
-pub(super) fn packed_scores<L: Lanes>(
-    lanes: L,
-    queries: &[f32],
-    rows: &PackedRows,
-    scores: &mut [f32],
-) {
-    let (dim, width) = rows.check(queries, scores);
-    if width == 0 {
-        return;
-    }
-    let tiles = queries.chunks(PACK_QUERIES * dim);
-    for (tile, scores) in tiles.zip(scores.chunks_mut(PACK_QUERIES * width)) {
-        // Past the end the last query stands in, and is scored more than once.
-        let last = tile.len() / dim - 1;
-        let mut queries: [&[f32]; PACK_QUERIES] = [&[]; PACK_QUERIES];
-        for q in 0..PACK_QUERIES {
-            queries[q] = &tile[q.min(last) * dim..][..dim];
+/// Scores every query against every packed row: [`Kernel::packed_scores`](crate::simd::Kernel::packed_scores).
+pub(super) struct PackedScores<'a> {
+    pub queries: &'a [f32],
+    pub rows: &'a PackedRows,
+    pub to: &'a mut [f32],
+}
+
+impl Loops for PackedScores<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let Self {
+            queries,
+            rows,
+            to: scores,
+        } = self;
+        let (dim, width) = rows.check(queries, scores);
+        if width == 0 {
+            return;
         }
-        for (block, values) in rows.blocks().enumerate() {
-            let mut sums = [[lanes.zero(); 2]; PACK_QUERIES];
-            for (d, row) in values.iter().enumerate().take(dim) {
-                let eights = row.as_chunks::<LANES>().0;
-                let (low, high) = (lanes.load(&eights[0]), lanes.load(&eights[1]));
-                for q in 0..PACK_QUERIES {
-                    let query = lanes.splat(queries[q][d]);
-                    sums[q][0] = lanes.mul_add(query, low, sums[q][0]);
-                    sums[q][1] = lanes.mul_add(query, high, sums[q][1]);
-                }
+        let tiles = queries.chunks(PACK_QUERIES * dim);
+        for (tile, scores) in tiles.zip(scores.chunks_mut(PACK_QUERIES * width)) {
+            // Past the end the last query stands in, and is scored more than once.
+            let last = tile.len() / dim - 1;
+            let mut queries: [&[f32]; PACK_QUERIES] = [&[]; PACK_QUERIES];
+            for q in 0..PACK_QUERIES {
+                queries[q] = &tile[q.min(last) * dim..][..dim];
             }
-            for q in 0..=last {
-                let to = &mut scores[q * width + block * PACK..][..PACK];
-                let eights = to.as_chunks_mut::<LANES>().0;
-                lanes.store(sums[q][0], &mut eights[0]);
-                lanes.store(sums[q][1], &mut eights[1]);
+            for (block, values) in rows.blocks().enumerate() {
+                let mut sums = [[lanes.zero(); 2]; PACK_QUERIES];
+                for (d, row) in values.iter().enumerate().take(dim) {
+                    let eights = row.as_chunks::<LANES>().0;
+                    let (low, high) = (lanes.load(&eights[0]), lanes.load(&eights[1]));
+                    for q in 0..PACK_QUERIES {
+                        let query = lanes.splat(queries[q][d]);
+                        sums[q][0] = lanes.mul_add(query, low, sums[q][0]);
+                        sums[q][1] = lanes.mul_add(query, high, sums[q][1]);
+                    }
+                }
+                for q in 0..=last {
+                    let to = &mut scores[q * width + block * PACK..][..PACK];
+                    let eights = to.as_chunks_mut::<LANES>().0;
+                    lanes.store(sums[q][0], &mut eights[0]);
+                    lanes.store(sums[q][1], &mut eights[1]);
+                }
             }
         }
     }

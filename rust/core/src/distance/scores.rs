@@ -1,6 +1,6 @@
 //! The score algorithm, written once over [`Lanes`].
 
-use crate::simd::{LANES, Lanes};
+use crate::simd::{LANES, Lanes, Loops};
 
 /// Reference vectors side by side.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +25,7 @@ impl Rows<'_> {
     }
 }
 
-/// Score every query against every row; see [`super::Kernel::scores`].
+/// Scores every query against every row: [`Kernel::scores`](crate::simd::Kernel::scores).
 ///
 /// ```text
 /// for 3 queries at a time (or the 1 or 2 that remain)
@@ -34,46 +34,74 @@ impl Rows<'_> {
 ///             sums[query][row] += queries[query] * rows[row]     lane by lane
 ///         scores[query][row] = add up the lanes of sums[query][row]
 /// ```
-#[inline(always)]
-pub(super) fn scores<L: Lanes>(lanes: L, queries: &[f32], rows: Rows<'_>, scores: &mut [f32]) {
-    let dim = rows.dim;
-    assert!(dim > 0 && queries.len().is_multiple_of(dim) && rows.values.len().is_multiple_of(dim));
-    let count = rows.len();
-    assert_eq!(scores.len(), queries.len() / dim * count);
-    if count == 0 {
-        return;
-    }
-    let mut tiles = queries.chunks(3 * dim).zip(scores.chunks_mut(3 * count));
-    for (tile, scores) in &mut tiles {
-        match tile.len() / dim {
-            1 => against_all::<L, 1, 8>(lanes, tile, rows, scores),
-            2 => against_all::<L, 2, 4>(lanes, tile, rows, scores),
-            _ => against_all::<L, 3, 4>(lanes, tile, rows, scores),
+pub(super) struct Scores<'a> {
+    pub queries: &'a [f32],
+    pub rows: Rows<'a>,
+    pub to: &'a mut [f32],
+}
+
+impl Loops for Scores<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let Self {
+            queries,
+            rows,
+            to: scores,
+        } = self;
+        let dim = rows.dim;
+        assert!(
+            dim > 0 && queries.len().is_multiple_of(dim) && rows.values.len().is_multiple_of(dim)
+        );
+        let count = rows.len();
+        assert_eq!(scores.len(), queries.len() / dim * count);
+        if count == 0 {
+            return;
+        }
+        let mut tiles = queries.chunks(3 * dim).zip(scores.chunks_mut(3 * count));
+        for (tile, scores) in &mut tiles {
+            match tile.len() / dim {
+                1 => against_all::<L, 1, 8>(lanes, tile, rows, scores),
+                2 => against_all::<L, 2, 4>(lanes, tile, rows, scores),
+                _ => against_all::<L, 3, 4>(lanes, tile, rows, scores),
+            }
         }
     }
 }
 
-/// Score one query against some of the rows; see [`super::Kernel::scores_of`].
-#[inline(always)]
-pub(super) fn scores_of<L: Lanes>(
-    lanes: L,
-    query: &[f32],
-    all: Rows<'_>,
-    rows: &[u32],
-    scores: &mut [f32],
-) {
-    assert!(query.len() == all.dim && rows.len() == scores.len());
-    let row = |row: &u32| &all.values[*row as usize * all.dim..][..all.dim];
-    for (rows, scores) in rows.chunks(8).zip(scores.chunks_mut(8)) {
-        let last = rows.len() - 1;
-        if last < 4 {
-            let rows: [&[f32]; 4] = std::array::from_fn(|r| row(&rows[r.min(last)]));
-            let [dots] = tile::<L, 1, 4>(lanes, [query], rows);
-            scores.copy_from_slice(&dots[..=last]);
-        } else {
-            let rows: [&[f32]; 8] = std::array::from_fn(|r| row(&rows[r.min(last)]));
-            let [dots] = tile::<L, 1, 8>(lanes, [query], rows);
-            scores.copy_from_slice(&dots[..=last]);
+/// Scores one query against some of the rows: [`Kernel::scores_of`](crate::simd::Kernel::scores_of).
+pub(super) struct ScoresOf<'a> {
+    pub query: &'a [f32],
+    pub all: Rows<'a>,
+    pub rows: &'a [u32],
+    pub to: &'a mut [f32],
+}
+
+impl Loops for ScoresOf<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let Self {
+            query,
+            all,
+            rows,
+            to: scores,
+        } = self;
+        assert!(query.len() == all.dim && rows.len() == scores.len());
+        let row = |row: &u32| &all.values[*row as usize * all.dim..][..all.dim];
+        for (rows, scores) in rows.chunks(8).zip(scores.chunks_mut(8)) {
+            let last = rows.len() - 1;
+            if last < 4 {
+                let rows: [&[f32]; 4] = std::array::from_fn(|r| row(&rows[r.min(last)]));
+                let [dots] = tile::<L, 1, 4>(lanes, [query], rows);
+                scores.copy_from_slice(&dots[..=last]);
+            } else {
+                let rows: [&[f32]; 8] = std::array::from_fn(|r| row(&rows[r.min(last)]));
+                let [dots] = tile::<L, 1, 8>(lanes, [query], rows);
+                scores.copy_from_slice(&dots[..=last]);
+            }
         }
     }
 }

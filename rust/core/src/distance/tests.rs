@@ -6,8 +6,9 @@ use proptest::prelude::*;
 
 use super::codes4::{self, QUAD};
 use super::codes8::{BLOCK, Blocks, Found, Packing, STEP, STEP_BYTES, TILES};
+use super::exact::ShortRuns;
 use super::{DoubleRows, PackedRows, Rows, codes5, exact, score_error, squared_distance_error};
-use crate::simd::{Backend, Kernel};
+use crate::simd::{Backend, Kernel, Portable};
 
 /// The score in float64, as the definition reads.
 fn reference(query: &[f32], row: &[f32]) -> f64 {
@@ -231,7 +232,7 @@ proptest! {
                 Packing::Bytes => byte(step),
                 Packing::Fives => {
                     let first = step / codes5::GROUP * codes5::PACKED;
-                    let group = codes5::unpack(std::array::from_fn(|row| byte(first + row)));
+                    let group = codes5::unpack(Portable, std::array::from_fn(|row| byte(first + row)));
                     group[step % codes5::GROUP]
                 }
             }
@@ -421,8 +422,7 @@ fn squared_distances_row_are_the_same_bits_everywhere() {
                     for (query, found) in queries.chunks_exact(dim).zip(found) {
                         for (row, found) in order.iter().zip(found) {
                             let row = &values[*row as usize * dim..][..dim];
-                            let norms =
-                                exact::squared_norm_of_one_run(query) + exact::squared_norm(row);
+                            let norms = Portable.squared_norm(query) + exact::squared_norm(row);
                             let wanted = norms - 2.0 * reference(query, row);
                             assert_eq!(found.to_bits(), wanted.to_bits(), "{dim} {count}");
                         }
@@ -467,7 +467,7 @@ fn squared_distances(query: &[f32], row: &[f32]) -> (f64, f64) {
     let rows = DoubleRows::new(kernel, values, &[0]);
     let mut squares = vec![0.0; rows.width()];
     kernel.squared_distances(query, &rows, &mut squares);
-    (exact::squared_distance(query, row), squares[0])
+    (exact::squared_distance(Portable, query, row), squares[0])
 }
 
 #[test]

@@ -7,7 +7,10 @@ use std::arch::x86_64::{
     _mm256_srli_epi16,
 };
 
-use crate::distance::codes4::{self, BYTES, QUAD, QueryStep, STEPS_OF_A_WORD};
+use crate::distance::codes4::{self, BYTES, QUAD, QueryStep};
+
+/// Steps whose sums fit 16 bits.
+const STEPS_OF_A_WORD: usize = 4;
 
 /// [`codes4::sums`]: the same numbers.
 #[target_feature(enable = "avx2")]

@@ -6,27 +6,29 @@ use std::arch::x86_64::{
     _mm256_maddubs_epi16, _mm256_movemask_ps, _mm256_set1_epi16, _mm256_set1_epi32,
     _mm256_setzero_si256, _mm256_sll_epi32, _mm256_storeu_si256,
 };
-use std::ops::Range;
 
-use crate::distance::codes8::{BLOCK, Blocks, Found, STEP_BYTES};
+use crate::distance::codes8::{BLOCK, BlockSearch, Found, STEP_BYTES};
 use crate::simd::{Reads, fetch_ahead};
 
 /// References of one register.
-pub(super) const LANES: usize = 8;
+const LANES: usize = 8;
 /// Registers of one block.
 pub(super) const PARTS: usize = BLOCK / LANES;
 
 /// `T` of the `Q` queries at a time against one block, which stays in the first-level cache.
 #[target_feature(enable = "avx2")]
 pub(super) fn next_hit<const Q: usize, const T: usize>(
-    blocks: Blocks<'_>,
-    range: Range<usize>,
-    queries: &[i32],
-    limits: &[i32; Q],
+    search: BlockSearch<'_, Q>,
     found: &mut Found,
 ) -> Option<usize> {
-    let (tiles, rest) = queries.as_chunks::<Q>();
-    assert!(rest.is_empty() && tiles.len() == blocks.steps && Q.is_multiple_of(T));
+    let tiles = search.steps();
+    let BlockSearch {
+        blocks,
+        range,
+        limits,
+        ..
+    } = search;
+    assert!(Q.is_multiple_of(T));
     for block in range {
         let codes = &blocks.codes[block * blocks.steps * STEP_BYTES..][..tiles.len() * STEP_BYTES];
         let allowances = &blocks.allowances[block * BLOCK..][..BLOCK];
@@ -59,11 +61,9 @@ pub(super) fn next_hit<const Q: usize, const T: usize>(
                 }
             }
             for t in 0..T {
-                let below = _mm256_set1_epi32(limits[first + t].saturating_sub(1));
                 let mut hits = 0;
                 for part in 0..PARTS {
-                    let reached = _mm256_castsi256_ps(_mm256_cmpgt_epi32(sum[t][part], below));
-                    hits |= (_mm256_movemask_ps(reached).cast_unsigned()) << (part * LANES);
+                    hits |= reached(sum[t][part], part, limits[first + t]);
                     store(sum[t][part], part, &mut found.sums[first + t]);
                 }
                 found.hits[first + t] = hits;
@@ -87,6 +87,14 @@ pub(super) fn start(allowances: &[u16], part: usize, shift: u32) -> __m256i {
         _mm256_cvtepu16_epi32(words),
         _mm_cvtsi32_si128(shift as i32),
     )
+}
+
+/// Which of the sums of a part of a block are at least the limit, as bits of the block.
+#[target_feature(enable = "avx2")]
+pub(super) fn reached(sums: __m256i, part: usize, limit: i32) -> u32 {
+    let below = _mm256_set1_epi32(limit.saturating_sub(1));
+    let reached = _mm256_castsi256_ps(_mm256_cmpgt_epi32(sums, below));
+    _mm256_movemask_ps(reached).cast_unsigned() << (part * LANES)
 }
 
 /// A quarter of one step of a block.

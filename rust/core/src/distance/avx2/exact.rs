@@ -5,11 +5,38 @@ use std::arch::x86_64::{
     _mm256_storeu_pd, _mm256_sub_pd,
 };
 
-use crate::distance::exact;
+use crate::distance::exact::{self, ShortRuns};
+use crate::simd::Avx2Fma;
 
-/// [`exact::squared_distance_of_run`].
+impl ShortRuns for Avx2Fma {
+    #[inline]
+    fn squared_distance(self, a: &[f32], b: &[f32]) -> f64 {
+        // SAFETY: `self` exists, so `detect` has found AVX2 on this CPU.
+        unsafe { squared_distance(a, b) }
+    }
+
+    #[inline]
+    fn squared_distances(self, a: &[f32], others: [&[f32]; 4]) -> [f64; 4] {
+        // SAFETY: as in `squared_distance`.
+        unsafe { squared_distances(a, others) }
+    }
+
+    #[inline]
+    fn squared_norm(self, a: &[f32]) -> f64 {
+        // SAFETY: as in `squared_distance`.
+        unsafe { squared_norm(a) }
+    }
+
+    #[inline]
+    fn squared_norms(self, vectors: [&[f32]; 4]) -> [f64; 4] {
+        // SAFETY: as in `squared_distance`.
+        unsafe { squared_norms(vectors) }
+    }
+}
+
+/// [`ShortRuns::squared_distance`].
 #[target_feature(enable = "avx2")]
-pub(super) fn squared_distance_of_run(a: &[f32], b: &[f32]) -> f64 {
+fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
     let ((a_eights, a_rest), (b_eights, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     let mut sums = [_mm256_setzero_pd(); 2];
     for (x, y) in a_eights.iter().zip(b_eights) {
@@ -21,9 +48,9 @@ pub(super) fn squared_distance_of_run(a: &[f32], b: &[f32]) -> f64 {
     exact::add_squared_distance(total(sums), a_rest, b_rest)
 }
 
-/// The same for four vectors: their sums do not wait for each other.
+/// [`ShortRuns::squared_distances`].
 #[target_feature(enable = "avx2")]
-pub(super) fn squared_distances_of_run(a: &[f32], others: [&[f32]; 4]) -> [f64; 4] {
+fn squared_distances(a: &[f32], others: [&[f32]; 4]) -> [f64; 4] {
     let (a_eights, a_rest) = a.as_chunks::<8>();
     let mut eights: [&[[f32; 8]]; 4] = [&[]; 4];
     for r in 0..4 {
@@ -47,9 +74,9 @@ pub(super) fn squared_distances_of_run(a: &[f32], others: [&[f32]; 4]) -> [f64; 
     squares
 }
 
-/// [`squared_norm_of_run`] of four vectors of one length: their sums do not wait for each other.
+/// [`ShortRuns::squared_norms`].
 #[target_feature(enable = "avx2")]
-pub(super) fn squared_norms_of_run(vectors: [&[f32]; 4]) -> [f64; 4] {
+fn squared_norms(vectors: [&[f32]; 4]) -> [f64; 4] {
     let steps = vectors[0].len() / 8;
     let mut eights: [&[[f32; 8]]; 4] = [&[]; 4];
     for v in 0..4 {
@@ -71,9 +98,9 @@ pub(super) fn squared_norms_of_run(vectors: [&[f32]; 4]) -> [f64; 4] {
     squares
 }
 
-/// [`exact::product_of_run`] of a vector with itself.
+/// [`ShortRuns::squared_norm`].
 #[target_feature(enable = "avx2")]
-pub(super) fn squared_norm_of_run(a: &[f32]) -> f64 {
+fn squared_norm(a: &[f32]) -> f64 {
     let (eights, rest) = a.as_chunks::<8>();
     let mut sums = [_mm256_setzero_pd(); 2];
     for x in eights {

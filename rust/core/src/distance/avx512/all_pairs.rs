@@ -47,7 +47,7 @@ pub(super) fn squared_distances(queries: &[f32], rows: &DoubleRows, squares: &mu
     }
 }
 
-/// A query in float64, and [`exact::squared_norm_of_one_run`] of it.
+/// A query in float64, and its squared norm as if it were one short run.
 #[target_feature(enable = "avx512f")]
 fn widened(query: &[f32], to: &mut [f64]) -> f64 {
     let (eights, rest) = query.as_chunks::<8>();

@@ -5,13 +5,14 @@ use std::arch::x86_64::{
     _mm512_cvtepu16_epi32, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32,
     _mm512_setzero_si512, _mm512_sll_epi32, _mm512_storeu_si512,
 };
-use std::ops::Range;
 
-use crate::distance::codes8::{BLOCK, Blocks, Found, STEP_BYTES};
+use crate::distance::codes8::{BLOCK, BlockSearch, Blocks, Found, STEP_BYTES};
 use crate::simd::{Reads, fetch_ahead};
 
 /// References of one register.
 const LANES: usize = 16;
+/// Sums that one query is added up in: of one alone, each product would wait for the one before.
+pub(super) const CHAINS: usize = 4;
 
 /// What the 16 sums of a half block start with.
 #[target_feature(enable = "avx512f,avx512bw")]
@@ -32,7 +33,7 @@ pub(super) fn starts(blocks: Blocks<'_>, block: usize) -> [__m512i; 2] {
 
 /// What all chains come to.
 #[target_feature(enable = "avx512f")]
-pub(super) fn total(chains: &[[__m512i; 2]; 4]) -> [__m512i; 2] {
+pub(super) fn total(chains: &[[__m512i; 2]; CHAINS]) -> [__m512i; 2] {
     let mut total = [_mm512_setzero_si512(); 2];
     for half in 0..2 {
         let (a, b) = (
@@ -88,16 +89,19 @@ pub(super) fn note<const Q: usize>(
     any != 0
 }
 
+/// [`Kernel::next_hit`](crate::simd::Kernel::next_hit).
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub(super) fn next_hit<const Q: usize>(
-    blocks: Blocks<'_>,
-    range: Range<usize>,
-    queries: &[i32],
-    limits: &[i32; Q],
+    search: BlockSearch<'_, Q>,
     found: &mut Found,
 ) -> Option<usize> {
-    let (tiles, rest) = queries.as_chunks::<Q>();
-    assert!(rest.is_empty() && tiles.len() == blocks.steps);
+    let tiles = search.steps();
+    let BlockSearch {
+        blocks,
+        range,
+        limits,
+        ..
+    } = search;
     for block in range {
         let codes = &blocks.codes[block * blocks.steps * STEP_BYTES..][..tiles.len() * STEP_BYTES];
         let mut sum = [starts(blocks, block); Q];
@@ -117,18 +121,17 @@ pub(super) fn next_hit<const Q: usize>(
     None
 }
 
-/// One query: four steps at a time, in sums of their own, or each would wait for the one before.
+/// [`next_hit`] of one query.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub(super) fn next_hit_of_one(
-    blocks: Blocks<'_>,
-    range: Range<usize>,
-    query: &[i32],
-    limit: i32,
-    found: &mut Found,
-) -> Option<usize> {
-    const CHAINS: usize = 4;
+pub(super) fn next_hit_of_one(search: BlockSearch<'_, 1>, found: &mut Found) -> Option<usize> {
+    let query = search.steps().as_flattened();
+    let BlockSearch {
+        blocks,
+        range,
+        limits,
+        ..
+    } = search;
     let (fours, rest) = query.as_chunks::<CHAINS>();
-    assert!(query.len() == blocks.steps);
     for block in range {
         let codes = &blocks.codes[block * blocks.steps * STEP_BYTES..][..query.len() * STEP_BYTES];
         let mut chains = [[_mm512_setzero_si512(); 2]; CHAINS];
@@ -151,7 +154,7 @@ pub(super) fn next_hit_of_one(
                 chains[i][half] = _mm512_dpbusd_epi32(chains[i][half], bytes, code);
             }
         }
-        if note(&[total(&chains)], &[limit], found) {
+        if note(&[total(&chains)], limits, found) {
             return Some(block);
         }
     }

@@ -6,11 +6,38 @@ use std::arch::x86_64::{
     _mm512_shuffle_f64x2, _mm512_storeu_pd, _mm512_sub_pd, _mm512_unpackhi_pd, _mm512_unpacklo_pd,
 };
 
-use crate::distance::exact;
+use crate::distance::exact::{self, ShortRuns};
+use crate::simd::Avx512Vnni;
 
-/// [`exact::squared_distance_of_run`].
+impl ShortRuns for Avx512Vnni {
+    #[inline]
+    fn squared_distance(self, a: &[f32], b: &[f32]) -> f64 {
+        // SAFETY: `self` exists, so `detect` has found AVX-512 on this CPU.
+        unsafe { squared_distance(a, b) }
+    }
+
+    #[inline]
+    fn squared_distances(self, a: &[f32], others: [&[f32]; 4]) -> [f64; 4] {
+        // SAFETY: as in `squared_distance`.
+        unsafe { squared_distances(a, others) }
+    }
+
+    #[inline]
+    fn squared_norm(self, a: &[f32]) -> f64 {
+        // SAFETY: as in `squared_distance`.
+        unsafe { squared_norm(a) }
+    }
+
+    #[inline]
+    fn squared_norms(self, vectors: [&[f32]; 4]) -> [f64; 4] {
+        // SAFETY: as in `squared_distance`.
+        unsafe { squared_norms(vectors) }
+    }
+}
+
+/// [`ShortRuns::squared_distance`].
 #[target_feature(enable = "avx512f")]
-pub(super) fn squared_distance_of_run(a: &[f32], b: &[f32]) -> f64 {
+fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
     let ((a_eights, a_rest), (b_eights, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     let mut sums = _mm512_setzero_pd();
     for (x, y) in a_eights.iter().zip(b_eights) {
@@ -46,9 +73,9 @@ pub(super) fn squared_distance_unordered(a: &[f32], b: &[f32]) -> f64 {
     exact::add_squared_distance(sum, a_rest, b_rest)
 }
 
-/// [`squared_distance_of_run`] of a vector and four others: their sums do not wait for each other.
+/// [`ShortRuns::squared_distances`].
 #[target_feature(enable = "avx512f")]
-pub(super) fn squared_distances_of_run(a: &[f32], others: [&[f32]; 4]) -> [f64; 4] {
+fn squared_distances(a: &[f32], others: [&[f32]; 4]) -> [f64; 4] {
     let (a_eights, a_rest) = a.as_chunks::<8>();
     let mut eights: [&[[f32; 8]]; 4] = [&[]; 4];
     for r in 0..4 {
@@ -70,9 +97,9 @@ pub(super) fn squared_distances_of_run(a: &[f32], others: [&[f32]; 4]) -> [f64; 
     squares
 }
 
-/// [`squared_norm_of_run`] of four vectors of one length: their sums do not wait for each other.
+/// [`ShortRuns::squared_norms`].
 #[target_feature(enable = "avx512f")]
-pub(super) fn squared_norms_of_run(vectors: [&[f32]; 4]) -> [f64; 4] {
+fn squared_norms(vectors: [&[f32]; 4]) -> [f64; 4] {
     let steps = vectors[0].len() / 8;
     let mut eights: [&[[f32; 8]]; 4] = [&[]; 4];
     for v in 0..4 {
@@ -92,9 +119,9 @@ pub(super) fn squared_norms_of_run(vectors: [&[f32]; 4]) -> [f64; 4] {
     squares
 }
 
-/// [`exact::product_of_run`] of a vector with itself.
+/// [`ShortRuns::squared_norm`].
 #[target_feature(enable = "avx512f")]
-pub(super) fn squared_norm_of_run(a: &[f32]) -> f64 {
+fn squared_norm(a: &[f32]) -> f64 {
     let (eights, rest) = a.as_chunks::<8>();
     let mut sums = _mm512_setzero_pd();
     for x in eights {
