@@ -23,7 +23,8 @@ mod parse;
 #[path = "../src/register.rs"]
 mod register;
 
-use boundary::{Answer, Given, guarded};
+use boundary::{Given, guarded};
+use errors::Answer;
 
 /// Panics where it is converted.
 struct Unconvertible;

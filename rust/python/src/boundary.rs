@@ -8,60 +8,21 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 
-use faceid_core::CoreError;
 use pyo3::prelude::*;
 
-use crate::errors;
-
-/// Why a call has no answer.
-pub enum Failure {
-    /// What was given is wrong.
-    Core(CoreError),
-    /// Python, or code of the caller, raised something.
-    Python(PyErr),
-    /// A change ended half-way earlier: better no answer than one from what it left.
-    HalfChanged,
-}
-
-/// What a call comes to.
-pub type Answer<T> = Result<T, Failure>;
-
-impl From<CoreError> for Failure {
-    fn from(error: CoreError) -> Self {
-        Self::Core(error)
-    }
-}
-
-impl From<PyErr> for Failure {
-    fn from(error: PyErr) -> Self {
-        Self::Python(error)
-    }
-}
+use crate::errors::{Answer, Failure, internal};
 
 /// Do the work of a call. A panic is an `InternalError`, which says nothing of its message: that may hold anything.
 pub fn guarded<T>(py: Python<'_>, work: impl FnOnce() -> Answer<T>) -> PyResult<T> {
     // What outlives the call and can be changed lies behind a lock, which a panic poisons.
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(failure)) => Err(raised(py, failure)),
-        Err(_) => Err(errors::internal(
+        Ok(Err(failure)) => Err(failure.raised(py)),
+        Err(_) => Err(internal(
             py,
             "a fault in faceid_fast's core, not in what it was given: please report it, with what stderr says; \
              what was being changed is unusable now, make it anew",
         )),
-    }
-}
-
-#[cold]
-fn raised(py: Python<'_>, failure: Failure) -> PyErr {
-    match failure {
-        Failure::Core(error) => errors::to_python(py, &error),
-        Failure::Python(error) => error,
-        Failure::HalfChanged => errors::internal(
-            py,
-            "unusable since a fault in faceid_fast's core ended a change half-way: make the gallery anew \
-             (Gallery.from_bytes, Gallery.from_arrays), and please report the first error",
-        ),
     }
 }
 
