@@ -143,10 +143,8 @@ impl Gallery {
     pub fn add(&mut self, identity: &str, vectors: UnitVectors) -> Result<Range<i64>> {
         let indices = self.check_new(identity, &vectors)?;
         self.check_numbers(usize::from(!self.contains(identity)))?;
-        let owner = self.people.slot_or_new(identity);
-        let owners = vec![owner; vectors.len()];
-        self.append(vectors, &owners, indices.clone());
-        Ok(indices)
+        let slot = self.people.slot_or_new(identity);
+        Ok(self.append_to(slot, vectors, indices))
     }
 
     /// Add one reference per identity given, in that order; returns their indices.
@@ -203,9 +201,14 @@ impl Gallery {
         let slot = self.people.slot(identity)?;
         let rows = std::mem::take(&mut self.people.get_mut(slot).rows);
         self.drop_rows(rows);
+        Ok(self.append_to(slot, vectors, indices))
+    }
+
+    /// Add checked vectors to the identity in a slot; returns their indices.
+    fn append_to(&mut self, slot: u32, vectors: UnitVectors, indices: Range<i64>) -> Range<i64> {
         let owners = vec![slot; vectors.len()];
         self.append(vectors, &owners, indices.clone());
-        Ok(indices)
+        indices
     }
 
     /// Add checked vectors; `owners` gives the slot of each, `indices` are what [`Self::check_fits`] found free.
