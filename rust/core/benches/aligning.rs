@@ -16,12 +16,12 @@ use faceid_core::align::frontal_map::draw;
 use faceid_core::align::grid::{GRID_HEIGHT, GRID_WIDTH};
 use faceid_core::align::head_model::{HeadArrays, HeadModel};
 use faceid_core::align::locate::candidates;
-use faceid_core::align::patch::{Patch, Region};
+use faceid_core::align::patch::Patch;
 use faceid_core::align::pose::Pose;
 use faceid_core::align::rays::{Quads, Usable};
 use faceid_core::align::surface::Surface;
 use faceid_core::align::{AlignedFace, Refusal, align};
-use faceid_core::input::views::{Camera, DepthSamples, DepthView, IntensityView};
+use faceid_core::input::views::{Camera, DepthSamples, DepthView, IntensityView, Region};
 use nalgebra::Vector3;
 
 /// Medians are taken of so many calls.

@@ -4,8 +4,7 @@
 //! cut into runs of continuous depth; runs of head width that lie on top of each other make a candidate.
 //! Walls and torsos fall out because they are too wide, and the fit that follows decides what is a face.
 
-use super::patch::Region;
-use crate::input::views::{Camera, DepthSamples, DepthView};
+use crate::input::views::{Camera, DepthSamples, DepthView, Region};
 use crate::simd::{Kernel, Lanes, Loops, least};
 
 /// The coarse map has about this many columns: a head at 1.5 m still spans a dozen.

@@ -1,6 +1,8 @@
 //! The way from a frame to an aligned face, or to the reason why there is none.
 
+mod cells;
 pub mod cues;
+mod face;
 pub mod fit;
 pub mod frontal_map;
 pub mod grid;
@@ -10,25 +12,31 @@ pub mod locate;
 pub mod patch;
 pub mod pose;
 mod pose_correction;
+mod pose_fit;
 mod raster;
 pub mod rays;
+mod residuals;
+mod shape_fit;
+mod starts;
 pub mod surface;
 pub mod tensor;
+mod triangles;
 
 use nalgebra::{Matrix3, Vector3};
 
-use crate::input::views::{Camera, DepthView, IntensityView};
-use crate::simd::{Kernel, Lanes, Loops};
+use crate::input::views::{Camera, DepthView, IntensityView, Region};
 use crate::{CoreError, Result};
 use cues::Cues;
-use fit::{Fit, Start, at_pose, refit, search};
+pub use face::{AlignedFace, Refusal};
+use fit::{Fit, at_pose, refit, search};
 use frontal_map::{Maps, draw};
 use head_model::HeadModel;
 use locate::{Candidate, candidates};
-use patch::{Patch, Region};
+use patch::Patch;
 use pose::Pose;
 use rays::{Quads, Usable};
-use surface::{Surface, plane_rms};
+use starts::{skin_level, starts};
+use surface::{Surface, plane_rms, upper_middle};
 
 /// Faces nearer than this are refused: cameras do not measure them, millimetres.
 const MIN_DISTANCE_MM: f32 = 250.0;
@@ -54,71 +62,14 @@ const FLAT_MM: f32 = 3.0;
 const BAND_MM: (f32, f32) = (80.0, 170.0);
 /// Hair is darker than this share of the face's bright skin.
 const HAIR_SHARE: f32 = 0.3;
-const SKIN_QUANTILE: f32 = 0.6;
 /// Tukey cut-offs of the first steps that look at all of the model's points, millimetres.
 const FULL_CUTOFF_MM: [f32; 3] = [14.0, 12.0, 12.0];
 /// The same for the last steps, with dark cells.
 const FINAL_CUTOFF_MM: [f32; 2] = [12.0, 12.0];
 /// With fewer dark cells than this share there is no point in a search that counts them.
 const MIN_DARK_SHARE: f32 = 0.1;
-/// Where the eye line may be below the top of the silhouette, millimetres.
-const EYE_LINES_MM: [f32; 4] = [75.0, 100.0, 125.0, 150.0];
-/// The same where the frame may have cut the head's top off.
-const EYE_LINES_CUT_MM: [f32; 4] = [35.0, 70.0, 105.0, 140.0];
 /// Around a given pose, so much is looked at.
 const HALF_WINDOW_MM: f32 = 160.0;
-/// From the middle of the head to the eye line.
-const HEAD_RADIUS_MM: f32 = 90.0;
-const START_YAWS_DEG: [f32; 3] = [-25.0, 0.0, 25.0];
-const START_PITCHES_DEG: [f32; 3] = [-15.0, 5.0, 25.0];
-
-/// Why a frame gives no face.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Refusal {
-    /// Nothing of the size and shape of a face.
-    NoFace,
-    /// Two faces at nearly the same distance.
-    SeveralFaces,
-    /// The nearest thing of a head's size is nearer than the limit; its distance in millimetres.
-    TooNear(f32),
-    /// The nearest head is farther than the limit; its distance in millimetres.
-    TooFar(f32),
-    /// The face leaves the frame.
-    CutOff,
-    /// Turned too far: yaw, pitch, roll in degrees.
-    PoorPose(f32, f32, f32),
-    /// Too little of the face has depth; the share that has.
-    PoorDepth(f32),
-    /// Head-sized but flat; its root mean square distance from a plane in millimetres.
-    Flat(f32),
-}
-
-/// An aligned face.
-#[derive(Debug, Clone)]
-pub struct AlignedFace {
-    /// 4 x 72 x 64 numbers: depth relative to the mean face; normalised red, green and blue.
-    pub tensor: Vec<f32>,
-    /// Where the maps have depth (72 x 64).
-    pub valid: Vec<bool>,
-    /// Where the head is, and the frame's camera: with the principal point that was found if the given one
-    /// is uncertain.
-    pub pose: Pose,
-    /// Midpoint of the outer eye corners, camera millimetres.
-    pub eyes: Vector3<f32>,
-    /// How well the head model explains the depth, 0..1.
-    pub score: f32,
-    /// Root mean square residual of the fit, millimetres.
-    pub residual_mm: f32,
-    /// What tells it from a picture.
-    pub cues: Cues,
-    /// Share of the grid with depth.
-    pub valid_share: f32,
-    /// Pixels of the frame that the head was looked for in.
-    pub region: Region,
-    /// Depths that were looked at there, millimetres.
-    pub band_mm: (f32, f32),
-}
-
 /// Finds the nearest face of a frame and brings it into the network's frame of reference.
 ///
 /// # Errors
@@ -280,7 +231,7 @@ fn inspect(
     }
     match fit {
         Some(fit) if fit.score >= MIN_SCORE => Ok((fit, patch)),
-        _ => Err(match plane_rms(&surface(&patch)) {
+        _ => Err(match plane_rms(&upper_middle(&patch)) {
             Some(relief) if relief < FLAT_MM => Refusal::Flat(relief),
             _ if candidate.touches_side => Refusal::CutOff,
             _ => Refusal::NoFace,
@@ -392,119 +343,4 @@ fn seen_by(camera: &Camera, patch: &Patch, pose: &Pose) -> Camera {
         cy: camera.cy - y * camera.fy,
         ..*camera
     }
-}
-
-/// Guesses of pose: the head turns about its own middle, which lies below the middle of the silhouette.
-fn starts(candidate: &Candidate, camera: &Camera, usable: &Usable) -> Vec<Start> {
-    let z = candidate.near_mm + 20.0;
-    let lines = if candidate.touches_top {
-        EYE_LINES_CUT_MM
-    } else {
-        EYE_LINES_MM
-    };
-    let mut starts = Vec::with_capacity(36);
-    for line in lines {
-        let row = candidate.top + line * camera.fy / candidate.near_mm;
-        let middle = camera.unproject(candidate.center, row, z);
-        let eyes = Vector3::new(
-            face_middle(usable, &middle).unwrap_or(middle.x),
-            middle.y,
-            z,
-        );
-        for yaw in START_YAWS_DEG.map(f32::to_radians) {
-            for pitch in START_PITCHES_DEG.map(f32::to_radians) {
-                let forward = HEAD_RADIUS_MM
-                    * Vector3::new(-yaw.sin(), pitch.sin(), -yaw.cos() * pitch.cos());
-                let origin = eyes + Vector3::new(0.0, 0.0, HEAD_RADIUS_MM) + forward;
-                starts.push(Start { origin, yaw, pitch });
-            }
-        }
-    }
-    starts
-}
-
-/// Horizontal middle (x, millimetres) of the usable cells from the brows to the upper lip of a face whose eye
-/// line is at `eyes`. Without the hair, which may hang on one side, it is nearer to the truth than the
-/// silhouette's middle.
-fn face_middle(usable: &Usable, eyes: &Vector3<f32>) -> Option<f32> {
-    let patch = usable.patch;
-    let at = |dx: f32, dy: f32| patch.camera.project(&(eyes + Vector3::new(dx, dy, 0.0)));
-    let ((left, top), (right, bottom)) = (at(-110.0, -20.0), at(110.0, 50.0));
-    let clamp = |value: f32, limit: usize| value.clamp(0.0, limit as f32) as usize;
-    let columns = clamp(left, patch.width)..clamp(right, patch.width);
-    let (mut sum, mut count) = (0, 0);
-    for row in clamp(top, patch.height)..clamp(bottom, patch.height) {
-        let cells = row * patch.width + columns.start..row * patch.width + columns.end;
-        let found = Kernel::fastest().run(Middle {
-            depth: &patch.depth[cells.clone()],
-            light: &patch.reflectance[cells],
-            usable,
-        });
-        count += found.0;
-        sum += found.1 + found.0 * columns.start as u32;
-    }
-    let middle = || sum as f32 / count as f32;
-    (count > 100).then(|| patch.camera.unproject(middle(), 0.0, eyes.z).x)
-}
-
-/// How many cells of a row are usable, and the sum of their columns.
-struct Middle<'a> {
-    depth: &'a [f32],
-    light: &'a [f32],
-    usable: &'a Usable<'a>,
-}
-
-impl Loops for Middle<'_> {
-    type Output = (u32, u32);
-
-    #[inline(always)]
-    fn run<L: Lanes>(self, _: L) -> (u32, u32) {
-        let cells = self.depth.iter().zip(self.light).zip(0..);
-        cells.fold((0, 0), |(count, sum), ((&z, &light), column)| {
-            let counts = (z > 0.0) & (light >= self.usable.min_reflectance);
-            (
-                count + u32::from(counts),
-                sum + if counts { column } else { 0 },
-            )
-        })
-    }
-}
-
-/// Reflectance of bright skin: a quantile over the middle of the candidate.
-fn skin_level(patch: &Patch, camera: &Camera, candidate: &Candidate) -> f32 {
-    let mm = patch.camera.fx / candidate.near_mm;
-    let scale = patch.camera.fx / camera.fx;
-    let middle = (candidate.center - candidate.region.left as f32) * scale;
-    let top = (candidate.top - candidate.region.top as f32) * scale;
-    let clamp = |value: f32, limit: usize| value.clamp(0.0, limit as f32) as usize;
-    let columns = clamp(middle - 50.0 * mm, patch.width)..clamp(middle + 50.0 * mm, patch.width);
-    let rows = clamp(top + 50.0 * mm, patch.height)..clamp(top + 190.0 * mm, patch.height);
-    let mut values: Vec<f32> = rows
-        .flat_map(|row| {
-            columns
-                .clone()
-                .map(move |column| row * patch.width + column)
-        })
-        .filter(|&at| patch.depth[at] > 0.0)
-        .map(|at| patch.reflectance[at])
-        .collect();
-    if values.is_empty() {
-        return 0.0;
-    }
-    let at = ((values.len() - 1) as f32 * SKIN_QUANTILE) as usize;
-    *values.select_nth_unstable_by(at, f32::total_cmp).1
-}
-
-/// Camera-frame points of the patch's upper middle, where a head would be.
-fn surface(patch: &Patch) -> Vec<Vector3<f32>> {
-    let mut points = Vec::new();
-    for row in patch.height / 8..patch.height * 5 / 8 {
-        for column in patch.width / 4..patch.width * 3 / 4 {
-            let z = patch.depth[row * patch.width + column];
-            if z > 0.0 {
-                points.push(patch.camera.unproject(column as f32, row as f32, z));
-            }
-        }
-    }
-    points
 }

@@ -26,6 +26,14 @@ impl Pose {
         self.rotation *= Rotation3::new(*turn).into_inner();
     }
 
+    /// Takes back a step: turn and shift, in this order.
+    pub(crate) fn descend(&mut self, step: &[f32]) {
+        self.step(
+            &Vector3::new(-step[0], -step[1], -step[2]),
+            &Vector3::new(-step[3], -step[4], -step[5]),
+        );
+    }
+
     /// Adds to the slopes (x and y per z) of every viewing ray; the head stays where it is in the picture.
     pub(crate) fn lean(&mut self, x: f32, y: f32) {
         self.camera.cx -= x * self.camera.fx;

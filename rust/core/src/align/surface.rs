@@ -152,6 +152,20 @@ fn ln(x: f32) -> f32 {
     exponent * std::f32::consts::LN_2 + 2.0 * (s + s * series)
 }
 
+/// Camera-frame points of the patch's upper middle, where a head would be.
+pub(super) fn upper_middle(patch: &Patch) -> Vec<Vector3<f32>> {
+    let mut points = Vec::new();
+    for row in patch.height / 8..patch.height * 5 / 8 {
+        for column in patch.width / 4..patch.width * 3 / 4 {
+            let z = patch.depth[row * patch.width + column];
+            if z > 0.0 {
+                points.push(patch.camera.unproject(column as f32, row as f32, z));
+            }
+        }
+    }
+    points
+}
+
 /// Root mean square distance (along z) of points from their best plane; `None` for fewer than 200 points.
 #[must_use]
 pub fn plane_rms(points: &[Vector3<f32>]) -> Option<f32> {

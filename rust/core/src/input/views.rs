@@ -89,6 +89,19 @@ impl Camera {
     }
 }
 
+/// A rectangle of a frame's pixels, end exclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Region {
+    /// First row.
+    pub top: usize,
+    /// First column.
+    pub left: usize,
+    /// One past the last row.
+    pub bottom: usize,
+    /// One past the last column.
+    pub right: usize,
+}
+
 /// Depth samples as the camera stores them, row by row.
 #[derive(Debug, Clone, Copy)]
 pub enum DepthSamples<'a> {
