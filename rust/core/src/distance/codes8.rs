@@ -182,38 +182,38 @@ impl Loops for Encode<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, _: L) -> f64 {
-        let Self {
-            values,
-            step,
-            levels,
-            codes,
-        } = self;
-        let (per_step, reach) = (1.0 / step, levels as f32);
-        let mut squares = [0.0_f32; LANES];
-        let one = |value: f32, square: &mut f32| {
-            let scaled = value * per_step;
-            let scaled = if scaled > reach { reach } else { scaled };
-            let scaled = if scaled < -reach { -reach } else { scaled };
-            // SAFETY: between 0.5 and 2 * 127 + 0.5; values are finite, and a step is not zero.
-            let code = unsafe { (scaled + reach + 0.5).to_int_unchecked::<i32>() } - levels;
-            let off = value - code as f32 * step;
-            *square += off * off;
-            code as i8
-        };
-        let codes = &mut codes[..values.len()];
-        let (eights, rest) = values.as_chunks::<LANES>();
-        let (eight_codes, rest_codes) = codes.as_chunks_mut::<LANES>();
-        for (values, codes) in eights.iter().zip(eight_codes) {
-            for i in 0..LANES {
-                codes[i] = one(values[i], &mut squares[i]);
-            }
-        }
-        for (i, (value, code)) in rest.iter().zip(rest_codes).enumerate() {
-            *code = one(*value, &mut squares[i]);
-        }
-        let square: f32 = squares.iter().sum();
-        f64::from(square).sqrt() * (1.0 + 1e-4) + 1e-6
+        encode(self.values, self.step, self.levels, self.codes)
     }
+}
+
+/// [`Encode`] of what it holds: as arguments, values and codes are known not to overlap, which makes vectors of them.
+#[inline(always)]
+fn encode(values: &[f32], step: f32, levels: i32, codes: &mut [i8]) -> f64 {
+    let (per_step, reach) = (1.0 / step, levels as f32);
+    let mut squares = [0.0_f32; LANES];
+    let one = |value: f32, square: &mut f32| {
+        let scaled = value * per_step;
+        let scaled = if scaled > reach { reach } else { scaled };
+        let scaled = if scaled < -reach { -reach } else { scaled };
+        // SAFETY: between 0.5 and 2 * 127 + 0.5; values are finite, and a step is not zero.
+        let code = unsafe { (scaled + reach + 0.5).to_int_unchecked::<i32>() } - levels;
+        let off = value - code as f32 * step;
+        *square += off * off;
+        code as i8
+    };
+    let codes = &mut codes[..values.len()];
+    let (eights, rest) = values.as_chunks::<LANES>();
+    let (eight_codes, rest_codes) = codes.as_chunks_mut::<LANES>();
+    for (values, codes) in eights.iter().zip(eight_codes) {
+        for i in 0..LANES {
+            codes[i] = one(values[i], &mut squares[i]);
+        }
+    }
+    for (i, (value, code)) in rest.iter().zip(rest_codes).enumerate() {
+        *code = one(*value, &mut squares[i]);
+    }
+    let square: f32 = squares.iter().sum();
+    f64::from(square).sqrt() * (1.0 + 1e-4) + 1e-6
 }
 
 /// A search of `Q` queries for the next block in which one of them has a hit.
