@@ -18,7 +18,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::mapped::{Bytes, Values};
-use super::rows::{Rest, Store};
+use super::rows::{References, Rest};
 use super::{Gallery, MAX_COUNT, MAX_ROWS};
 use crate::error::{CoreError, Result};
 use crate::gallery::unit_vectors::{UnitVectors, check_dim, check_norms};
@@ -41,9 +41,9 @@ impl Gallery {
         let names_length: usize = names.iter().map(|name| name.len()).sum();
         let mut places = std::collections::HashMap::new();
         let mut numbers = Vec::with_capacity(names.len());
-        for (place, slot) in (0_u32..).zip(self.people.slots()) {
+        for (place, slot) in (0_u32..).zip(self.identities.slots()) {
             places.insert(slot, place);
-            numbers.push(self.people.get(slot).number);
+            numbers.push(self.identities.get(slot).number);
         }
         let mut bytes = Vec::with_capacity(
             HEADER + rows * (self.dim() * 4 + 12) + names.len() * 12 + names_length,
@@ -55,10 +55,10 @@ impl Gallery {
             bytes.extend_from_slice(&(count as u64).to_le_bytes());
         }
         bytes.extend_from_slice(&self.next_index.to_le_bytes());
-        bytes.extend_from_slice(&self.people.next_number().to_le_bytes());
+        bytes.extend_from_slice(&self.identities.next_number().to_le_bytes());
         bytes.resize(HEADER, 0);
         bytes.extend(
-            self.store
+            self.references
                 .rows()
                 .values
                 .iter()
@@ -67,10 +67,10 @@ impl Gallery {
         let all = 0..rows as u32;
         bytes.extend(
             all.clone()
-                .flat_map(|row| self.store.index(row).to_le_bytes()),
+                .flat_map(|row| self.references.index(row).to_le_bytes()),
         );
         bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
-        bytes.extend(all.flat_map(|row| places[&self.store.owner(row)].to_le_bytes()));
+        bytes.extend(all.flat_map(|row| places[&self.references.owner(row)].to_le_bytes()));
         bytes.extend(
             names
                 .iter()
@@ -234,7 +234,7 @@ impl Layout {
             names = rest;
             let name = std::str::from_utf8(name).map_err(|_| damaged("names in UTF-8"))?;
             let new = last < *number && *number < self.next_number && !name.is_empty();
-            if !new || !gallery.people.restore(name, *number) {
+            if !new || !gallery.identities.restore(name, *number) {
                 return Err(damaged("people with names and numbers of their own"));
             }
             last = *number;
@@ -251,13 +251,13 @@ impl Layout {
         // A person's rows stand in the order in which they were added.
         for (_, row) in &rows {
             let owner = owners[*row as usize]; // slots count from 0 in an empty gallery
-            gallery.people.get_mut(owner).rows.push(*row);
+            gallery.identities.get_mut(owner).rows.push(*row);
         }
         if !names.is_empty()
             || gallery
-                .people
+                .identities
                 .slots()
-                .any(|slot| gallery.people.get(slot).rows.is_empty())
+                .any(|slot| gallery.identities.get(slot).rows.is_empty())
         {
             return Err(damaged("references for everybody"));
         }
@@ -266,11 +266,11 @@ impl Layout {
             owners,
             squared_norms: squares,
         };
-        gallery.store = Store::of(self.dim, values, rest);
+        gallery.references = References::of(self.dim, values, rest);
         gallery.next_index = self.next_index;
-        gallery.people.set_next_number(self.next_number);
-        if gallery.panel_pays() {
-            gallery.build_panel();
+        gallery.identities.set_next_number(self.next_number);
+        if gallery.codes_pay() {
+            gallery.build_table();
         }
         Ok(gallery)
     }

@@ -7,18 +7,18 @@ use crate::error::{CoreError, Result};
 
 /// One identity.
 #[derive(Debug, Clone)]
-pub(super) struct Person {
+pub(super) struct Identity {
     name: Arc<str>,
     /// Counts identities and is never used again.
     pub number: i64,
-    /// Rows of the store, those added first in front.
+    /// Rows of the references, those added first in front.
     pub rows: Vec<u32>,
 }
 
 /// All identities. A person has a *slot*, which is small and used again after a removal, and a number.
 #[derive(Debug, Clone, Default)]
-pub(super) struct People {
-    slots: Vec<Option<Person>>,
+pub(super) struct Identities {
+    slots: Vec<Option<Identity>>,
     free: Vec<u32>,
     by_name: HashMap<Arc<str>, u32>,
     /// In order of arrival.
@@ -26,7 +26,7 @@ pub(super) struct People {
     next_number: i64,
 }
 
-impl People {
+impl Identities {
     pub fn contains(&self, name: &str) -> bool {
         self.by_name.contains_key(name)
     }
@@ -69,7 +69,7 @@ impl People {
     }
 
     fn insert(&mut self, name: Arc<str>, number: i64) -> u32 {
-        let person = Person {
+        let person = Identity {
             name: Arc::clone(&name),
             number,
             rows: Vec::new(),
@@ -94,13 +94,13 @@ impl People {
         person.rows
     }
 
-    pub fn get(&self, slot: u32) -> &Person {
+    pub fn get(&self, slot: u32) -> &Identity {
         self.slots[slot as usize]
             .as_ref()
             .expect("the slot is taken")
     }
 
-    pub fn get_mut(&mut self, slot: u32) -> &mut Person {
+    pub fn get_mut(&mut self, slot: u32) -> &mut Identity {
         self.slots[slot as usize]
             .as_mut()
             .expect("the slot is taken")

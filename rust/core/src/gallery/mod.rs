@@ -12,17 +12,17 @@ use std::ops::Range;
 
 use crate::error::{CoreError, Result};
 use crate::simd::{Backend, Kernel};
-use codes::table::{FIVES_FROM, GROUPS_FROM, Panel};
-use identities::People;
+use codes::table::{BITS5_FROM, CodeTable, GROUPS_FROM};
+use identities::Identities;
 pub use mapped::Bytes;
-use rows::Store;
+use rows::References;
 pub use search::matches::Matches;
 use search::threads::WORTH_A_THREAD_US;
 pub use unit_vectors::UnitVectors;
 use unit_vectors::check_dim;
 
 /// References from which on they are coded: fewer are searched as fast without.
-const PANEL_FROM: usize = 128;
+const CODED_FROM: usize = 128;
 /// Most references: rows are numbered in 31 bits.
 const MAX_ROWS: usize = (1 << 31) - 1;
 /// Most bytes of a name: [`Gallery::to_bytes`] writes its length in four.
@@ -38,14 +38,14 @@ pub const MAX_COUNT: i64 = 1 << 62;
 #[derive(Debug, Clone)]
 pub struct Gallery {
     kernel: Kernel,
-    store: Store,
-    people: People,
+    references: References,
+    identities: Identities,
     /// Codes of the references, once there are enough to be worth them.
-    panel: Option<Panel>,
-    /// Rows from which on a panel has groups: [`GROUPS_FROM`], fewer in tests.
+    table: Option<CodeTable>,
+    /// Rows from which on a table has groups: [`GROUPS_FROM`], fewer in tests.
     groups_from: usize,
-    /// Bytes from which on codes are of five bits: [`FIVES_FROM`], fewer in tests.
-    fives_from: usize,
+    /// Bytes from which on codes are of five bits: [`BITS5_FROM`], fewer in tests.
+    bits5_from: usize,
     /// What a further thread must be worth: 0 in tests, where everything is.
     worth_a_thread_us: usize,
     next_index: i64,
@@ -68,11 +68,11 @@ impl Gallery {
         check_dim(dim)?;
         Ok(Self {
             kernel,
-            store: Store::new(dim),
-            people: People::default(),
-            panel: None,
+            references: References::new(dim),
+            identities: Identities::default(),
+            table: None,
             groups_from: GROUPS_FROM,
-            fives_from: FIVES_FROM,
+            bits5_from: BITS5_FROM,
             worth_a_thread_us: WORTH_A_THREAD_US,
             next_index: 0,
         })
@@ -81,25 +81,25 @@ impl Gallery {
     /// Values per vector.
     #[must_use]
     pub fn dim(&self) -> usize {
-        self.store.dim()
+        self.references.dim()
     }
 
     /// Number of references.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.store.len()
+        self.references.len()
     }
 
     /// Whether there is no reference.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.store.len() == 0
+        self.references.len() == 0
     }
 
     /// Whether an identity has references.
     #[must_use]
     pub fn contains(&self, identity: &str) -> bool {
-        self.people.contains(identity)
+        self.identities.contains(identity)
     }
 
     /// The back end that scores.
@@ -111,28 +111,28 @@ impl Gallery {
     /// Names of the identities in order of their first reference.
     #[must_use]
     pub fn identities(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.people.names()
+        self.identities.names()
     }
 
     /// The name of an identity number, unless the identity has been removed.
     #[must_use]
     pub fn name_of(&self, number: i64) -> Option<&str> {
-        self.people.name_of(number)
+        self.identities.name_of(number)
     }
 
     /// Bytes allocated for references: values, codes, and what belongs to each row. Not counted are the
     /// names of identities and their table.
     #[must_use]
     pub fn nbytes(&self) -> usize {
-        let panel = self.panel.as_ref().map_or(0, Panel::nbytes);
-        self.store.nbytes() + self.people.nbytes() + panel
+        let table = self.table.as_ref().map_or(0, CodeTable::nbytes);
+        self.references.nbytes() + self.identities.nbytes() + table
     }
 
     /// Of these, the bytes of codes that a scan reads: 0 as long as there are none, and values are read.
     #[must_use]
     pub fn code_nbytes(&self) -> usize {
-        let panel = self.panel.as_ref();
-        panel.map_or(0, |panel| panel.blocks().codes.len())
+        let table = self.table.as_ref();
+        table.map_or(0, |table| table.blocks().codes.len())
     }
 
     /// Add references to one identity, which need not exist yet; returns their indices.
@@ -143,7 +143,7 @@ impl Gallery {
     pub fn add(&mut self, identity: &str, vectors: UnitVectors) -> Result<Range<i64>> {
         let indices = self.check_new(identity, &vectors)?;
         self.check_numbers(usize::from(!self.contains(identity)))?;
-        let slot = self.people.slot_or_new(identity);
+        let slot = self.identities.slot_or_new(identity);
         Ok(self.append_to(slot, vectors, indices))
     }
 
@@ -171,7 +171,7 @@ impl Gallery {
         self.check_numbers(identities.len())?;
         let slots = identities
             .iter()
-            .map(|name| self.people.slot_or_new(name.as_ref()));
+            .map(|name| self.identities.slot_or_new(name.as_ref()));
         let owners: Vec<u32> = slots.collect();
         self.append(vectors, &owners, indices.clone());
         Ok(indices)
@@ -183,8 +183,8 @@ impl Gallery {
     /// If there is no such identity, or the gallery is read-only.
     pub fn remove(&mut self, identity: &str) -> Result<usize> {
         self.check_changeable()?;
-        let slot = self.people.slot(identity)?;
-        let rows = self.people.remove(slot);
+        let slot = self.identities.slot(identity)?;
+        let rows = self.identities.remove(slot);
         let count = rows.len();
         self.drop_rows(rows);
         Ok(count)
@@ -198,8 +198,8 @@ impl Gallery {
     /// changes then.
     pub fn replace(&mut self, identity: &str, vectors: UnitVectors) -> Result<Range<i64>> {
         let indices = self.check_new(identity, &vectors)?;
-        let slot = self.people.slot(identity)?;
-        let rows = std::mem::take(&mut self.people.get_mut(slot).rows);
+        let slot = self.identities.slot(identity)?;
+        let rows = std::mem::take(&mut self.identities.get_mut(slot).rows);
         self.drop_rows(rows);
         Ok(self.append_to(slot, vectors, indices))
     }
@@ -213,75 +213,78 @@ impl Gallery {
 
     /// Add checked vectors; `owners` gives the slot of each, `indices` are what [`Self::check_fits`] found free.
     fn append(&mut self, vectors: UnitVectors, owners: &[u32], indices: Range<i64>) {
-        let first = self.store.len();
+        let first = self.references.len();
         self.next_index = indices.end;
         let norms = vectors.squared_norms().iter();
         let spread = norms.fold(0.0_f64, |spread, square| spread.max((square - 1.0).abs()));
-        self.store
+        self.references
             .append(vectors.into_values(), indices, owners, spread);
 
         let mut new: Vec<(u32, u32)> = owners.iter().copied().zip(first as u32..).collect();
         new.sort_unstable();
-        let outgrown = match &self.panel {
-            Some(panel) => panel.is_outgrown(self.store.len()),
-            None => self.panel_pays(),
+        let outgrown = match &self.table {
+            Some(table) => table.is_outgrown(self.references.len()),
+            None => self.codes_pay(),
         };
         for of_one in new.chunk_by(|a, b| a.0 == b.0) {
-            let rows = &mut self.people.get_mut(of_one[0].0).rows;
+            let rows = &mut self.identities.get_mut(of_one[0].0).rows;
             let old = rows.len();
             rows.reserve_exact(of_one.len());
             rows.extend(of_one.iter().map(|(_, row)| *row));
-            if let Some(panel) = &mut self.panel
+            if let Some(table) = &mut self.table
                 && !outgrown
             {
-                panel.insert(&mut self.store, rows, old);
+                table.insert(&mut self.references, rows, old);
             }
         }
         if outgrown {
-            self.build_panel();
+            self.build_table();
         }
     }
 
     /// Whether so many rows are worth codes: soon where the CPU multiplies bytes, elsewhere as soon as
     /// groups are ruled out by them.
-    fn panel_pays(&self) -> bool {
-        let rows = self.store.len();
-        rows >= PANEL_FROM
+    fn codes_pay(&self) -> bool {
+        let rows = self.references.len();
+        rows >= CODED_FROM
             && (self.kernel.backend().has_byte_products() || rows >= self.groups_from)
     }
 
     /// Code all references anew.
-    fn build_panel(&mut self) {
-        let grouping = self.store.len() >= self.groups_from;
-        let people = self.people.slots().map(|slot| self.people.get(slot));
-        let entries = people.map(|person| Panel::least_entries(person.rows.len(), grouping));
-        let packing = Panel::packing(self.kernel, self.dim(), entries.sum(), self.fives_from);
-        let mut panel = Panel::new(self.kernel, &self.store, packing, grouping);
-        for slot in self.people.slots() {
-            panel.insert(&mut self.store, &self.people.get(slot).rows, 0);
+    fn build_table(&mut self) {
+        let grouping = self.references.len() >= self.groups_from;
+        let all = self
+            .identities
+            .slots()
+            .map(|slot| self.identities.get(slot));
+        let entries = all.map(|identity| CodeTable::least_entries(identity.rows.len(), grouping));
+        let packing = CodeTable::packing(self.kernel, self.dim(), entries.sum(), self.bits5_from);
+        let mut table = CodeTable::new(self.kernel, &self.references, packing, grouping);
+        for slot in self.identities.slots() {
+            table.insert(&mut self.references, &self.identities.get(slot).rows, 0);
         }
-        self.panel = Some(panel);
+        self.table = Some(table);
     }
 
     /// Fill the gaps that rows leave, which no longer are anybody's, with the last rows.
     fn drop_rows(&mut self, mut rows: Vec<u32>) {
-        if let Some(panel) = &mut self.panel {
-            panel.drop_entries(&mut self.store, &rows);
+        if let Some(table) = &mut self.table {
+            table.drop_entries(&mut self.references, &rows);
         }
         // The last first: what is moved into a gap then never is a row that goes.
         rows.sort_unstable_by(|a, b| b.cmp(a));
         for row in rows {
-            let last = (self.store.len() - 1) as u32;
-            self.store.swap_remove(row);
+            let last = (self.references.len() - 1) as u32;
+            self.references.swap_remove(row);
             if row == last {
                 continue;
             }
-            let theirs = &mut self.people.get_mut(self.store.owner(row)).rows;
+            let theirs = &mut self.identities.get_mut(self.references.owner(row)).rows;
             if let Some(moved) = theirs.iter_mut().find(|theirs| **theirs == last) {
                 *moved = row;
             }
-            if let Some(panel) = &mut self.panel {
-                panel.rename_row(self.store.entry(row), last, row);
+            if let Some(table) = &mut self.table {
+                table.rename_row(self.references.entry(row), last, row);
             }
         }
     }
@@ -296,7 +299,7 @@ impl Gallery {
     }
 
     fn check_changeable(&self) -> Result<()> {
-        if self.store.is_read_only() {
+        if self.references.is_read_only() {
             return Err(CoreError::invalid(
                 "gallery",
                 "one in memory, to change it (from_bytes)",
@@ -321,7 +324,7 @@ impl Gallery {
 
     /// Whether there are numbers for so many new identities.
     fn check_numbers(&self, new: usize) -> Result<()> {
-        counted("identities", self.people.next_number(), new).map(drop)
+        counted("identities", self.identities.next_number(), new).map(drop)
     }
 
     fn check_width(&self, argument: &'static str, vectors: &UnitVectors) -> Result<()> {

@@ -5,19 +5,19 @@ use std::ops::Range;
 use super::mapped::Values;
 use crate::distance::Rows;
 
-/// A row that is in no entry of a panel.
+/// A row that is in no entry of a table.
 pub(super) const NO_ENTRY: u32 = u32::MAX;
 
 /// References by row. A removal puts the last row into the gap: rows say nothing about age, indices do.
 #[derive(Debug, Clone)]
-pub(super) struct Store {
+pub(super) struct References {
     dim: usize,
     /// `(rows, dim)`, row-major.
     values: Values,
     indices: Indices,
     /// Slots of the people.
     owners: Vec<u32>,
-    /// Entry of the panel that stands for a row.
+    /// Entry of the table that stands for a row.
     entries: Vec<u32>,
     /// No norm squared of a row ever added was farther than this from 1.
     spread: f64,
@@ -30,7 +30,7 @@ pub(super) struct Rest<'a> {
     pub squared_norms: &'a [f64],
 }
 
-impl Store {
+impl References {
     pub fn new(dim: usize) -> Self {
         Self {
             dim,
@@ -42,7 +42,7 @@ impl Store {
         }
     }
 
-    /// A store of given rows.
+    /// A references of given rows.
     pub fn of(dim: usize, values: Values, rest: Rest<'_>) -> Self {
         let narrow: Result<Vec<u32>, _> = rest.indices.iter().map(|i| u32::try_from(*i)).collect();
         let squares = rest.squared_norms.iter();
@@ -106,7 +106,7 @@ impl Store {
     /// Append rows of these indices; `spread` is that of the new ones.
     ///
     /// # Panics
-    /// If this store is read-only.
+    /// If this references is read-only.
     pub fn append(&mut self, values: Vec<f32>, indices: Range<i64>, owners: &[u32], spread: f64) {
         let count = owners.len();
         self.spread = self.spread.max(spread);
@@ -127,7 +127,7 @@ impl Store {
     /// Put the last row into the place of a row, which is lost.
     ///
     /// # Panics
-    /// If this store is read-only.
+    /// If this references is read-only.
     pub fn swap_remove(&mut self, row: u32) {
         let (row, last) = (row as usize, self.len() - 1);
         let values = self.values.owned().expect("not read-only");

@@ -14,7 +14,7 @@
 
 use crate::distance::NORM_TOLERANCE;
 use crate::distance::codes8::Packing;
-use crate::gallery::rows::Store;
+use crate::gallery::rows::References;
 use crate::simd::Kernel;
 
 /// Of so many rows one may have a value that codes of a byte do not reach.
@@ -30,7 +30,7 @@ const MEAN_ERROR: f64 = 1e-5;
 
 /// What one step of a code is worth, and the kernel that codes.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::gallery) struct Coder {
+pub(in crate::gallery) struct Quantizer {
     kernel: Kernel,
     packing: Packing,
     reference: f32,
@@ -39,10 +39,10 @@ pub(in crate::gallery) struct Coder {
     shift: u32,
 }
 
-impl Coder {
+impl Quantizer {
     /// Codes that reach as far as all but a few rows or values do.
-    pub fn of(kernel: Kernel, store: &Store, packing: Packing) -> Self {
-        let rows = store.rows();
+    pub fn of(kernel: Kernel, references: &References, packing: Packing) -> Self {
+        let rows = references.rows();
         let vectors = rows.values.chunks_exact(rows.dim);
         let (mut reaches, clipped): (Vec<f32>, _) = match packing {
             Packing::Bytes => {
@@ -108,9 +108,9 @@ impl Coder {
 
     /// What a search must know of a coded query: the total of its codes, its distance to them times the
     /// largest norm of any code, and the spread of the rows' norms.
-    pub fn query(self, total: i32, apart: f64, spread: f64) -> CodedQuery {
+    pub fn query(self, total: i32, apart: f64, spread: f64) -> QueryCode {
         let unit = self.unit();
-        CodedQuery {
+        QueryCode {
             offset: f64::from(total) * f64::from(self.packing.levels() + 1),
             slack: apart / unit + 1.0,
             spread: spread / unit + 1.0,
@@ -119,12 +119,12 @@ impl Coder {
     }
 
     /// The code of the mean of some rows.
-    pub fn encode_rows(self, store: &Store, rows: &[u32]) -> Coded {
-        let dim = store.dim();
-        let mut mean = store.vector(rows[0]).to_vec();
+    pub fn encode_rows(self, references: &References, rows: &[u32]) -> Code {
+        let dim = references.dim();
+        let mut mean = references.vector(rows[0]).to_vec();
         if rows.len() > 1 {
             for row in &rows[1..] {
-                for (sum, value) in mean.iter_mut().zip(store.vector(*row)) {
+                for (sum, value) in mean.iter_mut().zip(references.vector(*row)) {
                     *sum += value;
                 }
             }
@@ -140,7 +140,7 @@ impl Coder {
             .encode(&mean, step, self.packing.levels(), &mut codes);
         let step = f64::from(step);
         let apart = |row: &u32| {
-            let pairs = store.vector(*row).iter().zip(&codes);
+            let pairs = references.vector(*row).iter().zip(&codes);
             pairs.fold(0.0, |sum, (value, code)| {
                 let off = f64::from(*value) - f64::from(*code) * step;
                 sum + off * off
@@ -154,7 +154,7 @@ impl Coder {
             .iter()
             .map(|code| i32::from(*code) * i32::from(*code))
             .sum();
-        Coded {
+        Code {
             codes,
             radius,
             // The mean itself is rounded to float32, by at most half a unit in the last place per
@@ -166,7 +166,7 @@ impl Coder {
 }
 
 /// The code of one row or of the mean of several.
-pub(in crate::gallery) struct Coded {
+pub(in crate::gallery) struct Code {
     pub codes: Vec<i8>,
     /// Largest distance of a row to what the code stands for.
     pub radius: f64,
@@ -178,7 +178,7 @@ pub(in crate::gallery) struct Coded {
 
 /// A query, coded.
 #[derive(Debug, Clone, Copy, Default)]
-pub(in crate::gallery) struct CodedQuery {
+pub(in crate::gallery) struct QueryCode {
     /// What the shift of reference codes to unsigned bytes adds to each sum.
     offset: f64,
     /// `|q - p| |c|` in units.
@@ -194,7 +194,7 @@ fn rounded_down(value: f64) -> i32 {
     (value - 1.0) as i32
 }
 
-impl CodedQuery {
+impl QueryCode {
     /// The limit below which the sums of all entries are whose rows' scores are all below `score`.
     pub fn limit(&self, score: f64) -> i32 {
         rounded_down(score / self.unit - self.slack + self.offset - 1.0)

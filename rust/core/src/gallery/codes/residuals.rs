@@ -13,7 +13,7 @@
 use super::quantizer::NORM;
 use crate::distance::codes4::{self, LEVELS, QUAD, QueryStep};
 use crate::distance::codes8;
-use crate::gallery::rows::Store;
+use crate::gallery::rows::References;
 use crate::simd::Kernel;
 
 /// What code 0 stands for, in steps.
@@ -35,10 +35,10 @@ pub(in crate::gallery) struct Residuals {
 
 impl Residuals {
     /// What the group's code, `step` apiece, leaves of its rows.
-    pub fn of(store: &Store, rows: &[u32], code: &[i8], step: f32) -> Self {
+    pub fn of(references: &References, rows: &[u32], code: &[i8], step: f32) -> Self {
         let step = f64::from(step);
         let left = |row: u32| {
-            let pairs = store.vector(row).iter().zip(code);
+            let pairs = references.vector(row).iter().zip(code);
             pairs.map(move |(value, code)| f64::from(*value) - f64::from(*code) * step)
         };
         let all = rows.iter().flat_map(|row| left(*row));
@@ -46,7 +46,7 @@ impl Residuals {
         // Some row may be its group's code exactly.
         let fine = (peak.max(f64::from(f32::MIN_POSITIVE) * 16.0) / -LOWEST) as f32;
         let step = f64::from(fine);
-        let steps = codes4::steps(store.dim());
+        let steps = codes4::steps(references.dim());
         let quads = rows.len().div_ceil(QUAD);
         let mut codes = vec![0; quads * steps * codes4::BYTES].into_boxed_slice();
         let (mut reach, mut apart) = (0.0_f64, 0.0_f64);

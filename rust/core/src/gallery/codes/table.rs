@@ -3,11 +3,11 @@
 //! An *entry* stands for one row, or for a *group*: 4 to 16 rows of one person that lie close together.
 //! [`super::coding`] says what its code promises about them.
 
-use super::quantizer::{Coded, CodedQuery, Coder};
+use super::quantizer::{Code, Quantizer, QueryCode};
 use super::residuals::Residuals;
 use crate::distance::codes5;
 use crate::distance::codes8::{BLOCK, Blocks, Packing, STEP, STEP_BYTES};
-use crate::gallery::rows::{Store, grow};
+use crate::gallery::rows::{References, grow};
 use crate::simd::Kernel;
 
 /// Rows of a group, at least: of fewer, codes of their own take little more memory.
@@ -18,10 +18,10 @@ const LARGEST_GROUP: usize = 16;
 /// them, and the codes of single rows are read fast enough for everybody.
 pub(in crate::gallery) const GROUPS_FROM: usize = 1 << 14;
 /// Bytes from which on codes are of five bits: few caches hold so much, and what need not be read saves time.
-pub(in crate::gallery) const FIVES_FROM: usize = 16 << 20;
+pub(in crate::gallery) const BITS5_FROM: usize = 16 << 20;
 /// Widest vectors of such codes. What five bits leave is a part of a vector's length, as wide as it may be, but the
 /// wider vectors are, the less do their scores differ.
-const WIDEST_FIVES: usize = 256;
+const WIDEST_BITS5: usize = 256;
 /// Rows farther than this from their mean are no group: it would rarely be ruled out as a whole.
 const GROUP_RADIUS: f64 = 0.45;
 /// Marks a member that is the number of a group.
@@ -29,11 +29,11 @@ const GROUP: u32 = 1 << 31;
 
 /// Codes of all references.
 #[derive(Debug, Clone)]
-pub(in crate::gallery) struct Panel {
-    coder: Coder,
+pub(in crate::gallery) struct CodeTable {
+    quantizer: Quantizer,
     steps: usize,
     codes: Vec<u8>,
-    /// Per entry `|q| r` in units of `1 << coder.shift()`, rounded up.
+    /// Per entry `|q| r` in units of `1 << quantizer.shift()`, rounded up.
     allowances: Vec<u16>,
     /// A row, or the number of a group with the highest bit set.
     members: Vec<u32>,
@@ -61,12 +61,12 @@ pub(in crate::gallery) enum Member<'a> {
     Group(&'a Group),
 }
 
-impl Panel {
-    /// A panel without entries, for rows like those of the store, with groups or without.
-    pub fn new(kernel: Kernel, store: &Store, packing: Packing, grouping: bool) -> Self {
+impl CodeTable {
+    /// A table without entries, for rows like those of the references, with groups or without.
+    pub fn new(kernel: Kernel, references: &References, packing: Packing, grouping: bool) -> Self {
         Self {
-            coder: Coder::of(kernel, store, packing),
-            steps: packing.steps(store.dim()),
+            quantizer: Quantizer::of(kernel, references, packing),
+            steps: packing.steps(references.dim()),
             codes: Vec::new(),
             allowances: Vec::new(),
             members: Vec::new(),
@@ -74,17 +74,17 @@ impl Panel {
             free_groups: Vec::new(),
             longest: 0.0,
             grouping,
-            built_of: store.len(),
+            built_of: references.len(),
         }
     }
 
     /// How codes of `entries` are best stored, of vectors of `dim` values.
-    pub fn packing(kernel: Kernel, dim: usize, entries: usize, fives_from: usize) -> Packing {
+    pub fn packing(kernel: Kernel, dim: usize, entries: usize, bits5_from: usize) -> Packing {
         let rows = |packing: Packing| packing.rows(packing.steps(dim));
-        let (bytes, fives) = (rows(Packing::Bytes), rows(Packing::Fives));
-        let saves_memory = 5 * fives <= 4 * bytes; // not where they only fill up a group of steps
-        let saves_time = kernel.backend().has_byte_products() && dim <= WIDEST_FIVES;
-        if saves_memory && saves_time && entries * bytes * STEP >= fives_from {
+        let (bytes, bits5) = (rows(Packing::Bytes), rows(Packing::Fives));
+        let saves_memory = 5 * bits5 <= 4 * bytes; // not where they only fill up a group of steps
+        let saves_time = kernel.backend().has_byte_products() && dim <= WIDEST_BITS5;
+        if saves_memory && saves_time && entries * bytes * STEP >= bits5_from {
             Packing::Fives
         } else {
             Packing::Bytes
@@ -118,9 +118,9 @@ impl Panel {
     pub fn blocks(&self) -> Blocks<'_> {
         Blocks {
             codes: &self.codes,
-            packing: self.coder.packing(),
+            packing: self.quantizer.packing(),
             allowances: &self.allowances,
-            shift: self.coder.shift(),
+            shift: self.quantizer.shift(),
             steps: self.steps,
         }
     }
@@ -152,7 +152,7 @@ impl Panel {
     /// A sum of this entry, less its allowance: what its code scores.
     pub fn sum_of_code(&self, entry: u32, sum: i32) -> i32 {
         let allowance = u32::from(self.allowances[entry as usize]);
-        sum - (allowance << self.coder.shift()).cast_signed()
+        sum - (allowance << self.quantizer.shift()).cast_signed()
     }
 
     /// A sum of this entry, less its allowance and what its mean may be off.
@@ -163,7 +163,7 @@ impl Panel {
             Member::Row(_) => self.allowances[entry as usize],
             Member::Group(group) => group.lower,
         };
-        self.sum_of_code(entry, sum) - (u32::from(lower) << self.coder.shift()).cast_signed()
+        self.sum_of_code(entry, sum) - (u32::from(lower) << self.quantizer.shift()).cast_signed()
     }
 
     /// Code a query: `codes[step * stride]` gets each step of it. `bytes` is memory to use.
@@ -174,24 +174,24 @@ impl Panel {
         codes: &mut [i32],
         stride: usize,
         bytes: &mut Vec<i8>,
-    ) -> CodedQuery {
+    ) -> QueryCode {
         bytes.clear();
         bytes.resize(self.steps * STEP, 0);
-        let apart = self.coder.encode_query(query, bytes);
+        let apart = self.quantizer.encode_query(query, bytes);
         let steps = bytes.as_chunks::<STEP>().0.iter();
         for (step, code) in steps.zip(codes.iter_mut().step_by(stride)) {
             *code = i32::from_ne_bytes(step.map(i8::cast_unsigned));
         }
         let total = bytes.iter().map(|code| i32::from(*code)).sum();
-        self.coder.query(total, apart * self.longest, spread)
+        self.quantizer.query(total, apart * self.longest, spread)
     }
 
     /// Give new rows of one person an entry each, or one for several: `rows` are the person's, of which
     /// those from `first` on are new. Earlier ones without a full group may be joined with them.
-    pub fn insert(&mut self, store: &mut Store, rows: &[u32], first: usize) {
+    pub fn insert(&mut self, references: &mut References, rows: &[u32], first: usize) {
         let mut start = first;
         while start > 0 && first - (start - 1) < LARGEST_GROUP {
-            let entry = store.entry(rows[start - 1]);
+            let entry = references.entry(rows[start - 1]);
             let size = self.rows_of(entry).len();
             if size > 1 {
                 // An open group is taken up whole; its rows are consecutive.
@@ -206,36 +206,36 @@ impl Panel {
         let mut fresh = first - start;
         while !rest.is_empty() {
             let (chunk, after) = rest.split_at(rest.len().min(LARGEST_GROUP));
-            self.insert_chunk(store, chunk, fresh.min(chunk.len()));
+            self.insert_chunk(references, chunk, fresh.min(chunk.len()));
             fresh = fresh.saturating_sub(chunk.len());
             rest = after;
         }
     }
 
     /// Rows of which the first `old` have entries.
-    fn insert_chunk(&mut self, store: &mut Store, rows: &[u32], old: usize) {
+    fn insert_chunk(&mut self, references: &mut References, rows: &[u32], old: usize) {
         if self.grouping
             && rows.len() >= SMALLEST_GROUP
-            && let Some(coded) = self.code_group(store, rows)
+            && let Some(coded) = self.code_group(references, rows)
         {
-            self.drop_entries(store, &rows[..old]);
-            self.push(store, rows, &coded);
+            self.drop_entries(references, &rows[..old]);
+            self.push(references, rows, &coded);
             return;
         }
         for row in &rows[old..] {
             let row = std::slice::from_ref(row);
-            let coded = self.coder.encode_rows(store, row);
-            self.push(store, row, &coded);
+            let coded = self.quantizer.encode_rows(references, row);
+            self.push(references, row, &coded);
         }
     }
 
     /// The code of a group, unless the rows are too far apart for one.
-    fn code_group(&self, store: &Store, rows: &[u32]) -> Option<Coded> {
-        let coded = self.coder.encode_rows(store, rows);
+    fn code_group(&self, references: &References, rows: &[u32]) -> Option<Code> {
+        let coded = self.quantizer.encode_rows(references, rows);
         (coded.radius <= GROUP_RADIUS).then_some(coded)
     }
 
-    fn push(&mut self, store: &mut Store, rows: &[u32], coded: &Coded) {
+    fn push(&mut self, references: &mut References, rows: &[u32], coded: &Code) {
         let entry = self.members.len();
         if entry == self.allowances.len() {
             let block = self.code_rows() * STEP_BYTES;
@@ -247,8 +247,9 @@ impl Panel {
         let member = match rows {
             [row] => *row,
             rows => {
-                let lower = self.coder.allowance(coded.lower);
-                let residuals = Residuals::of(store, rows, &coded.codes, self.coder.step());
+                let lower = self.quantizer.allowance(coded.lower);
+                let residuals =
+                    Residuals::of(references, rows, &coded.codes, self.quantizer.step());
                 let rows = rows.to_vec();
                 GROUP
                     | self.new_group(Group {
@@ -261,10 +262,10 @@ impl Panel {
         grow(&mut self.members, 1, 1);
         self.members.push(member);
         for row in rows {
-            store.set_entry(*row, entry as u32);
+            references.set_entry(*row, entry as u32);
         }
         self.write(entry, &coded.codes);
-        self.allowances[entry] = self.coder.allowance(coded.radius);
+        self.allowances[entry] = self.quantizer.allowance(coded.radius);
         self.longest = self.longest.max(coded.length * (1.0 + 1e-9));
     }
 
@@ -280,12 +281,12 @@ impl Panel {
 
     /// Write an entry's code, as it is stored.
     fn write(&mut self, entry: usize, code: &[i8]) {
-        let shift = self.coder.packing().levels() as u8 + 1;
+        let shift = self.quantizer.packing().levels() as u8 + 1;
         let mut stored = vec![shift; self.steps * STEP];
         for (stored, code) in stored.iter_mut().zip(code) {
             *stored = code.cast_unsigned().wrapping_add(shift);
         }
-        match self.coder.packing() {
+        match self.quantizer.packing() {
             Packing::Bytes => {
                 for (row, codes) in stored.chunks_exact(STEP).enumerate() {
                     let at = self.at(entry, row);
@@ -308,7 +309,7 @@ impl Panel {
 
     /// In how many places the code of an entry lies.
     fn code_rows(&self) -> usize {
-        self.coder.packing().rows(self.steps)
+        self.quantizer.packing().rows(self.steps)
     }
 
     /// Where these are.
@@ -317,17 +318,17 @@ impl Panel {
     }
 
     /// Remove the entries of some rows; all rows of these entries must be among them.
-    pub fn drop_entries(&mut self, store: &mut Store, rows: &[u32]) {
-        let mut entries: Vec<u32> = rows.iter().map(|row| store.entry(*row)).collect();
+    pub fn drop_entries(&mut self, references: &mut References, rows: &[u32]) {
+        let mut entries: Vec<u32> = rows.iter().map(|row| references.entry(*row)).collect();
         // The last first: what is moved into a gap then never is an entry that goes.
         entries.sort_unstable_by(|a, b| b.cmp(a));
         entries.dedup();
         for entry in entries {
-            self.swap_remove(store, entry as usize);
+            self.swap_remove(references, entry as usize);
         }
     }
 
-    fn swap_remove(&mut self, store: &mut Store, entry: usize) {
+    fn swap_remove(&mut self, references: &mut References, entry: usize) {
         let last = self.members.len() - 1;
         let member = self.members.swap_remove(entry);
         if member & GROUP != 0 {
@@ -347,7 +348,7 @@ impl Panel {
         self.allowances[entry] = self.allowances[last];
         if entry < last {
             for row in self.rows_of(entry as u32) {
-                store.set_entry(*row, entry as u32);
+                references.set_entry(*row, entry as u32);
             }
         }
         if last.is_multiple_of(BLOCK) {

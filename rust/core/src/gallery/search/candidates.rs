@@ -2,10 +2,10 @@
 
 use std::cmp::Reverse;
 
-use super::kth_bound::Floors;
+use super::kth_bound::KthBound;
 use crate::distance::codes8::BLOCK;
-use crate::gallery::codes::quantizer::CodedQuery;
-use crate::gallery::codes::table::Panel;
+use crate::gallery::codes::quantizer::QueryCode;
+use crate::gallery::codes::table::CodeTable;
 
 /// An entry that may hold a match.
 #[derive(Debug, Clone, Copy)]
@@ -17,12 +17,12 @@ pub(in crate::gallery) struct Candidate {
 
 /// The entries that may still hold matches of one query.
 pub(in crate::gallery) struct Candidates {
-    pub query: CodedQuery,
+    pub query: QueryCode,
     most: usize,
     /// An entry with a lower sum holds none.
     pub limit: i32,
     /// The highest of the floors.
-    floors: Floors,
+    floors: KthBound,
     pub found: Vec<Candidate>,
     /// Whether the limit follows scores of rows from now on: floors say less, and cost a look at each entry.
     seeded: bool,
@@ -32,17 +32,17 @@ pub(in crate::gallery) struct Candidates {
 impl Candidates {
     pub fn new(most: usize) -> Self {
         Self {
-            query: CodedQuery::default(),
+            query: QueryCode::default(),
             most,
             limit: i32::MIN,
-            floors: Floors::new(most),
+            floors: KthBound::new(most),
             found: Vec::with_capacity(BLOCK),
             seeded: false,
             prune_at: 0,
         }
     }
 
-    pub fn begin(&mut self, query: CodedQuery) {
+    pub fn begin(&mut self, query: QueryCode) {
         self.query = query;
         self.limit = i32::MIN;
         self.floors.clear();
@@ -56,12 +56,12 @@ impl Candidates {
     }
 
     /// Take up the entries of a block whose sums reach the limit.
-    pub fn offer(&mut self, panel: &Panel, block: usize, hits: u32, sums: &[i32; BLOCK]) {
+    pub fn offer(&mut self, table: &CodeTable, block: usize, hits: u32, sums: &[i32; BLOCK]) {
         let first = block * BLOCK;
-        let hits = hits & mask(panel.len() - first);
+        let hits = hits & mask(table.len() - first);
         if !self.seeded && self.most == 1 && hits.count_ones() > 1 {
             // Let the best of them rule out others before these are written down.
-            let floors = lanes(hits).map(|lane| panel.floor(first + lane, sums[lane]));
+            let floors = lanes(hits).map(|lane| table.floor(first + lane, sums[lane]));
             if self.floors.offer(floors.max().unwrap_or(i32::MIN)) {
                 self.follow_floors();
             }
@@ -73,7 +73,7 @@ impl Candidates {
             if ceiling < self.limit {
                 continue;
             }
-            floors_rose |= !self.seeded && self.floors.offer(panel.floor(entry, ceiling));
+            floors_rose |= !self.seeded && self.floors.offer(table.floor(entry, ceiling));
             let entry = entry as u32;
             self.found.push(Candidate { ceiling, entry });
         }

@@ -20,13 +20,13 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::candidates::Candidates;
-use super::hits::{Lists, Nearest, Wanted};
-use super::rerank::Confirmer;
+use super::hits::{HitLists, Nearest, Wanted};
+use super::rerank::Reranker;
 use crate::distance::codes8::{Found, Packing, TILES};
 use crate::distance::score_error;
-use crate::gallery::codes::quantizer::CodedQuery;
-use crate::gallery::codes::table::Panel;
-use crate::gallery::rows::Store;
+use crate::gallery::codes::quantizer::QueryCode;
+use crate::gallery::codes::table::CodeTable;
+use crate::gallery::rows::References;
 use crate::gallery::unit_vectors::UnitVectors;
 use crate::simd::Kernel;
 
@@ -50,13 +50,13 @@ struct Seeds {
 }
 
 /// A search: what in, for what.
-pub(in crate::gallery) struct Coarse<'a> {
+pub(in crate::gallery) struct CodeScan<'a> {
     kernel: Kernel,
-    store: &'a Store,
-    panel: &'a Panel,
+    references: &'a References,
+    table: &'a CodeTable,
     wanted: Wanted,
     queries: &'a UnitVectors,
-    coded: Vec<CodedQuery>,
+    coded: Vec<QueryCode>,
     tiles: Vec<Tile>,
     /// Those of a tile together: `(steps, size)` each.
     codes: Vec<i32>,
@@ -64,15 +64,15 @@ pub(in crate::gallery) struct Coarse<'a> {
     limits: Vec<AtomicI32>,
 }
 
-impl<'a> Coarse<'a> {
+impl<'a> CodeScan<'a> {
     pub fn new(
         kernel: Kernel,
-        store: &'a Store,
-        panel: &'a Panel,
+        references: &'a References,
+        table: &'a CodeTable,
         wanted: Wanted,
         queries: &'a UnitVectors,
     ) -> Self {
-        let (dim, steps, count) = (store.dim(), panel.blocks().steps, queries.len());
+        let (dim, steps, count) = (references.dim(), table.blocks().steps, queries.len());
         let mut nearest = Nearest::new(wanted);
         let mut coded = Vec::with_capacity(count);
         let mut limits = Vec::with_capacity(count);
@@ -87,17 +87,17 @@ impl<'a> Coarse<'a> {
             for q in 0..size {
                 let query = &queries.values()[(first + q) * dim..][..dim];
                 let to = &mut codes[first * steps + q..(first + size) * steps];
-                let spread = store.spread();
-                let query = panel.code(query, spread, to, size, &mut bytes);
-                nearest.begin(queries.squared_norms()[first + q], store.spread());
+                let spread = references.spread();
+                let query = table.code(query, spread, to, size, &mut bytes);
+                nearest.begin(queries.squared_norms()[first + q], references.spread());
                 limits.push(AtomicI32::new(query.limit(nearest.least_score())));
                 coded.push(query);
             }
         }
         Self {
             kernel,
-            store,
-            panel,
+            references,
+            table,
             wanted,
             queries,
             coded,
@@ -113,16 +113,16 @@ impl<'a> Coarse<'a> {
     }
 
     /// The matches of the queries of some tiles.
-    pub fn search(&self, tiles: Range<usize>) -> Lists {
-        let blocks = 0..self.panel.blocks().len();
+    pub fn search(&self, tiles: Range<usize>) -> HitLists {
+        let blocks = 0..self.table.blocks().len();
         let waiting = if blocks.len() > self.stretch() {
             WAITING_TILES
         } else {
             1
         };
         let queries = self.tiles[tiles.clone()].iter().map(|tile| tile.size).sum();
-        let mut lists = Lists::with_room(queries, self.wanted, self.store.len());
-        let mut confirmer = self.confirmer();
+        let mut lists = HitLists::with_room(queries, self.wanted, self.references.len());
+        let mut reranker = self.reranker();
         let mut candidates = Vec::new();
         for start in tiles.clone().step_by(waiting) {
             let tiles = start..tiles.end.min(start + waiting);
@@ -130,7 +130,7 @@ impl<'a> Coarse<'a> {
             self.confirm(
                 self.tiles[tiles.start].first,
                 &mut candidates,
-                &mut confirmer,
+                &mut reranker,
                 &mut lists,
             );
         }
@@ -139,7 +139,7 @@ impl<'a> Coarse<'a> {
 
     /// Blocks that stay in a cache.
     fn stretch(&self) -> usize {
-        (STRETCH_BYTES / self.panel.blocks().block_bytes()).max(1)
+        (STRETCH_BYTES / self.table.blocks().block_bytes()).max(1)
     }
 
     /// The entries of some blocks that may matter to the queries of some tiles: one of `candidates`
@@ -157,15 +157,15 @@ impl<'a> Coarse<'a> {
         for (candidates, query) in candidates.iter_mut().zip(&self.coded[first..]) {
             candidates.begin(*query);
         }
-        let view = self.panel.blocks();
+        let view = self.table.blocks();
         let stretch = self.stretch();
         let mut found = Found::default();
         let mut seeds = Seeds::default();
-        // Of whichever are near enough there is no k-th best. Floors do as well for single rows of a byte a value;
+        // Of whichever are near enough there is no k-th best. KthBound do as well for single rows of a byte a value;
         // of a group they know one row only.
         let most = self.wanted.most;
-        let fives = view.packing == Packing::Fives;
-        let seeding = most < usize::MAX && (fives || most > 1 && self.panel.has_groups());
+        let bits5 = view.packing == Packing::Fives;
+        let seeding = most < usize::MAX && (bits5 || most > 1 && self.table.has_groups());
         for (number, start) in blocks.clone().step_by(stretch).enumerate() {
             if seeding && number.is_power_of_two() {
                 for (query, candidates) in (first..).zip(&mut *candidates) {
@@ -190,7 +190,7 @@ impl<'a> Coarse<'a> {
                 {
                     for q in 0..tile.size {
                         if found.hits[q] != 0 {
-                            candidates[q].offer(self.panel, block, found.hits[q], &found.sums[q]);
+                            candidates[q].offer(self.table, block, found.hits[q], &found.sums[q]);
                             limits[q] = candidates[q].limit;
                         }
                     }
@@ -212,19 +212,19 @@ impl<'a> Coarse<'a> {
             if rows.len() >= 2 * most {
                 break; // entries of several rows each
             }
-            rows.extend_from_slice(self.panel.rows_of(candidate.entry));
+            rows.extend_from_slice(self.table.rows_of(candidate.entry));
         }
         if rows.len() < most {
             return;
         }
-        let dim = self.store.dim();
+        let dim = self.references.dim();
         let values = &self.queries.values()[query * dim..][..dim];
         scores.resize(rows.len(), 0.0);
         self.kernel
-            .scores_of(values, self.store.rows(), rows, scores);
+            .scores_of(values, self.references.rows(), rows, scores);
         let (_, kth, _) = scores.select_nth_unstable_by(most - 1, |a, b| b.total_cmp(a));
-        let sure = f64::from(*kth) - score_error(dim) - self.store.spread();
-        let floors = self.panel.blocks().packing == Packing::Bytes;
+        let sure = f64::from(*kth) - score_error(dim) - self.references.spread();
+        let floors = self.table.blocks().packing == Packing::Bytes;
         candidates.seed(candidates.query.limit(sure), floors);
     }
 
@@ -233,21 +233,21 @@ impl<'a> Coarse<'a> {
         &self,
         first: usize,
         candidates: &mut [Candidates],
-        confirmer: &mut Confirmer<'_>,
-        lists: &mut Lists,
+        reranker: &mut Reranker<'_>,
+        lists: &mut HitLists,
     ) {
-        let dim = self.store.dim();
+        let dim = self.references.dim();
         for (query, candidates) in (first..).zip(candidates) {
             candidates.raise_limit(self.limits[query].load(Ordering::Relaxed));
             candidates.prune();
             let values = &self.queries.values()[query * dim..][..dim];
             let square = self.queries.squared_norms()[query];
-            confirmer.confirm(values, square, candidates, lists);
+            reranker.confirm(values, square, candidates, lists);
         }
     }
 
     /// What confirms its candidates.
-    pub fn confirmer(&self) -> Confirmer<'a> {
-        Confirmer::new(self.kernel, self.store, self.panel, self.wanted)
+    pub fn reranker(&self) -> Reranker<'a> {
+        Reranker::new(self.kernel, self.references, self.table, self.wanted)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::hits::Hit;
 use crate::distance::score_error;
-use crate::gallery::rows::Store;
+use crate::gallery::rows::References;
 use crate::simd::Kernel;
 
 /// Rows that are scored together.
@@ -13,21 +13,21 @@ pub(in crate::gallery) const COUNTED: usize = 32;
 /// Distance of a query to the nearest of some rows, of which there are at least one.
 pub(in crate::gallery) fn distance_to_nearest(
     kernel: Kernel,
-    store: &Store,
+    references: &References,
     rows: &[u32],
     query: &[f32],
 ) -> f64 {
-    let margin = 2.0 * score_error(store.dim()) + store.spread();
+    let margin = 2.0 * score_error(references.dim()) + references.spread();
     let mut least = f32::NEG_INFINITY;
     let mut nearest = f64::INFINITY;
     for chunk in rows.chunks(TOGETHER) {
         let mut scores = [0.0; TOGETHER];
         let scores = &mut scores[..chunk.len()];
-        kernel.scores_of(query, store.rows(), chunk, scores);
+        kernel.scores_of(query, references.rows(), chunk, scores);
         least = least.max(rounded_down(f64::from(highest(scores)) - margin));
         for (row, score) in chunk.iter().zip(scores) {
             if *score >= least {
-                nearest = nearest.min(kernel.distance(query, store.vector(*row)));
+                nearest = nearest.min(kernel.distance(query, references.vector(*row)));
             }
         }
     }
@@ -38,12 +38,12 @@ pub(in crate::gallery) fn distance_to_nearest(
 pub(in crate::gallery) fn confirm(
     kernel: Kernel,
     query: &[f32],
-    store: &Store,
+    references: &References,
     rows: impl Iterator<Item = u32>,
     mut offer: impl FnMut(Hit),
 ) {
     let mut offer = |row, distance| {
-        let index = store.index(row);
+        let index = references.index(row);
         offer(Hit {
             distance,
             index,
@@ -56,7 +56,7 @@ pub(in crate::gallery) fn confirm(
         four[waiting] = row;
         waiting += 1;
         if waiting == four.len() {
-            let distances = kernel.distances(query, four.map(|row| store.vector(row)));
+            let distances = kernel.distances(query, four.map(|row| references.vector(row)));
             for (row, distance) in four.into_iter().zip(distances) {
                 offer(row, distance);
             }
@@ -65,14 +65,14 @@ pub(in crate::gallery) fn confirm(
     }
     if waiting < 2 {
         for row in &four[..waiting] {
-            offer(*row, kernel.distance(query, store.vector(*row)));
+            offer(*row, kernel.distance(query, references.vector(*row)));
         }
         return;
     }
     // Four together take less time than two by themselves; one stands in for those that are missing.
     let first = four[0];
     four[waiting..].fill(first);
-    let distances = kernel.distances(query, four.map(|row| store.vector(row)));
+    let distances = kernel.distances(query, four.map(|row| references.vector(row)));
     for (row, distance) in four.into_iter().zip(distances).take(waiting) {
         offer(row, distance);
     }

@@ -17,9 +17,9 @@
 use std::ops::Range;
 
 use super::exact_distances::{COUNTED, confirm, highest, kth_highest, rounded_down};
-use super::hits::{Hit, Lists, Nearest, Wanted};
+use super::hits::{Hit, HitLists, Nearest, Wanted};
 use crate::distance::{PackedRows, Rows, score_error};
-use crate::gallery::rows::Store;
+use crate::gallery::rows::References;
 use crate::gallery::unit_vectors::UnitVectors;
 use crate::simd::{Kernel, LANES, Lanes, Loops};
 
@@ -33,10 +33,10 @@ const BLOCK_BYTES: usize = 24 * 1024;
 /// Numbers that a microsecond compares in float32, and in float64.
 const SCORED_IN_A_US: usize = 20_000;
 const CONFIRMED_IN_A_US: usize = 2_500;
-/// A search for the matching rows of queries as wide as the store.
-pub(in crate::gallery) struct Scan<'a> {
+/// A search for the matching rows of queries as wide as the references.
+pub(in crate::gallery) struct FloatScan<'a> {
     kernel: Kernel,
-    store: &'a Store,
+    references: &'a References,
     queries: &'a UnitVectors,
     wanted: Wanted,
     /// Squared norms of the queries, where there is a threshold: computed before threads could wait for each other.
@@ -46,24 +46,29 @@ pub(in crate::gallery) struct Scan<'a> {
     tile: usize,
 }
 
-impl<'a> Scan<'a> {
-    pub fn new(kernel: Kernel, store: &'a Store, queries: &'a UnitVectors, wanted: Wanted) -> Self {
-        let many = queries.len() >= PACKED_FROM && (1..=PACKED_ROWS).contains(&store.len());
+impl<'a> FloatScan<'a> {
+    pub fn new(
+        kernel: Kernel,
+        references: &'a References,
+        queries: &'a UnitVectors,
+        wanted: Wanted,
+    ) -> Self {
+        let many = queries.len() >= PACKED_FROM && (1..=PACKED_ROWS).contains(&references.len());
         Self {
             kernel,
-            store,
+            references,
             queries,
             wanted,
             squares: wanted.threshold.map(|_| queries.squared_norms()),
-            packed: many.then(|| PackedRows::new(store.rows())),
+            packed: many.then(|| PackedRows::new(references.rows())),
             tile: kernel.queries_together(),
         }
     }
 
     /// About how long it takes on one thread, microseconds.
     pub fn work_us(&self) -> usize {
-        let rows = self.store.len();
-        let numbers = self.queries.len().saturating_mul(self.store.dim());
+        let rows = self.references.len();
+        let numbers = self.queries.len().saturating_mul(self.references.dim());
         // How many are within a threshold nobody knows.
         let hits = match self.wanted.most {
             usize::MAX => 0,
@@ -79,21 +84,21 @@ impl<'a> Scan<'a> {
     }
 
     /// The matches of the queries of some tiles.
-    pub fn search(&self, tiles: Range<usize>) -> Lists {
+    pub fn search(&self, tiles: Range<usize>) -> HitLists {
         let Self {
             kernel,
-            store,
+            references,
             tile,
             ..
         } = *self;
-        let dim = store.dim();
+        let dim = references.dim();
         let queries = tiles.start * tile..self.queries.len().min(tiles.end * tile);
-        let mut lists = Lists::with_room(queries.len(), self.wanted, store.len());
+        let mut lists = HitLists::with_room(queries.len(), self.wanted, references.len());
         let mut nearest = Nearest::new(self.wanted);
         let mut hits = Vec::new();
         let together = tile.min(queries.len());
         let mut candidates: Vec<Candidates> = (0..together)
-            .map(|_| Candidates::new(self.wanted.most, store))
+            .map(|_| Candidates::new(self.wanted.most, references))
             .collect();
         let width = self.packed.as_ref().map_or(BLOCK_ROWS, PackedRows::width);
         let mut scores = vec![0.0; together * width];
@@ -102,13 +107,13 @@ impl<'a> Scan<'a> {
             let candidates = &mut candidates[..tile.len() / dim];
             for (candidates, query) in candidates.iter_mut().zip(first..) {
                 if let Some(squares) = self.squares {
-                    nearest.begin(squares[query], store.spread());
+                    nearest.begin(squares[query], references.spread());
                 }
                 candidates.begin(&nearest);
             }
             self.score(tile, candidates, &mut scores);
             for (candidates, query) in candidates.iter_mut().zip(tile.chunks_exact(dim)) {
-                candidates.confirm(kernel, query, store, &nearest, &mut hits);
+                candidates.confirm(kernel, query, references, &nearest, &mut hits);
                 lists.write(&mut hits, self.wanted.most);
             }
         }
@@ -117,7 +122,7 @@ impl<'a> Scan<'a> {
 
     /// Have each query of a tile offered all rows.
     fn score(&self, tile: &[f32], candidates: &mut [Candidates], scores: &mut [f32]) {
-        let (rows, dim) = (self.store.rows(), self.store.dim());
+        let (rows, dim) = (self.references.rows(), self.references.dim());
         if let Some(packed) = &self.packed {
             let width = packed.width();
             let scores = &mut scores[..candidates.len() * width];
@@ -164,12 +169,12 @@ struct Candidates {
 }
 
 impl Candidates {
-    fn new(most: usize, store: &Store) -> Self {
-        let error = score_error(store.dim());
+    fn new(most: usize, references: &References) -> Self {
+        let error = score_error(references.dim());
         Self {
             most,
             error,
-            margin: 2.0 * error + store.spread(),
+            margin: 2.0 * error + references.spread(),
             cutoff: 0.0,
             found: Vec::new(),
             prune_at: 0,
@@ -242,7 +247,7 @@ impl Candidates {
         &mut self,
         kernel: Kernel,
         query: &[f32],
-        store: &Store,
+        references: &References,
         nearest: &Nearest,
         hits: &mut Vec<Hit>,
     ) {
@@ -251,8 +256,10 @@ impl Candidates {
         if let [(_, row)] = self.found[..]
             && nearest.reaches_all()
         {
-            let distance = kernel.rounded_distance(query, store.vector(row)).into();
-            let index = store.index(row);
+            let distance = kernel
+                .rounded_distance(query, references.vector(row))
+                .into();
+            let index = references.index(row);
             hits.push(Hit {
                 distance,
                 index,
@@ -261,7 +268,7 @@ impl Candidates {
             return;
         }
         let rows = self.found.iter().map(|(_, row)| *row);
-        confirm(kernel, query, store, rows, |hit| {
+        confirm(kernel, query, references, rows, |hit| {
             if nearest.reaches(&hit) {
                 hits.push(hit);
             }

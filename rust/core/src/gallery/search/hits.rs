@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::top_k::Best;
+use super::top_k::TopK;
 
 /// Which rows match.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +44,7 @@ pub(in crate::gallery) struct Nearest {
     threshold: f64,
     /// `|q|² + 1 - spread`: less the squared distance, twice the least score of a row so near.
     base: f64,
-    best: Best<Hit>,
+    best: TopK<Hit>,
 }
 
 impl Nearest {
@@ -52,7 +52,7 @@ impl Nearest {
         Self {
             threshold: wanted.threshold.unwrap_or(f64::INFINITY),
             base: 0.0,
-            best: Best::new(wanted.most),
+            best: TopK::new(wanted.most),
         }
     }
 
@@ -64,8 +64,8 @@ impl Nearest {
 
     /// A row whose score, in exact arithmetic, is below this does not count, as far as is known by now.
     pub fn least_score(&self) -> f64 {
-        let bar = self.best.bar().map_or(f64::INFINITY, |hit| hit.distance);
-        let reach = bar.min(self.threshold);
+        let kth = self.best.kth().map_or(f64::INFINITY, |hit| hit.distance);
+        let reach = kth.min(self.threshold);
         (self.base - reach * reach) / 2.0
     }
 
@@ -87,7 +87,7 @@ impl Nearest {
     }
 
     /// Append what was confirmed as the list of the next query.
-    pub fn write(&mut self, lists: &mut Lists) {
+    pub fn write(&mut self, lists: &mut HitLists) {
         self.best.drain_into(&mut lists.hits);
         lists.ends.push(lists.hits.len());
     }
@@ -95,12 +95,12 @@ impl Nearest {
 
 /// The matches of several queries, each list nearest first.
 #[derive(Debug, Default)]
-pub(in crate::gallery) struct Lists {
+pub(in crate::gallery) struct HitLists {
     hits: Vec<Hit>,
     ends: Vec<usize>,
 }
 
-impl Lists {
+impl HitLists {
     /// No lists yet, with room for those of so many queries; how many are within a threshold nobody knows.
     pub fn with_room(queries: usize, wanted: Wanted, rows: usize) -> Self {
         let each = match wanted.most {

@@ -2,23 +2,23 @@
 
 use std::cmp::Reverse;
 
-use super::top_k::{Best, SHORT};
+use super::top_k::{SHORT, TopK};
 
 /// The `most` greatest numbers so far; none if `most` is unlimited.
 #[derive(Debug)]
-pub(in crate::gallery) enum Floors {
+pub(in crate::gallery) enum KthBound {
     /// Ascending; what is not there yet is `i32::MIN`.
     List(Vec<i32>),
-    Many(Best<Reverse<i32>>),
+    Many(TopK<Reverse<i32>>),
     Unlimited,
 }
 
-impl Floors {
+impl KthBound {
     pub fn new(most: usize) -> Self {
         match most {
             usize::MAX => Self::Unlimited,
             most if most <= SHORT => Self::List(vec![i32::MIN; most]),
-            most => Self::Many(Best::new(most)),
+            most => Self::Many(TopK::new(most)),
         }
     }
 
@@ -34,7 +34,7 @@ impl Floors {
     pub fn least(&self) -> i32 {
         match self {
             Self::List(list) => list[0],
-            Self::Many(best) => best.bar().map_or(i32::MIN, |least| least.0),
+            Self::Many(best) => best.kth().map_or(i32::MIN, |least| least.0),
             Self::Unlimited => i32::MIN,
         }
     }
@@ -67,7 +67,7 @@ impl Floors {
 mod tests {
     use proptest::prelude::*;
 
-    use super::Floors;
+    use super::KthBound;
 
     proptest! {
         #[test]
@@ -75,7 +75,7 @@ mod tests {
             floors in prop::collection::vec(-50_i32..50, 0..300),
             most in prop::sample::select(vec![1_usize, 2, 10, 64, 65, 200]),
         ) {
-            let mut kept = Floors::new(most);
+            let mut kept = KthBound::new(most);
             let mut sorted: Vec<i32> = Vec::new();
             for floor in floors {
                 let taken = sorted.len() < most || floor > sorted[most - 1];
@@ -91,7 +91,7 @@ mod tests {
 
         #[test]
         fn none_is_kept_where_all_count(floor in any::<i32>()) {
-            let mut kept = Floors::new(usize::MAX);
+            let mut kept = KthBound::new(usize::MAX);
             prop_assert!(!kept.offer(floor));
             prop_assert_eq!(kept.least(), i32::MIN);
         }

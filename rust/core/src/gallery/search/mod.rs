@@ -16,12 +16,12 @@ use super::Gallery;
 use super::unit_vectors::UnitVectors;
 use crate::error::{CoreError, Result};
 use crate::simd::Backend;
-use code_scan::Coarse;
+use code_scan::CodeScan;
 use exact_distances::distance_to_nearest;
-use float_scan::Scan;
-use hits::{Hit, Lists, Wanted};
+use float_scan::FloatScan;
+use hits::{Hit, HitLists, Wanted};
 use matches::Matches;
-use rank_all::Few;
+use rank_all::RankAll;
 use threads::{available, by_queries, in_parallel};
 
 /// Most results that one search may return: beyond, the memory for them is likely a mistake in `k`.
@@ -111,11 +111,11 @@ impl Gallery {
                 query.len().to_string(),
             ));
         }
-        let slot = self.people.slot(identity)?;
-        let rows = &self.people.get(slot).rows;
+        let slot = self.identities.slot(identity)?;
+        let rows = &self.identities.get(slot).rows;
         Ok(distance_to_nearest(
             self.kernel,
-            &self.store,
+            &self.references,
             rows,
             query.values(),
         ))
@@ -130,12 +130,18 @@ impl Gallery {
         threads: Option<usize>,
     ) -> Result<Matches> {
         self.check_search(queries, threads)?;
-        if self.panel.is_none()
-            && let Some(few) = Few::new(self.kernel, &self.store, queries, wanted)
+        if self.table.is_none()
+            && let Some(ranking_of_all) =
+                RankAll::new(self.kernel, &self.references, queries, wanted)
         {
-            let threads = self.threads_for(few.work_us() / self.pace(), threads);
-            let search = |tiles| few.search(tiles, width, |row| self.number(row));
-            return Ok(by_queries(threads, few.tiles(), search, Matches::append));
+            let threads = self.threads_for(ranking_of_all.work_us() / self.pace(), threads);
+            let search = |tiles| ranking_of_all.search(tiles, width, |row| self.number(row));
+            return Ok(by_queries(
+                threads,
+                ranking_of_all.tiles(),
+                search,
+                Matches::append,
+            ));
         }
         let found = self.search(queries, wanted, threads);
         let mut matches = Matches::with_room(found.len() * width);
@@ -146,18 +152,18 @@ impl Gallery {
     }
 
     /// The matches of each query, of queries that have been checked.
-    fn search(&self, queries: &UnitVectors, wanted: Wanted, threads: Option<usize>) -> Lists {
-        let Some(panel) = &self.panel else {
-            let scan = Scan::new(self.kernel, &self.store, queries, wanted);
+    fn search(&self, queries: &UnitVectors, wanted: Wanted, threads: Option<usize>) -> HitLists {
+        let Some(table) = &self.table else {
+            let scan = FloatScan::new(self.kernel, &self.references, queries, wanted);
             let threads = self.threads_for(scan.work_us() / self.pace(), threads);
             let search = |tiles| scan.search(tiles);
-            return by_queries(threads, scan.tiles(), search, Lists::append);
+            return by_queries(threads, scan.tiles(), search, HitLists::append);
         };
-        let bytes = panel.blocks().codes.len();
+        let bytes = table.blocks().codes.len();
         let compared = bytes.saturating_mul(queries.len()) / COMPARED_IN_A_US / self.pace();
         let threads = self.threads_for(compared.saturating_add(bytes / READ_IN_A_US), threads);
-        let coarse = Coarse::new(self.kernel, &self.store, panel, wanted, queries);
-        search(&coarse, panel.blocks().len(), threads)
+        let coarse = CodeScan::new(self.kernel, &self.references, table, wanted, queries);
+        search(&coarse, table.blocks().len(), threads)
     }
 
     fn check_search(&self, queries: &UnitVectors, threads: Option<usize>) -> Result<()> {
@@ -196,15 +202,20 @@ impl Gallery {
 
     /// Number of the identity that a row belongs to.
     fn number(&self, row: u32) -> i64 {
-        self.people.get(self.store.owner(row)).number
+        self.identities.get(self.references.owner(row)).number
     }
 }
 
 /// The matching rows of each query.
-fn search(coarse: &Coarse<'_>, blocks: usize, threads: usize) -> Lists {
+fn search(coarse: &CodeScan<'_>, blocks: usize, threads: usize) -> HitLists {
     let tiles = coarse.tiles();
     if tiles >= threads {
-        return by_queries(threads, tiles, |tiles| coarse.search(tiles), Lists::append);
+        return by_queries(
+            threads,
+            tiles,
+            |tiles| coarse.search(tiles),
+            HitLists::append,
+        );
     }
     // Fewer queries than threads: each thread looks for all of them in a part of the gallery.
     let parts = in_parallel(threads.min(blocks), blocks, |blocks| {
@@ -219,8 +230,8 @@ fn search(coarse: &Coarse<'_>, blocks: usize, threads: usize) -> Lists {
             all.join(candidates);
         }
     }
-    let mut lists = Lists::default();
-    coarse.confirm(0, &mut joined, &mut coarse.confirmer(), &mut lists);
+    let mut lists = HitLists::default();
+    coarse.confirm(0, &mut joined, &mut coarse.reranker(), &mut lists);
     lists
 }
 

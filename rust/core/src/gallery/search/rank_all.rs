@@ -18,7 +18,7 @@ use super::exact_distances::confirm;
 use super::hits::Wanted;
 use super::matches::Matches;
 use crate::distance::{DoubleRows, squared_distance_error};
-use crate::gallery::rows::Store;
+use crate::gallery::rows::References;
 use crate::gallery::unit_vectors::UnitVectors;
 use crate::simd::{Kernel, Lanes, Loops};
 
@@ -33,10 +33,10 @@ const ROWS_OF_A_MATCH: usize = 2;
 /// Numbers that a microsecond compares.
 const COMPARED_IN_A_US: usize = 10_000;
 
-/// A search for the nearest rows of queries as wide as the store.
-pub(in crate::gallery) struct Few<'a> {
+/// A search for the nearest rows of queries as wide as the references.
+pub(in crate::gallery) struct RankAll<'a> {
     kernel: Kernel,
-    store: &'a Store,
+    references: &'a References,
     queries: &'a UnitVectors,
     /// Matches of each query.
     count: usize,
@@ -49,38 +49,38 @@ pub(in crate::gallery) struct Few<'a> {
     error: f64,
 }
 
-impl<'a> Few<'a> {
+impl<'a> RankAll<'a> {
     /// If this is the faster way.
     pub fn new(
         kernel: Kernel,
-        store: &'a Store,
+        references: &'a References,
         queries: &'a UnitVectors,
         wanted: Wanted,
     ) -> Option<Self> {
         let limit = wanted.most.saturating_mul(ROWS_OF_A_MATCH).min(MOST_ROWS);
         let suits = wanted.threshold.is_none()
             && queries.len() >= QUERIES_FROM
-            && (1..=limit).contains(&store.len());
+            && (1..=limit).contains(&references.len());
         suits.then(|| {
-            let mut rows: Vec<u32> = (0..store.len() as u32).collect();
-            rows.sort_unstable_by_key(|row| store.index(*row));
+            let mut rows: Vec<u32> = (0..references.len() as u32).collect();
+            rows.sort_unstable_by_key(|row| references.index(*row));
             Self {
                 kernel,
-                store,
+                references,
                 queries,
                 count: wanted.most.min(rows.len()),
-                indices: rows.iter().map(|row| store.index(*row)).collect(),
-                doubles: DoubleRows::new(kernel, store.rows(), &rows),
+                indices: rows.iter().map(|row| references.index(*row)).collect(),
+                doubles: DoubleRows::new(kernel, references.rows(), &rows),
                 rows,
                 firsts: OnceLock::new(),
-                error: squared_distance_error(store.dim()),
+                error: squared_distance_error(references.dim()),
             }
         })
     }
 
     /// About how long it takes on one thread, microseconds.
     pub fn work_us(&self) -> usize {
-        let numbers = self.queries.len().saturating_mul(self.store.dim());
+        let numbers = self.queries.len().saturating_mul(self.references.dim());
         numbers.saturating_mul(self.rows.len()) / COMPARED_IN_A_US
     }
 
@@ -96,7 +96,7 @@ impl<'a> Few<'a> {
         width: usize,
         number: impl Fn(u32) -> i64,
     ) -> Matches {
-        let dim = self.store.dim();
+        let dim = self.references.dim();
         let queries = tiles.start * TILE..self.queries.len().min(tiles.end * TILE);
         let mut matches = Matches::with_room(queries.len() * width);
         let identities: Vec<i64> = self.rows.iter().map(|row| number(*row)).collect();
@@ -140,7 +140,7 @@ impl<'a> Few<'a> {
             return true;
         }
         let firsts = self.firsts.get_or_init(|| {
-            let vector = |row: &u32| self.store.vector(*row);
+            let vector = |row: &u32| self.references.vector(*row);
             let first = |row| {
                 self.rows
                     .iter()
@@ -176,7 +176,9 @@ impl<'a> Few<'a> {
             if !rounded || !self.are_copies(&order[first..end]) {
                 let rows = order[first..end].iter().map(|at| self.rows[*at]);
                 hits.clear();
-                confirm(self.kernel, query, self.store, rows, |hit| hits.push(hit));
+                confirm(self.kernel, query, self.references, rows, |hit| {
+                    hits.push(hit)
+                });
                 hits.sort_unstable();
                 for (place, hit) in (first..end).zip(&hits) {
                     order[place] = self.indices.partition_point(|index| *index < hit.index);

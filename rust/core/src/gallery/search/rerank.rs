@@ -2,11 +2,11 @@
 
 use super::candidates::{Candidate, Candidates};
 use super::exact_distances::{COUNTED, confirm, kth_highest, rounded_down};
-use super::hits::{Lists, Nearest, Wanted};
+use super::hits::{HitLists, Nearest, Wanted};
 use crate::distance::score_error;
 use crate::gallery::codes::residuals::FineQuery;
-use crate::gallery::codes::table::{Member, Panel};
-use crate::gallery::rows::Store;
+use crate::gallery::codes::table::{CodeTable, Member};
+use crate::gallery::rows::References;
 use crate::simd::Kernel;
 
 /// Candidates, besides as many as are wanted, that are confirmed from the highest sum down.
@@ -19,10 +19,10 @@ const ROWS: usize = 8;
 const MORE_AT_FIRST: usize = 6;
 
 /// Confirms the candidates of one query after the other.
-pub(in crate::gallery) struct Confirmer<'a> {
+pub(in crate::gallery) struct Reranker<'a> {
     kernel: Kernel,
-    store: &'a Store,
-    panel: &'a Panel,
+    references: &'a References,
+    table: &'a CodeTable,
     wanted: Wanted,
     nearest: Nearest,
     fine: FineQuery,
@@ -32,12 +32,17 @@ pub(in crate::gallery) struct Confirmer<'a> {
     wave: usize,
 }
 
-impl<'a> Confirmer<'a> {
-    pub fn new(kernel: Kernel, store: &'a Store, panel: &'a Panel, wanted: Wanted) -> Self {
+impl<'a> Reranker<'a> {
+    pub fn new(
+        kernel: Kernel,
+        references: &'a References,
+        table: &'a CodeTable,
+        wanted: Wanted,
+    ) -> Self {
         Self {
             kernel,
-            store,
-            panel,
+            references,
+            table,
             wanted,
             nearest: Nearest::new(wanted),
             fine: FineQuery::new(kernel),
@@ -53,9 +58,9 @@ impl<'a> Confirmer<'a> {
         query: &[f32],
         squared_norm: f64,
         candidates: &mut Candidates,
-        lists: &mut Lists,
+        lists: &mut HitLists,
     ) {
-        self.nearest.begin(squared_norm, self.store.spread());
+        self.nearest.begin(squared_norm, self.references.spread());
         self.fine.clear();
         let first = self.wanted.most.saturating_add(MORE_AT_FIRST);
         // Of more the k-th best is not found by counting, and not worth finding otherwise.
@@ -67,31 +72,31 @@ impl<'a> Confirmer<'a> {
         let likely = self.wanted.most.saturating_add(LIKELY);
         let likely = candidates.sort_best(likely).len();
         let mut found = std::mem::take(&mut candidates.found);
-        self.confirm_some(query, &found[..likely], candidates);
+        self.rerank_some(query, &found[..likely], candidates);
         found.drain(..likely);
         found.retain(|candidate| candidate.ceiling >= candidates.limit);
-        self.confirm_some(query, &found, candidates);
+        self.rerank_some(query, &found, candidates);
         candidates.found = found;
         self.nearest.write(lists);
     }
 
-    fn confirm_some(&mut self, query: &[f32], found: &[Candidate], candidates: &mut Candidates) {
+    fn rerank_some(&mut self, query: &[f32], found: &[Candidate], candidates: &mut Candidates) {
         for (i, candidate) in found.iter().enumerate() {
             if let Some(later) = found.get(i + 2 * AHEAD) {
-                self.panel.prefetch(self.kernel, later.entry);
+                self.table.prefetch(self.kernel, later.entry);
             }
             if let Some(next) = found.get(i + AHEAD)
-                && let Member::Group(group) = self.panel.member(next.entry)
+                && let Member::Group(group) = self.table.member(next.entry)
             {
                 self.kernel.prefetch(group.residuals.codes());
             }
             if candidate.ceiling < candidates.limit {
                 continue;
             }
-            match self.panel.member(candidate.entry) {
+            match self.table.member(candidate.entry) {
                 Member::Row(row) => self.rows.push(*row),
                 Member::Group(group) => {
-                    let sum = self.panel.sum_of_code(candidate.entry, candidate.ceiling);
+                    let sum = self.table.sum_of_code(candidate.entry, candidate.ceiling);
                     let of_code = candidates.query.ceiling(sum);
                     let ceilings = self.fine.ceilings(query, &group.residuals, of_code);
                     let least = self.nearest.least_score();
@@ -101,30 +106,30 @@ impl<'a> Confirmer<'a> {
                 }
             }
             if self.rows.len() >= self.wave {
-                self.confirm_rows(query, candidates);
+                self.rerank_rows(query, candidates);
             }
         }
-        self.confirm_rows(query, candidates);
+        self.rerank_rows(query, candidates);
     }
 
     /// Offer rows, those by their distance that their float32 score allows; raise the limit to what the
     /// candidates that follow must reach.
-    fn confirm_rows(&mut self, query: &[f32], candidates: &mut Candidates) {
-        let (kernel, store, nearest) = (self.kernel, self.store, &mut self.nearest);
-        let error = score_error(store.dim());
+    fn rerank_rows(&mut self, query: &[f32], candidates: &mut Candidates) {
+        let (kernel, references, nearest) = (self.kernel, self.references, &mut self.nearest);
+        let error = score_error(references.dim());
         let mut scores = [0.0; COUNTED];
         for rows in self.rows.chunks(self.wave) {
             let scores = &mut scores[..rows.len()];
-            kernel.scores_of(query, store.rows(), rows, scores);
+            kernel.scores_of(query, references.rows(), rows, scores);
             let mut cutoff = rounded_down(nearest.least_score() - error);
             if scores.len() > self.wanted.most {
                 let kth = f64::from(kth_highest(self.wanted.most, scores.iter().copied()));
-                cutoff = cutoff.max(rounded_down(kth - 2.0 * error - store.spread()));
+                cutoff = cutoff.max(rounded_down(kth - 2.0 * error - references.spread()));
             }
             let pairs = rows.iter().zip(scores);
             let near = pairs.filter(|(_, score)| **score >= cutoff);
             let rows = near.map(|(row, _)| *row);
-            confirm(kernel, query, store, rows, |hit| nearest.offer(hit));
+            confirm(kernel, query, references, rows, |hit| nearest.offer(hit));
         }
         self.rows.clear();
         self.wave = ROWS;

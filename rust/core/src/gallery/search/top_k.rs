@@ -7,7 +7,7 @@ pub(in crate::gallery) const SHORT: usize = 64;
 
 /// The `most` least items so far.
 #[derive(Debug)]
-pub(in crate::gallery) struct Best<T> {
+pub(in crate::gallery) struct TopK<T> {
     most: usize,
     kept: Kept<T>,
 }
@@ -19,7 +19,7 @@ enum Kept<T> {
     Heap(BinaryHeap<T>),
 }
 
-impl<T: Ord + Copy> Best<T> {
+impl<T: Ord + Copy> TopK<T> {
     pub fn new(most: usize) -> Self {
         Self {
             most,
@@ -39,7 +39,7 @@ impl<T: Ord + Copy> Best<T> {
     }
 
     /// The greatest of the items kept, once there are `most`: what a further one must be less than.
-    pub fn bar(&self) -> Option<T> {
+    pub fn kth(&self) -> Option<T> {
         let (len, greatest) = match &self.kept {
             Kept::List(list) => (list.len(), list.last()),
             Kept::Heap(heap) => (heap.len(), heap.peek()),
@@ -49,9 +49,9 @@ impl<T: Ord + Copy> Best<T> {
 
     /// Take up an item if it is among the least; returns whether it was.
     pub fn offer(&mut self, item: T) -> bool {
-        let full = match self.bar() {
-            Some(bar) if bar <= item => return false,
-            bar => bar.is_some(),
+        let full = match self.kth() {
+            Some(kth) if kth <= item => return false,
+            kth => kth.is_some(),
         };
         match &mut self.kept {
             Kept::List(list) => {
@@ -91,7 +91,7 @@ impl<T: Ord + Copy> Best<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::Best;
+    use super::TopK;
 
     proptest! {
         #[test]
@@ -99,20 +99,20 @@ mod tests {
             items in prop::collection::vec(-50_i32..50, 0..300),
             most in prop::sample::select(vec![1_usize, 2, 10, 64, 65, 200, usize::MAX]),
         ) {
-            let mut best = Best::new(most);
+            let mut best = TopK::new(most);
             let mut sorted: Vec<i32> = Vec::new();
             for item in items {
                 let taken = sorted.len() < most || item < sorted[most - 1];
                 prop_assert_eq!(best.offer(item), taken);
                 sorted.push(item);
                 sorted.sort_unstable();
-                prop_assert_eq!(best.bar(), sorted.get(most.wrapping_sub(1)).copied());
+                prop_assert_eq!(best.kth(), sorted.get(most.wrapping_sub(1)).copied());
             }
             sorted.truncate(most);
             let mut drained = vec![7];
             best.drain_into(&mut drained);
             prop_assert_eq!(&drained[1..], &sorted[..]);
-            prop_assert_eq!(best.bar(), None);
+            prop_assert_eq!(best.kth(), None);
         }
     }
 }
