@@ -72,12 +72,12 @@ fn codes<const TILE: usize>(bencher: Bencher, backend: &str, packing: Packing) {
 
 #[divan::bench(args = backends(), consts = [1, 4, 8])]
 fn bytes<const TILE: usize>(bencher: Bencher, backend: &str) {
-    codes::<TILE>(bencher, backend, Packing::Bytes);
+    codes::<TILE>(bencher, backend, Packing::Bits8);
 }
 
 #[divan::bench(args = backends(), consts = [1, 4, 8])]
 fn fives<const TILE: usize>(bencher: Bencher, backend: &str) {
-    codes::<TILE>(bencher, backend, Packing::Fives);
+    codes::<TILE>(bencher, backend, Packing::Bits5);
 }
 
 /// Float32 scores of 16 references, as of one person, for one and for three queries.

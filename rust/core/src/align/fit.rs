@@ -10,9 +10,9 @@ use nalgebra::{DVector, Rotation3};
 use super::head_model::HeadModel;
 use super::pose::Pose;
 pub use super::pose_fit::Start;
-use super::pose_fit::{State, Walker};
+use super::pose_fit::{PoseFitter, State};
 use super::rays::Usable;
-use super::shape_fit::Bender;
+use super::shape_fit::ShapeFitter;
 pub use super::shape_fit::{Fit, Steps};
 
 /// Tukey cut-offs of the pose-only steps of a start, millimetres.
@@ -37,18 +37,18 @@ const SAME_RAD: f32 = 0.14;
 /// model's coarse points, the first bends at the medium ones: they only have to find the basin.
 #[must_use]
 pub fn search(model: &HeadModel, usable: &Usable, starts: &[Start]) -> Option<Fit> {
-    let mut walker = Walker::new(&model.coarse, usable);
+    let mut fitter = PoseFitter::new(&model.coarse, usable);
     let mut states: Vec<State> = starts
         .iter()
         .filter_map(|start| {
-            let state = walker.begin(start)?;
-            walker.walk(state, &START_CUTOFF_MM[..2])
+            let state = fitter.begin(start)?;
+            fitter.walk(state, &START_CUTOFF_MM[..2])
         })
         .collect();
     keep_distinct(&mut states, KEPT_EARLY);
     let mut states: Vec<State> = states
         .into_iter()
-        .filter_map(|state| walker.walk(state, &START_CUTOFF_MM[2..]))
+        .filter_map(|state| fitter.walk(state, &START_CUTOFF_MM[2..]))
         .collect();
     keep_distinct(&mut states, KEPT);
     let best_start = states.first()?.score;
@@ -57,10 +57,10 @@ pub fn search(model: &HeadModel, usable: &Usable, starts: &[Start]) -> Option<Fi
         return None;
     }
     let straight = DVector::zeros(model.shape_len());
-    let mut bender = Bender::new(&model.medium);
+    let mut fitter = ShapeFitter::new(&model.medium);
     states
         .into_iter()
-        .filter_map(|state| bender.refine(&state.pose, &straight, &[(usable, &BEND_CUTOFF_MM)]))
+        .filter_map(|state| fitter.refine(&state.pose, &straight, &[(usable, &BEND_CUTOFF_MM)]))
         .filter(|fit| fit.score >= POOR_SCORE)
         .max_by(|a, b| a.score.total_cmp(&b.score))
 }
@@ -89,12 +89,12 @@ fn keep_distinct(states: &mut Vec<State>, count: usize) {
 /// Continues a fit with all points, on these cells and then on those; the last judge it.
 #[must_use]
 pub fn refit(model: &HeadModel, fit: &Fit, steps: &[Steps]) -> Option<Fit> {
-    Bender::new(&model.fine).refine(&fit.pose, &fit.shape, steps)
+    ShapeFitter::new(&model.fine).refine(&fit.pose, &fit.shape, steps)
 }
 
 /// How well the mean head explains the depth at a given pose.
 #[must_use]
 pub fn at_pose(model: &HeadModel, usable: &Usable, pose: &Pose) -> Fit {
     let straight = DVector::zeros(model.shape_len());
-    Bender::new(&model.fine).judge(usable, pose, straight)
+    ShapeFitter::new(&model.fine).judge(usable, pose, straight)
 }

@@ -10,7 +10,7 @@ use nalgebra::Vector3;
 use super::grid::{CELLS, GRID_HEIGHT, GRID_LEFT_MM, GRID_STEP_MM, GRID_TOP_MM, GRID_WIDTH};
 use super::patch::Patch;
 use super::pose::Pose;
-use super::raster::{Canvas, Window, paint};
+use super::raster::{Window, ZBuffer, draw_triangles};
 use super::surface::Surface;
 
 /// Frontal maps of a face.
@@ -56,7 +56,7 @@ fn window(patch: &Patch, pose: &Pose) -> Window {
 /// Draws a surface on the grid as seen from the front of the face.
 #[must_use]
 pub fn draw(surface: &Surface, pose: &Pose) -> Maps {
-    let Canvas { depth, seen } = paint(surface, pose, window(surface.patch, pose));
+    let ZBuffer { depth, seen } = draw_triangles(surface, pose, window(surface.patch, pose));
     let valid: Vec<bool> = depth.iter().map(|z| z.is_finite()).collect();
     let mut light = vec![vec![0.0; CELLS]; surface.light.len()];
     for (at, seen) in seen.iter().enumerate().filter(|&(at, _)| valid[at]) {

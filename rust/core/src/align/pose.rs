@@ -59,7 +59,7 @@ impl Pose {
 
 /// Yaw, pitch, roll in degrees of rotation = Rz(roll) Rx(pitch) Ry(yaw).
 ///
-/// Seen from the camera: positive yaw turns the nose to the image's left, positive pitch lowers it, positive
+/// SurfacePoint from the camera: positive yaw turns the nose to the image's left, positive pitch lowers it, positive
 /// roll turns the head clockwise.
 #[must_use]
 pub fn angles_deg(rotation: &Matrix3<f32>) -> [f32; 3] {

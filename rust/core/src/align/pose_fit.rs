@@ -4,7 +4,7 @@ use nalgebra::{Rotation3, SMatrix, SVector, Vector3};
 
 use super::head_model::{POSE, Points};
 use super::pose::Pose;
-use super::rays::{Met, Usable, follow};
+use super::rays::{Intersections, Usable, cast_rays};
 use super::residuals::{Residual, Residuals};
 use crate::simd::{Eight, Kernel, LANES, Lanes, Loops};
 
@@ -27,15 +27,15 @@ pub(super) struct State {
 }
 
 /// Moves the mean head.
-pub(super) struct Walker<'a> {
+pub(super) struct PoseFitter<'a> {
     points: &'a Points,
     usable: &'a Usable<'a>,
-    met: Vec<Met>,
+    met: Vec<Intersections>,
     residuals: Residuals,
     gaps: Vec<f32>,
 }
 
-impl<'a> Walker<'a> {
+impl<'a> PoseFitter<'a> {
     pub fn new(points: &'a Points, usable: &'a Usable<'a>) -> Self {
         Self {
             points,
@@ -56,7 +56,7 @@ impl<'a> Walker<'a> {
             camera: self.usable.patch.camera,
         };
         let Self { points, usable, .. } = *self;
-        follow(&mut self.met, &points.mean, &points.normals, usable, &pose);
+        cast_rays(&mut self.met, &points.mean, &points.normals, usable, &pose);
         self.gaps.clear();
         self.gaps
             .extend(self.met.iter().flat_map(|met| met.gaps(usable)));
@@ -73,7 +73,7 @@ impl<'a> Walker<'a> {
     pub fn walk(&mut self, mut state: State, cutoffs: &[f32]) -> Option<State> {
         let Self { points, usable, .. } = *self;
         for &cutoff in cutoffs {
-            let facing = follow(
+            let facing = cast_rays(
                 &mut self.met,
                 &points.mean,
                 &points.normals,
@@ -85,7 +85,7 @@ impl<'a> Walker<'a> {
             if self.residuals.count < 20 {
                 return None;
             }
-            let (mut normal, right, total) = Kernel::fastest().run(Pull {
+            let (mut normal, right, total) = Kernel::fastest().run(PoseEquations {
                 rows: points.jacobian.narrow(),
                 residuals: self.residuals.eights(),
                 cutoff,
@@ -104,13 +104,13 @@ impl<'a> Walker<'a> {
 }
 
 /// Matrix and right side of the normal equations of the pose, and the sum of the weights.
-struct Pull<'a> {
+struct PoseEquations<'a> {
     rows: &'a [Eight],
     residuals: &'a [Residual],
     cutoff: f32,
 }
 
-impl Loops for Pull<'_> {
+impl Loops for PoseEquations<'_> {
     type Output = (SMatrix<f32, POSE, POSE>, SVector<f32, POSE>, f32);
 
     #[inline(always)]

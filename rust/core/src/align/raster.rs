@@ -16,16 +16,16 @@ pub(crate) struct Window {
 }
 
 /// What the grid shows: the nearest surface to the viewer.
-pub(crate) struct Canvas {
+pub(crate) struct ZBuffer {
     /// Face frame, millimetres; infinite where there is nothing.
     pub depth: Vec<f32>,
     /// Meaningless there.
-    pub seen: Vec<Seen>,
+    pub seen: Vec<SurfacePoint>,
 }
 
 /// A place in a triangle of the patch.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Seen {
+pub(crate) struct SurfacePoint {
     /// The lower left cell of its quad.
     quad: u32,
     /// Whether it is the lower of the quad's two triangles.
@@ -34,7 +34,7 @@ pub(crate) struct Seen {
     pub shares: [f32; 3],
 }
 
-impl Seen {
+impl SurfacePoint {
     /// The triangle's corners as cells of a patch of so many cells in a row.
     pub fn cells(&self, width: usize) -> [usize; 3] {
         let quad = self.quad as usize;
@@ -48,32 +48,32 @@ impl Seen {
 }
 
 /// Draws the window of a surface as seen from the front of the face.
-pub(crate) fn paint(surface: &Surface, pose: &Pose, window: Window) -> Canvas {
+pub(crate) fn draw_triangles(surface: &Surface, pose: &Pose, window: Window) -> ZBuffer {
     let kernel = Kernel::fastest();
-    let corners = kernel.run(Turn {
+    let corners = kernel.run(TurnCorners {
         surface,
         pose,
         window,
     });
-    let mut canvas = Canvas {
+    let mut buffer = ZBuffer {
         depth: vec![f32::INFINITY; CELLS],
-        seen: vec![Seen::default(); CELLS],
+        seen: vec![SurfacePoint::default(); CELLS],
     };
-    kernel.run(Paint {
+    kernel.run(DrawTriangles {
         corners: &corners,
-        canvas: &mut canvas,
+        buffer: &mut buffer,
     });
-    canvas
+    buffer
 }
 
 /// Turns the cells of a window into the face frame.
-struct Turn<'a> {
+struct TurnCorners<'a> {
     surface: &'a Surface<'a>,
     pose: &'a Pose,
     window: Window,
 }
 
-impl Loops for Turn<'_> {
+impl Loops for TurnCorners<'_> {
     type Output = Corners;
 
     #[inline(always)]
@@ -135,12 +135,12 @@ impl Loops for Turn<'_> {
 ///     for every cell that one of them may cover, counted from the first of each
 ///         where its middle is inside a triangle, and nearer than what the cell shows: the cell shows this
 /// ```
-struct Paint<'a> {
+struct DrawTriangles<'a> {
     corners: &'a Corners,
-    canvas: &'a mut Canvas,
+    buffer: &'a mut ZBuffer,
 }
 
-impl Loops for Paint<'_> {
+impl Loops for DrawTriangles<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -160,7 +160,7 @@ impl Loops for Paint<'_> {
                     for aside in 0..quads.columns {
                         let points = quads.points(aside as f32, down as f32);
                         let places = (upper.at(&points), lower.at(&points));
-                        show(lanes, self.canvas, cell, &points, &places);
+                        show(lanes, self.buffer, cell, &points, &places);
                     }
                 }
             }
@@ -172,7 +172,7 @@ impl Loops for Paint<'_> {
 #[inline(always)]
 fn show<L: Lanes>(
     lanes: L,
-    canvas: &mut Canvas,
+    buffer: &mut ZBuffer,
     quad: usize,
     points: &Points,
     (upper, lower): &(Places, Places),
@@ -187,12 +187,12 @@ fn show<L: Lanes>(
         let k = met.trailing_zeros() as usize;
         met &= met - 1;
         let cell = points.cell[k] as usize;
-        if nearest[k] < canvas.depth[cell] {
+        if nearest[k] < buffer.depth[cell] {
             let lower_wins = lower.z[k] < upper.z[k];
             let winner = if lower_wins { lower } else { upper };
             let (beta, gamma) = (winner.beta[k], winner.gamma[k]);
-            canvas.depth[cell] = nearest[k];
-            canvas.seen[cell] = Seen {
+            buffer.depth[cell] = nearest[k];
+            buffer.seen[cell] = SurfacePoint {
                 quad: (quad + k) as u32,
                 lower: lower_wins,
                 shares: [1.0 - beta - gamma, beta, gamma],

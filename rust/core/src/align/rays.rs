@@ -52,7 +52,7 @@ impl Quads {
     pub fn of(patch: &Patch) -> Self {
         let mut light = vec![TORN; patch.width * patch.height];
         if patch.width > 0 {
-            Kernel::fastest().run(Judge {
+            Kernel::fastest().run(FindQuads {
                 patch,
                 light: &mut light,
             });
@@ -61,12 +61,12 @@ impl Quads {
     }
 }
 
-struct Judge<'a> {
+struct FindQuads<'a> {
     patch: &'a Patch,
     light: &'a mut [f32],
 }
 
-impl Loops for Judge<'_> {
+impl Loops for FindQuads<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -99,7 +99,7 @@ impl Loops for Judge<'_> {
 
 /// What eight points of a model meet.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Met {
+pub(crate) struct Intersections {
     /// How far the camera lies along the point's normal, millimetres.
     pub along: [f32; LANES],
     /// Depth of the point, millimetres.
@@ -110,7 +110,7 @@ pub(crate) struct Met {
     pub light: [f32; LANES],
 }
 
-impl Met {
+impl Intersections {
     /// Of points that meet nothing.
     const NOTHING: Self = Self {
         along: [0.0; LANES],
@@ -130,15 +130,15 @@ impl Met {
 }
 
 /// Follows the rays of points, bent or not, at a pose; returns how many look at the camera.
-pub(crate) fn follow(
-    met: &mut Vec<Met>,
+pub(crate) fn cast_rays(
+    met: &mut Vec<Intersections>,
     points: &Axes,
     normals: &Axes,
     usable: &Usable,
     pose: &Pose,
 ) -> u32 {
-    met.resize(points[0].len(), Met::default());
-    Kernel::fastest().run(Follow {
+    met.resize(points[0].len(), Intersections::default());
+    Kernel::fastest().run(CastRays {
         met,
         points,
         normals,
@@ -147,8 +147,8 @@ pub(crate) fn follow(
     })
 }
 
-struct Follow<'a> {
-    met: &'a mut [Met],
+struct CastRays<'a> {
+    met: &'a mut [Intersections],
     points: &'a Axes,
     normals: &'a Axes,
     usable: &'a Usable<'a>,
@@ -164,7 +164,7 @@ struct Places {
     down: [f32; LANES],
 }
 
-impl Loops for Follow<'_> {
+impl Loops for CastRays<'_> {
     type Output = u32;
 
     #[inline(always)]
@@ -173,7 +173,7 @@ impl Loops for Follow<'_> {
         let (depth, light) = (&patch.depth[..], &self.usable.quads.light[..]);
         assert_eq!(depth.len(), light.len(), "quads of another patch");
         if patch.width < 2 || patch.height < 2 {
-            self.met.fill(Met::NOTHING);
+            self.met.fill(Intersections::NOTHING);
             return 0;
         }
         // Cosine of normal and ray without turning every normal: compare in the face frame.
@@ -183,7 +183,7 @@ impl Loops for Follow<'_> {
             let [points, normals] =
                 [self.points, self.normals].map(|all| all.each_ref().map(|axis| &axis[at]));
             let mut faces = [0; LANES];
-            let mut found = Met::default();
+            let mut found = Intersections::default();
             for k in 0..LANES {
                 let [x, y, z] = [0, 1, 2].map(|axis| eye[axis] - points[axis][k]);
                 let along = normals[0][k] * x + normals[1][k] * y + normals[2][k] * z;

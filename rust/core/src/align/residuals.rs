@@ -1,6 +1,6 @@
 //! How far the model's points are from what their rays meet, hair and fringes left out.
 
-use super::rays::{Met, Usable};
+use super::rays::{Intersections, Usable};
 use crate::simd::{Kernel, LANES, Lanes, Loops};
 
 /// Dark cells count as face up to this residual, millimetres; further in front of it they are hair.
@@ -32,7 +32,13 @@ pub(crate) struct Residual {
 
 impl Residuals {
     /// Measures what was met by points at `heights` (y in the face frame), of which `facing` look at the camera.
-    pub fn measure(&mut self, met: &[Met], heights: &[[f32; LANES]], usable: &Usable, facing: u32) {
+    pub fn measure(
+        &mut self,
+        met: &[Intersections],
+        heights: &[[f32; LANES]],
+        usable: &Usable,
+        facing: u32,
+    ) {
         self.found.resize(met.len(), Residual::default());
         let (count, covered) = Kernel::fastest().run(Measure {
             found: &mut self.found,
@@ -81,7 +87,7 @@ impl Residual {
 
 struct Measure<'a> {
     found: &'a mut [Residual],
-    met: &'a [Met],
+    met: &'a [Intersections],
     heights: &'a [[f32; LANES]],
     usable: &'a Usable<'a>,
 }

@@ -5,7 +5,7 @@ use nalgebra::{DVector, Vector3};
 use super::head_model::{Axes, LEAN, POSE, Points};
 use super::least_squares::Equations;
 use super::pose::Pose;
-use super::rays::{Met, Usable, follow};
+use super::rays::{Intersections, Usable, cast_rays};
 use super::residuals::{Residual, Residuals};
 use crate::simd::{Kernel, LANES, Lanes, Loops};
 
@@ -38,15 +38,15 @@ pub struct Fit {
 pub type Steps<'a> = (&'a Usable<'a>, &'a [f32]);
 
 /// Moves and bends the head.
-pub(super) struct Bender<'a> {
+pub(super) struct ShapeFitter<'a> {
     points: &'a Points,
     bent: Axes,
-    met: Vec<Met>,
+    met: Vec<Intersections>,
     residuals: Residuals,
     equations: Equations,
 }
 
-impl<'a> Bender<'a> {
+impl<'a> ShapeFitter<'a> {
     pub fn new(points: &'a Points) -> Self {
         Self {
             points,
@@ -74,7 +74,7 @@ impl<'a> Bender<'a> {
     /// Where the points meet the surface.
     fn look(&mut self, usable: &Usable, pose: &Pose) {
         let Self { points, bent, .. } = self;
-        let facing = follow(&mut self.met, bent, &points.normals, usable, pose);
+        let facing = cast_rays(&mut self.met, bent, &points.normals, usable, pose);
         self.residuals.measure(&self.met, &bent[1], usable, facing);
     }
 
@@ -94,7 +94,7 @@ impl<'a> Bender<'a> {
         for (usable, cutoff) in steps {
             self.look(usable, &pose);
             self.equations.clear();
-            Kernel::fastest().run(Gather {
+            Kernel::fastest().run(ShapeEquations {
                 points: self.points,
                 met: &self.met,
                 residuals: self.residuals.eights(),
@@ -155,9 +155,9 @@ impl<'a> Bender<'a> {
 }
 
 /// An equation for each point that counts.
-struct Gather<'a> {
+struct ShapeEquations<'a> {
     points: &'a Points,
-    met: &'a [Met],
+    met: &'a [Intersections],
     residuals: &'a [Residual],
     cutoff: f32,
     pose: &'a Pose,
@@ -166,7 +166,7 @@ struct Gather<'a> {
     equations: &'a mut Equations,
 }
 
-impl Loops for Gather<'_> {
+impl Loops for ShapeEquations<'_> {
     type Output = ();
 
     #[inline(always)]

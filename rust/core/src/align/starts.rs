@@ -61,7 +61,7 @@ fn face_middle(usable: &Usable, eyes: &Vector3<f32>) -> Option<f32> {
     let (mut sum, mut count) = (0, 0);
     for row in clamp(top, patch.height)..clamp(bottom, patch.height) {
         let cells = row * patch.width + columns.start..row * patch.width + columns.end;
-        let found = Kernel::fastest().run(Middle {
+        let found = Kernel::fastest().run(FaceMiddle {
             depth: &patch.depth[cells.clone()],
             light: &patch.reflectance[cells],
             usable,
@@ -74,13 +74,13 @@ fn face_middle(usable: &Usable, eyes: &Vector3<f32>) -> Option<f32> {
 }
 
 /// How many cells of a row are usable, and the sum of their columns.
-struct Middle<'a> {
+struct FaceMiddle<'a> {
     depth: &'a [f32],
     light: &'a [f32],
     usable: &'a Usable<'a>,
 }
 
-impl Loops for Middle<'_> {
+impl Loops for FaceMiddle<'_> {
     type Output = (u32, u32);
 
     #[inline(always)]

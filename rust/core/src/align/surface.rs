@@ -25,7 +25,7 @@ impl<'a> Surface<'a> {
     #[must_use]
     pub fn of(patch: &'a Patch) -> Self {
         let depth = if patch.width > 0 {
-            Kernel::fastest().run(Solid { patch })
+            Kernel::fastest().run(SurfaceDepth { patch })
         } else {
             Vec::new()
         };
@@ -64,11 +64,11 @@ pub(crate) fn mean(planes: &[Vec<f32>]) -> Vec<f32> {
 }
 
 /// The depth of the cells that lie safely on one surface; NaN for the others.
-struct Solid<'a> {
+struct SurfaceDepth<'a> {
     patch: &'a Patch,
 }
 
-impl Loops for Solid<'_> {
+impl Loops for SurfaceDepth<'_> {
     type Output = Vec<f32>;
 
     #[inline(always)]

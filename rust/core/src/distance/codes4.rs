@@ -51,7 +51,7 @@ pub fn lay_out(codes: &[i8], laid_out: &mut Vec<QueryStep>) {
     }));
 }
 
-/// [`nibble_sums`](crate::simd::Kernel::nibble_sums) on any CPU.
+/// [`code4_sums`](crate::simd::Kernel::code4_sums) on any CPU.
 pub(super) fn sums(codes: &[u8], query: &[QueryStep], sums: &mut [[i32; QUAD]]) {
     for (quad, sums) in codes.chunks_exact(query.len() * BYTES).zip(sums) {
         *sums = [0; QUAD];

@@ -39,9 +39,9 @@ const CACHED: usize = 32 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Packing {
     /// A byte each.
-    Bytes,
+    Bits8,
     /// Five bits each: [`codes5`].
-    Fives,
+    Bits5,
 }
 
 impl Packing {
@@ -49,8 +49,8 @@ impl Packing {
     #[must_use]
     pub fn levels(self) -> i32 {
         match self {
-            Self::Bytes => LEVELS,
-            Self::Fives => 15,
+            Self::Bits8 => LEVELS,
+            Self::Bits5 => 15,
         }
     }
 
@@ -59,8 +59,8 @@ impl Packing {
     pub fn steps(self, dim: usize) -> usize {
         let steps = dim.div_ceil(STEP);
         match self {
-            Self::Bytes => steps,
-            Self::Fives => steps.next_multiple_of(codes5::GROUP),
+            Self::Bits8 => steps,
+            Self::Bits5 => steps.next_multiple_of(codes5::GROUP),
         }
     }
 
@@ -68,8 +68,8 @@ impl Packing {
     #[must_use]
     pub fn rows(self, steps: usize) -> usize {
         match self {
-            Self::Bytes => steps,
-            Self::Fives => steps / codes5::GROUP * codes5::PACKED,
+            Self::Bits8 => steps,
+            Self::Bits5 => steps / codes5::GROUP * codes5::PACKED,
         }
     }
 }
@@ -286,14 +286,14 @@ pub(super) fn next_hit<const Q: usize>(
         limits,
     } = search;
     let mut unpacked = match blocks.packing {
-        Packing::Bytes => Vec::new(),
-        Packing::Fives => vec![0; blocks.steps * STEP_BYTES],
+        Packing::Bits8 => Vec::new(),
+        Packing::Bits5 => vec![0; blocks.steps * STEP_BYTES],
     };
     for block in range {
         let codes = &blocks.codes[block * blocks.block_bytes()..][..blocks.block_bytes()];
         let codes = match blocks.packing {
-            Packing::Bytes => codes,
-            Packing::Fives => {
+            Packing::Bits8 => codes,
+            Packing::Bits5 => {
                 unpack(codes, &mut unpacked);
                 &unpacked
             }

@@ -137,10 +137,10 @@ impl Kernel {
     pub fn squared_norm(self, a: &[f32]) -> f64 {
         match self.chosen() {
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx512Vnni(own) => exact::squared_norm_on(own, a),
+            Chosen::Avx512Vnni(own) => exact::squared_norm_by(own, a),
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx2Fma(own) => exact::squared_norm_on(own, a),
-            Chosen::Portable(own) => exact::squared_norm_on(own, a),
+            Chosen::Avx2Fma(own) => exact::squared_norm_by(own, a),
+            Chosen::Portable(own) => exact::squared_norm_by(own, a),
         }
     }
 
@@ -175,13 +175,13 @@ impl Kernel {
     ///
     /// # Panics
     /// If the lengths do not agree.
-    pub fn nibble_sums(self, codes: &[u8], query: &[QueryStep], sums: &mut [[i32; QUAD]]) {
+    pub fn code4_sums(self, codes: &[u8], query: &[QueryStep], sums: &mut [[i32; QUAD]]) {
         assert!(!query.is_empty() && codes.len() == sums.len() * query.len() * BYTES);
         match self.chosen() {
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx512Vnni(own) => own.avx2().nibble_sums(codes, query, sums),
+            Chosen::Avx512Vnni(own) => own.avx2().code4_sums(codes, query, sums),
             #[cfg(target_arch = "x86_64")]
-            Chosen::Avx2Fma(own) => own.nibble_sums(codes, query, sums),
+            Chosen::Avx2Fma(own) => own.code4_sums(codes, query, sums),
             Chosen::Portable(_) => codes4::sums(codes, query, sums),
         }
     }

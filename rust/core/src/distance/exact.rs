@@ -60,7 +60,7 @@ pub fn distance(a: &[f32], b: &[f32]) -> f64 {
 /// Squared Euclidean norm; [`Kernel::squared_norm`](crate::simd::Kernel::squared_norm) is the same, faster.
 #[must_use]
 pub fn squared_norm(a: &[f32]) -> f64 {
-    squared_norm_on(Portable, a)
+    squared_norm_by(Portable, a)
 }
 
 /// The square of a distance, before the root rounds.
@@ -85,7 +85,7 @@ pub(super) fn squared_distances<R: ShortRuns>(runs: R, a: &[f32], others: [&[f32
 
 /// [`squared_norm`] by the runs of a back end.
 #[inline]
-pub(super) fn squared_norm_on<R: ShortRuns>(runs: R, a: &[f32]) -> f64 {
+pub(super) fn squared_norm_by<R: ShortRuns>(runs: R, a: &[f32]) -> f64 {
     pairwise_sum(a, a, |a, _| runs.squared_norm(a))
 }
 

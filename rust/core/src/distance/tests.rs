@@ -209,7 +209,7 @@ proptest! {
         shift in 0_u32..=11,
         extreme in any::<bool>(),
         quantile in 0.0..1.0,
-        packing in prop::sample::select(vec![Packing::Bytes, Packing::Fives]),
+        packing in prop::sample::select(vec![Packing::Bits8, Packing::Bits5]),
     ) {
         let steps = packing.steps(steps * STEP);
         let mut codes = bytes(seed, blocks * packing.rows(steps) * STEP_BYTES);
@@ -229,8 +229,8 @@ proptest! {
                 codes[row * STEP_BYTES + lane * STEP + part]
             };
             match packing {
-                Packing::Bytes => byte(step),
-                Packing::Fives => {
+                Packing::Bits8 => byte(step),
+                Packing::Bits5 => {
                     let first = step / codes5::GROUP * codes5::PACKED;
                     let group = codes5::unpack(Portable, std::array::from_fn(|row| byte(first + row)));
                     group[step % codes5::GROUP]
@@ -317,7 +317,7 @@ proptest! {
         codes4::lay_out(&query, &mut laid_out);
         for kernel in kernels() {
             let mut sums = vec![[-1; QUAD]; quads];
-            kernel.nibble_sums(&codes, &laid_out, &mut sums);
+            kernel.code4_sums(&codes, &laid_out, &mut sums);
             for (row, row_codes) in row_codes.chunks_exact(dim).enumerate() {
                 let pairs = row_codes.iter().zip(&query);
                 let dot: i32 = pairs.map(|(c, q)| i32::from(*c) * i32::from(*q)).sum();

@@ -18,7 +18,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::mapped::{Bytes, Values};
-use super::rows::{References, Rest};
+use super::rows::{References, RowData};
 use super::{Gallery, MAX_COUNT, MAX_ROWS};
 use crate::error::{CoreError, Result};
 use crate::gallery::unit_vectors::{UnitVectors, check_dim, check_norms};
@@ -261,7 +261,7 @@ impl Layout {
         {
             return Err(damaged("references for everybody"));
         }
-        let rest = Rest {
+        let rest = RowData {
             indices,
             owners,
             squared_norms: squares,

@@ -24,7 +24,7 @@ pub(super) struct References {
 }
 
 /// What belongs to given values, by row.
-pub(super) struct Rest<'a> {
+pub(super) struct RowData<'a> {
     pub indices: Vec<i64>,
     pub owners: Vec<u32>,
     pub squared_norms: &'a [f64],
@@ -43,7 +43,7 @@ impl References {
     }
 
     /// A references of given rows.
-    pub fn of(dim: usize, values: Values, rest: Rest<'_>) -> Self {
+    pub fn of(dim: usize, values: Values, rest: RowData<'_>) -> Self {
         let narrow: Result<Vec<u32>, _> = rest.indices.iter().map(|i| u32::try_from(*i)).collect();
         let squares = rest.squared_norms.iter();
         Self {

@@ -118,7 +118,7 @@ proptest! {
         noise in prop::sample::select(vec![0.0_f32, 0.02, 0.2, 0.6, 5.0]),
         outliers in any::<bool>(),
         members in 1_usize..=16,
-        packing in prop::sample::select(vec![Packing::Bytes, Packing::Fives]),
+        packing in prop::sample::select(vec![Packing::Bits8, Packing::Bits5]),
     ) {
         let people = 200 / members;
         let mut values = Vec::new();
@@ -168,15 +168,15 @@ proptest! {
                         });
                         let scores: Vec<f64> = scores.collect();
                         if let Member::Group(group) = table.member(entry as u32) {
-                            let of_code = coded.ceiling(table.sum_of_code(entry as u32, sum));
-                            let ceilings = fine.ceilings(query, &group.residuals, of_code);
-                            for (score, ceiling) in scores.iter().zip(ceilings) {
-                                prop_assert!(*score <= ceiling, "{:?}", kernel.backend());
+                            let of_code = coded.upper_bound(table.sum_of_code(entry as u32, sum));
+                            let upper_bounds = fine.upper_bounds(query, &group.residuals, of_code);
+                            for (score, upper_bound) in scores.iter().zip(upper_bounds) {
+                                prop_assert!(*score <= upper_bound, "{:?}", kernel.backend());
                             }
                         }
                         let best = scores.into_iter().fold(f64::NEG_INFINITY, f64::max);
                         prop_assert!(coded.limit(best) <= sum, "{:?}", kernel.backend());
-                        let promised = coded.limit_from(table.floor(entry, sum));
+                        let promised = coded.limit_from(table.lower_bound(entry, sum));
                         prop_assert!(promised <= coded.limit(best - spread), "{:?}", kernel.backend());
                     }
                 }

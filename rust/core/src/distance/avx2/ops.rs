@@ -7,7 +7,7 @@ use crate::simd::Avx2Fma;
 
 impl Avx2Fma {
     /// [`codes4::sums`](crate::distance::codes4): the same numbers.
-    pub(in crate::distance) fn nibble_sums(
+    pub(in crate::distance) fn code4_sums(
         self,
         codes: &[u8],
         query: &[QueryStep],
@@ -27,9 +27,9 @@ impl Avx2Fma {
         // SAFETY: `self` exists, so `detect` has found AVX2 on this CPU.
         unsafe {
             match (search.blocks.packing, Q) {
-                (Packing::Bytes, 1) => avx2::codes8::next_hit::<Q, 1>(search, found),
-                (Packing::Bytes, _) => avx2::codes8::next_hit::<Q, 2>(search, found),
-                (Packing::Fives, _) => avx2::codes5::next_hit(self, search, found),
+                (Packing::Bits8, 1) => avx2::codes8::next_hit::<Q, 1>(search, found),
+                (Packing::Bits8, _) => avx2::codes8::next_hit::<Q, 2>(search, found),
+                (Packing::Bits5, _) => avx2::codes5::next_hit(self, search, found),
             }
         }
     }

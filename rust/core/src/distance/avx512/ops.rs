@@ -45,10 +45,10 @@ impl Avx512Vnni {
         // SAFETY: `self` exists, so `detect` has found the instructions on this CPU.
         unsafe {
             match (search.blocks.packing, search.of_one()) {
-                (Packing::Bytes, Some(one)) => avx512::codes8::next_hit_of_one(one, found),
-                (Packing::Bytes, None) => avx512::codes8::next_hit(search, found),
-                (Packing::Fives, Some(one)) => avx512::codes5::next_hit_of_one(self, one, found),
-                (Packing::Fives, None) => avx512::codes5::next_hit(self, search, found),
+                (Packing::Bits8, Some(one)) => avx512::codes8::next_hit_of_one(one, found),
+                (Packing::Bits8, None) => avx512::codes8::next_hit(search, found),
+                (Packing::Bits5, Some(one)) => avx512::codes5::next_hit_of_one(self, one, found),
+                (Packing::Bits5, None) => avx512::codes5::next_hit(self, search, found),
             }
         }
     }

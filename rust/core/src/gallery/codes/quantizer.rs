@@ -45,11 +45,11 @@ impl Quantizer {
         let rows = references.rows();
         let vectors = rows.values.chunks_exact(rows.dim);
         let (mut reaches, clipped): (Vec<f32>, _) = match packing {
-            Packing::Bytes => {
+            Packing::Bits8 => {
                 let peak = |row: &[f32]| row.iter().fold(0.0, |peak, v| v.abs().max(peak));
                 (vectors.map(peak).collect(), CLIPPED_ROWS)
             }
-            Packing::Fives => {
+            Packing::Bits5 => {
                 let some = vectors.step_by(rows.values.len().div_ceil(SAMPLE));
                 let values = some.flatten().map(|value| value.abs());
                 (values.collect(), CLIPPED_VALUES)
@@ -188,7 +188,7 @@ pub(in crate::gallery) struct QueryCode {
     unit: f64,
 }
 
-/// A whole number that is not above a value, and at most 2 below it. Without `floor`, which is a slow call
+/// A whole number that is not above a value, and at most 2 below it. Without `lower_bound`, which is a slow call
 /// on a CPU of the oldest kind that the crate runs on; the ends of the range stay.
 fn rounded_down(value: f64) -> i32 {
     (value - 1.0) as i32
@@ -201,13 +201,13 @@ impl QueryCode {
     }
 
     /// At least what a code scores of which this is the sum, without allowance.
-    pub fn ceiling(&self, sum: i32) -> f64 {
+    pub fn upper_bound(&self, sum: i32) -> f64 {
         (f64::from(sum) - self.offset + self.slack + 1.0) * self.unit
     }
 
-    /// The limit that remains if some row of an entry is among the matches; `floor` is the entry's sum
+    /// The limit that remains if some row of an entry is among the matches; `lower_bound` is the entry's sum
     /// without allowance, less what its mean may be off.
-    pub fn limit_from(&self, floor: i32) -> i32 {
-        rounded_down(f64::from(floor) - 2.0 * self.slack - self.spread - 1.0)
+    pub fn limit_from(&self, lower_bound: i32) -> i32 {
+        rounded_down(f64::from(lower_bound) - 2.0 * self.slack - self.spread - 1.0)
     }
 }

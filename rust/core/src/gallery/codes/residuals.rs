@@ -126,7 +126,7 @@ impl FineQuery {
     }
 
     /// Upper bounds of the scores of a group's rows, in order; `of_code` is one of what its code scores.
-    pub fn ceilings(
+    pub fn upper_bounds(
         &mut self,
         query: &[f32],
         residuals: &Residuals,
@@ -138,7 +138,7 @@ impl FineQuery {
         let quad = self.steps.len() * codes4::BYTES;
         self.sums.resize(residuals.codes.len() / quad, [0; QUAD]);
         self.kernel
-            .nibble_sums(&residuals.codes, &self.steps, &mut self.sums);
+            .code4_sums(&residuals.codes, &self.steps, &mut self.sums);
         let unit = f64::from(residuals.step) * self.step;
         let (reach, apart) = (f64::from(residuals.reach), f64::from(residuals.apart));
         let rest =

@@ -81,13 +81,13 @@ impl CodeTable {
     /// How codes of `entries` are best stored, of vectors of `dim` values.
     pub fn packing(kernel: Kernel, dim: usize, entries: usize, bits5_from: usize) -> Packing {
         let rows = |packing: Packing| packing.rows(packing.steps(dim));
-        let (bytes, bits5) = (rows(Packing::Bytes), rows(Packing::Fives));
+        let (bytes, bits5) = (rows(Packing::Bits8), rows(Packing::Bits5));
         let saves_memory = 5 * bits5 <= 4 * bytes; // not where they only fill up a group of steps
         let saves_time = kernel.backend().has_byte_products() && dim <= WIDEST_BITS5;
         if saves_memory && saves_time && entries * bytes * STEP >= bits5_from {
-            Packing::Fives
+            Packing::Bits5
         } else {
-            Packing::Bytes
+            Packing::Bits8
         }
     }
 
@@ -156,7 +156,7 @@ impl CodeTable {
     }
 
     /// A sum of this entry, less its allowance and what its mean may be off.
-    pub fn floor(&self, entry: usize, sum: i32) -> i32 {
+    pub fn lower_bound(&self, entry: usize, sum: i32) -> i32 {
         let entry = entry as u32;
         // A single row is its own mean.
         let lower = match self.member(entry) {
@@ -287,13 +287,13 @@ impl CodeTable {
             *stored = code.cast_unsigned().wrapping_add(shift);
         }
         match self.quantizer.packing() {
-            Packing::Bytes => {
+            Packing::Bits8 => {
                 for (row, codes) in stored.chunks_exact(STEP).enumerate() {
                     let at = self.at(entry, row);
                     self.codes[at..at + STEP].copy_from_slice(codes);
                 }
             }
-            Packing::Fives => {
+            Packing::Bits5 => {
                 for (group, codes) in stored.chunks_exact(codes5::GROUP * STEP).enumerate() {
                     for d in 0..STEP {
                         let packed = codes5::pack(std::array::from_fn(|i| codes[i * STEP + d]));

@@ -11,7 +11,7 @@ use crate::gallery::codes::table::CodeTable;
 #[derive(Debug, Clone, Copy)]
 pub(in crate::gallery) struct Candidate {
     /// Its sum: an upper bound of what its rows score.
-    pub ceiling: i32,
+    pub upper_bound: i32,
     pub entry: u32,
 }
 
@@ -21,10 +21,10 @@ pub(in crate::gallery) struct Candidates {
     most: usize,
     /// An entry with a lower sum holds none.
     pub limit: i32,
-    /// The highest of the floors.
-    floors: KthBound,
+    /// The highest of the lower_bounds.
+    lower_bounds: KthBound,
     pub found: Vec<Candidate>,
-    /// Whether the limit follows scores of rows from now on: floors say less, and cost a look at each entry.
+    /// Whether the limit follows scores of rows from now on: lower_bounds say less, and cost a look at each entry.
     seeded: bool,
     prune_at: usize,
 }
@@ -35,7 +35,7 @@ impl Candidates {
             query: QueryCode::default(),
             most,
             limit: i32::MIN,
-            floors: KthBound::new(most),
+            lower_bounds: KthBound::new(most),
             found: Vec::with_capacity(BLOCK),
             seeded: false,
             prune_at: 0,
@@ -45,7 +45,7 @@ impl Candidates {
     pub fn begin(&mut self, query: QueryCode) {
         self.query = query;
         self.limit = i32::MIN;
-        self.floors.clear();
+        self.lower_bounds.clear();
         self.seeded = false;
         self.found.clear();
         self.prune_at = 8 * BLOCK;
@@ -61,59 +61,66 @@ impl Candidates {
         let hits = hits & mask(table.len() - first);
         if !self.seeded && self.most == 1 && hits.count_ones() > 1 {
             // Let the best of them rule out others before these are written down.
-            let floors = lanes(hits).map(|lane| table.floor(first + lane, sums[lane]));
-            if self.floors.offer(floors.max().unwrap_or(i32::MIN)) {
-                self.follow_floors();
+            let lower_bounds = lanes(hits).map(|lane| table.lower_bound(first + lane, sums[lane]));
+            if self
+                .lower_bounds
+                .offer(lower_bounds.max().unwrap_or(i32::MIN))
+            {
+                self.follow_lower_bounds();
             }
         }
         // The limit follows once for all of them: to compute it takes longer than what it would rule out.
-        let mut floors_rose = false;
+        let mut bound_rose = false;
         for lane in lanes(hits) {
-            let (ceiling, entry) = (sums[lane], first + lane);
-            if ceiling < self.limit {
+            let (upper_bound, entry) = (sums[lane], first + lane);
+            if upper_bound < self.limit {
                 continue;
             }
-            floors_rose |= !self.seeded && self.floors.offer(table.floor(entry, ceiling));
+            bound_rose |= !self.seeded
+                && self
+                    .lower_bounds
+                    .offer(table.lower_bound(entry, upper_bound));
             let entry = entry as u32;
-            self.found.push(Candidate { ceiling, entry });
+            self.found.push(Candidate { upper_bound, entry });
         }
-        if floors_rose {
-            self.follow_floors();
+        if bound_rose {
+            self.follow_lower_bounds();
         }
         if self.found.len() >= self.prune_at {
             self.prune();
         }
     }
 
-    /// Some rows reach these sums at least: once `most` of them do, the others need no less.
-    fn follow_floors(&mut self) {
-        let limit = self.query.limit_from(self.floors.least());
+    /// Some rows reach these sums at kth: once `most` of them do, the others need no less.
+    fn follow_lower_bounds(&mut self) {
+        let limit = self.query.limit_from(self.lower_bounds.kth());
         self.raise_limit(limit);
     }
 
     /// Move those of the highest sums to the front, in order; these, at most so many.
     pub fn sort_best(&mut self, most: usize) -> &[Candidate] {
-        let by_ceiling = |candidate: &Candidate| Reverse(candidate.ceiling);
+        let by_upper_bound = |candidate: &Candidate| Reverse(candidate.upper_bound);
         let most = most.min(self.found.len());
         if most < self.found.len() {
-            self.found.select_nth_unstable_by_key(most, by_ceiling);
+            self.found.select_nth_unstable_by_key(most, by_upper_bound);
         }
-        self.found[..most].sort_unstable_by_key(by_ceiling);
+        self.found[..most].sort_unstable_by_key(by_upper_bound);
         &self.found[..most]
     }
 
     /// Raise the limit to what the scores of rows have shown to be enough, and drop what this rules out; with or
-    /// without `floors` from now on.
-    pub fn seed(&mut self, limit: i32, floors: bool) {
+    /// without `lower_bounds` from now on.
+    pub fn seed(&mut self, limit: i32, lower_bounds: bool) {
         self.raise_limit(limit);
-        self.seeded = !floors;
+        self.seeded = !lower_bounds;
         self.prune();
     }
 
     /// Drop what has been ruled out meanwhile.
     pub fn prune(&mut self) {
         let limit = self.limit;
-        self.found.retain(|candidate| candidate.ceiling >= limit);
+        self.found
+            .retain(|candidate| candidate.upper_bound >= limit);
         // Where many tie, wait until they have doubled: the pruning stays linear in all.
         self.prune_at = self.prune_at.max(2 * self.found.len());
     }

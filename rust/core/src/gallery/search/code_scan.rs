@@ -164,7 +164,7 @@ impl<'a> CodeScan<'a> {
         // Of whichever are near enough there is no k-th best. KthBound do as well for single rows of a byte a value;
         // of a group they know one row only.
         let most = self.wanted.most;
-        let bits5 = view.packing == Packing::Fives;
+        let bits5 = view.packing == Packing::Bits5;
         let seeding = most < usize::MAX && (bits5 || most > 1 && self.table.has_groups());
         for (number, start) in blocks.clone().step_by(stretch).enumerate() {
             if seeding && number.is_power_of_two() {
@@ -224,8 +224,8 @@ impl<'a> CodeScan<'a> {
             .scores_of(values, self.references.rows(), rows, scores);
         let (_, kth, _) = scores.select_nth_unstable_by(most - 1, |a, b| b.total_cmp(a));
         let sure = f64::from(*kth) - score_error(dim) - self.references.spread();
-        let floors = self.table.blocks().packing == Packing::Bytes;
-        candidates.seed(candidates.query.limit(sure), floors);
+        let lower_bounds = self.table.blocks().packing == Packing::Bits8;
+        candidates.seed(candidates.query.limit(sure), lower_bounds);
     }
 
     /// Append the matches among the candidates of consecutive queries.

@@ -1,4 +1,4 @@
-//! The greatest so many of what is offered, and the least of these.
+//! The greatest so many of what is offered, and the kth of these.
 
 use std::cmp::Reverse;
 
@@ -30,34 +30,34 @@ impl KthBound {
         }
     }
 
-    /// The least of the `most` greatest; `i32::MIN` as long as there are fewer.
-    pub fn least(&self) -> i32 {
+    /// The kth of the `most` greatest; `i32::MIN` as long as there are fewer.
+    pub fn kth(&self) -> i32 {
         match self {
             Self::List(list) => list[0],
-            Self::Many(best) => best.kth().map_or(i32::MIN, |least| least.0),
+            Self::Many(best) => best.kth().map_or(i32::MIN, |kth| kth.0),
             Self::Unlimited => i32::MIN,
         }
     }
 
     /// Take up a number if it is among the greatest; returns whether it was.
     #[inline]
-    pub fn offer(&mut self, floor: i32) -> bool {
+    pub fn offer(&mut self, lower_bound: i32) -> bool {
         match self {
             Self::List(list) => {
-                if floor <= list[0] {
+                if lower_bound <= list[0] {
                     return false;
                 }
-                // The least goes, and those below the new one move down: without a branch, which the CPU
+                // The kth goes, and those below the new one move down: without a branch, which the CPU
                 // would guess wrong.
                 for place in 0..list.len() - 1 {
-                    list[place] = list[place].max(list[place + 1].min(floor));
+                    list[place] = list[place].max(list[place + 1].min(lower_bound));
                 }
                 if let Some(last) = list.last_mut() {
-                    *last = (*last).max(floor);
+                    *last = (*last).max(lower_bound);
                 }
                 true
             }
-            Self::Many(best) => best.offer(Reverse(floor)),
+            Self::Many(best) => best.offer(Reverse(lower_bound)),
             Self::Unlimited => false,
         }
     }
@@ -72,28 +72,28 @@ mod tests {
     proptest! {
         #[test]
         fn the_greatest_are_kept(
-            floors in prop::collection::vec(-50_i32..50, 0..300),
+            lower_bounds in prop::collection::vec(-50_i32..50, 0..300),
             most in prop::sample::select(vec![1_usize, 2, 10, 64, 65, 200]),
         ) {
             let mut kept = KthBound::new(most);
             let mut sorted: Vec<i32> = Vec::new();
-            for floor in floors {
-                let taken = sorted.len() < most || floor > sorted[most - 1];
-                prop_assert_eq!(kept.offer(floor), taken);
-                sorted.push(floor);
+            for lower_bound in lower_bounds {
+                let taken = sorted.len() < most || lower_bound > sorted[most - 1];
+                prop_assert_eq!(kept.offer(lower_bound), taken);
+                sorted.push(lower_bound);
                 sorted.sort_unstable_by(|a, b| b.cmp(a));
-                let least = sorted.get(most - 1).copied().unwrap_or(i32::MIN);
-                prop_assert_eq!(kept.least(), least);
+                let kth = sorted.get(most - 1).copied().unwrap_or(i32::MIN);
+                prop_assert_eq!(kept.kth(), kth);
             }
             kept.clear();
-            prop_assert_eq!(kept.least(), i32::MIN);
+            prop_assert_eq!(kept.kth(), i32::MIN);
         }
 
         #[test]
-        fn none_is_kept_where_all_count(floor in any::<i32>()) {
+        fn none_is_kept_where_all_count(lower_bound in any::<i32>()) {
             let mut kept = KthBound::new(usize::MAX);
-            prop_assert!(!kept.offer(floor));
-            prop_assert_eq!(kept.least(), i32::MIN);
+            prop_assert!(!kept.offer(lower_bound));
+            prop_assert_eq!(kept.kth(), i32::MIN);
         }
     }
 }

@@ -74,7 +74,7 @@ impl<'a> Reranker<'a> {
         let mut found = std::mem::take(&mut candidates.found);
         self.rerank_some(query, &found[..likely], candidates);
         found.drain(..likely);
-        found.retain(|candidate| candidate.ceiling >= candidates.limit);
+        found.retain(|candidate| candidate.upper_bound >= candidates.limit);
         self.rerank_some(query, &found, candidates);
         candidates.found = found;
         self.nearest.write(lists);
@@ -90,18 +90,20 @@ impl<'a> Reranker<'a> {
             {
                 self.kernel.prefetch(group.residuals.codes());
             }
-            if candidate.ceiling < candidates.limit {
+            if candidate.upper_bound < candidates.limit {
                 continue;
             }
             match self.table.member(candidate.entry) {
                 Member::Row(row) => self.rows.push(*row),
                 Member::Group(group) => {
-                    let sum = self.table.sum_of_code(candidate.entry, candidate.ceiling);
-                    let of_code = candidates.query.ceiling(sum);
-                    let ceilings = self.fine.ceilings(query, &group.residuals, of_code);
+                    let sum = self
+                        .table
+                        .sum_of_code(candidate.entry, candidate.upper_bound);
+                    let of_code = candidates.query.upper_bound(sum);
+                    let upper_bounds = self.fine.upper_bounds(query, &group.residuals, of_code);
                     let least = self.nearest.least_score();
-                    let pairs = group.rows.iter().zip(ceilings);
-                    let near = pairs.filter(|(_, ceiling)| *ceiling >= least);
+                    let pairs = group.rows.iter().zip(upper_bounds);
+                    let near = pairs.filter(|(_, upper_bound)| *upper_bound >= least);
                     self.rows.extend(near.map(|(row, _)| *row));
                 }
             }
