@@ -1,6 +1,8 @@
 //! Depth preprocessing, face alignment and exact nearest-reference search.
 //!
-//! Plain Rust without Python: the modules read in the order in which a frame flows through them.
+//! Plain Rust without Python. [`input`] holds what comes in, [`align`] leads from a frame to an aligned face,
+//! [`gallery`] keeps references and searches them by [`distance`]; [`simd`] chooses the instruction set for all of
+//! them.
 
 pub mod align;
 pub mod distance;

@@ -24,9 +24,9 @@ pub(super) struct Blocks {
     pub height: usize,
 }
 
-/// What a camera stores for a pixel; the default does not count.
+/// A value of a pixel; the default stands for pixels that do not count.
 pub(super) trait Sample: Copy + Default + Into<Self::Sum> {
-    /// What samples are summed in: whole numbers stay whole, and are exact.
+    /// Type of their sums: those of integers are integers, and exact.
     type Sum: Sum;
 }
 
@@ -63,14 +63,14 @@ impl Sum for f32 {
 
 /// A sample of depth.
 pub(super) trait Distance: Sample + PartialOrd {
-    /// The samples between two depths, in units, are those from the first of these to the last; NaN is none.
+    /// The range of samples between two depths in units; it contains no NaN.
     fn between(near: f32, far: f32) -> RangeInclusive<Self>;
 }
 
 impl Distance for u16 {
     fn between(near: f32, far: f32) -> RangeInclusive<Self> {
         let some = far >= 0.0 && near <= f32::from(Self::MAX);
-        // What is beyond the type becomes its end.
+        // The conversion saturates.
         let (first, last) = if some {
             (near.ceil() as Self, far.floor() as Self)
         } else {
@@ -88,9 +88,9 @@ impl Distance for f32 {
 
 /// The pixels that count.
 pub(super) struct Counted {
-    /// All bits for each pixel of the region whose depth is in the band, else none.
+    /// A mask for each pixel of the region: all bits if its depth is in the band, else none.
     pixels: Vec<u8>,
-    /// One over how many there are in each cell; 0 where too few of its pixels are.
+    /// One over the number of such pixels of each cell; 0 where they are too few.
     shares: Vec<f32>,
 }
 
@@ -101,7 +101,7 @@ impl Blocks {
         first..first + self.width * self.block
     }
 
-    /// The same among the region's pixels alone.
+    /// The same pixels, counted within the region.
     fn own_row(&self, row: usize, y: usize) -> Range<usize> {
         let pixels = self.width * self.block;
         let first = (row * self.block + y) * pixels;
@@ -153,7 +153,7 @@ impl Blocks {
 
     /// Sums of linear red, green and blue over the pixels of each cell that count; 0 where it has no depth.
     fn sums_of_colors(&self, counted: &Counted, samples: &[u8]) -> Vec<Vec<f32>> {
-        // Of the sizes that cameras give, each has loops of its own, of a length that the compiler knows.
+        // The sizes that occur have loops of their own, of a length that the compiler knows.
         match self.block {
             1 => self.sums_by(1, counted, samples),
             2 => self.sums_by(2, counted, samples),
@@ -179,7 +179,7 @@ impl Blocks {
                         let mut sums = [0.0; 3];
                         for (color, counts) in colors.iter().zip(counts) {
                             for (sum, value) in sums.iter_mut().zip(color) {
-                                // What does not count is as black as it gets.
+                                // Pixels that do not count are black.
                                 *sum += decode[usize::from(value & counts)];
                             }
                         }
@@ -194,7 +194,7 @@ impl Blocks {
     }
 }
 
-/// Makes means of sums of colours, and their brightness.
+/// Turns sums of colours into means, and computes their brightness.
 struct Brightness<'a> {
     colors: &'a mut [Vec<f32>],
     shares: &'a [f32],
@@ -321,7 +321,7 @@ impl<T: Sample> Loops for Lights<'_, T> {
     }
 }
 
-/// Sums of so many neighbours each, made floats in a buffer as long as the values.
+/// Adds up groups of `count` neighbours. `floats` is a buffer as long as the values.
 #[inline(always)]
 fn join<T: Copy>(
     count: usize,

@@ -1,6 +1,6 @@
-//! What an aligned face says about being one: how its depth differs from that of pictures, flat or bent.
+//! Cues that tell an aligned face from a picture of one, flat or bent, by its depth.
 //!
-//! Everything is measured on the maps that the tensor is made of, within 50 mm of the face's middle.
+//! All are measured on the maps that the tensor is made of, within 50 mm of the middle of the face.
 
 use std::sync::LazyLock;
 
@@ -10,42 +10,43 @@ use super::frontal_map::Maps;
 use super::grid::{CELLS, GRID_HEIGHT, GRID_LEFT_MM, GRID_STEP_MM, GRID_TOP_MM, GRID_WIDTH};
 use crate::simd::{Kernel, Lanes, Loops};
 
-/// Radius of the disc that is looked at, and how far its middle lies below the eye line, millimetres.
+/// Radius of the disc that is measured, and how far its middle lies below the eye line, millimetres.
 const RADIUS_MM: f32 = 50.0;
 const MIDDLE_MM: f32 = 20.0;
-/// With fewer cells there is nothing to tell.
+/// With fewer cells no cue is measured.
 const MIN_CELLS: usize = 200;
-/// The median of the absolute five-point Laplacian of white noise, per unit of its deviation.
+/// Median of the absolute five-point Laplacian of white noise of deviation 1.
 const LAPLACIAN_MEDIAN: f32 = 3.016;
 /// Terms of a plane and of a quadric: 1, x, y, x^2, x y, y^2.
 const PLANE: usize = 3;
 const QUADRIC: usize = 6;
 
-/// Figures by which a face is told from a picture of one. All are 0 where there is too little depth to tell,
-/// so that doubt counts against the face.
+/// Cues that tell a face from a picture of one. All are 0 where there is too little depth, so that doubt counts
+/// against the face.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Cues {
     /// Root mean square distance of the depth from its best plane, millimetres: 0 for flat pictures.
     pub relief_mm: f32,
     /// The same from its best quadric (six terms): 0 for pictures bent round cylinders too.
     pub curved_relief_mm: f32,
-    /// Correlation of what a quadric leaves of the depth with what it leaves of the mean face: nose, eye
-    /// sockets and cheeks where they should be. -1 to 1.
+    /// Correlation of the residuals of depth and of the mean face from their best quadrics, -1 to 1: high where nose,
+    /// eye sockets and cheeks are where they should be.
     pub agreement: f32,
-    /// How much of the mean face's structure the depth has, by regression: about 1.
+    /// Regression of these residuals on those of the mean face: about 1 for a face.
     pub structure: f32,
     /// Share of the cells that have depth, 0 to 1.
     pub valid_share: f32,
-    /// Deviation of the depth from its neighbours' mean, millimetres, as that of white noise.
+    /// Standard deviation of noise in the depth, estimated from the difference to the mean of four neighbours,
+    /// millimetres.
     pub noise_mm: f32,
     /// Root mean square of the normalised picture (the tensor's second channel).
     pub contrast: f32,
 }
 
 impl Cues {
-    /// Measures.
+    /// Measures all cues.
     ///
-    /// `tensor` is the one made of the `maps`, `template` the mean face's depth on the grid.
+    /// `tensor` is made of the `maps`; `template` is the depth of the mean face on the grid.
     #[must_use]
     pub fn of(maps: &Maps, tensor: &[f32], template: &[f32]) -> Self {
         let disc = &*DISC;
@@ -80,7 +81,7 @@ impl Cues {
     }
 }
 
-/// What a cell of the disc shows.
+/// A cell of the disc.
 struct Cell {
     /// Place in units of the disc's radius.
     x: f32,
@@ -122,9 +123,9 @@ struct Residuals {
 }
 
 impl Residuals {
-    /// What a plane and a quadric leave of the depth, and a quadric of the template.
+    /// Residuals of depth from a plane and a quadric, and of the template from a quadric.
     fn of(cells: &[Cell]) -> Option<Self> {
-        // Around the depth's own mean: squares of some hundred millimetres would drown those of one.
+        // Relative to the mean depth: squares of hundreds of millimetres would drown those of one.
         let count = cells.len() as f32;
         let mean = cells.iter().map(|cell| cell.depth).sum::<f32>() / count;
         let Moments { products, right } = Kernel::fastest().run(Measure { cells, mean });
@@ -169,7 +170,7 @@ impl Residuals {
     }
 }
 
-/// Sums over the cells: of the products of all terms, and of each with depth and with the template.
+/// Sums over the cells: of products of all terms, and of each term with depth and with the template.
 struct Moments {
     /// The lower triangle.
     products: [[f64; QUADRIC]; QUADRIC],
@@ -208,7 +209,7 @@ impl Loops for Measure<'_> {
     }
 }
 
-/// Deviation of cells from the mean of their four neighbours, as that of white noise.
+/// Standard deviation of noise, from the difference of cells to the mean of their four neighbours.
 fn noise(maps: &Maps, disc: &[(usize, f32, f32)]) -> Option<f32> {
     let mut unrest: Vec<f32> = disc
         .iter()

@@ -1,4 +1,4 @@
-//! What alignment comes to: a face in the frame of reference of the network, or why there is none.
+//! What an alignment returns: a face in the network's frame of reference, or why there is none.
 
 use nalgebra::Vector3;
 
@@ -9,7 +9,7 @@ use crate::input::views::Region;
 /// Why a frame gives no face.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Refusal {
-    /// Nothing of the size and shape of a face.
+    /// Nothing has the size and shape of a face.
     NoFace,
     /// Two faces at nearly the same distance.
     SeveralFaces,
@@ -32,10 +32,10 @@ pub enum Refusal {
 pub struct AlignedFace {
     /// 4 x 72 x 64 numbers: depth relative to the mean face; normalised red, green and blue.
     pub tensor: Vec<f32>,
-    /// Where the maps have depth (72 x 64).
+    /// Cells of the grid that have depth (72 x 64).
     pub valid: Vec<bool>,
-    /// Where the head is, and the frame's camera: with the principal point that was found if the given one
-    /// is uncertain.
+    /// Pose of the head and camera of the frame, with the principal point that was found if the given one is
+    /// uncertain.
     pub pose: Pose,
     /// Midpoint of the outer eye corners, camera millimetres.
     pub eyes: Vector3<f32>,
@@ -43,12 +43,12 @@ pub struct AlignedFace {
     pub score: f32,
     /// Root mean square residual of the fit, millimetres.
     pub residual_mm: f32,
-    /// What tells it from a picture.
+    /// Cues that tell it from a picture of a face.
     pub cues: Cues,
     /// Share of the grid with depth.
     pub valid_share: f32,
-    /// Pixels of the frame that the head was looked for in.
+    /// Pixels of the frame in which the head was searched.
     pub region: Region,
-    /// Depths that were looked at there, millimetres.
+    /// Depths that were searched there, millimetres.
     pub band_mm: (f32, f32),
 }

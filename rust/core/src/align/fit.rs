@@ -1,9 +1,9 @@
 //! Fitting the head model to a patch of depth: many starts, few survivors, one answer.
 //!
-//! For every model point p that looks at the camera, the depth map says where its viewing ray meets the
-//! surface: q = p * d / p.z. The residual is the distance from p to q along p's normal. Gauss-Newton on pose
-//! and shape with Tukey weights; the components are scaled, so the prior is N(0, I). Normals are the mean
-//! head's, turned with the pose, which makes the Jacobian in the face frame constant (see [`HeadModel`]).
+//! For every model point p that faces the camera, the depth map tells where its viewing ray meets the surface: q = p
+//! * d / p.z. The residual is the distance from p to q along p's normal. Gauss-Newton steps fit pose and shape with
+//! Tukey weights. The components are scaled, so the prior is N(0, I). The normals are those of the mean head, turned
+//! with the pose, which makes the Jacobian in the face frame constant (see [`HeadModel`]).
 
 use nalgebra::{DVector, Rotation3};
 
@@ -19,22 +19,22 @@ pub use super::shape_fit::{Fit, Steps};
 const START_CUTOFF_MM: [f32; 5] = [40.0, 40.0, 30.0, 25.0, 20.0];
 /// Starts that go on after the first two steps.
 const KEPT_EARLY: usize = 10;
-/// If the best start scores less, nothing here is a face (rendered faces have 0.6 and more).
+/// If the best start scores less, there is no face (rendered faces score 0.6 and more).
 const HOPELESS_SCORE: f32 = 0.55;
-/// The same after the first bends: what comes later adds little.
+/// The same after the first steps over pose and shape: later steps add little.
 const POOR_SCORE: f32 = 0.35;
-/// Starts that are bent as well, for a few steps, before the best is chosen.
+/// Starts whose shape is fitted too, for a few steps, before the best is chosen.
 const KEPT: usize = 6;
-/// Starts that score this much less than the best are not bent.
+/// Starts that score this much less than the best are dropped before that.
 const KEPT_MARGIN: f32 = 0.12;
 /// Tukey cut-offs of the first steps over pose and shape, millimetres.
 const BEND_CUTOFF_MM: [f32; 2] = [20.0, 16.0];
-/// Starts closer than this are the same, millimetres and radians.
+/// Starts closer to each other than this are the same, millimetres and radians.
 const SAME_MM: f32 = 8.0;
 const SAME_RAD: f32 = 0.14;
 
-/// Searches all starts and returns the best rough fit, or `None` if no start meets a face. Starts look at the
-/// model's coarse points, the first bends at the medium ones: they only have to find the basin.
+/// Searches all starts and returns the best rough fit; `None` if no start leads to a face. Poses are fitted to the
+/// model's coarse points and shapes to the medium ones: they only have to find the basin.
 #[must_use]
 pub fn search(model: &HeadModel, usable: &Usable, starts: &[Start]) -> Option<Fit> {
     let mut fitter = PoseFitter::new(&model.coarse, usable);
@@ -86,7 +86,7 @@ fn keep_distinct(states: &mut Vec<State>, count: usize) {
     *states = kept;
 }
 
-/// Continues a fit with all points, on these cells and then on those; the last judge it.
+/// Continues a fit with all points, on the cells of each step in turn. Those of the last step judge it.
 #[must_use]
 pub fn refit(model: &HeadModel, fit: &Fit, steps: &[Steps]) -> Option<Fit> {
     ShapeFitter::new(&model.fine).refine(&fit.pose, &fit.shape, steps)

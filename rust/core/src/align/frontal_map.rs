@@ -1,9 +1,8 @@
 //! From a fitted patch to a metric, frontal map of the face.
 //!
-//! The patch is triangulated, turned into the face frame and drawn by orthographic z-buffer on the grid of
-//! [`super::grid`], so that distance and pose no longer matter. The network's tensor is made of it in
-//! [`super::tensor`]: four channels, depth relative to the mean face, and locally normalised log reflectance in red,
-//! green and blue; infrared stands in for all three. Missing cells are 0, the mean of each.
+//! The patch is triangulated, turned into the face frame and drawn by an orthographic z-buffer on the grid of
+//! [`super::grid`], so that distance and pose no longer matter. [`super::tensor`] turns the maps into the network's
+//! input.
 
 use nalgebra::Vector3;
 
@@ -20,14 +19,14 @@ pub struct Maps {
     pub depth: Vec<f32>,
     /// Log reflectance: red, green and blue, or infrared; meaningless where not `valid`.
     pub light: Vec<Vec<f32>>,
-    /// Cells that some surface covers.
+    /// Cells that show a surface.
     pub valid: Vec<bool>,
 }
 
-/// Depth of a face in its own frame reaches from before the nose tip to behind the cheeks, millimetres.
+/// Range of depth of a face in its own frame, from before the nose tip to behind the cheeks, millimetres.
 const FACE_DEPTH_MM: [f32; 2] = [-70.0, 90.0];
 
-/// The cells that can fall on the grid: the projection of the box around the face.
+/// The cells of a patch that may fall on the grid: the projection of a box around the face.
 fn window(patch: &Patch, pose: &Pose) -> Window {
     let (mut low, mut high) = ([f32::INFINITY; 2], [f32::NEG_INFINITY; 2]);
     let right_mm = GRID_LEFT_MM + GRID_WIDTH as f32 * GRID_STEP_MM;
@@ -47,7 +46,7 @@ fn window(patch: &Patch, pose: &Pose) -> Window {
     Window {
         left,
         top,
-        // Never before the beginning, even where a pose is not finite.
+        // Never before the first, even where a pose is not finite.
         right: clamp(high[0] + 2.0, patch.width).max(left),
         bottom: clamp(high[1] + 2.0, patch.height).max(top),
     }

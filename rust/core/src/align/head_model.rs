@@ -1,4 +1,4 @@
-//! What heads look like at a few hundred points: the model that the fit moves and bends.
+//! The head model: a mean head and its principal components at a few hundred points.
 
 use nalgebra::{DMatrix, Vector3};
 
@@ -11,13 +11,13 @@ use crate::{CoreError, Result};
 /// Parameters of a pose step: rotation (radians) about and translation (mm) along the face's axes.
 pub const POSE: usize = 6;
 
-/// Slopes of a camera's lean along x and y: what a fit may look for after pose and shape.
+/// Parameters of a lean: the slopes of the viewing rays along x and y, which a fit may search besides pose and shape.
 pub const LEAN: usize = 2;
 
 /// Mean, normals and components at N points of the face frame (millimetres).
 #[derive(Debug, Clone)]
 pub struct HeadModel {
-    /// Every fourth point, every second, and all.
+    /// Every fourth point, every second point, and all points.
     pub(crate) coarse: Points,
     pub(crate) medium: Points,
     pub(crate) fine: Points,
@@ -26,12 +26,12 @@ pub struct HeadModel {
     pub(crate) eyes_components: DMatrix<f32>,
     /// Depth of the mean face on the grid, row by row.
     pub(crate) template: Vec<f32>,
-    /// What the maps say about the error of the fit.
+    /// Learned corrections of the pose, stage by stage.
     pub(crate) corrections: Vec<Stage>,
 }
 
-/// Some of the model's points, coordinate by coordinate, up to whole vectors: those that are none have no
-/// normal, and so look nowhere.
+/// Some of the model's points, eight side by side. Points that fill up the last eight have no normal, so they face no
+/// camera.
 #[derive(Debug, Clone)]
 pub(crate) struct Points {
     pub mean: Axes,
@@ -54,18 +54,18 @@ pub(crate) struct Jacobian {
 }
 
 impl Jacobian {
-    /// Room for an equation a point.
+    /// Empty equations, with room for one a point.
     pub fn equations(&self) -> Equations {
         let points = self.rows.len() / self.parameters.div_ceil(LANES);
         Equations::new(self.parameters, points)
     }
 
-    /// Numbers of a row that have a meaning.
+    /// Number of parameters; what follows them in a row fills up the last eight.
     pub fn parameters(&self) -> usize {
         self.parameters
     }
 
-    /// All rows, where they are one eight each.
+    /// All rows, if each is a single eight.
     pub fn narrow(&self) -> &[Eight] {
         assert!(self.parameters <= LANES);
         &self.rows
@@ -91,8 +91,8 @@ impl Jacobian {
 }
 
 impl Points {
-    /// Every `stride`th point, without the last, of a file's arrays; `bends` says whether fits of them look
-    /// for shape and lean too.
+    /// Every `stride`th point of a file's arrays but the last. `bends` says whether shape and lean are fitted with
+    /// them too.
     fn of(mean: &[f32], normals: &[f32], components: &[f32], stride: usize, bends: bool) -> Self {
         let chosen: Vec<usize> = (0..mean.len() / 3 - 1).step_by(stride).collect();
         let components: Vec<&[f32]> = components.chunks(mean.len()).filter(|_| bends).collect();

@@ -47,7 +47,7 @@ struct Coarse {
 }
 
 impl Coarse {
-    /// Samples up to four pixels of each block and keeps the nearest valid one, so that holes do not win.
+    /// Takes the nearest valid one of up to four pixels of each block, so that holes do not count.
     fn of(depth: &DepthView) -> Self {
         let step = depth
             .width()
@@ -83,14 +83,14 @@ impl Coarse {
 
 /// Depth as a camera stores it for a pixel.
 trait Pixel: Copy + Into<f32> {
-    /// The nearer of two samples, or the one that is there, or what is not.
+    /// The nearer of two samples; a missing one is farther than any other.
     fn nearer(self, other: Self) -> Self;
 }
 
 impl Pixel for u16 {
     #[inline(always)]
     fn nearer(self, other: Self) -> Self {
-        // One less, what is missing (0) is the farthest.
+        // After subtracting one, a missing sample (0) is the farthest.
         let (a, b) = (self.wrapping_sub(1), other.wrapping_sub(1));
         a.min(b).wrapping_add(1)
     }
@@ -105,7 +105,8 @@ impl Pixel for f32 {
     }
 }
 
-/// Least positive sample of four in each block of `step` x `step`, in millimetres; 0 where there is none.
+/// Takes the smallest positive of four samples in each block of `step` x `step`, in millimetres; 0 where there is
+/// none.
 struct Nearest<'a, T> {
     samples: &'a [T],
     /// Pixels in a row of the frame.
@@ -124,7 +125,7 @@ impl<T: Pixel> Loops for Nearest<'_, T> {
             return;
         }
         let inner = step / 2;
-        // Of whole rows first: neighbours in memory make vectors, every fourth number does not.
+        // Whole rows first: neighbours in memory become vectors, every fourth sample does not.
         let mut nearer = self.samples[..width * step].to_vec();
         for (row, cells) in self.coarse.depth.chunks_exact_mut(width.max(1)).enumerate() {
             let first = row * step * self.stride;

@@ -1,4 +1,4 @@
-//! The way from a frame to an aligned face, or to the reason why there is none.
+//! From a frame to an aligned face, or to the reason why there is none.
 
 mod cells;
 pub mod cues;
@@ -44,7 +44,7 @@ const MIN_DISTANCE_MM: f32 = 250.0;
 const MAX_DISTANCE_MM: f32 = 1600.0;
 /// Another face within this depth of the nearest one makes the choice uncertain, millimetres.
 const RIVAL_MM: f32 = 250.0;
-/// The near side of a head differs this much from the depth of its eyes, hair included, millimetres.
+/// Depth of the near side of a head may differ this much from that of its eyes, hair included, millimetres.
 const NEAR_SPREAD_MM: f32 = 60.0;
 /// Half the width of a face that must be in the frame, millimetres.
 const CHEEK_MM: f32 = 50.0;
@@ -66,9 +66,9 @@ const HAIR_SHARE: f32 = 0.3;
 const FULL_CUTOFF_MM: [f32; 3] = [14.0, 12.0, 12.0];
 /// The same for the last steps, with dark cells.
 const FINAL_CUTOFF_MM: [f32; 2] = [12.0, 12.0];
-/// With fewer dark cells than this share there is no point in a search that counts them.
+/// With a smaller share of dark cells, a search that counts them is not worth it.
 const MIN_DARK_SHARE: f32 = 0.1;
-/// Around a given pose, so much is looked at.
+/// Half the width and height of what is cut out around a given pose, millimetres.
 const HALF_WINDOW_MM: f32 = 160.0;
 /// Finds the nearest face of a frame and brings it into the network's frame of reference.
 ///
@@ -91,7 +91,7 @@ pub fn align(
     let found = candidates(depth, camera, MAX_DISTANCE_MM + RIVAL_MM);
     let mut refusal = Refusal::NoFace;
     for (at, candidate) in found.iter().enumerate() {
-        // Somebody right before the camera: whoever stands behind is not the one to judge.
+        // Somebody stands right before the camera: whoever stands behind must not be judged instead.
         if candidate.near_mm < MIN_DISTANCE_MM {
             return Ok(Err(Refusal::TooNear(candidate.near_mm)));
         }
@@ -101,7 +101,7 @@ pub fn align(
                 nearer => nearer,
             }));
         }
-        // A picture before a face is passed over: the face is judged on its own depth and picture.
+        // A picture of a face in front is passed over: the face behind is judged on its own depth and picture.
         let (fit, patch) = match inspect(model, depth, intensity, camera, candidate) {
             Ok(face) => face,
             Err(reason) => {
@@ -184,7 +184,7 @@ pub fn align_at(
     ))
 }
 
-/// Whether a second fit is another face at nearly the same distance.
+/// Whether a second fit is another face at about the same distance.
 fn is_rival(first: &Fit, second: &Fit) -> bool {
     let apart = second.pose.translation - first.pose.translation;
     // A chest is round too: under the first face's chin only a confident fit counts.
@@ -304,7 +304,7 @@ fn finish(
     ))
 }
 
-/// The answer: what was drawn at the pose of a fit.
+/// The aligned face that was drawn at the pose of a fit.
 fn face_of(
     model: &HeadModel,
     fit: &Fit,
@@ -335,7 +335,7 @@ fn face_of(
     }
 }
 
-/// The frame's camera with the principal point of a pose, which counts in cells of the patch.
+/// The frame's camera, with the principal point of a pose (which is in cells of the patch).
 fn seen_by(camera: &Camera, patch: &Patch, pose: &Pose) -> Camera {
     let [x, y] = pose.leaning(&patch.camera);
     Camera {

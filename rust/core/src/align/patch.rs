@@ -1,16 +1,16 @@
-//! From camera pixels to a small metric patch around a head: units, missing values, noise, in one pass.
+//! A small metric patch around a head, with missing values marked and noise averaged.
 
 use super::cells::Blocks;
 use crate::input::views::{Camera, DepthSamples, DepthView, IntensityView, Region};
 
-/// Depth and reflectance of the surroundings of a head at about 2 mm a cell.
+/// Depth and reflectance around a head, at about 2 mm a cell.
 #[derive(Debug, Clone)]
 pub struct Patch {
     /// Columns.
     pub width: usize,
     /// Rows.
     pub height: usize,
-    /// Millimetres; 0 is missing or outside the band of depths asked for.
+    /// Millimetres; 0 where it is missing or outside of the given band.
     pub depth: Vec<f32>,
     /// Linear intensity; infrared multiplied by the squared distance in metres, so that a face does not
     /// darken with distance. 0 where depth is missing.

@@ -1,4 +1,4 @@
-//! Where a head is, and the camera that sees it.
+//! The pose of a head, and the camera that sees it.
 
 use nalgebra::{Matrix3, Rotation3, Vector3};
 
@@ -6,9 +6,9 @@ use crate::input::views::Camera;
 
 /// `p_camera = rotation * p_face + translation`, seen by `camera`.
 ///
-/// The camera belongs to the pose because a crop whose place in the frame is not known shows its head from
-/// an unknown side: every point's x and y are off by the same share of its depth, which shears the face. The
-/// fit then looks for the principal point too.
+/// The camera belongs to the pose because the principal point may be unknown: in a crop whose place in the frame was
+/// not recorded, every point's x and y are off by the same share of its depth, which shears the face. The fit then
+/// searches the principal point too.
 #[derive(Debug, Clone, Copy)]
 pub struct Pose {
     /// From the face frame to the camera's.
@@ -26,7 +26,7 @@ impl Pose {
         self.rotation *= Rotation3::new(*turn).into_inner();
     }
 
-    /// Takes back a step: turn and shift, in this order.
+    /// Subtracts a step: turn and shift, in this order.
     pub(crate) fn descend(&mut self, step: &[f32]) {
         self.step(
             &Vector3::new(-step[0], -step[1], -step[2]),
@@ -42,7 +42,7 @@ impl Pose {
         self.translation.y += y * self.translation.z;
     }
 
-    /// By how much its viewing rays lean against those of a camera of the same focal length.
+    /// Slopes of its viewing rays, less those of a camera with the same focal length.
     pub(crate) fn leaning(&self, from: &Camera) -> [f32; 2] {
         [
             (from.cx - self.camera.cx) / self.camera.fx,
@@ -59,8 +59,8 @@ impl Pose {
 
 /// Yaw, pitch, roll in degrees of rotation = Rz(roll) Rx(pitch) Ry(yaw).
 ///
-/// SurfacePoint from the camera: positive yaw turns the nose to the image's left, positive pitch lowers it, positive
-/// roll turns the head clockwise.
+/// Seen from the camera, positive yaw turns the nose to the image's left, positive pitch lowers it, and positive roll
+/// turns the head clockwise.
 #[must_use]
 pub fn angles_deg(rotation: &Matrix3<f32>) -> [f32; 3] {
     let pitch = rotation[(2, 1)].clamp(-1.0, 1.0).asin();

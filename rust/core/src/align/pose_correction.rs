@@ -1,9 +1,9 @@
 //! A learned correction of the fitted pose.
 //!
-//! The fit trades pitch against the shape of the head, and sees depth alone. What is left of its error shows
-//! in the aligned maps: an eye too high, a nose bridge aslant. A linear map from the maps to the error,
-//! learned from renders whose pose is known (`training/pose_correction.py`), takes out what it can; the maps
-//! are then drawn anew. Each stage is learned on what the stages before it leave.
+//! The fit may trade pitch for shape, and it sees depth alone. What is left of its error shows in the aligned maps:
+//! an eye too high, a nose bridge aslant. A linear map from the maps to the error, learned from renders whose pose is
+//! known (`training/pose_correction.py`), takes out what it can. Then the maps are drawn again. Each stage is learned
+//! on what the stages before it leave.
 
 use nalgebra::Vector3;
 
@@ -13,7 +13,7 @@ use crate::distance::Rows;
 use crate::simd::Kernel;
 use crate::{CoreError, Result};
 
-/// Planes that a stage looks at: depth, and the light as a gray picture has it.
+/// Planes that a stage looks at: depth, and light as in a gray picture.
 const PLANES: usize = 2;
 /// A stage turns at most this much about each axis, degrees.
 const MAX_TURN_DEG: f32 = 5.0;
@@ -61,8 +61,8 @@ pub(crate) fn stages(weights: &[f32], offsets: &[f32]) -> Result<Vec<Stage>> {
 }
 
 impl Stage {
-    /// Turns and shifts a pose by what the planes that were drawn with it say (see [`PLANES`]), and moves the
-    /// principal point if that is not known.
+    /// Corrects a pose by the planes that were drawn with it (see [`PLANES`]), and its principal point too if that is
+    /// not known.
     pub(crate) fn apply(&self, planes: &[f32], pose: &mut Pose, leans: bool) {
         let mut said = [0.0; STEP];
         let rows = Rows {

@@ -1,4 +1,4 @@
-//! Where a head is: Gauss-Newton on the pose of the mean head.
+//! Fitting the pose of the mean head, by Gauss-Newton.
 
 use nalgebra::{Rotation3, SMatrix, SVector, Vector3};
 
@@ -26,7 +26,7 @@ pub(super) struct State {
     pub score: f32,
 }
 
-/// Moves the mean head.
+/// Fits the pose of the mean head to a patch.
 pub(super) struct PoseFitter<'a> {
     points: &'a Points,
     usable: &'a Usable<'a>,
@@ -46,7 +46,7 @@ impl<'a> PoseFitter<'a> {
         }
     }
 
-    /// Moves the start along its ray until the middle residual is zero.
+    /// Moves a start along its ray until the median residual is zero.
     pub fn begin(&mut self, start: &Start) -> Option<State> {
         let rotation = Rotation3::from_axis_angle(&Vector3::x_axis(), start.pitch)
             * Rotation3::from_axis_angle(&Vector3::y_axis(), start.yaw);
@@ -69,7 +69,7 @@ impl<'a> PoseFitter<'a> {
         Some(State { pose, score: 0.0 })
     }
 
-    /// Pose-only Gauss-Newton steps.
+    /// Fits the pose, one Gauss-Newton step for each cut-off.
     pub fn walk(&mut self, mut state: State, cutoffs: &[f32]) -> Option<State> {
         let Self { points, usable, .. } = *self;
         for &cutoff in cutoffs {
@@ -90,7 +90,7 @@ impl<'a> PoseFitter<'a> {
                 residuals: self.residuals.eights(),
                 cutoff,
             });
-            // A little damping: a flat or round patch leaves directions undetermined.
+            // A little damping: a flat or round patch leaves some directions undetermined.
             for k in 0..3 {
                 normal[(k, k)] += 2.0e4;
                 normal[(k + 3, k + 3)] += 2.0;
@@ -103,7 +103,7 @@ impl<'a> PoseFitter<'a> {
     }
 }
 
-/// Matrix and right side of the normal equations of the pose, and the sum of the weights.
+/// Computes the matrix and the right side of the normal equations of the pose, and the sum of the weights.
 struct PoseEquations<'a> {
     rows: &'a [Eight],
     residuals: &'a [Residual],

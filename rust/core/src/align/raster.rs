@@ -15,11 +15,11 @@ pub(crate) struct Window {
     pub right: usize,
 }
 
-/// What the grid shows: the nearest surface to the viewer.
+/// Depth buffer of the grid: the surface nearest to the viewer.
 pub(crate) struct ZBuffer {
     /// Face frame, millimetres; infinite where there is nothing.
     pub depth: Vec<f32>,
-    /// Meaningless there.
+    /// What is seen; meaningless where there is nothing.
     pub seen: Vec<SurfacePoint>,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct SurfacePoint {
 }
 
 impl SurfacePoint {
-    /// The triangle's corners as cells of a patch of so many cells in a row.
+    /// The cells of the triangle's corners, in a patch of so many columns.
     pub fn cells(&self, width: usize) -> [usize; 3] {
         let quad = self.quad as usize;
         let (above, next) = (quad - width, quad + 1);
@@ -47,7 +47,7 @@ impl SurfacePoint {
     }
 }
 
-/// Draws the window of a surface as seen from the front of the face.
+/// Draws a window of a surface, seen from the front of the face.
 pub(crate) fn draw_triangles(surface: &Surface, pose: &Pose, window: Window) -> ZBuffer {
     let kernel = Kernel::fastest();
     let corners = kernel.run(TurnCorners {
@@ -89,7 +89,7 @@ impl Loops for TurnCorners<'_> {
             bottom,
             right,
         } = self.window;
-        // One vector more than the quads of a row begin in: they reach one cell further.
+        // One vector more than there are quads in a row: they reach one cell further.
         let stride = (right - left).next_multiple_of(LANES) + LANES;
         let count = (bottom - top) * stride;
         let width = self.surface.patch.width;
@@ -127,8 +127,8 @@ impl Loops for TurnCorners<'_> {
     }
 }
 
-/// Draws all quads, as two triangles each. Those that lie between the middles of the grid's cells, or beside it,
-/// or on no surface, fall out first.
+/// Draws all quads, as two triangles each. Quads that cover no middle of a grid cell, lie outside of the grid or on
+/// no surface are skipped first.
 ///
 /// ```text
 /// for 8 quads of a row
@@ -168,7 +168,7 @@ impl Loops for DrawTriangles<'_> {
     }
 }
 
-/// Shows what eight quads, from `quad` on, have at some points where they are the nearest surface.
+/// Draws eight quads, from `quad` on, at some points where they are nearest.
 #[inline(always)]
 fn show<L: Lanes>(
     lanes: L,
@@ -181,7 +181,7 @@ fn show<L: Lanes>(
     for k in 0..LANES {
         nearest[k] = least(lower.z[k], upper.z[k]);
     }
-    // Of eight points, two or three lie in the quad that they are looked for in.
+    // Of eight points, two or three lie in the quad that they are tested against.
     let mut met = lanes.below(lanes.load(&nearest), f32::INFINITY);
     while met != 0 {
         let k = met.trailing_zeros() as usize;

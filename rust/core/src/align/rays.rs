@@ -1,4 +1,4 @@
-//! Where the model's points meet the depth map: one viewing ray each, hair and fringes left out.
+//! Where the viewing rays of the model's points meet the depth map.
 
 use super::head_model::Axes;
 use super::patch::{Patch, TEAR_MM};
@@ -7,15 +7,15 @@ use crate::simd::{Kernel, LANES, Lanes, Loops, floor, least, most, whole};
 
 /// Points whose normal is further from the viewing direction than this (cosine) are not used.
 const MIN_COSINE: f32 = 0.25;
-/// Light of four cells that are not one surface; any other is 0 or more.
+/// Stands for the light of four cells that are not one surface; any light is at least 0.
 const TORN: f32 = -1.0;
 
-/// What the fit looks at, and what it makes of dark cells.
+/// The cells that a fit looks at, and whether dark ones count.
 #[derive(Clone, Copy)]
 pub struct Usable<'a> {
     /// The patch.
     pub patch: &'a Patch,
-    /// What of this patch rays can meet.
+    /// The quads of this patch.
     pub quads: &'a Quads,
     /// Cells darker than this may be hair.
     pub min_reflectance: f32,
@@ -39,15 +39,15 @@ impl Usable<'_> {
     }
 }
 
-/// What rays can meet: for every cell of a patch, it and its neighbours to the right and below.
+/// The quads of a patch: every cell with its neighbours to the right and below.
 #[derive(Debug)]
 pub struct Quads {
-    /// The least reflectance of the four, or [`TORN`] where they are not one surface.
+    /// The lowest reflectance of the four, or [`TORN`] where they are not one surface.
     light: Vec<f32>,
 }
 
 impl Quads {
-    /// Looks at every four cells.
+    /// Finds the quads of a patch.
     #[must_use]
     pub fn of(patch: &Patch) -> Self {
         let mut light = vec![TORN; patch.width * patch.height];
@@ -97,21 +97,21 @@ impl Loops for FindQuads<'_> {
     }
 }
 
-/// What eight points of a model meet.
+/// Where the rays of eight points meet the surface.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Intersections {
-    /// How far the camera lies along the point's normal, millimetres.
+    /// Distance of the camera along the point's normal, millimetres.
     pub along: [f32; LANES],
     /// Depth of the point, millimetres.
     pub z: [f32; LANES],
     /// Depth of the surface along the same ray, millimetres; meaningless where `light` is [`TORN`].
     pub surface: [f32; LANES],
-    /// The least reflectance around it, or [`TORN`] where there is none, or the point looks away.
+    /// The lowest reflectance of the quad that is met, or [`TORN`] if there is none or the point faces away.
     pub light: [f32; LANES],
 }
 
 impl Intersections {
-    /// Of points that meet nothing.
+    /// For points whose rays meet nothing.
     const NOTHING: Self = Self {
         along: [0.0; LANES],
         z: [1.0; LANES],
@@ -119,7 +119,7 @@ impl Intersections {
         light: [TORN; LANES],
     };
 
-    /// How much farther the surface is than the point, for points that meet one that is not dark.
+    /// Depth of the surface less that of the point, for points that meet one that is not dark.
     pub fn gaps(&self, usable: &Usable) -> impl Iterator<Item = f32> {
         let least = usable.min_reflectance.max(0.0);
         let points = self.surface.iter().zip(&self.z).zip(&self.light);
@@ -129,7 +129,7 @@ impl Intersections {
     }
 }
 
-/// Follows the rays of points, bent or not, at a pose; returns how many look at the camera.
+/// Casts a ray through each point, bent or not, at a pose. Returns how many points face the camera.
 pub(crate) fn cast_rays(
     met: &mut Vec<Intersections>,
     points: &Axes,
@@ -155,9 +155,9 @@ struct CastRays<'a> {
     pose: &'a Pose,
 }
 
-/// Cells that eight points are seen in, and where between these and their neighbours.
+/// The cells in which eight points are seen, and their place between these and the next cells.
 struct Places {
-    /// Whether they face the camera, and are seen in the patch; others are said to be in the first cell.
+    /// Whether a point faces the camera and is seen in the patch; if not, its cell is the first one.
     inside: [bool; LANES],
     cell: [u32; LANES],
     right: [f32; LANES],
@@ -217,7 +217,7 @@ impl Loops for CastRays<'_> {
     }
 }
 
-/// Where those of eight points that face the camera are seen.
+/// The places of those of eight points that face the camera.
 #[inline(always)]
 fn places(
     patch: &Patch,

@@ -1,4 +1,4 @@
-//! How far the model's points are from what their rays meet, hair and fringes left out.
+//! Residuals: distances of the model's points to the surface that their rays meet, without hair and fringes.
 
 use super::rays::{Intersections, Usable};
 use crate::simd::{Kernel, LANES, Lanes, Loops};
@@ -10,13 +10,13 @@ const FOREHEAD_MM: f32 = -18.0;
 /// At most this share of the points may be excused as covered by hair.
 const MAX_COVERED: f32 = 0.5;
 
-/// Distances of points to the surfaces that they meet, hair left out.
+/// Residuals of all points.
 #[derive(Debug, Default)]
 pub(crate) struct Residuals {
     found: Vec<Residual>,
     /// Points with a residual.
     pub count: u32,
-    /// Points that look at the camera and are not covered by hair, with or without depth.
+    /// Points that face the camera and are not covered by hair, with or without depth.
     pub facing: f32,
 }
 
@@ -25,13 +25,13 @@ pub(crate) struct Residuals {
 pub(crate) struct Residual {
     /// Millimetres along the normal, negative where the surface lies in front.
     pub mm: [f32; LANES],
-    /// Cut-offs of Tukey's weight are at most this: less for dark cells, which must agree much better than
-    /// bright ones to count; 0 where there is no residual.
+    /// Upper limit of the cut-off of Tukey's weight. It is lower for dark cells, which must agree better with the
+    /// model than bright ones, and 0 where there is no residual.
     limit: [f32; LANES],
 }
 
 impl Residuals {
-    /// Measures what was met by points at `heights` (y in the face frame), of which `facing` look at the camera.
+    /// Measures the residuals of points at `heights` (y in the face frame), of which `facing` face the camera.
     pub fn measure(
         &mut self,
         met: &[Intersections],
@@ -51,7 +51,7 @@ impl Residuals {
         self.facing = facing - (covered as f32).min(MAX_COVERED * facing);
     }
 
-    /// Those of all points, eight by eight.
+    /// The residuals, eight by eight.
     pub fn eights(&self) -> &[Residual] {
         &self.found
     }
@@ -62,7 +62,7 @@ impl Residuals {
         roots.map(|root| root * root).sum()
     }
 
-    /// Residuals below a cut-off, in millimetres; dark or not.
+    /// Residuals below a cut-off, in millimetres, of dark and bright cells.
     pub fn below(&self, cutoff: f32) -> impl Iterator<Item = f32> + '_ {
         self.found.iter().flat_map(move |found| {
             let measured = found.mm.iter().zip(&found.limit);

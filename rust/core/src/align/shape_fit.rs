@@ -1,4 +1,4 @@
-//! Where a head is and what it looks like: Gauss-Newton on pose, shape and, where it is not known, the principal point.
+//! Fitting pose, shape and, if it is not known, the principal point, by Gauss-Newton.
 
 use nalgebra::{DVector, Vector3};
 
@@ -11,33 +11,33 @@ use crate::simd::{Kernel, LANES, Lanes, Loops};
 
 /// Standard deviation of a residual, millimetres: sensor noise and what the components do not model.
 const SIGMA_MM: f32 = 3.2;
-/// A residual beyond this says that the model does not explain the point, millimetres.
+/// Points with a larger residual are not explained by the model, millimetres.
 const JUDGED_CUTOFF_MM: f32 = 12.0;
-/// Cost in score of shape weights of variance 1. Anything round can be explained by a strange enough head
-/// seen at a strange enough angle; this is what tells it from a face.
+/// Cost in score of shape weights of variance 1. Anything round is explained by a strange enough head at a strange
+/// enough angle; this cost tells it from a face.
 const SHAPE_COST: f32 = 0.12;
-/// The same for the pose: yaw, pitch and roll that each cost this much.
+/// Cost in score of each of these angles of yaw, pitch and roll.
 const POSE_COST: f32 = 0.1;
 const TURNED_DEG: [f32; 3] = [50.0, 45.0, 30.0];
 
 /// Pose and shape of a fitted head, and how well it explains the depth.
 #[derive(Debug, Clone)]
 pub struct Fit {
-    /// Where the head is, and the camera that sees it.
+    /// Pose of the head, and the camera that sees it.
     pub pose: Pose,
-    /// Component weights, N(0, 1) each.
+    /// Weights of the components, N(0, 1) each.
     pub shape: DVector<f32>,
-    /// Mean Tukey weight over the points that look at the camera, less the cost of an unusual shape or pose;
-    /// 1 is a perfect, average face.
+    /// Mean Tukey weight over the points that face the camera, less the cost of an unusual shape or pose; 1 is a
+    /// perfect, average face.
     pub score: f32,
     /// Root mean square of the residuals of inliers, millimetres.
     pub residual_mm: f32,
 }
 
-/// Cells to look at, always of one patch, and the Tukey cut-offs of as many steps, millimetres.
+/// Cells to look at, and the Tukey cut-offs of the steps on them, millimetres. All steps look at one patch.
 pub type Steps<'a> = (&'a Usable<'a>, &'a [f32]);
 
-/// Moves and bends the head.
+/// Fits pose and shape of the head to a patch.
 pub(super) struct ShapeFitter<'a> {
     points: &'a Points,
     bent: Axes,
@@ -71,15 +71,15 @@ impl<'a> ShapeFitter<'a> {
         });
     }
 
-    /// Where the points meet the surface.
+    /// Casts the rays of the bent head's points, and measures the residuals.
     fn look(&mut self, usable: &Usable, pose: &Pose) {
         let Self { points, bent, .. } = self;
         let facing = cast_rays(&mut self.met, bent, &points.normals, usable, pose);
         self.residuals.measure(&self.met, &bent[1], usable, facing);
     }
 
-    /// Steps over pose and shape from a given fit, and over the camera's lean where its principal point is not
-    /// known; one step per cut-off, on the cells that go with it. The last of these judge the fit.
+    /// Continues a fit, one step for each cut-off on the cells that go with it. Fits the lean of the camera too where
+    /// its principal point is not known. The last cells judge the fit.
     pub fn refine(&mut self, start: &Pose, shape: &DVector<f32>, steps: &[Steps]) -> Option<Fit> {
         let (mut pose, mut shape) = (*start, shape.clone());
         let (last, _) = steps.last()?;
@@ -154,14 +154,14 @@ impl<'a> ShapeFitter<'a> {
     }
 }
 
-/// An equation for each point that counts.
+/// Adds an equation for each point that counts.
 struct ShapeEquations<'a> {
     points: &'a Points,
     met: &'a [Intersections],
     residuals: &'a [Residual],
     cutoff: f32,
     pose: &'a Pose,
-    /// Unit of the lean, where that is looked for.
+    /// Unit of the lean, if it is fitted.
     lean_deviation: Option<f32>,
     equations: &'a mut Equations,
 }
@@ -182,7 +182,8 @@ impl Loops for ShapeEquations<'_> {
                     let row = jacobian.row(eight * LANES + k);
                     self.equations.push(lanes, weight, row, residuals.mm[k]);
                     if let Some(unit) = self.lean_deviation {
-                        // The surface moves by the slope times its depth, the head by the slope times its own.
+                        // A lean moves the surface by the slope times its depth, and the head by the slope times its
+                        // own depth.
                         let normal = normals.each_ref().map(|axis| axis[eight][k]);
                         let slope = self.pose.rotation * Vector3::from(normal) * unit;
                         let gap = self.pose.translation.z - self.met[eight].surface[k];
@@ -214,7 +215,7 @@ impl Loops for Bend<'_> {
         let bent = x.iter_mut().zip(y).zip(z);
         let all = components.chunks_exact(self.shape.len());
         for (at, (((x, y), z), shifts)) in bent.zip(all).enumerate() {
-            // Two sums for each axis: one alone would wait for itself.
+            // Two sums for each axis: with one alone, each addition would wait for the one before.
             let mut sums = [[lanes.zero(); 3]; 2];
             for axis in 0..3 {
                 sums[0][axis] = lanes.load(&mean[axis][at]);

@@ -1,4 +1,4 @@
-//! What a candidate shows before anything is fitted to it: poses to start from, and how bright its skin is.
+//! What a candidate shows before a fit: poses to start from, and the brightness of its skin.
 
 use nalgebra::Vector3;
 
@@ -13,14 +13,15 @@ use crate::simd::{Kernel, Lanes, Loops};
 const EYE_LINES_MM: [f32; 4] = [75.0, 100.0, 125.0, 150.0];
 /// The same where the frame may have cut the head's top off.
 const EYE_LINES_CUT_MM: [f32; 4] = [35.0, 70.0, 105.0, 140.0];
-/// From the middle of the head to the eye line.
+/// Distance from the middle of the head to the eye line, millimetres.
 const HEAD_RADIUS_MM: f32 = 90.0;
+/// Yaws and pitches of the head at the start, degrees.
 const START_YAWS_DEG: [f32; 3] = [-25.0, 0.0, 25.0];
 const START_PITCHES_DEG: [f32; 3] = [-15.0, 5.0, 25.0];
-/// Of the brightness of the cells in the middle of a candidate, the quantile that is bright skin.
+/// Quantile of the brightness in the middle of a candidate that is bright skin.
 const SKIN_QUANTILE: f32 = 0.6;
 
-/// Guesses of pose: the head turns about its own middle, which lies below the middle of the silhouette.
+/// Poses to start from. The head turns about its own middle, which lies below the middle of the silhouette.
 pub(super) fn starts(candidate: &Candidate, camera: &Camera, usable: &Usable) -> Vec<Start> {
     let z = candidate.near_mm + 20.0;
     let lines = if candidate.touches_top {
@@ -49,9 +50,8 @@ pub(super) fn starts(candidate: &Candidate, camera: &Camera, usable: &Usable) ->
     starts
 }
 
-/// Horizontal middle (x, millimetres) of the usable cells from the brows to the upper lip of a face whose eye
-/// line is at `eyes`. Without the hair, which may hang on one side, it is nearer to the truth than the
-/// silhouette's middle.
+/// Horizontal middle (x, millimetres) of a face whose eye line is at `eyes`: of the usable cells from brows to upper
+/// lip. As hair may hang on one side, this is nearer to the truth than the middle of the silhouette.
 fn face_middle(usable: &Usable, eyes: &Vector3<f32>) -> Option<f32> {
     let patch = usable.patch;
     let at = |dx: f32, dy: f32| patch.camera.project(&(eyes + Vector3::new(dx, dy, 0.0)));
@@ -73,7 +73,7 @@ fn face_middle(usable: &Usable, eyes: &Vector3<f32>) -> Option<f32> {
     (count > 100).then(|| patch.camera.unproject(middle(), 0.0, eyes.z).x)
 }
 
-/// How many cells of a row are usable, and the sum of their columns.
+/// Counts the usable cells of a row, and adds up their columns.
 struct FaceMiddle<'a> {
     depth: &'a [f32],
     light: &'a [f32],

@@ -1,27 +1,27 @@
-//! What of a patch can be drawn, whatever the pose: the cells that lie safely on one surface, and their light.
+//! The surface in a patch that can be drawn at any pose: cells that lie safely on it, and their light.
 
 use nalgebra::{Matrix3, Vector3};
 
 use super::patch::{Patch, TEAR_MM};
 use crate::simd::{Kernel, Lanes, Loops};
 
-/// Depth beside holes and edges mixes two surfaces; so many cells are removed there.
+/// Cells that are removed beside holes and edges, where depth mixes two surfaces.
 const ERODED_CELLS: usize = 2;
-/// Light below this counts as this: its logarithm is finite.
+/// Darker light counts as this, so that its logarithm is finite.
 const DARKEST: f32 = 1e-3;
 
 /// The cells of a patch that can be drawn.
 #[derive(Debug)]
 pub struct Surface<'a> {
     pub(crate) patch: &'a Patch,
-    /// Millimetres; NaN for cells that cannot.
+    /// Millimetres; NaN where a cell cannot be drawn.
     pub depth: Vec<f32>,
     /// Log reflectance of all cells: red, green and blue, or infrared.
     pub light: Vec<Vec<f32>>,
 }
 
 impl<'a> Surface<'a> {
-    /// Looks for edges and holes, and takes the logarithms.
+    /// Finds edges and holes, and takes the logarithms of the light.
     #[must_use]
     pub fn of(patch: &'a Patch) -> Self {
         let depth = if patch.width > 0 {
@@ -42,7 +42,7 @@ impl<'a> Surface<'a> {
         }
     }
 
-    /// The same surface under the mean of its kinds of light.
+    /// The same surface with the mean of its colours as its only light.
     #[must_use]
     pub fn gray(&self) -> Self {
         Self {
@@ -53,7 +53,7 @@ impl<'a> Surface<'a> {
     }
 }
 
-/// Number by number the mean of one plane or three.
+/// The mean of three planes, or the only plane.
 #[inline(always)]
 pub(crate) fn mean(planes: &[Vec<f32>]) -> Vec<f32> {
     let [red, green, blue] = planes else {
@@ -63,7 +63,7 @@ pub(crate) fn mean(planes: &[Vec<f32>]) -> Vec<f32> {
     cells.map(|((r, g), b)| (r + g + b) / 3.0).collect()
 }
 
-/// The depth of the cells that lie safely on one surface; NaN for the others.
+/// Computes the depth of the cells that lie safely on one surface; NaN elsewhere.
 struct SurfaceDepth<'a> {
     patch: &'a Patch,
 }
@@ -82,7 +82,7 @@ impl Loops for SurfaceDepth<'_> {
         let (width, height) = (*width, *height);
         let torn = |z: f32, other: f32| (other > 0.0) & (z - other > TEAR_MM);
         let line = |row: usize| row * width..(row + 1) * width;
-        // Beyond the patch's own edge, which is not one of the surface, lies the cell itself.
+        // At the edge of the patch, which is no edge of the surface, a cell is its own neighbour.
         let above = |row: usize| line(row.saturating_sub(1));
         let below = |row: usize| line((row + 1).min(height - 1));
         let mut keep = vec![false; depth.len()];
@@ -134,8 +134,8 @@ impl Loops for Logarithms<'_> {
     }
 }
 
-/// Natural logarithm of a normal positive number to within 1e-7 of its size and 1e-7, in operations that whole
-/// vectors have.
+/// Natural logarithm of a normal positive number, to within 1e-7 plus 1e-7 of its size, in operations that vector
+/// instructions have.
 ///
 /// x = 2^e m with m in [sqrt(1/2), sqrt(2)), and ln m = 2 artanh s = 2 s (1 + s^2 / 3 + s^4 / 5 + ...) of
 /// s = (m - 1) / (m + 1), which is at most 0.172: the first term left out is below 2e-8 s.

@@ -1,4 +1,5 @@
-//! From frontal maps to the network's tensor: depth against the mean face, light against its neighbourhood.
+//! The network's input, made of frontal maps: depth against the mean face, light against its neighbourhood. Missing
+//! cells are 0, the mean of each channel.
 
 use std::sync::LazyLock;
 
@@ -12,11 +13,11 @@ pub const CHANNELS: usize = 4;
 /// One unit of the depth channel, millimetres, and its limit in units.
 const DEPTH_UNIT_MM: f32 = 10.0;
 const DEPTH_LIMIT: f32 = 2.5;
-/// Width of the neighbourhood that the intensity is normalised over: 12 mm.
+/// Radius of the neighbourhood for normalising light: 12 mm.
 const BLUR_SIGMA_CELLS: f32 = 12.0 / GRID_STEP_MM;
 const BLUR_RADIUS: usize = 15;
 const TAPS: usize = 2 * BLUR_RADIUS + 1;
-/// Keeps noise on an even skin from being blown up to full contrast.
+/// Added to the deviation, so that noise on even skin is not blown up to full contrast.
 const CONTRAST_FLOOR: f32 = 0.08;
 const INTENSITY_LIMIT: f32 = 3.0;
 
@@ -33,7 +34,7 @@ impl Maps {
         tensor
     }
 
-    /// Depth and each kind of light that there is, normalised.
+    /// Depth and each plane of light, normalised.
     pub(crate) fn planes(&self, template: &[f32]) -> Vec<f32> {
         let mut planes = vec![0.0; (1 + self.light.len()) * CELLS];
         let (depth, colors) = planes.split_at_mut(CELLS);
@@ -80,7 +81,7 @@ impl Loops for Normalise<'_> {
         for plane in &centred {
             blurred.push(blur(lanes, plane, &mut between));
         }
-        // What colours are compared with: the contrast of a gray picture of the same place.
+        // Contrast of a gray picture of the same place, which scales all colours.
         let (gray, gray_blur) = (mean(&centred), mean(&blurred));
         let squares: Vec<f32> = gray.iter().map(|x| x * x).collect();
         let weight = blur(lanes, &mask, &mut between);
@@ -93,7 +94,7 @@ impl Loops for Normalise<'_> {
             let deviation = if variance > 0.0 { variance } else { 0.0 }.sqrt();
             *scale = 1.0 / (deviation + CONTRAST_FLOOR);
         }
-        // Every channel loses its own mean over the neighbourhood, and with it the colour of the light.
+        // Subtracting its own local mean from every channel also removes the colour of the light.
         let planes = centred.iter().zip(&blurred);
         for (channel, (light, blurred)) in self.colors.chunks_exact_mut(CELLS).zip(planes) {
             let own = light.iter().zip(blurred).zip(valid);
@@ -108,14 +109,14 @@ impl Loops for Normalise<'_> {
     }
 }
 
-/// A value, but at most `limit` from 0.
+/// A value, clipped to `limit` either way.
 #[inline(always)]
 fn limited(value: f32, limit: f32) -> f32 {
     let value = if value < limit { value } else { limit };
     if value > -limit { value } else { -limit }
 }
 
-/// A map around its mean over the valid cells (so that squares do not cancel in single precision), 0 elsewhere.
+/// A map less its mean over the valid cells, so that squares do not cancel in single precision; 0 elsewhere.
 #[inline(always)]
 fn centred(plane: &[f32], mask: &[f32]) -> Vec<f32> {
     let (mut sums, mut counts) = ([0.0_f32; LANES], [0.0_f32; LANES]);
@@ -135,8 +136,7 @@ fn centred(plane: &[f32], mask: &[f32]) -> Vec<f32> {
     cells.map(|(value, mask)| (value - mean) * mask).collect()
 }
 
-/// What blurs keep between their two steps: rows between zeros, so that the inner loops need not look where
-/// they are.
+/// Buffer between the two steps of a blur: rows between zeros, so that the inner loops need no bounds.
 fn room_between() -> Vec<f32> {
     vec![0.0; CELLS + 2 * BLUR_RADIUS * GRID_WIDTH]
 }
@@ -170,7 +170,7 @@ fn blur<L: Lanes>(lanes: L, map: &[f32], between: &mut [f32]) -> Vec<f32> {
     down
 }
 
-/// The sum of rows of the grid that begin `step` apart, weighted by the kernel.
+/// The sum of rows that begin `step` apart, weighted by the kernel.
 #[inline(always)]
 fn weighted_sum<L: Lanes>(
     lanes: L,

@@ -1,22 +1,22 @@
-//! Eight triangles at a time, where they may be seen on the grid, and what they show there.
+//! Eight triangles at a time: the grid cells that they may cover, and the place of a cell in them.
 
 use super::grid::{GRID_HEIGHT, GRID_WIDTH};
 use super::patch::TEAR_MM;
 use crate::simd::{Eight, LANES, floor, least, most, whole};
 
-/// Neighbouring triangles share their edges: so little outside still counts as inside.
+/// Tolerance at the edges of a triangle, in barycentric coordinates, since neighbours share them.
 const HAIRS_BREADTH: f32 = 1e-5;
-/// Triangles of a smaller area, in cells of the grid, are seen from the side.
+/// Triangles of a smaller area, in cells of the grid, are seen edge-on and not drawn.
 const MIN_AREA: f32 = 1e-6;
 
-/// The corners of a window's cells in the frame of the grid, row by row; each row as many vectors.
+/// Corners of the cells of a window, on the grid, row by row; each row is padded to whole vectors.
 pub(super) struct Corners {
-    /// Numbers in a row, those beyond the window included.
+    /// Numbers in a row, padding included.
     pub stride: usize,
-    /// The patch's cell of the first corner, and the cells in a row of the patch.
+    /// The patch's cell of the first corner, and the number of columns of the patch.
     pub first_cell: usize,
     pub patch_width: usize,
-    /// Columns and rows of the grid.
+    /// Column and row on the grid.
     pub x: Vec<f32>,
     pub y: Vec<f32>,
     /// Face frame, millimetres.
@@ -25,11 +25,11 @@ pub(super) struct Corners {
     pub depth: Vec<f32>,
 }
 
-/// Where eight quads may be seen.
+/// Eight quads, and the grid cells that each may cover.
 pub(super) struct Quads {
-    /// Their corners.
+    /// Numbers of their first corners: upper left, upper right, lower left, lower right.
     at: [usize; 4],
-    /// First column and row of the grid that each may cover, and the one after the last.
+    /// First column and row of the grid that each may cover, and the ones after the last.
     left: Eight,
     right: Eight,
     top: Eight,
@@ -37,23 +37,23 @@ pub(super) struct Quads {
     /// Whether their triangles lie on one surface.
     pub upper: [bool; LANES],
     pub lower: [bool; LANES],
-    /// The most that any of those that do may cover.
+    /// Most columns and rows that any of them may cover.
     pub columns: u32,
     pub rows: u32,
 }
 
-/// The middle of one cell for each of eight quads.
+/// The middle of one grid cell for each of eight quads.
 pub(super) struct Points {
     column: Eight,
     row: Eight,
-    /// The cell of the grid, or any where `inside` is not set.
+    /// The grid cell; 0 where `inside` is not set.
     pub cell: [u32; LANES],
     /// Whether the quad may cover it.
     inside: [bool; LANES],
 }
 
 impl Quads {
-    /// Those whose lower left corners are the eight from `first` on.
+    /// The quads whose lower left corners are the eight from `first` on.
     #[inline(always)]
     pub fn of(corners: &Corners, first: usize) -> Self {
         let above = first - corners.stride;
@@ -68,7 +68,7 @@ impl Quads {
             let shared = near(b[k], c[k]);
             upper[k] = shared & near(a[k], b[k]) & near(a[k], c[k]);
             lower[k] = shared & near(b[k], d[k]) & near(c[k], d[k]);
-            // Of a quad above or below the grid no column counts, nor a row of one beside it.
+            // A quad above or below the grid counts no column, and one beside it no row.
             let some = (left[k] < right[k]) & (top[k] < bottom[k]) & (upper[k] | lower[k]);
             let count = |from: f32, to: f32| if some { whole(to - from) as u32 } else { 0 };
             columns = columns.max(count(left[k], right[k]));
@@ -93,7 +93,7 @@ impl Quads {
         [&corners.x, &corners.y, &corners.z].map(|axis| eight(axis, self.at[corner]))
     }
 
-    /// The cells that lie so far right of and below the first of each.
+    /// The cells at an offset from the first cell of each quad.
     #[inline(always)]
     pub fn points(&self, aside: f32, down: f32) -> Points {
         let mut points = Points {
@@ -115,12 +115,12 @@ impl Quads {
     }
 }
 
-/// Where the cells begin, along one axis, that each of eight quads may cover, and where they end.
+/// First cell along one axis that each of eight quads may cover, and the one after the last.
 #[inline(always)]
 fn ends([a, b, c, d]: [Eight; 4], size: usize) -> (Eight, Eight) {
     let (mut first, mut end) = ([0.0; LANES], [0.0; LANES]);
     for k in 0..LANES {
-        // Where a triangle is drawn, b and c are on the surface; a or d may not be, and then is NaN.
+        // Where a triangle is drawn, b and c are on the surface; a or d may be NaN.
         let [a, d] = [a[k], d[k]].map(|corner| if corner.is_nan() { b[k] } else { corner });
         let low = least(least(a, b[k]), least(c[k], d));
         let high = most(most(a, b[k]), most(c[k], d));
@@ -139,20 +139,20 @@ fn eight(values: &[f32], first: usize) -> Eight {
 pub(super) struct Triangles {
     /// First corner: column, row, z.
     a: [Eight; 3],
-    /// The other two, from there.
+    /// The other two corners, relative to the first.
     b: [Eight; 3],
     c: [Eight; 3],
     z: [Eight; 3],
-    /// One over their area; NaN for those that are not drawn.
+    /// One over twice their area; NaN for those that are not drawn.
     inverse: Eight,
 }
 
-/// Where points lie in eight triangles.
+/// The places of points in eight triangles.
 pub(super) struct Places {
-    /// Shares of the second corner and the third; the first has what is left.
+    /// Barycentric coordinates of the second corner and the third.
     pub beta: Eight,
     pub gamma: Eight,
-    /// Infinite where they lie outside.
+    /// Depth; infinite outside of the triangle.
     pub z: Eight,
 }
 
@@ -203,7 +203,7 @@ impl Triangles {
             let beta = (x * c[1][k] - c[0][k] * y) * inverse[k];
             let gamma = (b[0][k] * y - x * b[1][k]) * inverse[k];
             let alpha = 1.0 - beta - gamma;
-            // Not so for NaN.
+            // False for NaN.
             let inside = (alpha >= -HAIRS_BREADTH)
                 & (beta >= -HAIRS_BREADTH)
                 & (gamma >= -HAIRS_BREADTH)

@@ -1,7 +1,7 @@
-//! Squared distances of many queries to every one of few rows, from float64 products.
+//! Squared distances of all pairs of many queries and few rows, from float64 products.
 //!
-//! The product of two float32 numbers is exact in float64, so whether a back end fuses it with the addition makes
-//! no difference: all of them give the same bits.
+//! The product of two float32 numbers is exact in float64. So it makes no difference whether a back end fuses it with
+//! the addition, and all of them give the same bits.
 
 use super::error_bounds::MAX_DIM;
 use super::exact::ShortRuns;
@@ -10,15 +10,15 @@ use crate::simd::{Kernel, Lanes, Loops, Portable};
 
 /// Rows of a block.
 pub(super) const PACK: usize = 8;
-/// Queries that are multiplied with a block together: so many sums as hide the latency.
+/// Queries that are multiplied with a block together: as many sums as hide the latency.
 const QUERIES: usize = 4;
 
-/// One number of each row of a block: it never lies across two cache lines.
+/// One value of each row of a block, aligned so that it never crosses a cache line.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
 pub(super) struct Eight(pub [f64; PACK]);
 
-/// Few rows in float64, eight of them dimension by dimension, so that nothing is added across lanes.
+/// Few rows in float64, in blocks of eight, dimension by dimension, so that nothing is added across lanes.
 #[derive(Debug)]
 pub struct DoubleRows {
     dim: usize,
@@ -29,7 +29,7 @@ pub struct DoubleRows {
 }
 
 impl DoubleRows {
-    /// A copy of some rows, in this order.
+    /// A copy of some rows, given by their numbers, in this order.
     ///
     /// # Panics
     /// If there is no such row, or rows are wider than [`MAX_DIM`] or have no width.
@@ -54,7 +54,7 @@ impl DoubleRows {
         }
     }
 
-    /// Number of rows, those that only fill the last block included.
+    /// Number of rows, including those that fill up the last block.
     #[must_use]
     pub fn width(&self) -> usize {
         self.squared_norms.len()
@@ -66,7 +66,7 @@ impl DoubleRows {
         &self.squared_norms
     }
 
-    /// Of each block, one number of every row after the other.
+    /// The blocks: for each dimension, one value of every row.
     pub(super) fn blocks(&self) -> std::slice::ChunksExact<'_, Eight> {
         self.values.chunks_exact(self.dim)
     }
@@ -79,7 +79,7 @@ impl DoubleRows {
     }
 }
 
-/// Squared distances of queries; see [`super::Kernel::squared_distances`].
+/// Computes squared distances: [`Kernel::squared_distances`].
 pub(super) struct AllPairs<'a> {
     pub queries: &'a [f32],
     pub rows: &'a DoubleRows,
@@ -105,7 +105,7 @@ impl Loops for AllPairs<'_> {
             for (norm, query) in norms.iter_mut().zip(tile.chunks_exact(dim)) {
                 *norm = Portable.squared_norm(query);
             }
-            // What stands for missing queries is left from those before.
+            // Missing queries are computed with what is left of earlier ones.
             let mut queries: [&[f64]; QUERIES] = [&[]; QUERIES];
             for q in 0..QUERIES {
                 queries[q] = &doubles[q * dim..][..dim];
@@ -132,7 +132,7 @@ fn squares_from(norm: f64, row_norms: &[f64; PACK], products: &[f64; PACK]) -> [
     squares
 }
 
-/// Products of some queries and the rows of a block.
+/// Dot products of some queries and the rows of a block.
 #[inline(always)]
 fn of_block(queries: [&[f64]; QUERIES], rows: &[Eight]) -> [[f64; PACK]; QUERIES] {
     let mut sums = [[0.0; PACK]; QUERIES];

@@ -1,4 +1,4 @@
-//! Dot products of four-bit codes: what tells a few rows that lie close together apart.
+//! Dot products of four-bit codes, which tell rows apart that lie close together.
 //!
 //! Four rows lie side by side, sixteen dimensions at a time, two codes to a byte:
 //!
@@ -8,8 +8,8 @@
 //! step 1 | row 0: d16+d20 ...
 //! ```
 //!
-//! A query's codes are laid out likewise, once for each row, so that a register of one meets a register of
-//! the other. Sums of four steps fit 16 bits: 4 * 2 * (2 * 15 * 127) < 2^15.
+//! A query's codes are laid out in the same way, repeated for each row, so that one register of each is multiplied.
+//! Sums of four steps fit 16 bits: 4 * 2 * (2 * 15 * 127) < 2^15.
 
 /// Rows side by side.
 pub const QUAD: usize = 4;
@@ -17,19 +17,19 @@ pub const QUAD: usize = 4;
 pub const DIMS: usize = 16;
 /// Bytes of a step of four rows.
 pub const BYTES: usize = QUAD * DIMS / 2;
-/// Codes are 0 to this.
+/// Largest code; the smallest is 0.
 pub const LEVELS: u8 = 15;
 
-/// One step of a query: what meets the low bits, and what meets the high ones.
+/// One step of a query: the factors of the low bits, and those of the high bits.
 pub type QueryStep = [[i8; BYTES]; 2];
 
-/// Steps of vectors of `dim` values.
+/// Number of steps of vectors of `dim` values.
 #[must_use]
 pub fn steps(dim: usize) -> usize {
     dim.div_ceil(DIMS)
 }
 
-/// Write one code, where zero was; `codes` are whole quads of `steps` steps.
+/// Write one code where there is a zero. `codes` are whole quads of `steps` steps.
 ///
 /// # Panics
 /// If it lies beyond the codes.
@@ -40,7 +40,7 @@ pub fn write(codes: &mut [u8], steps: usize, row: usize, dim: usize, code: u8) {
     codes[byte] |= code << (dim / 4 % 2 * 4);
 }
 
-/// Lay out a query's codes, which may be as many as `steps` hold or fewer.
+/// Lay out a query's codes; what they do not fill stays zero.
 pub fn lay_out(codes: &[i8], laid_out: &mut Vec<QueryStep>) {
     laid_out.clear();
     laid_out.extend(codes.chunks(DIMS).map(|codes| {

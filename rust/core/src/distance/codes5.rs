@@ -1,7 +1,7 @@
-//! Codes of five bits: for galleries that no cache holds, where a scan waits for memory and not for products.
+//! Codes of five bits, for galleries that fit no cache: there a scan waits for memory, not for products.
 //!
-//! Eight steps of [`super::codes8`] lie in the place of five. Of eight codes, one from each step, five stand
-//! in the low bits of a byte each, and the others in what these leave:
+//! Eight steps of [`super::codes8`] are packed into five. Take eight codes, one of each step. Five of them are in the
+//! low bits of a byte each, and the other three in the bits that are left:
 //!
 //! ```text
 //! byte      bits 0-4   bits 5-7
@@ -16,14 +16,14 @@
 
 use crate::simd::Portable;
 
-/// Steps that lie together.
+/// Steps that are packed together.
 pub const GROUP: usize = 8;
-/// Bytes in which a group has one code of each step.
+/// Bytes that hold one code of each step of a group.
 pub const PACKED: usize = 5;
-/// The bits of a code in its own byte.
+/// Mask of the code in the low bits of a byte.
 const LOW: u8 = 31;
 
-/// One code of each step of a group.
+/// Pack one code of each step of a group.
 #[must_use]
 #[inline]
 pub fn pack([a, b, c, d, e, f, g, h]: [u8; GROUP]) -> [u8; PACKED] {
@@ -36,20 +36,20 @@ pub fn pack([a, b, c, d, e, f, g, h]: [u8; GROUP]) -> [u8; PACKED] {
     ]
 }
 
-/// Registers of bytes, as unpacking needs them.
+/// Operations on registers of bytes that unpacking needs.
 ///
-/// As of [`Lanes`](crate::simd::Lanes), a value of an implementing type is the proof that this CPU has the instructions.
+/// As with [`Lanes`](crate::simd::Lanes), a value of an implementing type proves that this CPU has the instructions.
 pub(super) trait Bytes: Copy {
-    /// Some bytes.
+    /// A register of bytes.
     type Register: Copy;
 
-    /// Of each byte the bits that are set in a mask.
+    /// Each byte and a mask.
     fn masked(self, bytes: Self::Register, mask: u8) -> Self::Register;
 
-    /// The bits of either.
+    /// Each byte of one register or that of the other.
     fn either(self, a: Self::Register, b: Self::Register) -> Self::Register;
 
-    /// The bits of each byte, so many places lower; what enters from above has no meaning.
+    /// Each byte, shifted right; the bits that enter from the left have no meaning.
     fn lowered<const BITS: u32>(self, bytes: Self::Register) -> Self::Register;
 }
 
@@ -72,7 +72,7 @@ impl Bytes for Portable {
     }
 }
 
-/// Undo [`pack`] in every byte of some registers.
+/// Undo [`pack`] in every byte of five registers.
 #[inline(always)]
 pub(super) fn unpack<B: Bytes>(on: B, packed: [B::Register; PACKED]) -> [B::Register; GROUP] {
     let [a, b, c, d, e] = packed;

@@ -1,17 +1,17 @@
-//! Dot products of codes: many coarse scores for the memory that one float32 score takes.
+//! Dot products of codes: coarse scores of many references for the memory that one float32 score takes.
 //!
-//! References lie in *blocks* of [`BLOCK`]: four dimensions of the first reference, the same four of the
-//! second, and so on, then the next four dimensions. One register thus holds one step of many
-//! references, each lane adds up its own reference, and nothing is added across lanes.
+//! References are stored in *blocks* of [`BLOCK`]: four dimensions of the first reference, the same four of the
+//! second, and so on, then the next four dimensions. So a register holds one step of many references, each lane adds
+//! up its own reference, and nothing is added across lanes.
 //!
 //! ```text
 //! block:  step 0 | ref 0: d0 d1 d2 d3 | ref 1: d0 d1 d2 d3 | ... | ref 31 |
 //!         step 1 | ref 0: d4 d5 d6 d7 | ...
 //! ```
 //!
-//! Reference codes are -127 to 127, stored plus 128 as unsigned bytes, or of five bits and packed more densely
-//! ([`codes5`]); query codes are signed. That is what the byte instructions of `x86_64` multiply. AVX2 adds two
-//! products in 16 bits, which is why its queries have 6 bits (2 * 255 * 63 < 2^15) and a wider bound.
+//! Reference codes are -127 to 127, stored plus 128 as unsigned bytes; or they have five bits and are packed more
+//! densely ([`codes5`]). Query codes are signed. The byte instructions of `x86_64` multiply such pairs. AVX2 adds two
+//! products in 16 bits, so its query codes have 6 bits (2 * 255 * 63 < 2^15) and its bounds are wider.
 
 use std::ops::Range;
 
@@ -20,15 +20,15 @@ use super::codes5;
 use crate::simd::Reads;
 use crate::simd::{Backend, LANES, Lanes, Loops, Portable};
 
-/// References side by side.
+/// References of a block.
 pub const BLOCK: usize = 32;
-/// Dimensions that lie together.
+/// Dimensions of a step.
 pub const STEP: usize = 4;
 /// Bytes of one step of one block.
 pub const STEP_BYTES: usize = BLOCK * STEP;
-/// Numbers of queries that a kernel takes together, most first.
+/// Numbers of queries that a kernel can take together, largest first.
 pub const TILES: [usize; 3] = [8, 4, 1];
-/// Largest magnitude of a byte code.
+/// Largest magnitude of a code of a byte.
 pub const LEVELS: i32 = 127;
 
 /// Codes of five bits that take more bytes do not stay in the caches.
@@ -45,7 +45,7 @@ pub enum Packing {
 }
 
 impl Packing {
-    /// Largest magnitude of a reference code; what it is stored with, to be unsigned, is one more.
+    /// Largest magnitude of a reference code. To be unsigned, codes are stored plus one more than this.
     #[must_use]
     pub fn levels(self) -> i32 {
         match self {
@@ -54,7 +54,7 @@ impl Packing {
         }
     }
 
-    /// Steps of vectors of `dim` values.
+    /// Number of steps of vectors of `dim` values.
     #[must_use]
     pub fn steps(self, dim: usize) -> usize {
         let steps = dim.div_ceil(STEP);
@@ -64,7 +64,7 @@ impl Packing {
         }
     }
 
-    /// Rows of [`STEP_BYTES`] in which so many steps of a block lie: one for each, or five for eight of them.
+    /// Rows of [`STEP_BYTES`] that so many steps of a block take: one each, or five for eight steps.
     #[must_use]
     pub fn rows(self, steps: usize) -> usize {
         match self {
@@ -81,9 +81,9 @@ pub struct Blocks<'a> {
     pub codes: &'a [u8],
     /// How they are stored.
     pub packing: Packing,
-    /// `(blocks, BLOCK)`: what each sum starts with, in units of `1 << shift`.
+    /// `(blocks, BLOCK)`: what each sum begins with, in units of `1 << shift`.
     pub allowances: &'a [u16],
-    /// Two bytes with the right shift reach far enough.
+    /// Chosen so that allowances fit two bytes.
     pub shift: u32,
     /// Steps of one reference, by [`Packing::steps`].
     pub steps: usize,
@@ -108,8 +108,8 @@ impl Blocks<'_> {
         self.packing.rows(self.steps) * STEP_BYTES
     }
 
-    /// How often a search for so many queries reads codes of five bits: what does not fit the caches has left them when
-    /// the next query asks for it.
+    /// How often a search for so many queries reads codes of five bits. Codes that do not fit the caches have left
+    /// them when the next query asks.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub(super) fn reads(&self, queries: usize) -> Reads {
@@ -120,7 +120,7 @@ impl Blocks<'_> {
         }
     }
 
-    /// Panics unless all parts agree: the kernels rely on it.
+    /// Panics unless all lengths agree: the kernels rely on it.
     pub(super) fn check(&self, queries: &[i32], tile: usize) {
         assert!(self.steps > 0 && self.allowances.len().is_multiple_of(BLOCK));
         assert_eq!(self.steps, self.packing.steps(self.steps * STEP));
@@ -130,13 +130,13 @@ impl Blocks<'_> {
 }
 
 impl Backend {
-    /// Whether codes are scored faster than float32 vectors, reference by reference.
+    /// Whether codes of single references are scored faster than float32 vectors.
     #[must_use]
     pub fn has_byte_products(self) -> bool {
         !matches!(self, Self::Portable)
     }
 
-    /// Largest magnitude of a query code that cannot overflow.
+    /// Largest magnitude of a query code without overflow.
     #[must_use]
     pub fn query_levels(self) -> i32 {
         match self {
@@ -146,10 +146,10 @@ impl Backend {
     }
 }
 
-/// What a kernel found in one block, for each query of a tile.
+/// What a kernel found in a block, for each query of a tile.
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// `sums[query][reference]`; written for queries with hits, perhaps for others.
+    /// `sums[query][reference]`, valid for queries with a hit.
     pub sums: [[i32; BLOCK]; TILES[0]],
     /// Bit r of `hits[query]`: the sum of reference r reaches the query's limit.
     pub hits: [u32; TILES[0]],
@@ -164,12 +164,12 @@ impl Default for Found {
     }
 }
 
-/// Codes values: [`Kernel::encode`](crate::simd::Kernel::encode).
+/// Quantizes values: [`Kernel::encode`](crate::simd::Kernel::encode).
 ///
-/// In float32: whichever codes come out, the distance holds for them. A product `code * step` is off by
-/// 2⁻²⁴ of itself, so the codes' vector by 2⁻²⁴ of its length, and the sum of up to 256 squares in a
-/// lane by 256 * 2⁻²⁴: far below what is added for it. Rounded by truncation, since `round` is a slow
-/// call on a CPU of the oldest kind that the crate runs on.
+/// Computed in float32; the distance that is returned holds for whichever codes come out. A product `code * step` is
+/// off by 2⁻²⁴ of itself, so the codes' vector is off by 2⁻²⁴ of its length, and the sum of up to 256 squares in a
+/// lane by 256 * 2⁻²⁴: far less than what is added for it. Rounds by truncation, since `round` is a slow call on the
+/// oldest CPUs that the crate supports.
 pub(super) struct Encode<'a> {
     pub values: &'a [f32],
     pub step: f32,
@@ -186,7 +186,7 @@ impl Loops for Encode<'_> {
     }
 }
 
-/// [`Encode`] of what it holds: as arguments, values and codes are known not to overlap, which makes vectors of them.
+/// The loop of [`Encode`]. Taken as arguments, values and codes are known not to overlap, and become vectors.
 #[inline(always)]
 fn encode(values: &[f32], step: f32, levels: i32, codes: &mut [i8]) -> f64 {
     let (per_step, reach) = (1.0 / step, levels as f32);
@@ -228,7 +228,7 @@ pub(super) struct BlockSearch<'a, const Q: usize> {
 }
 
 impl<'a, const Q: usize> BlockSearch<'a, Q> {
-    /// A search of whatever is given, checked by [`Blocks::check`].
+    /// A search, given what [`Blocks::check`] has checked.
     pub fn new(
         blocks: Blocks<'a>,
         range: Range<usize>,
@@ -252,7 +252,7 @@ impl<'a, const Q: usize> BlockSearch<'a, Q> {
         steps
     }
 
-    /// The same search, if it is one of one query.
+    /// The same search, if there is one query.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub fn of_one(&self) -> Option<BlockSearch<'a, 1>> {
@@ -264,7 +264,7 @@ impl<'a, const Q: usize> BlockSearch<'a, Q> {
         })
     }
 
-    /// The same in groups of steps that lie together: [`codes5`].
+    /// The queries' codes in groups of steps that are packed together: [`codes5`].
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub fn groups(&self) -> &'a [[[i32; Q]; codes5::GROUP]] {

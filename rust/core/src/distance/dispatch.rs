@@ -1,4 +1,4 @@
-//! What a [`Kernel`] computes: each method hands over to the loops that are written for its back end.
+//! What a [`Kernel`] computes. Each method calls the loops for the kernel's back end.
 
 use std::ops::Range;
 
@@ -43,7 +43,7 @@ impl Kernel {
         });
     }
 
-    /// How many queries these take best together: of fewer, some would be scored more than once.
+    /// Number of queries that [`Self::packed_scores`] takes together. It takes as long for fewer.
     #[must_use]
     pub fn queries_together(self) -> usize {
         match self.backend() {
@@ -52,7 +52,7 @@ impl Kernel {
         }
     }
 
-    /// Score one query against rows wherever they lie: one score for each.
+    /// Score one query against some of the rows, given by their numbers.
     ///
     /// # Panics
     /// If the lengths do not agree, or there is no such row.
@@ -65,7 +65,7 @@ impl Kernel {
         });
     }
 
-    /// [`exact::distance`]: the same bits on every back end.
+    /// [`exact::distance`], with the same bits on every back end.
     ///
     /// # Panics
     /// If the lengths differ.
@@ -80,8 +80,8 @@ impl Kernel {
         }
     }
 
-    /// [`Kernel::distance`] rounded to float32: the same number, sooner where the order of addition makes no
-    /// difference to it.
+    /// [`Kernel::distance`] rounded to float32. The sum is added up in the fastest order where any order rounds to
+    /// the same number.
     ///
     /// # Panics
     /// If the lengths differ.
@@ -114,8 +114,8 @@ impl Kernel {
         }
     }
 
-    /// Squared distances of queries to every one of some rows, `squares[query * rows.width() + row]`: as near to
-    /// those that decide as [`squared_distance_error`] says, and the same bits on every back end.
+    /// Squared distances of all queries to all rows, `squares[query * rows.width() + row]`. They lie within
+    /// [`squared_distance_error`] of the squares of [`Kernel::distance`], and have the same bits on every back end.
     ///
     /// # Panics
     /// If the lengths do not agree.
@@ -132,7 +132,7 @@ impl Kernel {
         });
     }
 
-    /// [`exact::squared_norm`]: the same bits on every back end.
+    /// [`exact::squared_norm`], with the same bits on every back end.
     #[must_use]
     pub fn squared_norm(self, a: &[f32]) -> f64 {
         match self.chosen() {
@@ -156,8 +156,8 @@ impl Kernel {
         }
     }
 
-    /// The nearest codes of finite values, of `levels` (at most 127) either way; returns at least the
-    /// distance of the values to what the codes stand for, `code * step`.
+    /// Quantize finite values: `codes[i]` is the whole number nearest to `values[i] / step`, from `-levels` to
+    /// `levels` (at most 127). Returns an upper bound of the Euclidean distance between the values and `code * step`.
     ///
     /// # Panics
     /// If there are fewer codes than values, or the step is not a normal number above zero.
@@ -171,7 +171,7 @@ impl Kernel {
         })
     }
 
-    /// Dot products of a query's codes and those of rows, four rows at a time; see [`codes4`].
+    /// Dot products of a query's four-bit codes with those of rows, four rows at a time; see [`codes4`].
     ///
     /// # Panics
     /// If the lengths do not agree.
@@ -186,13 +186,12 @@ impl Kernel {
         }
     }
 
-    /// The first block of `range` in which some sum reaches its query's limit; what was found there
-    /// then stands in `found`.
+    /// The first block of `range` in which some sum reaches its query's limit; `found` then holds the sums and the
+    /// hits of that block.
     ///
-    /// A sum is the reference's allowance plus the dot product of the stored (shifted) reference codes
-    /// and the query codes, the same on every back end. `queries` are `limits.len()` of them (one of
-    /// [`codes8::TILES`]), step by step: four codes of each as one number, of at most
-    /// [`Backend::query_levels`].
+    /// A sum is the reference's allowance plus the dot product of the stored reference codes and the query codes; it
+    /// is the same on every back end. There are `limits.len()` queries, one of [`codes8::TILES`]. `queries` holds
+    /// their codes step by step: four codes of each query as one number, each code at most [`Backend::query_levels`].
     ///
     /// # Panics
     /// If the lengths do not agree.

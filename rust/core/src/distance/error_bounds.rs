@@ -1,4 +1,4 @@
-//! How far what is computed can be from what exact arithmetic would give, derived.
+//! Derived bounds of rounding errors.
 
 #[cfg(doc)]
 use crate::simd::Kernel;
@@ -12,8 +12,8 @@ const ROUNDOFF: f64 = f32::EPSILON as f64 / 2.0;
 /// Largest supported number of values per vector.
 pub const MAX_DIM: usize = 2048;
 
-/// How far a score of [`Kernel::scores`] can be from the score in exact arithmetic, for vectors of
-/// `dim` values whose norms are 1 within [`NORM_TOLERANCE`].
+/// Upper bound of the error of a score of [`Kernel::scores`], for vectors of `dim` values whose norms are 1 within
+/// [`NORM_TOLERANCE`].
 ///
 /// A dot product of n products, summed in any order and with or without fused multiply-add, errs by
 /// at most `g(n) Σ|qᵢ xᵢ| <= g(n) |q| |x|` with `g(n) = n u / (1 - n u)` and u the unit roundoff
@@ -29,8 +29,9 @@ pub fn score_error(dim: usize) -> f64 {
     steps / (1.0 - steps) * product_of_norms + flushed
 }
 
-/// How far a number of [`Kernel::squared_distances`], `(|q|² + |x|²) - 2 q·x`, can be from the sum of squares
-/// whose root [`Kernel::distance`] is, for vectors of `dim` values whose norms are 1 within [`NORM_TOLERANCE`].
+/// Upper bound of the difference between a result of [`Kernel::squared_distances`], `(|q|² + |x|²) - 2 q·x`, and the
+/// sum of squares whose root [`Kernel::distance`] is, for vectors of `dim` values whose norms are 1 within
+/// [`NORM_TOLERANCE`].
 ///
 /// With u the unit roundoff of float64, n values, `g(n) = n u / (1 - n u)` and `M = (1 + tolerance)²`, and all
 /// three sums of n terms in any order (as for [`score_error`]):
@@ -51,8 +52,8 @@ pub fn squared_distance_error(dim: usize) -> f64 {
     8.0 * steps / (1.0 - steps) * (1.0 + NORM_TOLERANCE) * (1.0 + NORM_TOLERANCE)
 }
 
-/// How far the distance of two vectors of `dim` values is from [`Kernel::distance`], in proportion, if the terms
-/// are added in any order, and with or without fused multiply-add.
+/// Upper bound of the relative difference between [`Kernel::distance`] and the distance if the terms are added in any
+/// other order, with or without fused multiply-add, for vectors of `dim` values.
 ///
 /// As in [`squared_distance_error`], each of the two sums errs by `g(n + 2)` of itself at most, their roots by half
 /// of that. Both roots are rounded by u, and so is the sum of the distance and its error: `g(n + 8)` covers it all,

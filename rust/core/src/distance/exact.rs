@@ -1,16 +1,16 @@
-//! The float64 values that decide: what "exact" means in this crate.
+//! The float64 distances that decide: what "exact" means in this crate.
 //!
-//! The distance of two float32 vectors is `sqrt(Σ (aᵢ - bᵢ)²)` in float64, summed in the order that
-//! numpy uses for `((a - b) ** 2).sum()`. Any order would do; fixing this one makes results equal,
-//! bit for bit, to a brute-force search written in numpy, so order and ties can be checked with `==`.
+//! The distance of two float32 vectors is `sqrt(Σ (aᵢ - bᵢ)²)` in float64, summed in the order in which numpy
+//! computes `((a - b) ** 2).sum()`. Any order would do. Fixing this one makes results equal, bit for bit, to a
+//! brute-force search in numpy, so order and ties can be checked with `==`.
 
 use crate::simd::Portable;
 
-/// Below this length numpy adds eight running sums; above it, it halves the input first.
+/// Up to this length numpy adds eight running sums; a longer input it halves first.
 const LONGEST_RUN: usize = 128;
 
-/// Sums over short runs: at most [`LONGEST_RUN`] values, in numpy's order; four at a time, they do not wait for each
-/// other. The lengths of all vectors must agree.
+/// Sums over short runs, of at most [`LONGEST_RUN`] values, in numpy's order. The sums of four vectors do not wait
+/// for each other. All vectors must have one length.
 pub(super) trait ShortRuns: Copy {
     /// `Σ (aᵢ - bᵢ)²`.
     fn squared_distance(self, a: &[f32], b: &[f32]) -> f64;
@@ -63,7 +63,7 @@ pub fn squared_norm(a: &[f32]) -> f64 {
     squared_norm_by(Portable, a)
 }
 
-/// The square of a distance, before the root rounds.
+/// Squared distance of two vectors, by the runs of a back end.
 ///
 /// # Panics
 /// If the lengths differ.
@@ -102,8 +102,8 @@ pub(super) fn squared_norms<R: ShortRuns>(runs: R, vectors: [&[f32]; 4]) -> [f64
     })
 }
 
-/// A sum over two vectors in numpy's order (`pairwise_sum` in its `loops_utils.h.src`); `run` adds up
-/// what is not halved any more.
+/// A sum over two vectors in numpy's order (`pairwise_sum` in its `loops_utils.h.src`): halves them until `run` can
+/// add up the parts.
 #[inline]
 fn pairwise_sum(a: &[f32], b: &[f32], run: impl Fn(&[f32], &[f32]) -> f64 + Copy) -> f64 {
     if a.len() <= LONGEST_RUN {
@@ -130,7 +130,7 @@ fn pairwise_sums(
     std::array::from_fn(|k| first[k] + second[k])
 }
 
-/// Where numpy halves a longer input: the first half is one of whole eights.
+/// Where numpy halves a longer input: the first half is a multiple of eight.
 fn half(length: usize) -> usize {
     length / 2 / 8 * 8
 }
@@ -149,7 +149,7 @@ fn eight_sums(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
     })
 }
 
-/// A sum, and then `(aᵢ - bᵢ)²` one by one: what fills no eight sums.
+/// A sum plus `(aᵢ - bᵢ)²` one by one, for the last values that fill no eight sums.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub(super) fn add_squared_distance(sum: f64, a: &[f32], b: &[f32]) -> f64 {
@@ -159,7 +159,7 @@ pub(super) fn add_squared_distance(sum: f64, a: &[f32], b: &[f32]) -> f64 {
     })
 }
 
-/// A sum, and then `aᵢ²` one by one.
+/// A sum plus `aᵢ²` one by one.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub(super) fn add_squared_norm(sum: f64, a: &[f32]) -> f64 {
@@ -167,7 +167,7 @@ pub(super) fn add_squared_norm(sum: f64, a: &[f32]) -> f64 {
         .fold(sum, |sum, x| sum + f64::from(*x) * f64::from(*x))
 }
 
-/// The eight running sums, in numpy's order.
+/// The total of eight running sums, in numpy's order.
 #[inline]
 pub(super) fn add_up(s: [f64; 8]) -> f64 {
     ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]))

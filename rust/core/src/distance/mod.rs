@@ -1,12 +1,12 @@
 //! Distances between unit vectors: fast float32 scores, and the float64 values that decide.
 //!
-//! Most loops are written once, over the lanes of [`crate::simd`]. Byte products, float64 sums and what 512-bit
-//! registers do in another way are written for each instruction set. The values that decide have the same bits on all.
+//! Most loops are written once, over the lanes of [`crate::simd`]. Byte products, float64 sums and what is faster in
+//! 512-bit registers are written for each instruction set. Distances that decide have the same bits on all of them.
 //!
-//! A *score* is the dot product `query · row`. Since `|query - row|² = |query|² + |row|² - 2 * score`, the
-//! highest score is the nearest row, up to how far the norms of rows differ. Scores are float32 and
-//! rounded, by at most [`score_error`], or coarse sums of codes ([`codes8`]): they select candidates;
-//! [`exact`] decides between these.
+//! A *score* is the dot product `query · row`. Since `|query - row|² = |query|² + |row|² - 2 * score`, the row with
+//! the highest score is the nearest, up to differences of the rows' norms. Scores are float32 with a rounding error
+//! of at most [`score_error`], or coarse sums of codes ([`codes8`]). They select candidates; [`exact`] decides
+//! between these.
 #![allow(
     unsafe_code,
     clippy::unused_self,

@@ -5,10 +5,10 @@ use crate::simd::{LANES, Lanes, Loops};
 
 /// Rows of a block of [`PackedRows`].
 pub(super) const PACK: usize = 2 * LANES;
-/// Queries scored together against such a block.
+/// Queries that are scored together against such a block.
 const PACK_QUERIES: usize = 6;
 
-/// Rows laid out for many queries: 16 of them dimension by dimension, so that nothing is added across lanes.
+/// Rows in a layout for many queries: blocks of 16, dimension by dimension, so that nothing is added across lanes.
 #[derive(Debug)]
 pub struct PackedRows {
     dim: usize,
@@ -33,7 +33,7 @@ impl PackedRows {
         Self { dim, values }
     }
 
-    /// Number of rows, those that only fill the last block included.
+    /// Number of rows, including those that fill up the last block.
     #[must_use]
     pub fn width(&self) -> usize {
         self.values.len() / self.dim
@@ -45,13 +45,13 @@ impl PackedRows {
         self.dim
     }
 
-    /// Of each block, one number of every row after the other.
+    /// The blocks: for each dimension, one value of every row.
     pub(super) fn blocks(&self) -> impl Iterator<Item = &[[f32; PACK]]> {
         let blocks = self.values.chunks_exact(PACK * self.dim);
         blocks.map(|block| block.as_chunks().0)
     }
 
-    /// The lengths, if they agree.
+    /// Width of the rows and their number, if the lengths agree.
     pub(super) fn check(&self, queries: &[f32], scores: &[f32]) -> (usize, usize) {
         let (dim, width) = (self.dim, self.width());
         assert!(queries.len().is_multiple_of(dim));

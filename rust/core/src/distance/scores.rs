@@ -1,4 +1,4 @@
-//! The score algorithm, written once over [`Lanes`].
+//! Float32 scores, written once over [`Lanes`].
 
 use crate::simd::{LANES, Lanes, Loops};
 
@@ -117,7 +117,7 @@ fn against_all<L: Lanes, const Q: usize, const R: usize>(
     let count = rows.len();
     let mut first = 0;
     while first < count {
-        // At the end a short tile is cheaper where it suffices.
+        // For the last rows a smaller tile is cheaper where it suffices.
         if R > 4 && count - first <= 4 {
             consecutive::<L, Q, 4>(lanes, queries, rows, first, scores);
         } else {
@@ -127,8 +127,8 @@ fn against_all<L: Lanes, const Q: usize, const R: usize>(
     }
 }
 
-/// Score `Q` queries against the `R` rows from `first` on; past the end the last row stands in, so
-/// that no tail needs code of its own, and its repeated scores are dropped.
+/// Score `Q` queries against the `R` rows from `first` on. Past the end the last row stands in and its scores are
+/// dropped, so that no tail needs code of its own.
 #[inline(always)]
 fn consecutive<L: Lanes, const Q: usize, const R: usize>(
     lanes: L,
@@ -154,7 +154,7 @@ fn consecutive<L: Lanes, const Q: usize, const R: usize>(
     }
 }
 
-/// Every dot product of some queries and some rows, a multiple of four, all of one width.
+/// All dot products of some queries and some rows, a multiple of four, all of one width.
 #[inline(always)]
 fn tile<L: Lanes, const Q: usize, const R: usize>(
     lanes: L,
@@ -212,7 +212,7 @@ fn tile<L: Lanes, const Q: usize, const R: usize>(
     dots
 }
 
-/// Dot product of the up to seven values that fill no vector.
+/// Dot product of the last values, up to seven, that fill no vector.
 #[inline(always)]
 fn rest_of_dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sum = 0.0;

@@ -1,18 +1,19 @@
-//! A gallery as plain bytes, and back.
+//! The format in which a gallery is written down: plain bytes.
 //!
 //! ```text
-//! header    64 bytes: magic, version, width, rows, people, bytes of names, next index, next number, CRC-32 of all
-//!           else, zeros
+//! header    64 bytes: magic, version, width, rows, identities, bytes of names, next index, next number, CRC-32 of
+//!           all else, zeros
 //! values    rows x width float32
 //! indices   rows int64
-//! numbers   people int64          in order of arrival
+//! numbers   identities int64      in the order in which they were first added
 //! owners    rows uint32           which of these
-//! lengths   people uint32         of their names
+//! lengths   identities uint32     of their names
 //! names     UTF-8, one after the other
 //! ```
 //!
-//! Little endian throughout. Codes are not kept: they are made anew, so that nothing but the vectors
-//! decides what matches. Vectors are checked as those of any caller; what is not as written is refused.
+//! Little endian throughout. Codes are not written: they are computed again, so that nothing but the vectors decides
+//! what matches. On reading, vectors are checked like those of any caller, and whatever does not fit the format is
+//! refused.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,13 +28,13 @@ use crate::simd::Kernel;
 const MAGIC: &[u8; 8] = b"faceidG\n";
 const VERSION: u32 = 1;
 const HEADER: usize = 64;
-/// Where the checksum stands, of everything before and after it.
+/// Position of the checksum of everything before and after it.
 const CHECKSUM: usize = 56;
-/// And the zeros that fill up the header.
+/// The zeros that fill up the header.
 const PADDING: Range<usize> = CHECKSUM + 4..HEADER;
 
 impl Gallery {
-    /// Everything that searches depend on, as bytes: neither compressed nor encrypted.
+    /// The whole gallery as bytes, neither compressed nor encrypted.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let rows = self.len();
@@ -96,7 +97,7 @@ impl Gallery {
         layout.build(kernel, bytes, Values::Owned(values.into_values()), &squares)
     }
 
-    /// The same without a copy of the vectors: they stay in `bytes`, and the gallery cannot be changed.
+    /// A gallery that reads its vectors where they are in `bytes`, and cannot be changed.
     ///
     /// # Errors
     /// If the bytes are damaged, of another format, or not aligned to four, or on a big-endian CPU.
@@ -135,7 +136,7 @@ fn numbers<const N: usize, T>(bytes: &[u8], read: fn([u8; N]) -> T) -> Vec<T> {
         .collect()
 }
 
-/// Where everything stands.
+/// Where each part of a file stands.
 struct Layout {
     dim: usize,
     next_index: i64,
@@ -248,7 +249,7 @@ impl Layout {
         if !distinct || !in_range || owners.iter().any(|owner| *owner as usize >= people.len()) {
             return Err(damaged("rows with owners and numbers of their own"));
         }
-        // A person's rows stand in the order in which they were added.
+        // The rows of an identity stand in the order in which they were added.
         for (_, row) in &rows {
             let owner = owners[*row as usize]; // slots count from 0 in an empty gallery
             gallery.identities.get_mut(owner).rows.push(*row);

@@ -1,4 +1,4 @@
-//! Names of identities, their numbers, and which rows are theirs.
+//! Names of identities, their numbers, and the rows of each.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -9,19 +9,19 @@ use crate::error::{CoreError, Result};
 #[derive(Debug, Clone)]
 pub(super) struct Identity {
     name: Arc<str>,
-    /// Counts identities and is never used again.
+    /// Counts identities; never used again.
     pub number: i64,
-    /// Rows of the references, those added first in front.
+    /// Rows of its references, in the order in which they were added.
     pub rows: Vec<u32>,
 }
 
-/// All identities. A person has a *slot*, which is small and used again after a removal, and a number.
+/// All identities. Each has a *slot*, a small number that is used again after a removal, and a number that is not.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Identities {
     slots: Vec<Option<Identity>>,
     free: Vec<u32>,
     by_name: HashMap<Arc<str>, u32>,
-    /// In order of arrival.
+    /// In the order in which they were first added.
     by_number: BTreeMap<i64, u32>,
     next_number: i64,
 }
@@ -34,13 +34,13 @@ impl Identities {
     /// The slot of a name.
     ///
     /// # Errors
-    /// If nobody has this name.
+    /// If no identity has this name.
     pub fn slot(&self, name: &str) -> Result<u32> {
         let slot = self.by_name.get(name).copied();
         slot.ok_or(CoreError::UnknownIdentity)
     }
 
-    /// The slot of a name, given out on first sight.
+    /// The slot of a name; an unknown name gets a new one.
     pub fn slot_or_new(&mut self, name: &str) -> u32 {
         if let Some(slot) = self.by_name.get(name) {
             return *slot;
@@ -50,7 +50,7 @@ impl Identities {
         self.insert(Arc::from(name), number)
     }
 
-    /// A person as they were, with their number; returns whether nobody has this name yet.
+    /// Take up an identity as it was written down, with its number. Returns false if the name is known already.
     pub fn restore(&mut self, name: &str, number: i64) -> bool {
         let new = !self.contains(name);
         if new {
@@ -59,7 +59,7 @@ impl Identities {
         new
     }
 
-    /// The number that the next new person gets.
+    /// The number of the next new identity.
     pub fn next_number(&self) -> i64 {
         self.next_number
     }
@@ -116,13 +116,13 @@ impl Identities {
         self.by_number.values().copied()
     }
 
-    /// The name behind a number, unless that person has been removed.
+    /// The name of an identity number, unless that identity has been removed.
     pub fn name_of(&self, number: i64) -> Option<&str> {
         let slot = self.by_number.get(&number)?;
         Some(&self.get(*slot).name)
     }
 
-    /// Bytes of the lists of rows.
+    /// Bytes that the lists of rows take.
     pub fn nbytes(&self) -> usize {
         let lists = self.slots.iter().flatten();
         lists

@@ -3,7 +3,7 @@
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-/// Bytes that others hold, as a mapped file does.
+/// Bytes that something else keeps, such as a mapped file.
 pub type Bytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
 
 /// Float32 values; those of a file cannot be changed.
@@ -14,14 +14,14 @@ pub(super) enum Values {
 }
 
 impl Values {
-    /// Values within bytes, if these begin where a float32 may; their order of bytes must be the CPU's.
+    /// Values in a range of bytes, which must be aligned for float32 and in the byte order of the CPU.
     pub fn mapped(bytes: Bytes, range: Range<usize>) -> Option<Self> {
         let part = (*bytes).as_ref().get(range.clone())?;
         bytemuck::try_cast_slice::<u8, f32>(part).ok()?;
         Some(Self::Mapped { bytes, range })
     }
 
-    /// The list behind the values, unless they are in a file.
+    /// The vector behind the values; none if they are in a file.
     pub fn owned(&mut self) -> Option<&mut Vec<f32>> {
         match self {
             Self::Owned(values) => Some(values),
@@ -29,7 +29,7 @@ impl Values {
         }
     }
 
-    /// Bytes of memory that are taken for them; a mapped file takes none of its own.
+    /// Bytes of memory that they take. A mapped file takes none.
     pub fn nbytes(&self) -> usize {
         match self {
             Self::Owned(values) => values.capacity() * size_of::<f32>(),

@@ -1,4 +1,4 @@
-//! References of many identities: what is held, and how it changes. [`search`] finds among them.
+//! A gallery: the references of many identities, how it changes, and searches of it.
 
 mod codes;
 mod file_format;
@@ -21,14 +21,15 @@ use search::threads::WORTH_A_THREAD_US;
 pub use unit_vectors::UnitVectors;
 use unit_vectors::check_dim;
 
-/// References from which on they are coded: fewer are searched as fast without.
+/// Number of references from which on they have codes: fewer are searched as fast without.
 const CODED_FROM: usize = 128;
 /// Most references: rows are numbered in 31 bits.
 const MAX_ROWS: usize = (1 << 31) - 1;
-/// Most bytes of a name: [`Gallery::to_bytes`] writes its length in four.
+/// Longest name in bytes: [`Gallery::to_bytes`] writes its length in four bytes.
 const MAX_NAME: usize = u32::MAX as usize;
-/// Most references, and most identities, that a gallery has ever counted. A billion of them a second take more than
-/// a century to reach it, so what claims more is damaged or made up; and a sum of two such counts still fits.
+/// Most references, and most identities, that may ever be added to a gallery. At a billion a second it would take
+/// more than a century to add them, so a file that claims more is damaged or forged. The sum of two such counts still
+/// fits.
 pub const MAX_COUNT: i64 = 1 << 62;
 
 /// Reference vectors, each of one identity.
@@ -40,13 +41,13 @@ pub struct Gallery {
     kernel: Kernel,
     references: References,
     identities: Identities,
-    /// Codes of the references, once there are enough to be worth them.
+    /// Codes of the references, once there are enough of them.
     table: Option<CodeTable>,
-    /// Rows from which on a table has groups: [`GROUPS_FROM`], fewer in tests.
+    /// Rows from which on the table has groups: [`GROUPS_FROM`], fewer in tests.
     groups_from: usize,
     /// Bytes from which on codes are of five bits: [`BITS5_FROM`], fewer in tests.
     bits5_from: usize,
-    /// What a further thread must be worth: 0 in tests, where everything is.
+    /// Microseconds that another thread must save: 0 in tests, where every thread is worth it.
     worth_a_thread_us: usize,
     next_index: i64,
 }
@@ -120,15 +121,15 @@ impl Gallery {
         self.identities.name_of(number)
     }
 
-    /// Bytes allocated for references: values, codes, and what belongs to each row. Not counted are the
-    /// names of identities and their table.
+    /// Bytes allocated for references: values, codes, and the columns beside them. Names of identities and their
+    /// table are not counted.
     #[must_use]
     pub fn nbytes(&self) -> usize {
         let table = self.table.as_ref().map_or(0, CodeTable::nbytes);
         self.references.nbytes() + self.identities.nbytes() + table
     }
 
-    /// Of these, the bytes of codes that a scan reads: 0 as long as there are none, and values are read.
+    /// Bytes of codes that a scan reads, which are part of these; 0 where there are no codes and values are scanned.
     #[must_use]
     pub fn code_nbytes(&self) -> usize {
         let table = self.table.as_ref();
@@ -242,15 +243,15 @@ impl Gallery {
         }
     }
 
-    /// Whether so many rows are worth codes: soon where the CPU multiplies bytes, elsewhere as soon as
-    /// groups are ruled out by them.
+    /// Whether codes pay for so many rows: soon where the CPU multiplies bytes, elsewhere only once groups are ruled
+    /// out by them.
     fn codes_pay(&self) -> bool {
         let rows = self.references.len();
         rows >= CODED_FROM
             && (self.kernel.backend().has_byte_products() || rows >= self.groups_from)
     }
 
-    /// Code all references anew.
+    /// Build the code table from all references.
     fn build_table(&mut self) {
         let grouping = self.references.len() >= self.groups_from;
         let all = self
@@ -266,7 +267,7 @@ impl Gallery {
         self.table = Some(table);
     }
 
-    /// Fill the gaps that rows leave, which no longer are anybody's, with the last rows.
+    /// Remove rows that belong to no identity any more: the last rows move into the gaps.
     fn drop_rows(&mut self, mut rows: Vec<u32>) {
         if let Some(table) = &mut self.table {
             table.drop_entries(&mut self.references, &rows);
@@ -289,7 +290,7 @@ impl Gallery {
         }
     }
 
-    /// The indices that references of one identity get.
+    /// Check new references of one identity, and return the indices that they get.
     fn check_new(&self, identity: &str, vectors: &UnitVectors) -> Result<Range<i64>> {
         check_name(identity)?;
         if vectors.is_empty() {
@@ -309,7 +310,7 @@ impl Gallery {
         Ok(())
     }
 
-    /// The indices that so many new references get.
+    /// Check that references fit, and return the indices that they get.
     fn check_fits(&self, argument: &'static str, vectors: &UnitVectors) -> Result<Range<i64>> {
         self.check_changeable()?;
         self.check_width(argument, vectors)?;
@@ -322,7 +323,7 @@ impl Gallery {
         Ok(self.next_index..end)
     }
 
-    /// Whether there are numbers for so many new identities.
+    /// Check that so many new identities can be numbered.
     fn check_numbers(&self, new: usize) -> Result<()> {
         counted("identities", self.identities.next_number(), new).map(drop)
     }
@@ -355,7 +356,7 @@ fn check_name_length(length: usize) -> Result<()> {
     Err(CoreError::invalid("identity", expected, got))
 }
 
-/// A count after so many more, if it may be so high.
+/// A count increased by so many, if it stays within [`MAX_COUNT`].
 fn counted(what: &str, so_far: i64, more: usize) -> Result<i64> {
     let end = i64::try_from(more)
         .ok()

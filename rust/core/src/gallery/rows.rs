@@ -1,29 +1,30 @@
-//! The references themselves, in columns.
+//! The references of a gallery, column by column.
 
 use std::ops::Range;
 
 use super::mapped::Values;
 use crate::distance::Rows;
 
-/// A row that is in no entry of a table.
+/// Entry of a row that has none.
 pub(super) const NO_ENTRY: u32 = u32::MAX;
 
-/// References by row. A removal puts the last row into the gap: rows say nothing about age, indices do.
+/// References by row. A removal moves the last row into the gap, so the number of a row says nothing about its age:
+/// its index does.
 #[derive(Debug, Clone)]
 pub(super) struct References {
     dim: usize,
     /// `(rows, dim)`, row-major.
     values: Values,
     indices: Indices,
-    /// Slots of the people.
+    /// Slot of the identity that each row belongs to.
     owners: Vec<u32>,
-    /// Entry of the table that stands for a row.
+    /// Entry of the code table that stands for each row.
     entries: Vec<u32>,
-    /// No norm squared of a row ever added was farther than this from 1.
+    /// The squared norm of every row that was ever added lies within this distance of 1.
     spread: f64,
 }
 
-/// What belongs to given values, by row.
+/// The columns beside the values.
 pub(super) struct RowData<'a> {
     pub indices: Vec<i64>,
     pub owners: Vec<u32>,
@@ -42,7 +43,7 @@ impl References {
         }
     }
 
-    /// A references of given rows.
+    /// References with the given columns.
     pub fn of(dim: usize, values: Values, rest: RowData<'_>) -> Self {
         let narrow: Result<Vec<u32>, _> = rest.indices.iter().map(|i| u32::try_from(*i)).collect();
         let squares = rest.squared_norms.iter();
@@ -56,7 +57,7 @@ impl References {
         }
     }
 
-    /// Whether rows may be added and removed.
+    /// Whether rows can neither be added nor removed.
     pub fn is_read_only(&self) -> bool {
         matches!(self.values, Values::Mapped { .. })
     }
@@ -103,10 +104,10 @@ impl References {
         self.spread
     }
 
-    /// Append rows of these indices; `spread` is that of the new ones.
+    /// Append rows with these indices. `spread` is the largest distance of their squared norms from 1.
     ///
     /// # Panics
-    /// If this references is read-only.
+    /// If these references are read-only.
     pub fn append(&mut self, values: Vec<f32>, indices: Range<i64>, owners: &[u32], spread: f64) {
         let count = owners.len();
         self.spread = self.spread.max(spread);
@@ -124,10 +125,10 @@ impl References {
         self.entries.resize(self.owners.len(), NO_ENTRY);
     }
 
-    /// Put the last row into the place of a row, which is lost.
+    /// Overwrite a row with the last one.
     ///
     /// # Panics
-    /// If this references is read-only.
+    /// If these references are read-only.
     pub fn swap_remove(&mut self, row: u32) {
         let (row, last) = (row as usize, self.len() - 1);
         let values = self.values.owned().expect("not read-only");
@@ -152,7 +153,7 @@ impl References {
     }
 }
 
-/// Insertion numbers: in four bytes until there have been more insertions than these count.
+/// Indices, in four bytes each as long as they fit.
 #[derive(Debug, Clone)]
 enum Indices {
     Narrow(Vec<u32>),
@@ -176,8 +177,8 @@ impl Indices {
     }
 }
 
-/// Make room for more, by little more than asked: doubling would hold twice the memory that
-/// references take. Large arrays move by pages, so that growing often costs little.
+/// Make room for `more` items and little beyond: doubling would take twice the memory that the references need. Large
+/// arrays move by pages, so growing often costs little.
 pub(super) fn grow<T>(column: &mut Vec<T>, more: usize, unit: usize) {
     if column.capacity() - column.len() < more {
         let spare = (column.len() / 256).max(unit);

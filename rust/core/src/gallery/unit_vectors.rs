@@ -1,4 +1,4 @@
-//! Checked unit vectors: what every search and every reference is made of.
+//! Checked unit vectors, which all references and queries are.
 
 use std::sync::OnceLock;
 
@@ -6,18 +6,18 @@ use crate::distance::{MAX_DIM, NORM_TOLERANCE};
 use crate::error::{CoreError, Result};
 use crate::simd::{Kernel, LANES, Lanes, Loops};
 
-/// Values that are copied at a time.
+/// Values that are copied before they are checked.
 const PART: usize = 4096;
 
 /// Float32 vectors of one width, each finite and of norm 1 within [`NORM_TOLERANCE`].
 ///
-/// The bounds of the search hold for such vectors only, and a NaN would fail every comparison and be
-/// passed over in silence; so nothing else gets in.
+/// The error bounds of the search hold for such vectors only, and a NaN would be passed over in silence, since it
+/// fails every comparison. So nothing else gets in.
 #[derive(Debug, Clone)]
 pub struct UnitVectors {
     dim: usize,
     values: Vec<f32>,
-    /// Computed when asked for, which not every search does.
+    /// Computed when first asked for: not every search needs them.
     squared_norms: OnceLock<Vec<f64>>,
 }
 
@@ -103,14 +103,14 @@ impl UnitVectors {
             .get_or_init(|| squared_norms(self.dim, &self.values))
     }
 
-    /// Give up the check and take the values, row-major.
+    /// The values, row-major, without the guarantee.
     #[must_use]
     pub fn into_values(self) -> Vec<f32> {
         self.values
     }
 }
 
-/// Whether row-major vectors are finite and their norms so near 1 that float32 shows it.
+/// Tells whether row-major vectors are finite and have norms so near 1 that float32 shows it.
 struct ClearlyUnit<'a> {
     dim: usize,
     values: &'a [f32],
@@ -119,8 +119,9 @@ struct ClearlyUnit<'a> {
 impl Loops for ClearlyUnit<'_> {
     type Output = bool;
 
-    /// A sum of squares in float32 errs by less than 2e-4 of itself for [`MAX_DIM`] values, as `score_error` says;
-    /// so where it is 1 within the tolerance, the norm, its root, is 1 within two thirds of that.
+    /// In float32, a sum of squares errs by less than 2e-4 of itself for up to [`MAX_DIM`](crate::distance::MAX_DIM)
+    /// values (see [`score_error`](crate::distance::score_error)). Where it is 1 within the tolerance, the norm is 1
+    /// within two thirds of that.
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) -> bool {
         let Self { dim, values } = self;
@@ -188,7 +189,7 @@ pub(crate) fn check_norms(argument: &'static str, dim: usize, values: &[f32]) ->
     Ok(squared_norms)
 }
 
-/// Refuse a width that no vector may have.
+/// Refuse a number of values that no vector may have.
 pub(crate) fn check_dim(dim: usize) -> Result<()> {
     if (1..=MAX_DIM).contains(&dim) {
         return Ok(());

@@ -8,7 +8,7 @@ use std::arch::x86_64::{
 
 use super::lanes::{LANES, Lanes, Loops};
 
-/// Exists only where the CPU has AVX2 and FMA: [`Avx2Fma::detect`] alone makes it.
+/// The proof that this CPU has AVX2 and FMA: only [`Avx2Fma::detect`] makes one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Avx2Fma(());
 
@@ -18,7 +18,7 @@ impl Avx2Fma {
         (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
     }
 
-    /// Loops compiled for this instruction set.
+    /// Run loops, compiled for this instruction set.
     pub(super) fn run<W: Loops>(self, work: W) -> W::Output {
         #[target_feature(enable = "avx2,fma")]
         fn compiled<W: Loops>(lanes: Avx2Fma, work: W) -> W::Output {

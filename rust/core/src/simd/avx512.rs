@@ -2,7 +2,7 @@
 
 use super::avx2::Avx2Fma;
 
-/// Exists only where the CPU has AVX-512 F, BW and VNNI: [`Avx512Vnni::detect`] alone makes it.
+/// The proof that this CPU has AVX-512 F, BW and VNNI: only [`Avx512Vnni::detect`] makes one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Avx512Vnni {
     avx2: Avx2Fma,
@@ -18,7 +18,7 @@ impl Avx512Vnni {
         found.then_some(Self { avx2 })
     }
 
-    /// The narrower registers, for loops that 512 bits do not make faster.
+    /// The 256-bit registers, for loops that 512 bits do not make faster.
     pub(crate) fn avx2(self) -> Avx2Fma {
         self.avx2
     }

@@ -1,22 +1,21 @@
-//! What an algorithm asks of an instruction set: eight lanes of float32 arithmetic.
+//! Eight lanes of float32 arithmetic, as every back end has them, and the loops that run on them.
 
-/// Float32 values per vector register, as all back ends see it.
+/// Number of lanes.
 pub(crate) const LANES: usize = 8;
 
-/// So many numbers side by side.
+/// Eight numbers side by side.
 pub(crate) type Eight = [f32; LANES];
 
 /// Eight lanes of float32 arithmetic.
 ///
-/// A value of an implementing type is the proof that this CPU has the instructions: a back end makes
-/// one only after it has looked. So the methods are safe, and so is every algorithm over them. They
-/// are fast only inside a function that enables the instruction set, which is why everything here is
-/// inlined and no closure stands in between.
+/// A value of an implementing type proves that this CPU has the instructions, since a back end makes one only after
+/// asking the CPU. So the methods are safe, and so are all algorithms over them. They are fast only inside a function
+/// that enables the instruction set. So everything over them is inlined, and no closure stands in between.
 pub(crate) trait Lanes: Copy {
     /// Eight float32 values.
     type Vector: Copy;
 
-    /// All lanes zero.
+    /// A vector of zeros.
     fn zero(self) -> Self::Vector;
 
     /// Eight consecutive values from any address.
@@ -25,28 +24,27 @@ pub(crate) trait Lanes: Copy {
     /// `a * b + c` per lane, rounded once or twice.
     fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
 
-    /// All lanes one value.
+    /// A vector of one value.
     fn splat(self, value: f32) -> Self::Vector;
 
-    /// The lanes, in order.
+    /// Write the lanes in order.
     fn store(self, vector: Self::Vector, values: &mut [f32; LANES]);
 
     /// The sum of the lanes of each of four vectors, in any order of addition.
     fn sums(self, vectors: [Self::Vector; 4]) -> [f32; 4];
 
-    /// A bit for each lane that is below a limit, the lowest for the first; none for NaN.
+    /// Bit i is set if lane i is below a limit; NaN never is.
     fn below(self, vector: Self::Vector, limit: f32) -> u32;
 }
 
-/// Loops over plain slices that a [`Kernel`](super::Kernel) compiles for its instruction set.
+/// Loops over plain slices, compiled for the instruction set of a [`Kernel`](super::Kernel).
 ///
-/// `run` and whatever it calls in a loop must be inlined, and the loops be such that the compiler turns them
-/// into vector instructions. It fuses nothing by itself: but for [`Lanes::mul_add`], every back end gives the
-/// same bits.
+/// `run` and all that it calls in a loop must be inlined and compile to vector instructions. The compiler fuses no
+/// multiplication with an addition, so every back end gives the same bits, except for [`Lanes::mul_add`].
 pub(crate) trait Loops {
-    /// What comes out.
+    /// What the loops return.
     type Output;
 
-    /// Does it.
+    /// Run the loops.
     fn run<L: Lanes>(self, lanes: L) -> Self::Output;
 }

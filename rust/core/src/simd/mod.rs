@@ -1,7 +1,7 @@
-//! Instruction sets, and which of them this CPU has: nothing of faces or of what is computed.
+//! Instruction sets, and the choice of one that this CPU has. Nothing here knows what is computed with them.
 //!
-//! An algorithm is written once, over eight lanes of float32 arithmetic ([`Lanes`]), as a [`Loops`]. [`Kernel`] runs it
-//! on the fastest instruction set of the CPU, so one wheel carries all of them and needs no build flags.
+//! An algorithm over eight lanes ([`Lanes`]) is written once, as [`Loops`]. A [`Kernel`] runs it on the fastest
+//! instruction set of the CPU. So one wheel carries all of them and needs no build flags.
 #![allow(
     unsafe_code,
     reason = "calls into instruction sets are unsafe; each says why it is sound"
@@ -27,19 +27,19 @@ pub(crate) use portable::Portable;
 pub(crate) use prefetch::{Reads, fetch_ahead};
 pub(crate) use scalar::{floor, least, most, whole};
 
-/// An instruction set that can compute scores.
+/// An instruction set that algorithms are compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
-    /// Byte products, float64 and scores of packed rows in 512-bit registers (servers from 2019, desktops from 2022 on).
+    /// 512-bit registers and byte products (servers from 2019, desktops from 2022 on).
     Avx512Vnni,
-    /// Eight float32 lanes with fused multiply-add (`x86_64` from 2013 on).
+    /// 256-bit registers and fused multiply-add (`x86_64` from 2013 on).
     Avx2Fma,
-    /// Plain Rust that the compiler vectorises for the baseline of the target.
+    /// Plain Rust, vectorised by the compiler for the baseline of the target.
     Portable,
 }
 
 impl Backend {
-    /// Every back end of the crate, fastest first, whether or not this CPU has it.
+    /// All back ends, fastest first, whether or not this CPU has them.
     pub const ALL: [Self; 3] = [Self::Avx512Vnni, Self::Avx2Fma, Self::Portable];
 
     /// The name shown to users.
@@ -53,13 +53,13 @@ impl Backend {
     }
 }
 
-/// A back end that this CPU has: holding one is the proof.
+/// A back end that this CPU has: holding a kernel proves it.
 ///
-/// What runs on it stands with what it computes, as methods of this type: distances in [`crate::distance`].
+/// Other modules add methods for what they compute: see [`crate::distance`].
 #[derive(Debug, Clone, Copy)]
 pub struct Kernel(Chosen);
 
-/// The token of a kernel's back end.
+/// A back end and the proof that this CPU has it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Chosen {
     #[cfg(target_arch = "x86_64")]
@@ -110,7 +110,7 @@ impl Kernel {
         }
     }
 
-    /// The proof that this CPU has the back end, for what is written for one alone.
+    /// The back end with its proof, for code that is written for one back end alone.
     pub(crate) fn chosen(self) -> Chosen {
         self.0
     }
@@ -126,7 +126,7 @@ impl Kernel {
         }
     }
 
-    /// Have the CPU fetch into its caches what will be read soon; does nothing where that is not known how.
+    /// Fetch data into the caches that are going to be read soon. Does nothing on CPUs other than `x86_64`.
     pub fn prefetch<T>(self, data: &[T]) {
         #[cfg(target_arch = "x86_64")]
         prefetch::fetch(data);

@@ -2,7 +2,7 @@
 
 use super::lanes::{LANES, Lanes};
 
-/// Needs nothing from the CPU. No fused multiply-add: without the instruction it is a slow library call.
+/// Runs on every CPU. It does not fuse multiply-add: without the instruction that is a slow library call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Portable;
 

@@ -1,8 +1,8 @@
-//! What the CPU is asked to fetch into its caches before it is read.
+//! Fetching data into the caches before they are read.
 
 use std::arch::x86_64::{_MM_HINT_NTA, _MM_HINT_T0, _mm_prefetch};
 
-/// Bytes that are asked for ahead of their turn.
+/// Distance in bytes at which codes are fetched ahead of their turn.
 const AHEAD: usize = 8192;
 
 /// How often memory is going to be read.
@@ -14,14 +14,14 @@ pub(crate) enum Reads {
     Often,
 }
 
-/// Have the CPU fetch data that are going to be read often.
+/// Fetch data that are going to be read often.
 #[inline(always)]
 pub(super) fn fetch<T>(data: &[T]) {
     lines::<_MM_HINT_T0>(data.as_ptr().cast(), size_of_val(data));
 }
 
-/// Have the CPU fetch as many bytes as these, from [`AHEAD`] bytes after them: by itself it does not look beyond a page
-/// of memory.
+/// Fetch as many bytes as these, from [`AHEAD`] bytes after their beginning: by itself the CPU does not look beyond a
+/// page of memory.
 #[inline(always)]
 pub(crate) fn fetch_ahead(bytes: &[u8], reads: Reads) {
     let first = bytes.as_ptr().wrapping_add(AHEAD);
@@ -31,7 +31,7 @@ pub(crate) fn fetch_ahead(bytes: &[u8], reads: Reads) {
     }
 }
 
-/// Have the CPU fetch so many bytes, wherever they are, line by line of its caches.
+/// Fetch some bytes, wherever they are, cache line by cache line.
 #[inline(always)]
 fn lines<const HINT: i32>(first: *const u8, bytes: usize) {
     for line in (0..bytes).step_by(64) {

@@ -1,30 +1,30 @@
-//! Operations on single numbers that the compiler turns into vector instructions, for [`Loops`](super::Loops).
+//! Operations on single numbers that compile to vector instructions, for [`Loops`](super::Loops).
 
-/// From 2^22 on to either side, float32 plus this is no longer exact.
+/// 1.5 * 2^23: adding it to a number from -2^22 to 2^22 rounds that to a whole number.
 const WHOLE: f32 = 12_582_912.0;
 
-/// Largest whole number not above `x`, for numbers from -2^22 to 2^22; others give something. `f32::floor` is a
-/// call into the C library on plain x86-64.
+/// The largest whole number not above `x`, for `x` from -2^22 to 2^22; undefined for others. `f32::floor` is a call
+/// into the C library on plain x86-64.
 #[inline]
 pub(crate) fn floor(x: f32) -> f32 {
     let nearest = (x + WHOLE) - WHOLE;
     if nearest > x { nearest - 1.0 } else { nearest }
 }
 
-/// A whole number from -2^22 to 2^22 as an integer; others give something. Conversions must do something defined
-/// with every number, and so do not become vector instructions.
+/// A whole number from -2^22 to 2^22 as an integer; undefined for others. An `as` conversion saturates, and so does
+/// not become a vector instruction.
 #[inline]
 pub(crate) fn whole(x: f32) -> i32 {
     (x + WHOLE).to_bits().wrapping_sub(WHOLE.to_bits()) as i32
 }
 
-/// The lesser of two numbers, in one instruction: `f32::min` also cares for NaN.
+/// The smaller of two numbers, in one instruction: `f32::min` also treats NaN.
 #[inline]
 pub(crate) fn least(a: f32, b: f32) -> f32 {
     if a < b { a } else { b }
 }
 
-/// The greater of two numbers; see [`least`].
+/// The larger of two numbers; see [`least`].
 #[inline]
 pub(crate) fn most(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }

@@ -10,12 +10,13 @@ use std::arch::x86_64::{
 use crate::distance::codes8::{BLOCK, BlockSearch, Found, STEP_BYTES};
 use crate::simd::{Reads, fetch_ahead};
 
-/// References of one register.
+/// References of a register.
 const LANES: usize = 8;
-/// Registers of one block.
+/// Registers of a block.
 pub(super) const PARTS: usize = BLOCK / LANES;
 
-/// `T` of the `Q` queries at a time against one block, which stays in the first-level cache.
+/// [`Kernel::next_hit`](crate::simd::Kernel::next_hit) for codes of a byte: `T` of the `Q` queries at a time, against
+/// one block that stays in the first-level cache.
 #[target_feature(enable = "avx2")]
 pub(super) fn next_hit<const Q: usize, const T: usize>(
     search: BlockSearch<'_, Q>,
@@ -77,7 +78,7 @@ pub(super) fn next_hit<const Q: usize, const T: usize>(
     None
 }
 
-/// What the eight sums of one register start with.
+/// The values that the eight sums of a register begin with.
 #[target_feature(enable = "avx2")]
 pub(super) fn start(allowances: &[u16], part: usize, shift: u32) -> __m256i {
     let words = &allowances[part * LANES..][..LANES];
@@ -89,7 +90,7 @@ pub(super) fn start(allowances: &[u16], part: usize, shift: u32) -> __m256i {
     )
 }
 
-/// Which of the sums of a part of a block are at least the limit, as bits of the block.
+/// Bits of the references of a block whose sums are at least the limit.
 #[target_feature(enable = "avx2")]
 pub(super) fn reached(sums: __m256i, part: usize, limit: i32) -> u32 {
     let below = _mm256_set1_epi32(limit.saturating_sub(1));

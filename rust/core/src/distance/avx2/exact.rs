@@ -1,4 +1,5 @@
-//! Float64 values that decide, in the order of [`exact`]: the compiler does not find these instructions by itself.
+//! Float64 sums in the order of [`exact`]. The compiler does not find these instructions by itself. The kernels look
+//! like those of AVX-512 but differ in every instruction, and in the feature that they must enable.
 
 use std::arch::x86_64::{
     __m256d, _mm_loadu_ps, _mm256_add_pd, _mm256_cvtps_pd, _mm256_mul_pd, _mm256_setzero_pd,
@@ -112,7 +113,7 @@ fn squared_norm(a: &[f32]) -> f64 {
     exact::add_squared_norm(total(sums), rest)
 }
 
-/// Half of eight values.
+/// One half of eight values, in float64.
 #[target_feature(enable = "avx2")]
 fn doubles(eight: &[f32; 8], half: usize) -> __m256d {
     let four = &eight[half * 4..half * 4 + 4];
@@ -120,7 +121,7 @@ fn doubles(eight: &[f32; 8], half: usize) -> __m256d {
     _mm256_cvtps_pd(unsafe { _mm_loadu_ps(four.as_ptr()) })
 }
 
-/// Eight running sums, added up in the order of `exact`.
+/// The total of eight running sums.
 #[target_feature(enable = "avx2")]
 fn total(sums: [__m256d; 2]) -> f64 {
     let mut s = [0.0; 8];

@@ -1,4 +1,4 @@
-//! What AVX2 does otherwise: byte products, and the float64 sums that decide.
+//! What is written for AVX2: byte products, and the float64 sums that decide.
 
 mod codes4;
 mod codes5;

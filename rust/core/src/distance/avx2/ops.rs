@@ -1,4 +1,4 @@
-//! What an [`Avx2Fma`] computes.
+//! What an [`Avx2Fma`] computes in its own way.
 
 use crate::distance::avx2;
 use crate::distance::codes4::{QUAD, QueryStep};
@@ -17,8 +17,8 @@ impl Avx2Fma {
         unsafe { avx2::codes4::sums(codes, query, sums) }
     }
 
-    /// [`Kernel::next_hit`](crate::simd::Kernel::next_hit) for `Q` queries; of bytes, two or one at a time: what 16
-    /// registers hold.
+    /// [`Kernel::next_hit`](crate::simd::Kernel::next_hit) for `Q` queries. With codes of a byte, 16 registers have
+    /// room for two queries at a time.
     pub(in crate::distance) fn next_hit<const Q: usize>(
         self,
         search: BlockSearch<'_, Q>,

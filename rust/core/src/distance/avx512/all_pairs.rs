@@ -9,10 +9,10 @@ use super::exact::{doubles, total};
 use crate::distance::all_pairs::{DoubleRows, Eight, PACK};
 use crate::distance::exact;
 
-/// Queries that are multiplied with two blocks of rows together: a sum of each takes half of the registers.
+/// Queries that are multiplied with two blocks of rows together: their sums take half of the registers.
 const QUERIES: usize = 8;
 
-/// [`AllPairs`](crate::distance::all_pairs::AllPairs): the same bits.
+/// [`AllPairs`](crate::distance::all_pairs::AllPairs), with the same bits.
 #[target_feature(enable = "avx512f")]
 pub(super) fn squared_distances(queries: &[f32], rows: &DoubleRows, squares: &mut [f64]) {
     let (dim, width) = (rows.check(queries, squares), rows.width());
@@ -27,7 +27,7 @@ pub(super) fn squared_distances(queries: &[f32], rows: &DoubleRows, squares: &mu
         for (norm, (query, doubles)) in norms.iter_mut().zip(queries) {
             *norm = widened(query, doubles);
         }
-        // What stands for missing queries is left from those before.
+        // Missing queries are computed with what is left of earlier ones.
         let mut queries: [&[f64]; QUERIES] = [&[]; QUERIES];
         for q in 0..QUERIES {
             queries[q] = &doubles[q * dim..][..dim];
@@ -47,7 +47,7 @@ pub(super) fn squared_distances(queries: &[f32], rows: &DoubleRows, squares: &mu
     }
 }
 
-/// A query in float64, and its squared norm as if it were one short run.
+/// Convert a query to float64; returns its squared norm, added up as one short run.
 #[target_feature(enable = "avx512f")]
 fn widened(query: &[f32], to: &mut [f64]) -> f64 {
     let (eights, rest) = query.as_chunks::<8>();
@@ -65,7 +65,7 @@ fn widened(query: &[f32], to: &mut [f64]) -> f64 {
     exact::add_squared_norm(total(sums), rest)
 }
 
-/// The products of queries with blocks of rows.
+/// Dot products of some queries and the rows of some blocks.
 #[target_feature(enable = "avx512f")]
 fn of_blocks<const B: usize>(
     queries: [&[f64]; QUERIES],
@@ -90,7 +90,7 @@ fn of_blocks<const B: usize>(
     sums
 }
 
-/// From products to squared distances, for as many queries as there is room for.
+/// Turn products into squared distances, for as many queries as `squares` has room for.
 #[target_feature(enable = "avx512f")]
 fn write<const B: usize>(
     products: &[[__m512d; B]; QUERIES],
@@ -112,7 +112,7 @@ fn write<const B: usize>(
                     _mm512_set1_pd(norms[q]),
                     _mm512_loadu_pd(row_norms[b].as_ptr()),
                 );
-                // Twice a number is exact, so that nothing is rounded once less for being fused.
+                // Doubling is exact, so fusing it saves no rounding.
                 let square = _mm512_fnmadd_pd(_mm512_set1_pd(2.0), products[q][b], norms);
                 _mm512_storeu_pd(to[b].as_mut_ptr(), square);
             }

@@ -32,7 +32,7 @@ impl Bytes for Avx512Vnni {
     }
 }
 
-/// Half of the bytes in which a group lies.
+/// One half of the bytes that a group is packed in.
 #[target_feature(enable = "avx512f,avx512bw")]
 fn loaded(group: &[u8], half: usize) -> [__m512i; PACKED] {
     let mut bytes = [_mm512_setzero_si512(); PACKED];

@@ -9,12 +9,12 @@ use std::arch::x86_64::{
 use crate::distance::codes8::{BLOCK, BlockSearch, Blocks, Found, STEP_BYTES};
 use crate::simd::{Reads, fetch_ahead};
 
-/// References of one register.
+/// References of a register.
 const LANES: usize = 16;
-/// Sums that one query is added up in: of one alone, each product would wait for the one before.
+/// Running sums of a single query: with one alone, each product would wait for the one before.
 pub(super) const CHAINS: usize = 4;
 
-/// What the 16 sums of a half block start with.
+/// The values that the 16 sums of half a block begin with.
 #[target_feature(enable = "avx512f,avx512bw")]
 fn start(blocks: Blocks<'_>, block: usize, half: usize) -> __m512i {
     let allowances = &blocks.allowances[block * BLOCK + half * LANES..][..LANES];
@@ -31,7 +31,7 @@ pub(super) fn starts(blocks: Blocks<'_>, block: usize) -> [__m512i; 2] {
     [start(blocks, block, 0), start(blocks, block, 1)]
 }
 
-/// What all chains come to.
+/// The total of all running sums.
 #[target_feature(enable = "avx512f")]
 pub(super) fn total(chains: &[[__m512i; 2]; CHAINS]) -> [__m512i; 2] {
     let mut total = [_mm512_setzero_si512(); 2];
@@ -62,14 +62,14 @@ fn store(halves: [__m512i; 2], sums: &mut [i32; BLOCK]) {
     }
 }
 
-/// Which sums are at least the limit, as bits.
+/// Bits of the references of a block whose sums are at least the limit.
 #[target_feature(enable = "avx512f")]
 fn reached([low, high]: [__m512i; 2], limit: __m512i) -> u32 {
     let high = u32::from(_mm512_cmpge_epi32_mask(high, limit));
     high << LANES | u32::from(_mm512_cmpge_epi32_mask(low, limit))
 }
 
-/// Write down which sums of a block reach the queries' limits, and the sums if any does; whether any does.
+/// Note which sums of a block reach the queries' limits and, if any does, all sums. Returns whether any does.
 #[target_feature(enable = "avx512f")]
 pub(super) fn note<const Q: usize>(
     sums: &[[__m512i; 2]; Q],

@@ -1,4 +1,4 @@
-//! Float64 values that decide, in the order of [`exact`]: its eight running sums are one register.
+//! Float64 sums in the order of [`exact`], whose eight running sums fill one register.
 
 use std::arch::x86_64::{
     __m512d, _mm256_loadu_ps, _mm256_storeu_pd, _mm512_add_pd, _mm512_castpd512_pd256,
@@ -47,8 +47,8 @@ fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
     exact::add_squared_distance(total(sums), a_rest, b_rest)
 }
 
-/// `Σ (aᵢ - bᵢ)²` of a vector of any length in another order: of four times eight sums, none of which waits for
-/// another.
+/// `Σ (aᵢ - bᵢ)²` of vectors of any length, in another order: four running sums of eight lanes, none of which waits
+/// for another.
 #[target_feature(enable = "avx512f")]
 pub(super) fn squared_distance_unordered(a: &[f32], b: &[f32]) -> f64 {
     let ((a_eights, a_rest), (b_eights, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
@@ -137,7 +137,7 @@ pub(super) fn doubles(eight: &[f32; 8]) -> __m512d {
     _mm512_cvtps_pd(unsafe { _mm256_loadu_ps(eight.as_ptr()) })
 }
 
-/// Eight running sums, added up in the order of `exact`.
+/// The total of eight running sums.
 #[target_feature(enable = "avx512f")]
 pub(super) fn total(sums: __m512d) -> f64 {
     let mut s = [0.0; 8];
@@ -146,7 +146,7 @@ pub(super) fn total(sums: __m512d) -> f64 {
     exact::add_up(s)
 }
 
-/// The same for four times eight running sums.
+/// The totals of four times eight running sums.
 #[target_feature(enable = "avx512f")]
 fn totals([a, b, c, d]: [__m512d; 4]) -> [f64; 4] {
     // In each quarter, a pair of the sums of one vector beside that of another.

@@ -1,4 +1,4 @@
-//! What 512-bit registers do otherwise: 64 byte products in one instruction, eight float64 numbers, 16 float32 numbers.
+//! What is written for 512-bit registers: 64 byte products, eight float64 or 16 float32 numbers in one instruction.
 
 mod all_pairs;
 mod codes5;

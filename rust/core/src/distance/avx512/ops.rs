@@ -1,4 +1,4 @@
-//! What an [`Avx512Vnni`] computes.
+//! What an [`Avx512Vnni`] computes in its own way.
 
 use crate::distance::all_pairs::DoubleRows;
 use crate::distance::avx512;
@@ -18,7 +18,7 @@ impl Avx512Vnni {
         unsafe { avx512::scores::packed_scores(queries, rows, scores) }
     }
 
-    /// [`AllPairs`](crate::distance::all_pairs::AllPairs): the same bits.
+    /// [`AllPairs`](crate::distance::all_pairs::AllPairs), with the same bits.
     pub(in crate::distance) fn squared_distances(
         self,
         queries: &[f32],
@@ -29,7 +29,7 @@ impl Avx512Vnni {
         unsafe { avx512::all_pairs::squared_distances(queries, rows, squares) }
     }
 
-    /// A distance as near to [`exact::distance`](crate::distance::exact::distance) as [`distance_error`](crate::distance::error_bounds) says, sooner.
+    /// A distance, summed in the fastest order. Its relative error is bounded by `error_bounds::distance_error`.
     pub(in crate::distance) fn distance_unordered(self, a: &[f32], b: &[f32]) -> f64 {
         assert_eq!(a.len(), b.len());
         // SAFETY: `self` exists, so `detect` has found AVX-512 on this CPU.

@@ -6,10 +6,10 @@ use std::arch::x86_64::{
 
 use crate::distance::packed_scores::{PACK, PackedRows};
 
-/// Queries scored together: a sum of each takes half of the registers, and whole batches are often as many.
+/// Queries that are scored together: their sums take half of the registers, and batches often have as many.
 const QUERIES: usize = 16;
 
-/// [`crate::distance::packed_scores::packed_scores`]: a block of rows is one register.
+/// [`PackedScores`](crate::distance::packed_scores::PackedScores): a block of rows fills one register.
 #[target_feature(enable = "avx512f")]
 pub(super) fn packed_scores(queries: &[f32], rows: &PackedRows, scores: &mut [f32]) {
     let (dim, width) = rows.check(queries, scores);
@@ -26,7 +26,7 @@ pub(super) fn packed_scores(queries: &[f32], rows: &PackedRows, scores: &mut [f3
     }
 }
 
-/// The scores of up to `Q` queries; past the end the last one stands in, and is scored more than once.
+/// The scores of up to `Q` queries. Past the end the last query stands in and is scored again.
 #[target_feature(enable = "avx512f")]
 fn of_tile<const Q: usize>(tile: &[f32], rows: &PackedRows, scores: &mut [f32]) {
     let (dim, width) = (rows.dim(), rows.width());

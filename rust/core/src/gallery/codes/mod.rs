@@ -1,4 +1,4 @@
-//! Codes of the references, and what they promise about these.
+//! Codes: short approximations of the references, with bounds of what they leave out.
 
 pub(in crate::gallery) mod quantizer;
 pub(in crate::gallery) mod residuals;

@@ -1,4 +1,4 @@
-//! Codes of vectors, and how far a sum of codes can be from the truth.
+//! Quantizing vectors, and bounds of the error that this makes in a score.
 //!
 //! A code `c` approximates a row, or the mean of several that make a group. With `r` the largest distance of
 //! one of these rows to the code, and a query `q` of code `p`:
@@ -17,18 +17,19 @@ use crate::distance::codes8::Packing;
 use crate::gallery::rows::References;
 use crate::simd::Kernel;
 
-/// Of so many rows one may have a value that codes of a byte do not reach.
+/// One row in so many may have a value beyond what codes of a byte reach.
 const CLIPPED_ROWS: usize = 1000;
-/// Of so many values one may be what codes of five bits do not reach: with few levels, wider steps cost more.
+/// One value in so many may lie beyond what codes of five bits reach: they have few levels, so wider steps would cost
+/// more.
 const CLIPPED_VALUES: usize = 1000;
-/// Values that are looked at for that.
+/// Values that are sampled to find out.
 const SAMPLE: usize = 1 << 20;
-/// Largest possible norm.
+/// Largest norm that a vector may have.
 pub(in crate::gallery) const NORM: f64 = 1.0 + NORM_TOLERANCE;
-/// More than the float32 mean of a group can be off: 16 additions of values whose squares sum to 1.
+/// Upper bound of the rounding error of a group's float32 mean: 16 additions of values whose squares sum to 1.
 const MEAN_ERROR: f64 = 1e-5;
 
-/// What one step of a code is worth, and the kernel that codes.
+/// Step sizes of the codes, and the kernel that computes them.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::gallery) struct Quantizer {
     kernel: Kernel,
@@ -40,7 +41,7 @@ pub(in crate::gallery) struct Quantizer {
 }
 
 impl Quantizer {
-    /// Codes that reach as far as all but a few rows or values do.
+    /// A quantizer whose range covers all but a few rows or values.
     pub fn of(kernel: Kernel, references: &References, packing: Packing) -> Self {
         let rows = references.rows();
         let vectors = rows.values.chunks_exact(rows.dim);
@@ -84,30 +85,30 @@ impl Quantizer {
         self.packing
     }
 
-    /// What one step of a reference's code is worth.
+    /// Step size of the references' codes.
     pub fn step(self) -> f32 {
         self.reference
     }
 
-    /// Allowances are in units of two to the power of this: two bytes then reach far enough.
+    /// Allowances are stored in units of two to the power of this, so that they fit two bytes.
     pub fn shift(self) -> u32 {
         self.shift
     }
 
-    /// A distance times the norm of any query, as an allowance.
+    /// A distance times the largest norm of a query, as an allowance.
     pub fn allowance(self, distance: f64) -> u16 {
         let units = distance * NORM * (1.0 + 1e-9) / self.unit();
         (units / f64::from(1_u32 << self.shift)).ceil() as u16
     }
 
-    /// The codes of a query; returns at least its distance to them.
+    /// Quantize a query. Returns an upper bound of its distance to its code.
     pub fn encode_query(self, query: &[f32], codes: &mut [i8]) -> f64 {
         self.kernel
             .encode(query, self.query, self.query_levels, codes)
     }
 
-    /// What a search must know of a coded query: the total of its codes, its distance to them times the
-    /// largest norm of any code, and the spread of the rows' norms.
+    /// The bounds that belong to a quantized query, from the total of its codes, its distance to its code times the
+    /// largest norm of any reference's code, and the spread of the rows' norms.
     pub fn query(self, total: i32, apart: f64, spread: f64) -> QueryCode {
         let unit = self.unit();
         QueryCode {
@@ -118,7 +119,7 @@ impl Quantizer {
         }
     }
 
-    /// The code of the mean of some rows.
+    /// Quantize the mean of some rows.
     pub fn encode_rows(self, references: &References, rows: &[u32]) -> Code {
         let dim = references.dim();
         let mut mean = references.vector(rows[0]).to_vec();
@@ -168,18 +169,18 @@ impl Quantizer {
 /// The code of one row or of the mean of several.
 pub(in crate::gallery) struct Code {
     pub codes: Vec<i8>,
-    /// Largest distance of a row to what the code stands for.
+    /// Largest distance of one of the rows to the code.
     pub radius: f64,
-    /// Distance of the mean to it.
+    /// Distance of the mean to the code.
     pub lower: f64,
-    /// Norm of it.
+    /// Norm of the code.
     pub length: f64,
 }
 
-/// A query, coded.
+/// What bounds need to know of a quantized query.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::gallery) struct QueryCode {
-    /// What the shift of reference codes to unsigned bytes adds to each sum.
+    /// What storing reference codes as unsigned numbers adds to each sum.
     offset: f64,
     /// `|q - p| |c|` in units.
     slack: f64,
@@ -188,25 +189,25 @@ pub(in crate::gallery) struct QueryCode {
     unit: f64,
 }
 
-/// A whole number that is not above a value, and at most 2 below it. Without `lower_bound`, which is a slow call
-/// on a CPU of the oldest kind that the crate runs on; the ends of the range stay.
+/// A whole number at most 2 below a value and never above it. Truncates instead of `floor`, which is a slow call on
+/// the oldest CPUs that the crate supports; the conversion saturates.
 fn rounded_down(value: f64) -> i32 {
     (value - 1.0) as i32
 }
 
 impl QueryCode {
-    /// The limit below which the sums of all entries are whose rows' scores are all below `score`.
+    /// The limit for a score: if an entry's sum is below it, all its rows score less than `score`.
     pub fn limit(&self, score: f64) -> i32 {
         rounded_down(score / self.unit - self.slack + self.offset - 1.0)
     }
 
-    /// At least what a code scores of which this is the sum, without allowance.
+    /// Upper bound of the score of a code, given its sum without the allowance.
     pub fn upper_bound(&self, sum: i32) -> f64 {
         (f64::from(sum) - self.offset + self.slack + 1.0) * self.unit
     }
 
-    /// The limit that remains if some row of an entry is among the matches; `lower_bound` is the entry's sum
-    /// without allowance, less what its mean may be off.
+    /// The limit once some row of an entry is known to be among the matches. `lower_bound` is the entry's sum without
+    /// the allowance, less the distance of its mean.
     pub fn limit_from(&self, lower_bound: i32) -> i32 {
         rounded_down(f64::from(lower_bound) - 2.0 * self.slack - self.spread - 1.0)
     }

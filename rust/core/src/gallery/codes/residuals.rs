@@ -1,8 +1,8 @@
-//! What tells the rows of a group apart: four bits a value of what the group's code leaves.
+//! Residuals: what a group's code leaves of each of its rows, in four bits a value.
 //!
-//! A group whose code cannot rule it out is mostly one of a stranger's: some row *might* lie in the direction
-//! of the query by all of the group's radius. With `x = c + r + e` for a row, `c` the group's code, `r` what
-//! these codes stand for and `e` what they leave, and a query `q` of finer code `p`:
+//! A group whose code cannot rule it out mostly belongs to somebody else: by its radius alone, some row *might* lie
+//! in the direction of the query. Write a row as `x = c + r + e`, with `c` the group's code, `r` the code of the
+//! residual and `e` the rest. For a query `q` with the finer code `p`:
 //!
 //! ```text
 //! q · x  <=  q · c + p · r + |q - p| |r| + |q| |e|
@@ -16,25 +16,25 @@ use crate::distance::codes8;
 use crate::gallery::rows::References;
 use crate::simd::Kernel;
 
-/// What code 0 stands for, in steps.
+/// Value of code 0, in steps.
 const LOWEST: f64 = -(LEVELS as f64) / 2.0;
-/// More than relative rounding can do to any of the bounds.
+/// Upper bound of the relative rounding errors of the bounds.
 const ROUNDING: f64 = 1e-6;
 
 /// The residuals of the rows of one group.
 #[derive(Debug, Clone, Default)]
 pub(in crate::gallery) struct Residuals {
     codes: Box<[u8]>,
-    /// What one step of a code is worth.
+    /// Step size of the codes.
     step: f32,
-    /// Largest norm of what the codes stand for.
+    /// Largest norm of a residual's code.
     reach: f32,
-    /// Largest distance of a row to what its codes and the group's stand for.
+    /// Largest distance of a row to the sum of both codes.
     apart: f32,
 }
 
 impl Residuals {
-    /// What the group's code, `step` apiece, leaves of its rows.
+    /// Residuals of rows against the group's code, whose step is `step`.
     pub fn of(references: &References, rows: &[u32], code: &[i8], step: f32) -> Self {
         let step = f64::from(step);
         let left = |row: u32| {
@@ -79,7 +79,7 @@ impl Residuals {
     }
 }
 
-/// A query, coded once for all residuals that it meets.
+/// A query, quantized once for all groups that it meets.
 #[derive(Debug)]
 pub(in crate::gallery) struct FineQuery {
     kernel: Kernel,
@@ -87,7 +87,7 @@ pub(in crate::gallery) struct FineQuery {
     steps: Vec<QueryStep>,
     step: f64,
     total: f64,
-    /// Distance of the query to its code, at most.
+    /// Upper bound of the distance of the query to its code.
     apart: f64,
     sums: Vec<[i32; QUAD]>,
 }
@@ -105,7 +105,7 @@ impl FineQuery {
         }
     }
 
-    /// Forget the query before.
+    /// Begin with another query.
     pub fn clear(&mut self) {
         self.steps.clear();
     }
@@ -125,7 +125,8 @@ impl FineQuery {
         codes4::lay_out(&self.codes, &mut self.steps);
     }
 
-    /// Upper bounds of the scores of a group's rows, in order; `of_code` is one of what its code scores.
+    /// Upper bounds of the scores of a group's rows, in order. `of_code` is an upper bound of the score of the
+    /// group's code.
     pub fn upper_bounds(
         &mut self,
         query: &[f32],

@@ -1,7 +1,7 @@
-//! Entries of codes: what a coarse search looks through.
+//! The code table: what a scan of codes looks through.
 //!
-//! An *entry* stands for one row, or for a *group*: 4 to 16 rows of one person that lie close together.
-//! [`super::coding`] says what its code promises about them.
+//! An *entry* stands for one row, or for a *group*: 4 to 16 rows of one identity that lie close together.
+//! [`super::quantizer`] gives the bounds that its code guarantees.
 
 use super::quantizer::{Code, Quantizer, QueryCode};
 use super::residuals::Residuals;
@@ -10,21 +10,21 @@ use crate::distance::codes8::{BLOCK, Blocks, Packing, STEP, STEP_BYTES};
 use crate::gallery::rows::{References, grow};
 use crate::simd::Kernel;
 
-/// Rows of a group, at least: of fewer, codes of their own take little more memory.
+/// Fewest rows of a group: with fewer, a code for each row takes little more memory.
 const SMALLEST_GROUP: usize = 4;
-/// Rows of a group, at most.
+/// Most rows of a group.
 const LARGEST_GROUP: usize = 16;
-/// Rows of a gallery from which on groups pay: among fewer, a stranger's search rules out too few of
-/// them, and the codes of single rows are read fast enough for everybody.
+/// Rows from which on groups pay. In smaller galleries a query rules out too few groups, and the codes of single rows
+/// are read fast enough.
 pub(in crate::gallery) const GROUPS_FROM: usize = 1 << 14;
-/// Bytes from which on codes are of five bits: few caches hold so much, and what need not be read saves time.
+/// Bytes of codes from which on they have five bits: few caches hold so much, and what need not be read saves time.
 pub(in crate::gallery) const BITS5_FROM: usize = 16 << 20;
-/// Widest vectors of such codes. What five bits leave is a part of a vector's length, as wide as it may be, but the
-/// wider vectors are, the less do their scores differ.
+/// Widest vectors with codes of five bits. The error of a code is a fixed share of a vector's length, but the scores
+/// of wider vectors differ less.
 const WIDEST_BITS5: usize = 256;
-/// Rows farther than this from their mean are no group: it would rarely be ruled out as a whole.
+/// Rows farther than this from their mean make no group: it would rarely be ruled out as a whole.
 const GROUP_RADIUS: f64 = 0.45;
-/// Marks a member that is the number of a group.
+/// Marks a member that is the number of a group, not of a row.
 const GROUP: u32 = 1 << 31;
 
 /// Codes of all references.
@@ -33,16 +33,16 @@ pub(in crate::gallery) struct CodeTable {
     quantizer: Quantizer,
     steps: usize,
     codes: Vec<u8>,
-    /// Per entry `|q| r` in units of `1 << quantizer.shift()`, rounded up.
+    /// Allowance of each entry: `|q| r` in units of `1 << quantizer.shift()`, rounded up.
     allowances: Vec<u16>,
-    /// A row, or the number of a group with the highest bit set.
+    /// The row of each entry, or the number of its group with the highest bit set.
     members: Vec<u32>,
     groups: Vec<Group>,
     free_groups: Vec<u32>,
-    /// Largest norm of a code, ever.
+    /// Largest norm that any code has had.
     longest: f64,
     grouping: bool,
-    /// Rows at the time of the last building.
+    /// Number of rows when the table was built.
     built_of: usize,
 }
 
@@ -51,7 +51,7 @@ pub(in crate::gallery) struct CodeTable {
 pub(in crate::gallery) struct Group {
     pub rows: Vec<u32>,
     pub residuals: Residuals,
-    /// `|q| m`, as the allowances.
+    /// `|q| m` in the units of the allowances.
     lower: u16,
 }
 
@@ -62,7 +62,7 @@ pub(in crate::gallery) enum Member<'a> {
 }
 
 impl CodeTable {
-    /// A table without entries, for rows like those of the references, with groups or without.
+    /// An empty table with a quantizer for these references, with groups or without.
     pub fn new(kernel: Kernel, references: &References, packing: Packing, grouping: bool) -> Self {
         Self {
             quantizer: Quantizer::of(kernel, references, packing),
@@ -78,7 +78,7 @@ impl CodeTable {
         }
     }
 
-    /// How codes of `entries` are best stored, of vectors of `dim` values.
+    /// The best packing for so many entries of vectors of `dim` values.
     pub fn packing(kernel: Kernel, dim: usize, entries: usize, bits5_from: usize) -> Packing {
         let rows = |packing: Packing| packing.rows(packing.steps(dim));
         let (bytes, bits5) = (rows(Packing::Bits8), rows(Packing::Bits5));
@@ -91,7 +91,7 @@ impl CodeTable {
         }
     }
 
-    /// So many rows of one person get as many entries, if they are close together.
+    /// Number of entries for so many rows of one identity if they lie close together.
     pub fn least_entries(rows: usize, grouping: bool) -> usize {
         if grouping && rows >= SMALLEST_GROUP {
             rows.div_ceil(LARGEST_GROUP)
@@ -100,12 +100,12 @@ impl CodeTable {
         }
     }
 
-    /// Whether so much has been added that it had better be built anew, with a scale that suits.
+    /// Whether so many rows have been added that the table should be built again, with a new quantizer.
     pub fn is_outgrown(&self, rows: usize) -> bool {
         rows > 2 * self.built_of
     }
 
-    /// Whether any entry stands for several rows, or did.
+    /// Whether some entry stands for several rows, or once did.
     pub fn has_groups(&self) -> bool {
         !self.groups.is_empty()
     }
@@ -125,7 +125,7 @@ impl CodeTable {
         }
     }
 
-    /// Rows that an entry stands for.
+    /// The rows of an entry.
     pub fn rows_of(&self, entry: u32) -> &[u32] {
         match self.member(entry) {
             Member::Row(row) => std::slice::from_ref(row),
@@ -142,20 +142,21 @@ impl CodeTable {
         }
     }
 
-    /// Have what [`Self::member`] refers to fetched.
+    /// Fetch what [`Self::member`] refers to into the caches.
     pub fn prefetch(&self, kernel: Kernel, entry: u32) {
         if let Member::Group(group) = self.member(entry) {
             kernel.prefetch(std::slice::from_ref(group));
         }
     }
 
-    /// A sum of this entry, less its allowance: what its code scores.
+    /// An entry's sum without its allowance: the score of its code.
     pub fn sum_of_code(&self, entry: u32, sum: i32) -> i32 {
         let allowance = u32::from(self.allowances[entry as usize]);
         sum - (allowance << self.quantizer.shift()).cast_signed()
     }
 
-    /// A sum of this entry, less its allowance and what its mean may be off.
+    /// Lower bound of the best score among an entry's rows: its sum without the allowance, less the distance of the
+    /// mean to the code.
     pub fn lower_bound(&self, entry: usize, sum: i32) -> i32 {
         let entry = entry as u32;
         // A single row is its own mean.
@@ -166,7 +167,7 @@ impl CodeTable {
         self.sum_of_code(entry, sum) - (u32::from(lower) << self.quantizer.shift()).cast_signed()
     }
 
-    /// Code a query: `codes[step * stride]` gets each step of it. `bytes` is memory to use.
+    /// Quantize a query: `codes[step * stride]` gets each step of its code. `bytes` is scratch memory.
     pub fn code(
         &self,
         query: &[f32],
@@ -186,8 +187,8 @@ impl CodeTable {
         self.quantizer.query(total, apart * self.longest, spread)
     }
 
-    /// Give new rows of one person an entry each, or one for several: `rows` are the person's, of which
-    /// those from `first` on are new. Earlier ones without a full group may be joined with them.
+    /// Give new rows of one identity an entry each, or one for several. `rows` are all rows of the identity,
+    /// `rows[first..]` the new ones. Earlier rows without a full group may be joined with them.
     pub fn insert(&mut self, references: &mut References, rows: &[u32], first: usize) {
         let mut start = first;
         while start > 0 && first - (start - 1) < LARGEST_GROUP {
@@ -212,7 +213,7 @@ impl CodeTable {
         }
     }
 
-    /// Rows of which the first `old` have entries.
+    /// Insert rows of which the first `old` have entries already.
     fn insert_chunk(&mut self, references: &mut References, rows: &[u32], old: usize) {
         if self.grouping
             && rows.len() >= SMALLEST_GROUP
@@ -229,7 +230,7 @@ impl CodeTable {
         }
     }
 
-    /// The code of a group, unless the rows are too far apart for one.
+    /// The code of a group; none if the rows are too far apart for one.
     fn code_group(&self, references: &References, rows: &[u32]) -> Option<Code> {
         let coded = self.quantizer.encode_rows(references, rows);
         (coded.radius <= GROUP_RADIUS).then_some(coded)
@@ -279,7 +280,7 @@ impl CodeTable {
         (self.groups.len() - 1) as u32
     }
 
-    /// Write an entry's code, as it is stored.
+    /// Store an entry's code in its packing.
     fn write(&mut self, entry: usize, code: &[i8]) {
         let shift = self.quantizer.packing().levels() as u8 + 1;
         let mut stored = vec![shift; self.steps * STEP];
@@ -307,17 +308,17 @@ impl CodeTable {
         }
     }
 
-    /// In how many places the code of an entry lies.
+    /// Rows of [`STEP_BYTES`] that the code of an entry lies in.
     fn code_rows(&self) -> usize {
         self.quantizer.packing().rows(self.steps)
     }
 
-    /// Where these are.
+    /// Position of an entry's bytes in such a row.
     fn at(&self, entry: usize, row: usize) -> usize {
         (entry / BLOCK * self.code_rows() + row) * STEP_BYTES + entry % BLOCK * STEP
     }
 
-    /// Remove the entries of some rows; all rows of these entries must be among them.
+    /// Remove the entries of some rows, which must be all rows of these entries.
     pub fn drop_entries(&mut self, references: &mut References, rows: &[u32]) {
         let mut entries: Vec<u32> = rows.iter().map(|row| references.entry(*row)).collect();
         // The last first: what is moved into a gap then never is an entry that goes.
@@ -357,7 +358,7 @@ impl CodeTable {
         }
     }
 
-    /// A row of this entry has another place now.
+    /// Note that a row of this entry has moved to another place.
     pub fn rename_row(&mut self, entry: u32, from: u32, to: u32) {
         let member = &mut self.members[entry as usize];
         if *member & GROUP == 0 {

@@ -1,4 +1,4 @@
-//! Entries that may still hold matches of one query, as a scan finds them.
+//! Candidates of one query: entries that a scan of codes could not rule out.
 
 use std::cmp::Reverse;
 
@@ -10,21 +10,21 @@ use crate::gallery::codes::table::CodeTable;
 /// An entry that may hold a match.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::gallery) struct Candidate {
-    /// Its sum: an upper bound of what its rows score.
+    /// Its sum, an upper bound of the scores of its rows.
     pub upper_bound: i32,
     pub entry: u32,
 }
 
-/// The entries that may still hold matches of one query.
+/// The candidates of one query.
 pub(in crate::gallery) struct Candidates {
     pub query: QueryCode,
     most: usize,
-    /// An entry with a lower sum holds none.
+    /// Entries with a lower sum are ruled out.
     pub limit: i32,
-    /// The highest of the lower_bounds.
+    /// The k-th highest lower bound so far.
     lower_bounds: KthBound,
     pub found: Vec<Candidate>,
-    /// Whether the limit follows scores of rows from now on: lower_bounds say less, and cost a look at each entry.
+    /// Whether the limit now follows the scores of rows: lower bounds say less and cost a look at each entry.
     seeded: bool,
     prune_at: usize,
 }
@@ -55,7 +55,7 @@ impl Candidates {
         self.limit = self.limit.max(limit);
     }
 
-    /// Take up the entries of a block whose sums reach the limit.
+    /// Add the entries of a block whose sums reach the limit.
     pub fn offer(&mut self, table: &CodeTable, block: usize, hits: u32, sums: &[i32; BLOCK]) {
         let first = block * BLOCK;
         let hits = hits & mask(table.len() - first);
@@ -69,7 +69,7 @@ impl Candidates {
                 self.follow_lower_bounds();
             }
         }
-        // The limit follows once for all of them: to compute it takes longer than what it would rule out.
+        // Raise the limit once for all of them: computing it takes longer than what it would rule out.
         let mut bound_rose = false;
         for lane in lanes(hits) {
             let (upper_bound, entry) = (sums[lane], first + lane);
@@ -91,13 +91,13 @@ impl Candidates {
         }
     }
 
-    /// Some rows reach these sums at kth: once `most` of them do, the others need no less.
+    /// Raise the limit to the k-th highest lower bound: k rows score at least as much.
     fn follow_lower_bounds(&mut self) {
         let limit = self.query.limit_from(self.lower_bounds.kth());
         self.raise_limit(limit);
     }
 
-    /// Move those of the highest sums to the front, in order; these, at most so many.
+    /// Move up to `most` candidates with the highest sums to the front, in order, and return them.
     pub fn sort_best(&mut self, most: usize) -> &[Candidate] {
         let by_upper_bound = |candidate: &Candidate| Reverse(candidate.upper_bound);
         let most = most.min(self.found.len());
@@ -108,15 +108,15 @@ impl Candidates {
         &self.found[..most]
     }
 
-    /// Raise the limit to what the scores of rows have shown to be enough, and drop what this rules out; with or
-    /// without `lower_bounds` from now on.
+    /// Raise the limit to what the scores of rows allow, and drop what this rules out. `lower_bounds` says whether
+    /// they are still followed.
     pub fn seed(&mut self, limit: i32, lower_bounds: bool) {
         self.raise_limit(limit);
         self.seeded = !lower_bounds;
         self.prune();
     }
 
-    /// Drop what has been ruled out meanwhile.
+    /// Drop the candidates below the limit.
     pub fn prune(&mut self) {
         let limit = self.limit;
         self.found
@@ -125,7 +125,7 @@ impl Candidates {
         self.prune_at = self.prune_at.max(2 * self.found.len());
     }
 
-    /// Take up what another thread found in other blocks.
+    /// Add what another thread found in other blocks.
     pub fn join(&mut self, other: Self) {
         self.raise_limit(other.limit);
         self.found.extend(other.found);
@@ -141,7 +141,7 @@ fn lanes(mut bits: u32) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Bits of the first `count` entries of a block.
+/// A mask of the first `count` entries of a block.
 fn mask(count: usize) -> u32 {
     if count >= BLOCK {
         u32::MAX

@@ -1,4 +1,4 @@
-//! Nearest rows by their codes, confirmed in float32 and float64: for many rows.
+//! Nearest rows by a scan of codes, re-ranked in float32 and float64: for many rows.
 //!
 //! ```text
 //! for each stretch of blocks that fits the second-level cache
@@ -7,14 +7,14 @@
 //!         keep these entries; raise the limit to what the k-th best lower bound leaves
 //!     of groups, and codes of five bits, after 1, 2, 4, 8 ... stretches: score the rows of the best entries
 //!         so far, and raise the limit to what the k-th best score leaves
-//! per query: the entries kept, those of the highest sums first           ([`super::confirm`])
-//!     of a group, the rows whose residuals allow it                     ([`super::residuals`])
+//! per query: re-rank the entries kept, those of the highest sums first   ([`super::rerank`])
+//!     of a group, the rows whose residuals allow it                     ([`crate::gallery::codes::residuals`])
 //!     of these, the distance in float64 of those whose float32 score allows it
 //!     raise the limit to what the k-th nearest so far leaves
 //! ```
 //!
-//! No entry is passed over unless its upper bound is below what k others reach at least, so the result
-//! is that of a float64 search. Limits of one query are shared between threads.
+//! An entry is ruled out only if its upper bound is below what k other rows reach, so the result is that of a float64
+//! search. Threads share the limit of a query.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -30,26 +30,26 @@ use crate::gallery::rows::References;
 use crate::gallery::unit_vectors::UnitVectors;
 use crate::simd::Kernel;
 
-/// Bytes of codes that one tile of queries after the other looks at.
+/// Bytes of codes that every tile of queries reads before the scan moves on.
 const STRETCH_BYTES: usize = 256 * 1024;
-/// Tiles that share the reading of what does not fit the caches; their candidates wait meanwhile.
+/// Tiles that read codes together where these do not fit the caches; their candidates are kept until then.
 const WAITING_TILES: usize = 32;
 
-/// Some queries that a kernel takes together.
+/// Consecutive queries that a kernel takes together.
 #[derive(Debug, Clone, Copy)]
 struct Tile {
     first: usize,
     size: usize,
 }
 
-/// Memory for seeding.
+/// Scratch memory of [`CodeScan::seed`].
 #[derive(Default)]
 struct Seeds {
     rows: Vec<u32>,
     scores: Vec<f32>,
 }
 
-/// A search: what in, for what.
+/// A search of some queries among the entries of a code table.
 pub(in crate::gallery) struct CodeScan<'a> {
     kernel: Kernel,
     references: &'a References,
@@ -58,9 +58,9 @@ pub(in crate::gallery) struct CodeScan<'a> {
     queries: &'a UnitVectors,
     coded: Vec<QueryCode>,
     tiles: Vec<Tile>,
-    /// Those of a tile together: `(steps, size)` each.
+    /// The codes of the queries, tile by tile: `(steps, size)` each.
     codes: Vec<i32>,
-    /// Highest limit of each query that any thread knows of.
+    /// Highest limit of each query that any thread has found.
     limits: Vec<AtomicI32>,
 }
 
@@ -137,13 +137,12 @@ impl<'a> CodeScan<'a> {
         lists
     }
 
-    /// Blocks that stay in a cache.
+    /// Number of blocks that stay in the second-level cache.
     fn stretch(&self) -> usize {
         (STRETCH_BYTES / self.table.blocks().block_bytes()).max(1)
     }
 
-    /// The entries of some blocks that may matter to the queries of some tiles: one of `candidates`
-    /// for each query. These are used again, and made where there are too few.
+    /// Scan some blocks for some tiles of queries. `candidates` gets one element for each query, and is used again.
     pub fn scan(
         &self,
         tiles: Range<usize>,
@@ -161,8 +160,8 @@ impl<'a> CodeScan<'a> {
         let stretch = self.stretch();
         let mut found = Found::default();
         let mut seeds = Seeds::default();
-        // Of whichever are near enough there is no k-th best. KthBound do as well for single rows of a byte a value;
-        // of a group they know one row only.
+        // A search for all rows within a threshold has no k-th best. Lower bounds do as well for single rows with
+        // codes of a byte; of a group they know one row only.
         let most = self.wanted.most;
         let bits5 = view.packing == Packing::Bits5;
         let seeding = most < usize::MAX && (bits5 || most > 1 && self.table.has_groups());
@@ -203,7 +202,8 @@ impl<'a> CodeScan<'a> {
         }
     }
 
-    /// Have the best entries so far rule out others by the scores of their rows: what their codes say is much less.
+    /// Score the rows of the best candidates so far and raise the limit to the k-th best score, which is higher than
+    /// what codes alone guarantee.
     fn seed(&self, query: usize, candidates: &mut Candidates, seeds: &mut Seeds) {
         let most = self.wanted.most;
         let Seeds { rows, scores } = seeds;
@@ -228,7 +228,7 @@ impl<'a> CodeScan<'a> {
         candidates.seed(candidates.query.limit(sure), lower_bounds);
     }
 
-    /// Append the matches among the candidates of consecutive queries.
+    /// Re-rank the candidates of consecutive queries and append their matches.
     pub fn confirm(
         &self,
         first: usize,
@@ -246,7 +246,7 @@ impl<'a> CodeScan<'a> {
         }
     }
 
-    /// What confirms its candidates.
+    /// A re-ranker for its candidates.
     pub fn reranker(&self) -> Reranker<'a> {
         Reranker::new(self.kernel, self.references, self.table, self.wanted)
     }

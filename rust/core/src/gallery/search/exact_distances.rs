@@ -10,7 +10,7 @@ const TOGETHER: usize = 64;
 /// Up to so many scores, the k-th highest is found by counting.
 pub(in crate::gallery) const COUNTED: usize = 32;
 
-/// Distance of a query to the nearest of some rows, of which there are at least one.
+/// Distance of a query to the nearest of some rows, of which there must be one.
 pub(in crate::gallery) fn distance_to_nearest(
     kernel: Kernel,
     references: &References,
@@ -34,7 +34,7 @@ pub(in crate::gallery) fn distance_to_nearest(
     nearest
 }
 
-/// Offer rows by their float64 distances.
+/// Compute the float64 distances of rows and hand each over as a hit.
 pub(in crate::gallery) fn confirm(
     kernel: Kernel,
     query: &[f32],
@@ -78,7 +78,7 @@ pub(in crate::gallery) fn confirm(
     }
 }
 
-/// The highest of the scores, eight at a time so that it compiles to vector instructions.
+/// The highest score; written for eight at a time, so that it compiles to vector instructions.
 #[inline(always)]
 pub(in crate::gallery) fn highest(scores: &[f32]) -> f32 {
     let (eights, rest) = scores.as_chunks::<8>();
@@ -97,7 +97,7 @@ pub(in crate::gallery) fn highest(scores: &[f32]) -> f32 {
         .fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a })
 }
 
-/// The k-th highest of [`COUNTED`] scores at most, but of more than k.
+/// The k-th highest of more than k scores, of at most [`COUNTED`].
 ///
 /// Compiles to vector instructions without branches that the CPU would guess wrong.
 pub(in crate::gallery) fn kth_highest(k: usize, scores: impl Iterator<Item = f32> + Clone) -> f32 {
@@ -115,7 +115,7 @@ pub(in crate::gallery) fn kth_highest(k: usize, scores: impl Iterator<Item = f32
     kth
 }
 
-/// The float32 number at or just below a float64 number.
+/// The largest float32 number that is not above a float64 number.
 pub(in crate::gallery) fn rounded_down(value: f64) -> f32 {
     let nearest = value as f32;
     if f64::from(nearest) > value {

@@ -1,4 +1,4 @@
-//! Nearest rows by a float32 scan, confirmed in float64: for few rows.
+//! Nearest rows by a scan of float32 scores, re-ranked in float64: for few rows.
 //!
 //! ```text
 //! for each tile of queries
@@ -10,9 +10,9 @@
 //!         float32 number
 //! ```
 //!
-//! A row below the k-th best score by more than that is farther than k others whatever the rounding
-//! did, so the result is that of a float64 search. The work of confirming grows with the number of
-//! rows so close to the k-th best: a handful, unless references are copies of each other.
+//! A row that scores less than the k-th best by more than that is farther than k others whatever the rounding did, so
+//! the result is that of a float64 search. Re-ranking takes longer the more rows score close to the k-th best: a
+//! handful, unless references are copies of each other.
 
 use std::ops::Range;
 
@@ -23,23 +23,24 @@ use crate::gallery::rows::References;
 use crate::gallery::unit_vectors::UnitVectors;
 use crate::simd::{Kernel, LANES, Lanes, Loops};
 
-/// Queries from which on rows are laid out anew for them, if these are so few at most.
+/// Number of queries from which on rows are copied to [`PackedRows`], and the most rows for which this pays.
 const PACKED_FROM: usize = 64;
 const PACKED_ROWS: usize = 1024;
-/// Rows scored together otherwise, at most, and the bytes they may take: together with a tile of queries
-/// they stay in a first-level cache of 32 KB or more.
+/// Most rows that are scored together otherwise, and the most bytes that they take: with a tile of queries they stay
+/// in a first-level cache of 32 KB.
 const BLOCK_ROWS: usize = 64;
 const BLOCK_BYTES: usize = 24 * 1024;
-/// Numbers that a microsecond compares in float32, and in float64.
+/// Numbers that are compared in a microsecond in float32, and in float64.
 const SCORED_IN_A_US: usize = 20_000;
 const CONFIRMED_IN_A_US: usize = 2_500;
-/// A search for the matching rows of queries as wide as the references.
+/// A search of some queries among all references.
 pub(in crate::gallery) struct FloatScan<'a> {
     kernel: Kernel,
     references: &'a References,
     queries: &'a UnitVectors,
     wanted: Wanted,
-    /// Squared norms of the queries, where there is a threshold: computed before threads could wait for each other.
+    /// Squared norms of the queries, where there is a threshold; computed before the threads begin, which would wait
+    /// for each other.
     squares: Option<&'a [f64]>,
     packed: Option<PackedRows>,
     /// Queries scored together.
@@ -65,11 +66,11 @@ impl<'a> FloatScan<'a> {
         }
     }
 
-    /// About how long it takes on one thread, microseconds.
+    /// Estimated time on one thread, microseconds.
     pub fn work_us(&self) -> usize {
         let rows = self.references.len();
         let numbers = self.queries.len().saturating_mul(self.references.dim());
-        // How many are within a threshold nobody knows.
+        // How many rows are within a threshold is not known.
         let hits = match self.wanted.most {
             usize::MAX => 0,
             most => most.min(rows),
@@ -120,7 +121,7 @@ impl<'a> FloatScan<'a> {
         lists
     }
 
-    /// Have each query of a tile offered all rows.
+    /// Score all rows and add them to the candidates of each query of a tile.
     fn score(&self, tile: &[f32], candidates: &mut [Candidates], scores: &mut [f32]) {
         let (rows, dim) = (self.references.rows(), self.references.dim());
         if let Some(packed) = &self.packed {
@@ -157,11 +158,11 @@ impl<'a> FloatScan<'a> {
 /// The rows that may still be among the matches of one query.
 struct Candidates {
     most: usize,
-    /// How far a score can be from what it would be in exact arithmetic.
+    /// Error bound of a float32 score.
     error: f64,
-    /// How far below another score a row must be to be farther for certain.
+    /// A row that scores less than another by more than this is farther for certain.
     margin: f64,
-    /// A row that scores below this cannot match.
+    /// Rows that score less are ruled out.
     cutoff: f32,
     /// (score, row), in row order.
     found: Vec<(f32, u32)>,
@@ -188,7 +189,7 @@ impl Candidates {
         self.prune_at = self.most.saturating_add(32);
     }
 
-    /// Take up the scores of consecutive rows.
+    /// Add consecutive rows by their scores.
     #[inline(always)]
     fn offer<L: Lanes>(&mut self, lanes: L, first: u32, scores: &[f32]) {
         let best = highest(scores);
@@ -212,13 +213,13 @@ impl Candidates {
         }
     }
 
-    /// `most` rows score at least `score`.
+    /// Raise the cutoff, given that `most` rows score at least `score`.
     fn raise_cutoff(&mut self, score: f32) {
         let cutoff = rounded_down(f64::from(score) - self.margin);
         self.cutoff = self.cutoff.max(cutoff);
     }
 
-    /// Drop what the best `most` scores have ruled out.
+    /// Drop what the `most` best scores rule out.
     fn prune(&mut self) {
         if self.found.len() > self.most {
             let kth = self.kth_best();
@@ -230,7 +231,7 @@ impl Candidates {
         self.prune_at = self.prune_at.max(2 * self.found.len());
     }
 
-    /// The `most`-th best score of more than so many.
+    /// The `most`-th best score; there must be more than so many.
     fn kth_best(&mut self) -> f32 {
         if self.found.len() > COUNTED {
             let at = self.most - 1;
@@ -242,7 +243,7 @@ impl Candidates {
         kth_highest(self.most, self.found.iter().map(|(score, _)| *score))
     }
 
-    /// The rows by their float64 distances, in any order.
+    /// The float64 distances of the rows that are left, in any order.
     fn confirm(
         &mut self,
         kernel: Kernel,
@@ -276,13 +277,13 @@ impl Candidates {
     }
 }
 
-/// Has each of some queries offered the scores of the same consecutive rows.
+/// Adds the same consecutive rows to the candidates of several queries.
 struct Offer<'a> {
     candidates: &'a mut [Candidates],
-    /// The first of the rows, and how many there are.
+    /// Number of the first row, and how many there are.
     first: u32,
     count: usize,
-    /// Of each query so many, of which those of the rows come first.
+    /// Scores of each query, of which the first `count` are those of the rows.
     width: usize,
     scores: &'a [f32],
 }
@@ -299,7 +300,7 @@ impl Loops for Offer<'_> {
     }
 }
 
-/// A bit for each of up to 64 scores that is at least the cutoff, the lowest for the first.
+/// Bit i is set if the i-th of up to 64 scores is at least the cutoff.
 #[inline(always)]
 fn reaching<L: Lanes>(lanes: L, scores: &[f32], cutoff: f32) -> u64 {
     let (eights, rest) = scores.as_chunks::<LANES>();

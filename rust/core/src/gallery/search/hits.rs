@@ -1,24 +1,24 @@
-//! The matches of one query as they are confirmed, and what a further one must be to count.
+//! The best hits of a query so far, and the least score that a further row must have.
 
 use std::cmp::Ordering;
 
 use super::top_k::TopK;
 
-/// Which rows match.
+/// What a search asks for.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::gallery) struct Wanted {
-    /// The nearest so many; `usize::MAX` means no limit.
+    /// Number of nearest rows; `usize::MAX` for all.
     pub most: usize,
-    /// And none farther than this, if given.
+    /// Largest Euclidean distance, if any.
     pub threshold: Option<f64>,
 }
 
-/// A row that matches a query. The lesser of two hits comes first.
+/// A row and its distance to a query; orders by distance, then by index.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::gallery) struct Hit {
-    /// Euclidean distance in float64; of a row that nothing is compared with, rounded to float32 already.
+    /// Euclidean distance in float64. For an only candidate, which is compared with nothing, rounded to float32.
     pub distance: f64,
-    /// Insertion number: of equally near rows the earlier comes first.
+    /// Index of the reference: of equally near rows the earlier comes first.
     pub index: i64,
     pub row: u32,
 }
@@ -38,11 +38,11 @@ impl PartialOrd for Hit {
     }
 }
 
-/// Confirmed matches of one query after the other.
+/// The nearest hits of one query at a time.
 #[derive(Debug)]
 pub(in crate::gallery) struct Nearest {
     threshold: f64,
-    /// `|q|² + 1 - spread`: less the squared distance, twice the least score of a row so near.
+    /// `|q|² + 1 - spread`. Half of this less the squared distance is the least score of a row at that distance.
     base: f64,
     best: TopK<Hit>,
 }
@@ -56,44 +56,44 @@ impl Nearest {
         }
     }
 
-    /// Begin with a query of this squared norm; no squared norm of a row is farther than `spread` from 1.
+    /// Begin with a query of this squared norm. The squared norms of all rows lie within `spread` of 1.
     pub fn begin(&mut self, squared_norm: f64, spread: f64) {
         self.base = squared_norm + 1.0 - spread;
         self.best.clear();
     }
 
-    /// A row whose score, in exact arithmetic, is below this does not count, as far as is known by now.
+    /// A row with a lower score (in exact arithmetic) is farther than the threshold or than the k-th hit.
     pub fn least_score(&self) -> f64 {
         let kth = self.best.kth().map_or(f64::INFINITY, |hit| hit.distance);
         let reach = kth.min(self.threshold);
         (self.base - reach * reach) / 2.0
     }
 
-    /// Whether rows are within the threshold however far they are.
+    /// Whether there is no threshold.
     pub fn reaches_all(&self) -> bool {
         self.threshold.is_infinite()
     }
 
-    /// Whether a confirmed row is within the threshold.
+    /// Whether a hit is within the threshold.
     pub fn reaches(&self, hit: &Hit) -> bool {
         hit.distance <= self.threshold
     }
 
-    /// Take up a confirmed row, if it counts.
+    /// Add a hit, if it is near enough.
     pub fn offer(&mut self, hit: Hit) {
         if self.reaches(&hit) {
             self.best.offer(hit);
         }
     }
 
-    /// Append what was confirmed as the list of the next query.
+    /// Append the hits as the list of the next query.
     pub fn write(&mut self, lists: &mut HitLists) {
         self.best.drain_into(&mut lists.hits);
         lists.ends.push(lists.hits.len());
     }
 }
 
-/// The matches of several queries, each list nearest first.
+/// The hits of several queries, each list nearest first.
 #[derive(Debug, Default)]
 pub(in crate::gallery) struct HitLists {
     hits: Vec<Hit>,
@@ -101,7 +101,7 @@ pub(in crate::gallery) struct HitLists {
 }
 
 impl HitLists {
-    /// No lists yet, with room for those of so many queries; how many are within a threshold nobody knows.
+    /// Empty, with room for the hits of so many queries. How many rows are within a threshold is not known.
     pub fn with_room(queries: usize, wanted: Wanted, rows: usize) -> Self {
         let each = match wanted.most {
             usize::MAX => 0,
@@ -113,7 +113,7 @@ impl HitLists {
         }
     }
 
-    /// Append the `most` least of some hits as the list of the next query.
+    /// Append the `most` nearest of some hits as the list of the next query.
     pub fn write(&mut self, hits: &mut [Hit], most: usize) {
         let mut least = hits;
         if most < least.len() {
@@ -124,7 +124,7 @@ impl HitLists {
         self.push(least.iter().copied());
     }
 
-    /// Append hits that are in order as the list of the next query.
+    /// Append hits, which must be in order, as the list of the next query.
     pub fn push(&mut self, hits: impl Iterator<Item = Hit>) {
         self.hits.extend(hits);
         self.ends.push(self.hits.len());

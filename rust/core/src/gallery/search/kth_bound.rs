@@ -1,13 +1,13 @@
-//! The greatest so many of what is offered, and the kth of these.
+//! Keep the k largest numbers, and know the smallest of them: the k-th bound.
 
 use std::cmp::Reverse;
 
 use super::top_k::{SHORT, TopK};
 
-/// The `most` greatest numbers so far; none if `most` is unlimited.
+/// The `most` largest numbers so far; nothing is kept if `most` is unlimited.
 #[derive(Debug)]
 pub(in crate::gallery) enum KthBound {
-    /// Ascending; what is not there yet is `i32::MIN`.
+    /// Ascending; filled up with `i32::MIN`.
     List(Vec<i32>),
     Many(TopK<Reverse<i32>>),
     Unlimited,
@@ -30,7 +30,7 @@ impl KthBound {
         }
     }
 
-    /// The kth of the `most` greatest; `i32::MIN` as long as there are fewer.
+    /// The `most`-th largest number; `i32::MIN` as long as there are fewer.
     pub fn kth(&self) -> i32 {
         match self {
             Self::List(list) => list[0],
@@ -39,7 +39,7 @@ impl KthBound {
         }
     }
 
-    /// Take up a number if it is among the greatest; returns whether it was.
+    /// Keep a number if it is among the `most` largest; returns whether it is.
     #[inline]
     pub fn offer(&mut self, lower_bound: i32) -> bool {
         match self {
@@ -47,8 +47,7 @@ impl KthBound {
                 if lower_bound <= list[0] {
                     return false;
                 }
-                // The kth goes, and those below the new one move down: without a branch, which the CPU
-                // would guess wrong.
+                // Drop the smallest and move the others down, without a branch that the CPU would guess wrong.
                 for place in 0..list.len() - 1 {
                     list[place] = list[place].max(list[place + 1].min(lower_bound));
                 }

@@ -1,19 +1,19 @@
 //! What a search returns.
 
-/// Columns of results, one entry per match.
+/// Matches, column by column.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Matches {
-    /// Euclidean distance: the float64 value, which has decided, rounded to float32, which keeps the order;
-    /// infinity where nothing matches.
+    /// Euclidean distance: computed and compared in float64, then rounded to float32, which keeps the order. Infinity
+    /// where there is no match.
     pub distance: Vec<f32>,
-    /// Index of the reference; -1 where nothing matches.
+    /// Index of the reference; -1 where there is no match.
     pub index: Vec<i64>,
-    /// Number of its identity; -1 where nothing matches.
+    /// Number of its identity; -1 where there is no match.
     pub identity: Vec<i64>,
 }
 
 impl Matches {
-    /// None yet, with room for so many.
+    /// Empty, with room for so many matches.
     pub(in crate::gallery) fn with_room(count: usize) -> Self {
         Self {
             distance: Vec::with_capacity(count),
@@ -22,7 +22,7 @@ impl Matches {
         }
     }
 
-    /// Append what stands for so many missing ones.
+    /// Append placeholders for so many missing matches.
     pub(in crate::gallery) fn pad(&mut self, missing: usize) {
         if missing == 0 {
             return;

@@ -1,4 +1,4 @@
-//! Searches: what they return, which way they take, and on how many threads.
+//! Searches of a gallery: the way that is fastest for its size and for what is asked.
 
 pub(super) mod candidates;
 pub(super) mod code_scan;
@@ -24,9 +24,9 @@ use matches::Matches;
 use rank_all::RankAll;
 use threads::{available, by_queries, in_parallel};
 
-/// Most results that one search may return: beyond, the memory for them is likely a mistake in `k`.
+/// Most matches that one search may return: more memory than this is likely a mistake in `k`.
 const MAX_RESULTS: usize = 1 << 27;
-/// Bytes of codes that a microsecond compares with a query, and those that it reads from memory.
+/// Bytes of codes that are compared with a query in a microsecond, and those that are read from memory.
 const COMPARED_IN_A_US: usize = 64 << 10;
 const READ_IN_A_US: usize = 8 << 10;
 
@@ -174,8 +174,7 @@ impl Gallery {
         Ok(())
     }
 
-    /// How many times as much is done in a microsecond as the numbers here, and those of the ways to search, say,
-    /// which are AVX2's.
+    /// Speed of this CPU's back end, as a multiple of AVX2's, for which all estimates of time are made.
     fn pace(&self) -> usize {
         match self.kernel.backend() {
             Backend::Avx512Vnni => 3,
@@ -183,7 +182,7 @@ impl Gallery {
         }
     }
 
-    /// As many threads as so much work is worth, at most those that were asked for.
+    /// Number of threads that so much work is worth, at most those that were asked for.
     fn threads_for(&self, work_us: usize, threads: Option<usize>) -> usize {
         let worth = work_us.checked_div(self.worth_a_thread_us);
         let worth = worth.map_or(usize::MAX, |threads| 1 + threads);
@@ -206,7 +205,7 @@ impl Gallery {
     }
 }
 
-/// The matching rows of each query.
+/// Scan the code table on several threads.
 fn search(coarse: &CodeScan<'_>, blocks: usize, threads: usize) -> HitLists {
     let tiles = coarse.tiles();
     if tiles >= threads {

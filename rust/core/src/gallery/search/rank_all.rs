@@ -1,7 +1,6 @@
-//! Nearest of few rows, of which most are wanted: what products in float64 say of all distances, and each one's rank.
+//! Nearest of few rows, most of which are wanted: the distances of all pairs, and the rank of each.
 //!
-//! Where nearly all rows are matches there is nothing to rule out by cheaper bounds, and what is left is to
-//! compute and to sort.
+//! Where nearly all rows are matches, cheaper bounds rule nothing out: what is left is to compute and to sort.
 //!
 //! ```text
 //! for each query
@@ -22,35 +21,35 @@ use crate::gallery::rows::References;
 use crate::gallery::unit_vectors::UnitVectors;
 use crate::simd::{Kernel, Lanes, Loops};
 
-/// Queries from which on it is worth copying the rows in float64.
+/// Number of queries from which on copying the rows to float64 pays.
 const QUERIES_FROM: usize = 8;
-/// Queries that are looked at together.
+/// Queries that are taken together.
 const TILE: usize = 32;
-/// Rows at most, whole vectors of eight: ranks take the square of them.
+/// Most rows: the time for ranks grows with the square of them.
 const MOST_ROWS: usize = 64;
-/// Rows for each match that is wanted, at most: more are ruled out faster in float32.
+/// Most rows for each match that is wanted: more are ruled out faster in float32.
 const ROWS_OF_A_MATCH: usize = 2;
-/// Numbers that a microsecond compares.
+/// Numbers that are compared in a microsecond.
 const COMPARED_IN_A_US: usize = 10_000;
 
-/// A search for the nearest rows of queries as wide as the references.
+/// A search of some queries among all references.
 pub(in crate::gallery) struct RankAll<'a> {
     kernel: Kernel,
     references: &'a References,
     queries: &'a UnitVectors,
-    /// Matches of each query.
+    /// Number of matches of each query.
     count: usize,
-    /// Earlier insertions first: equally near ones are then in order.
+    /// Rows by index, so that equally near ones are in order.
     rows: Vec<u32>,
     indices: Vec<i64>,
     doubles: DoubleRows,
-    /// Of each row, the first that has the same values; asked for where rows are as near as each other.
+    /// For each row the first with the same values; computed when two rows are equally near.
     firsts: OnceLock<Vec<usize>>,
     error: f64,
 }
 
 impl<'a> RankAll<'a> {
-    /// If this is the faster way.
+    /// A search of this kind, if it is the fastest way.
     pub fn new(
         kernel: Kernel,
         references: &'a References,
@@ -78,7 +77,7 @@ impl<'a> RankAll<'a> {
         })
     }
 
-    /// About how long it takes on one thread, microseconds.
+    /// Estimated time on one thread, microseconds.
     pub fn work_us(&self) -> usize {
         let numbers = self.queries.len().saturating_mul(self.references.dim());
         numbers.saturating_mul(self.rows.len()) / COMPARED_IN_A_US
@@ -89,7 +88,8 @@ impl<'a> RankAll<'a> {
         self.queries.len().div_ceil(TILE)
     }
 
-    /// The nearest of the queries of some tiles, `width` columns each; `number` gives that of a row's identity.
+    /// The nearest rows of the queries of some tiles, in `width` columns. `number` gives the identity number of a
+    /// row.
     pub fn search(
         &self,
         tiles: Range<usize>,
@@ -134,7 +134,7 @@ impl<'a> RankAll<'a> {
         matches
     }
 
-    /// Whether rows, of which there is at least one, have the same values.
+    /// Whether some rows, of which there must be one, have the same values.
     fn are_copies(&self, rows: &[usize]) -> bool {
         if rows.len() == 1 {
             return true;
@@ -151,7 +151,7 @@ impl<'a> RankAll<'a> {
         rows.iter().all(|row| firsts[*row] == firsts[rows[0]])
     }
 
-    /// Where not all is certain: by the distances that decide, of those rows of which they must.
+    /// Decide by exact distances where the order or a rounded distance is not certain.
     #[cold]
     fn decide(&self, query: &[f32], squares: &[f64], ranking: &mut Ranking) {
         let Ranking {
@@ -172,7 +172,7 @@ impl<'a> RankAll<'a> {
             let least = least_of(square, self.error);
             let rounded = least.to_bits() == most_of(square, self.error).to_bits();
             distances[first..end].fill(least);
-            // Copies are equally near, and stand in order already.
+            // Copies are equally near, and in order already.
             if !rounded || !self.are_copies(&order[first..end]) {
                 let rows = order[first..end].iter().map(|at| self.rows[*at]);
                 hits.clear();
@@ -190,13 +190,13 @@ impl<'a> RankAll<'a> {
     }
 }
 
-/// The rows as one query sees them.
+/// The rows in the order in which a query ranks them.
 struct Ranking {
-    /// Which is at each rank.
+    /// The row at each rank.
     order: [usize; MOST_ROWS],
     /// Its squared distance.
     sorted: [f64; MOST_ROWS],
-    /// How far it is, at least and at most.
+    /// Lower and upper bound of its distance, rounded to float32.
     distances: [f32; MOST_ROWS],
     farthest: [f32; MOST_ROWS],
 }
@@ -212,12 +212,12 @@ impl Default for Ranking {
     }
 }
 
-/// Ranks a few rows by squared distances; comes to whether order and distances of the nearest are certain.
+/// Ranks the rows by their squared distances. Returns whether the order and the distances of the nearest are certain.
 struct Rank<'a> {
-    /// Whole vectors of them; what is beyond the rows has no meaning.
+    /// Padded to a multiple of eight.
     squares: &'a [f64],
     rows: usize,
-    /// So many nearest are wanted.
+    /// Number of nearest rows that are wanted.
     count: usize,
     error: f64,
     ranking: &'a mut Ranking,
@@ -241,7 +241,7 @@ impl Loops for Rank<'_> {
             distances,
             farthest,
         } = self.ranking;
-        // Where some are equal, they have the same rank, and one is left without: NaN is apart from nothing.
+        // Equal ones share a rank and leave the next one empty: NaN, which is apart from nothing.
         sorted[..rows].fill(f64::NAN);
         for (block, eight) in squares.as_chunks::<8>().0.iter().enumerate() {
             let mut less = [0_u64; 8];
@@ -256,7 +256,7 @@ impl Loops for Rank<'_> {
                 order[rank] = block * 8 + k;
             }
         }
-        // Comparisons are counted, since a loop that ends early is none of vector instructions.
+        // Count instead of stopping early: such a loop would not become vector instructions.
         let mut certain = 0;
         for rank in 0..count.min(rows - 1) {
             certain += u32::from(are_apart(sorted[rank], sorted[rank + 1], error));
@@ -276,19 +276,19 @@ impl Loops for Rank<'_> {
     }
 }
 
-/// Whether one squared distance is less than another for certain, and so are the distances.
+/// Whether one squared distance, and its root, is less than another for certain.
 #[inline(always)]
 fn are_apart(less: f64, greater: f64, error: f64) -> bool {
     greater - less > 2.0 * error
 }
 
-/// The float32 number that a distance is rounded to at least.
+/// Lower bound of a distance, rounded to float32.
 #[inline(always)]
 fn least_of(square: f64, error: f64) -> f32 {
     (square - error).max(0.0).sqrt() as f32
 }
 
-/// The float32 number that a distance is rounded to at most.
+/// Upper bound of a distance, rounded to float32.
 #[inline(always)]
 fn most_of(square: f64, error: f64) -> f32 {
     (square + error).sqrt() as f32

@@ -1,4 +1,4 @@
-//! From entries that may hold matches of a query to its matches.
+//! Re-ranking: from the candidates of a query to its matches, by exact distances.
 
 use super::candidates::{Candidate, Candidates};
 use super::exact_distances::{COUNTED, confirm, kth_highest, rounded_down};
@@ -9,16 +9,16 @@ use crate::gallery::codes::table::{CodeTable, Member};
 use crate::gallery::rows::References;
 use crate::simd::Kernel;
 
-/// Candidates, besides as many as are wanted, that are confirmed from the highest sum down.
+/// Besides as many as are wanted, so many candidates are re-ranked in the order of their sums.
 const LIKELY: usize = 16;
-/// How many candidates before its turn one is fetched from memory.
+/// A candidate is fetched from memory so many turns before its own.
 const AHEAD: usize = 4;
-/// Rows whose float32 scores are computed together, once there are matches to measure them by.
+/// Rows that are scored together once there are hits to compare them with.
 const ROWS: usize = 8;
-/// Before, so many more than are wanted: of those the k-th best score rules the others out.
+/// Before that, so many rows more than are wanted: their k-th best score rules the others out.
 const MORE_AT_FIRST: usize = 6;
 
-/// Confirms the candidates of one query after the other.
+/// Re-ranks the candidates of one query after the other.
 pub(in crate::gallery) struct Reranker<'a> {
     kernel: Kernel,
     references: &'a References,
@@ -26,9 +26,9 @@ pub(in crate::gallery) struct Reranker<'a> {
     wanted: Wanted,
     nearest: Nearest,
     fine: FineQuery,
-    /// Rows whose turn is next.
+    /// Rows that wait to be scored.
     rows: Vec<u32>,
-    /// How many of these are scored together.
+    /// Number of rows that are scored together.
     wave: usize,
 }
 
@@ -51,8 +51,8 @@ impl<'a> Reranker<'a> {
         }
     }
 
-    /// Append the matches of a query: the likely candidates first, in order, then what these leave of the
-    /// others, as it lies.
+    /// Append the matches of a query: first the likely candidates, in order, then what they do not rule out of the
+    /// others, in any order.
     pub fn confirm(
         &mut self,
         query: &[f32],
@@ -63,7 +63,7 @@ impl<'a> Reranker<'a> {
         self.nearest.begin(squared_norm, self.references.spread());
         self.fine.clear();
         let first = self.wanted.most.saturating_add(MORE_AT_FIRST);
-        // Of more the k-th best is not found by counting, and not worth finding otherwise.
+        // Of more scores the k-th best is not found by counting, and not worth finding otherwise.
         self.wave = if first > COUNTED {
             ROWS
         } else {
@@ -114,8 +114,8 @@ impl<'a> Reranker<'a> {
         self.rerank_rows(query, candidates);
     }
 
-    /// Offer rows, those by their distance that their float32 score allows; raise the limit to what the
-    /// candidates that follow must reach.
+    /// Score the waiting rows, compute the distances of those whose score allows it, and raise the limit of the
+    /// candidates that follow.
     fn rerank_rows(&mut self, query: &[f32], candidates: &mut Candidates) {
         let (kernel, references, nearest) = (self.kernel, self.references, &mut self.nearest);
         let error = score_error(references.dim());

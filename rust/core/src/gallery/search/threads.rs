@@ -3,10 +3,10 @@
 use std::sync::OnceLock;
 use std::thread;
 
-/// Microseconds of work that are worth a further thread: starting one costs a fifth of it.
+/// Microseconds of work that are worth another thread; starting one costs a fifth of it.
 pub(in crate::gallery) const WORTH_A_THREAD_US: usize = 300;
 
-/// The matches of all queries, each thread looking for those of some tiles of them.
+/// Search all tiles of queries, each thread an equal share of them.
 pub(in crate::gallery) fn by_queries<T: Send + Default>(
     threads: usize,
     tiles: usize,
@@ -46,7 +46,7 @@ pub(in crate::gallery) fn in_parallel<T: Send>(
     })
 }
 
-/// Threads that this process may use; asked for once, since the answer takes microseconds.
+/// Number of threads that this process may use; asked for once, since the answer takes microseconds.
 pub(in crate::gallery) fn available() -> usize {
     static AVAILABLE: OnceLock<usize> = OnceLock::new();
     *AVAILABLE.get_or_init(|| thread::available_parallelism().map_or(1, usize::from))

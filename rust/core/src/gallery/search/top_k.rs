@@ -1,11 +1,11 @@
-//! The least so many of what is offered.
+//! Keep the k smallest items: a bounded max-heap, or a sorted list for small k.
 
 use std::collections::BinaryHeap;
 
-/// Up to so many, a sorted list is faster than a heap.
+/// Up to this k, a sorted list is faster than a heap.
 pub(in crate::gallery) const SHORT: usize = 64;
 
-/// The `most` least items so far.
+/// The `most` smallest items so far.
 #[derive(Debug)]
 pub(in crate::gallery) struct TopK<T> {
     most: usize,
@@ -38,7 +38,7 @@ impl<T: Ord + Copy> TopK<T> {
         }
     }
 
-    /// The greatest of the items kept, once there are `most`: what a further one must be less than.
+    /// The k-th smallest item, once there are k: a further item must be smaller.
     pub fn kth(&self) -> Option<T> {
         let (len, greatest) = match &self.kept {
             Kept::List(list) => (list.len(), list.last()),
@@ -47,7 +47,7 @@ impl<T: Ord + Copy> TopK<T> {
         greatest.copied().filter(|_| len == self.most)
     }
 
-    /// Take up an item if it is among the least; returns whether it was.
+    /// Keep an item if it is among the `most` smallest; returns whether it is.
     pub fn offer(&mut self, item: T) -> bool {
         let full = match self.kth() {
             Some(kth) if kth <= item => return false,
