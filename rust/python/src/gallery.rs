@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use faceid_core::gallery::UnitVectors;
@@ -10,13 +9,13 @@ use faceid_core::gallery::{self, Bytes, Matches};
 use faceid_core::simd::{Backend, Kernel};
 use faceid_core::{CoreError, Result};
 use numpy::{PyArray1, PyArrayDyn, PyArrayMethods};
-use pyo3::exceptions::{PyNotImplementedError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyInt, PyList, PyString, PyTuple, PyType};
+use pyo3::types::{PyBytes, PyString, PyType};
 
-use crate::arrays::{Shape, describe, float32_rows, to_numpy, type_name};
+use crate::arguments::{name, names, natural, number, path_of, refused, threads_of};
+use crate::arrays::{Shape, describe, float32_rows, to_numpy};
 use crate::boundary::guarded;
-use crate::errors::{Answer, Failure};
+use crate::errors::Answer;
 
 /// (distance, index, identity), all of one shape.
 type Columns<'py> = (
@@ -382,98 +381,10 @@ impl<'py> FromPyObject<'_, 'py> for Dim {
     }
 }
 
-/// A count: an int of Python's or numpy's, but no bool.
-fn natural(argument: &'static str, value: &Bound<'_, PyAny>) -> Result<usize> {
-    if value.is_instance_of::<PyBool>() {
-        return Err(refused(argument, "a whole number", value));
-    }
-    match value.extract::<i64>() {
-        Ok(number) => usize::try_from(number)
-            .map_err(|_| CoreError::invalid(argument, "at least 0", number.to_string())),
-        Err(_) if value.is_instance_of::<PyInt>() => Err(CoreError::invalid(
-            argument,
-            "a number of 64 bits",
-            "a larger one",
-        )),
-        Err(_) => Err(refused(argument, "a whole number", value)),
-    }
-}
-
-/// A number that a float can hold, but no bool; whether it is in range, the core says.
-fn number(argument: &'static str, value: &Bound<'_, PyAny>) -> Result<f64> {
-    let found = if value.is_instance_of::<PyBool>() {
-        None
-    } else {
-        value.extract::<f64>().ok()
-    };
-    found.ok_or_else(|| refused(argument, "a number that float64 holds", value))
-}
-
-/// A path, as far as the system could have one of that name.
-fn path_of(value: &Bound<'_, PyAny>) -> Result<PathBuf> {
-    let found = value.extract::<PathBuf>().ok();
-    let found = found.filter(|path| !path.as_os_str().as_encoded_bytes().contains(&0));
-    let expected = "a str or os.PathLike that the file system can encode";
-    found.ok_or_else(|| refused("path", expected, value))
-}
-
-/// Threads of a search; None leaves their number to the core.
-fn threads_of(threads: Option<&Bound<'_, PyAny>>) -> Result<Option<usize>> {
-    threads
-        .map(|threads| natural("threads", threads))
-        .transpose()
-}
-
 fn columns<'py>(py: Python<'py>, matches: Matches, shape: &[usize]) -> Answer<Columns<'py>> {
     Ok((
         to_numpy(py, matches.distance, shape)?,
         to_numpy(py, matches.index, shape)?,
         to_numpy(py, matches.identity, shape)?,
     ))
-}
-
-/// The UTF-8 of a name, which a lone surrogate has not.
-fn name<'a>(argument: &'static str, value: &'a Bound<'_, PyAny>) -> Result<&'a str> {
-    let text = value
-        .cast::<PyString>()
-        .map_err(|_| refused(argument, "a str", value))?;
-    text.to_str()
-        .map_err(|_| CoreError::invalid(argument, "text that UTF-8 can encode", "a lone surrogate"))
-}
-
-/// Names for `count` vectors; an iterator, which may be endless, is asked for one more at most.
-fn names(argument: &'static str, values: &Bound<'_, PyAny>, count: usize) -> Answer<Vec<String>> {
-    let no_names = |got: &Bound<'_, PyAny>| refused(argument, "a sequence of str", got);
-    // A str is a sequence of str too, but never meant as one.
-    if values.is_instance_of::<PyString>() {
-        return Err(no_names(values).into());
-    }
-    let iterator = values.try_iter().map_err(|error| {
-        // What the caller's own code raises is the caller's; a view of memory raises the second of these.
-        let no_iterable = error.is_instance_of::<PyTypeError>(values.py())
-            || error.is_instance_of::<PyNotImplementedError>(values.py());
-        if no_iterable {
-            Failure::from(no_names(values))
-        } else {
-            error.into()
-        }
-    })?;
-    let ends = values.is_instance_of::<PyList>() || values.is_instance_of::<PyTuple>();
-    let most = if ends {
-        usize::MAX
-    } else {
-        count.saturating_add(1)
-    };
-    let mut names = Vec::new();
-    for value in iterator.take(most) {
-        let value = value?;
-        let text = value.cast::<PyString>().map_err(|_| no_names(&value))?;
-        names.push(name(argument, text)?.to_owned());
-    }
-    Ok(names)
-}
-
-/// A value of another type than was expected.
-fn refused(argument: &'static str, expected: &str, got: &Bound<'_, PyAny>) -> CoreError {
-    CoreError::invalid(argument, expected, type_name(got))
 }

@@ -9,12 +9,13 @@ use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
 
 mod aligner;
+mod arguments;
 mod arrays;
 mod boundary;
+mod depth_text;
 mod errors;
 mod gallery;
-mod parse;
-mod register;
+mod registration;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -23,8 +24,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<aligner::AlignedFace>()?;
     module.add_class::<gallery::Gallery>()?;
     module.add_function(wrap_pyfunction!(gallery::backends, module)?)?;
-    module.add_function(wrap_pyfunction!(parse::depth_text, module)?)?;
-    module.add_function(wrap_pyfunction!(register::register_depth, module)?)?;
+    module.add_function(wrap_pyfunction!(depth_text::depth_text, module)?)?;
+    module.add_function(wrap_pyfunction!(registration::register_depth, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     if cfg!(debug_assertions) {
         let text = c"faceid_fast._core was built without optimisation: measure nothing with it";

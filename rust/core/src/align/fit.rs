@@ -1,9 +1,9 @@
 //! Fitting the head model to a patch of depth: many starts, few survivors, one answer.
 //!
-//! For every model point p that faces the camera, the depth map tells where its viewing ray meets the surface: q = p
-//! * d / p.z. The residual is the distance from p to q along p's normal. Gauss-Newton steps fit pose and shape with
-//! Tukey weights. The components are scaled, so the prior is N(0, I). The normals are those of the mean head, turned
-//! with the pose, which makes the Jacobian in the face frame constant (see [`HeadModel`]).
+//! For every model point p that faces the camera, the depth map tells where its viewing ray meets the surface:
+//! q = (d / p.z) p. The residual is the distance from p to q along p's normal. Gauss-Newton steps fit pose and shape
+//! with Tukey weights. The components are scaled, so the prior is N(0, I). The normals are those of the mean head,
+//! turned with the pose, which makes the Jacobian in the face frame constant (see [`HeadModel`]).
 
 use nalgebra::{DVector, Rotation3};
 

@@ -115,7 +115,7 @@ impl Kernel {
     }
 
     /// Squared distances of all queries to all rows, `squares[query * rows.width() + row]`. They lie within
-    /// [`squared_distance_error`] of the squares of [`Kernel::distance`], and have the same bits on every back end.
+    /// [`squared_distance_error`](super::squared_distance_error) of the squares of [`Kernel::distance`], and have the same bits on every back end.
     ///
     /// # Panics
     /// If the lengths do not agree.

@@ -119,7 +119,7 @@ struct ClearlyUnit<'a> {
 impl Loops for ClearlyUnit<'_> {
     type Output = bool;
 
-    /// In float32, a sum of squares errs by less than 2e-4 of itself for up to [`MAX_DIM`](crate::distance::MAX_DIM)
+    /// In float32, a sum of squares errs by less than 2e-4 of itself for up to [`MAX_DIM`]
     /// values (see [`score_error`](crate::distance::score_error)). Where it is 1 within the tolerance, the norm is 1
     /// within two thirds of that.
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! Instruction sets, and the choice of one that this CPU has. Nothing here knows what is computed with them.
 //!
-//! An algorithm over eight lanes ([`Lanes`]) is written once, as [`Loops`]. A [`Kernel`] runs it on the fastest
+//! An algorithm over eight lanes (`Lanes`) is written once, as `Loops`. A [`Kernel`] runs it on the fastest
 //! instruction set of the CPU. So one wheel carries all of them and needs no build flags.
 #![allow(
     unsafe_code,

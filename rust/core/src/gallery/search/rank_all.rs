@@ -177,7 +177,7 @@ impl<'a> RankAll<'a> {
                 let rows = order[first..end].iter().map(|at| self.rows[*at]);
                 hits.clear();
                 confirm(self.kernel, query, self.references, rows, |hit| {
-                    hits.push(hit)
+                    hits.push(hit);
                 });
                 hits.sort_unstable();
                 for (place, hit) in (first..end).zip(&hits) {
