@@ -18,7 +18,7 @@ use std::ops::Range;
 use super::codes5;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::Reads;
-use crate::simd::{Backend, LANES, Lanes, Loops, Portable};
+use crate::simd::{Backend, LANES, Portable};
 
 /// References of a block.
 pub const BLOCK: usize = 32;
@@ -164,31 +164,14 @@ impl Default for Found {
     }
 }
 
-/// Quantizes values: [`Kernel::encode`](crate::simd::Kernel::encode).
+/// Quantize values: [`Kernel::encode`](crate::simd::Kernel::encode).
 ///
 /// Computed in float32; the distance that is returned holds for whichever codes come out. A product `code * step` is
 /// off by 2⁻²⁴ of itself, so the codes' vector is off by 2⁻²⁴ of its length, and the sum of up to 256 squares in a
 /// lane by 256 * 2⁻²⁴: far less than what is added for it. Rounds by truncation, since `round` is a slow call on the
 /// oldest CPUs that the crate supports.
-pub(super) struct Encode<'a> {
-    pub values: &'a [f32],
-    pub step: f32,
-    pub levels: i32,
-    pub codes: &'a mut [i8],
-}
-
-impl Loops for Encode<'_> {
-    type Output = f64;
-
-    #[inline(always)]
-    fn run<L: Lanes>(self, _: L) -> f64 {
-        encode(self.values, self.step, self.levels, self.codes)
-    }
-}
-
-/// The loop of [`Encode`]. Taken as arguments, values and codes are known not to overlap, and become vectors.
 #[inline(always)]
-fn encode(values: &[f32], step: f32, levels: i32, codes: &mut [i8]) -> f64 {
+pub(super) fn encode(values: &[f32], step: f32, levels: i32, codes: &mut [i8]) -> f64 {
     let (per_step, reach) = (1.0 / step, levels as f32);
     let mut squares = [0.0_f32; LANES];
     let one = |value: f32, square: &mut f32| {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::all_pairs::{AllPairs, DoubleRows};
 use super::codes4::{self, BYTES, QUAD, QueryStep};
-use super::codes8::{self, BlockSearch, Blocks, Encode, Found};
+use super::codes8::{self, BlockSearch, Blocks, Found};
 #[cfg(target_arch = "x86_64")]
 use super::error_bounds::distance_error;
 use super::exact;
@@ -163,12 +163,13 @@ impl Kernel {
     /// If there are fewer codes than values, or the step is not a normal number above zero.
     pub fn encode(self, values: &[f32], step: f32, levels: i32, codes: &mut [i8]) -> f64 {
         assert!(step.is_normal() && step > 0.0 && levels <= codes8::LEVELS);
-        self.run(Encode {
-            values,
-            step,
-            levels,
-            codes,
-        })
+        match self.chosen() {
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx512Vnni(own) => own.avx2().encode(values, step, levels, codes),
+            #[cfg(target_arch = "x86_64")]
+            Chosen::Avx2Fma(own) => own.encode(values, step, levels, codes),
+            Chosen::Portable(_) => codes8::encode(values, step, levels, codes),
+        }
     }
 
     /// Dot products of a query's four-bit codes with those of rows, four rows at a time; see [`codes4`].

@@ -2,7 +2,7 @@
 
 use crate::distance::avx2;
 use crate::distance::codes4::{QUAD, QueryStep};
-use crate::distance::codes8::{BlockSearch, Found, Packing};
+use crate::distance::codes8::{self, BlockSearch, Found, Packing};
 use crate::simd::Avx2Fma;
 
 impl Avx2Fma {
@@ -15,6 +15,23 @@ impl Avx2Fma {
     ) {
         // SAFETY: `self` exists, so `detect` has found AVX2 on this CPU.
         unsafe { avx2::codes4::sums(codes, query, sums) }
+    }
+
+    /// [`codes8::encode`] compiled for this instruction set. It is no [`Loops`](crate::simd::Loops): only as arguments
+    /// are values and codes known not to overlap, without which this takes twice as many instructions.
+    pub(in crate::distance) fn encode(
+        self,
+        values: &[f32],
+        step: f32,
+        levels: i32,
+        codes: &mut [i8],
+    ) -> f64 {
+        #[target_feature(enable = "avx2")]
+        fn compiled(values: &[f32], step: f32, levels: i32, codes: &mut [i8]) -> f64 {
+            codes8::encode(values, step, levels, codes)
+        }
+        // SAFETY: `self` exists, so `detect` has found AVX2 on this CPU.
+        unsafe { compiled(values, step, levels, codes) }
     }
 
     /// [`Kernel::next_hit`](crate::simd::Kernel::next_hit) for `Q` queries. With codes of a byte, 16 registers have
