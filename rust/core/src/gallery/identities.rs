@@ -69,16 +69,16 @@ impl Identities {
     }
 
     fn insert(&mut self, name: Arc<str>, number: i64) -> u32 {
-        let person = Identity {
+        let identity = Identity {
             name: Arc::clone(&name),
             number,
             rows: Vec::new(),
         };
         let slot = if let Some(slot) = self.free.pop() {
-            self.slots[slot as usize] = Some(person);
+            self.slots[slot as usize] = Some(identity);
             slot
         } else {
-            self.slots.push(Some(person));
+            self.slots.push(Some(identity));
             (self.slots.len() - 1) as u32
         };
         self.by_name.insert(name, slot);
@@ -87,11 +87,11 @@ impl Identities {
     }
 
     pub fn remove(&mut self, slot: u32) -> Vec<u32> {
-        let person = self.slots[slot as usize].take().expect("the slot is taken");
-        self.by_name.remove(&person.name);
-        self.by_number.remove(&person.number);
+        let identity = self.slots[slot as usize].take().expect("the slot is taken");
+        self.by_name.remove(&identity.name);
+        self.by_number.remove(&identity.number);
         self.free.push(slot);
-        person.rows
+        identity.rows
     }
 
     pub fn get(&self, slot: u32) -> &Identity {
@@ -126,7 +126,7 @@ impl Identities {
     pub fn nbytes(&self) -> usize {
         let lists = self.slots.iter().flatten();
         lists
-            .map(|person| person.rows.capacity() * size_of::<u32>())
+            .map(|identity| identity.rows.capacity() * size_of::<u32>())
             .sum()
     }
 }

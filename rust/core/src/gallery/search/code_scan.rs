@@ -127,7 +127,7 @@ impl<'a> CodeScan<'a> {
         for start in tiles.clone().step_by(waiting) {
             let tiles = start..tiles.end.min(start + waiting);
             self.scan(tiles.clone(), blocks.clone(), &mut candidates);
-            self.confirm(
+            self.rerank(
                 self.tiles[tiles.start].first,
                 &mut candidates,
                 &mut reranker,
@@ -229,7 +229,7 @@ impl<'a> CodeScan<'a> {
     }
 
     /// Re-rank the candidates of consecutive queries and append their matches.
-    pub fn confirm(
+    pub fn rerank(
         &self,
         first: usize,
         candidates: &mut [Candidates],
@@ -242,7 +242,7 @@ impl<'a> CodeScan<'a> {
             candidates.prune();
             let values = &self.queries.values()[query * dim..][..dim];
             let square = self.queries.squared_norms()[query];
-            reranker.confirm(values, square, candidates, lists);
+            reranker.rerank(values, square, candidates, lists);
         }
     }
 

@@ -35,7 +35,7 @@ pub(in crate::gallery) fn distance_to_nearest(
 }
 
 /// Compute the float64 distances of rows and hand each over as a hit.
-pub(in crate::gallery) fn confirm(
+pub(in crate::gallery) fn exact_hits(
     kernel: Kernel,
     query: &[f32],
     references: &References,

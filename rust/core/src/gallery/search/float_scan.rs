@@ -16,7 +16,7 @@
 
 use std::ops::Range;
 
-use super::exact_distances::{COUNTED, confirm, highest, kth_highest, rounded_down};
+use super::exact_distances::{COUNTED, exact_hits, highest, kth_highest, rounded_down};
 use super::hits::{Hit, HitLists, Nearest, Wanted};
 use crate::distance::{PackedRows, Rows, score_error};
 use crate::gallery::rows::References;
@@ -114,7 +114,7 @@ impl<'a> FloatScan<'a> {
             }
             self.score(tile, candidates, &mut scores);
             for (candidates, query) in candidates.iter_mut().zip(tile.chunks_exact(dim)) {
-                candidates.confirm(kernel, query, references, &nearest, &mut hits);
+                candidates.rerank(kernel, query, references, &nearest, &mut hits);
                 lists.write(&mut hits, self.wanted.most);
             }
         }
@@ -244,7 +244,7 @@ impl Candidates {
     }
 
     /// The float64 distances of the rows that are left, in any order.
-    fn confirm(
+    fn rerank(
         &mut self,
         kernel: Kernel,
         query: &[f32],
@@ -269,7 +269,7 @@ impl Candidates {
             return;
         }
         let rows = self.found.iter().map(|(_, row)| *row);
-        confirm(kernel, query, references, rows, |hit| {
+        exact_hits(kernel, query, references, rows, |hit| {
             if nearest.reaches(&hit) {
                 hits.push(hit);
             }

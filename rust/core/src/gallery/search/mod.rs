@@ -131,14 +131,13 @@ impl Gallery {
     ) -> Result<Matches> {
         self.check_search(queries, threads)?;
         if self.table.is_none()
-            && let Some(ranking_of_all) =
-                RankAll::new(self.kernel, &self.references, queries, wanted)
+            && let Some(all_pairs) = RankAll::new(self.kernel, &self.references, queries, wanted)
         {
-            let threads = self.threads_for(ranking_of_all.work_us() / self.pace(), threads);
-            let search = |tiles| ranking_of_all.search(tiles, width, |row| self.number(row));
+            let threads = self.threads_for(all_pairs.work_us() / self.pace(), threads);
+            let search = |tiles| all_pairs.search(tiles, width, |row| self.number(row));
             return Ok(by_queries(
                 threads,
-                ranking_of_all.tiles(),
+                all_pairs.tiles(),
                 search,
                 Matches::append,
             ));
@@ -162,8 +161,8 @@ impl Gallery {
         let bytes = table.blocks().codes.len();
         let compared = bytes.saturating_mul(queries.len()) / COMPARED_IN_A_US / self.pace();
         let threads = self.threads_for(compared.saturating_add(bytes / READ_IN_A_US), threads);
-        let coarse = CodeScan::new(self.kernel, &self.references, table, wanted, queries);
-        search(&coarse, table.blocks().len(), threads)
+        let scan = CodeScan::new(self.kernel, &self.references, table, wanted, queries);
+        search(&scan, table.blocks().len(), threads)
     }
 
     fn check_search(&self, queries: &UnitVectors, threads: Option<usize>) -> Result<()> {
@@ -206,20 +205,15 @@ impl Gallery {
 }
 
 /// Scan the code table on several threads.
-fn search(coarse: &CodeScan<'_>, blocks: usize, threads: usize) -> HitLists {
-    let tiles = coarse.tiles();
+fn search(scan: &CodeScan<'_>, blocks: usize, threads: usize) -> HitLists {
+    let tiles = scan.tiles();
     if tiles >= threads {
-        return by_queries(
-            threads,
-            tiles,
-            |tiles| coarse.search(tiles),
-            HitLists::append,
-        );
+        return by_queries(threads, tiles, |tiles| scan.search(tiles), HitLists::append);
     }
     // Fewer queries than threads: each thread looks for all of them in a part of the gallery.
     let parts = in_parallel(threads.min(blocks), blocks, |blocks| {
         let mut candidates = Vec::new();
-        coarse.scan(0..tiles, blocks, &mut candidates);
+        scan.scan(0..tiles, blocks, &mut candidates);
         candidates
     });
     let mut parts = parts.into_iter();
@@ -230,7 +224,7 @@ fn search(coarse: &CodeScan<'_>, blocks: usize, threads: usize) -> HitLists {
         }
     }
     let mut lists = HitLists::default();
-    coarse.confirm(0, &mut joined, &mut coarse.reranker(), &mut lists);
+    scan.rerank(0, &mut joined, &mut scan.reranker(), &mut lists);
     lists
 }
 

@@ -13,7 +13,7 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use super::exact_distances::confirm;
+use super::exact_distances::exact_hits;
 use super::hits::Wanted;
 use super::matches::Matches;
 use crate::distance::{DoubleRows, squared_distance_error};
@@ -176,7 +176,7 @@ impl<'a> RankAll<'a> {
             if !rounded || !self.are_copies(&order[first..end]) {
                 let rows = order[first..end].iter().map(|at| self.rows[*at]);
                 hits.clear();
-                confirm(self.kernel, query, self.references, rows, |hit| {
+                exact_hits(self.kernel, query, self.references, rows, |hit| {
                     hits.push(hit);
                 });
                 hits.sort_unstable();

@@ -1,7 +1,7 @@
 //! Re-ranking: from the candidates of a query to its matches, by exact distances.
 
 use super::candidates::{Candidate, Candidates};
-use super::exact_distances::{COUNTED, confirm, kth_highest, rounded_down};
+use super::exact_distances::{COUNTED, exact_hits, kth_highest, rounded_down};
 use super::hits::{HitLists, Nearest, Wanted};
 use crate::distance::score_error;
 use crate::gallery::codes::residuals::FineQuery;
@@ -53,7 +53,7 @@ impl<'a> Reranker<'a> {
 
     /// Append the matches of a query: first the likely candidates, in order, then what they do not rule out of the
     /// others, in any order.
-    pub fn confirm(
+    pub fn rerank(
         &mut self,
         query: &[f32],
         squared_norm: f64,
@@ -131,7 +131,7 @@ impl<'a> Reranker<'a> {
             let pairs = rows.iter().zip(scores);
             let near = pairs.filter(|(_, score)| **score >= cutoff);
             let rows = near.map(|(row, _)| *row);
-            confirm(kernel, query, references, rows, |hit| nearest.offer(hit));
+            exact_hits(kernel, query, references, rows, |hit| nearest.offer(hit));
         }
         self.rows.clear();
         self.wave = ROWS;
