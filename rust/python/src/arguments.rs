@@ -10,7 +10,7 @@ use pyo3::types::{PyBool, PyInt, PyList, PyString, PyTuple};
 use crate::arrays::type_name;
 use crate::errors::{Answer, Failure};
 
-/// A count: an int of Python's or numpy's, but no bool.
+/// A count: an int of Python or numpy, but no bool.
 pub fn natural(argument: &'static str, value: &Bound<'_, PyAny>) -> Result<usize> {
     if value.is_instance_of::<PyBool>() {
         return Err(refused(argument, "a whole number", value));
@@ -27,7 +27,7 @@ pub fn natural(argument: &'static str, value: &Bound<'_, PyAny>) -> Result<usize
     }
 }
 
-/// A number that a float can hold, but no bool; whether it is in range, the core says.
+/// A number that float64 holds, but no bool. The core checks its range.
 pub fn number(argument: &'static str, value: &Bound<'_, PyAny>) -> Result<f64> {
     let found = if value.is_instance_of::<PyBool>() {
         None
@@ -37,7 +37,7 @@ pub fn number(argument: &'static str, value: &Bound<'_, PyAny>) -> Result<f64> {
     found.ok_or_else(|| refused(argument, "a number that float64 holds", value))
 }
 
-/// A path, as far as the system could have one of that name.
+/// A path that the file system can encode.
 pub fn path_of(value: &Bound<'_, PyAny>) -> Result<PathBuf> {
     let found = value.extract::<PathBuf>().ok();
     let found = found.filter(|path| !path.as_os_str().as_encoded_bytes().contains(&0));
@@ -45,14 +45,14 @@ pub fn path_of(value: &Bound<'_, PyAny>) -> Result<PathBuf> {
     found.ok_or_else(|| refused("path", expected, value))
 }
 
-/// Threads of a search; None leaves their number to the core.
+/// Number of threads of a search; with None the core chooses.
 pub fn threads_of(threads: Option<&Bound<'_, PyAny>>) -> Result<Option<usize>> {
     threads
         .map(|threads| natural("threads", threads))
         .transpose()
 }
 
-/// The UTF-8 of a name, which a lone surrogate has not.
+/// A name in UTF-8, which cannot encode a lone surrogate.
 pub fn name<'a>(argument: &'static str, value: &'a Bound<'_, PyAny>) -> Result<&'a str> {
     let text = value
         .cast::<PyString>()
@@ -61,7 +61,7 @@ pub fn name<'a>(argument: &'static str, value: &'a Bound<'_, PyAny>) -> Result<&
         .map_err(|_| CoreError::invalid(argument, "text that UTF-8 can encode", "a lone surrogate"))
 }
 
-/// Names for `count` vectors; an iterator, which may be endless, is asked for one more at most.
+/// Names for `count` vectors. An iterator, which may be endless, is asked for one more at most.
 pub fn names(
     argument: &'static str,
     values: &Bound<'_, PyAny>,
@@ -97,7 +97,7 @@ pub fn names(
     Ok(names)
 }
 
-/// A value of another type than was expected.
+/// The error that a value is of another type than was expected.
 pub fn refused(argument: &'static str, expected: &str, got: &Bound<'_, PyAny>) -> CoreError {
     CoreError::invalid(argument, expected, type_name(got))
 }

@@ -1,4 +1,4 @@
-//! What goes wrong in a call, and the package's own exceptions that say so.
+//! Why a call fails, and the package's exceptions for it.
 
 use std::io;
 use std::sync::PoisonError;
@@ -10,15 +10,15 @@ use pyo3::types::PyType;
 
 /// Why a call has no answer.
 pub enum Failure {
-    /// What was given is wrong.
+    /// An argument is wrong.
     Core(CoreError),
-    /// Python, or code of the caller, raised something.
+    /// Python or code of the caller raised an exception.
     Python(PyErr),
-    /// A change ended half-way earlier: better no answer than one from what it left.
+    /// An earlier change ended half-way: no answer is better than a wrong one.
     HalfChanged,
 }
 
-/// What a call comes to.
+/// The answer of a call, or why there is none.
 pub type Answer<T> = Result<T, Failure>;
 
 impl Failure {
@@ -68,7 +68,7 @@ impl From<io::Error> for Failure {
 }
 
 impl<T> From<PoisonError<T>> for Failure {
-    /// A lock is poisoned if whoever held it to change something panicked.
+    /// A lock is poisoned if a writer panicked.
     fn from(_: PoisonError<T>) -> Self {
         Self::HalfChanged
     }
@@ -79,7 +79,7 @@ pub fn internal(py: Python<'_>, message: &'static str) -> PyErr {
     raise(py, "InternalError", message.to_owned())
 }
 
-/// An exception of a class of `faceid_fast.errors`, where the tree of them lives.
+/// An exception of a class of `faceid_fast.errors`, where the tree of classes lives.
 fn raise(py: Python<'_>, class: &str, message: String) -> PyErr {
     let found = py
         .import("faceid_fast.errors")

@@ -24,7 +24,7 @@ type Columns<'py> = (
     Bound<'py, PyArrayDyn<i64>>,
 );
 
-/// Many readers or one writer at a time; nobody waits for the lock with the GIL in hand.
+/// Allows many readers or one writer at a time. Nobody waits for the lock while holding the GIL.
 #[pyclass(frozen, subclass, module = "faceid_fast._core")]
 pub struct Gallery {
     dim: usize,
@@ -40,7 +40,7 @@ impl Gallery {
         Ok(self.inner.write()?)
     }
 
-    /// An object of a class (or of one below it) around a gallery.
+    /// An object of a class (or a subclass) that holds a gallery.
     fn holding<'py>(
         cls: &Bound<'py, PyType>,
         gallery: gallery::Gallery,
@@ -50,7 +50,7 @@ impl Gallery {
         Ok(made)
     }
 
-    /// Search `queries` without the GIL; also whether these were a single vector, and their number.
+    /// Search `queries` without the GIL. Also returns whether they were a single vector, and their number.
     fn search<T: Send>(
         &self,
         queries: &Bound<'_, PyAny>,
@@ -66,7 +66,7 @@ impl Gallery {
         })
     }
 
-    /// Change the gallery by vectors of one identity, without the GIL; returns their indices.
+    /// Change the references of one identity without the GIL; returns the indices of the new ones.
     fn change<'py>(
         &self,
         identity: &Bound<'py, PyAny>,
@@ -85,7 +85,7 @@ impl Gallery {
         })
     }
 
-    /// Ask the gallery something, without the GIL.
+    /// Read something from the gallery without the GIL.
     fn ask<T: Send>(
         &self,
         py: Python<'_>,
@@ -277,7 +277,7 @@ impl Gallery {
         })
     }
 
-    /// The names behind identity numbers; None for -1 and for identities removed since.
+    /// Names of identity numbers; None for -1 and for identities that have been removed.
     fn names_of(
         &self,
         py: Python<'_>,
@@ -369,7 +369,7 @@ fn kernel(name: Option<&str>) -> Result<Kernel> {
     })
 }
 
-/// Values per vector; a type of its own because it has a default.
+/// Number of values per vector; a type of its own because it has a default.
 #[derive(Clone, Copy)]
 struct Dim(usize);
 

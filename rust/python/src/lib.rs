@@ -1,4 +1,4 @@
-//! `faceid_fast._core`: convert, release the GIL, call the core, map the error; nothing else.
+//! `faceid_fast._core`: converts arguments, releases the GIL, calls the core and maps its errors; nothing else.
 #![allow(
     missing_docs,
     clippy::needless_pass_by_value,
