@@ -35,7 +35,7 @@ Floats = NDArray[np.float32]
 GRID_LEFT_MM: Final = -GRID_STEP_MM * TENSOR_SHAPE[2] / 2
 DEPTH_UNIT_MM: Final = 10.0
 FACE_DEPTH_MM: Final = (-70.0, 90.0)
-"""Nearer or farther than this from the eyes is not the face. All as in `rust/core/src/resample.rs`."""
+"""Nearer or farther than this from the eyes is not the face. All as in `rust/core/src/align/`."""
 BLUR_SIGMA_CELLS: Final = 12.0 / GRID_STEP_MM
 CONTRAST_FLOOR: Final = 0.08
 VERSION: Final = "plain-crop-2"

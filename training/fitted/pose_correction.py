@@ -2,9 +2,9 @@
 
 The aligner fits a head model to depth alone. Renders know the true pose; a ridge regression from the
 aligned maps to the error of the fit, stage after stage, becomes part of ``models/head.npz``, and the
-aligner applies it (``rust/core/src/correct.rs``). Real faces are fitted worse than rendered ones: with
-``--disturbed``, as shipped, the poses are disturbed before they are looked at, so that two stages learn to
-mend errors that renders seldom show.
+aligner applies it (``rust/core/src/align/pose_correction.rs``). Real faces are fitted worse than rendered
+ones: with ``--disturbed``, as shipped, the poses are disturbed before they are looked at, so that two stages
+learn to mend errors that renders seldom show.
 
 Run ``python -m training.fitted.pose_correction`` after ``training.data.build render``, before
 ``training.data.build align``.

@@ -10,17 +10,18 @@ use std::io::{BufRead, Write};
 use std::time::Instant;
 use std::{env, fs, hint};
 
+use faceid_core::align::cues::Cues;
+use faceid_core::align::fit::{Fit, Start, refit, search};
+use faceid_core::align::frontal_map::draw;
+use faceid_core::align::grid::{GRID_HEIGHT, GRID_WIDTH};
+use faceid_core::align::head_model::{HeadArrays, HeadModel};
+use faceid_core::align::locate::candidates;
+use faceid_core::align::patch::Patch;
+use faceid_core::align::pose::Pose;
+use faceid_core::align::rays::{Quads, Usable};
+use faceid_core::align::surface::Surface;
 use faceid_core::align::{AlignedFace, Refusal, align};
-use faceid_core::cues::Cues;
-use faceid_core::depth::{Patch, Region};
-use faceid_core::fit::{Fit, Start, refit, search};
-use faceid_core::frame::{Camera, DepthSamples, DepthView, IntensityView};
-use faceid_core::head_model::{GRID_HEIGHT, GRID_WIDTH, HeadArrays, HeadModel};
-use faceid_core::locate::candidates;
-use faceid_core::pose::Pose;
-use faceid_core::rays::{Quads, Usable};
-use faceid_core::resample::draw;
-use faceid_core::surface::Surface;
+use faceid_core::input::views::{Camera, DepthSamples, DepthView, IntensityView, Region};
 use nalgebra::Vector3;
 
 /// Medians are taken of so many calls.

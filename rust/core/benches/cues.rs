@@ -1,9 +1,9 @@
 //! What liveness adds to an aligned face: `cargo bench -p faceid-core --bench cues`.
 
 use divan::{Bencher, black_box};
-use faceid_core::cues::Cues;
-use faceid_core::head_model::{GRID_HEIGHT, GRID_WIDTH};
-use faceid_core::resample::{CELLS, Maps};
+use faceid_core::align::cues::Cues;
+use faceid_core::align::frontal_map::Maps;
+use faceid_core::align::grid::{CELLS, GRID_HEIGHT, GRID_WIDTH};
 
 fn main() {
     divan::main();

@@ -4,10 +4,11 @@
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use faceid_core::distance::codes::{BLOCK, Blocks, Found, Packing, STEP_BYTES};
-use faceid_core::distance::{Kernel, Rows};
+use faceid_core::distance::Rows;
+use faceid_core::distance::codes8::{BLOCK, Blocks, Found, Packing, STEP_BYTES};
 use faceid_core::gallery::Gallery;
-use faceid_core::vectors::UnitVectors;
+use faceid_core::gallery::UnitVectors;
+use faceid_core::simd::Kernel;
 
 const DIM: usize = 128;
 
@@ -71,12 +72,12 @@ fn codes<const TILE: usize>(bencher: Bencher, backend: &str, packing: Packing) {
 
 #[divan::bench(args = backends(), consts = [1, 4, 8])]
 fn bytes<const TILE: usize>(bencher: Bencher, backend: &str) {
-    codes::<TILE>(bencher, backend, Packing::Bytes);
+    codes::<TILE>(bencher, backend, Packing::Bits8);
 }
 
 #[divan::bench(args = backends(), consts = [1, 4, 8])]
 fn fives<const TILE: usize>(bencher: Bencher, backend: &str) {
-    codes::<TILE>(bencher, backend, Packing::Fives);
+    codes::<TILE>(bencher, backend, Packing::Bits5);
 }
 
 /// Float32 scores of 16 references, as of one person, for one and for three queries.

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use faceid_core::parse::DepthText;
+use faceid_core::input::depth_text::DepthText;
 
 const FORMAT: DepthText = DepthText {
     height: 480,

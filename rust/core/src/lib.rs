@@ -1,27 +1,14 @@
 //! Depth preprocessing, face alignment and exact nearest-reference search.
 //!
-//! Plain Rust without Python: the modules read in the order in which a frame flows through them.
+//! Plain Rust without Python. [`input`] holds what comes in, [`align`] leads from a frame to an aligned face,
+//! [`gallery`] keeps references and searches them by [`distance`]; [`simd`] chooses the instruction set for all of
+//! them.
 
 pub mod align;
-mod correct;
-pub mod cues;
-pub mod depth;
 pub mod distance;
 pub mod error;
-pub mod fit;
-pub mod frame;
 pub mod gallery;
-pub mod head_model;
-mod least_squares;
-pub mod locate;
-mod normalise;
-pub mod parse;
-pub mod pose;
-mod raster;
-pub mod rays;
-pub mod register;
-pub mod resample;
-pub mod surface;
-pub mod vectors;
+pub mod input;
+pub mod simd;
 
 pub use error::{CoreError, Result};

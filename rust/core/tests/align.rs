@@ -1,9 +1,10 @@
 //! The aligner on synthetic surfaces: whatever comes in, it answers and does not panic.
 
+use faceid_core::align::grid::{GRID_HEIGHT, GRID_WIDTH};
+use faceid_core::align::head_model::{HeadArrays, HeadModel};
+use faceid_core::align::pose::angles_deg;
 use faceid_core::align::{AlignedFace, Refusal, align};
-use faceid_core::frame::{Camera, DepthSamples, DepthView, IntensityView};
-use faceid_core::head_model::{GRID_HEIGHT, GRID_WIDTH, HeadArrays, HeadModel};
-use faceid_core::pose::angles_deg;
+use faceid_core::input::views::{Camera, DepthSamples, DepthView, IntensityView};
 use nalgebra::{Rotation3, Vector3};
 use proptest::prelude::*;
 

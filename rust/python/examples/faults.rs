@@ -1,25 +1,32 @@
 //! The binding, file by file as it is, and beside it what the wheel must not have: calls that panic. For
 //! `tests/crash/test_panics.py`.
-#![allow(missing_docs, reason = "the interface is that of the binding")]
+#![allow(
+    missing_docs,
+    clippy::needless_pass_by_value,
+    reason = "the interface is that of the binding"
+)]
 
 use pyo3::prelude::*;
 
 #[path = "../src/aligner.rs"]
 mod aligner;
+#[path = "../src/arguments.rs"]
+mod arguments;
 #[path = "../src/arrays.rs"]
 mod arrays;
 #[path = "../src/boundary.rs"]
 mod boundary;
+#[path = "../src/depth_text.rs"]
+mod depth_text;
 #[path = "../src/errors.rs"]
 mod errors;
 #[path = "../src/gallery.rs"]
 mod gallery;
-#[path = "../src/parse.rs"]
-mod parse;
-#[path = "../src/register.rs"]
-mod register;
+#[path = "../src/registration.rs"]
+mod registration;
 
-use boundary::{Answer, Given, guarded};
+use boundary::{Given, guarded};
+use errors::Answer;
 
 /// Panics where it is converted.
 struct Unconvertible;
@@ -61,8 +68,8 @@ fn faults(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<aligner::Aligner>()?;
     module.add_class::<gallery::Gallery>()?;
     module.add_function(wrap_pyfunction!(gallery::backends, module)?)?;
-    module.add_function(wrap_pyfunction!(parse::depth_text, module)?)?;
-    module.add_function(wrap_pyfunction!(register::register_depth, module)?)?;
+    module.add_function(wrap_pyfunction!(depth_text::depth_text, module)?)?;
+    module.add_function(wrap_pyfunction!(registration::register_depth, module)?)?;
     module.add_function(wrap_pyfunction!(change_half, module)?)?;
     module.add_function(wrap_pyfunction!(fail, module)?)?;
     module.add_function(wrap_pyfunction!(convert, module)?)

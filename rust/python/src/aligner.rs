@@ -1,15 +1,12 @@
 //! `Aligner`: from a frame's arrays to an aligned face.
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "PyO3 hands extracted arguments over by value"
-)]
 
 use faceid_core::Result;
+use faceid_core::align::cues;
+use faceid_core::align::grid::{GRID_HEIGHT, GRID_WIDTH};
+use faceid_core::align::head_model::{HeadArrays, HeadModel};
+use faceid_core::align::tensor::CHANNELS;
 use faceid_core::align::{self, Refusal};
-use faceid_core::cues;
-use faceid_core::frame::{Camera, DepthSamples, DepthView, IntensityView};
-use faceid_core::head_model::{GRID_HEIGHT, GRID_WIDTH, HeadArrays, HeadModel};
-use faceid_core::resample::CHANNELS;
+use faceid_core::input::views::{Camera, DepthSamples, DepthView, IntensityView};
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray2, PyReadonlyArray3,
     PyReadonlyArray5, PyUntypedArrayMethods,
@@ -25,7 +22,7 @@ pub struct Aligner {
     model: HeadModel,
 }
 
-/// What `Aligner.align` found.
+/// The face that `Aligner.align` or `align_at` found.
 #[pyclass(frozen, module = "faceid_fast._core")]
 pub struct AlignedFace {
     face: align::AlignedFace,
@@ -43,7 +40,7 @@ pub struct CueFigures {
     contrast: f32,
 }
 
-/// A face, or (kind, figures) of the reason why there is none.
+/// A face, or the kind and the figures of a refusal.
 #[derive(IntoPyObject)]
 pub enum Alignment {
     Face(AlignedFace),
@@ -65,7 +62,7 @@ pub enum IntensityArray<'py> {
     Color(PyReadonlyArray3<'py, u8>),
 }
 
-/// Depth that nobody else can change.
+/// Depth that no other thread can change.
 pub enum HeldDepth<'py> {
     U16(Held<'py, u16>),
     F32(Held<'py, f32>),
@@ -89,7 +86,7 @@ impl<'py> HeldDepth<'py> {
     }
 }
 
-/// A picture that nobody else can change.
+/// A picture that no other thread can change.
 enum HeldIntensity<'py> {
     InfraredU8(Held<'py, u8>),
     InfraredU16(Held<'py, u16>),
@@ -163,7 +160,7 @@ impl Aligner {
         })
     }
 
-    /// What is at a given pose: `rotation` row by row, `translation_mm` in the camera's frame.
+    /// Cut out what is at a given pose: `rotation` row by row, `translation_mm` in the camera's frame.
     #[expect(
         clippy::too_many_arguments,
         reason = "a frame and a pose, as numpy holds them"
@@ -200,7 +197,7 @@ impl Aligner {
     }
 }
 
-/// Takes hold of a frame, checks it, and runs `work` on it without the GIL.
+/// Checks a frame, keeps it from changing, and runs `work` on it without the GIL.
 fn on_frame<T: Send>(
     py: Python<'_>,
     depth: &DepthArray<'_>,

@@ -1,7 +1,7 @@
 //! From numpy arrays to checked values, and back.
 
 use bytemuck::Pod;
-use faceid_core::vectors::UnitVectors;
+use faceid_core::gallery::UnitVectors;
 use faceid_core::{CoreError, Result};
 use numpy::ndarray::Dimension;
 use numpy::{
@@ -11,14 +11,14 @@ use numpy::{
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-/// Up to so many values stay in the first-level cache from the copy to the check, and to note down that an array
-/// is being read would take as long as either.
+/// Up to so many values stay in the first-level cache from the copy to the check. Registering an array as being read
+/// would take as long as either.
 const FEW_VALUES: usize = 4096;
 
-/// Float32 vectors copied out of an array, and what came of checking them on the way.
+/// Float32 vectors copied out of an array, and the result of checking them meanwhile.
 ///
-/// They are copied because another thread may write to the array once the GIL is released, and what
-/// was checked must be what is used.
+/// They are copied because another thread may write to the array once the GIL is released: what was checked must be
+/// what is used.
 pub struct Float32Rows {
     dim: usize,
     count: usize,
@@ -33,12 +33,12 @@ impl Float32Rows {
         self.dim
     }
 
-    /// How many there are.
+    /// Number of vectors.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// The vectors, if their content is valid.
+    /// The vectors, if their values are valid.
     pub fn check(self) -> Result<UnitVectors> {
         self.vectors
     }
@@ -56,7 +56,7 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// Whether the shape fits; if so, the width.
+    /// The width, if the shape fits.
     fn width(self, shape: &[usize]) -> Option<usize> {
         match (self, shape) {
             (Self::One { dim } | Self::OneOrMany { dim }, &[width])
@@ -79,11 +79,11 @@ impl Shape {
     }
 }
 
-/// Copy float32 vectors out of a numpy array, or say what was expected and what came.
+/// Copy float32 vectors out of a numpy array, or return an error that says what was expected and what came.
 ///
-/// Other dtypes are refused, not converted: a search is exact in the numbers it was given, so the
-/// rounding of float64 must be the caller's step. C order is asked for because a slice of a Fortran
-/// ordered array holds the right values in the wrong places.
+/// Other dtypes are refused, not converted. A search is exact in the numbers it is given, so rounding float64 must be
+/// the caller's step. C order is required because a slice of a Fortran-ordered array holds the right values in the
+/// wrong places.
 pub fn float32_rows(
     argument: &'static str,
     value: &Bound<'_, PyAny>,
@@ -105,9 +105,9 @@ pub fn float32_rows(
     Err(CoreError::invalid(argument, expected, describe(value)))
 }
 
-/// A checked copy of an array, if it can be read as it lies.
+/// A checked copy of an array; none if it cannot be read as it lies.
 ///
-/// The GIL is held for the copy, and the check takes next to no time where it reads what was just copied.
+/// The GIL is held for the copy. The check takes next to no time where it reads what was just copied.
 fn copied(
     argument: &'static str,
     dim: usize,
@@ -123,7 +123,7 @@ fn copied(
     Some(UnitVectors::new(argument, dim, values))
 }
 
-/// Shape, dtype and, where these are not to blame, layout of what came.
+/// Shape and dtype of a value, and its layout where these two are not to blame.
 pub fn describe(value: &Bound<'_, PyAny>) -> String {
     let Ok(array) = value.cast::<PyUntypedArray>() else {
         return type_name(value);
@@ -149,7 +149,7 @@ pub fn describe(value: &Bound<'_, PyAny>) -> String {
     format!("{order}{dtype} of shape ({shape}{comma}){layout}")
 }
 
-/// What a message may say of a value that is of another type.
+/// The type of a value, which is all that a message may say of it.
 pub fn type_name(value: &Bound<'_, PyAny>) -> String {
     let name = value.get_type().name();
     name.map_or_else(|_| "another type".to_owned(), |name| name.to_string())
@@ -157,7 +157,7 @@ pub fn type_name(value: &Bound<'_, PyAny>) -> String {
 
 /// The values of an array in C order.
 ///
-/// That is checked apart: `as_slice` also succeeds on Fortran-ordered arrays.
+/// C order is checked separately: `as_slice` also succeeds on Fortran-ordered arrays.
 pub fn c_slice<'a, T: Element, D: Dimension>(
     argument: &'static str,
     array: &'a PyReadonlyArray<'_, T, D>,
@@ -172,11 +172,11 @@ pub fn c_slice<'a, T: Element, D: Dimension>(
     }
 }
 
-/// Values that stay what they are while the GIL is released and other threads run.
+/// Values that cannot change while the GIL is released and other threads run.
 pub enum Held<'py, T> {
-    /// Of a `bytes` object that an array shows read-only, as those of a `Frame` do: nobody can change it.
+    /// In a `bytes` object below a read-only array, as those of a `Frame` are: nobody can change it.
     Shared(Bound<'py, PyBytes>),
-    /// Of any other array, to which somebody might write.
+    /// A copy of any other array, to which somebody might write.
     Copied(Vec<T>),
 }
 
@@ -189,7 +189,7 @@ impl<T: Pod> Held<'_, T> {
     }
 }
 
-/// Takes hold of all values of an array in C order.
+/// Keep all values of an array in C order from changing.
 pub fn held<'py, T: Element + Pod, D: Dimension>(
     argument: &'static str,
     array: &PyReadonlyArray<'py, T, D>,
@@ -208,7 +208,7 @@ pub fn held<'py, T: Element + Pod, D: Dimension>(
     Ok(Held::Copied(values.to_vec()))
 }
 
-/// Values as a numpy array of a shape that they fill, without a copy.
+/// Values as a numpy array of a shape that they fill, without another copy.
 pub fn to_numpy<'py, T: Element>(
     py: Python<'py>,
     values: Vec<T>,

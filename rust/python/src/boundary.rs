@@ -1,50 +1,24 @@
-//! Where a call from Python begins and ends: whatever happens in between, what comes out is an answer or an
-//! exception of `faceid_fast.errors`.
+//! The boundary of a call from Python: it ends with an answer or an exception of `faceid_fast.errors`, whatever
+//! happens in between.
 //!
-//! Every method and function of the module does its work within [`guarded`], but for those that hand out a number
-//! as it lies.
+//! Every method and function of the module works within [`guarded`], except for those that return a plain number.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 
-use faceid_core::CoreError;
 use pyo3::prelude::*;
 
-use crate::errors;
+use crate::errors::{Answer, Failure, internal};
 
-/// Why a call has no answer.
-pub enum Failure {
-    /// What was given is wrong.
-    Core(CoreError),
-    /// Python, or code of the caller, raised something.
-    Python(PyErr),
-    /// A change ended half-way earlier: better no answer than one from what it left.
-    HalfChanged,
-}
-
-/// What a call comes to.
-pub type Answer<T> = Result<T, Failure>;
-
-impl From<CoreError> for Failure {
-    fn from(error: CoreError) -> Self {
-        Self::Core(error)
-    }
-}
-
-impl From<PyErr> for Failure {
-    fn from(error: PyErr) -> Self {
-        Self::Python(error)
-    }
-}
-
-/// Do the work of a call. A panic is an `InternalError`, which says nothing of its message: that may hold anything.
+/// Do the work of a call. A panic becomes an `InternalError` without the message of the panic, which may hold
+/// anything.
 pub fn guarded<T>(py: Python<'_>, work: impl FnOnce() -> Answer<T>) -> PyResult<T> {
     // What outlives the call and can be changed lies behind a lock, which a panic poisons.
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(failure)) => Err(raised(py, failure)),
-        Err(_) => Err(errors::internal(
+        Ok(Err(failure)) => Err(failure.raised(py)),
+        Err(_) => Err(internal(
             py,
             "a fault in faceid_fast's core, not in what it was given: please report it, with what stderr says; \
              what was being changed is unusable now, make it anew",
@@ -52,20 +26,7 @@ pub fn guarded<T>(py: Python<'_>, work: impl FnOnce() -> Answer<T>) -> PyResult<
     }
 }
 
-#[cold]
-fn raised(py: Python<'_>, failure: Failure) -> PyErr {
-    match failure {
-        Failure::Core(error) => errors::to_python(py, &error),
-        Failure::Python(error) => error,
-        Failure::HalfChanged => errors::internal(
-            py,
-            "unusable since a fault in faceid_fast's core ended a change half-way: make the gallery anew \
-             (Gallery.from_bytes, Gallery.from_arrays), and please report the first error",
-        ),
-    }
-}
-
-/// An argument that is converted before the call begins: a panic there is an `InternalError` too.
+/// An argument whose conversion is guarded too: a panic there becomes an `InternalError`.
 pub struct Given<T>(pub T);
 
 impl<'a, 'py, T: FromPyObject<'a, 'py>> FromPyObject<'a, 'py> for Given<T> {
@@ -79,8 +40,8 @@ impl<'a, 'py, T: FromPyObject<'a, 'py>> FromPyObject<'a, 'py> for Given<T> {
     }
 }
 
-/// Have a panic say where it was, but not its message, on stderr. This is the hook of this module alone: other
-/// extensions have a standard library of their own.
+/// Let a panic print its place, but not its message, on stderr. The hook is this module's own: other extensions have
+/// a standard library of their own.
 pub fn hush() {
     set_hook(Box::new(|fault| {
         let place = fault.location().map(ToString::to_string);

@@ -2,21 +2,20 @@
 
 use std::fs::File;
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use faceid_core::distance::{Backend, Kernel};
+use faceid_core::gallery::UnitVectors;
 use faceid_core::gallery::{self, Bytes, Matches};
-use faceid_core::vectors::UnitVectors;
+use faceid_core::simd::{Backend, Kernel};
 use faceid_core::{CoreError, Result};
 use numpy::{PyArray1, PyArrayDyn, PyArrayMethods};
-use pyo3::exceptions::{PyNotImplementedError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyInt, PyList, PyString, PyTuple, PyType};
+use pyo3::types::{PyBytes, PyString, PyType};
 
-use crate::arrays::{Shape, describe, float32_rows, to_numpy, type_name};
-use crate::boundary::{Answer, Failure, guarded};
-use crate::errors::to_python;
+use crate::arguments::{name, names, natural, number, path_of, refused, threads_of};
+use crate::arrays::{Shape, describe, float32_rows, to_numpy};
+use crate::boundary::guarded;
+use crate::errors::Answer;
 
 /// (distance, index, identity), all of one shape.
 type Columns<'py> = (
@@ -25,7 +24,7 @@ type Columns<'py> = (
     Bound<'py, PyArrayDyn<i64>>,
 );
 
-/// Many readers or one writer at a time; nobody waits for the lock with the GIL in hand.
+/// Allows many readers or one writer at a time. Nobody waits for the lock while holding the GIL.
 #[pyclass(frozen, subclass, module = "faceid_fast._core")]
 pub struct Gallery {
     dim: usize,
@@ -33,26 +32,25 @@ pub struct Gallery {
 }
 
 impl Gallery {
-    /// A lock is poisoned if a writer panicked.
     fn read(&self) -> Answer<RwLockReadGuard<'_, gallery::Gallery>> {
-        self.inner.read().map_err(|_| Failure::HalfChanged)
+        Ok(self.inner.read()?)
     }
 
     pub(crate) fn write(&self) -> Answer<RwLockWriteGuard<'_, gallery::Gallery>> {
-        self.inner.write().map_err(|_| Failure::HalfChanged)
+        Ok(self.inner.write()?)
     }
 
-    /// An object of a class (or of one below it) around a gallery.
+    /// An object of a class (or a subclass) that holds a gallery.
     fn holding<'py>(
         cls: &Bound<'py, PyType>,
         gallery: gallery::Gallery,
     ) -> Answer<Bound<'py, PyAny>> {
         let made = cls.call1((gallery.dim(),))?;
-        *made.cast::<Self>().map_err(PyErr::from)?.get().write()? = gallery;
+        *made.cast::<Self>()?.get().write()? = gallery;
         Ok(made)
     }
 
-    /// Search `queries` without the GIL; also whether these were a single vector, and their number.
+    /// Search `queries` without the GIL. Also returns whether they were a single vector, and their number.
     fn search<T: Send>(
         &self,
         queries: &Bound<'_, PyAny>,
@@ -68,7 +66,7 @@ impl Gallery {
         })
     }
 
-    /// Change the gallery by vectors of one identity, without the GIL; returns their indices.
+    /// Change the references of one identity without the GIL; returns the indices of the new ones.
     fn change<'py>(
         &self,
         identity: &Bound<'py, PyAny>,
@@ -87,7 +85,7 @@ impl Gallery {
         })
     }
 
-    /// Ask the gallery something, without the GIL.
+    /// Read something from the gallery without the GIL.
     fn ask<T: Send>(
         &self,
         py: Python<'_>,
@@ -126,7 +124,7 @@ impl Gallery {
             let vectors = float32_rows("vectors", vectors, Shape::Many)?;
             let names = names("identities", identities, vectors.count())?;
             let made = cls.call1((vectors.dim(),))?;
-            let this = made.cast::<Self>().map_err(PyErr::from)?.get();
+            let this = made.cast::<Self>()?.get();
             py.detach(|| {
                 let vectors = vectors.check()?;
                 Answer::Ok(this.write()?.extend(vectors, &names)?)
@@ -151,7 +149,7 @@ impl Gallery {
         guarded(py, || {
             let data = data
                 .cast::<PyBytes>()
-                .map_err(|_| CoreError::invalid("data", "bytes", type_name(data)))?
+                .map_err(|_| refused("data", "bytes", data))?
                 .as_bytes();
             // `bytes` cannot change while the GIL is released.
             let gallery = py.detach(|| gallery::Gallery::from_bytes(Kernel::fastest(), data))?;
@@ -168,16 +166,16 @@ impl Gallery {
         guarded(py, || {
             let path = path_of(path)?;
             let gallery = py.detach(|| {
-                if !std::fs::metadata(&path).map_err(PyErr::from)?.is_file() {
+                if !std::fs::metadata(&path)?.is_file() {
                     // A pipe would be waited for.
                     let got = "a folder, a pipe or a device";
                     return Err(CoreError::invalid("path", "a file", got).into());
                 }
-                let file = File::open(path).map_err(PyErr::from)?;
+                let file = File::open(path)?;
                 // SAFETY: the documentation of `open` demands that nobody changes the file meanwhile, which is
                 // what mapping it cannot do without.
                 #[allow(unsafe_code, reason = "mapping a file is unsafe by its nature")]
-                let map = unsafe { memmap2::Mmap::map(&file) }.map_err(PyErr::from)?;
+                let map = unsafe { memmap2::Mmap::map(&file)? };
                 let bytes: Bytes = Arc::new(map);
                 Answer::Ok(gallery::Gallery::mapped(Kernel::fastest(), &bytes)?)
             })?;
@@ -279,7 +277,7 @@ impl Gallery {
         })
     }
 
-    /// The names behind identity numbers; None for -1 and for identities removed since.
+    /// Names of identity numbers; None for -1 and for identities that have been removed.
     fn names_of(
         &self,
         py: Python<'_>,
@@ -371,7 +369,7 @@ fn kernel(name: Option<&str>) -> Result<Kernel> {
     })
 }
 
-/// Values per vector; a type of its own because it has a default.
+/// Number of values per vector; a type of its own because it has a default.
 #[derive(Clone, Copy)]
 struct Dim(usize);
 
@@ -379,58 +377,8 @@ impl<'py> FromPyObject<'_, 'py> for Dim {
     type Error = PyErr;
 
     fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        natural("dim", &value).map(Self)
+        guarded(value.py(), || Ok(Self(natural("dim", &value)?)))
     }
-}
-
-/// A count: an int of Python's or numpy's, but no bool.
-fn natural(argument: &'static str, value: &Bound<'_, PyAny>) -> PyResult<usize> {
-    let refuse = |expected: &str, got: String| {
-        to_python(value.py(), &CoreError::invalid(argument, expected, got))
-    };
-    if value.is_instance_of::<PyBool>() {
-        return Err(refuse("a whole number", type_name(value)));
-    }
-    match value.extract::<i64>() {
-        Ok(number) => usize::try_from(number).map_err(|_| refuse("at least 0", number.to_string())),
-        Err(_) if value.is_instance_of::<PyInt>() => {
-            Err(refuse("a number of 64 bits", "a larger one".to_owned()))
-        }
-        Err(_) => Err(refuse("a whole number", type_name(value))),
-    }
-}
-
-/// A number that a float can hold, but no bool; whether it is in range, the core says.
-fn number(argument: &'static str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
-    let found = if value.is_instance_of::<PyBool>() {
-        None
-    } else {
-        value.extract::<f64>().ok()
-    };
-    found.ok_or_else(|| {
-        let error = CoreError::invalid(argument, "a number that float64 holds", type_name(value));
-        to_python(value.py(), &error)
-    })
-}
-
-/// A path, as far as the system could have one of that name.
-fn path_of(value: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
-    let found = value.extract::<PathBuf>().ok();
-    let found = found.filter(|path| !path.as_os_str().as_encoded_bytes().contains(&0));
-    found.ok_or_else(|| {
-        let expected = "a str or os.PathLike that the file system can encode";
-        to_python(
-            value.py(),
-            &CoreError::invalid("path", expected, type_name(value)),
-        )
-    })
-}
-
-/// Threads of a search; None leaves their number to the core.
-fn threads_of(threads: Option<&Bound<'_, PyAny>>) -> PyResult<Option<usize>> {
-    threads
-        .map(|threads| natural("threads", threads))
-        .transpose()
 }
 
 fn columns<'py>(py: Python<'py>, matches: Matches, shape: &[usize]) -> Answer<Columns<'py>> {
@@ -439,49 +387,4 @@ fn columns<'py>(py: Python<'py>, matches: Matches, shape: &[usize]) -> Answer<Co
         to_numpy(py, matches.index, shape)?,
         to_numpy(py, matches.identity, shape)?,
     ))
-}
-
-/// The UTF-8 of a name, which a lone surrogate has not.
-fn name<'a>(argument: &'static str, value: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
-    let refuse = |expected: &str, got: String| {
-        to_python(value.py(), &CoreError::invalid(argument, expected, got))
-    };
-    let text = value
-        .cast::<PyString>()
-        .map_err(|_| refuse("a str", type_name(value)))?;
-    text.to_str()
-        .map_err(|_| refuse("text that UTF-8 can encode", "a lone surrogate".to_owned()))
-}
-
-/// Names for `count` vectors; an iterator, which may be endless, is asked for one more at most.
-fn names(argument: &'static str, values: &Bound<'_, PyAny>, count: usize) -> PyResult<Vec<String>> {
-    let refuse = |got: &Bound<'_, PyAny>| {
-        to_python(
-            values.py(),
-            &CoreError::invalid(argument, "a sequence of str", type_name(got)),
-        )
-    };
-    // A str is a sequence of str too, but never meant as one.
-    if values.is_instance_of::<PyString>() {
-        return Err(refuse(values));
-    }
-    let iterator = values.try_iter().map_err(|error| {
-        // What the caller's own code raises is the caller's; a view of memory raises the second of these.
-        let no_iterable = error.is_instance_of::<PyTypeError>(values.py())
-            || error.is_instance_of::<PyNotImplementedError>(values.py());
-        if no_iterable { refuse(values) } else { error }
-    })?;
-    let ends = values.is_instance_of::<PyList>() || values.is_instance_of::<PyTuple>();
-    let most = if ends {
-        usize::MAX
-    } else {
-        count.saturating_add(1)
-    };
-    let mut names = Vec::new();
-    for value in iterator.take(most) {
-        let value = value?;
-        let text = value.cast::<PyString>().map_err(|_| refuse(&value))?;
-        names.push(name(argument, text)?.to_owned());
-    }
-    Ok(names)
 }

@@ -1,19 +1,21 @@
-//! `faceid_fast._core`: convert, release the GIL, call the core, map the error; nothing else.
+//! `faceid_fast._core`: converts arguments, releases the GIL, calls the core and maps its errors; nothing else.
 #![allow(
     missing_docs,
-    reason = "the interface is documented in python/faceid_fast/_core.pyi"
+    clippy::needless_pass_by_value,
+    reason = "the interface is documented in python/faceid_fast/_core.pyi, and PyO3 hands arguments over by value"
 )]
 
 use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
 
 mod aligner;
+mod arguments;
 mod arrays;
 mod boundary;
+mod depth_text;
 mod errors;
 mod gallery;
-mod parse;
-mod register;
+mod registration;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -22,8 +24,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<aligner::AlignedFace>()?;
     module.add_class::<gallery::Gallery>()?;
     module.add_function(wrap_pyfunction!(gallery::backends, module)?)?;
-    module.add_function(wrap_pyfunction!(parse::depth_text, module)?)?;
-    module.add_function(wrap_pyfunction!(register::register_depth, module)?)?;
+    module.add_function(wrap_pyfunction!(depth_text::depth_text, module)?)?;
+    module.add_function(wrap_pyfunction!(registration::register_depth, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     if cfg!(debug_assertions) {
         let text = c"faceid_fast._core was built without optimisation: measure nothing with it";

@@ -4,12 +4,11 @@ use std::io::Write;
 
 use proptest::prelude::*;
 
-use super::codes::{BLOCK, Blocks, Found, Packing, STEP, STEP_BYTES, TILES};
-use super::nibbles::{self, QUAD};
-use super::{
-    Backend, DoubleRows, Kernel, PackedRows, Rows, exact, fives, score_error,
-    squared_distance_error,
-};
+use super::codes4::{self, QUAD};
+use super::codes8::{BLOCK, Blocks, Found, Packing, STEP, STEP_BYTES, TILES};
+use super::exact::ShortRuns;
+use super::{DoubleRows, PackedRows, Rows, codes5, exact, score_error, squared_distance_error};
+use crate::simd::{Backend, Kernel, Portable};
 
 /// The score in float64, as the definition reads.
 fn reference(query: &[f32], row: &[f32]) -> f64 {
@@ -210,7 +209,7 @@ proptest! {
         shift in 0_u32..=11,
         extreme in any::<bool>(),
         quantile in 0.0..1.0,
-        packing in prop::sample::select(vec![Packing::Bytes, Packing::Fives]),
+        packing in prop::sample::select(vec![Packing::Bits8, Packing::Bits5]),
     ) {
         let steps = packing.steps(steps * STEP);
         let mut codes = bytes(seed, blocks * packing.rows(steps) * STEP_BYTES);
@@ -230,11 +229,11 @@ proptest! {
                 codes[row * STEP_BYTES + lane * STEP + part]
             };
             match packing {
-                Packing::Bytes => byte(step),
-                Packing::Fives => {
-                    let first = step / fives::GROUP * fives::PACKED;
-                    let group = fives::unpack(std::array::from_fn(|row| byte(first + row)));
-                    group[step % fives::GROUP]
+                Packing::Bits8 => byte(step),
+                Packing::Bits5 => {
+                    let first = step / codes5::GROUP * codes5::PACKED;
+                    let group = codes5::unpack(Portable, std::array::from_fn(|row| byte(first + row)));
+                    group[step % codes5::GROUP]
                 }
             }
         };
@@ -300,25 +299,25 @@ proptest! {
     ) {
         let row_codes: Vec<u8> = bytes(seed, rows * dim)
             .into_iter()
-            .map(|b| if extreme { nibbles::LEVELS } else { b & nibbles::LEVELS })
+            .map(|b| if extreme { codes4::LEVELS } else { b & codes4::LEVELS })
             .collect();
         let query: Vec<i8> = bytes(!seed, dim)
             .into_iter()
             .map(|b| if extreme { 127 } else { b.cast_signed().max(-127) })
             .collect();
-        let steps = nibbles::steps(dim);
+        let steps = codes4::steps(dim);
         let quads = rows.div_ceil(QUAD);
-        let mut codes = vec![0; quads * steps * nibbles::BYTES];
+        let mut codes = vec![0; quads * steps * codes4::BYTES];
         for (row, row_codes) in row_codes.chunks_exact(dim).enumerate() {
             for (d, code) in row_codes.iter().enumerate() {
-                nibbles::write(&mut codes, steps, row, d, *code);
+                codes4::write(&mut codes, steps, row, d, *code);
             }
         }
         let mut laid_out = Vec::new();
-        nibbles::lay_out(&query, &mut laid_out);
+        codes4::lay_out(&query, &mut laid_out);
         for kernel in kernels() {
             let mut sums = vec![[-1; QUAD]; quads];
-            kernel.nibble_sums(&codes, &laid_out, &mut sums);
+            kernel.code4_sums(&codes, &laid_out, &mut sums);
             for (row, row_codes) in row_codes.chunks_exact(dim).enumerate() {
                 let pairs = row_codes.iter().zip(&query);
                 let dot: i32 = pairs.map(|(c, q)| i32::from(*c) * i32::from(*q)).sum();
@@ -401,7 +400,7 @@ fn distances_between_two_float32_numbers_are_rounded_as_those_that_decide() {
 }
 
 #[test]
-fn squares_to_every_row_are_the_same_bits_everywhere() {
+fn squared_distances_row_are_the_same_bits_everywhere() {
     for dim in [1, 4, 7, 8, 20, 128, 132, 135, 512, 2047, 2048] {
         for count in [0, 1, 7, 8, 9, 16, 17, 33] {
             for queries in [0, 1, 4, 7, 8, 9, 19] {
@@ -417,14 +416,13 @@ fn squares_to_every_row_are_the_same_bits_everywhere() {
                     let rows = DoubleRows::new(kernel, rows, &order);
                     let width = rows.width();
                     let mut squares = vec![f64::NAN; queries.len() / dim * width];
-                    kernel.squares_to_every(&queries, &rows, &mut squares);
+                    kernel.squared_distances(&queries, &rows, &mut squares);
                     // Of no rows, none.
                     let found = squares.chunks_exact(width.max(1));
                     for (query, found) in queries.chunks_exact(dim).zip(found) {
                         for (row, found) in order.iter().zip(found) {
                             let row = &values[*row as usize * dim..][..dim];
-                            let norms =
-                                exact::squared_norm_of_one_run(query) + exact::squared_norm(row);
+                            let norms = Portable.squared_norm(query) + exact::squared_norm(row);
                             let wanted = norms - 2.0 * reference(query, row);
                             assert_eq!(found.to_bits(), wanted.to_bits(), "{dim} {count}");
                         }
@@ -448,7 +446,7 @@ fn lengths_of_queries_and_laid_out_rows_that_disagree_panic() {
         for (queries, scores) in [(8, 15), (8, 17), (7, 16), (16, 16)] {
             let queries = vec![0.0; queries];
             let outcome = std::panic::catch_unwind(|| {
-                kernel.squares_to_every(&queries, &doubles, &mut vec![0.0; scores]);
+                kernel.squared_distances(&queries, &doubles, &mut vec![0.0; scores]);
             });
             assert!(outcome.is_err(), "{} and {scores}", queries.len());
             let outcome = std::panic::catch_unwind(|| {
@@ -468,8 +466,8 @@ fn squared_distances(query: &[f32], row: &[f32]) -> (f64, f64) {
     let kernel = Kernel::fastest();
     let rows = DoubleRows::new(kernel, values, &[0]);
     let mut squares = vec![0.0; rows.width()];
-    kernel.squares_to_every(query, &rows, &mut squares);
-    (exact::squared_distance(query, row), squares[0])
+    kernel.squared_distances(query, &rows, &mut squares);
+    (exact::squared_distance(Portable, query, row), squares[0])
 }
 
 #[test]

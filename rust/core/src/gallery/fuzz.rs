@@ -10,8 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use super::tests::bytes_of;
-use super::{Gallery, PANEL_FROM};
-use crate::distance::Kernel;
+use super::{CODED_FROM, Gallery};
+use crate::simd::Kernel;
 use checks::Checks;
 use model::Model;
 use mutations::{Parts, mutated};
@@ -61,7 +61,7 @@ fn campaign(count: u64, seed: u64) -> Report {
         .map(|_| {
             let (dim, rows) = (
                 random.of(&[3, 8, 20, 33]),
-                2 * PANEL_FROM + random.below(100),
+                2 * CODED_FROM + random.below(100),
             );
             Parts::random(random, dim, rows)
         })
@@ -113,7 +113,7 @@ fn examine(kernel: Kernel, bytes: &[u8], seed: u64, report: &mut Report) -> Resu
         }
     };
     report.loaded += 1;
-    report.large += u64::from(loaded.len() >= PANEL_FROM);
+    report.large += u64::from(loaded.len() >= CODED_FROM);
     let mut checks = Checks::new(seed);
     let done = checks.all(loaded, mapped, model, bytes);
     report.operations += checks.operations;

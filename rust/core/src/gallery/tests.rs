@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::coarse::Coarse;
-use super::nearest::Wanted;
-use super::panel::{Member, Panel};
-use super::residuals::FineQuery;
-use super::scan::{COUNTED, kth_highest};
-use super::store::Store;
+use super::codes::residuals::FineQuery;
+use super::codes::table::{CodeTable, Member};
+use super::rows::References;
+use super::search::code_scan::CodeScan;
+use super::search::exact_distances::{COUNTED, kth_highest};
+use super::search::hits::Wanted;
 use super::{Bytes, Gallery, MAX_COUNT, Matches, check_name_length};
 use crate::CoreError;
-use crate::distance::codes::{BLOCK, Found, Packing};
-use crate::distance::{Kernel, exact};
-use crate::vectors::UnitVectors;
+use crate::distance::codes8::{BLOCK, Found, Packing};
+use crate::distance::exact;
+use crate::gallery::unit_vectors::UnitVectors;
+use crate::simd::Kernel;
 
 /// Vectors on a coarse grid, so that copies and ties are common, with norms as far from 1 as is
 /// allowed; equal cells give equal vectors.
@@ -108,7 +109,7 @@ proptest! {
         }
     }
 
-    /// Whatever a panel's codes come to, they never put an entry below what one of its rows scores, and
+    /// Whatever a table's codes come to, they never put an entry below what one of its rows scores, and
     /// never promise more than its best row keeps.
     #[test]
     fn bounds_hold(
@@ -117,7 +118,7 @@ proptest! {
         noise in prop::sample::select(vec![0.0_f32, 0.02, 0.2, 0.6, 5.0]),
         outliers in any::<bool>(),
         members in 1_usize..=16,
-        packing in prop::sample::select(vec![Packing::Bytes, Packing::Fives]),
+        packing in prop::sample::select(vec![Packing::Bits8, Packing::Bits5]),
     ) {
         let people = 200 / members;
         let mut values = Vec::new();
@@ -139,43 +140,43 @@ proptest! {
         queries.extend(&rows.values()[..2 * dim]);
         queries.extend(one_hot(dim, 0).values());
         for kernel in Kernel::available() {
-            let mut store = Store::new(dim);
+            let mut references = References::new(dim);
             let owners: Vec<u32> = (0..rows.len()).map(|i| (i / members) as u32).collect();
             let squares = rows.squared_norms().iter();
             let spread = squares.fold(0.0_f64, |spread, s| spread.max((s - 1.0).abs()));
-            store.append(rows.values().to_vec(), 0..rows.len() as i64, &owners, spread);
-            let mut panel = Panel::new(kernel, &store, packing, true);
+            references.append(rows.values().to_vec(), 0..rows.len() as i64, &owners, spread);
+            let mut table = CodeTable::new(kernel, &references, packing, true);
             for person in 0..people {
                 let theirs: Vec<u32> = (person * members..(person + 1) * members).map(|r| r as u32).collect();
-                panel.insert(&mut store, &theirs, 0);
+                table.insert(&mut references, &theirs, 0);
             }
-            let view = panel.blocks();
+            let view = table.blocks();
             let mut found = Found::default();
             let mut fine = FineQuery::new(kernel);
             for query in queries.chunks_exact(dim) {
                 fine.clear();
                 let mut codes = vec![0; view.steps];
-                let coded = panel.code(query, spread, &mut codes, 1, &mut Vec::new());
+                let coded = table.code(query, spread, &mut codes, 1, &mut Vec::new());
                 for block in 0..view.len() {
                     let hit = kernel.next_hit(view, block..block + 1, &codes, &[i32::MIN], &mut found);
                     prop_assert_eq!(hit, Some(block));
-                    for entry in (block * BLOCK..panel.len()).take(BLOCK) {
+                    for entry in (block * BLOCK..table.len()).take(BLOCK) {
                         let sum = found.sums[0][entry % BLOCK];
-                        let scores = panel.rows_of(entry as u32).iter().map(|row| {
-                            let pairs = query.iter().zip(store.vector(*row));
+                        let scores = table.rows_of(entry as u32).iter().map(|row| {
+                            let pairs = query.iter().zip(references.vector(*row));
                             pairs.map(|(q, x)| f64::from(*q) * f64::from(*x)).sum::<f64>()
                         });
                         let scores: Vec<f64> = scores.collect();
-                        if let Member::Group(group) = panel.member(entry as u32) {
-                            let of_code = coded.ceiling(panel.sum_of_code(entry as u32, sum));
-                            let ceilings = fine.ceilings(query, &group.residuals, of_code);
-                            for (score, ceiling) in scores.iter().zip(ceilings) {
-                                prop_assert!(*score <= ceiling, "{:?}", kernel.backend());
+                        if let Member::Group(group) = table.member(entry as u32) {
+                            let of_code = coded.upper_bound(table.sum_of_code(entry as u32, sum));
+                            let upper_bounds = fine.upper_bounds(query, &group.residuals, of_code);
+                            for (score, upper_bound) in scores.iter().zip(upper_bounds) {
+                                prop_assert!(*score <= upper_bound, "{:?}", kernel.backend());
                             }
                         }
                         let best = scores.into_iter().fold(f64::NEG_INFINITY, f64::max);
                         prop_assert!(coded.limit(best) <= sum, "{:?}", kernel.backend());
-                        let promised = coded.limit_from(panel.floor(entry, sum));
+                        let promised = coded.limit_from(table.lower_bound(entry, sum));
                         prop_assert!(promised <= coded.limit(best - spread), "{:?}", kernel.backend());
                     }
                 }
@@ -192,12 +193,12 @@ proptest! {
         threads in 1_usize..=3,
         threshold in 0.0..1.6,
         groups_from in prop::sample::select(vec![0_usize, 300, usize::MAX]),
-        fives_from in prop::sample::select(vec![0_usize, usize::MAX]),
+        bits5_from in prop::sample::select(vec![0_usize, usize::MAX]),
     ) {
         for kernel in Kernel::available() {
             let mut pair = Pair::new(kernel, dim);
             pair.gallery.groups_from = groups_from;
-            pair.gallery.fives_from = fives_from;
+            pair.gallery.bits5_from = bits5_from;
             pair.gallery.worth_a_thread_us = 0;
             for (i, change) in changes.iter().enumerate() {
                 pair.apply(*change, seed.wrapping_add(i as u64));
@@ -211,7 +212,7 @@ proptest! {
             pair.gallery = Gallery::from_bytes(kernel, &bytes).expect("as written");
             prop_assert!(pair.gallery.to_bytes() == bytes);
             pair.gallery.groups_from = groups_from;
-            pair.gallery.fives_from = fives_from;
+            pair.gallery.bits5_from = bits5_from;
             pair.gallery.worth_a_thread_us = 0;
             pair.apply(changes[0], seed);
             pair.check(&queries, k, threshold, threads)?;
@@ -424,7 +425,7 @@ fn a_threshold_beside_the_only_distance_is_kept_to_the_last_bit() {
 fn searches_of_many_stretches_of_five_bit_codes_are_exact() {
     for kernel in Kernel::available() {
         let mut pair = Pair::new(kernel, 32);
-        pair.gallery.fives_from = 0;
+        pair.gallery.bits5_from = 0;
         pair.gallery.worth_a_thread_us = 0;
         pair.gallery.groups_from = usize::MAX;
         // 13,000 to a stretch.
@@ -483,9 +484,9 @@ fn searches_of_many_stretches_of_groups_are_exact() {
     };
     let all: Vec<_> = queries.values().chunks_exact(DIM).map(sorted).collect();
     for kernel in Kernel::available() {
-        for fives_from in [0, usize::MAX] {
+        for bits5_from in [0, usize::MAX] {
             let mut gallery = Gallery::on(kernel, DIM).expect("a width in range");
-            gallery.fives_from = fives_from;
+            gallery.bits5_from = bits5_from;
             gallery.groups_from = 0;
             gallery.worth_a_thread_us = 0;
             gallery.extend(rows.clone(), &names).expect("one name each");
@@ -507,24 +508,38 @@ fn searches_of_many_stretches_of_groups_are_exact() {
 
 /// What a scan rules out never reaches the score that as many rows as are wanted have.
 fn limits_leave_what_counts(gallery: &Gallery, queries: &UnitVectors, most: usize) {
-    let Gallery { kernel, store, .. } = gallery;
-    let Some(panel) = &gallery.panel else {
+    let Gallery {
+        kernel, references, ..
+    } = gallery;
+    let Some(table) = &gallery.table else {
         return; // a kernel that is as fast without codes
     };
     let threshold = None;
-    let coarse = Coarse::new(*kernel, store, panel, Wanted { most, threshold }, queries);
+    let coarse = CodeScan::new(
+        *kernel,
+        references,
+        table,
+        Wanted { most, threshold },
+        queries,
+    );
     let mut candidates = Vec::new();
-    coarse.scan(0..coarse.tiles(), 0..panel.blocks().len(), &mut candidates);
-    for (query, candidates) in queries.values().chunks_exact(store.dim()).zip(candidates) {
+    coarse.scan(0..coarse.tiles(), 0..table.blocks().len(), &mut candidates);
+    for (query, candidates) in queries
+        .values()
+        .chunks_exact(references.dim())
+        .zip(candidates)
+    {
         let score = |row| {
-            let pairs = query.iter().zip(store.vector(row));
+            let pairs = query.iter().zip(references.vector(row));
             pairs
                 .map(|(q, x)| f64::from(*q) * f64::from(*x))
                 .sum::<f64>()
         };
-        let mut scores: Vec<f64> = (0..store.len() as u32).map(score).collect();
+        let mut scores: Vec<f64> = (0..references.len() as u32).map(score).collect();
         scores.sort_by(|a, b| b.total_cmp(a));
-        let allowed = candidates.query.limit(scores[most - 1] - store.spread());
+        let allowed = candidates
+            .query
+            .limit(scores[most - 1] - references.spread());
         assert!(candidates.limit <= allowed, "{:?}", kernel.backend());
     }
 }
@@ -782,7 +797,7 @@ fn counts_of_insertions_have_an_end() {
     let mut gallery = Gallery::new(4).expect("a width in range");
     gallery.add("ada", one_hot(4, 0)).expect("valid");
     gallery.next_index = MAX_COUNT - 2;
-    gallery.people.set_next_number(MAX_COUNT - 1);
+    gallery.identities.set_next_number(MAX_COUNT - 1);
     let mut gallery = Gallery::from_bytes(Kernel::fastest(), &gallery.to_bytes()).expect("whole");
     let three = coarse(4, &[1; 12]);
     let two = coarse(4, &[1; 8]);

@@ -3,12 +3,12 @@
 use std::fmt::Debug;
 
 use super::super::tests::bytes_of;
-use super::super::{Gallery, Matches, PANEL_FROM};
+use super::super::{CODED_FROM, Gallery, Matches};
 use super::model::Model;
 use super::random::Random;
 use crate::CoreError;
 use crate::distance::exact;
-use crate::vectors::UnitVectors;
+use crate::gallery::unit_vectors::UnitVectors;
 
 const NAMES: [&str; 5] = ["ada", "bob", "李", "zoë", "eve"];
 const NONE: (u32, i64, i64) = (f32::INFINITY.to_bits(), -1, -1);
@@ -78,7 +78,7 @@ impl Checks {
         self.refusals(&gallery, &model)?;
         self.refused_changes(mapped, &model, bytes)?;
 
-        if gallery.len() >= PANEL_FROM {
+        if gallery.len() >= CODED_FROM {
             self.code_otherwise(&mut gallery);
             self.reads(&gallery, &model)?;
         }
@@ -108,9 +108,9 @@ impl Checks {
     /// Have codes as larger galleries have them.
     fn code_otherwise(&mut self, gallery: &mut Gallery) {
         gallery.groups_from = self.random.of(&[0, usize::MAX]);
-        gallery.fives_from = self.random.of(&[0, usize::MAX]);
+        gallery.bits5_from = self.random.of(&[0, usize::MAX]);
         gallery.worth_a_thread_us = self.random.of(&[0, 300]);
-        gallery.build_panel();
+        gallery.build_table();
     }
 
     /// What is there, and what is near.
@@ -123,7 +123,7 @@ impl Checks {
         let found: Vec<&str> = gallery.identities().collect();
         same("identities", &found, &names)?;
         same("nbytes", gallery.nbytes() < 1 << 24, true)?;
-        let coded = gallery.panel.is_some() && !gallery.is_empty();
+        let coded = gallery.table.is_some() && !gallery.is_empty();
         same("code_nbytes", gallery.code_nbytes() > 0, coded)?;
         for (number, name) in &model.people {
             self.operations += 2;
@@ -280,8 +280,8 @@ impl Checks {
             &*names[self.random.below(names.len())]
         };
         let number = model.number_of(name);
-        // A panel is built anew where so many are added.
-        let many = !gallery.is_empty() && gallery.panel.is_some() && self.random.one_in(8);
+        // Codes are built anew where so many are added.
+        let many = !gallery.is_empty() && gallery.table.is_some() && self.random.one_in(8);
         let count = if many {
             gallery.len() + 2
         } else {

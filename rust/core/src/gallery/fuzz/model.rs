@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::super::bytes::checksum;
+use super::super::file_format::checksum;
 use crate::distance::{NORM_TOLERANCE, exact};
 
 /// The same as `MAX_COUNT`, written down apart: the format's limit.

@@ -1,11 +1,11 @@
 //! Bytes of galleries, changed by somebody who knows the format.
 
 use super::super::Gallery;
-use super::super::bytes::checksum;
+use super::super::file_format::checksum;
 use super::model::{CHECKSUM, HEADER};
 use super::random::{Random, scale};
-use crate::distance::Kernel;
-use crate::vectors::UnitVectors;
+use crate::gallery::unit_vectors::UnitVectors;
+use crate::simd::Kernel;
 
 const NAMES: [&str; 8] = ["ada", "bob", "Łukasz", "李", "é", "e\u{301}", "a", "🙂🙂"];
 /// Where whole numbers of some width, and float64, end or begin to be different.
@@ -110,20 +110,20 @@ impl Parts {
     }
 
     fn of(gallery: &Gallery) -> Self {
-        let places: Vec<u32> = gallery.people.slots().collect();
+        let places: Vec<u32> = gallery.identities.slots().collect();
         let rows = 0..gallery.len() as u32;
         let rows = rows.map(|row| {
-            let owner = gallery.store.owner(row);
+            let owner = gallery.references.owner(row);
             let place = places.iter().position(|slot| *slot == owner);
             Row {
-                values: gallery.store.vector(row).to_vec(),
-                index: gallery.store.index(row),
+                values: gallery.references.vector(row).to_vec(),
+                index: gallery.references.index(row),
                 owner: place.expect("somebody's") as u32,
             }
         });
-        let people = gallery.people.slots().zip(gallery.identities());
+        let people = gallery.identities.slots().zip(gallery.identities());
         let people = people.map(|(slot, name)| Person {
-            number: gallery.people.get(slot).number,
+            number: gallery.identities.get(slot).number,
             length: name.len() as u32,
             name: name.as_bytes().to_vec(),
         });
@@ -132,7 +132,7 @@ impl Parts {
             dim: gallery.dim() as u32,
             counts: [None; 3],
             next_index: gallery.next_index,
-            next_number: gallery.people.next_number(),
+            next_number: gallery.identities.next_number(),
             padding: 0,
             rows: rows.collect(),
             people: people.collect(),
