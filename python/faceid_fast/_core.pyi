@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from os import PathLike
-from typing import Self, TypeAlias, final
+from typing import Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ __all__ = [
     "AlignedFace",
     "Aligner",
     "Gallery",
+    "Matches",
+    "RaggedMatches",
     "__version__",
     "backends",
     "depth_text",
@@ -78,7 +80,43 @@ class AlignedFace:
     @property
     def region(self) -> tuple[int, int, int, int]: ...
 
-_Columns: TypeAlias = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]
+@disjoint_base
+class Matches:
+    """What a search found; the arrays have one shape, which the search documents.
+
+    Attributes
+    ----------
+    distance : float32, the float64 Euclidean distance (0 to 2) rounded; infinity where nothing matches.
+        Order and thresholds were decided before rounding.
+    index : int64, the reference: the number `Gallery.add` gave it; -1 where nothing matches.
+    identity : int64, a number that stands for the identity of the reference and for no other one;
+        -1 where nothing matches.
+    gallery : where `names` are looked up.
+    names : the identities by name, looked up now: None for no match and for those removed since.
+    """
+
+    @property
+    def distance(self) -> NDArray[np.float32]: ...
+    @property
+    def index(self) -> NDArray[np.int64]: ...
+    @property
+    def identity(self) -> NDArray[np.int64]: ...
+    @property
+    def gallery(self) -> Gallery: ...
+    @property
+    def names(self) -> NDArray[np.object_]: ...
+
+@final
+class RaggedMatches(Matches):
+    """Any number of matches per query, one query after the other in flat arrays.
+
+    Attributes
+    ----------
+    offsets : (Q + 1,) int64; the matches of query i stand at ``offsets[i]:offsets[i + 1]``.
+    """
+
+    @property
+    def offsets(self) -> NDArray[np.int64]: ...
 
 @disjoint_base
 class Gallery:
@@ -93,13 +131,13 @@ class Gallery:
     def add(self, identity: str, vectors: NDArray[np.float32]) -> NDArray[np.int64]: ...
     def remove(self, identity: str) -> int: ...
     def replace(self, identity: str, vectors: NDArray[np.float32]) -> NDArray[np.int64]: ...
-    def nearest_arrays(self, queries: NDArray[np.float32], k: int, threads: int | None) -> _Columns: ...
-    def within_arrays(
+    def find_nearest(self, queries: NDArray[np.float32], k: int, threads: int | None) -> Matches: ...
+    def find_within(
         self, queries: NDArray[np.float32], threshold: float, threads: int | None
-    ) -> tuple[_Columns, NDArray[np.int64]]: ...
-    def best_identity_arrays(
+    ) -> RaggedMatches: ...
+    def find_best_identity(
         self, queries: NDArray[np.float32], threshold: float | None, threads: int | None
-    ) -> _Columns: ...
+    ) -> Matches: ...
     def distance_to(self, identity: str, query: NDArray[np.float32]) -> float: ...
     def names_of(self, numbers: NDArray[np.int64]) -> list[str | None]: ...
     def __len__(self) -> int: ...

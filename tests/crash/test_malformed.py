@@ -221,7 +221,7 @@ FILLED_BY_THE_PACKAGE = {
 }
 """Records without a check: what is in them decides nothing."""
 CALLED_BY_OTHERS = {
-    *("Gallery.best_identity_arrays", "Gallery.nearest_arrays", "Gallery.within_arrays"),
+    *("Gallery.find_best_identity", "Gallery.find_nearest", "Gallery.find_within"),
     *("References.checked_before", "References.with_adapted", "References.with_consent", "Event.now"),
     *("MeasuredThreshold.summary", "MeasuredThreshold.to_json"),
     *("ModelContract.check", "ModelContract.to_json", "Authenticator.close", "Vault", "Vault.close"),

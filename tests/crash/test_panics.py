@@ -69,9 +69,9 @@ EVERY_CALL: dict[str, Callable[[Any], object]] = {
     "add": lambda gallery: gallery.add("bob", AXES[2]),
     "replace": lambda gallery: gallery.replace("ada", AXES[2]),
     "remove": lambda gallery: gallery.remove("ada"),
-    "nearest": lambda gallery: gallery.nearest_arrays(AXES, 1, None),
-    "within": lambda gallery: gallery.within_arrays(AXES, 1.0, None),
-    "best_identity": lambda gallery: gallery.best_identity_arrays(AXES, None, None),
+    "nearest": lambda gallery: gallery.find_nearest(AXES, 1, None),
+    "within": lambda gallery: gallery.find_within(AXES, 1.0, None),
+    "best_identity": lambda gallery: gallery.find_best_identity(AXES, None, None),
     "distance_to": lambda gallery: gallery.distance_to("ada", AXES[0]),
     "names_of": lambda gallery: gallery.names_of(np.array([0])),
     "to_bytes": lambda gallery: gallery.to_bytes(),
@@ -114,7 +114,7 @@ def test_other_threads_are_told_too(faults: Any, gallery: Any) -> None:
         end = time.monotonic() + 10.0
         try:
             while time.monotonic() < end:
-                gallery.nearest_arrays(AXES, 1, None)
+                gallery.find_nearest(AXES, 1, None)
         except BaseException as error:  # noqa: BLE001  # a panic is no Exception
             ended.append(type(error))
 

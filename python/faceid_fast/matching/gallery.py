@@ -7,56 +7,16 @@ first comes first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from faceid_fast import _core
+from faceid_fast._core import Matches, RaggedMatches
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 __all__ = ["Gallery", "Matches", "RaggedMatches", "nearest_distance"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Matches:
-    """What a search found; the arrays have one shape, which the search documents.
-
-    Attributes
-    ----------
-    distance : float32, the float64 Euclidean distance (0 to 2) rounded; infinity where nothing matches.
-        Order and thresholds were decided before rounding.
-    index : int64, the reference: the number `Gallery.add` gave it; -1 where nothing matches.
-    identity : int64, a number that stands for the identity of the reference and for no other one;
-        -1 where nothing matches.
-    gallery : where `names` are looked up.
-    """
-
-    distance: NDArray[np.float32]
-    index: NDArray[np.int64]
-    identity: NDArray[np.int64]
-    gallery: Gallery
-
-    @property
-    def names(self) -> NDArray[np.object_]:
-        """The identities by name, looked up now: None for no match and for those removed since."""
-        names = np.empty(self.identity.size, dtype=np.object_)
-        names[:] = self.gallery.names_of(self.identity.ravel())
-        return names.reshape(self.identity.shape)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RaggedMatches(Matches):
-    """Any number of matches per query, one query after the other in flat arrays.
-
-    Attributes
-    ----------
-    offsets : (Q + 1,) int64; the matches of query i stand at ``offsets[i]:offsets[i + 1]``.
-    """
-
-    offsets: NDArray[np.int64]
 
 
 class Gallery(_core.Gallery):
@@ -137,7 +97,7 @@ class Gallery(_core.Gallery):
         InvalidInputError
             If `queries` are not as `Gallery` asks, or `k` is out of range.
         """
-        return Matches(*self.nearest_arrays(queries, k, threads), self)
+        return self.find_nearest(queries, k, threads)
 
     def within(
         self, queries: NDArray[np.float32], threshold: float, *, threads: int | None = None
@@ -159,8 +119,7 @@ class Gallery(_core.Gallery):
         InvalidInputError
             If `queries` are not as `Gallery` asks, or `threshold` is out of range.
         """
-        columns, offsets = self.within_arrays(queries, threshold, threads)
-        return RaggedMatches(*columns, self, offsets)
+        return self.find_within(queries, threshold, threads)
 
     def best_identity(
         self, queries: NDArray[np.float32], threshold: float | None = None, *, threads: int | None = None
@@ -182,7 +141,7 @@ class Gallery(_core.Gallery):
         InvalidInputError
             If `queries` are not as `Gallery` asks, or `threshold` is out of range.
         """
-        return Matches(*self.best_identity_arrays(queries, threshold, threads), self)
+        return self.find_best_identity(queries, threshold, threads)
 
 
 def nearest_distance(references: NDArray[np.float32], probe: NDArray[np.float32]) -> float:

@@ -22,6 +22,8 @@ mod depth_text;
 mod errors;
 #[path = "../src/gallery.rs"]
 mod gallery;
+#[path = "../src/matches.rs"]
+mod matches;
 #[path = "../src/registration.rs"]
 mod registration;
 

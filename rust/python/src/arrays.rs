@@ -3,10 +3,10 @@
 use bytemuck::Pod;
 use faceid_core::gallery::UnitVectors;
 use faceid_core::{CoreError, Result};
-use numpy::ndarray::Dimension;
+use numpy::ndarray::{ArrayViewD, Dimension};
 use numpy::{
     Element, PyArray1, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyReadonlyArray,
-    PyUntypedArray, PyUntypedArrayMethods,
+    PyUntypedArray, PyUntypedArrayMethods, ToPyArray,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -208,11 +208,18 @@ pub fn held<'py, T: Element + Pod, D: Dimension>(
     Ok(Held::Copied(values.to_vec()))
 }
 
-/// Values as a numpy array of a shape that they fill, without another copy.
-pub fn to_numpy<'py, T: Element>(
+/// Values as a numpy array of a shape that they fill.
+///
+/// Many are not copied again. A few are, into memory of numpy's own: that takes one object rather than three.
+pub fn to_numpy<'py, T: Element + Copy>(
     py: Python<'py>,
     values: Vec<T>,
     shape: &[usize],
 ) -> PyResult<Bound<'py, PyArrayDyn<T>>> {
+    if values.len() <= FEW_VALUES
+        && let Ok(view) = ArrayViewD::from_shape(shape, &values)
+    {
+        return Ok(view.to_pyarray(py));
+    }
     PyArray1::from_vec(py, values).reshape(shape.to_vec())
 }

@@ -5,24 +5,18 @@ use std::ops::Range;
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use faceid_core::gallery::UnitVectors;
-use faceid_core::gallery::{self, Bytes, Matches};
+use faceid_core::gallery::{self, Bytes};
 use faceid_core::simd::{Backend, Kernel};
 use faceid_core::{CoreError, Result};
-use numpy::{PyArray1, PyArrayDyn, PyArrayMethods};
+use numpy::{PyArray1, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyType};
 
 use crate::arguments::{name, names, natural, number, path_of, refused, threads_of};
-use crate::arrays::{Shape, describe, float32_rows, to_numpy};
+use crate::arrays::{Shape, describe, float32_rows};
 use crate::boundary::guarded;
 use crate::errors::Answer;
-
-/// (distance, index, identity), all of one shape.
-type Columns<'py> = (
-    Bound<'py, PyArrayDyn<f32>>,
-    Bound<'py, PyArrayDyn<i64>>,
-    Bound<'py, PyArrayDyn<i64>>,
-);
+use crate::matches::{Matches, RaggedMatches};
 
 /// Allows many readers or one writer at a time. Nobody waits for the lock while holding the GIL.
 #[pyclass(frozen, subclass, module = "faceid_fast._core")]
@@ -82,6 +76,15 @@ impl Gallery {
                 Answer::Ok(change(&mut *self.write()?, name, vectors)?)
             })?;
             Ok(PyArray1::from_iter(py, added))
+        })
+    }
+
+    /// The names behind identity numbers: None for -1, and for identities that were removed since.
+    pub(crate) fn names(&self, py: Python<'_>, numbers: &[i64]) -> Answer<Vec<Option<String>>> {
+        py.detach(|| {
+            let gallery = self.read()?;
+            let name = |number: &i64| gallery.name_of(*number).map(str::to_owned);
+            Ok(numbers.iter().map(name).collect())
         })
     }
 
@@ -207,61 +210,65 @@ impl Gallery {
         self.change(identity, vectors, gallery::Gallery::replace)
     }
 
-    #[pyo3(signature = (queries, k, threads))]
-    fn nearest_arrays<'py>(
-        &self,
+    fn find_nearest<'py>(
+        slf: &Bound<'py, Self>,
         queries: &Bound<'py, PyAny>,
         k: &Bound<'py, PyAny>,
         threads: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Columns<'py>> {
-        let py = queries.py();
+    ) -> PyResult<Bound<'py, Matches>> {
+        let py = slf.py();
         guarded(py, || {
             let k = natural("k", k)?;
             let threads = threads_of(threads)?;
-            let found = self.search(queries, |gallery, q| gallery.nearest(q, k, threads))?;
-            let (matches, single, count) = found;
-            // One vector gives no axis of queries.
-            columns(py, matches, &[count, k][usize::from(single)..])
+            let search =
+                |gallery: &gallery::Gallery, q: &UnitVectors| gallery.nearest(q, k, threads);
+            let (found, single, count) = slf.get().search(queries, search)?;
+            // A single vector gives no axis of queries.
+            let matches = Matches::of(slf, found, &[count, k][usize::from(single)..]);
+            Ok(Bound::new(py, matches)?)
         })
     }
 
-    #[pyo3(signature = (queries, threshold, threads))]
-    fn within_arrays<'py>(
-        &self,
+    fn find_within<'py>(
+        slf: &Bound<'py, Self>,
         queries: &Bound<'py, PyAny>,
         threshold: &Bound<'py, PyAny>,
         threads: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<(Columns<'py>, Bound<'py, PyArray1<i64>>)> {
-        let py = queries.py();
+    ) -> PyResult<Bound<'py, RaggedMatches>> {
+        let py = slf.py();
         guarded(py, || {
             let threshold = number("threshold", threshold)?;
             let threads = threads_of(threads)?;
-            let found = self.search(queries, |gallery, q| gallery.within(q, threshold, threads))?;
-            let ((matches, offsets), _, _) = found;
-            let count = matches.index.len();
-            let columns = columns(py, matches, &[count])?;
-            Ok((columns, PyArray1::from_vec(py, offsets)))
+            let search =
+                |gallery: &gallery::Gallery, q: &UnitVectors| gallery.within(q, threshold, threads);
+            let ((found, offsets), _, _) = slf.get().search(queries, search)?;
+            let count = found.index.len();
+            Ok(RaggedMatches::of(
+                Matches::of(slf, found, &[count]),
+                offsets,
+                py,
+            )?)
         })
     }
 
-    #[pyo3(signature = (queries, threshold, threads))]
-    fn best_identity_arrays<'py>(
-        &self,
+    fn find_best_identity<'py>(
+        slf: &Bound<'py, Self>,
         queries: &Bound<'py, PyAny>,
         threshold: Option<&Bound<'py, PyAny>>,
         threads: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Columns<'py>> {
-        let py = queries.py();
+    ) -> PyResult<Bound<'py, Matches>> {
+        let py = slf.py();
         guarded(py, || {
             let threshold = threshold
                 .map(|threshold| number("threshold", threshold))
                 .transpose()?;
             let threads = threads_of(threads)?;
-            let found = self.search(queries, |gallery, q| {
+            let search = |gallery: &gallery::Gallery, q: &UnitVectors| {
                 gallery.best_identity(q, threshold, threads)
-            })?;
-            let (matches, single, count) = found;
-            columns(py, matches, &[count][usize::from(single)..])
+            };
+            let (found, single, count) = slf.get().search(queries, search)?;
+            let matches = Matches::of(slf, found, &[count][usize::from(single)..]);
+            Ok(Bound::new(py, matches)?)
         })
     }
 
@@ -289,11 +296,7 @@ impl Gallery {
                 let expected = "a C-contiguous int64 array of shape (N,)";
                 CoreError::invalid("numbers", expected, describe(numbers))
             })?;
-            py.detach(|| {
-                let gallery = self.read()?;
-                let name = |number: &i64| gallery.name_of(*number).map(str::to_owned);
-                Ok(numbers.iter().map(name).collect())
-            })
+            self.names(py, &numbers)
         })
     }
 
@@ -379,12 +382,4 @@ impl<'py> FromPyObject<'_, 'py> for Dim {
     fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         guarded(value.py(), || Ok(Self(natural("dim", &value)?)))
     }
-}
-
-fn columns<'py>(py: Python<'py>, matches: Matches, shape: &[usize]) -> Answer<Columns<'py>> {
-    Ok((
-        to_numpy(py, matches.distance, shape)?,
-        to_numpy(py, matches.index, shape)?,
-        to_numpy(py, matches.identity, shape)?,
-    ))
 }

@@ -15,6 +15,7 @@ mod boundary;
 mod depth_text;
 mod errors;
 mod gallery;
+mod matches;
 mod registration;
 
 #[pymodule]
@@ -23,6 +24,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<aligner::Aligner>()?;
     module.add_class::<aligner::AlignedFace>()?;
     module.add_class::<gallery::Gallery>()?;
+    module.add_class::<matches::Matches>()?;
+    module.add_class::<matches::RaggedMatches>()?;
     module.add_function(wrap_pyfunction!(gallery::backends, module)?)?;
     module.add_function(wrap_pyfunction!(depth_text::depth_text, module)?)?;
     module.add_function(wrap_pyfunction!(registration::register_depth, module)?)?;

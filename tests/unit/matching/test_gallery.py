@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import struct
 import sys
@@ -60,6 +61,25 @@ def test_matches_are_frozen_and_name_their_people(gallery: Gallery) -> None:
     assert found.distance[0] == 0
     with pytest.raises(AttributeError):
         found.distance = found.distance  # type: ignore[misc]
+
+
+def test_arrays_are_made_once_and_stay_the_same(gallery: Gallery) -> None:
+    found = gallery.nearest(AXES[0], k=2)
+    assert found.distance is found.distance
+    assert found.index is found.index
+    assert found.identity is found.identity
+    assert found.gallery is gallery
+    with pytest.raises(TypeError):
+        type(found)()
+    assert repr(found) == "<Matches of shape (2,)>"
+    assert repr(gallery.within(AXES[:2], 2.0)) == "<RaggedMatches of shape (6,)>"
+
+
+def test_matches_keep_a_gallery_that_nobody_else_does() -> None:
+    found = Gallery.from_arrays(AXES, list("abcd")).best_identity(AXES[0])
+    gc.collect()
+    assert found.names.item() == "a"
+    assert found.names.shape == ()
 
 
 def test_removed_people_are_not_named(gallery: Gallery) -> None:
