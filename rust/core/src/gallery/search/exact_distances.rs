@@ -5,8 +5,8 @@ use crate::distance::score_error;
 use crate::gallery::rows::References;
 use crate::simd::Kernel;
 
-/// Rows that are scored together.
-const TOGETHER: usize = 64;
+/// Rows that are scored together: few people have more.
+const TOGETHER: usize = 32;
 /// Up to so many scores, the k-th highest is found by counting.
 pub(in crate::gallery) const COUNTED: usize = 32;
 
