@@ -17,7 +17,7 @@ RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml
 PIP := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-privacy test-crash test-ends test-oldest wheel-check lint fuzz bench bench-frames \
+.PHONY: help demo check test test-privacy test-crash test-ends test-oldest wheel-check lint fuzz bench bench-frames \
 	bench-smoke report-browser train-smoke docs docs-serve notebook format lock clean
 
 help:  ## list the targets
@@ -25,6 +25,10 @@ help:  ## list the targets
 
 demo: $(VENV)/built  ## build, then enrol and unlock with bundled renders
 	$(BIN)/faceid demo --out demo/unlock.png
+
+# What is slow, or rarely breaks: campaigns, real captures, examples, the import rules one by one.
+check: lint  ## for everyday work: formatting, linters, types, import rules, the fast tests (three minutes)
+	$(BIN)/python -m pytest -q -m 'not slow' tests/unit tests/property
 
 # Not the binding: its tests would link libpython, and pytest runs it anyway.
 test: $(VENV)/built  ## build, then all tests of the package, Rust and Python

@@ -79,15 +79,6 @@ impl Gallery {
         })
     }
 
-    /// The names behind identity numbers: None for -1, and for identities that were removed since.
-    pub(crate) fn names(&self, py: Python<'_>, numbers: &[i64]) -> Answer<Vec<Option<String>>> {
-        py.detach(|| {
-            let gallery = self.read()?;
-            let name = |number: &i64| gallery.name_of(*number).map(str::to_owned);
-            Ok(numbers.iter().map(name).collect())
-        })
-    }
-
     /// Read something from the gallery without the GIL.
     fn ask<T: Send>(
         &self,
@@ -224,7 +215,7 @@ impl Gallery {
                 |gallery: &gallery::Gallery, q: &UnitVectors| gallery.nearest(q, k, threads);
             let (found, single, count) = slf.get().search(queries, search)?;
             // A single vector gives no axis of queries.
-            let matches = Matches::of(slf, found, &[count, k][usize::from(single)..]);
+            let matches = Matches::of(slf.as_any(), found, &[count, k][usize::from(single)..]);
             Ok(Bound::new(py, matches)?)
         })
     }
@@ -244,7 +235,7 @@ impl Gallery {
             let ((found, offsets), _, _) = slf.get().search(queries, search)?;
             let count = found.index.len();
             Ok(RaggedMatches::of(
-                Matches::of(slf, found, &[count]),
+                Matches::of(slf.as_any(), found, &[count]),
                 offsets,
                 py,
             )?)
@@ -267,7 +258,7 @@ impl Gallery {
                 gallery.best_identity(q, threshold, threads)
             };
             let (found, single, count) = slf.get().search(queries, search)?;
-            let matches = Matches::of(slf, found, &[count][usize::from(single)..]);
+            let matches = Matches::of(slf.as_any(), found, &[count][usize::from(single)..]);
             Ok(Bound::new(py, matches)?)
         })
     }
@@ -296,7 +287,11 @@ impl Gallery {
                 let expected = "a C-contiguous int64 array of shape (N,)";
                 CoreError::invalid("numbers", expected, describe(numbers))
             })?;
-            self.names(py, &numbers)
+            py.detach(|| {
+                let gallery = self.read()?;
+                let name = |number: &i64| gallery.name_of(*number).map(str::to_owned);
+                Ok(numbers.iter().map(name).collect())
+            })
         })
     }
 

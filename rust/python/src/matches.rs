@@ -11,7 +11,6 @@ use pyo3::sync::PyOnceLock;
 use crate::arrays::to_numpy;
 use crate::boundary::guarded;
 use crate::errors::Answer;
-use crate::gallery::Gallery;
 
 /// Most axes that the arrays of a search have: queries, and matches of each.
 const MOST_AXES: usize = 2;
@@ -69,12 +68,13 @@ pub struct Matches {
     distance: Column<f32>,
     index: Column<i64>,
     identity: Column<i64>,
-    gallery: Py<Gallery>,
+    /// Of the class `Gallery`, or one below it.
+    gallery: Py<PyAny>,
 }
 
 impl Matches {
     /// What was found in a gallery: arrays of a shape of at most two axes.
-    pub fn of(gallery: &Bound<'_, Gallery>, found: gallery::Matches, shape: &[usize]) -> Self {
+    pub fn of(gallery: &Bound<'_, PyAny>, found: gallery::Matches, shape: &[usize]) -> Self {
         Self {
             shape: Shape::of(shape),
             distance: Column::of(found.distance),
@@ -103,7 +103,7 @@ impl Matches {
     }
 
     #[getter]
-    fn gallery(&self, py: Python<'_>) -> Py<Gallery> {
+    fn gallery(&self, py: Python<'_>) -> Py<PyAny> {
         self.gallery.clone_ref(py)
     }
 
@@ -111,12 +111,9 @@ impl Matches {
     fn names<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArrayDyn<Py<PyAny>>>> {
         let numbers = self.identity.array(py, self.shape)?;
         guarded(py, || {
-            let numbers = numbers.bind(py).to_vec().map_err(PyErr::from)?;
-            let names = self.gallery.get().names(py, &numbers)?;
-            let names = names
-                .into_iter()
-                .map(|name| Ok(name.into_pyobject(py)?.unbind()))
-                .collect::<PyResult<Vec<_>>>()?;
+            let numbers = numbers.bind(py).call_method0("ravel")?;
+            let names = self.gallery.bind(py).call_method1("names_of", (numbers,))?;
+            let names: Vec<Py<PyAny>> = names.extract()?;
             Ok(PyArray1::from_vec(py, names).reshape(self.shape.sides().to_vec())?)
         })
     }

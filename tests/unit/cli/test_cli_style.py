@@ -6,6 +6,7 @@ import importlib
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ import typer
 
 from command_line import faceid, verbs
 from faceid_fast.errors import VaultKeyBesideDataWarning
+from faceid_fast.sources.renders import bundled_renders
 from faceid_fast.vault import Vault
 
 doctor_verb = importlib.import_module("faceid_fast.cli.doctor")
@@ -93,8 +95,8 @@ def test_what_is_not_confirmed_is_no_rejection(tmp_path: Path) -> None:
 
 
 def test_a_library_that_does_not_load_takes_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "00_depth.png").write_bytes(b"")
-    (tmp_path / "00_ir.png").write_bytes(b"")
+    for name in ("00_depth.png", "00_ir.png"):  # whole ones: what is damaged is said before OpenCV is asked
+        shutil.copy(bundled_renders()[0].depth, tmp_path / name)
     monkeypatch.setitem(sys.modules, "cv2", None)
     failed = faceid("identify", tmp_path)
     assert failed.exit_code == 2
