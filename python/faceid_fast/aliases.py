@@ -49,6 +49,8 @@ MOVED: Final[Mapping[str, tuple[str, ...]]] = {
     "store": ("storage.references", "storage.memory", "storage.store"),
 }
 """Below `faceid_fast`: where the names of an older module are now; the first that has a name counts."""
+RENAMED: Final[Mapping[str, str]] = {"Ledger": "SecurityState"}
+"""Names that are others now."""
 
 
 class _Finder:
@@ -89,6 +91,7 @@ def lookup(old: str) -> Callable[[str], Any]:
 
     def found(name: str) -> Any:  # noqa: ANN401  # PEP 562
         if not name.startswith("__"):
+            name = RENAMED.get(name, name)
             for new in MOVED[old]:
                 module = import_module(f"{__package__}.{new}")
                 if name in vars(module):

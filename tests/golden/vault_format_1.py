@@ -13,11 +13,11 @@ import numpy as np
 from faceid_fast.access.lockout import DEVICE
 from faceid_fast.storage.audit import Event, EventKind
 from faceid_fast.storage.references import Adapted, Consent, Origin, References
-from faceid_fast.storage.security_state import Ledger, Presence, Tally
+from faceid_fast.storage.security_state import Presence, SecurityState, Tally
 from faceid_fast.vault import Vault
 
 KEY = bytes(range(32))
-LEDGER = Ledger(
+LEDGER = SecurityState(
     {"ada": Tally(3, "boot", 12.5), DEVICE: Tally(6, "boot", 13.0, told=True)},
     Presence("boot", 1.0, 2.0),
     "$argon2id$v=19$m=65536,t=3,p=4$MTExMTExMTExMTExMTExMQ$pZFMlWIJK13Xzt5nfplyxQ5VLiRCLu3jeaSxYJ34JMY",

@@ -11,7 +11,7 @@ from faceid_fast.errors import CredentialError
 from faceid_fast.outcome import Outcome
 from faceid_fast.storage import security_state
 from faceid_fast.storage.audit import Event, EventKind
-from faceid_fast.storage.security_state import Ledger, Presence, tallies_with
+from faceid_fast.storage.security_state import Presence, SecurityState, tallies_with
 
 from . import lockout
 from .boot_clock import now as system_clock
@@ -79,16 +79,16 @@ class AttemptLimiter:
         """
         refused: Refusal | None = Refusal(Outcome.LOCKED_OUT, "the store was not asked")
 
-        def amend(ledger: Ledger) -> tuple[Ledger, tuple[Event, ...]]:
+        def amend(state: SecurityState) -> tuple[SecurityState, tuple[Event, ...]]:
             nonlocal refused
             now = self.clock()
             found = () if identity in charged_to else (identity,)
-            current = lockout.seen(ledger.tallies, now)
-            refused = self._reason(ledger, current, found if self.counts else (), now, asks=True)
+            current = lockout.seen(state.tallies, now)
+            refused = self._reason(state, current, found if self.counts else (), now, asks=True)
             if refused is not None:
-                return tallies_with(ledger, current), ()
+                return tallies_with(state, current), ()
             forgotten = (*charged_to, identity) if self.counts else ()
-            after = tallies_with(ledger, security_state.cleared(current, forgotten))
+            after = tallies_with(state, security_state.cleared(current, forgotten))
             if self.policy is Policy.DOOR and after.presence is not None:
                 after = replace(after, presence=replace(after.presence, accepted_s=now.seconds))
             return after, ()
@@ -97,13 +97,13 @@ class AttemptLimiter:
         return refused
 
     def _reason(
-        self, ledger: Ledger, tallies: Tallies, keys: Keys, now: Clock, *, asks: bool
+        self, state: SecurityState, tallies: Tallies, keys: Keys, now: Clock, *, asks: bool
     ) -> Refusal | None:
         """Say why a guess is not scored now: a lock, or (if it `asks`) a credential that the policy wants."""
         if wait := lockout.wait_s(tallies, keys, now):
             return Refusal(Outcome.LOCKED_OUT, _why(wait))
         door = asks and self.policy is Policy.DOOR
-        reason = why_credential(ledger.presence, now) if door else None
+        reason = why_credential(state.presence, now) if door else None
         if reason is not None:
             return Refusal(Outcome.CREDENTIAL_REQUIRED, f"{reason}: show it first (faceid unlock)")
         return None
@@ -122,12 +122,12 @@ class AttemptLimiter:
             message = "credential: expected one to be set before one is checked: Authenticator.set_credential"
             raise CredentialError(message)
 
-        def amend(ledger: Ledger) -> tuple[Ledger, tuple[Event, ...]]:
+        def amend(state: SecurityState) -> tuple[SecurityState, tuple[Event, ...]]:
             now = self.clock()
-            forgotten = tuple(ledger.tallies if keys is None else keys)
+            forgotten = tuple(state.tallies if keys is None else keys)
             presence = Presence(now.boot_id, now.seconds, now.seconds)
             after = replace(
-                ledger, tallies=security_state.cleared(ledger.tallies, forgotten), presence=presence
+                state, tallies=security_state.cleared(state.tallies, forgotten), presence=presence
             )
             who = next((key for key in keys or () if key != DEVICE), None)
             return after, (Event.now(EventKind.UNLOCKED, who),)
@@ -151,18 +151,18 @@ class AttemptLimiter:
         if checked is not None:
             self._check_credential(current)
 
-        def amend(ledger: Ledger) -> tuple[Ledger, tuple[Event, ...]]:
-            if ledger.credential != checked:
+        def amend(state: SecurityState) -> tuple[SecurityState, tuple[Event, ...]]:
+            if state.credential != checked:
                 message = "credential: expected the one that was checked, but somebody has set another one"
                 raise CredentialError(message)
             # Whoever has shown the old one has not shown this one.
-            after = replace(ledger, credential=kept, presence=None)
+            after = replace(state, credential=kept, presence=None)
             return after, (Event.now(EventKind.CREDENTIAL_SET),)
 
         self._store.amend(amend)
 
     def _kept_credential(self) -> str | None:
-        return self._store.amend(lambda ledger: (ledger, ())).credential
+        return self._store.amend(lambda state: (state, ())).credential
 
     def _check_credential(self, given: str | None) -> None:
         """Check a credential; the guess is charged first, and forgotten if it is right."""
@@ -179,7 +179,7 @@ class AttemptLimiter:
             message = "credential: expected the one that is set, got another one"
             raise CredentialError(message)
         self._store.amend(
-            lambda ledger: (tallies_with(ledger, security_state.cleared(ledger.tallies, (CREDENTIAL,))), ())
+            lambda state: (tallies_with(state, security_state.cleared(state.tallies, (CREDENTIAL,))), ())
         )
 
     def _ask(self, keys: Keys, failures: int) -> Refusal | None:
@@ -190,16 +190,16 @@ class AttemptLimiter:
     def _charged(self, keys: Keys, failures: int, *, asks: bool) -> Refusal | None:
         refused: Refusal | None = Refusal(Outcome.LOCKED_OUT, "the store was not asked")
 
-        def amend(ledger: Ledger) -> tuple[Ledger, tuple[Event, ...]]:
+        def amend(state: SecurityState) -> tuple[SecurityState, tuple[Event, ...]]:
             nonlocal refused
             now = self.clock()
-            current = lockout.seen(ledger.tallies, now)
-            refused = self._reason(ledger, current, keys, now, asks=asks)
+            current = lockout.seen(state.tallies, now)
+            refused = self._reason(state, current, keys, now, asks=asks)
             if refused is None and failures:
-                return tallies_with(ledger, lockout.charged(current, keys, now, failures)), ()
+                return tallies_with(state, lockout.charged(current, keys, now, failures)), ()
             # A failure that a success takes back a moment later has locked nobody: the first refusal tells.
             current, locks = lockout.told(current, keys, now)
-            return tallies_with(ledger, current), tuple(map(_locked, locks))
+            return tallies_with(state, current), tuple(map(_locked, locks))
 
         self._store.amend(amend)
         return refused

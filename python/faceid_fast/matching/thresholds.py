@@ -13,7 +13,7 @@ from faceid_fast.errors import CalibrationError, InvalidInputError, ModelError
 from faceid_fast.face.model_contract import ModelContract
 from faceid_fast.frame import MODALITIES, Frame
 from faceid_fast.storage.audit import Event, EventKind
-from faceid_fast.storage.security_state import Ledger
+from faceid_fast.storage.security_state import SecurityState
 from faceid_fast.storage.store import ReferenceStore
 
 from .decision import check_threshold
@@ -99,7 +99,7 @@ class Thresholds(Mapping[str, float]):
         """See what the store has adopted meanwhile."""
         if self._is_chosen or (revision := self._store.revision()) == self._seen:
             return
-        kept = self._store.amend(lambda ledger: (ledger, ()))
+        kept = self._store.amend(lambda state: (state, ()))
         self._adopted = MappingProxyType({each.modality: each for each in kept.adopted})
         self._seen = revision
 
@@ -165,10 +165,10 @@ class Thresholds(Mapping[str, float]):
         return had
 
     def _change(self, modality: str, put: tuple[MeasuredThreshold, ...], event: Event) -> None:
-        def amend(ledger: Ledger) -> tuple[Ledger, tuple[Event, ...]]:
-            others = tuple(each for each in ledger.adopted if each.modality != modality)
+        def amend(state: SecurityState) -> tuple[SecurityState, tuple[Event, ...]]:
+            others = tuple(each for each in state.adopted if each.modality != modality)
             # Who is let in changes, as if references had: the credential is asked for at doors.
-            return replace(ledger, adopted=(*others, *put), presence=None), (event,)
+            return replace(state, adopted=(*others, *put), presence=None), (event,)
 
         kept = self._store.amend(amend)
         self._adopted = MappingProxyType({each.modality: each for each in kept.adopted})

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from .audit import Event
 from .references import References, check_identity
-from .security_state import Amend, Ledger
+from .security_state import Amend, SecurityState
 from .store import MAX_EVENTS, Change, altered_by, amended, amended_by
 
 
@@ -19,7 +19,7 @@ class InMemoryStore:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._people: dict[str, References] = {}
-        self._ledger = Ledger()
+        self._state = SecurityState()
         self._events: deque[Event] = deque(maxlen=MAX_EVENTS)
         self._revision = 0
 
@@ -43,7 +43,7 @@ class InMemoryStore:
             before = self._people.get(identity)
             after, events = altered_by(alter, before, identity)
             if after is not before:
-                self._ledger = amended(self._ledger, before, after, identity)
+                self._state = amended(self._state, before, after, identity)
                 if after is None:
                     del self._people[identity]
                     kept = (event for event in self._events if event.identity != identity)
@@ -55,15 +55,15 @@ class InMemoryStore:
             self._events.extend(replace(event, identity=None) if after is None else event for event in events)
             return after
 
-    def amend(self, amend: Amend) -> Ledger:
+    def amend(self, amend: Amend) -> SecurityState:
         """Change what is remembered of attempts by what is; returns what it became."""
         with self._lock:
-            before = self._ledger
-            self._ledger, events = amended_by(amend, before)
+            before = self._state
+            self._state, events = amended_by(amend, before)
             self._events.extend(events)
-            if self._ledger.adopted != before.adopted:
+            if self._state.adopted != before.adopted:
                 self._revision += 1
-            return self._ledger
+            return self._state
 
     def events(self) -> tuple[Event, ...]:
         """What happened, oldest first."""

@@ -57,7 +57,7 @@ class Presence:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Ledger:
+class SecurityState:
     """A store's small memory, written anew with every attempt.
 
     Attributes
@@ -76,9 +76,9 @@ class Ledger:
 
     def __repr__(self) -> str:
         """Say what it is, not who failed, nor how a credential hashes."""
-        return f"<Ledger of {len(self.tallies)} counts>"
+        return f"<SecurityState of {len(self.tallies)} counts>"
 
-    def without(self, identity: str) -> Ledger:
+    def without(self, identity: str) -> SecurityState:
         """The same, of somebody who has been removed nothing."""
         return replace(self, tallies=cleared(self.tallies, (identity,)))
 
@@ -99,7 +99,7 @@ class Ledger:
         return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
     @classmethod
-    def decode(cls, content: bytes) -> Ledger:
+    def decode(cls, content: bytes) -> SecurityState:
         """Turn it back; ValueError, TypeError or AttributeError if the bytes are others."""
         record = json.loads(content.decode())
         _demand(isinstance(record, dict) and set(record) - {_ADOPTED} == _FIELDS)
@@ -119,8 +119,8 @@ class Ledger:
         return cls(MappingProxyType(tallies), presence, record["credential"], adopted)
 
 
-Amend = Callable[[Ledger], tuple[Ledger, tuple[Event, ...]]]
-"""Makes a ledger of another, and says what belongs into the log; the very one it was given: no change."""
+Amend = Callable[[SecurityState], tuple[SecurityState, tuple[Event, ...]]]
+"""Makes a security state of another, and says what belongs into the log; the very one given: no change."""
 
 
 def cleared(tallies: Tallies, keys: tuple[str, ...]) -> Tallies:
@@ -128,9 +128,9 @@ def cleared(tallies: Tallies, keys: tuple[str, ...]) -> Tallies:
     return MappingProxyType({key: tally for key, tally in tallies.items() if key not in keys})
 
 
-def tallies_with(ledger: Ledger, tallies: Mapping[str, Tally]) -> Ledger:
+def tallies_with(state: SecurityState, tallies: Mapping[str, Tally]) -> SecurityState:
     """The same with other counts; itself if they are the same."""
-    return ledger if tallies == ledger.tallies else replace(ledger, tallies=tallies)
+    return state if tallies == state.tallies else replace(state, tallies=tallies)
 
 
 def _finite(value: Any) -> float:  # noqa: ANN401  # as JSON has it
@@ -140,5 +140,5 @@ def _finite(value: Any) -> float:  # noqa: ANN401  # as JSON has it
 
 def _demand(right: bool) -> None:  # noqa: FBT001  # what it asserts
     if not right:
-        message = "not what a ledger is written as"
+        message = "not what a security state is written as"
         raise ValueError(message)

@@ -16,7 +16,7 @@ from .references import (
     kinds_of,
     unknown_identity,
 )
-from .security_state import Amend, Ledger
+from .security_state import Amend, SecurityState
 
 MAX_EVENTS: Final = 4096
 """What a store's log holds; the oldest go first."""
@@ -44,7 +44,7 @@ class ReferenceStore(Protocol):
         change, so does what `faceid_fast.access.credential_policy` asks for.
         """
 
-    def amend(self, amend: Amend) -> Ledger:
+    def amend(self, amend: Amend) -> SecurityState:
         """Change what is remembered of attempts by what is, durably; returns what it became.
 
         `amend` may be called more than once, and returns the very object it was given to change nothing.
@@ -83,13 +83,15 @@ def remove(store: ReferenceStore, identity: str) -> None:
     store.alter(check_identity(identity), alter)
 
 
-def amended(ledger: Ledger, before: References | None, after: References | None, identity: str) -> Ledger:
-    """What a change of a person makes of the ledger; itself if nothing. For stores."""
+def amended(
+    state: SecurityState, before: References | None, after: References | None, identity: str
+) -> SecurityState:
+    """What a change of a person makes of the state; itself if nothing. For stores."""
     if after is None:
-        return ledger.without(identity)
+        return state.without(identity)
     if before is not None and before.vectors is after.vectors:
-        return ledger
-    return replace(ledger, presence=None)
+        return state
+    return replace(state, presence=None)
 
 
 def altered_by(alter: object, before: References | None, identity: str) -> Change:
@@ -107,25 +109,27 @@ def altered_by(alter: object, before: References | None, identity: str) -> Chang
     return after, _checked_events("alter", events)
 
 
-def amended_by(amend: object, ledger: Ledger) -> tuple[Ledger, tuple[Event, ...]]:
-    """Return what a caller's function makes of a ledger, if that is one. For stores.
+def amended_by(amend: object, state: SecurityState) -> tuple[SecurityState, tuple[Event, ...]]:
+    """Return what a caller's function makes of a state, if that is one. For stores.
 
     Raises
     ------
     InvalidInputError
         If it is not, or `amend` is no function.
     """
-    after, events = _answer("amend", amend, ledger)
-    if not isinstance(after, Ledger):
-        message = f"amend: expected it to return a Ledger and events, got {type(after).__name__}"
+    after, events = _answer("amend", amend, state)
+    if not isinstance(after, SecurityState):
+        message = f"amend: expected it to return a SecurityState and events, got {type(after).__name__}"
         raise InvalidInputError(message)
-    if after is not ledger:
+    if after is not state:
         try:
-            usable = Ledger.decode(after.encode()) == after
+            usable = SecurityState.decode(after.encode()) == after
         except (ValueError, TypeError, AttributeError):
             usable = False
         if not usable:
-            message = "amend: expected it to return a Ledger that can be kept, got one with other content"
+            message = (
+                "amend: expected it to return a SecurityState that can be kept, got one with other content"
+            )
             raise InvalidInputError(message)
     return after, _checked_events("amend", events)
 

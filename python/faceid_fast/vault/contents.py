@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 from faceid_fast.errors import VaultDamagedError, VaultError, VaultKeyError
 from faceid_fast.storage.audit import Event
 from faceid_fast.storage.references import References
-from faceid_fast.storage.security_state import Ledger
+from faceid_fast.storage.security_state import SecurityState
 from faceid_fast.storage.store import amended
 
 from . import audit_log, record_codec
@@ -124,10 +124,10 @@ class Contents:
         self._rows = {}
         self._records_mac = None
 
-    def ledger(self, state: State) -> Ledger:
+    def ledger(self, state: State) -> SecurityState:
         """The ledger of a state."""
         try:
-            return Ledger.decode(self.sealer.open_ledger(state.ledger))
+            return SecurityState.decode(self.sealer.open_ledger(state.ledger))
         except (ValueError, TypeError, AttributeError):
             raise damaged(Part.LEDGER) from None
 
@@ -232,7 +232,10 @@ class Contents:
         """Make the tables of a new vault, within a transaction."""
         make_tables(self._database)
         state = State(
-            0, self.sealer.records_mac(()), LogState().encode(), self.sealer.seal_ledger(Ledger().encode())
+            0,
+            self.sealer.records_mac(()),
+            LogState().encode(),
+            self.sealer.seal_ledger(SecurityState().encode()),
         )
         self._database.execute(
             "INSERT INTO store VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",

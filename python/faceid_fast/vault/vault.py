@@ -16,7 +16,7 @@ from faceid_fast.errors import InvalidInputError, VaultError, VaultKeyError, Vau
 from faceid_fast.private_files import write_whole
 from faceid_fast.storage.audit import Event, EventKind
 from faceid_fast.storage.references import References, check_identity, check_references
-from faceid_fast.storage.security_state import Amend, Ledger
+from faceid_fast.storage.security_state import Amend, SecurityState
 from faceid_fast.storage.store import MAX_EVENTS, Change, altered_by, amended_by
 
 from .bootstrap import DATABASE, Places, begin, check_files, is_there, make
@@ -304,7 +304,7 @@ class Vault:
             self._written += 1
             contents.remember(state.epoch)
 
-    def amend(self, amend: Amend) -> Ledger:
+    def amend(self, amend: Amend) -> SecurityState:
         """Change what is remembered of attempts by what is; on the disk when this returns.
 
         Raises

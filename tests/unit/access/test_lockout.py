@@ -21,7 +21,7 @@ from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.outcome import Outcome
 from faceid_fast.storage import security_state
 from faceid_fast.storage.memory import InMemoryStore
-from faceid_fast.storage.security_state import Ledger, Presence, Tally
+from faceid_fast.storage.security_state import Presence, SecurityState, Tally
 from faceid_fast.storage.store import ReferenceStore
 from faceid_fast.vault import Vault
 from stand_ins import LIVE_LIMITS, StandInAligner, StandInEmbedder, Time, crop_of, frame_of, no_face
@@ -218,9 +218,9 @@ TALLIES = st.dictionaries(
 PRESENCES = st.none() | st.builds(Presence, st.text(max_size=5), st.floats(0, 1e9), st.floats(0, 1e9))
 
 
-@given(st.builds(Ledger, TALLIES, PRESENCES, st.none() | st.text(max_size=9)))
-def test_ledgers_come_back(ledger: Ledger) -> None:
-    assert Ledger.decode(ledger.encode()) == ledger
+@given(st.builds(SecurityState, TALLIES, PRESENCES, st.none() | st.text(max_size=9)))
+def test_ledgers_come_back(ledger: SecurityState) -> None:
+    assert SecurityState.decode(ledger.encode()) == ledger
 
 
 GOOD = b'{"tallies":{},"presence":null,"credential":null}'
@@ -234,7 +234,7 @@ GOOD = b'{"tallies":{},"presence":null,"credential":null}'
 )
 def test_other_bytes_are_no_ledger(content: bytes) -> None:
     with pytest.raises((ValueError, TypeError, AttributeError)):
-        Ledger.decode(content)
+        SecurityState.decode(content)
 
 
 STEPS = st.lists(

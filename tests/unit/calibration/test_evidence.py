@@ -25,7 +25,7 @@ from faceid_fast.face.head_model import PREPROCESSING_ID
 from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.matching.thresholds import Thresholds
 from faceid_fast.storage.audit import EventKind
-from faceid_fast.storage.security_state import Ledger, Presence
+from faceid_fast.storage.security_state import Presence, SecurityState
 from faceid_fast.storage.store import put
 from faceid_fast.vault import Vault
 from stand_ins import (
@@ -207,17 +207,17 @@ def test_what_is_no_file_of_calibrate(content: bytes, tmp_path: Path) -> None:
 
 def test_the_ledger_keeps_it_and_is_otherwise_as_it_was() -> None:
     presence = Presence("boot", 1.0, 2.0)
-    plain = Ledger(presence=presence, credential="x")
+    plain = SecurityState(presence=presence, credential="x")
     assert b"adopted" not in plain.encode()
     kept = replace(plain, adopted=(measured(), measured(modality="color")))
-    assert Ledger.decode(kept.encode()) == kept
-    assert Ledger.decode(plain.encode()) == plain
+    assert SecurityState.decode(kept.encode()) == kept
+    assert SecurityState.decode(plain.encode()) == plain
     twice = replace(plain, adopted=(measured(), measured()))
     with pytest.raises(ValueError, match="not what a ledger"):
-        Ledger.decode(twice.encode())
+        SecurityState.decode(twice.encode())
     for wrong in (b'"adopted":[7]', b'"adopted":7', b'"adopted":[{}]', b'"other":1'):
         with pytest.raises((ValueError, TypeError)):
-            Ledger.decode(plain.encode()[:-1] + b"," + wrong + b"}")
+            SecurityState.decode(plain.encode()[:-1] + b"," + wrong + b"}")
 
 
 Stores = Callable[[], Any]

@@ -416,6 +416,6 @@ def test_what_would_damage_it_is_refused(place: Path) -> None:
         ):
             with pytest.raises(InvalidInputError):
                 wrong()
-        assert repr(vault.amend(lambda ledger: (ledger, ()))) == "<Ledger of 0 counts>"
+        assert repr(vault.amend(lambda ledger: (ledger, ()))) == "<SecurityState of 0 counts>"
     assert names(place) == ["ada", "ben", "cy"]
     assert (place / "vault.db").stat().st_mode & 0o077 == 0
