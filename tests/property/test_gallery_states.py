@@ -16,6 +16,8 @@ from faceid_fast import _core
 from faceid_fast.errors import InvalidInputError, UnknownIdentityError
 from faceid_fast.matching.gallery import Gallery
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 

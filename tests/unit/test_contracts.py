@@ -13,6 +13,8 @@ import pytest
 
 import faceid_fast
 
+pytestmark = pytest.mark.slow
+
 ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = Path(faceid_fast.__file__).parent
 CONTRACTS: Final = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]

@@ -205,7 +205,7 @@ def test_what_is_no_file_of_calibrate(content: bytes, tmp_path: Path) -> None:
         MeasuredThreshold.from_json(content)  # type: ignore[arg-type]
 
 
-def test_the_ledger_keeps_it_and_is_otherwise_as_it_was() -> None:
+def test_the_security_state_keeps_it_and_is_otherwise_as_it_was() -> None:
     presence = Presence("boot", 1.0, 2.0)
     plain = SecurityState(presence=presence, credential="x")
     assert b"adopted" not in plain.encode()
@@ -213,7 +213,7 @@ def test_the_ledger_keeps_it_and_is_otherwise_as_it_was() -> None:
     assert SecurityState.decode(kept.encode()) == kept
     assert SecurityState.decode(plain.encode()) == plain
     twice = replace(plain, adopted=(measured(), measured()))
-    with pytest.raises(ValueError, match="not what a ledger"):
+    with pytest.raises(ValueError, match="not what a security state"):
         SecurityState.decode(twice.encode())
     for wrong in (b'"adopted":[7]', b'"adopted":7', b'"adopted":[{}]', b'"other":1'):
         with pytest.raises((ValueError, TypeError)):

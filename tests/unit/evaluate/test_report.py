@@ -30,6 +30,8 @@ from faceid_fast.outcome import Outcome
 from faceid_fast.sources.renders import bundled_renders
 from stand_ins import StandInAligner, at_distance, crop_of, frame_of, no_face, unit
 
+pytestmark = pytest.mark.slow
+
 evaluate_verb = importlib.import_module("faceid_fast.cli.evaluate")
 
 PNG = b"\x89PNG\r\n\x1a\n"

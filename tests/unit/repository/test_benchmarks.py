@@ -21,6 +21,8 @@ from faceid_fast.face.crop import FaceCrop
 from faceid_fast.frame import Frame
 from tests.contract.align_oracle import cut_patch, solid_cells
 
+pytestmark = pytest.mark.slow
+
 
 class Told(Elsewhere):
     """A way that says that it took a second."""
