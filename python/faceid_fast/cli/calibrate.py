@@ -18,6 +18,7 @@ from faceid_fast.cli.output import (
     console,
     plain,
     printable,
+    show_table,
     stepped,
     write_file,
     write_json,
@@ -38,7 +39,11 @@ def calibrate(
     directory: CapturesArgument,
     target_far: Annotated[
         float,
-        typer.Option(help="Share of strangers to accept at most, for instance 1e-3.", callback=check_target),
+        typer.Option(
+            metavar="RATE",
+            help="Share of strangers to accept at most, for instance 1e-3.",
+            callback=check_target,
+        ),
     ],
     layout: LayoutOption = Layout.AUTO,
     out: Annotated[
@@ -68,7 +73,7 @@ def calibrate(
             command=_command(directory, target_far, layout),
         )
     write_file("--out", out, measured.to_json().encode())
-    screen.print(_table(measured))
+    show_table(screen, _table(measured), f"threshold {measured.threshold:.4f} for {measured.modality} frames")
     screen.print(plain(f"{out}: written; faceid vault adopt {out} has a vault use it"))
     write_json(described(measured), json_to)
 
@@ -79,9 +84,7 @@ def _command(directory: Path, target_far: float, layout: Layout) -> str:
 
 
 def _table(measured: MeasuredThreshold) -> Table:
-    table = Table(
-        show_header=False, title=f"threshold {measured.threshold:.4f} for {measured.modality} frames"
-    )
+    table = Table(show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     share = measured.fnmr

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from faceid_fast.cli.bench.stages import time_stages
-from faceid_fast.cli.output import JsonOption, busy, console, plain, write_json
+from faceid_fast.cli.output import JsonOption, busy, console, plain, show_table, write_json
 from faceid_fast.cli.people import VaultOption, opened
 from faceid_fast.errors import FaceIDError
 from faceid_fast.face.bundled import bundled_model_sha256, read_bundled_model
@@ -46,7 +46,7 @@ def doctor(vault: VaultOption = None, json_to: JsonOption = None) -> None:
     out = console(json_to)
     with busy(out, "checking the installation"):
         record, problems = _examined(default_directory() if vault is None else vault)
-    out.print(_table(record))
+    show_table(out, _table(record), "faceid doctor")
     for note in _notes(record):
         out.print(plain(note))
     for problem in problems:
@@ -166,7 +166,7 @@ def _vault(directory: Path) -> dict[str, Any]:
 
 
 def _table(record: dict[str, Any]) -> Table:
-    table = Table(title="faceid doctor", show_header=False)
+    table = Table(show_header=False)
     table.add_row("python", plain(f"{record['python']}, {record['machine']}"))
     for name, version in record["versions"].items():
         table.add_row(plain(name), plain(version or "missing"))

@@ -22,6 +22,7 @@ from faceid_fast.cli.output import (
     counted,
     plain,
     printable,
+    show_table,
     stepped,
     write_file,
     write_json,
@@ -96,7 +97,8 @@ def evaluate(
     directory: CapturesArgument,
     layout: LayoutOption = Layout.AUTO,
     threshold: Annotated[
-        float | None, typer.Option(help="Instead of the model's own: Euclidean distance, 0 to 2.")
+        float | None,
+        typer.Option(metavar="DISTANCE", help="Instead of the model's own: Euclidean distance, 0 to 2."),
     ] = None,
     *,
     html: Annotated[
@@ -133,7 +135,12 @@ def evaluate(
         report = score_protocols(compared, limit)
     if html is not None:
         _write_page(html, _heading(directory, report, read, embedder), compared, report, out, crops=crops)
-    out.print(_table(report))
+    show_table(
+        out,
+        _table(report),
+        f"{report.people} people, {report.captures} captures, threshold {report.threshold:.3f}",
+        f"below each figure its {LEVEL:.0%} interval: bootstrap over people",
+    )
     for note in _notes(report):
         out.print(note)
     for outcome, count in report.failures.items():
@@ -203,10 +210,7 @@ _MARKS: Final = {Support.FULL: "", Support.COMPARISONS_ONLY: " ~", Support.NONE:
 
 
 def _table(report: Report) -> Table:
-    table = Table(
-        title=f"{report.people} people, {report.captures} captures, threshold {report.threshold:.3f}",
-        caption=f"below each figure its {LEVEL:.0%} interval: bootstrap over people",
-    )
+    table = Table()
     # A column a protocol: four fit a terminal of 80 characters, eleven figures side by side do not.
     table.add_column("", no_wrap=True)
     for name in report.protocols:

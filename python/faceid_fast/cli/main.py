@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import sys
 import traceback
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any, ClassVar, Final
 
 import typer
-from typer.core import TyperGroup
 
 import faceid_fast
 from faceid_fast.cli.bench.command import bench
@@ -15,6 +17,7 @@ from faceid_fast.cli.calibrate import calibrate
 from faceid_fast.cli.demo.command import demo
 from faceid_fast.cli.doctor import doctor
 from faceid_fast.cli.evaluate import evaluate
+from faceid_fast.cli.help import Verb, VerbGroup, usage
 from faceid_fast.cli.map import map_people
 from faceid_fast.cli.output import examples, printable
 from faceid_fast.cli.pad import pad_report
@@ -42,14 +45,13 @@ _DOOR, _MEASURING = "Vault and credential", "Measuring"
 
 _OF_OUTPUT: Final = frozenset((errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
 """What goes wrong where output goes: a pipe whose other end is closed, a disk that is full."""
-_BY_TYPER: Final[tuple[type[BaseException], ...]] = (
-    typer.Exit,
-    # Of whichever click this typer brings.
-    next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"),
+_WRONG_USAGE: Final[type[BaseException]] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
+"""Of whichever click this typer brings."""
 
 
-class ExitCodes(TyperGroup):
+class ExitCodes(VerbGroup):
     """Whatever goes wrong ends with `ERROR`: 1 would tell a script that somebody was rejected.
 
     What this package refuses takes one line on stderr; a bug leaves its traceback there.
@@ -57,6 +59,30 @@ class ExitCodes(TyperGroup):
 
     rejected: ClassVar[bool] = False
     """Whether a verb has said so: no other 1 is one."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,  # noqa: ANN401  # typer may bring its own click
+    ) -> Any:  # noqa: ANN401
+        """Run a verb and end; what is wrong with how it was called is said in whole lines, not in a box."""
+        run = partial(super().main, args, prog_name, complete_var, False, windows_expand_args, **extra)
+        if not standalone_mode:
+            return run()
+        try:
+            code = run()
+        except typer.Abort:
+            _say("interrupted")
+            code = INTERRUPTED
+        except _WRONG_USAGE as error:
+            if type(error).__name__ != "NoArgsIsHelpError":  # it has shown the help
+                _say_usage(error)
+            code = ERROR
+        sys.exit(code if isinstance(code, int) else 0)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401  # typer may bring its own click
         """Read the options before the verb; a shell that typer has no completion for is no rejection."""
@@ -75,7 +101,7 @@ class ExitCodes(TyperGroup):
         except typer.Exit as done:
             ExitCodes.rejected = done.exit_code == REJECTED
             raise
-        except _BY_TYPER:
+        except _WRONG_USAGE:
             raise
         except (KeyboardInterrupt, typer.Abort) as error:
             _say("interrupted")
@@ -92,6 +118,14 @@ class ExitCodes(TyperGroup):
         except Exception as error:
             traceback.print_exc()
             raise typer.Exit(ERROR) from error
+
+
+def _say_usage(error: Any) -> None:  # noqa: ANN401  # typer may bring its own click
+    """Say what is wrong with how a verb was called, and how it is called."""
+    if (ctx := getattr(error, "ctx", None)) is not None:
+        _say(usage(ctx))
+        _say(f"Try '{ctx.command_path} --help' for help.")
+    _say(f"error: {' '.join(error.format_message().split())}")
 
 
 def _say(line: str) -> None:
@@ -127,54 +161,51 @@ def root(
     """
 
 
-app.command(rich_help_panel=_FIRST, epilog=examples("faceid doctor", "faceid doctor --json -"))(doctor)
-app.command(rich_help_panel=_FIRST, epilog=examples("faceid demo", "faceid demo --data captures/"))(demo)
+_verb = partial(app.command, cls=Verb)
+_verb(rich_help_panel=_FIRST, epilog=examples("faceid doctor", "faceid doctor --json -"))(doctor)
+_verb(rich_help_panel=_FIRST, epilog=examples("faceid demo", "faceid demo --data captures/"))(demo)
 
-app.command(
+_verb(
     rich_help_panel=_PEOPLE,
     epilog=examples(
         'faceid enroll ada frames/ada --consent "form 12"', "faceid enroll ada frames/glasses --add"
     ),
 )(enroll)
-app.command(
+_verb(
     rich_help_panel=_PEOPLE,
     epilog=examples("faceid verify ada frames/now", "faceid verify ada now_depth.png --policy door"),
 )(verify)
-app.command(rich_help_panel=_PEOPLE, epilog=examples("faceid identify frames/now --json -"))(identify)
-app.command("list", rich_help_panel=_PEOPLE)(list_people)
-app.command(rich_help_panel=_PEOPLE, epilog=examples("faceid export ada --json ada.json"))(export)
-app.command(rich_help_panel=_PEOPLE)(remove)
+_verb(rich_help_panel=_PEOPLE, epilog=examples("faceid identify frames/now --json -"))(identify)
+_verb("list", rich_help_panel=_PEOPLE)(list_people)
+_verb(rich_help_panel=_PEOPLE, epilog=examples("faceid export ada --json ada.json"))(export)
+_verb(rich_help_panel=_PEOPLE)(remove)
 
-app.command(
+_verb(
     rich_help_panel=_CAMERAS,
     epilog=examples(
         "faceid stream ada --source realsense --once", "faceid stream --identify --source oak --window"
     ),
 )(stream)
-app.command(
-    rich_help_panel=_CAMERAS, epilog=examples("faceid record frames/ada --source realsense --seconds 5")
-)(record)
+_verb(rich_help_panel=_CAMERAS, epilog=examples("faceid record frames/ada --source realsense --seconds 5"))(
+    record
+)
 
-app.command(
+_verb(
     rich_help_panel=_DOOR,
     epilog=examples("faceid unlock", "faceid unlock ada --credential --undo-adaptation"),
 )(unlock)
 app.add_typer(credential_app, name="credential", rich_help_panel=_DOOR)
 app.add_typer(vault_app, name="vault", rich_help_panel=_DOOR)
-app.command(rich_help_panel=_DOOR)(audit)
+_verb(rich_help_panel=_DOOR)(audit)
 
-app.command(rich_help_panel=_MEASURING, epilog=examples("faceid evaluate captures/ --html report.html"))(
-    evaluate
-)
-app.command(rich_help_panel=_MEASURING, epilog=examples("faceid calibrate captures/ --target-far 1e-3"))(
-    calibrate
-)
-app.command(
+_verb(rich_help_panel=_MEASURING, epilog=examples("faceid evaluate captures/ --html report.html"))(evaluate)
+_verb(rich_help_panel=_MEASURING, epilog=examples("faceid calibrate captures/ --target-far 1e-3"))(calibrate)
+_verb(
     "pad-report",
     rich_help_panel=_MEASURING,
     epilog=examples("faceid pad-report presentations/ --picture cues.png"),
 )(pad_report)
-app.command("map", rich_help_panel=_MEASURING, epilog=examples("faceid map --out map.png --diagnostics"))(
+_verb("map", rich_help_panel=_MEASURING, epilog=examples("faceid map --out map.png --diagnostics"))(
     map_people
 )
-app.command(rich_help_panel=_MEASURING, epilog=examples("faceid bench --largest 10000"))(bench)
+_verb(rich_help_panel=_MEASURING, epilog=examples("faceid bench --largest 10000"))(bench)

@@ -58,7 +58,8 @@ def map_people(
         bool, typer.Option("--diagnostics", help="Yes, show how near people's templates are to each other.")
     ] = False,
     modality: Annotated[
-        str | None, typer.Option(help="infrared or color, where the vault holds both.")
+        str | None,
+        typer.Option(metavar="MODALITY", help="infrared or color, where the vault holds both."),
     ] = None,
     vault: VaultOption = None,
     json_to: JsonOption = None,

@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
 from rich.text import Text
 
 from faceid_fast import private_files
@@ -24,6 +25,8 @@ from faceid_fast.errors import InvalidInputError
 
 SHARED: Final = "Vault and output"
 """Panel of the options that verbs share."""
+_NO_EDGE: Final = 10_000
+"""Characters in a line, where nothing limits them."""
 
 
 def examples(*commands: str) -> str:
@@ -108,8 +111,22 @@ class _Console(Console):
 
 
 def console(json_to: str | None) -> Console:
-    """Console for tables; on stderr where standard output carries the JSON."""
-    return _Console(stderr=json_to == "-")
+    """Console for tables; on stderr where standard output carries the JSON.
+
+    Only a terminal has an edge: in a pipe or a file no line is broken.
+    """
+    screen = _Console(stderr=json_to == "-")
+    if not screen.is_terminal:
+        screen.width = _NO_EDGE
+    return screen
+
+
+def show_table(screen: Console, table: Table, title: str, caption: str = "") -> None:
+    """Show a table between its title and what is said about it, which are not broken at the table's width."""
+    screen.print(Text(title, style="italic"))
+    screen.print(table)
+    if caption:
+        screen.print(Text(caption, style="dim"))
 
 
 @contextmanager

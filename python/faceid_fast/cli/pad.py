@@ -10,7 +10,16 @@ import typer
 from rich.table import Table
 
 from faceid_fast.calibration.binomial import LEVEL
-from faceid_fast.cli.output import JsonOption, check_writable, console, counted, plain, write_file, write_json
+from faceid_fast.cli.output import (
+    JsonOption,
+    check_writable,
+    console,
+    counted,
+    plain,
+    show_table,
+    write_file,
+    write_json,
+)
 from faceid_fast.evaluate.pad import ErrorRate, PadReport, Tally, classify, count
 from faceid_fast.evaluate.report.drawing import check_installed
 from faceid_fast.evaluate.report.pad_picture import draw_measured
@@ -91,7 +100,12 @@ def pad_report(
 
 
 def _print(out: Console, report: PadReport, layout: Layout) -> None:
-    out.print(_table(report))
+    show_table(
+        out,
+        _table(report),
+        "presentation attack detection, one frame a presentation",
+        f"below each rate its exact {LEVEL:.0%} interval (Clopper-Pearson)",
+    )
     if layout is Layout.PLAIN:
         out.print("layout plain: everything was taken for bona fide; attacks need --layout species")
     worst = report.worst_species()
@@ -102,10 +116,7 @@ def _print(out: Console, report: PadReport, layout: Layout) -> None:
 
 
 def _table(report: PadReport) -> Table:
-    table = Table(
-        title="presentation attack detection, one frame a presentation",
-        caption=f"below each rate its exact {LEVEL:.0%} interval (Clopper-Pearson)",
-    )
+    table = Table()
     table.add_column("species", overflow="fold")
     attacks, live = ("accepted", "APCER"), ("rejected", "BPCER")
     for heading in ("presentations", "not acquired", *(attacks if report.species else live)):

@@ -61,7 +61,9 @@ def enroll(
     *,
     add: Annotated[bool, typer.Option("--add", help="Add an appearance of somebody enrolled.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Forget the references there are.")] = False,
-    consent: Annotated[str | None, typer.Option(help="How they agreed: noted with the time.")] = None,
+    consent: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="How they agreed: noted with the time.")
+    ] = None,
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.calibration.evidence import described, read
+from faceid_fast.cli.help import Verb, VerbGroup
 from faceid_fast.cli.output import JsonOption, busy, console, examples, plain, write_json
 from faceid_fast.cli.people import VaultOption, opened, when
 from faceid_fast.errors import InvalidInputError
@@ -20,14 +21,16 @@ from faceid_fast.vault import restore as restore_vault
 from .prompts import confirmed, read_credential
 
 vault_app = typer.Typer(
-    no_args_is_help=True, help="Look after the vault: what is in it, its key, its backups."
+    cls=VerbGroup, no_args_is_help=True, help="Look after the vault: what is in it, its key, its backups."
 )
-credential_app = typer.Typer(no_args_is_help=True, help="The PIN or phrase for when a face is not enough.")
+credential_app = typer.Typer(
+    cls=VerbGroup, no_args_is_help=True, help="The PIN or phrase for when a face is not enough."
+)
 
 FileArgument = Annotated[Path, typer.Argument(help="The backup.")]
 
 
-@vault_app.command()
+@vault_app.command(cls=Verb)
 def info(vault: VaultOption = None, json_to: JsonOption = None) -> None:
     """Say how much is in the vault, which key opens it and which models made it; no names."""
     with opened(vault) as people:
@@ -43,7 +46,7 @@ def info(vault: VaultOption = None, json_to: JsonOption = None) -> None:
     )
 
 
-@vault_app.command()
+@vault_app.command(cls=Verb)
 def verify(vault: VaultOption = None, json_to: JsonOption = None) -> None:
     """Read everything, and check that it is as it was written."""
     screen = console(json_to)
@@ -58,7 +61,7 @@ def verify(vault: VaultOption = None, json_to: JsonOption = None) -> None:
 
 
 @vault_app.command(
-    epilog=examples("faceid vault adopt calibration.json", "faceid vault adopt --forget infrared")
+    cls=Verb, epilog=examples("faceid vault adopt calibration.json", "faceid vault adopt --forget infrared")
 )
 def adopt(
     file: Annotated[Path | None, typer.Argument(help="What `faceid calibrate` wrote.")] = None,
@@ -85,10 +88,13 @@ def adopt(
     write_json({"adopted": None if measured is None else described(measured), "forgotten": forget}, json_to)
 
 
-@vault_app.command("rotate-key", epilog=examples("faceid vault rotate-key"))
+@vault_app.command("rotate-key", cls=Verb, epilog=examples("faceid vault rotate-key"))
 def rotate_key(
     new_key_file: Annotated[
-        Path | None, typer.Option(help="Holds the new key, 64 hexadecimal digits; by default one is drawn.")
+        Path | None,
+        typer.Option(
+            metavar="KEYFILE", help="Holds the new key, 64 hexadecimal digits; by default one is drawn."
+        ),
     ] = None,
     vault: VaultOption = None,
     json_to: JsonOption = None,
@@ -108,7 +114,7 @@ def rotate_key(
     write_json({"rotated": True}, json_to)
 
 
-@vault_app.command(epilog=examples("faceid vault backup people.backup"))
+@vault_app.command(cls=Verb, epilog=examples("faceid vault backup people.backup"))
 def backup(file: FileArgument, vault: VaultOption = None, json_to: JsonOption = None) -> None:
     """Write the vault, encrypted as it is, into one file; keep the key elsewhere."""
     screen = console(json_to)
@@ -118,7 +124,7 @@ def backup(file: FileArgument, vault: VaultOption = None, json_to: JsonOption = 
     write_json({"backup": str(file)}, json_to)
 
 
-@vault_app.command(epilog=examples("faceid vault restore people.backup --vault new"))
+@vault_app.command(cls=Verb, epilog=examples("faceid vault restore people.backup --vault new"))
 def restore(file: FileArgument, vault: VaultOption = None, json_to: JsonOption = None) -> None:
     """Make a vault of a backup, where there is none; whoever was removed since is back."""
     screen = console(json_to)
@@ -130,7 +136,7 @@ def restore(file: FileArgument, vault: VaultOption = None, json_to: JsonOption =
     write_json({"restored": True, "people": found.people}, json_to)
 
 
-@vault_app.command()
+@vault_app.command(cls=Verb)
 def erase(
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -148,7 +154,7 @@ def erase(
     write_json({"erased": str(place)}, json_to)
 
 
-@credential_app.command("set", epilog=examples("faceid credential set"))
+@credential_app.command("set", cls=Verb, epilog=examples("faceid credential set"))
 def set_credential(vault: VaultOption = None, json_to: JsonOption = None) -> None:
     """Set the credential; one that is set is asked for first.
 

@@ -214,7 +214,7 @@ def test_a_recording_is_closed_to_others(world: Path, tmp_path: Path) -> None:
 WRITE_THEMSELVES = {
     "private_files.py": "the one that writes",
     "vault/directory.py": "makes the vault's folder",
-    "vault/begin.py": "an empty file, closed to others, for the database",
+    "vault/bootstrap.py": "an empty file, closed to others, for the database",
     "vault/backup.py": "a copy that it reads, in a folder of its own",
     "vault/keys.py": "overwrites a key that is erased",
 }

@@ -17,6 +17,7 @@ from faceid_fast.cli.output import (
     check_writable,
     console,
     plain,
+    show_table,
     write_json,
 )
 from faceid_fast.face.aligner import FaceAligner
@@ -105,8 +106,12 @@ def demo(
         ]
     threshold = attempts[0].identified.threshold  # all of one camera, among as many people
     if not story:
-        screen.print(_enrollment_table(enrollments))
-    screen.print(_attempt_table(attempts, known, threshold))
+        show_table(screen, _enrollment_table(enrollments), "enrolled")
+    show_table(
+        screen,
+        _attempt_table(attempts, known),
+        f"unlocking: distance to each person, accepted up to {threshold:.3f}",
+    )
     _draw(threshold, out, [_row(enrollments[person], looks, attempts, story, aligner) for person in people])
     _summary(screen, attempts, story, out)
     record = _record(enrollments, attempts, story)
@@ -116,16 +121,15 @@ def demo(
 
 
 def _enrollment_table(enrollments: dict[str, Enrollment]) -> Table:
-    table = Table("person", "references", "poses", "refused frames", title="enrolled")
+    table = Table("person", "references", "poses", "refused frames")
     for person, result in enrollments.items():
         refused = ", ".join(f"{entry.index} {entry.outcome}" for entry in result.rejected)
         table.add_row(plain(person), str(result.references), ", ".join(result.poses), refused or "-")
     return table
 
 
-def _attempt_table(attempts: list[Attempt], known: list[str], threshold: float) -> Table:
-    table = Table(title=f"unlocking: distance to each person, accepted up to {threshold:.3f}")
-    table.add_column("frame")
+def _attempt_table(attempts: list[Attempt], known: list[str]) -> Table:
+    table = Table("frame")
     for person in known:
         table.add_column(plain(person), justify="right")
     for heading in ("verdict", "as expected"):

@@ -45,9 +45,11 @@ def stream(
     *,
     source: CameraOption,
     identify: Annotated[bool, typer.Option("--identify", help="Find out who it is.")] = False,
-    votes: Annotated[int, typer.Option(min=1, max=MAX_FRAMES, help="Frames of an attempt.")] = 5,
+    votes: Annotated[int, typer.Option(metavar="N", min=1, max=MAX_FRAMES, help="Frames of an attempt.")] = 5,
     once: Annotated[bool, typer.Option("--once", help="End with the first decision: 0 if accepted.")] = False,
-    timeout: Annotated[float | None, typer.Option(min=0.1, help="End after so many seconds.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", min=0.1, help="End after so many seconds.")
+    ] = None,
     window: Annotated[bool, typer.Option("--window", help="Show the picture in a window.")] = False,
     option: SettingsOption = None,
     policy: PolicyOption = Policy.DEFAULT,

@@ -19,8 +19,12 @@ def record(
     out: Annotated[Path, typer.Argument(help="Folder, new or empty; closed to others.")],
     *,
     source: CameraOption,
-    frames: Annotated[int, typer.Option(min=1, max=MAX_RECORDED, help="How many at most.")] = 300,
-    seconds: Annotated[float, typer.Option(min=0.001, help="For how long at most.")] = math.inf,
+    frames: Annotated[
+        int, typer.Option(metavar="N", min=1, max=MAX_RECORDED, help="How many at most.")
+    ] = 300,
+    seconds: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.001, help="For how long at most.")
+    ] = math.inf,
     option: SettingsOption = None,
     json_to: JsonOption = None,
 ) -> None:
