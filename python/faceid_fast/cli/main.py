@@ -19,7 +19,7 @@ from faceid_fast.cli.doctor import doctor
 from faceid_fast.cli.evaluate import evaluate
 from faceid_fast.cli.help import Verb, VerbGroup, usage
 from faceid_fast.cli.map import map_people
-from faceid_fast.cli.output import examples, printable
+from faceid_fast.cli.output import Answer, examples, one_line, printable
 from faceid_fast.cli.pad import pad_report
 from faceid_fast.cli.people import (
     REJECTED,
@@ -73,6 +73,7 @@ class ExitCodes(VerbGroup):
         run = partial(super().main, args, prog_name, complete_var, False, windows_expand_args, **extra)
         if not standalone_mode:
             return run()
+        Answer.expect(sys.argv[1:] if args is None else args)
         try:
             code = run()
         except typer.Abort:
@@ -95,9 +96,6 @@ class ExitCodes(VerbGroup):
         """Run the verb."""
         try:
             return super().invoke(ctx)
-        except FaceIDError as error:
-            _say(f"error: {' '.join(str(error).split())}")
-            raise typer.Exit(ERROR) from error
         except typer.Exit as done:
             ExitCodes.rejected = done.exit_code == REJECTED
             raise
@@ -106,18 +104,25 @@ class ExitCodes(VerbGroup):
         except (KeyboardInterrupt, typer.Abort) as error:
             _say("interrupted")
             raise typer.Exit(INTERRUPTED) from error
-        except OSError as error:
-            if error.errno not in _OF_OUTPUT:
-                traceback.print_exc()
-                raise typer.Exit(ERROR) from error
-            _say(f"error: what was to be said could not be written: {error.strerror}")
-            raise typer.Exit(ERROR) from error
-        except ImportError as error:
-            _say(f"error: {error.name or 'a library'} cannot be loaded ({error}): see `faceid doctor`")
-            raise typer.Exit(ERROR) from error
         except Exception as error:
-            traceback.print_exc()
+            _refuse(error)
             raise typer.Exit(ERROR) from error
+
+
+def _refuse(error: Exception) -> None:
+    """Say what went wrong, and answer a program that asked for JSON."""
+    message = one_line(error)
+    if isinstance(error, FaceIDError):
+        _say(f"error: {message}")
+    elif isinstance(error, ImportError):
+        message = f"{error.name or 'a library'} cannot be loaded ({error}): see `faceid doctor`"
+        _say(f"error: {message}")
+    elif isinstance(error, OSError) and error.errno in _OF_OUTPUT:
+        _say(f"error: what was to be said could not be written: {error.strerror}")
+        return
+    else:
+        traceback.print_exception(error)
+    Answer.fail(error, message)
 
 
 def _say_usage(error: Any) -> None:  # noqa: ANN401  # typer may bring its own click
@@ -125,7 +130,9 @@ def _say_usage(error: Any) -> None:  # noqa: ANN401  # typer may bring its own c
     if (ctx := getattr(error, "ctx", None)) is not None:
         _say(usage(ctx))
         _say(f"Try '{ctx.command_path} --help' for help.")
-    _say(f"error: {' '.join(error.format_message().split())}")
+    message = " ".join(error.format_message().split())
+    _say(f"error: {message}")
+    Answer.fail(error, message)
 
 
 def _say(line: str) -> None:

@@ -8,10 +8,10 @@ import json
 import os
 import select
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any, Final, TextIO
+from typing import Annotated, Any, ClassVar, Final, TextIO
 
 import typer
 from rich.console import Console
@@ -86,9 +86,50 @@ def _naming(option: str, path: Path) -> Iterator[None]:
         raise InvalidInputError(message) from error
 
 
+class Answer:
+    """Where a program asked for the JSON of this run."""
+
+    to: ClassVar[str | None] = None
+
+    @classmethod
+    def expect(cls, words: Sequence[str]) -> None:
+        """Find ``--json`` among the words of a call: also of one that cannot be understood."""
+        cls.to = None
+        for word, after in itertools.pairwise([*words, None]):
+            if word in {"--", None}:
+                break
+            if word == "--json":
+                cls.to = after
+            elif word.startswith("--json="):
+                cls.to = word.removeprefix("--json=")
+
+    @classmethod
+    def fail(cls, error: BaseException, message: str) -> None:
+        """Answer with an error, if JSON was asked for: once, and as far as it can be written.
+
+        It is one line, so that it may follow others. That it cannot be written is not said: the error was,
+        on standard error.
+        """
+        to, cls.to = cls.to, None
+        if to is None:
+            return
+        line = json.dumps(error_record(error, message)) + "\n"
+        with suppress(OSError, ValueError):
+            if to == "-":
+                sys.stdout.write(line)
+            else:
+                private_files.write_private(Path(to), line.encode())
+
+
+def error_record(error: BaseException, message: str) -> dict[str, Any]:
+    """What a program is told instead of a result."""
+    return {"error": {"kind": type(error).__name__, "message": printable(message)}}
+
+
 def _checked_json(json_to: str | None) -> str | None:
     if json_to not in {None, "-"}:
         check_writable("--json", Path(str(json_to)))
+    Answer.to = json_to
     return json_to
 
 
@@ -97,7 +138,7 @@ JsonOption = Annotated[
     typer.Option(
         "--json",
         metavar="FILE",
-        help="Write the result as JSON; - for standard output.",
+        help="Write the result, or the error, as JSON; - for standard output.",
         callback=_checked_json,
         rich_help_panel=SHARED,
     ),
@@ -171,6 +212,11 @@ def plain(text: object) -> Text:
     return Text(printable(str(text)))
 
 
+def one_line(error: BaseException) -> str:
+    """What an error says, in one line."""
+    return " ".join(str(error).split())
+
+
 def printable(text: str) -> str:
     """Replace what a terminal would obey or could not encode."""
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
@@ -179,6 +225,8 @@ def printable(text: str) -> str:
 @contextmanager
 def json_lines(json_to: str | None) -> Iterator[Callable[[dict[str, Any]], None]]:
     """Give what writes a record as a line where `JsonOption` asked for it, if anywhere, at once.
+
+    An error that ends it is the file's last line.
 
     Raises
     ------
@@ -198,6 +246,11 @@ def json_lines(json_to: str | None) -> Iterator[Callable[[dict[str, Any]], None]
 
     try:
         yield write
+    except Exception as error:
+        Answer.to = None  # which would write the file anew
+        with suppress(InvalidInputError):
+            write(error_record(error, one_line(error)))
+        raise
     finally:
         with _naming("--json", path):
             file.close()  # what could not be written is tried once more

@@ -14,6 +14,7 @@ from faceid_fast import Embedder, FaceIDError, __version__
 from faceid_fast.cli import app
 from faceid_fast.cli.bench.matching import check_agreement
 from faceid_fast.cli.demo.story import ring
+from faceid_fast.cli.output import check_writable
 from faceid_fast.sources.files.images import read_png
 from faceid_fast.sources.recognized import LAYOUTS
 from faceid_fast.sources.renders import bundled_renders
@@ -269,13 +270,56 @@ def test_an_unwritable_json_is_found_before_the_work(
         assert "--json: " in one_line(faceid(verb, *arguments, "--json", target))
 
 
-def test_looking_whether_json_can_be_written_changes_nothing(data: Path, tmp_path: Path) -> None:
+def test_looking_whether_a_file_can_be_written_changes_nothing(tmp_path: Path) -> None:
     kept, fresh = tmp_path / "kept.json", tmp_path / "fresh.json"
     kept.write_text("before")
     for target in (kept, fresh):
-        one_line(faceid("evaluate", data / "nobody", "--json", target))
+        check_writable("--json", target)
     assert kept.read_text() == "before"
     assert not fresh.exists()
+
+
+def refused(result: Any) -> dict[str, str]:
+    """What a program was told on standard output, beside the line on standard error."""
+    error: dict[str, str] = json.loads(result.stdout)["error"]
+    assert result.exit_code == 2
+    assert result.stdout.count("\n") == 1
+    assert result.stderr.splitlines()[-1] == f"error: {error['message']}"
+    return error
+
+
+def test_an_error_is_json_where_json_was_asked_for(data: Path, tmp_path: Path) -> None:
+    none = tmp_path / "none"
+    for arguments, kind, message in (
+        (("evaluate", none), "SourceError", f"{none}: not readable (No such file or directory)"),
+        (("list", "--vault", none), "VaultMissingError", f"vault: expected one in '{none}'"),
+        (("evaluate", data, "--threshold", "nan"), "InvalidInputError", "threshold: expected"),
+        (("evaluate", data, "--html", tmp_path), "InvalidInputError", "--html: "),
+        (("list", "--jsn"), "NoSuchOption", "No such option: --jsn"),
+        (("evaluate",), "MissingParameter", "Missing argument 'DIRECTORY'."),
+        (("evaluate", data, "--layout", "unheard_of"), "BadParameter", "Invalid value for '--layout': "),
+    ):
+        for asked in (("--json", "-"), ("--json=-",)):
+            error = refused(faceid(*arguments, *asked))
+            assert (error["kind"], error["message"].startswith(message)) == (kind, True), error
+        file = tmp_path / "answer.json"
+        assert faceid(*arguments, "--json", file).exit_code == 2
+        assert json.loads(file.read_text())["error"] == error
+        assert file.stat().st_mode & 0o077 == 0
+        assert faceid(*arguments).stdout == ""
+    assert refused(faceid("export", "ada", "--vault", none))["kind"] == "VaultMissingError"  # asks by itself
+    assert faceid("evaluate", none, "--", "--json", "-").stdout == ""
+
+
+def test_a_bug_is_json_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_repeats: int) -> None:
+        message = "a\nbug"
+        raise ZeroDivisionError(message)
+
+    monkeypatch.setattr(doctor_verb, "time_stages", broken)
+    result = faceid("doctor", "--json", "-")
+    assert json.loads(result.stdout) == {"error": {"kind": "ZeroDivisionError", "message": "a bug"}}
+    assert "Traceback" in result.stderr
 
 
 def test_a_bug_is_an_error_not_a_rejection(monkeypatch: pytest.MonkeyPatch) -> None:
