@@ -405,9 +405,9 @@ def test_a_stream_ends_when_nobody_reads(world: Path) -> None:
 
 NOBODY_ELSE_COMES = """
 import sys, time
-from faceid_fast.cli import stream
+from faceid_fast.cli.stream import command
+from faceid_fast.sources.cameras.base import Source
 from faceid_fast.sources.renders import bundled_renders
-from faceid_fast.sources.source import Source
 
 class Camera(Source):
     name = "camera"
@@ -418,7 +418,7 @@ class Camera(Source):
     def _release(self):
         print("released", file=sys.stderr)
 
-stream.opened_source = lambda *_: Camera()
+command.opened_source = lambda *_: Camera()
 from faceid_fast.__main__ import main
 main()
 """
