@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from jinja2 import UndefinedError
 from typer.testing import CliRunner
 
 from faceid_fast.cli import app
@@ -23,6 +24,7 @@ from faceid_fast.evaluate.protocols import Compared, compare, evaluate
 from faceid_fast.evaluate.report.crops import cut_out
 from faceid_fast.evaluate.report.drawing import LONGEST_NAME, short
 from faceid_fast.evaluate.report.maps import draw_maps
+from faceid_fast.evaluate.report.page import Cell, Figure, Paragraph, Section, Table, write
 from faceid_fast.evaluate.report.projection import FEWEST, MOST, Projection, project
 from faceid_fast.evaluate.report.report import STEPS, UNCLAIMED, Heading, write_page
 from faceid_fast.frame import Frame
@@ -136,6 +138,31 @@ def test_names_are_escaped(hostile: Page) -> None:
     assert not {"script", "b"} & set(hostile.tags)
     assert not [image for image in hostile.images if image["src"] == "x"]
     assert [name for name in HOSTILE if name not in hostile.text] == []
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, "{{ title }}", "{% raw %}"])
+def test_every_place_of_a_page_escapes(name: str) -> None:
+    """Title, facts, headings, cells, and attributes, in which a quote would end them."""
+    section = Section.of(
+        name,
+        Paragraph(name),
+        Figure(PNG, f'x" onerror="{name}', f"caption {name}"),
+        Table.of([name], [(name, [name, Cell(name, (f"below {name}",))])]),
+    )
+    text = write(name, [name], [section])
+    page = Page(text)
+    assert not {"script", "b"} & set(page.tags)
+    (image,) = page.images
+    assert image["alt"] == f'x" onerror="{name}'
+    assert [tag for tag in page.tags if tag in {"img", "td", "th"}] == ["img", "th", "td", "td", "td"]
+    assert page.text.count(" ".join(name.split())) == 11
+    assert text.count("<!DOCTYPE html>") == text.count("</html>") == 1
+    assert "{{" not in text.replace(name, "")
+
+
+def test_what_a_template_lacks_is_an_error() -> None:
+    with pytest.raises(UndefinedError, match="title"):
+        write("", [], [object()])  # type: ignore[list-item]
 
 
 def test_what_is_not_known_is_said(hostile: Page) -> None:
@@ -294,7 +321,7 @@ def test_a_page_that_cannot_be_written_is_found_before_the_work(
     for options, wanted in failing:
         result = faceid("evaluate", data, *options)
         assert (result.exit_code, wanted in result.stderr) == (2, True), result.output
-    for module in ("matplotlib.figure", "sklearn.manifold"):
+    for module in ("matplotlib.figure", "sklearn.manifold", "jinja2"):
         with monkeypatch.context() as missing:
             missing.setitem(sys.modules, module, None)
             result = faceid("evaluate", data, "--html", html)

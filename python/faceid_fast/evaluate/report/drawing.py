@@ -25,15 +25,16 @@ LONGEST_NAME: Final = 40
 _PURPOSES: Final = {
     "matplotlib": ("matplotlib.figure", "which draws it"),
     "sklearn": ("sklearn.manifold", "which makes the maps (scikit-learn)"),
+    "jinja2": ("jinja2", "which writes the page"),
 }
 
 
 def check_installed(*packages: str) -> None:
-    """Find out now, not after minutes of work, whether a picture can be drawn.
+    """Find out now, not after minutes of work, whether a picture can be drawn, or a page written.
 
     Parameters
     ----------
-    packages : "matplotlib" or "sklearn".
+    packages : "matplotlib", "sklearn" or "jinja2".
 
     Raises
     ------
@@ -46,9 +47,10 @@ def check_installed(*packages: str) -> None:
             with _leaving_no_files():
                 import_module(module)
         except ImportError:
+            what = "page" if package == "jinja2" else "picture"
             message = (
-                f"picture: expected the package {package}, {purpose}, got none; "
-                "install faceid-fast[report] or ask for no picture"
+                f"{what}: expected the package {package}, {purpose}, got none; "
+                f"install faceid-fast[report] or ask for no {what}"
             )
             raise InvalidInputError(message) from None
 

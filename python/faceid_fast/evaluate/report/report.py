@@ -7,7 +7,6 @@ files) is escaped. It shows faces only where that is asked for.
 from __future__ import annotations
 
 from collections.abc import Callable
-from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -28,7 +27,7 @@ from . import figures
 from .crops import cut_out
 from .drawing import check_installed
 from .maps import MOST_NAMED, draw_maps
-from .page import distance, figure, page, percent, rate, section, table, text
+from .page import UNCLAIMED, Block, Cell, Figure, Paragraph, Section, Table, distance, percent, rate, write
 from .projection import FEWEST, MOST, SEED, project
 
 if TYPE_CHECKING:
@@ -36,13 +35,12 @@ if TYPE_CHECKING:
     from faceid_fast.evaluate.protocols import Compared, Report
     from faceid_fast.face.aligner import FaceAligner
 
-PACKAGES: Final = ("matplotlib", "sklearn")
+PACKAGES: Final = ("matplotlib", "sklearn", "jinja2")
 """What it takes, see `drawing.check_installed`."""
 STEPS: Final = 9
 """How often `write_page` calls `step`."""
 WORST_PAIRS: Final = 6
 MOST_PEOPLE_LISTED: Final = 50
-UNCLAIMED: Final = "cannot be claimed with this data"
 
 
 class Heading(NamedTuple):
@@ -87,7 +85,7 @@ def write_page(
     """
     check_installed(*PACKAGES)
     threshold = report.threshold
-    parts: tuple[Callable[[], str], ...] = (
+    parts: tuple[Callable[[], Section], ...] = (
         lambda: _rates(report),
         lambda: _distances(compared, threshold),
         lambda: _trade_off(compared, threshold),
@@ -102,19 +100,21 @@ def write_page(
     for part in parts:
         sections.append(part())
         step()
-    return page(heading.title, heading.facts, sections)
+    return write(heading.title, heading.facts, sections)
 
 
-def _rates(report: Report) -> str:
+def _rates(report: Report) -> Section:
     names, scores, intervals = list(report.protocols), report.protocols, report.intervals
-    rows = [("EER", [rate(scores[name].eer, intervals[name].eer) for name in names])]
+    rows: list[tuple[str, list[str | Cell]]] = [
+        ("EER", [rate(scores[name].eer, intervals[name].eer) for name in names])
+    ]
     for key, inverse in REPORTED_FARS.items():
-        cells = []
+        cells: list[str | Cell] = []
         for name in names:
             behind = support(scores[name].n_impostor, intervals[name].person_pairs, inverse)
             found = scores[name].tar_at_far[key]
             if behind is Support.NONE or found is None:
-                cells.append(f'<em class="unclaimed">{UNCLAIMED}</em>')
+                cells.append(Cell.unclaimed())
             else:
                 mark = "" if behind is Support.FULL else " ~"
                 cells.append(rate(found, intervals[name].tar_at_far[key], mark))
@@ -147,13 +147,13 @@ def _rates(report: Report) -> str:
         "no stranger was accepted, the rate itself is not zero: n independent trials without an error "
         f"show a rate below {INDEPENDENT_TRIALS} / n, here n is the number of pairs of people."
     )
-    return section("Error rates", table(["", *names], rows) + text(reading))
+    return Section.of("Error rates", Table.of(["", *names], rows), Paragraph(reading))
 
 
-def _distances(compared: Compared, threshold: float) -> str:
-    return section(
+def _distances(compared: Compared, threshold: float) -> Section:
+    return Section.of(
         "Distances",
-        figure(
+        Figure(
             figures.histograms(compared.protocols, threshold),
             "Histograms of the distances of the same person and of strangers, one panel a protocol, with "
             "the threshold and the figures of 2018 as vertical lines",
@@ -167,11 +167,11 @@ def _distances(compared: Compared, threshold: float) -> str:
     )
 
 
-def _trade_off(compared: Compared, threshold: float) -> str:
+def _trade_off(compared: Compared, threshold: float) -> Section:
     begins = "Curves begin where one comparison in all is wrong: rarer errors were not seen."
-    return section(
+    return Section.of(
         "One error against the other",
-        figure(
+        Figure(
             figures.roc(compared.protocols),
             "Receiver operating characteristic: true accept rate against false match rate, one curve a "
             "protocol",
@@ -179,13 +179,13 @@ def _trade_off(compared: Compared, threshold: float) -> str:
             f"logarithmic). The nearer the upper left corner, the better. {begins} Left of the dotted "
             f"line ({INDEPENDENT_TRIALS} / pairs of people) the curves are true of these people alone.",
         ),
-        figure(
+        Figure(
             figures.det(compared.protocols),
             "Detection error trade-off: false non-match rate against false match rate, both logarithmic",
             "DET: the same as errors, both logarithmic: the lower and the further left, the better; a "
             f"curve meets the grey diagonal at its EER. {begins}",
         ),
-        figure(
+        Figure(
             figures.rates_by_threshold(compared.protocols, threshold),
             "False match rate and false non-match rate against the threshold, one pair of curves a protocol",
             "What another threshold would do: solid, how many strangers get in (FMR); dashed, how many "
@@ -195,11 +195,11 @@ def _trade_off(compared: Compared, threshold: float) -> str:
     )
 
 
-def _acquisition(report: Report) -> str:
+def _acquisition(report: Report) -> Section:
     failed = sum(report.failures.values())
-    return section(
+    return Section.of(
         "Failure to acquire",
-        figure(
+        Figure(
             figures.failures(report.failures, report.captures),
             f"Bars of how many of {report.captures} captures gave a face, and why the others did not",
             f"{failed} of {report.captures} captures gave no usable live face, and count as refused "
@@ -209,14 +209,14 @@ def _acquisition(report: Report) -> str:
     )
 
 
-def _poses(compared: Compared, threshold: float) -> str:
+def _poses(compared: Compared, threshold: float) -> Section:
     of_pose, of_expression = by_pose(compared), by_expression(compared)
-    parts = []
+    parts: list[Block] = []
     if of_pose is None:
-        parts.append(text("The poses of these captures are not known, so nothing is told by pose."))
+        parts.append(Paragraph("The poses of these captures are not known, so nothing is told by pose."))
     else:
         parts.append(
-            figure(
+            Figure(
                 figures.poses(of_pose, threshold),
                 "Two maps of nine poses: share of genuine attempts refused, share of failures to acquire",
                 "By pose of the probe, in the protocol unlock. A dark field away from the centre says "
@@ -224,20 +224,20 @@ def _poses(compared: Compared, threshold: float) -> str:
             )
         )
     if of_expression is None:
-        parts.append(text("Their expressions are not known, so nothing is told by expression."))
+        parts.append(Paragraph("Their expressions are not known, so nothing is told by expression."))
     else:
         parts.append(
-            figure(
+            Figure(
                 figures.expressions(of_expression, threshold),
                 "Bars of genuine attempts refused and of failures to acquire, by expression",
                 "By expression of the probe, in the protocol unlock; -: all captures of that expression "
                 "are references. A tall bar is a face that people make and the enrolment does not know.",
             )
         )
-    return section("By pose and by expression", *parts)
+    return Section.of("By pose and by expression", *parts)
 
 
-def _people(compared: Compared, threshold: float) -> str:
+def _people(compared: Compared, threshold: float) -> Section:
     groups = figures.hardest(by_person(compared), threshold)
     rows = [
         (
@@ -255,9 +255,9 @@ def _people(compared: Compared, threshold: float) -> str:
     head = ["person", "captures", "failure to acquire", "refused", "strangers accepted", "nearest stranger"]
     more = len(groups) - len(rows)
     left_out = f" {more} people with fewer errors are not listed." if more else ""
-    return section(
+    return Section.of(
         "By person",
-        figure(
+        Figure(
             figures.people(groups, threshold),
             "Distances of each person's own attempts, and of those with strangers, as ranges, with the "
             "threshold",
@@ -267,13 +267,14 @@ def _people(compared: Compared, threshold: float) -> str:
             "line is refused; a red cross left of it is a stranger who gets in. At most "
             f"{figures.MOST_PEOPLE} people are drawn.",
         ),
-        table(head, rows) + text(f"The same in numbers.{left_out}"),
+        Table.of(head, rows),
+        Paragraph(f"The same in numbers.{left_out}"),
     )
 
 
-def _worst(compared: Compared, threshold: float, aligner: FaceAligner | None) -> str:
+def _worst(compared: Compared, threshold: float, aligner: FaceAligner | None) -> Section:
     found = worst_pairs(compared, WORST_PAIRS)
-    parts = []
+    parts: list[Block] = []
     for pairs, what, meaning in (
         (found.genuine, "the same person, far apart", "refused if beyond"),
         (found.impostor, "two people, near each other", "accepted if within"),
@@ -284,33 +285,35 @@ def _worst(compared: Compared, threshold: float, aligner: FaceAligner | None) ->
             "hair, holes in the depth, a turned head, a wrong name on a folder."
         )
         if not pairs:
-            parts.append(text(f"There are no such pairs here: {what}."))
+            parts.append(Paragraph(f"There are no such pairs here: {what}."))
         elif aligner is None:
             rows = [
                 (
                     _label(compared, pair.first),
-                    [escape(_label(compared, pair.second)), f"{pair.distance:.3f}"],
+                    [_label(compared, pair.second), f"{pair.distance:.3f}"],
                 )
                 for pair in pairs
             ]
-            parts.append(table(["first", "second", "distance"], rows) + text(caption))
+            parts += [Table.of(["first", "second", "distance"], rows), Paragraph(caption)]
         else:
             pictures = [_pictured(compared, pair, aligner) for pair in pairs]
-            parts.append(figure(figures.pairs(pictures), f"Crops of pairs of captures of {what}", caption))
+            parts.append(Figure(figures.pairs(pictures), f"Crops of pairs of captures of {what}", caption))
     if aligner is None:
         parts.append(
-            text(
+            Paragraph(
                 "This page shows no pictures of people. `faceid evaluate --crops` puts those of these "
                 "pairs here."
             )
         )
-    return section("The worst pairs", *parts)
+    return Section.of("The worst pairs", *parts)
 
 
-def _maps(compared: Compared) -> str:
+def _maps(compared: Compared) -> Section:
     usable = np.flatnonzero(np.isfinite(compared.acquired.vectors).all(axis=1))
     if len(usable) < FEWEST:
-        return section("Maps of the embedding", text(f"A map needs {FEWEST} faces; there are {len(usable)}."))
+        return Section.of(
+            "Maps of the embedding", Paragraph(f"A map needs {FEWEST} faces; there are {len(usable)}.")
+        )
     chosen = usable
     if len(usable) > MOST:
         chosen = np.sort(np.random.default_rng(SEED).choice(usable, MOST, replace=False))
@@ -318,9 +321,9 @@ def _maps(compared: Compared) -> str:
     drawn = "" if len(chosen) == len(usable) else f" Drawn: {len(chosen):,} of {len(usable):,} faces, by lot."
     names = len(compared.names)
     many = f" More than {MOST_NAMED} people: colours repeat, more or less." if names > MOST_NAMED else ""
-    return section(
+    return Section.of(
         "Maps of the embedding",
-        figure(
+        Figure(
             draw_maps(projection, [compared.names[compared.who[row]] for row in chosen]),
             "Two maps of all faces, principal components and t-SNE, a colour per person",
             "Each point is a face, each colour a person. Left, the two directions in which all faces "
@@ -332,7 +335,7 @@ def _maps(compared: Compared) -> str:
     )
 
 
-def _timings(compared: Compared) -> str:
+def _timings(compared: Compared) -> Section:
     laps = compared.acquired.timings_ms
     stages = {
         stage: np.array([lap[stage] for lap in laps if stage in lap])
@@ -340,11 +343,11 @@ def _timings(compared: Compared) -> str:
     }
     stages = {stage: values for stage, values in stages.items() if values.size}
     if not stages:
-        return section("Timings", text("Nothing was timed."))
+        return Section.of("Timings", Paragraph("Nothing was timed."))
     medians = ", ".join(f"{stage} {np.median(values):.2f} ms" for stage, values in stages.items())
-    return section(
+    return Section.of(
         "Timings",
-        figure(
+        Figure(
             figures.timings(stages),
             "Milliseconds of each stage: median, quartiles and the middle 90 %",
             f"Medians on this machine, one thread, one capture at a time: {medians}. Point: median; bar: "
@@ -374,9 +377,9 @@ def _nearest(group: Group) -> str:
     return f"{finite.min():.3f}" if finite.size else "-"
 
 
-def _far(report: Report, protocol: str) -> str:
+def _far(report: Report, protocol: str) -> Cell:
     found, interval = report.protocols[protocol].far_at_threshold, report.intervals[protocol].far_at_threshold
     pairs = report.intervals[protocol].person_pairs
     if found != 0.0 or not pairs:
         return rate(found, interval)
-    return f"{found:.2%}<small>below {min(1.0, INDEPENDENT_TRIALS / pairs):.1%}</small>"
+    return Cell(f"{found:.2%}", (f"below {min(1.0, INDEPENDENT_TRIALS / pairs):.1%}",))
