@@ -41,7 +41,7 @@ def calibrate(
         float,
         typer.Option(
             metavar="RATE",
-            help="Share of strangers to accept at most, for instance 1e-3.",
+            help="False match rate (FMR) that the people must show, at most; for instance 1e-3.",
             callback=check_target,
         ),
     ],
@@ -91,10 +91,10 @@ def _table(measured: MeasuredThreshold) -> Table:
     interval = measured.fnmr_interval
     between = "" if interval is None else f" ({interval[0]:.2%} to {interval[1]:.2%})"
     for name, value in (
-        ("strangers accepted, at most", f"{measured.fmr_upper:.2%} (target {measured.target_far:g})"),
-        ("strangers accepted, measured", f"{measured.fmr:.3%} of {measured.trials:,} comparisons"),
+        ("FMR, at most", f"{measured.fmr_upper:.2%} (target {measured.target_far:g})"),
+        ("FMR, measured", f"{measured.fmr:.3%} of {measured.trials:,} comparisons"),
         ("pairs of people that match", f"{measured.matched_person_pairs:,} of {measured.person_pairs:,}"),
-        ("genuine refused", "-" if share is None else f"{share:.2%}{between} of {measured.genuine_trials:,}"),
+        ("FNMR", "-" if share is None else f"{share:.2%}{between} of {measured.genuine_trials:,}"),
         ("failure to acquire", f"{measured.failure_to_acquire:.2%}"),
         ("people, captures", f"{measured.people:,}, {measured.captures:,}"),
         ("model", measured.model_id),

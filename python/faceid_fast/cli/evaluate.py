@@ -223,16 +223,16 @@ def _table(report: Report) -> Table:
     row("EER", lambda name: _percent(scores[name].eer, intervals[name].eer))
     for key, inverse in REPORTED_FARS.items():
         row(
-            f"TAR at FAR {key}",
+            f"TMR at FMR {key}",
             lambda name, key=key, inverse=inverse: _percent(  # type: ignore[misc]
                 scores[name].tar_at_far[key],
                 intervals[name].tar_at_far[key],
                 _MARKS[_support(report, name, inverse)],
             ),
         )
-    row("FAR at threshold", lambda name: _far(report, name))
+    row("FMR at threshold", lambda name: _fmr(report, name))
     row(
-        "FRR at threshold",
+        "FNMR at threshold",
         lambda name: _percent(scores[name].frr_at_threshold, intervals[name].frr_at_threshold),
     )
     row(
@@ -260,22 +260,22 @@ def _notes(report: Report) -> list[str]:
     }
     notes = []
     if Support.NONE in marks:
-        notes.append(f"?  nothing can be claimed: fewer than {INDEPENDENT_TRIALS} / FAR impostor pairs")
+        notes.append(f"?  nothing can be claimed: fewer than {INDEPENDENT_TRIALS} / FMR impostor pairs")
     if Support.COMPARISONS_ONLY in marks:
         notes.append(
-            f"~  of these people only: fewer than {INDEPENDENT_TRIALS} / FAR pairs of people, and pairs of "
+            f"~  of these people only: fewer than {INDEPENDENT_TRIALS} / FMR pairs of people, and pairs of "
             "captures of the same two are not independent"
         )
     if any(scores.far_at_threshold == 0.0 for scores in report.protocols.values()):
         notes.append(
-            f"<  no false accept was seen; n independent trials without one show a rate below "
+            f"<  no false match was seen; n independent trials without one show a rate below "
             f"{INDEPENDENT_TRIALS} / n, here n is the number of pairs of people"
         )
     return notes
 
 
-def _far(report: Report, protocol: str) -> str:
-    """FAR at the threshold; where no false accept was seen, what that shows."""
+def _fmr(report: Report, protocol: str) -> str:
+    """FMR at the threshold; where no false match was seen, what that shows."""
     rate, pairs = report.protocols[protocol].far_at_threshold, report.intervals[protocol].person_pairs
     if rate != 0.0:
         return _percent(rate, report.intervals[protocol].far_at_threshold)

@@ -14,7 +14,7 @@ INDEPENDENT_TRIALS: Final = 3
 
 
 class Support(StrEnum):
-    """What stands behind a figure at a false accept rate."""
+    """What stands behind a figure at a false match rate."""
 
     FULL = "full"
     """Enough pairs of people, which are independent trials or nearly so."""
@@ -25,7 +25,7 @@ class Support(StrEnum):
 
 
 def support(n_impostor: int, person_pairs: int, inverse_far: int) -> Support:
-    """Say what impostor comparisons support at FAR 1 / ``inverse_far``.
+    """Say what impostor comparisons support at FMR 1 / ``inverse_far``.
 
     Parameters
     ----------

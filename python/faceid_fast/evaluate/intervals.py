@@ -167,7 +167,7 @@ def equal_error_rates(genuine: Weighted, impostor: Weighted, thresholds: Floats)
         falsely, refused = errors(index)
         return falsely * genuine.total - refused * impostor.total
 
-    # FAR grows and FRR falls with the threshold: they are closest on one side of where they cross.
+    # FMR grows and FNMR falls with the threshold: they are closest on one side of where they cross.
     crossing = _first(len(thresholds), len(genuine.total), lambda index: gap(index) >= 0)
     before, after = np.maximum(crossing - 1, 0), np.minimum(crossing, len(thresholds) - 1)
     falsely, refused = errors(np.where(np.abs(gap(before)) <= np.abs(gap(after)), before, after))
@@ -175,7 +175,7 @@ def equal_error_rates(genuine: Weighted, impostor: Weighted, thresholds: Floats)
 
 
 def tars_at_far(genuine: Weighted, impostor: Weighted, thresholds: Floats, inverse_far: int) -> Floats:
-    """True accept rate of each resample (R,), as `scores.tar_at_far` defines it; NaN for none."""
+    """True match rate of each resample (R,), as `scores.tar_at_far` defines it; NaN for none."""
     allowed = impostor.total // inverse_far
     beyond = _first(
         len(thresholds), len(allowed), lambda index: impostor.accepted(thresholds[index]) > allowed

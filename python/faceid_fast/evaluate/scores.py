@@ -2,8 +2,9 @@
 
 A distance at or below a threshold is a match. A failed acquisition has distance infinity: it
 matches at no threshold, so a genuine pair with one is lost and an impostor pair is not accepted. All
-rates are fractions, 0 to 1. "Threshold" means any real number, so no rate rests on which distances
-happened to be observed.
+rates are fractions, 0 to 1, and rates of comparisons: FMR, the false match rate, and FNMR, the false
+non-match rate. Names such as ``far_at_threshold`` are those of the JSON, older than these words. "Threshold"
+means any real number, so no rate rests on which distances happened to be observed.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 REPORTED_FARS: Final = {"1e-1": 10, "1e-2": 100, "1e-3": 1000, "1e-4": 10_000}
-"""Key in reports -> 1 / FAR, as integers: shares of a count must not depend on rounding."""
+"""Key in reports -> 1 / FMR, as integers: shares of a count must not depend on rounding."""
 
 _DRAWN_POINTS: Final = 1000
 
@@ -36,9 +37,9 @@ class Scores:
     Attributes
     ----------
     eer : equal error rate, see `equal_error_rate`.
-    tar_at_far : true accept rate by `REPORTED_FARS` key, see `tar_at_far`.
+    tar_at_far : true match rate (TMR) at a false match rate (FMR), by `REPORTED_FARS` key, see `tar_at_far`.
     genuine_mean, impostor_mean : mean Euclidean distance, failed acquisitions left out.
-    far_at_threshold, frr_at_threshold : rates at the threshold in use.
+    far_at_threshold, frr_at_threshold : FMR and FNMR at the threshold in use.
     n_genuine, n_impostor : comparisons, failed acquisitions included.
     failure_to_acquire : share of the protocol's captures that gave no usable face.
     """
@@ -102,9 +103,9 @@ def tar_at_far(genuine: ArrayLike, impostor: ArrayLike, inverse_far: int) -> flo
 
 
 def threshold_at_far(impostor: ArrayLike, inverse_far: int) -> float | None:
-    """Find the largest threshold with FAR <= 1 / `inverse_far`.
+    """Find the largest threshold with FMR <= 1 / `inverse_far`.
 
-    With k = floor(n_impostor / inverse_far) false accepts allowed, it lies just below the impostor
+    With k = floor(n_impostor / inverse_far) false matches allowed, it lies just below the impostor
     distance of rank k + 1: all ties of that distance must stay out.
 
     Returns
@@ -121,7 +122,7 @@ def threshold_at_far(impostor: ArrayLike, inverse_far: int) -> float | None:
 
 
 def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float | None:
-    """Mean of FAR and FRR at the threshold where they are closest (of several, the smallest).
+    """Mean of FMR and FNMR at the threshold where they are closest (of several, the smallest).
 
     Returns
     -------
@@ -137,8 +138,8 @@ def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float | None:
         falsely = int(np.searchsorted(other, threshold, side="right"))
         return falsely * same.size - (same.size - accepted) * other.size
 
-    # Rates change only at observed distances; -1 is the threshold that accepts nothing. FAR grows
-    # and FRR falls, so they are closest on one side of where they cross: found by halving, as tens of
+    # Rates change only at observed distances; -1 is the threshold that accepts nothing. FMR grows
+    # and FNMR falls, so they are closest on one side of where they cross: found by halving, as tens of
     # millions of pairs leave no room for the rates at every threshold.
     observed = [array[: np.searchsorted(array, math.inf)] for array in (same, other)]
     beyond = [bisect.bisect_left(array, 1, key=lambda at: int(gap(at) >= 0)) for array in observed]

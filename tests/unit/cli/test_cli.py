@@ -218,7 +218,7 @@ def test_evaluate_says_what_no_false_accept_shows(data: Path) -> None:
     result = faceid("evaluate", data, "--threshold", "0.001")
     assert result.exit_code == 0, result.output
     assert "< 100%" in result.output  # three pairs of people show nothing
-    assert "no false accept was seen" in " ".join(result.output.split())
+    assert "no false match was seen" in " ".join(result.output.split())
 
 
 @pytest.mark.usefixtures("indifferent")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import importlib
+import re
 import shutil
 import sys
 from dataclasses import dataclass
@@ -165,6 +166,15 @@ def test_what_a_template_lacks_is_an_error() -> None:
         write("", [], [object()])  # type: ignore[list-item]
 
 
+def test_rates_of_comparisons_are_called_so(hostile: Page) -> None:
+    """FAR and FRR are those of whole attempts, which the page says once that it does not show."""
+    assert hostile.text.count("FAR") == hostile.text.count("FRR") == 1
+    assert "False accept and false reject rates (FAR, FRR) are those of whole attempts" in hostile.text
+    assert [word for word in ("TAR", "FAR at", "stranger") if word in hostile.text] == []
+    for row in ("EER", "TMR at FMR 1e-3", "FMR at the threshold", "FNMR at the threshold"):
+        assert row in hostile.words
+
+
 def test_what_is_not_known_is_said(hostile: Page) -> None:
     assert "nothing is told by pose" in hostile.text
     assert "nothing is told by expression" in hostile.text
@@ -297,7 +307,8 @@ def test_evaluate_writes_the_page(data: Path, tmp_path: Path, crops: tuple[str, 
     html = tmp_path / "report.html"
     result = faceid("evaluate", data, "--html", html, *crops)
     assert result.exit_code == 0, result.output
-    assert "TAR at FAR 1e-4" in result.output
+    assert "TMR at FMR 1e-4" in result.output
+    assert not re.search(r"\b(FAR|FRR|TAR)\b", result.output)
     page = Page(html.read_text("utf-8"))
     assert len(page.images) >= 6
     assert "<i>cleo" in page.text

@@ -28,7 +28,7 @@ Protocols = Mapping[str, "Comparisons"]
 NOTEBOOK_GENUINE: Final = 0.30
 NOTEBOOK_IMPOSTOR: Final = 1.1
 NOTEBOOK_THRESHOLD: Final = 0.4
-"""What the notebook of 2018 reported of its own captures: same person, strangers, where it drew the line."""
+"""What the notebook of 2018 reported of its own captures: genuine, impostor, where it drew the line."""
 MOST_PEOPLE: Final = 20
 """Who are drawn one by one: the hardest."""
 DPI: Final = 130
@@ -47,8 +47,8 @@ def histograms(protocols: Protocols, threshold: float) -> bytes:
         edges = np.linspace(0.0, _FARTHEST, _BINS + 1)
         for axes, (name, found) in zip(panels, protocols.items(), strict=True):
             for values, color, kind in (
-                (found.genuine, _GENUINE, "same person"),
-                (found.impostor, _IMPOSTOR, "strangers"),
+                (found.genuine, _GENUINE, "genuine: same person"),
+                (found.impostor, _IMPOSTOR, "impostor: two people"),
             ):
                 finite = values[np.isfinite(values)]
                 if finite.size:
@@ -56,9 +56,9 @@ def histograms(protocols: Protocols, threshold: float) -> bytes:
                     axes.stairs(shares, edges, fill=True, color=color, alpha=0.55, label=kind)
             axes.axvline(threshold, color=_THRESHOLD, linewidth=1.5, label=f"threshold {threshold:.3f}")
             for at, style, label in (
-                (NOTEBOOK_GENUINE, ":", f"2018: same person {NOTEBOOK_GENUINE:.2f}"),
+                (NOTEBOOK_GENUINE, ":", f"2018: genuine {NOTEBOOK_GENUINE:.2f}"),
                 (NOTEBOOK_THRESHOLD, "--", f"2018: threshold {NOTEBOOK_THRESHOLD:.1f}"),
-                (NOTEBOOK_IMPOSTOR, "-.", f"2018: strangers {NOTEBOOK_IMPOSTOR:.1f}"),
+                (NOTEBOOK_IMPOSTOR, "-.", f"2018: impostor {NOTEBOOK_IMPOSTOR:.1f}"),
             ):
                 axes.axvline(at, color=_NOTEBOOK, linestyle=style, linewidth=1.0, label=label)
             axes.set(title=name, xlabel="distance", ylabel="share", xlim=(0.0, _FARTHEST))
@@ -68,7 +68,7 @@ def histograms(protocols: Protocols, threshold: float) -> bytes:
 
 
 def roc(protocols: Protocols) -> bytes:
-    """True accept rate against false match rate, the latter on a logarithmic axis."""
+    """True match rate against false match rate, the latter on a logarithmic axis."""
     with drawing():
         figure = _figure(4.2)
         axes = figure.subplots()
@@ -77,7 +77,7 @@ def roc(protocols: Protocols) -> bytes:
                 seen = curve.fmr > 0.0
                 axes.plot(curve.fmr[seen], 1.0 - curve.fnmr[seen], color=f"C{number}", label=name)
         _claim_limit(axes, protocols)
-        axes.set(xscale="log", xlabel="false match rate (FMR)", ylabel="true accept rate (1 - FNMR)")
+        axes.set(xscale="log", xlabel="false match rate (FMR)", ylabel="true match rate (1 - FNMR)")
         axes.set_ylim(top=1.005)
         _plain_decades(axes.xaxis)
         _finish(axes)
@@ -142,12 +142,12 @@ def failures(outcomes: Mapping[str, int], captures: int) -> bytes:
 
 
 def poses(groups: Sequence[Group], threshold: float) -> bytes:
-    """Two maps of the nine poses: genuine attempts refused, and failures to acquire."""
+    """Two maps of the nine poses: FNMR, and failures to acquire."""
     with drawing():
         figure = _figure(3.4)
         of_pose = {int(group.name): group for group in groups}
         rates: dict[str, dict[int, float | None]] = {
-            "genuine attempts refused": {pose: group.refused(threshold) for pose, group in of_pose.items()},
+            "FNMR": {pose: group.refused(threshold) for pose, group in of_pose.items()},
             "failure to acquire": {pose: group.failure_to_acquire for pose, group in of_pose.items()},
         }
         for axes, (title, shares) in zip(figure.subplots(1, 2), rates.items(), strict=True):
@@ -165,14 +165,14 @@ def poses(groups: Sequence[Group], threshold: float) -> bytes:
 
 
 def expressions(groups: Sequence[Group], threshold: float) -> bytes:
-    """Genuine attempts refused and failures to acquire, by expression."""
+    """FNMR and failures to acquire, by expression."""
     with drawing():
         figure = _figure(3.2)
         axes = figure.subplots()
         places = np.arange(len(groups))
         refused = [math.nan if (share := group.refused(threshold)) is None else share for group in groups]
         for shift, shares, color, label in (
-            (-0.2, refused, _GENUINE, "genuine attempts refused"),
+            (-0.2, refused, _GENUINE, "FNMR"),
             (0.2, [group.failure_to_acquire for group in groups], _IMPOSTOR, "failure to acquire"),
         ):
             bars = axes.bar(places + shift, np.nan_to_num(shares), 0.38, color=color, label=label)
@@ -193,11 +193,13 @@ def people(groups: Sequence[Group], threshold: float) -> bytes:
         figure = _figure(0.5 * len(shown) + 1.4)
         axes = figure.subplots()
         for row, group in enumerate(shown):
-            _range(axes, row - 0.15, group.genuine, _GENUINE, "own attempts" if row == 0 else None)
-            _range(axes, row + 0.15, group.impostor, _IMPOSTOR, "with strangers" if row == 0 else None)
+            _range(axes, row - 0.15, group.genuine, _GENUINE, "genuine" if row == 0 else None)
+            _range(axes, row + 0.15, group.impostor, _IMPOSTOR, "impostor" if row == 0 else None)
             nearest = group.impostor.min(initial=math.inf)
             if math.isfinite(nearest):
-                axes.plot(nearest, row + 0.15, "x", color=_IMPOSTOR, label="nearest" if row == 0 else None)
+                axes.plot(
+                    nearest, row + 0.15, "x", color=_IMPOSTOR, label="nearest impostor" if row == 0 else None
+                )
         axes.axvline(threshold, color=_THRESHOLD, linewidth=1.5, label=f"threshold {threshold:.3f}")
         axes.set_yticks(range(len(shown)), [short(group.name) for group in shown])
         axes.invert_yaxis()
@@ -208,7 +210,7 @@ def people(groups: Sequence[Group], threshold: float) -> bytes:
 
 
 def hardest(groups: Sequence[Group], threshold: float) -> list[Group]:
-    """Groups by how many genuine attempts are refused, then by the nearest stranger; the hardest first."""
+    """Groups by FNMR, then by the nearest impostor comparison; the hardest first."""
     return sorted(
         groups, key=lambda group: (-(group.refused(threshold) or 0.0), group.impostor.min(initial=math.inf))
     )

@@ -118,11 +118,11 @@ def _rates(report: Report) -> Section:
             else:
                 mark = "" if behind is Support.FULL else " ~"
                 cells.append(rate(found, intervals[name].tar_at_far[key], mark))
-        rows.append((f"TAR at FAR {key}", cells))
+        rows.append((f"TMR at FMR {key}", cells))
     rows += [
-        ("FAR at the threshold", [_far(report, name) for name in names]),
+        ("FMR at the threshold", [_fmr(report, name) for name in names]),
         (
-            "FRR at the threshold",
+            "FNMR at the threshold",
             [rate(scores[name].frr_at_threshold, intervals[name].frr_at_threshold) for name in names],
         ),
         (
@@ -137,17 +137,25 @@ def _rates(report: Report) -> Section:
         ("impostor comparisons", [f"{scores[name].n_impostor:,}" for name in names]),
         ("pairs of people", [f"{intervals[name].person_pairs:,}" for name in names]),
     ]
+    terms = (
+        "A comparison is genuine if both captures are of one person, impostor if they are of two. FMR, the "
+        "false match rate, is the share of impostor comparisons within the threshold; FNMR, the false "
+        "non-match rate, the share of genuine ones beyond it; TMR, the true match rate, is 1 - FNMR; EER is "
+        "where FMR and FNMR are equal. A capture without a usable live face matches nobody: its comparisons "
+        "count, as genuine ones beyond the threshold and impostor ones beyond it. All are rates of "
+        "comparisons. False accept and false reject rates (FAR, FRR) are those of whole attempts, with "
+        "several frames, presentation attacks and the lockout: they are not measured here."
+    )
     reading = (
         f"Below each figure stands its {LEVEL:.0%} interval: {RESAMPLES:,} resamples of the people, not "
-        "of their pictures, since pictures of one person resemble each other. A failed acquisition is a "
-        "genuine attempt refused, and an impostor attempt not accepted. "
-        f"What {UNCLAIMED}: fewer than {INDEPENDENT_TRIALS} / FAR impostor comparisons stand behind it "
+        "of their captures, since captures of one person resemble each other. "
+        f"What {UNCLAIMED}: fewer than {INDEPENDENT_TRIALS} / FMR impostor comparisons stand behind it "
         "(the rule of three). ~: enough comparisons, but of fewer than "
-        f"{INDEPENDENT_TRIALS} / FAR pairs of people, so the figure is true of these people alone. Where "
-        "no stranger was accepted, the rate itself is not zero: n independent trials without an error "
+        f"{INDEPENDENT_TRIALS} / FMR pairs of people, so the figure is true of these people alone. Where "
+        "no impostor comparison matched, the rate itself is not zero: n independent trials without an error "
         f"show a rate below {INDEPENDENT_TRIALS} / n, here n is the number of pairs of people."
     )
-    return Section.of("Error rates", Table.of(["", *names], rows), Paragraph(reading))
+    return Section.of("Error rates", Paragraph(terms), Table.of(["", *names], rows), Paragraph(reading))
 
 
 def _distances(compared: Compared, threshold: float) -> Section:
@@ -155,14 +163,14 @@ def _distances(compared: Compared, threshold: float) -> Section:
         "Distances",
         Figure(
             figures.histograms(compared.protocols, threshold),
-            "Histograms of the distances of the same person and of strangers, one panel a protocol, with "
+            "Histograms of the distances of genuine and of impostor comparisons, one panel a protocol, with "
             "the threshold and the figures of 2018 as vertical lines",
-            "How far pictures of the same person (blue) and of strangers (red) are from each other. The "
-            "less the two overlap, the better; what is blue right of the black line is refused, what is "
-            "red left of it gets in. Grey lines: the notebook of 2018 reported about "
-            f"{figures.NOTEBOOK_GENUINE:.2f} for the same person, about {figures.NOTEBOOK_IMPOSTOR:.1f} "
-            f"for strangers and a threshold of {figures.NOTEBOOK_THRESHOLD:.1f}, on other captures and "
-            "with another network: a scale to read by, not a comparison.",
+            "How far captures of one person (genuine, blue) and of two people (impostor, red) are from each "
+            "other. The less the two overlap, the better. Blue right of the black line is a false "
+            "non-match, red left of it a false match. Grey lines: the notebook of 2018 reported about "
+            f"{figures.NOTEBOOK_GENUINE:.2f} for genuine comparisons, about {figures.NOTEBOOK_IMPOSTOR:.1f} "
+            f"for impostor ones and a threshold of {figures.NOTEBOOK_THRESHOLD:.1f}, on other captures and "
+            "with another network: something to read the scale by, not a comparison of the two.",
         ),
     )
 
@@ -173,11 +181,11 @@ def _trade_off(compared: Compared, threshold: float) -> Section:
         "One error against the other",
         Figure(
             figures.roc(compared.protocols),
-            "Receiver operating characteristic: true accept rate against false match rate, one curve a "
+            "Receiver operating characteristic: true match rate against false match rate, one curve a "
             "protocol",
-            "ROC: how many genuine attempts are accepted (up) if so many strangers may be (right, "
-            f"logarithmic). The nearer the upper left corner, the better. {begins} Left of the dotted "
-            f"line ({INDEPENDENT_TRIALS} / pairs of people) the curves are true of these people alone.",
+            "ROC: the share of genuine comparisons that match (up) where so large a share of impostor "
+            "comparisons does (right, logarithmic). The nearer the upper left corner, the better. "
+            f"{begins} Left of the dotted line ({INDEPENDENT_TRIALS} / pairs of people) the curves are true of these people alone.",
         ),
         Figure(
             figures.det(compared.protocols),
@@ -188,9 +196,9 @@ def _trade_off(compared: Compared, threshold: float) -> Section:
         Figure(
             figures.rates_by_threshold(compared.protocols, threshold),
             "False match rate and false non-match rate against the threshold, one pair of curves a protocol",
-            "What another threshold would do: solid, how many strangers get in (FMR); dashed, how many "
-            "genuine attempts are refused (FNMR). A lower threshold lets fewer strangers in, and refuses "
-            "more genuine attempts.",
+            "What another threshold would do: solid, the share of impostor comparisons that match (FMR); "
+            "dashed, the share of genuine ones that do not (FNMR). A lower threshold lets fewer impostors "
+            "in, and refuses more genuine people.",
         ),
     )
 
@@ -202,9 +210,9 @@ def _acquisition(report: Report) -> Section:
         Figure(
             figures.failures(report.failures, report.captures),
             f"Bars of how many of {report.captures} captures gave a face, and why the others did not",
-            f"{failed} of {report.captures} captures gave no usable live face, and count as refused "
-            "above. spoof: taken for a picture; the others say what the aligner missed: a face, its "
-            "whole outline, its depth, a pose that it knows.",
+            f"{failed} of {report.captures} captures gave no usable live face; above, their comparisons "
+            "count as no match. spoof: taken for a presentation attack. The other outcomes say what the "
+            "aligner missed: a face, its whole outline, its depth, or a pose that it knows.",
         ),
     )
 
@@ -218,7 +226,7 @@ def _poses(compared: Compared, threshold: float) -> Section:
         parts.append(
             Figure(
                 figures.poses(of_pose, threshold),
-                "Two maps of nine poses: share of genuine attempts refused, share of failures to acquire",
+                "Two maps of nine poses: false non-match rate, share of failures to acquire",
                 "By pose of the probe, in the protocol unlock. A dark field away from the centre says "
                 "that turned heads are refused: enrol such poses, or ask people to look straight.",
             )
@@ -229,9 +237,9 @@ def _poses(compared: Compared, threshold: float) -> Section:
         parts.append(
             Figure(
                 figures.expressions(of_expression, threshold),
-                "Bars of genuine attempts refused and of failures to acquire, by expression",
+                "Bars of false non-match rates and of failures to acquire, by expression",
                 "By expression of the probe, in the protocol unlock; -: all captures of that expression "
-                "are references. A tall bar is a face that people make and the enrolment does not know.",
+                "are references. A tall bar is an expression that people show and the references do not.",
             )
         )
     return Section.of("By pose and by expression", *parts)
@@ -252,20 +260,20 @@ def _people(compared: Compared, threshold: float) -> Section:
         )
         for group in groups[:MOST_PEOPLE_LISTED]
     ]
-    head = ["person", "captures", "failure to acquire", "refused", "strangers accepted", "nearest stranger"]
+    head = ["person", "captures", "failure to acquire", "FNMR", "false matches", "nearest impostor"]
     more = len(groups) - len(rows)
     left_out = f" {more} people with fewer errors are not listed." if more else ""
     return Section.of(
         "By person",
         Figure(
             figures.people(groups, threshold),
-            "Distances of each person's own attempts, and of those with strangers, as ranges, with the "
-            "threshold",
-            "Who is hardest, the most refused first, in the protocol unlock. Blue: a person's own "
-            "attempts; red: those in which strangers claim to be them, or they somebody else. Point: "
-            "median; bar: middle half; line: middle 90 %; cross: the nearest. Blue right of the black "
-            "line is refused; a red cross left of it is a stranger who gets in. At most "
-            f"{figures.MOST_PEOPLE} people are drawn.",
+            "Distances of each person's genuine comparisons, and of impostor comparisons with others, as "
+            "ranges, with the threshold",
+            "Who is hardest to recognise, the highest FNMR first, in the protocol unlock. Blue: genuine "
+            "comparisons; red: impostor ones, in which others claim to be this person, or this person to be "
+            "somebody else. Point: median; bar: middle half; line: middle 90 %; cross: the nearest impostor. "
+            "Blue right of the black line is a false non-match; a red cross left of it is a false match. At "
+            f"most {figures.MOST_PEOPLE} people are drawn.",
         ),
         Table.of(head, rows),
         Paragraph(f"The same in numbers.{left_out}"),
@@ -377,7 +385,7 @@ def _nearest(group: Group) -> str:
     return f"{finite.min():.3f}" if finite.size else "-"
 
 
-def _far(report: Report, protocol: str) -> Cell:
+def _fmr(report: Report, protocol: str) -> Cell:
     found, interval = report.protocols[protocol].far_at_threshold, report.intervals[protocol].far_at_threshold
     pairs = report.intervals[protocol].person_pairs
     if found != 0.0 or not pairs:
