@@ -25,6 +25,7 @@ from faceid_fast.cli.output import (
 )
 from faceid_fast.evaluate.calibrate import check_enough, check_target, data_sha256, measure
 from faceid_fast.evaluate.protocols import compare
+from faceid_fast.evaluate.rates import of_how_many
 from faceid_fast.face.embedder import Embedder
 
 DEFAULT_FILE: Final = Path("calibration.json")
@@ -89,16 +90,21 @@ def _table(measured: MeasuredThreshold) -> Table:
     table.add_column(overflow="fold")
     share = measured.fnmr
     interval = measured.fnmr_interval
-    between = "" if interval is None else f" ({interval[0]:.2%} to {interval[1]:.2%})"
+    between = "" if interval is None else f", {interval[0]:.2%} to {interval[1]:.2%}"
     for name, value in (
         ("FMR, at most", f"{measured.fmr_upper:.2%} (target {measured.target_far:g})"),
-        ("FMR, measured", f"{measured.fmr:.3%} of {measured.trials:,} comparisons"),
-        ("pairs of people that match", f"{measured.matched_person_pairs:,} of {measured.person_pairs:,}"),
-        ("FNMR", "-" if share is None else f"{share:.2%}{between} of {measured.genuine_trials:,}"),
-        ("failure to acquire", f"{measured.failure_to_acquire:.2%}"),
+        ("FMR, measured", _counted(measured.fmr, measured.trials)),
+        ("pairs of people that match", of_how_many(measured.matched_person_pairs, measured.person_pairs)),
+        ("FNMR", "-" if share is None else f"{_counted(share, measured.genuine_trials)}{between}"),
+        ("failure to acquire", _counted(measured.failure_to_acquire, measured.captures)),
         ("people, captures", f"{measured.people:,}, {measured.captures:,}"),
         ("model", measured.model_id),
         ("data, SHA-256", measured.data_sha256),
     ):
         table.add_row(name, plain(value))
     return table
+
+
+def _counted(share: float, trials: int) -> str:
+    """A share of a count, with how many of how many it is."""
+    return f"{share:.3%} ({of_how_many(round(share * trials), trials)})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 
 import faceid_fast
-from faceid_fast.calibration.binomial import LEVEL, Interval
+from faceid_fast.calibration.binomial import CONFIDENCE, LEVEL
 from faceid_fast.cli.output import (
     JsonOption,
     busy,
@@ -29,10 +29,11 @@ from faceid_fast.cli.output import (
 )
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.evaluate.acquisition import Acquired, Shot, acquire
-from faceid_fast.evaluate.claims import INDEPENDENT_TRIALS, Support, support
+from faceid_fast.evaluate.claims import INDEPENDENT_TRIALS, Support
 from faceid_fast.evaluate.intervals import RESAMPLES, SEED
 from faceid_fast.evaluate.protocols import Compared, Report, compare
 from faceid_fast.evaluate.protocols import evaluate as score_protocols
+from faceid_fast.evaluate.rates import Shown, support_of, table_of, without_false_match
 from faceid_fast.evaluate.report.drawing import check_installed
 from faceid_fast.evaluate.report.report import PACKAGES, STEPS, Heading, write_page
 from faceid_fast.evaluate.scores import REPORTED_FARS
@@ -139,7 +140,8 @@ def evaluate(
         out,
         _table(report),
         f"{report.people} people, {report.captures} captures, threshold {report.threshold:.3f}",
-        f"below each figure its {LEVEL:.0%} interval: bootstrap over people",
+        f"below each rate of how many comparisons it is (EER: impostor, then genuine), and its {LEVEL:.0%} "
+        "interval: bootstrap over people",
     )
     for note in _notes(report):
         out.print(note)
@@ -196,64 +198,33 @@ def _how_sure(report: Report, protocol: str) -> dict[str, object]:
     return {
         "intervals": found,
         "n_person_pairs": pairs,
-        "support": {key: _support(report, protocol, inverse) for key, inverse in REPORTED_FARS.items()},
+        "support": {key: support_of(report, protocol, inverse) for key, inverse in REPORTED_FARS.items()},
     }
-
-
-def _support(report: Report, protocol: str, inverse_far: int) -> Support:
-    return support(
-        report.protocols[protocol].n_impostor, report.intervals[protocol].person_pairs, inverse_far
-    )
 
 
 _MARKS: Final = {Support.FULL: "", Support.COMPARISONS_ONLY: " ~", Support.NONE: " ?"}
 
 
 def _table(report: Report) -> Table:
-    table = Table()
     # A column a protocol: four fit a terminal of 80 characters, eleven figures side by side do not.
+    table = Table(show_lines=True)
     table.add_column("", no_wrap=True)
     for name in report.protocols:
         table.add_column(name, justify="right")
-
-    def row(label: str, cell: Callable[[str], str]) -> None:
-        table.add_row(label, *(cell(name) for name in report.protocols))
-
-    scores, intervals = report.protocols, report.intervals
-    row("EER", lambda name: _percent(scores[name].eer, intervals[name].eer))
-    for key, inverse in REPORTED_FARS.items():
-        row(
-            f"TMR at FMR {key}",
-            lambda name, key=key, inverse=inverse: _percent(  # type: ignore[misc]
-                scores[name].tar_at_far[key],
-                intervals[name].tar_at_far[key],
-                _MARKS[_support(report, name, inverse)],
-            ),
-        )
-    row("FMR at threshold", lambda name: _fmr(report, name))
-    row(
-        "FNMR at threshold",
-        lambda name: _percent(scores[name].frr_at_threshold, intervals[name].frr_at_threshold),
-    )
-    row(
-        "mean genuine",
-        lambda name: _number(scores[name].genuine_mean, intervals[name].genuine_mean),
-    )
-    row(
-        "mean impostor",
-        lambda name: _number(scores[name].impostor_mean, intervals[name].impostor_mean),
-    )
-    row("failure to acquire", lambda name: _percent(scores[name].failure_to_acquire, None))
-    row("genuine pairs", lambda name: str(scores[name].n_genuine))
-    row("impostor pairs", lambda name: str(scores[name].n_impostor))
-    row("pairs of people", lambda name: str(intervals[name].person_pairs))
+    for label, cells in table_of(report):
+        table.add_row(label, *map(_cell, cells))
     return table
+
+
+def _cell(shown: Shown) -> str:
+    mark = "" if shown.text == "-" else _MARKS[shown.support]
+    return "\n".join((f"{shown.text}{mark}", *shown.below))
 
 
 def _notes(report: Report) -> list[str]:
     """Say what the marks in the table mean; only those that stand in it."""
     marks = {
-        _support(report, name, inverse)
+        support_of(report, name, inverse)
         for name, scores in report.protocols.items()
         for key, inverse in REPORTED_FARS.items()
         if scores.tar_at_far[key] is not None
@@ -266,29 +237,9 @@ def _notes(report: Report) -> list[str]:
             f"~  of these people only: fewer than {INDEPENDENT_TRIALS} / FMR pairs of people, and pairs of "
             "captures of the same two are not independent"
         )
-    if any(scores.far_at_threshold == 0.0 for scores in report.protocols.values()):
+    if without_false_match(report):
         notes.append(
-            f"<  no false match was seen; n independent trials without one show a rate below "
-            f"{INDEPENDENT_TRIALS} / n, here n is the number of pairs of people"
+            f"<  no false match was seen: the exact {CONFIDENCE:.0%} bound of as many independent trials as "
+            "there are pairs of people"
         )
     return notes
-
-
-def _fmr(report: Report, protocol: str) -> str:
-    """FMR at the threshold; where no false match was seen, what that shows."""
-    rate, pairs = report.protocols[protocol].far_at_threshold, report.intervals[protocol].person_pairs
-    if rate != 0.0:
-        return _percent(rate, report.intervals[protocol].far_at_threshold)
-    return f"{rate:.2%}\n< {min(1.0, INDEPENDENT_TRIALS / pairs):.0%}"
-
-
-def _number(mean: float | None, interval: Interval | None) -> str:
-    return "-" if mean is None else _with_interval(f"{mean:.3f}", interval, "{:.3f}-{:.3f}", 1.0)
-
-
-def _percent(rate: float | None, interval: Interval | None, mark: str = "") -> str:
-    return "-" if rate is None else _with_interval(f"{rate:.2%}{mark}", interval, "{:.1f}-{:.1f}", 100.0)
-
-
-def _with_interval(figure: str, interval: Interval | None, form: str, scale: float) -> str:
-    return figure if interval is None else f"{figure}\n{form.format(*(scale * end for end in interval))}"

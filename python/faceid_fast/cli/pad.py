@@ -21,6 +21,7 @@ from faceid_fast.cli.output import (
     write_json,
 )
 from faceid_fast.evaluate.pad import ErrorRate, PadReport, Tally, classify, count
+from faceid_fast.evaluate.rates import of_how_many
 from faceid_fast.evaluate.report.drawing import check_installed
 from faceid_fast.evaluate.report.pad_picture import draw_measured
 from faceid_fast.face.aligner import FaceAligner
@@ -110,7 +111,9 @@ def _print(out: Console, report: PadReport, layout: Layout) -> None:
         out.print("layout plain: everything was taken for bona fide; attacks need --layout species")
     worst = report.worst_species()
     if worst is not None:
-        out.print(plain(f"worst species: {worst}, APCER {_words(report.apcer(worst))}"))
+        found = report.apcer(worst)
+        counted = of_how_many(found.errors, found.acquired)
+        out.print(plain(f"worst species: {worst}, APCER {_words(found, f' ({counted}), ')}"))
     for note in _notes(report):
         out.print(note)
 
@@ -157,7 +160,7 @@ def _cells(tally: Tally, found: ErrorRate) -> tuple[str, ...]:
     return (
         str(tally.presentations),
         str(tally.not_acquired),
-        str(found.errors),
+        of_how_many(found.errors, found.acquired),
         _words(found, "\n"),
     )
 

@@ -39,6 +39,10 @@ class Group:
         accepted = accept_rate(self.genuine, threshold)
         return None if accepted is None else 1.0 - accepted
 
+    def refusals(self, threshold: float) -> int:
+        """Genuine attempts beyond a threshold."""
+        return len(self.genuine) - int((self.genuine <= threshold).sum())
+
     def accepted(self, threshold: float) -> int:
         """Impostor attempts within a threshold."""
         return int((self.impostor <= threshold).sum())

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from faceid_fast.evaluate.acquisition import Acquired, Shot
 from faceid_fast.evaluate.intervals import Comparisons, Intervals, bootstrap, draw_people
-from faceid_fast.evaluate.scores import Scores, score
+from faceid_fast.evaluate.scores import EqualErrors, Scores, equal_errors, score
 from faceid_fast.outcome import Outcome
 
 ENROLLED_EXPRESSION: Final = 2
@@ -70,11 +70,26 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """What some figures of a protocol are shares of.
+
+    Attributes
+    ----------
+    captures : that belong to it.
+    equal_errors : that the equal error rate is made of; None where there is none.
+    """
+
+    captures: int
+    equal_errors: EqualErrors | None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """Scores and their intervals by protocol, and how acquisition went."""
+    """Scores, their intervals and counts by protocol, and how acquisition went."""
 
     protocols: dict[str, Scores]
     intervals: dict[str, Intervals]
+    counts: dict[str, Counts]
     threshold: float
     people: int
     captures: int
@@ -123,6 +138,10 @@ def evaluate(compared: Compared, threshold: float) -> Report:
             for name, found in compared.protocols.items()
         },
         intervals={name: bootstrap(found, draws, threshold) for name, found in compared.protocols.items()},
+        counts={
+            name: Counts(int(compared.rows[name].sum()), equal_errors(found.genuine, found.impostor))
+            for name, found in compared.protocols.items()
+        },
         threshold=threshold,
         people=len(compared.names),
         captures=len(compared.who),

@@ -121,6 +121,20 @@ def threshold_at_far(impostor: ArrayLike, inverse_far: int) -> float | None:
     return float(np.nextafter(refused, -1.0))
 
 
+class EqualErrors(NamedTuple):
+    """Errors at the threshold where FMR and FNMR are closest (of several, the smallest), of how many."""
+
+    false_matches: int
+    n_impostor: int
+    false_non_matches: int
+    n_genuine: int
+
+    @property
+    def rate(self) -> float:
+        """Mean of the two rates."""
+        return (self.false_matches / self.n_impostor + self.false_non_matches / self.n_genuine) / 2
+
+
 def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float | None:
     """Mean of FMR and FNMR at the threshold where they are closest (of several, the smallest).
 
@@ -128,6 +142,12 @@ def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float | None:
     -------
     float, or None if either kind of comparison is missing.
     """
+    errors = equal_errors(genuine, impostor)
+    return None if errors is None else errors.rate
+
+
+def equal_errors(genuine: ArrayLike, impostor: ArrayLike) -> EqualErrors | None:
+    """Count the errors that `equal_error_rate` is made of; None if either kind of comparison is missing."""
     same, other = np.sort(_distances("genuine", genuine)), np.sort(_distances("impostor", impostor))
     if not same.size or not other.size:
         return None
@@ -148,9 +168,12 @@ def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float | None:
     best, after = max(below, default=-1.0), min(above, default=math.inf)
     if above and abs(gap(after)) < abs(gap(best)):
         best = after
-    far = int(np.searchsorted(other, best, side="right")) / other.size
-    frr = (same.size - int(np.searchsorted(same, best, side="right"))) / same.size
-    return float((far + frr) / 2)
+    return EqualErrors(
+        false_matches=int(np.searchsorted(other, best, side="right")),
+        n_impostor=int(other.size),
+        false_non_matches=int(same.size - np.searchsorted(same, best, side="right")),
+        n_genuine=int(same.size),
+    )
 
 
 class ErrorCurve(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import importlib
+import math
 import re
 import shutil
 import sys
@@ -17,11 +18,13 @@ import pytest
 from jinja2 import UndefinedError
 from typer.testing import CliRunner
 
+from faceid_fast.calibration.binomial import upper_rate
 from faceid_fast.cli import app
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.evaluate.acquisition import Acquired
 from faceid_fast.evaluate.breakdown import by_expression, by_person, by_pose, worst_pairs
 from faceid_fast.evaluate.protocols import Compared, compare, evaluate
+from faceid_fast.evaluate.rates import table_of
 from faceid_fast.evaluate.report.crops import cut_out
 from faceid_fast.evaluate.report.drawing import LONGEST_NAME, short
 from faceid_fast.evaluate.report.maps import draw_maps
@@ -166,12 +169,49 @@ def test_what_a_template_lacks_is_an_error() -> None:
         write("", [], [object()])  # type: ignore[list-item]
 
 
+def test_a_rate_says_of_how_many_it_is() -> None:
+    compared = measured(("ada", "ben", "cleo"), posed=True, captures=54)
+    report = evaluate(compared, 0.5)
+    rows = dict(table_of(report))
+    page = page_of(compared)
+    unlock = compared.protocols["unlock"]
+    for label, errors, of in (
+        ("FMR at threshold", int((unlock.impostor <= 0.5).sum()), len(unlock.impostor)),
+        ("FNMR at threshold", int((unlock.genuine > 0.5).sum()), len(unlock.genuine)),
+        ("failure to acquire", 0, 3 * 54),
+    ):
+        shown = rows[label][-1]
+        assert shown.below[0] == f"{errors:,} of {of:,}"
+        assert all(line in page.words for line in shown.below)
+    everything = dict(zip(report.protocols, rows["FNMR at threshold"], strict=True))["all"]
+    assert everything.below[0] == f"{int((compared.protocols['all'].genuine > 0.5).sum()):,} of 4,293"
+    # What the equal error rate is the mean of.
+    equal = report.counts["unlock"].equal_errors
+    assert equal is not None
+    assert rows["EER"][-1].below[:2] == (
+        f"{equal.false_matches:,} of {len(unlock.impostor):,}",
+        f"{equal.false_non_matches:,} of {len(unlock.genuine):,}",
+    )
+    assert report.protocols["unlock"].eer == equal.rate
+
+
+def test_only_pairs_of_people_bound_a_rate_without_errors() -> None:
+    """Comparisons of one person are no independent trials: their interval stays as it is."""
+    rows = dict(table_of(evaluate(measured(HOSTILE), 0.9)))
+    assert math.ceil(1e4 * upper_rate(0, 21)) == 1330
+    assert {shown.below[-1] for shown in rows["FMR at threshold"]} == {"< 13.30%"}
+    assert {shown.below[-1] for shown in rows["FNMR at threshold"]} == {"0.0-0.0"}
+    assert {
+        shown.below for shown in dict(table_of(evaluate(measured(("ada",)), 0.9)))["FMR at threshold"]
+    } == {()}
+
+
 def test_rates_of_comparisons_are_called_so(hostile: Page) -> None:
     """FAR and FRR are those of whole attempts, which the page says once that it does not show."""
     assert hostile.text.count("FAR") == hostile.text.count("FRR") == 1
     assert "False accept and false reject rates (FAR, FRR) are those of whole attempts" in hostile.text
     assert [word for word in ("TAR", "FAR at", "stranger") if word in hostile.text] == []
-    for row in ("EER", "TMR at FMR 1e-3", "FMR at the threshold", "FNMR at the threshold"):
+    for row in ("EER", "TMR at FMR 1e-3", "FMR at threshold", "FNMR at threshold"):
         assert row in hostile.words
 
 
@@ -182,7 +222,7 @@ def test_what_is_not_known_is_said(hostile: Page) -> None:
 
 def test_what_few_people_cannot_show_is_not_shown(hostile: Page) -> None:
     assert hostile.words.count(UNCLAIMED) == 5  # 1e-3 and 1e-4 of 1,344 and 168 pairs, 1e-2 of the latter
-    assert "below 14.3%" in hostile.text
+    assert "< 13.30%" in hostile.words
 
 
 def test_faces_are_shown_only_where_asked(hostile: Page) -> None:

@@ -17,8 +17,6 @@ from .drawing import check_installed
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from faceid_fast.calibration.binomial import Interval
-
 UNCLAIMED: Final = "cannot be claimed with this data"
 _TEMPLATES: Final = ("page.html", "blocks.html")
 
@@ -127,24 +125,3 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-
-
-def percent(share: float | None) -> str:
-    """A share, 0 to 1, as a cell; - for none."""
-    return "-" if share is None else f"{share:.1%}"
-
-
-def rate(share: float | None, interval: Interval | None, mark: str = "") -> Cell:
-    """A rate as a cell, with its interval below."""
-    if share is None:
-        return Cell("-")
-    between = () if interval is None else (f"{interval[0]:.1%} to {interval[1]:.1%}",)
-    return Cell(f"{share:.2%}{mark}", between)
-
-
-def distance(mean: float | None, interval: Interval | None) -> Cell:
-    """A mean distance as a cell, with its interval below."""
-    if mean is None:
-        return Cell("-")
-    between = () if interval is None else (f"{interval[0]:.3f} to {interval[1]:.3f}",)
-    return Cell(f"{mean:.3f}", between)

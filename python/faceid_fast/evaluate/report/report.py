@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from faceid_fast.calibration.binomial import LEVEL
+from faceid_fast.calibration.binomial import CONFIDENCE, LEVEL
 from faceid_fast.evaluate.breakdown import (
     Pair,
     by_expression,
@@ -19,15 +19,15 @@ from faceid_fast.evaluate.breakdown import (
     by_pose,
     worst_pairs,
 )
-from faceid_fast.evaluate.claims import INDEPENDENT_TRIALS, Support, support
+from faceid_fast.evaluate.claims import INDEPENDENT_TRIALS, Support
 from faceid_fast.evaluate.intervals import RESAMPLES
-from faceid_fast.evaluate.scores import REPORTED_FARS
+from faceid_fast.evaluate.rates import Shown, of_how_many, table_of
 
 from . import figures
 from .crops import cut_out
 from .drawing import check_installed
 from .maps import MOST_NAMED, draw_maps
-from .page import UNCLAIMED, Block, Cell, Figure, Paragraph, Section, Table, distance, percent, rate, write
+from .page import UNCLAIMED, Block, Cell, Figure, Paragraph, Section, Table, write
 from .projection import FEWEST, MOST, SEED, project
 
 if TYPE_CHECKING:
@@ -104,39 +104,7 @@ def write_page(
 
 
 def _rates(report: Report) -> Section:
-    names, scores, intervals = list(report.protocols), report.protocols, report.intervals
-    rows: list[tuple[str, list[str | Cell]]] = [
-        ("EER", [rate(scores[name].eer, intervals[name].eer) for name in names])
-    ]
-    for key, inverse in REPORTED_FARS.items():
-        cells: list[str | Cell] = []
-        for name in names:
-            behind = support(scores[name].n_impostor, intervals[name].person_pairs, inverse)
-            found = scores[name].tar_at_far[key]
-            if behind is Support.NONE or found is None:
-                cells.append(Cell.unclaimed())
-            else:
-                mark = "" if behind is Support.FULL else " ~"
-                cells.append(rate(found, intervals[name].tar_at_far[key], mark))
-        rows.append((f"TMR at FMR {key}", cells))
-    rows += [
-        ("FMR at the threshold", [_fmr(report, name) for name in names]),
-        (
-            "FNMR at the threshold",
-            [rate(scores[name].frr_at_threshold, intervals[name].frr_at_threshold) for name in names],
-        ),
-        (
-            "mean genuine distance",
-            [distance(scores[name].genuine_mean, intervals[name].genuine_mean) for name in names],
-        ),
-        (
-            "mean impostor distance",
-            [distance(scores[name].impostor_mean, intervals[name].impostor_mean) for name in names],
-        ),
-        ("genuine comparisons", [f"{scores[name].n_genuine:,}" for name in names]),
-        ("impostor comparisons", [f"{scores[name].n_impostor:,}" for name in names]),
-        ("pairs of people", [f"{intervals[name].person_pairs:,}" for name in names]),
-    ]
+    rows = [(label, [_cell(shown) for shown in cells]) for label, cells in table_of(report)]
     terms = (
         "A comparison is genuine if both captures are of one person, impostor if they are of two. FMR, the "
         "false match rate, is the share of impostor comparisons within the threshold; FNMR, the false "
@@ -147,15 +115,18 @@ def _rates(report: Report) -> Section:
         "several frames, presentation attacks and the lockout: they are not measured here."
     )
     reading = (
-        f"Below each figure stands its {LEVEL:.0%} interval: {RESAMPLES:,} resamples of the people, not "
-        "of their captures, since captures of one person resemble each other. "
+        "Below each rate stands of how many comparisons it is (EER: impostor ones, then genuine ones), and "
+        f"its {LEVEL:.0%} interval: {RESAMPLES:,} resamples of the people, not of their captures, since "
+        "captures of one person resemble each other. "
         f"What {UNCLAIMED}: fewer than {INDEPENDENT_TRIALS} / FMR impostor comparisons stand behind it "
         "(the rule of three). ~: enough comparisons, but of fewer than "
         f"{INDEPENDENT_TRIALS} / FMR pairs of people, so the figure is true of these people alone. Where "
-        "no impostor comparison matched, the rate itself is not zero: n independent trials without an error "
-        f"show a rate below {INDEPENDENT_TRIALS} / n, here n is the number of pairs of people."
+        "no impostor comparison matched, the rate itself is not zero: below it stands the exact one-sided "
+        f"{CONFIDENCE:.0%} bound of as many independent trials as there are pairs of people."
     )
-    return Section.of("Error rates", Paragraph(terms), Table.of(["", *names], rows), Paragraph(reading))
+    return Section.of(
+        "Error rates", Paragraph(terms), Table.of(["", *report.protocols], rows), Paragraph(reading)
+    )
 
 
 def _distances(compared: Compared, threshold: float) -> Section:
@@ -185,7 +156,8 @@ def _trade_off(compared: Compared, threshold: float) -> Section:
             "protocol",
             "ROC: the share of genuine comparisons that match (up) where so large a share of impostor "
             "comparisons does (right, logarithmic). The nearer the upper left corner, the better. "
-            f"{begins} Left of the dotted line ({INDEPENDENT_TRIALS} / pairs of people) the curves are true of these people alone.",
+            f"{begins} Left of the dotted line ({INDEPENDENT_TRIALS} / pairs of people) the curves are true "
+            "of these people alone.",
         ),
         Figure(
             figures.det(compared.protocols),
@@ -252,15 +224,22 @@ def _people(compared: Compared, threshold: float) -> Section:
             group.name,
             [
                 f"{group.captures}",
-                percent(group.failure_to_acquire),
-                percent(group.refused(threshold)),
-                f"{group.accepted(threshold):,} of {len(group.impostor):,}",
+                of_how_many(group.failed, group.captures),
+                of_how_many(group.refusals(threshold), len(group.genuine)),
+                of_how_many(group.accepted(threshold), len(group.impostor)),
                 _nearest(group),
             ],
         )
         for group in groups[:MOST_PEOPLE_LISTED]
     ]
-    head = ["person", "captures", "failure to acquire", "FNMR", "false matches", "nearest impostor"]
+    head = [
+        "person",
+        "captures",
+        "failure to acquire",
+        "false non-matches",
+        "false matches",
+        "nearest impostor",
+    ]
     more = len(groups) - len(rows)
     left_out = f" {more} people with fewer errors are not listed." if more else ""
     return Section.of(
@@ -385,9 +364,8 @@ def _nearest(group: Group) -> str:
     return f"{finite.min():.3f}" if finite.size else "-"
 
 
-def _fmr(report: Report, protocol: str) -> Cell:
-    found, interval = report.protocols[protocol].far_at_threshold, report.intervals[protocol].far_at_threshold
-    pairs = report.intervals[protocol].person_pairs
-    if found != 0.0 or not pairs:
-        return rate(found, interval)
-    return Cell(f"{found:.2%}", (f"below {min(1.0, INDEPENDENT_TRIALS / pairs):.1%}",))
+def _cell(shown: Shown) -> Cell:
+    if shown.support is Support.NONE:
+        return Cell.unclaimed()
+    mark = "" if shown.support is Support.FULL else " ~"
+    return Cell(f"{shown.text}{mark}", shown.below)
