@@ -23,8 +23,10 @@ from faceid_fast.cli import app
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.evaluate.acquisition import Acquired
 from faceid_fast.evaluate.breakdown import by_expression, by_person, by_pose, worst_pairs
+from faceid_fast.evaluate.classes import pose_words
 from faceid_fast.evaluate.protocols import Compared, compare, evaluate
 from faceid_fast.evaluate.rates import table_of
+from faceid_fast.evaluate.report import figures
 from faceid_fast.evaluate.report.crops import cut_out
 from faceid_fast.evaluate.report.drawing import LONGEST_NAME, short
 from faceid_fast.evaluate.report.maps import draw_maps
@@ -167,6 +169,42 @@ def test_every_place_of_a_page_escapes(name: str) -> None:
 def test_what_a_template_lacks_is_an_error() -> None:
     with pytest.raises(UndefinedError, match="title"):
         write("", [], [object()])  # type: ignore[list-item]
+
+
+def test_poses_and_expressions_are_named_as_far_as_the_layout_does() -> None:
+    page = page_of(measured(("ada", "ben", "cleo"), posed=True, captures=54))
+    for words in (
+        "pose 4: yaw 1 (straight), pitch 1 (level)",
+        "pose 0: yaw 0 (turned), pitch 0 (tilted)",
+        "expression 0 (mouth wide open)",
+        "expression 3 (not described by the layout)",
+        "expression 5 (eyes closed)",
+    ):
+        assert words in page.words
+    assert "which way 0 and 2 are turned or tilted it does not say" in page.text
+    assert "frontal, every pair of captures of pose 4: yaw 1 (straight), pitch 1 (level); yaw0, " in page.text
+    assert pose_words(9) == "pose 9 (not described by the layout)"
+    layout = " ".join(
+        str(
+            importlib.import_module("faceid_fast.sources.layouts.kinect_v2").Capture.expression.__doc__
+        ).split()
+    )
+    assert layout == "0 (mouth wide open) to 5 (eyes closed)."  # where the words come from
+
+
+def test_axes_name_what_they_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(figures, "png", lambda figure, **_: drawn.append(figure) or PNG)
+    compared = measured(("ada", "ben"), posed=True, captures=54)
+    figures.poses(by_pose(compared) or [], 0.5)
+    figures.expressions(by_expression(compared) or [], 0.5)
+    poses, expressions = drawn
+    for axes in poses.axes:
+        assert [label.get_text() for label in axes.get_xticklabels()][1] == "yaw 1\n(straight)"
+        assert [label.get_text() for label in axes.get_yticklabels()][1] == "pitch 1\n(level)"
+    names = [label.get_text() for label in expressions.axes[0].get_xticklabels()]
+    assert (names[0], names[5]) == ("expression 0\n(mouth wide open)", "expression 5\n(eyes closed)")
+    assert names[2] == "expression 2\n(not described\nby the layout)"
 
 
 def test_a_rate_says_of_how_many_it_is() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast.evaluate.claims import INDEPENDENT_TRIALS
+from faceid_fast.evaluate.classes import PITCHES, YAWS, expression_words
+from faceid_fast.evaluate.rates import of_how_many
 from faceid_fast.evaluate.scores import error_curve
 
 from .drawing import drawing, png, short
@@ -142,48 +144,62 @@ def failures(outcomes: Mapping[str, int], captures: int) -> bytes:
 
 
 def poses(groups: Sequence[Group], threshold: float) -> bytes:
-    """Two maps of the nine poses: FNMR, and failures to acquire."""
+    """Two maps of the nine poses: FNMR, and failures to acquire, each with how many of how many."""
     with drawing():
-        figure = _figure(3.4)
-        of_pose = {int(group.name): group for group in groups}
-        rates: dict[str, dict[int, float | None]] = {
-            "FNMR": {pose: group.refused(threshold) for pose, group in of_pose.items()},
-            "failure to acquire": {pose: group.failure_to_acquire for pose, group in of_pose.items()},
-        }
-        for axes, (title, shares) in zip(figure.subplots(1, 2), rates.items(), strict=True):
-            values = np.full((3, 3), np.nan)
-            for pose, found in shares.items():
-                values[pose // 3, pose % 3] = math.nan if found is None else found
+        figure = _figure(4.0)
+        for axes, (title, counted) in zip(figure.subplots(1, 2), _errors(threshold).items(), strict=True):
+            values = np.full((len(PITCHES), len(YAWS)), np.nan)
+            texts = {}
+            for group in groups:
+                errors, of = counted(group)
+                place = divmod(int(group.name), len(YAWS))
+                values[place] = errors / of if of else math.nan
+                texts[place] = f"{values[place]:.1%}\n{of_how_many(errors, of)}" if of else "-"
             axes.imshow(values, cmap="Reds", vmin=0.0, vmax=1.0)
-            for (row, column), share in np.ndenumerate(values):
-                text = "-" if math.isnan(share) else f"{share:.1%}"
-                axes.text(column, row, text, ha="center", va="center", color="w" if share > 0.6 else "k")
-            axes.set(title=title, xlabel="yaw (1: straight)", ylabel="pitch (1: level)")
-            axes.set_xticks(range(3))
-            axes.set_yticks(range(3))
+            for place, share in np.ndenumerate(values):
+                color = "w" if share > 0.6 else "k"
+                axes.text(place[1], place[0], texts.get(place, "-"), ha="center", va="center", color=color)
+            axes.set(title=title)
+            axes.set_xticks(range(len(YAWS)), [_broken(name) for name in YAWS])
+            axes.set_yticks(range(len(PITCHES)), [_broken(name) for name in PITCHES])
         return png(figure, dpi=DPI)
 
 
 def expressions(groups: Sequence[Group], threshold: float) -> bytes:
-    """FNMR and failures to acquire, by expression."""
+    """FNMR and failures to acquire, by expression, each with how many of how many."""
     with drawing():
-        figure = _figure(3.2)
+        figure = _figure(3.6)
         axes = figure.subplots()
         places = np.arange(len(groups))
-        refused = [math.nan if (share := group.refused(threshold)) is None else share for group in groups]
-        for shift, shares, color, label in (
-            (-0.2, refused, _GENUINE, "FNMR"),
-            (0.2, [group.failure_to_acquire for group in groups], _IMPOSTOR, "failure to acquire"),
+        for shift, color, (title, counted) in zip(
+            (-0.2, 0.2), (_GENUINE, _IMPOSTOR), _errors(threshold).items(), strict=True
         ):
-            bars = axes.bar(places + shift, np.nan_to_num(shares), 0.38, color=color, label=label)
-            axes.bar_label(
-                bars, ["-" if math.isnan(share) else f"{share:.1%}" for share in shares], padding=2
-            )
-        axes.set_xticks(places, [group.name for group in groups])
-        axes.set(xlabel="expression", ylabel="share")
-        axes.set_ylim(0.0, max(0.05, 1.2 * axes.dataLim.ymax))
+            errors = [counted(group) for group in groups]
+            shares = [count / of if of else 0.0 for count, of in errors]
+            bars = axes.bar(places + shift, shares, 0.38, color=color, label=title)
+            labels = [
+                f"{share:.1%}\n{of_how_many(*each)}" if each[1] else "-"
+                for share, each in zip(shares, errors, strict=True)
+            ]
+            axes.bar_label(bars, labels, padding=2, fontsize=8)
+        axes.set_xticks(places, [_broken(expression_words(int(group.name))) for group in groups], fontsize=8)
+        axes.set(ylabel="share")
+        axes.set_ylim(0.0, max(0.05, 1.35 * axes.dataLim.ymax))
         _finish(axes)
         return png(figure, dpi=DPI)
+
+
+def _errors(threshold: float) -> dict[str, Callable[[Group], tuple[int, int]]]:
+    """What is drawn of a group: errors, and of how many."""
+    return {
+        "false non-match rate (FNMR)": lambda group: (group.refusals(threshold), len(group.genuine)),
+        "failure to acquire": lambda group: (group.failed, group.captures),
+    }
+
+
+def _broken(words: str) -> str:
+    """The same in lines that fit below an axis."""
+    return words.replace(" (", "\n(").replace(" by the", "\nby the")
 
 
 def people(groups: Sequence[Group], threshold: float) -> bytes:

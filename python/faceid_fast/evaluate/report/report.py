@@ -6,7 +6,7 @@ files) is escaped. It shows faces only where that is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from faceid_fast.evaluate.breakdown import (
     worst_pairs,
 )
 from faceid_fast.evaluate.claims import INDEPENDENT_TRIALS, Support
+from faceid_fast.evaluate.classes import NUMBERED, PROTOCOLS, expression_words, pose_words
 from faceid_fast.evaluate.intervals import RESAMPLES
 from faceid_fast.evaluate.rates import Shown, of_how_many, table_of
 
@@ -124,8 +125,13 @@ def _rates(report: Report) -> Section:
         "no impostor comparison matched, the rate itself is not zero: below it stands the exact one-sided "
         f"{CONFIDENCE:.0%} bound of as many independent trials as there are pairs of people."
     )
+    compared = "; ".join(f"{name}, {PROTOCOLS[name]}" for name in report.protocols)
     return Section.of(
-        "Error rates", Paragraph(terms), Table.of(["", *report.protocols], rows), Paragraph(reading)
+        "Error rates",
+        Paragraph(f"A column each, protocols say what is compared: {compared}."),
+        Paragraph(terms),
+        Table.of(["", *report.protocols], rows),
+        Paragraph(reading),
     )
 
 
@@ -195,26 +201,47 @@ def _poses(compared: Compared, threshold: float) -> Section:
     if of_pose is None:
         parts.append(Paragraph("The poses of these captures are not known, so nothing is told by pose."))
     else:
-        parts.append(
+        parts += [
             Figure(
                 figures.poses(of_pose, threshold),
-                "Two maps of nine poses: false non-match rate, share of failures to acquire",
-                "By pose of the probe, in the protocol unlock. A dark field away from the centre says "
-                "that turned heads are refused: enrol such poses, or ask people to look straight.",
-            )
-        )
+                "Two maps of nine poses, yaw by pitch: false non-match rate, share of failures to acquire",
+                f"By pose of the probe, in the protocol unlock. {NUMBERED} A dark field away from the centre "
+                "says that turned heads are refused: enrol such poses, or ask people to look straight.",
+            ),
+            _grouped("pose", of_pose, pose_words, threshold),
+        ]
     if of_expression is None:
         parts.append(Paragraph("Their expressions are not known, so nothing is told by expression."))
     else:
-        parts.append(
+        parts += [
             Figure(
                 figures.expressions(of_expression, threshold),
                 "Bars of false non-match rates and of failures to acquire, by expression",
                 "By expression of the probe, in the protocol unlock; -: all captures of that expression "
                 "are references. A tall bar is an expression that people show and the references do not.",
-            )
-        )
+            ),
+            _grouped("expression", of_expression, expression_words, threshold),
+        ]
     return Section.of("By pose and by expression", *parts)
+
+
+def _grouped(kind: str, groups: Sequence[Group], words: Callable[[int], str], threshold: float) -> Table:
+    """The errors of groups of captures in numbers."""
+    head = (kind, "captures", "failure to acquire", "false non-matches")
+    return Table.of(
+        head,
+        [
+            (
+                words(int(group.name)),
+                [
+                    f"{group.captures:,}",
+                    of_how_many(group.failed, group.captures),
+                    of_how_many(group.refusals(threshold), len(group.genuine)) if len(group.genuine) else "-",
+                ],
+            )
+            for group in groups
+        ],
+    )
 
 
 def _people(compared: Compared, threshold: float) -> Section:
