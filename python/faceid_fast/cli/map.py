@@ -117,7 +117,7 @@ def _modality(people: Iterable[References], wanted: str | None) -> str:
 
 
 def _draw(points: list[_Point], out: Path, screen: Console, json_to: str | None, modality: str) -> None:
-    names = [f"frame {point.name}" if point.is_probe else point.name for point in points]
+    names = [point.name for point in points]
     with busy(screen, "drawing the maps"):
         projection = project(np.stack([point.vector for point in points]))
         picture = draw_maps(projection, names, [point.is_probe for point in points])

@@ -1,7 +1,7 @@
 """What the numbers of poses and expressions mean, as far as the layout that numbers them says so.
 
-Only the layout ``kinect_v2`` does (`sources.layouts.kinect_v2`): yaw 1 looks straight, pitch 1 is level, and the
-first and the last expression have names. Which way the others are turned it leaves open.
+Only the layout ``kinect_v2`` does (`sources.layouts.kinect_v2`): yaw 1 looks straight, pitch 1 is level, and
+the first and the last expression have names. Which way the others are turned it leaves open.
 """
 
 from __future__ import annotations

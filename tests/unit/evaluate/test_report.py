@@ -26,10 +26,10 @@ from faceid_fast.evaluate.breakdown import by_expression, by_person, by_pose, wo
 from faceid_fast.evaluate.classes import pose_words
 from faceid_fast.evaluate.protocols import Compared, compare, evaluate
 from faceid_fast.evaluate.rates import table_of
-from faceid_fast.evaluate.report import figures
+from faceid_fast.evaluate.report import figures, maps
 from faceid_fast.evaluate.report.crops import cut_out
 from faceid_fast.evaluate.report.drawing import LONGEST_NAME, short
-from faceid_fast.evaluate.report.maps import draw_maps
+from faceid_fast.evaluate.report.maps import MOST_NAMED, draw_maps
 from faceid_fast.evaluate.report.page import Cell, Figure, Paragraph, Section, Table, write
 from faceid_fast.evaluate.report.projection import FEWEST, MOST, Projection, project
 from faceid_fast.evaluate.report.report import STEPS, UNCLAIMED, Heading, write_page
@@ -339,12 +339,45 @@ def test_what_no_map_is_made_of(count: int) -> None:
         project(np.zeros((count, 128), np.float32))
 
 
-@pytest.mark.parametrize("people", [2, 15, 25])
-def test_maps_of_any_number_of_people(people: int) -> None:
-    places = np.random.default_rng(0).normal(size=(people, 2))
-    names = [f"_person {number}" for number in range(people)]
-    probes = [number % 2 == 0 for number in range(people)]
-    assert draw_maps(Projection(places, (0.5, 0.3), places), names, probes).startswith(PNG)
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The figures of maps, instead of their pictures."""
+    kept: list[Any] = []
+    monkeypatch.setattr(maps, "png", lambda figure, **_: kept.append(figure) or PNG)
+    return kept
+
+
+@pytest.mark.parametrize("people", [2, 15, 125])
+def test_maps_of_any_number_of_people(drawn: list[Any], people: int) -> None:
+    places = np.random.default_rng(0).normal(size=(people + 1, 2))
+    names = [*(f"_person {number:03d}" for number in range(people)), "now.png"]
+    draw_maps(Projection(places, (0.5, 0.3), places), names, [*[False] * people, True])
+    left, right = drawn[0].axes
+    assert (left.get_xlabel(), left.get_ylabel()) == (
+        "first component (50% of the variance)",
+        "second component (30% of the variance)",
+    )
+    assert (right.get_xlabel(), right.get_ylabel()) == (
+        "first dimension (no unit)",
+        "second dimension (no unit)",
+    )
+    texts = [text.get_text().strip() for text in drawn[0].legends[0].get_texts()]
+    named = names[: min(people, MOST_NAMED)]
+    others = [f"and {people - MOST_NAMED} others"] if people > MOST_NAMED else []
+    assert texts == [*named, *others, "frames given (1)"]
+    # Nobody looks like somebody else, as long as there are markers.
+    looks = {
+        (tuple(points.get_facecolor()[0]), points.get_paths()[0].vertices.tobytes())
+        for points in left.collections[: min(people, 100)]
+    }
+    assert len(looks) == min(people, 100)
+    assert [note.get_text() for note in left.texts] == ["now.png"]
+
+
+def test_many_probes_are_not_named(drawn: list[Any]) -> None:
+    places = np.zeros((20, 2))
+    draw_maps(Projection(places, (0.0, 0.0), places), ["ada"] + ["now"] * 19, [False] + [True] * 19)
+    assert not drawn[0].axes[0].texts
 
 
 def test_short_names_can_be_drawn() -> None:

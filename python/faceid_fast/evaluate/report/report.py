@@ -334,14 +334,14 @@ def _maps(compared: Compared) -> Section:
     projection = project(compared.acquired.vectors[chosen])
     drawn = "" if len(chosen) == len(usable) else f" Drawn: {len(chosen):,} of {len(usable):,} faces, by lot."
     names = len(compared.names)
-    many = f" More than {MOST_NAMED} people: colours repeat, more or less." if names > MOST_NAMED else ""
+    many = f" The legend names {MOST_NAMED}; colours repeat with other markers." if names > MOST_NAMED else ""
     return Section.of(
         "Maps of the embedding",
         Figure(
             draw_maps(projection, [compared.names[compared.who[row]] for row in chosen]),
-            "Two maps of all faces, principal components and t-SNE, a colour per person",
-            "Each point is a face, each colour a person. Left, the two directions in which all faces "
-            "differ most: what overlaps here may still be apart in the other directions. Right, t-SNE "
+            "Two maps of all faces, principal components and t-SNE, a colour and a marker per person",
+            "Each point is a face, each colour and marker a person. Left, the two directions in which all "
+            "faces differ most: what overlaps here may still be apart in the other directions. Right, t-SNE "
             "keeps neighbours together: an island of one colour is a person told apart well, a point "
             "inside another's island is worth a look; sizes of islands and distances between them mean "
             f"nothing.{drawn}{many}",
