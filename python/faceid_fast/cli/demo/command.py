@@ -22,6 +22,7 @@ from faceid_fast.cli.output import (
 )
 from faceid_fast.errors import SourceError
 from faceid_fast.face.aligner import FaceAligner
+from faceid_fast.outcome import Outcome
 
 from .attempts import Attempt, Rates
 from .cast import Look, captured, rendered
@@ -98,7 +99,8 @@ def demo(
         f"unlocking: distance to each person, accepted up to {claimed:.3f} as who is claimed (1:1), "
         f"up to {threshold:.3f} as the nearest of {len(known)} (1:N)",
     )
-    _draw(threshold, out, [_row(enrollments[person], looks, attempts, story, aligner) for person in people])
+    rows = [_row(enrollments[person], looks, attempts, story, aligner) for person in people]
+    _draw((claimed, threshold, len(known)), out, rows)
     if data is not None:
         for line in (*Rates.of(attempts).lines(), *_not_enrolled(people, known)):
             screen.print(plain(line))
@@ -176,14 +178,14 @@ def _row(
     from .picture import Row, tile_of  # noqa: PLC0415  # OpenCV, which may not load
 
     person = enrollment.identity
-    enrolled = [(look, "", None) for look in looks if look.person == person and look.kind == "enroll"]
+    enrolled = [(look, (), None) for look in looks if look.person == person and look.kind == "enroll"]
     tried = [
-        (attempt.look, _caption(attempt), attempt.identified.accepted)
+        (attempt.look, _lines(attempt), attempt.identified.accepted)
         for attempt in attempts
         if attempt.look.person == person
     ]
     tried += [
-        (scene.look, scene.caption, scene.decision.accepted)
+        (scene.look, scene.lines, scene.decision.accepted)
         for scene in story
         if scene.look.person == person and (scene.claim != person or scene.look.kind == "beard")
     ]
@@ -194,20 +196,22 @@ def _row(
     return Row(person, enrollment.poses, *tiles)
 
 
-def _draw(threshold: float, out: Path, rows: Sequence[Row]) -> None:
-    from .picture import draw_demo, write_picture  # noqa: PLC0415
+def _draw(thresholds: tuple[float, float, int], out: Path, rows: Sequence[Row]) -> None:
+    from .picture import Thresholds, draw_demo, write_picture  # noqa: PLC0415
 
-    write_picture(draw_demo(rows, threshold), out)
+    write_picture(draw_demo(rows, Thresholds(*thresholds)), out)
 
 
-def _caption(attempt: Attempt) -> str:
-    own = attempt.claims.get(attempt.look.person)
-    others = [
-        d.distance for p, d in attempt.claims.items() if p != attempt.look.person and d.distance is not None
-    ]
-    if own is None or own.distance is None:
-        return str(attempt.identified.outcome)
-    return f"{own.distance:.2f}" + (f" / {min(others):.2f}" if others else "")
+def _lines(attempt: Attempt) -> tuple[str, str]:
+    """What stands below a probe: who was found, and how near their own references and the others' are."""
+    found = attempt.identified
+    if found.outcome not in {Outcome.ACCEPTED, Outcome.NO_MATCH}:
+        return "who? refused", str(found.outcome).replace("_", " ")
+    distances = {name: claim.distance for name, claim in attempt.claims.items() if claim.distance is not None}
+    own = distances.pop(attempt.look.person, None)
+    parts = [] if own is None else [f"own {own:.2f}"]
+    parts += [f"others {min(distances.values()):.2f}"] if distances else []
+    return f"who? {found.identity if found.accepted else 'nobody'}", ", ".join(parts)
 
 
 def _record(

@@ -48,14 +48,14 @@ class Scene:
     look : which.
     claim : who they say they are.
     decision : what the lock says.
-    caption : the same in a word or two.
+    lines : the same in two short lines.
     as_expected : whether it is as it should be.
     """
 
     look: Look
     claim: str
     decision: Decision
-    caption: str
+    lines: tuple[str, str]
     as_expected: bool
 
     def record(self) -> dict[str, Any]:
@@ -130,10 +130,11 @@ class _Stage:
             within = accepts(distance, self._floor)
             # What was kept must help, as far as adapted references may: up to the floor.
             wanted = _ACCEPTED if was_kept and within else _ACCEPTED | _REFUSED
-            note = "kept" if kept and not was_kept else ""
+            helped = decision.accepted and not accepts(distance, decision.threshold)
+            note = "kept" if kept and not was_kept else "by what was kept" if helped else ""
             yield self._judged(f"{person}, beard {number}", look, person, decision, wanted, note=note)
             if decision.accepted:
-                if not accepts(distance, decision.threshold):
+                if helped:
                     self._say("by the picture that was kept")
             elif kept and not was_kept:
                 self._say("this picture is kept beside the enrolment: for 50 uses, or 30 days")
@@ -179,8 +180,7 @@ class _Stage:
         )
         if distance is None and decision.reasons:
             self._say(decision.reasons[0])
-        caption = f"{_caption(look, claim, decision)} {note}".rstrip()
-        return Scene(look, claim, decision, caption, as_expected)
+        return Scene(look, claim, decision, _lines(claim, decision, note), as_expected)
 
     def _say(self, words: str) -> None:
         self._screen.print(Text.assemble("       ", (plain(words).plain, "dim")))
@@ -193,7 +193,8 @@ def ring(covered: Sequence[str]) -> Text:
     return Text("\n".join(f"       {line:^40}".rstrip() for line in lines))
 
 
-def _caption(look: Look, claim: str, decision: Decision) -> str:
+def _lines(claim: str, decision: Decision, note: str) -> tuple[str, str]:
+    verdict = "accepted" if decision.accepted else "refused"
     if decision.distance is None:
-        return str(decision.outcome).replace("_", " ")
-    return f"{decision.distance:.2f}" if claim == look.person else f"as {claim}: {decision.distance:.2f}"
+        return f"as {claim}: {verdict}", str(decision.outcome).replace("_", " ")
+    return f"as {claim}: {verdict}", f"{decision.distance:.2f}" + (f", {note}" if note else "")

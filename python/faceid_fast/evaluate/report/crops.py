@@ -14,13 +14,17 @@ Pixels = NDArray[np.uint8]
 
 
 def cut_out(frame: Frame, look: FaceCrop | NoFace) -> Pixels:
-    """Cut the face out of a frame; the whole frame where no face was found. See `as_rgb`."""
-    part = frame.picture
-    if not isinstance(look, NoFace):
-        top, left, bottom, right = look.region
-        cut = part[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
-        part = cut if cut.size else part
-    return as_rgb(part)
+    """Cut the face out of a frame's picture; the whole picture where no face was found. See `as_rgb`."""
+    return as_rgb(part_of(frame.picture, look))
+
+
+def part_of(pixels: NDArray[Any], look: FaceCrop | NoFace) -> NDArray[Any]:
+    """Cut the face out of what has the pixels of a frame, (H, W) or (H, W, 3); all where none was found."""
+    if isinstance(look, NoFace):
+        return pixels
+    top, left, bottom, right = look.region
+    cut = pixels[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    return cut if cut.size else pixels
 
 
 def as_rgb(picture: NDArray[Any]) -> Pixels:
