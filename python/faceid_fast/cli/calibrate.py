@@ -1,4 +1,4 @@
-"""``faceid calibrate``: a threshold from people of one's own, with its evidence."""
+"""``faceid calibrate``: a threshold chosen from captures of one's own people, with its evidence."""
 
 from __future__ import annotations
 
@@ -48,13 +48,17 @@ def calibrate(
     ],
     layout: LayoutOption = Layout.AUTO,
     out: Annotated[
-        Path, typer.Option(metavar="FILE", help="Where it is written.", callback=_checked_out)
+        Path,
+        typer.Option(
+            metavar="FILE", help="Where to write the threshold and its evidence.", callback=_checked_out
+        ),
     ] = DEFAULT_FILE,
     json_to: JsonOption = None,
 ) -> None:
-    """Measure a threshold from people of your own.
+    """Choose a threshold from captures of your own people.
 
-    Refuses what the people are too few to show; `faceid vault adopt` has a vault use it.
+    Refuses a rate that too few people can show.
+    `faceid vault adopt` makes a vault use the threshold.
     """
     shots = captures(directory, layout)
     people = len({shot.person for shot in shots})
@@ -106,5 +110,5 @@ def _table(measured: MeasuredThreshold) -> Table:
 
 
 def _counted(share: float, trials: int) -> str:
-    """A share of a count, with how many of how many it is."""
+    """Write a share of a count, and how many of how many it is."""
     return f"{share:.3%} ({of_how_many(round(share * trials), trials)})"

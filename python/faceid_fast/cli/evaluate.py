@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 
 class Layout(StrEnum):
-    """How captures lie in a folder: recognised, or one of `recognized.LAYOUTS`."""
+    """How a folder of captures is laid out: recognised (`AUTO`), or one of `recognized.LAYOUTS`."""
 
     AUTO = "auto"
     PAIRS = pairs.LAYOUT
@@ -64,7 +64,7 @@ class Layout(StrEnum):
 CapturesArgument = Annotated[
     Path, typer.Argument(help="Folder of captures: a folder for each person, in it their frames.")
 ]
-LayoutOption = Annotated[Layout, typer.Option(help="How the captures lie in it; auto: it is recognised.")]
+LayoutOption = Annotated[Layout, typer.Option(help="How the folder is laid out; auto: it is recognised.")]
 
 
 def captures(directory: Path, layout: Layout) -> Sequence[Shot]:
@@ -73,7 +73,7 @@ def captures(directory: Path, layout: Layout) -> Sequence[Shot]:
 
 
 def acquired(shots: Sequence[Shot], embedder: Embedder, out: Console) -> Acquired:
-    """Read and embed captures, with a bar."""
+    """Read and embed captures, showing a progress bar."""
     with counted(out, "captures", len(shots)) as progress:
         return acquire(shots, FaceAligner.bundled(), embedder, LivenessCheck.bundled(), progress=progress)
 
@@ -99,7 +99,7 @@ def evaluate(
     layout: LayoutOption = Layout.AUTO,
     threshold: Annotated[
         float | None,
-        typer.Option(metavar="DISTANCE", help="Instead of the model's own: Euclidean distance, 0 to 2."),
+        typer.Option(metavar="DISTANCE", help="Used instead of the model's own: Euclidean distance, 0 to 2."),
     ] = None,
     *,
     html: Annotated[
@@ -112,14 +112,16 @@ def evaluate(
     ] = None,
     crops: Annotated[
         bool,
-        typer.Option("--crops", help="Show the faces of the worst pairs on the page: pictures of people."),
+        typer.Option(
+            "--crops", help="Put the faces of the worst pairs on the page; they are pictures of people."
+        ),
     ] = False,
     json_to: JsonOption = None,
 ) -> None:
-    """Measure error rates of recognition on captures of your own.
+    """Measure the error rates of comparisons (FMR, FNMR) on captures of your own.
 
-    Every pair of captures is scored, and unlocking with a few references a person.
-    Every figure has its 95 % interval, and says what its pairs can support.
+    Compares every pair of captures, and every probe with a few references of each person.
+    Every rate has its counts and its 95 % interval, and a mark where too few people stand behind it.
     """
     if crops and html is None:
         message = "--crops: expected --html FILE, the page that they stand on, got none"
@@ -192,7 +194,7 @@ def _write_page(
 
 
 def _how_sure(report: Report, protocol: str) -> dict[str, object]:
-    """Intervals of a protocol's figures, and what its comparisons can support."""
+    """Return the intervals of a protocol's figures, and what its comparisons can support, as JSON."""
     found = asdict(report.intervals[protocol])
     pairs = found.pop("person_pairs")
     return {
@@ -222,7 +224,7 @@ def _cell(shown: Shown) -> str:
 
 
 def _notes(report: Report) -> list[str]:
-    """Say what the marks in the table mean; only those that stand in it."""
+    """Explain the marks that stand in the table."""
     marks = {
         support_of(report, name, inverse)
         for name, scores in report.protocols.items()

@@ -1,4 +1,4 @@
-"""How help looks: what is typed is shown as it is typed, in whole lines where no terminal breaks them."""
+"""How help looks: options and arguments as they are typed; lines are broken on a terminal only."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _ARGUMENTS: Final = "Arguments"
 _OPTIONS: Final = "Options"
 _COMMANDS: Final = "Commands"
+_WIDEST_CHOICES: Final = 20
+"""Characters of choices beside an option; of more, the help text tells them."""
 
 
 class Verb(TyperCommand):
@@ -33,7 +35,7 @@ class Verb(TyperCommand):
                 each.metavar = each.metavar or str(each.name).upper()
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002  # click's signature
-        """Return the words of the line that says how the verb is called, after its name."""
+        """Return the words of the usage line that follow the verb's name."""
         return ["[OPTIONS]", *(_placed(each) for each in self.params if each.param_type_name == "argument")]
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002  # click's signature
@@ -45,10 +47,10 @@ class Verb(TyperCommand):
 
 
 class VerbGroup(TyperGroup):
-    """Verbs under one name, as ``faceid vault``; their help like that of one verb."""
+    """Verbs under one name, as ``faceid vault``, with help in the same form."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002
-        """Return the words of the line that says how its verbs are called, after its name."""
+        """Return the words of the usage line that follow the group's name."""
         return ["[OPTIONS]", "COMMAND", "..."]
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002
@@ -70,7 +72,7 @@ class VerbGroup(TyperGroup):
 
 
 def usage(ctx: Any) -> str:  # noqa: ANN401
-    """Say in one line how a verb is called."""
+    """Write the usage line of a verb."""
     return " ".join(["Usage:", ctx.command_path, *ctx.command.collect_usage_pieces(ctx)])
 
 
@@ -102,7 +104,7 @@ def _print_parameters(parameters: Iterable[Any], screen: Console) -> None:
 
 
 def _row(parameter: Any) -> tuple[str | Text, ...]:  # noqa: ANN401
-    """Cells of a parameter: whether it must be given, its names, what it takes, what it is for."""
+    """Return the cells of a parameter: whether it must be given, its names, its value, its help."""
     required = "*" if parameter.required else ""
     described = Text.from_markup(" ".join((parameter.help or "").split()))
     described.append(_remarks(parameter), style="dim")
@@ -114,16 +116,21 @@ def _row(parameter: Any) -> tuple[str | Text, ...]:  # noqa: ANN401
 
 
 def _value_of(option: Any) -> str:  # noqa: ANN401
-    """What is typed after an option: nothing after a flag."""
+    """Return what is typed after an option; nothing for a flag."""
     if option.is_flag:
         return ""
-    if option.metavar is None and isinstance(option.default, Enum):
-        return "|".join(str(each.value) for each in type(option.default))
-    return str(option.metavar or str(option.name).upper())
+    choices = "|".join(_choices(option))
+    return choices if 0 < len(choices) <= _WIDEST_CHOICES else str(option.metavar or str(option.name).upper())
+
+
+def _choices(parameter: Any) -> list[str]:  # noqa: ANN401
+    """List the words that a parameter takes; empty if it takes others."""
+    is_choice = parameter.metavar is None and isinstance(parameter.default, Enum)
+    return [str(each.value) for each in type(parameter.default)] if is_choice else []
 
 
 def _remarks(parameter: Any) -> str:  # noqa: ANN401
-    """What stands behind a help text: that it is required, its bounds, its default."""
+    """Write what follows a help text: whether it is required, its bounds, its default."""
     bounds = getattr(parameter, "type", parameter)  # of older typers
     remarks = ["required"] if parameter.required else []
     for bound, words in (
@@ -131,7 +138,9 @@ def _remarks(parameter: Any) -> str:  # noqa: ANN401
         (getattr(bounds, "max", None), "at most"),
     ):
         if bound is not None:
-            remarks.append(f"{words} {bound:g}")
+            remarks.append(f"{words} {bound:,}")
+    if len("|".join(choices := _choices(parameter))) > _WIDEST_CHOICES:
+        remarks.append(f"one of {', '.join(choices)}")
     default = parameter.show_default if isinstance(parameter.show_default, str) else parameter.default
     if isinstance(default, Enum):
         default = default.value
@@ -141,18 +150,18 @@ def _remarks(parameter: Any) -> str:  # noqa: ANN401
 
 
 def _named(argument: Any) -> str:  # noqa: ANN401
-    """An argument by the word that stands for it."""
+    """Return the word that stands for an argument: ``NAME``."""
     word = str(argument.metavar or argument.name).upper()
     return word if argument.nargs == 1 else f"{word}..."
 
 
 def _placed(argument: Any) -> str:  # noqa: ANN401
-    """The same, as it stands in the line that says how a verb is called."""
+    """Return the word as a usage line has it: in brackets if the argument may be left out."""
     return _named(argument) if argument.required else f"[{_named(argument)}]"
 
 
 def _by_panel(members: Iterable[Any], default: str) -> Iterator[tuple[str, list[Any]]]:
-    """Panels with what is in them: first the one of those that name none."""
+    """Group members by the panel that they name; those that name none come first."""
     panels: dict[str, list[Any]] = {default: []}
     for each in members:
         named = getattr(each, "rich_help_panel", None)

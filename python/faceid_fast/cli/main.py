@@ -44,21 +44,21 @@ _FIRST, _PEOPLE, _CAMERAS = "First steps", "People", "Cameras"
 _DOOR, _MEASURING = "Vault and credential", "Measuring"
 
 _OF_OUTPUT: Final = frozenset((errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
-"""What goes wrong where output goes: a pipe whose other end is closed, a disk that is full."""
+"""Errors of writing output: a pipe whose other end is closed, a full disk."""
 _WRONG_USAGE: Final[type[BaseException]] = next(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
-"""Of whichever click this typer brings."""
+"""The base of errors of usage, of whichever click this typer brings."""
 
 
 class ExitCodes(VerbGroup):
-    """Whatever goes wrong ends with `ERROR`: 1 would tell a script that somebody was rejected.
+    """The group of all verbs; it ends with `ERROR` whatever goes wrong: 1 says that somebody was rejected.
 
-    What this package refuses takes one line on stderr; a bug leaves its traceback there.
+    An error of this package takes one line on stderr; a bug leaves its traceback there.
     """
 
     rejected: ClassVar[bool] = False
-    """Whether a verb has said so: no other 1 is one."""
+    """Whether a verb has rejected somebody: only then is an exit code of 1 a rejection."""
 
     def main(
         self,
@@ -69,7 +69,7 @@ class ExitCodes(VerbGroup):
         windows_expand_args: bool = True,
         **extra: Any,  # noqa: ANN401  # typer may bring its own click
     ) -> Any:  # noqa: ANN401
-        """Run a verb and end; what is wrong with how it was called is said in whole lines, not in a box."""
+        """Run a verb, and exit; an error of usage is printed in whole lines, not in typer's box."""
         run = partial(super().main, args, prog_name, complete_var, False, windows_expand_args, **extra)
         if not standalone_mode:
             return run()
@@ -86,7 +86,7 @@ class ExitCodes(VerbGroup):
         sys.exit(code if isinstance(code, int) else 0)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401  # typer may bring its own click
-        """Read the options before the verb; a shell that typer has no completion for is no rejection."""
+        """Read the options before the verb; if typer ends with 1 there, that is an error, not a rejection."""
         try:
             return super().parse_args(ctx, args)
         except typer.Exit as done:
@@ -110,7 +110,7 @@ class ExitCodes(VerbGroup):
 
 
 def _refuse(error: Exception) -> None:
-    """Say what went wrong, and answer a program that asked for JSON."""
+    """Print an error, and write it as JSON where that was asked for."""
     message = one_line(error)
     if isinstance(error, FaceIDError):
         _say(f"error: {message}")
@@ -126,7 +126,7 @@ def _refuse(error: Exception) -> None:
 
 
 def _say_usage(error: Any) -> None:  # noqa: ANN401  # typer may bring its own click
-    """Say what is wrong with how a verb was called, and how it is called."""
+    """Print an error of usage, after the usage line."""
     if (ctx := getattr(error, "ctx", None)) is not None:
         _say(usage(ctx))
         _say(f"Try '{ctx.command_path} --help' for help.")

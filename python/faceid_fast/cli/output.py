@@ -24,29 +24,29 @@ from faceid_fast import private_files
 from faceid_fast.errors import InvalidInputError
 
 SHARED: Final = "Vault and output"
-"""Panel of the options that verbs share."""
+"""Heading of the options that verbs share."""
 _NO_EDGE: Final = 10_000
-"""Characters in a line, where nothing limits them."""
+"""Width of a console that has no edge."""
 
 
 def examples(*commands: str) -> str:
-    """What stands below a verb's help."""
+    """Write commands as the examples below a verb's help."""
     return "\n\n".join(f"[dim]$[/] {escape(command)}" for command in commands)
 
 
 def check_writable(option: str, path: Path, *, folders: bool = False) -> None:
-    """Find out now, not after minutes of work, whether a file can be written; leaves no trace.
+    """Check before minutes of work that a file can be written, without writing it.
 
     Parameters
     ----------
-    option : that names it.
+    option : of the command line, that names the file.
     path : of the file.
-    folders : whether those that it needs will be made.
+    folders : whether folders that are missing will be made.
 
     Raises
     ------
     InvalidInputError
-        Naming the option, if it cannot.
+        If it cannot; the message names the option.
     """
     with _naming(option, path):
         private_files.check_writable(path, folders=folders)
@@ -58,7 +58,7 @@ def write_file(option: str, path: Path, content: bytes) -> None:
     Raises
     ------
     InvalidInputError
-        Naming the option, if it cannot be written.
+        If it cannot be written; the message names the option.
     """
     with _naming(option, path):
         private_files.write_private(path, content)
@@ -70,7 +70,7 @@ def make_folder_of(option: str, path: Path) -> None:
     Raises
     ------
     InvalidInputError
-        Naming the option, if it cannot be made.
+        If it cannot be made; the message names the option.
     """
     with _naming(option, path):
         private_files.make_directory(path.absolute().parent)
@@ -78,7 +78,7 @@ def make_folder_of(option: str, path: Path) -> None:
 
 @contextmanager
 def _naming(option: str, path: Path) -> Iterator[None]:
-    """Say which option's file could not be written, and why."""
+    """Turn an OSError into an error that names the option."""
     try:
         yield
     except OSError as error:
@@ -87,13 +87,13 @@ def _naming(option: str, path: Path) -> Iterator[None]:
 
 
 class Answer:
-    """Where a program asked for the JSON of this run."""
+    """Where the JSON of this run was asked for, if anywhere."""
 
     to: ClassVar[str | None] = None
 
     @classmethod
     def expect(cls, words: Sequence[str]) -> None:
-        """Find ``--json`` among the words of a call: also of one that cannot be understood."""
+        """Find ``--json`` on a command line, even on one that is wrong."""
         cls.to = None
         for word, after in itertools.pairwise([*words, None]):
             if word in {"--", None}:
@@ -105,10 +105,10 @@ class Answer:
 
     @classmethod
     def fail(cls, error: BaseException, message: str) -> None:
-        """Answer with an error, if JSON was asked for: once, and as far as it can be written.
+        """Write an error where JSON was asked for, once.
 
-        It is one line, so that it may follow others. That it cannot be written is not said: the error was,
-        on standard error.
+        It takes one line, so that it can follow lines that were written before. If it cannot be written,
+        nothing more is said: standard error has the error.
         """
         to, cls.to = cls.to, None
         if to is None:
@@ -122,7 +122,7 @@ class Answer:
 
 
 def error_record(error: BaseException, message: str) -> dict[str, Any]:
-    """What a program is told instead of a result."""
+    """Return the JSON that stands for an error."""
     return {"error": {"kind": type(error).__name__, "message": printable(message)}}
 
 
@@ -152,9 +152,9 @@ class _Console(Console):
 
 
 def console(json_to: str | None) -> Console:
-    """Console for tables; on stderr where standard output carries the JSON.
+    """Make a console for text; on stderr if standard output carries the JSON.
 
-    Only a terminal has an edge: in a pipe or a file no line is broken.
+    Lines are broken at the edge of a terminal; in a pipe or a file they are not broken at all.
     """
     screen = _Console(stderr=json_to == "-")
     if not screen.is_terminal:
@@ -163,7 +163,7 @@ def console(json_to: str | None) -> Console:
 
 
 def show_table(screen: Console, table: Table, title: str, caption: str = "") -> None:
-    """Show a table between its title and what is said about it, which are not broken at the table's width."""
+    """Print a table with a title and a caption, which rich would break at the table's width."""
     screen.print(Text(title, style="italic"))
     screen.print(table)
     if caption:
@@ -172,7 +172,7 @@ def show_table(screen: Console, table: Table, title: str, caption: str = "") -> 
 
 @contextmanager
 def busy(screen: Console, what: str) -> Iterator[None]:
-    """Show that something takes its time, until it has ended; on a terminal only."""
+    """Show that something is going on, until it ends; on a terminal only."""
     if not screen.is_terminal:
         yield
         return
@@ -184,7 +184,7 @@ def busy(screen: Console, what: str) -> Iterator[None]:
 
 @contextmanager
 def counted(screen: Console, what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show how much of something is done, until it has ended; on a terminal only.
+    """Show how much of something is done, until it ends; on a terminal only.
 
     Yields
     ------
@@ -201,32 +201,32 @@ def counted(screen: Console, what: str, total: int) -> Iterator[Callable[[int], 
 
 @contextmanager
 def stepped(screen: Console, what: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show the same where there is nothing to tell but that one more is done."""
+    """Show the same; the callable takes no count, and is called each time that one more is done."""
     with counted(screen, what, total) as progress:
         count = itertools.count(1)
         yield lambda: progress(next(count))
 
 
 def plain(text: object) -> Text:
-    """Show a name, a path or a message as it is: not as markup, and without control characters."""
+    """Show a name, a path or a message literally: no markup, no control characters."""
     return Text(printable(str(text)))
 
 
 def one_line(error: BaseException) -> str:
-    """What an error says, in one line."""
+    """Return the message of an error as one line."""
     return " ".join(str(error).split())
 
 
 def printable(text: str) -> str:
-    """Replace what a terminal would obey or could not encode."""
+    """Replace control characters, and what could not be encoded."""
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 @contextmanager
 def json_lines(json_to: str | None) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Give what writes a record as a line where `JsonOption` asked for it, if anywhere, at once.
+    """Open what `JsonOption` asked for, if anything; yields a callable that writes a record as a line.
 
-    An error that ends it is the file's last line.
+    If an error ends it, the error is the file's last line.
 
     Raises
     ------
@@ -262,7 +262,7 @@ def _write_line(record: dict[str, Any], file: TextIO) -> None:
 
 
 def check_heard() -> None:
-    """Find out whether standard output still goes anywhere, for who may have nothing to say for long.
+    """Check that somebody still reads standard output, for verbs that may print nothing for long.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""``faceid pad-report``: how well presentation attacks are told from live people, on anyone's captures."""
+"""``faceid pad-report``: how well presentation attacks are detected, on captures of one's own."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Layout(StrEnum):
-    """How presentations lie in a folder."""
+    """How a folder of presentations is laid out."""
 
     AUTO = "auto"
     SPECIES = "species"
@@ -72,10 +72,11 @@ def pad_report(
         ),
     ] = None,
 ) -> None:
-    """Measure attack detection on captures of your own (ISO/IEC 30107-3).
+    """Measure presentation attack detection on captures of your own (ISO/IEC 30107-3).
 
-    APCER: how many presentations of an attack species pass for live people.
-    BPCER: how many live people do not; each with its exact 95 % interval.
+    APCER: the share of the presentations of an attack species that are taken for live people.
+    BPCER: the share of the presentations of live people that are taken for attacks.
+    Each has its exact 95 % interval.
     """
     liveness = LivenessCheck.bundled()
     if layout is Layout.AUTO:
@@ -135,7 +136,7 @@ def _table(report: PadReport) -> Table:
 
 
 def _notes(report: PadReport) -> list[str]:
-    """Say what the figures do not show; only where it applies."""
+    """Say what the figures do not show, where that applies."""
     apcers = [report.apcer(name) for name in report.species]
     notes = []
     if none := [found for found in apcers if found.rate == 0.0 and found.interval is not None]:

@@ -32,7 +32,7 @@ FileArgument = Annotated[Path, typer.Argument(help="The backup.")]
 
 @vault_app.command(cls=Verb)
 def info(vault: VaultOption = None, json_to: JsonOption = None) -> None:
-    """Say how much is in the vault, which key opens it and which models made it; no names."""
+    """Show how much is in the vault, where its key is and which models made the references; no names."""
     with opened(vault) as people:
         found = people.info()._asdict()
     table = Table(show_header=False)
@@ -48,7 +48,7 @@ def info(vault: VaultOption = None, json_to: JsonOption = None) -> None:
 
 @vault_app.command(cls=Verb)
 def verify(vault: VaultOption = None, json_to: JsonOption = None) -> None:
-    """Read everything, and check that it is as it was written."""
+    """Read everything, and check that nothing was damaged or changed."""
     screen = console(json_to)
     with opened(vault) as people, busy(screen, "reading everything"):
         people.check()
@@ -66,12 +66,13 @@ def verify(vault: VaultOption = None, json_to: JsonOption = None) -> None:
 def adopt(
     file: Annotated[Path | None, typer.Argument(help="What `faceid calibrate` wrote.")] = None,
     forget: Annotated[
-        str | None, typer.Option(metavar="MODALITY", help="Go back to the model's own: infrared or color.")
+        str | None,
+        typer.Option(metavar="MODALITY", help="Go back to the model's own threshold: infrared or color."),
     ] = None,
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
-    """Have the vault use a threshold that was measured on your own people, or no longer."""
+    """Use a threshold measured on your own people in this vault, or stop using it."""
     if (file is None) == (forget is None):
         message = "expected a FILE or --forget MODALITY, got both or neither"
         raise InvalidInputError(message)
@@ -93,13 +94,13 @@ def rotate_key(
     new_key_file: Annotated[
         Path | None,
         typer.Option(
-            metavar="KEYFILE", help="Holds the new key, 64 hexadecimal digits; by default one is drawn."
+            metavar="KEYFILE", help="File of the new key, 64 hexadecimal digits; by default it is random."
         ),
     ] = None,
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
-    """Seal everything anew under another key; make backups anew too."""
+    """Encrypt everything with another key; backups made before need the old one."""
     new = None
     if new_key_file is not None:
         try:
@@ -116,7 +117,7 @@ def rotate_key(
 
 @vault_app.command(cls=Verb, epilog=examples("faceid vault backup people.backup"))
 def backup(file: FileArgument, vault: VaultOption = None, json_to: JsonOption = None) -> None:
-    """Write the vault, encrypted as it is, into one file; keep the key elsewhere."""
+    """Write the vault, encrypted as it is, into one file; the key is not in it."""
     screen = console(json_to)
     with opened(vault) as people, busy(screen, "writing the backup"):
         people.backup(file)
@@ -126,7 +127,7 @@ def backup(file: FileArgument, vault: VaultOption = None, json_to: JsonOption = 
 
 @vault_app.command(cls=Verb, epilog=examples("faceid vault restore people.backup --vault new"))
 def restore(file: FileArgument, vault: VaultOption = None, json_to: JsonOption = None) -> None:
-    """Make a vault of a backup, where there is none; whoever was removed since is back."""
+    """Make a vault from a backup, where there is none; people removed since are in it again."""
     screen = console(json_to)
     with busy(screen, "reading the backup"):
         restore_vault(file, vault)
@@ -156,7 +157,7 @@ def erase(
 
 @credential_app.command("set", cls=Verb, epilog=examples("faceid credential set"))
 def set_credential(vault: VaultOption = None, json_to: JsonOption = None) -> None:
-    """Set the credential; one that is set is asked for first.
+    """Set the credential; asks for the current one first, if there is one.
 
     It is typed without an echo, twice, or read as lines of standard input.
     """

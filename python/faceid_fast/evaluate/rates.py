@@ -1,4 +1,4 @@
-"""The figures of a report as a table has them, on a terminal and on a page alike: each rate of how many."""
+"""The table of error rates, the same for a terminal and for a page: each rate with its counts."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Shown:
     Attributes
     ----------
     text : the figure; "-" where nothing was measured.
-    below : of how many it is, then its interval or bound.
-    support : what stands behind it.
+    below : its counts ("3 of 1,234"), then its interval or bound.
+    support : how well comparisons support it.
     """
 
     text: str
@@ -33,19 +33,19 @@ class Shown:
 
 
 def of_how_many(count: int, trials: int) -> str:
-    """Say how many of how many."""
+    """Write a count of how many."""
     return f"{count:,} of {trials:,}"
 
 
 def support_of(report: Report, protocol: str, inverse_far: int) -> Support:
-    """Say what stands behind a protocol's true match rate at FMR 1 / `inverse_far`."""
+    """Say how well comparisons support a protocol's true match rate at FMR 1 / `inverse_far`."""
     return support(
         report.protocols[protocol].n_impostor, report.intervals[protocol].person_pairs, inverse_far
     )
 
 
 def table_of(report: Report) -> list[tuple[str, list[Shown]]]:
-    """List the rows of a table of error rates: what is shown, and the figure of each protocol."""
+    """List the rows of the table: a label, and the figure of each protocol."""
     scores, intervals, counts = report.protocols, report.intervals, report.counts
 
     def true_match_rate(key: str, inverse: int) -> Callable[[str], Shown]:
@@ -76,7 +76,7 @@ def table_of(report: Report) -> list[tuple[str, list[Shown]]]:
 
 
 def without_false_match(report: Report) -> bool:
-    """Whether any protocol's FMR at the threshold is a bound."""
+    """Whether any protocol has no false match at the threshold, so that a bound stands in the table."""
     return any(scores.far_at_threshold == 0.0 for scores in report.protocols.values())
 
 
@@ -90,7 +90,7 @@ def _rate(
 
 
 def _equal_error_rate(report: Report, protocol: str) -> Shown:
-    """EER, with the false matches and the false non-matches whose rates it is the mean of."""
+    """EER, with the counts of false matches and of false non-matches at its threshold."""
     rate, errors = report.protocols[protocol].eer, report.counts[protocol].equal_errors
     if rate is None or errors is None:
         return Shown("-")
@@ -100,7 +100,7 @@ def _equal_error_rate(report: Report, protocol: str) -> Shown:
 
 
 def _false_match_rate(report: Report, protocol: str) -> Shown:
-    """FMR at the threshold; without a false match, the bound that as many pairs of people show."""
+    """FMR at the threshold; without a false match, with the exact bound of the pairs of people."""
     scores, found = report.protocols[protocol], report.intervals[protocol]
     rate = scores.far_at_threshold
     if rate != 0.0 or not found.person_pairs:
@@ -109,7 +109,7 @@ def _false_match_rate(report: Report, protocol: str) -> Shown:
 
 
 def _bound(trials: int) -> str:
-    """The exact bound of a rate of which no error was seen, rounded up."""
+    """Exact upper bound of a rate after so many trials without an error, rounded up."""
     return f"{math.ceil(upper_rate(0, trials) * 1e4) / 1e4:.2%}"
 
 
@@ -120,5 +120,5 @@ def _distance(mean: float | None, interval: Interval | None) -> Shown:
 
 
 def _between(interval: Interval | None) -> Iterable[str]:
-    """An interval of a rate, in percent; nothing for none."""
+    """Write an interval of a rate in percent; nothing for none."""
     return () if interval is None else (f"{100.0 * interval[0]:.1f}-{100.0 * interval[1]:.1f}",)

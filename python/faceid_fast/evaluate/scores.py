@@ -1,10 +1,10 @@
-"""Error rates of a verification system from its distances (ISO/IEC 19795-1 terms).
+"""Error rates of comparisons, from their distances (terms of ISO/IEC 19795-1).
 
-A distance at or below a threshold is a match. A failed acquisition has distance infinity: it
-matches at no threshold, so a genuine pair with one is lost and an impostor pair is not accepted. All
-rates are fractions, 0 to 1, and rates of comparisons: FMR, the false match rate, and FNMR, the false
-non-match rate. Names such as ``far_at_threshold`` are those of the JSON, older than these words. "Threshold"
-means any real number, so no rate rests on which distances happened to be observed.
+A comparison matches if its distance is at or below the threshold. FMR, the false match rate, is the
+share of impostor comparisons that match; FNMR, the false non-match rate, the share of genuine ones that
+do not. A failed acquisition has distance infinity, so it never matches. Rates are fractions, 0 to 1. A
+threshold may be any real number, not only a distance that was observed. Fields such as
+``far_at_threshold`` keep the names that the JSON has: they hold FMR and FNMR.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 REPORTED_FARS: Final = {"1e-1": 10, "1e-2": 100, "1e-3": 1000, "1e-4": 10_000}
-"""Key in reports -> 1 / FMR, as integers: shares of a count must not depend on rounding."""
+"""By key in reports, 1 / FMR: integers, so that no share of a count depends on rounding."""
 
 _DRAWN_POINTS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Figures of one protocol; a figure that nothing was measured for is None.
+    """Figures of one protocol; None where nothing was measured.
 
     Attributes
     ----------
     eer : equal error rate, see `equal_error_rate`.
-    tar_at_far : true match rate (TMR) at a false match rate (FMR), by `REPORTED_FARS` key, see `tar_at_far`.
+    tar_at_far : true match rate (TMR) at the FMR of each key of `REPORTED_FARS`, see `tar_at_far`.
     genuine_mean, impostor_mean : mean Euclidean distance, failed acquisitions left out.
     far_at_threshold, frr_at_threshold : FMR and FNMR at the threshold in use.
     n_genuine, n_impostor : comparisons, failed acquisitions included.
@@ -64,7 +64,7 @@ def score(
     ----------
     genuine, impostor : (n,) distances >= 0; infinity for a failed acquisition.
     threshold : in use, Euclidean.
-    failure_to_acquire : passed through.
+    failure_to_acquire : goes into the result as it is.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def accept_rate(distances: ArrayLike, threshold: float) -> float | None:
 
 
 def tar_at_far(genuine: ArrayLike, impostor: ArrayLike, inverse_far: int) -> float | None:
-    """Share of genuine comparisons accepted at `threshold_at_far`.
+    """Share of genuine comparisons that match at `threshold_at_far`.
 
     Returns
     -------
@@ -105,13 +105,13 @@ def tar_at_far(genuine: ArrayLike, impostor: ArrayLike, inverse_far: int) -> flo
 def threshold_at_far(impostor: ArrayLike, inverse_far: int) -> float | None:
     """Find the largest threshold with FMR <= 1 / `inverse_far`.
 
-    With k = floor(n_impostor / inverse_far) false matches allowed, it lies just below the impostor
-    distance of rank k + 1: all ties of that distance must stay out.
+    k = floor(n_impostor / inverse_far) false matches are allowed, so the threshold lies just below the
+    impostor distance of rank k + 1, and no comparison of that distance matches.
 
     Returns
     -------
-    float, or None where n_impostor < `inverse_far`: no such rate can be observed. Finite even where
-    everybody may come in, since a failed acquisition never may.
+    float, or None where n_impostor < `inverse_far`: no such rate can be observed. It is finite even where all
+    may match, since a failed acquisition never does.
     """
     other = _distances("impostor", impostor)
     if other.size < inverse_far:
@@ -122,7 +122,7 @@ def threshold_at_far(impostor: ArrayLike, inverse_far: int) -> float | None:
 
 
 class EqualErrors(NamedTuple):
-    """Errors at the threshold where FMR and FNMR are closest (of several, the smallest), of how many."""
+    """Counts of errors, and of comparisons, at the threshold of the equal error rate."""
 
     false_matches: int
     n_impostor: int
@@ -187,7 +187,7 @@ class ErrorCurve(NamedTuple):
 def error_curve(genuine: ArrayLike, impostor: ArrayLike) -> ErrorCurve | None:
     """Work out both error rates at thresholds that were observed, for drawing.
 
-    Not at all of them where there are many: densest where either rate is low, as logarithmic axes show it.
+    Where there are many, some are chosen: more where a rate is low, which logarithmic axes spread out.
 
     Returns
     -------

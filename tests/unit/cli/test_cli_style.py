@@ -83,6 +83,14 @@ def test_help_shows_what_is_typed_in_whole_lines(verb: str, monkeypatch: pytest.
             assert re.search(rf" {each.opts[0]} +({value}) +{re.escape(each.help[:20])}", shown)
 
 
+def test_help_tells_every_choice() -> None:
+    shown = faceid("evaluate", "--help").stdout
+    assert "--layout         LAYOUT " in shown
+    assert "[one of auto, pairs, kinect_v2, vap, tum, open3d, npz; default: auto]" in shown
+    assert " default|door " in faceid("identify", "--help").stdout
+    assert "at most 1,000,000; default: 300]" in faceid("record", "--help").stdout
+
+
 def test_help_fits_a_terminal() -> None:
     code = "from faceid_fast.cli import app; app(['enroll', '-h'])"
     environment = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": "60", "NO_COLOR": "1"}

@@ -1,4 +1,4 @@
-"""``faceid bench``: how long matching and verifying take on this machine, one thread."""
+"""``faceid bench``: how long matching and verifying take on this machine, with one thread."""
 
 from __future__ import annotations
 
@@ -16,15 +16,13 @@ from .stages import time_stages
 
 
 def bench(
-    repeats: Annotated[
-        int, typer.Option(metavar="N", min=5, help="Runs that medians and quartiles are taken of.")
-    ] = 50,
+    repeats: Annotated[int, typer.Option(metavar="N", min=5, help="Timed runs of each case.")] = 50,
     largest: Annotated[
-        int, typer.Option(metavar="N", min=1000, help="The most references to search among.")
+        int, typer.Option(metavar="N", min=1000, help="Most references to search among.")
     ] = 100_000,
     json_to: JsonOption = None,
 ) -> None:
-    """Time exact search beside numpy, and the stages of a verification."""
+    """Time exact search and numpy's, and the stages of a verification, on this machine."""
     backend = Gallery(dim=DIMENSIONS).backend
     out = console(json_to)
     with busy(out, f"searching up to {largest:,} references, beside numpy"):

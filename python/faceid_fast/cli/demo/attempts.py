@@ -1,4 +1,4 @@
-"""Who tried to unlock whose device, and how often that went right."""
+"""The attempts of the demo, and how many of them were accepted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attempt:
-    """A probe, with the decision for each person it claimed to be and for nobody in particular."""
+    """A probe, with the decision on each claim (1:1), and on no claim at all (1:N)."""
 
     look: Look
     claims: dict[str, Decision]
@@ -24,7 +24,7 @@ class Attempt:
 
     @property
     def as_expected(self) -> bool:
-        """Whether the right person was let in, nobody else was, and a print was seen through."""
+        """Whether only the right person was accepted, and a print was refused as a spoof."""
         decisions = [*self.claims.values(), self.identified]
         if self.look.kind == "print":
             return all(decision.outcome is Outcome.SPOOF for decision in decisions)
@@ -36,27 +36,27 @@ class Attempt:
 
 
 class Counted(NamedTuple):
-    """How many of how many attempts."""
+    """How many attempts of how many were accepted."""
 
     accepted: int
     attempts: int
 
     def __str__(self) -> str:
-        """As a sentence has it."""
+        """Write it as part of a sentence."""
         share = f" ({self.accepted / self.attempts:.1%})" if self.attempts else ""
         return f"{self.accepted:,} of {self.attempts:,}{share}"
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What became of the attempts of live people.
+    """How many attempts of live people were accepted.
 
     Attributes
     ----------
-    genuine : verifications (1:1) of people as themselves.
-    impostor : verifications as each of the others.
-    identified : identifications (1:N) that named the person who was there.
-    misidentified : those that named somebody else.
+    genuine : verifications (1:1) in which people claim to be themselves.
+    impostor : verifications in which people claim to be somebody else.
+    identified : identifications (1:N) that named the right person.
+    misidentified : identifications that named another one.
     """
 
     genuine: Counted
@@ -66,7 +66,7 @@ class Rates:
 
     @classmethod
     def of(cls, attempts: Sequence[Attempt]) -> Rates:
-        """Count them."""
+        """Count the attempts."""
         live = [each for each in attempts if each.look.kind == "probe"]
         claims = [
             (claim == each.look.person, decision.accepted)
@@ -87,14 +87,14 @@ class Rates:
         )
 
     def lines(self) -> list[str]:
-        """Say them."""
+        """Write them as lines of text."""
         return [
             f"verification: genuine accepted {self.genuine}, impostors accepted {self.impostor}",
             f"identification: named rightly {self.identified}, named somebody else {self.misidentified}",
         ]
 
     def record(self) -> dict[str, dict[str, int]]:
-        """As JSON."""
+        """Return them as JSON."""
         return {
             "genuine": self.genuine._asdict(),
             "impostor": self.impostor._asdict(),

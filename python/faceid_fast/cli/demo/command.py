@@ -1,4 +1,4 @@
-"""``faceid demo``: enrol a few people, then let them, others and a flat print try to unlock."""
+"""``faceid demo``: a few people enrol; then they, strangers and a flat print try to unlock."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def demo(
     data: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Real people instead of renders: a folder in the kinect_v2 layout; no story."
+            metavar="DIR", help="Captures of real people instead: a folder in the kinect_v2 layout; no story."
         ),
     ] = None,
     out: Annotated[
@@ -59,11 +59,11 @@ def demo(
     ] = Path("demo/unlock.png"),
     json_to: JsonOption = None,
 ) -> None:
-    """Show what it does, with rendered people; exit 2 if a verdict is not as it should be.
+    """Enrol and unlock with rendered people, as a story; exit 2 if a verdict is not as it should be.
 
-    Somebody enrols and unlocks; a stranger and a print do not; a beard grows.
+    Somebody enrols and is accepted; a stranger and a print are refused; a beard grows.
     Then everybody is compared with everybody, and a picture of it all is written.
-    With --data it says how many genuine and impostor attempts were accepted; exit 0, however many.
+    With --data it counts how many genuine and impostor attempts are accepted, and exits 0 however many.
     """
     screen = console(json_to)
     looks = rendered() if data is None else captured(data)
@@ -113,7 +113,7 @@ def demo(
 
 
 def _not_enrolled(people: Sequence[str], known: Sequence[str]) -> Iterator[str]:
-    """Say of whom no capture could be enrolled: their attempts are those of a stranger."""
+    """Name the people of whom no capture could be enrolled; their probes are those of strangers."""
     if missing := [person for person in people if person not in known]:
         yield f"not enrolled, since no face was found in their captures: {', '.join(missing)}"
 
@@ -174,7 +174,7 @@ def _row(
     story: Sequence[Scene],
     aligner: FaceAligner,
 ) -> Row:
-    """A person's row of the picture."""
+    """Make a person's row of the picture."""
     from .picture import Row, tile_of  # noqa: PLC0415  # OpenCV, which may not load
 
     person = enrollment.identity
@@ -203,7 +203,7 @@ def _draw(thresholds: tuple[float, float, int], out: Path, rows: Sequence[Row]) 
 
 
 def _lines(attempt: Attempt) -> tuple[str, str]:
-    """What stands below a probe: who was found, and how near their own references and the others' are."""
+    """Write what stands below a probe: who was named, and the distances to own and others' references."""
     found = attempt.identified
     if found.outcome not in {Outcome.ACCEPTED, Outcome.NO_MATCH}:
         return "who? refused", str(found.outcome).replace("_", " ")

@@ -1,4 +1,4 @@
-"""The demo's picture: who was enrolled, who tried, how far they were; and what all of that means."""
+"""The demo's picture: who enrolled, who tried, at which distances; and a legend that explains it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.uint8]
 
 HALF_WIDTH, TILE_HEIGHT = 84, 96
-"""Of the picture, and of the depth beside it."""
+"""Pixels of a frame's picture, and of its depth beside it."""
 RELIEF_MM: Final = 250.0
-"""Depth behind the nearest point that colours tell apart: more than a head has."""
+"""Range of depth that the colours show, which is more than a head has."""
 _TILE_WIDTH: Final = 2 * HALF_WIDTH
 _GAP, _LINE, _NAME_WIDTH, _MARGIN = 12, 16, 104, 14
 _STEP_X: Final = _TILE_WIDTH + _GAP
@@ -33,13 +33,13 @@ _ROW_HEIGHT: Final = 2 * TILE_HEIGHT + 2 * _LINE + 3 * _GAP
 _KEY_TOP: Final = 40
 _TITLE: Final = "faceid demo: who is let in, and who is not"
 _BEFORE_THE_EYES_MM: Final = 60.0
-"""Where colours of a face's depth begin: about at the tip of the nose."""
+"""Where that range begins before the eyes: about at the tip of the nose."""
 _RING_PX, _DOT_PX = 22, 5
 _AROUND: Final = {"frontal": (0, 0), "left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 _FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_SCALE: Final = 0.42
 _LEAST_WIDTH: Final = 1150
-"""So that what explains the picture takes a few lines."""
+"""In pixels: narrower, the legend would take many lines."""
 _PAPER: Final = (255, 255, 255)
 _INK: Final = (40, 40, 40)
 _FRAME_COLORS: Final = {True: (80, 160, 40), False: (60, 60, 210), None: (170, 170, 170)}
@@ -48,7 +48,7 @@ _FRAME_COLORS: Final = {True: (80, 160, 40), False: (60, 60, 210), None: (170, 1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tile:
-    """One frame: picture and depth, (H, W, 3) uint8 BGR each, what is written below, and the verdict."""
+    """One frame: its picture and its depth, (H, W, 3) uint8 BGR each, the lines below it, and the verdict."""
 
     picture: Pixels
     depth: Pixels
@@ -58,7 +58,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Row:
-    """A person: the poses that the enrolment covers, the enrolled frames, and those of other times."""
+    """A person: the poses that the references cover, the enrolled frames, and those of attempts."""
 
     person: str
     poses: Sequence[str]
@@ -68,7 +68,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """The largest distances that are accepted: of who is claimed, and of the nearest of so many people."""
+    """The largest distances that are accepted: of a claim (1:1), and of the nearest of N people (1:N)."""
 
     verification: float
     identification: float
@@ -105,7 +105,7 @@ def colored_depth(depth_mm: NDArray[np.float32], nearest_mm: float | None = None
 
 
 def draw_demo(rows: Sequence[Row], thresholds: Thresholds) -> Pixels:
-    """Draw what it means, then two lines per person: the enrolled frames, and those that tried."""
+    """Draw the legend, then two lines per person: the enrolled frames, and those of attempts."""
     most = max((len(tiles) for row in rows for tiles in (row.enrolled, row.tried)), default=0)
     width = max(_NAME_WIDTH + most * _STEP_X + _GAP, _LEAST_WIDTH)
     words = [line for text in explained(rows, thresholds) for line in _broken(text, width - 2 * _MARGIN)]
@@ -137,7 +137,7 @@ def write_picture(picture: Pixels, path: Path) -> None:
 
 
 def explained(rows: Sequence[Row], thresholds: Thresholds) -> list[str]:
-    """What the picture shows, in sentences; only what is in it."""
+    """Explain, in sentences, what is in the picture."""
     people = thresholds.people
     written = " ".join(line for row in rows for tile in row.tried for line in tile.lines)
     always = [
@@ -169,7 +169,7 @@ def explained(rows: Sequence[Row], thresholds: Thresholds) -> list[str]:
 
 
 def _draw_key(canvas: Pixels, middle: int) -> None:
-    """Show what frames and dots mean, in one line."""
+    """Draw the line of the legend that says what borders and dots mean."""
     left = _MARGIN
     for accepted, meaning in ((None, "enrolled"), (True, "accepted"), (False, "refused")):
         cv2.rectangle(canvas, (left, middle - 9), (left + 22, middle + 9), _FRAME_COLORS[accepted], 2)
@@ -217,7 +217,7 @@ def _place(canvas: Pixels, tile: Tile, top: int, left: int) -> None:
 
 
 def _ring(canvas: Pixels, poses: Sequence[str], x: int, y: int) -> None:
-    """Draw the poses around a point: filled where the enrolment covers them."""
+    """Draw a dot per pose around a point, filled where the references cover the pose."""
     cv2.circle(canvas, (x, y), _RING_PX, _FRAME_COLORS[None], 1, cv2.LINE_AA)
     for pose, (across, down) in _AROUND.items():
         _dot(canvas, (x + across * _RING_PX, y + down * _RING_PX), covered=pose in poses)
@@ -229,7 +229,7 @@ def _dot(canvas: Pixels, at: tuple[int, int], *, covered: bool) -> None:
 
 
 def _broken(text: str, width: int) -> list[str]:
-    """Break a text into lines of so many pixels at most."""
+    """Break a text into lines that are no wider than so many pixels."""
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()

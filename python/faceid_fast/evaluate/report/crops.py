@@ -1,4 +1,4 @@
-"""The part of a frame in which a face was found, as somebody wants to see it."""
+"""The part of a frame in which a face was found, to be shown to people."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def cut_out(frame: Frame, look: FaceCrop | NoFace) -> Pixels:
 
 
 def part_of(pixels: NDArray[Any], look: FaceCrop | NoFace) -> NDArray[Any]:
-    """Cut the face out of what has the pixels of a frame, (H, W) or (H, W, 3); all where none was found."""
+    """Cut the face out of an array of a frame's size, (H, W) or (H, W, 3); all of it without a face."""
     if isinstance(look, NoFace):
         return pixels
     top, left, bottom, right = look.region
@@ -28,7 +28,7 @@ def part_of(pixels: NDArray[Any], look: FaceCrop | NoFace) -> NDArray[Any]:
 
 
 def as_rgb(picture: NDArray[Any]) -> Pixels:
-    """Show colour (H, W, 3), or infrared (H, W) by its own brightness: (H, W, 3) uint8 RGB."""
+    """Turn colour (H, W, 3), or infrared (H, W) scaled by its own brightness, into (H, W, 3) uint8 RGB."""
     if picture.ndim == 3:
         return np.ascontiguousarray(picture, np.uint8)
     bright = max(float(np.percentile(picture, 99)), 1.0)

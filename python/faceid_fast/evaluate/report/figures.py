@@ -30,19 +30,19 @@ Protocols = Mapping[str, "Comparisons"]
 NOTEBOOK_GENUINE: Final = 0.30
 NOTEBOOK_IMPOSTOR: Final = 1.1
 NOTEBOOK_THRESHOLD: Final = 0.4
-"""What the notebook of 2018 reported of its own captures: genuine, impostor, where it drew the line."""
+"""Mean genuine distance, mean impostor distance and threshold that the notebook of 2018 reported."""
 MOST_PEOPLE: Final = 20
-"""Who are drawn one by one: the hardest."""
+"""People who are drawn one by one, at most: the hardest."""
 DPI: Final = 130
 _WIDTH: Final = 9.0
 _GENUINE, _IMPOSTOR, _THRESHOLD, _NOTEBOOK = "#2166ac", "#b2182b", "black", "0.45"
 _BINS: Final = 60
 _FARTHEST: Final = 1.6
-"""Where axes of distances end at the latest; hardly any stranger is farther."""
+"""Where axes of distances end; hardly any impostor comparison is farther."""
 
 
 def histograms(protocols: Protocols, threshold: float) -> bytes:
-    """Genuine and impostor distances of each protocol, each as shares of its own kind."""
+    """Histograms of the genuine and of the impostor distances of each protocol."""
     with drawing():
         figure = _figure(2.1 * -(-len(protocols) // 2) + 0.6)
         panels = _panels(figure, len(protocols))
@@ -70,7 +70,7 @@ def histograms(protocols: Protocols, threshold: float) -> bytes:
 
 
 def roc(protocols: Protocols) -> bytes:
-    """True match rate against false match rate, the latter on a logarithmic axis."""
+    """ROC: true match rate against false match rate, the latter on a logarithmic axis."""
     with drawing():
         figure = _figure(4.2)
         axes = figure.subplots()
@@ -87,7 +87,7 @@ def roc(protocols: Protocols) -> bytes:
 
 
 def det(protocols: Protocols) -> bytes:
-    """False non-match rate against false match rate, both logarithmic."""
+    """DET: false non-match rate against false match rate, both on logarithmic axes."""
     with drawing():
         figure = _figure(4.2)
         axes = figure.subplots()
@@ -190,7 +190,7 @@ def expressions(groups: Sequence[Group], threshold: float) -> bytes:
 
 
 def _errors(threshold: float) -> dict[str, Callable[[Group], tuple[int, int]]]:
-    """What is drawn of a group: errors, and of how many."""
+    """By what is drawn: a function that counts a group's errors, and of how many."""
     return {
         "false non-match rate (FNMR)": lambda group: (group.refusals(threshold), len(group.genuine)),
         "failure to acquire": lambda group: (group.failed, group.captures),
@@ -198,7 +198,7 @@ def _errors(threshold: float) -> dict[str, Callable[[Group], tuple[int, int]]]:
 
 
 def _broken(words: str) -> str:
-    """The same in lines that fit below an axis."""
+    """Break words into lines that fit below an axis."""
     return words.replace(" (", "\n(").replace(" by the", "\nby the")
 
 
@@ -226,7 +226,7 @@ def people(groups: Sequence[Group], threshold: float) -> bytes:
 
 
 def hardest(groups: Sequence[Group], threshold: float) -> list[Group]:
-    """Groups by FNMR, then by the nearest impostor comparison; the hardest first."""
+    """Sort groups by FNMR, then by their nearest impostor comparison; the hardest first."""
     return sorted(
         groups, key=lambda group: (-(group.refused(threshold) or 0.0), group.impostor.min(initial=math.inf))
     )
@@ -247,7 +247,7 @@ def timings(stages: Mapping[str, Floats]) -> bytes:
 
 
 class PairPicture(NamedTuple):
-    """Two crops (h, w, 3) uint8 RGB, whose they are, and how far they are from each other."""
+    """Two crops (h, w, 3) uint8 RGB, their labels, and the distance of the two faces."""
 
     first: NDArray[np.uint8]
     second: NDArray[np.uint8]
@@ -278,7 +278,7 @@ def _figure(height: float) -> Figure:
 
 
 def _panels(figure: Figure, count: int) -> list[Axes]:
-    """So many axes in two columns."""
+    """Make so many axes in two columns."""
     panels = list(figure.subplots(-(-count // 2), 2, squeeze=False).flat)
     for axes in panels[count:]:
         axes.set_axis_off()
@@ -292,7 +292,7 @@ def _finish(axes: Axes, columns: int = 1) -> None:
 
 
 def _plain_decades(axis: Axis) -> None:
-    """Write 1e-3, as everywhere else, not as a formula."""
+    """Write powers of ten as 1e-3, as everywhere else."""
     from matplotlib.ticker import NullFormatter  # noqa: PLC0415  # optional
 
     axis.set_major_formatter(lambda value, _: "1" if value == 1.0 else f"1e{round(math.log10(value))}")
@@ -300,7 +300,7 @@ def _plain_decades(axis: Axis) -> None:
 
 
 def _claim_limit(axes: Axes, protocols: Protocols) -> None:
-    """Mark the rate below which these people say nothing about others."""
+    """Mark the rate below which the curves hold for these people alone."""
     count = max((len(np.unique(_pair_keys(found))) for found in protocols.values()), default=0)
     if count:
         at = min(1.0, INDEPENDENT_TRIALS / count)
@@ -316,7 +316,7 @@ def _pair_keys(found: Comparisons) -> NDArray[np.int64]:
 
 
 def _range(axes: Axes, row: float, values: Floats, color: str, label: str | None) -> None:
-    """The middle 90 % as a line, the middle half as a bar, the median as a point."""
+    """Draw the middle 90 % as a line, the middle half as a bar, the median as a point."""
     finite = values[np.isfinite(values)]
     if finite.size:
         low, q1, median, q3, high = np.quantile(finite, [0.05, 0.25, 0.5, 0.75, 0.95])

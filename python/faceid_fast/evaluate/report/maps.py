@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from .projection import Projection
 
 MOST_NAMED: Final = 20
-"""People whom the legend names; the others it counts."""
+"""People whom the legend names; it counts the others."""
 MOST_LABELLED: Final = 12
-"""Probes whose names stand beside them; more would cover each other."""
+"""Probes, at most, whose names stand beside them; more would cover each other."""
 _COLORS: Final = 10
 _MARKERS: Final = "os^DvP<>ph"
 """The first `_COLORS` people have the first marker, the next ones the second, and so on."""
@@ -34,7 +34,7 @@ def draw_maps(projection: Projection, people: Sequence[str], probes: Sequence[bo
     Parameters
     ----------
     projection : of n vectors.
-    people : whose each is, or the name of a probe: n names.
+    people : n names, of the person or of the probe that each vector is of.
     probes : which of them are probes, drawn as black crosses; by default none.
 
     Returns
@@ -81,13 +81,13 @@ _NOBODY: Final[dict[str, Any]] = {"color": "none", "marker": "o", "s": 0}
 
 
 def _style(number: int) -> dict[str, Any]:
-    """How the points of the person of that number are drawn."""
+    """Colour and marker of a person, by number."""
     marker = _MARKERS[number // _COLORS % len(_MARKERS)]
     return {"color": f"C{number % _COLORS}", "marker": marker, "s": 22, "edgecolors": "none", "alpha": 0.8}
 
 
 def _entries(names: Sequence[str], probes: int) -> list[tuple[str, dict[str, Any]]]:
-    """What the legend says, with what it shows beside each."""
+    """List the texts of the legend, each with the marker beside it."""
     found = [(short(name), _style(number)) for number, name in enumerate(names[:MOST_NAMED])]
     if others := len(names) - len(found):
         found.append((f"and {others:,} others", _NOBODY))

@@ -31,7 +31,7 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A PNG within the page; what it shows, for who does not see it; what to read from it."""
+    """A PNG within the page, with a text for people who do not see it, and a caption."""
 
     kind: ClassVar = "figure"
     picture: bytes
@@ -46,7 +46,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell of a table: a figure, and what stands below it in small."""
+    """A cell of a table: a text, and smaller lines below it."""
 
     text: str
     below: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class Cell:
 
     @classmethod
     def unclaimed(cls) -> Cell:
-        """A cell that says that there is no figure."""
+        """Make a cell that says that the data cannot show this figure."""
         return cls(UNCLAIMED, is_unclaimed=True)
 
 
@@ -68,7 +68,7 @@ class Table:
 
     @classmethod
     def of(cls, head: Sequence[str], rows: Iterable[tuple[str, Iterable[str | Cell]]]) -> Table:
-        """Make one of rows that have a name, and cells of which some are only text."""
+        """Make a table; each row has a name, and cells that are `Cell` or plain text."""
         return cls(
             tuple(head),
             tuple(
@@ -90,7 +90,7 @@ class Section:
 
     @classmethod
     def of(cls, title: str, *blocks: Block) -> Section:
-        """Make one of what stands in it."""
+        """Make a section of its blocks."""
         return cls(title, blocks)
 
 
@@ -114,7 +114,7 @@ def write(title: str, facts: Sequence[str], sections: Sequence[Section]) -> str:
 
 @cache
 def _environment() -> Environment:
-    """The templates; whatever they put in is escaped, and what they lack is an error."""
+    """Load the templates; every value is escaped, and a missing one is an error."""
     from jinja2 import DictLoader, Environment, StrictUndefined  # noqa: PLC0415  # optional
 
     folder = resources.files(__package__).joinpath("templates")

@@ -1,4 +1,4 @@
-"""One page about error rates, for people: figures, what to read from them, and what they do not show.
+"""The page about error rates: plots and tables, with what to read from them and what they do not show.
 
 The page is one file. It loads nothing and runs nothing; whatever comes from the data (names of folders, of
 files) is escaped. It shows faces only where that is asked for.
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from faceid_fast.face.aligner import FaceAligner
 
 PACKAGES: Final = ("matplotlib", "sklearn", "jinja2")
-"""What it takes, see `drawing.check_installed`."""
+"""Optional packages that it needs, see `drawing.check_installed`."""
 STEPS: Final = 9
-"""How often `write_page` calls `step`."""
+"""Number of calls of `step` by `write_page`."""
 WORST_PAIRS: Final = 6
 MOST_PEOPLE_LISTED: Final = 50
 
@@ -80,7 +80,7 @@ def write_page(
     Raises
     ------
     InvalidInputError
-        If matplotlib or scikit-learn is missing.
+        If matplotlib, scikit-learn or jinja2 is missing.
     SourceError
         If a file of a worst pair can no longer be read.
     """
@@ -226,7 +226,7 @@ def _poses(compared: Compared, threshold: float) -> Section:
 
 
 def _grouped(kind: str, groups: Sequence[Group], words: Callable[[int], str], threshold: float) -> Table:
-    """The errors of groups of captures in numbers."""
+    """Make a table of the errors of groups of captures."""
     head = (kind, "captures", "failure to acquire", "false non-matches")
     return Table.of(
         head,
