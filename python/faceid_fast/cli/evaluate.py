@@ -209,7 +209,7 @@ _MARKS: Final = {Support.FULL: "", Support.COMPARISONS_ONLY: " ~", Support.NONE:
 
 def _table(report: Report) -> Table:
     # A column a protocol: four fit a terminal of 80 characters, eleven figures side by side do not.
-    table = Table(show_lines=True)
+    table = Table(show_lines=True, show_edge=False, pad_edge=False)
     table.add_column("", no_wrap=True)
     for name in report.protocols:
         table.add_column(name, justify="right")

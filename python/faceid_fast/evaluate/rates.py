@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from faceid_fast.calibration.binomial import upper_rate
 from faceid_fast.evaluate.claims import Support, support
@@ -14,6 +14,10 @@ from faceid_fast.evaluate.scores import REPORTED_FARS
 if TYPE_CHECKING:
     from faceid_fast.calibration.binomial import Interval
     from faceid_fast.evaluate.protocols import Report
+
+
+_SMALL: Final = 5e-4
+"""A rate that takes more digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,12 @@ def _rate(
     if share is None:
         return Shown("-", support=behind)
     # A share of a count, so that many times the count is a whole number but for rounding.
-    return Shown(f"{share:.2%}", (of_how_many(round(share * trials), trials), *_between(interval)), behind)
+    return Shown(_percent(share), (of_how_many(round(share * trials), trials), *_between(interval)), behind)
+
+
+def _percent(share: float) -> str:
+    """Write a rate in percent, with more digits where two would make it 0."""
+    return f"{share:.4%}" if 0.0 < share < _SMALL else f"{share:.2%}"
 
 
 def _equal_error_rate(report: Report, protocol: str) -> Shown:
@@ -121,4 +130,8 @@ def _distance(mean: float | None, interval: Interval | None) -> Shown:
 
 def _between(interval: Interval | None) -> Iterable[str]:
     """Write an interval of a rate in percent; nothing for none."""
-    return () if interval is None else (f"{100.0 * interval[0]:.1f}-{100.0 * interval[1]:.1f}",)
+    if interval is None:
+        return ()
+    low, high = (100.0 * end for end in interval)
+    digits = 4 if 0.0 < interval[1] < _SMALL else 1
+    return (f"{low:.{digits}f}-{high:.{digits}f}",)

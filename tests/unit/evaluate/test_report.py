@@ -233,6 +233,16 @@ def test_a_rate_says_of_how_many_it_is() -> None:
     assert report.protocols["unlock"].eer == equal.rate
 
 
+def test_a_small_rate_is_not_written_as_none() -> None:
+    compared = measured(HOSTILE, captures=60)
+    threshold = float(np.sort(compared.protocols["all"].impostor)[1])
+    rows = dict(table_of(evaluate(compared, threshold)))
+    assert dict(zip(compared.protocols, rows["FMR at threshold"], strict=True))["all"].text == "0.0026%"
+    assert (
+        dict(zip(compared.protocols, rows["FMR at threshold"], strict=True))["all"].below[0] == "2 of 75,600"
+    )
+
+
 def test_only_pairs_of_people_bound_a_rate_without_errors() -> None:
     """Comparisons of one person are no independent trials: their interval stays as it is."""
     rows = dict(table_of(evaluate(measured(HOSTILE), 0.9)))

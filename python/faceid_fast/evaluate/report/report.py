@@ -111,7 +111,7 @@ def _rates(report: Report) -> Section:
         "false match rate, is the share of impostor comparisons within the threshold; FNMR, the false "
         "non-match rate, the share of genuine ones beyond it; TMR, the true match rate, is 1 - FNMR; EER is "
         "where FMR and FNMR are equal. A capture without a usable live face matches nobody: its comparisons "
-        "count, as genuine ones beyond the threshold and impostor ones beyond it. All are rates of "
+        "count as beyond every threshold. All are rates of "
         "comparisons. False accept and false reject rates (FAR, FRR) are those of whole attempts, with "
         "several frames, presentation attacks and the lockout: they are not measured here."
     )
@@ -128,7 +128,7 @@ def _rates(report: Report) -> Section:
     compared = "; ".join(f"{name}, {PROTOCOLS[name]}" for name in report.protocols)
     return Section.of(
         "Error rates",
-        Paragraph(f"A column each, protocols say what is compared: {compared}."),
+        Paragraph(f"Each column is a protocol, which says what is compared: {compared}."),
         Paragraph(terms),
         Table.of(["", *report.protocols], rows),
         Paragraph(reading),
@@ -153,7 +153,7 @@ def _distances(compared: Compared, threshold: float) -> Section:
 
 
 def _trade_off(compared: Compared, threshold: float) -> Section:
-    begins = "Curves begin where one comparison in all is wrong: rarer errors were not seen."
+    begins = "Curves begin at a single error: rarer ones were not seen."
     return Section.of(
         "One error against the other",
         Figure(
@@ -168,7 +168,7 @@ def _trade_off(compared: Compared, threshold: float) -> Section:
         Figure(
             figures.det(compared.protocols),
             "Detection error trade-off: false non-match rate against false match rate, both logarithmic",
-            "DET: the same as errors, both logarithmic: the lower and the further left, the better; a "
+            "DET: both error rates on logarithmic axes: the lower and the further left, the better; a "
             f"curve meets the grey diagonal at its EER. {begins}",
         ),
         Figure(
