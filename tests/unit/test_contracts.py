@@ -31,7 +31,7 @@ FOLDERS: Final = sorted(
     if path.parent != PACKAGE
 )
 LIBRARIES: Final = (
-    *("onnxruntime", "cv2", "apsw", "cryptography", "matplotlib", "sklearn"),
+    *("onnxruntime", "cv2", "apsw", "cryptography", "matplotlib", "sklearn", "jinja2"),
     *("training", "keras", "tensorflow", "onnx", "sqlite3"),
 )
 

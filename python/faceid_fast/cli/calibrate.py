@@ -1,4 +1,4 @@
-"""``faceid calibrate``: a threshold from people of one's own, with its evidence."""
+"""``faceid calibrate``: a threshold chosen from captures of one's own people, with its evidence."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from faceid_fast.cli.output import (
     console,
     plain,
     printable,
+    show_table,
     stepped,
     write_file,
     write_json,
 )
 from faceid_fast.evaluate.calibrate import check_enough, check_target, data_sha256, measure
 from faceid_fast.evaluate.protocols import compare
+from faceid_fast.evaluate.rates import of_how_many
 from faceid_fast.face.embedder import Embedder
 
 DEFAULT_FILE: Final = Path("calibration.json")
@@ -38,17 +40,25 @@ def calibrate(
     directory: CapturesArgument,
     target_far: Annotated[
         float,
-        typer.Option(help="Share of strangers to accept at most, for instance 1e-3.", callback=check_target),
+        typer.Option(
+            metavar="RATE",
+            help="False match rate (FMR) that the people must show, at most; for instance 1e-3.",
+            callback=check_target,
+        ),
     ],
     layout: LayoutOption = Layout.AUTO,
     out: Annotated[
-        Path, typer.Option(metavar="FILE", help="Where it is written.", callback=_checked_out)
+        Path,
+        typer.Option(
+            metavar="FILE", help="Where to write the threshold and its evidence.", callback=_checked_out
+        ),
     ] = DEFAULT_FILE,
     json_to: JsonOption = None,
 ) -> None:
-    """Measure a threshold from people of your own.
+    """Choose a threshold from captures of your own people.
 
-    Refuses what the people are too few to show; `faceid vault adopt` has a vault use it.
+    Refuses a rate that too few people can show.
+    `faceid vault adopt` makes a vault use the threshold.
     """
     shots = captures(directory, layout)
     people = len({shot.person for shot in shots})
@@ -68,7 +78,7 @@ def calibrate(
             command=_command(directory, target_far, layout),
         )
     write_file("--out", out, measured.to_json().encode())
-    screen.print(_table(measured))
+    show_table(screen, _table(measured), f"threshold {measured.threshold:.4f} for {measured.modality} frames")
     screen.print(plain(f"{out}: written; faceid vault adopt {out} has a vault use it"))
     write_json(described(measured), json_to)
 
@@ -79,23 +89,26 @@ def _command(directory: Path, target_far: float, layout: Layout) -> str:
 
 
 def _table(measured: MeasuredThreshold) -> Table:
-    table = Table(
-        show_header=False, title=f"threshold {measured.threshold:.4f} for {measured.modality} frames"
-    )
+    table = Table(show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     share = measured.fnmr
     interval = measured.fnmr_interval
-    between = "" if interval is None else f" ({interval[0]:.2%} to {interval[1]:.2%})"
+    between = "" if interval is None else f", {interval[0]:.2%} to {interval[1]:.2%}"
     for name, value in (
-        ("strangers accepted, at most", f"{measured.fmr_upper:.2%} (target {measured.target_far:g})"),
-        ("strangers accepted, measured", f"{measured.fmr:.3%} of {measured.trials:,} comparisons"),
-        ("pairs of people that match", f"{measured.matched_person_pairs:,} of {measured.person_pairs:,}"),
-        ("genuine refused", "-" if share is None else f"{share:.2%}{between} of {measured.genuine_trials:,}"),
-        ("failure to acquire", f"{measured.failure_to_acquire:.2%}"),
+        ("FMR, at most", f"{measured.fmr_upper:.2%} (target {measured.target_far:g})"),
+        ("FMR, measured", _counted(measured.fmr, measured.trials)),
+        ("pairs of people that match", of_how_many(measured.matched_person_pairs, measured.person_pairs)),
+        ("FNMR", "-" if share is None else f"{_counted(share, measured.genuine_trials)}{between}"),
+        ("failure to acquire", _counted(measured.failure_to_acquire, measured.captures)),
         ("people, captures", f"{measured.people:,}, {measured.captures:,}"),
         ("model", measured.model_id),
         ("data, SHA-256", measured.data_sha256),
     ):
         table.add_row(name, plain(value))
     return table
+
+
+def _counted(share: float, trials: int) -> str:
+    """Write a share of a count, and how many of how many it is."""
+    return f"{share:.3%} ({of_how_many(round(share * trials), trials)})"

@@ -1,4 +1,4 @@
-"""``faceid doctor``: what is installed, whether it is whole and how fast, and where people are kept."""
+"""``faceid doctor``: what is installed, whether it works and how fast, and where people are kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from faceid_fast.cli.bench.stages import time_stages
-from faceid_fast.cli.output import JsonOption, busy, console, plain, write_json
+from faceid_fast.cli.output import JsonOption, busy, console, plain, show_table, write_json
 from faceid_fast.cli.people import VaultOption, opened
 from faceid_fast.errors import FaceIDError
 from faceid_fast.face.bundled import bundled_model_sha256, read_bundled_model
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 BROKEN: Final = 2
 PACKAGE: Final = "faceid-fast"
 LIBRARIES: Final = ("apsw", "cryptography", "cv2", "numpy", "onnxruntime")
-"""Modules with compiled parts: those that can be installed and still not load."""
+"""Modules with compiled parts, which can be installed and still fail to load."""
 _MODELS: Final = (HEAD_MODEL, BUNDLED_LIMITS, BUNDLED_MODEL)
 _REPEATS: Final = 20
 _REQUIREMENT: Final = re.compile(r"([\w.-]+)(?:.*\bextra == ['\"]([\w-]+)['\"])?")
@@ -40,13 +40,13 @@ _REQUIREMENT: Final = re.compile(r"([\w.-]+)(?:.*\bextra == ['\"]([\w-]+)['\"])?
 def doctor(vault: VaultOption = None, json_to: JsonOption = None) -> None:
     """Check the installation; exit 2 if something is broken.
 
-    Versions, model hashes, the matcher's kernel, a timed verification, the vault and where its key is.
-    No vault is made where there is none.
+    Shows versions, model hashes, the matcher's kernel, a timed verification, the vault and where its key is.
+    Makes no vault where there is none.
     """
     out = console(json_to)
     with busy(out, "checking the installation"):
         record, problems = _examined(default_directory() if vault is None else vault)
-    out.print(_table(record))
+    show_table(out, _table(record), "faceid doctor")
     for note in _notes(record):
         out.print(plain(note))
     for problem in problems:
@@ -58,7 +58,7 @@ def doctor(vault: VaultOption = None, json_to: JsonOption = None) -> None:
 
 
 def _examined(vault: Path) -> tuple[dict[str, Any], list[str]]:
-    """What was found, and what is broken."""
+    """Examine everything; returns what was found, and what is broken."""
     record: dict[str, Any] = {
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
@@ -85,7 +85,7 @@ def _examined(vault: Path) -> tuple[dict[str, Any], list[str]]:
 
 
 def _requirements() -> Iterator[tuple[str, str | None]]:
-    """Each requirement's name, and the extra that it belongs to; none where nothing was installed."""
+    """List the package's requirements, each with the extra that it belongs to, if any."""
     try:
         lines = metadata.requires(PACKAGE) or []
     except metadata.PackageNotFoundError:
@@ -110,7 +110,7 @@ def _version(name: str) -> str | None:
 
 
 def _extras() -> dict[str, bool]:
-    """Whether everything that an extra brings is installed, by extra."""
+    """Say of each extra whether everything that it brings is installed."""
     there: dict[str, bool] = {}
     for name, extra in _requirements():
         if extra is not None:
@@ -151,7 +151,7 @@ def _verify_ms() -> dict[str, float]:
 
 
 def _vault(directory: Path) -> dict[str, Any]:
-    """Where people are kept, and the key to it; opening checks every record."""
+    """Describe the vault and where its key is; opening it checks every record."""
     kept = key_kept(directory)
     found: dict[str, Any] = {
         "directory": str(directory),
@@ -166,7 +166,7 @@ def _vault(directory: Path) -> dict[str, Any]:
 
 
 def _table(record: dict[str, Any]) -> Table:
-    table = Table(title="faceid doctor", show_header=False)
+    table = Table(show_header=False)
     table.add_row("python", plain(f"{record['python']}, {record['machine']}"))
     for name, version in record["versions"].items():
         table.add_row(plain(name), plain(version or "missing"))
@@ -198,7 +198,7 @@ def _table(record: dict[str, Any]) -> Table:
 
 
 def _notes(record: dict[str, Any]) -> list[str]:
-    """What works, and is worth a thought."""
+    """List what works but may not be wanted."""
     notes = []
     if (vault := record["vault"]) and vault["key_beside_data"]:
         lies = "lies" if vault["exists"] else "would lie"

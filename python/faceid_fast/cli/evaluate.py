@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 
 import faceid_fast
-from faceid_fast.calibration.binomial import LEVEL, Interval
+from faceid_fast.calibration.binomial import CONFIDENCE, LEVEL
 from faceid_fast.cli.output import (
     JsonOption,
     busy,
@@ -22,16 +22,18 @@ from faceid_fast.cli.output import (
     counted,
     plain,
     printable,
+    show_table,
     stepped,
     write_file,
     write_json,
 )
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.evaluate.acquisition import Acquired, Shot, acquire
-from faceid_fast.evaluate.claims import INDEPENDENT_TRIALS, Support, support
+from faceid_fast.evaluate.claims import INDEPENDENT_TRIALS, Support
 from faceid_fast.evaluate.intervals import RESAMPLES, SEED
 from faceid_fast.evaluate.protocols import Compared, Report, compare
 from faceid_fast.evaluate.protocols import evaluate as score_protocols
+from faceid_fast.evaluate.rates import Shown, support_of, table_of, without_false_match
 from faceid_fast.evaluate.report.drawing import check_installed
 from faceid_fast.evaluate.report.report import PACKAGES, STEPS, Heading, write_page
 from faceid_fast.evaluate.scores import REPORTED_FARS
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
 
 
 class Layout(StrEnum):
-    """How captures lie in a folder: recognised, or one of `recognized.LAYOUTS`."""
+    """How a folder of captures is laid out: recognised (`AUTO`), or one of `recognized.LAYOUTS`."""
 
     AUTO = "auto"
     PAIRS = pairs.LAYOUT
@@ -62,7 +64,7 @@ class Layout(StrEnum):
 CapturesArgument = Annotated[
     Path, typer.Argument(help="Folder of captures: a folder for each person, in it their frames.")
 ]
-LayoutOption = Annotated[Layout, typer.Option(help="How the captures lie in it; auto: it is recognised.")]
+LayoutOption = Annotated[Layout, typer.Option(help="How the folder is laid out; auto: it is recognised.")]
 
 
 def captures(directory: Path, layout: Layout) -> Sequence[Shot]:
@@ -71,7 +73,7 @@ def captures(directory: Path, layout: Layout) -> Sequence[Shot]:
 
 
 def acquired(shots: Sequence[Shot], embedder: Embedder, out: Console) -> Acquired:
-    """Read and embed captures, with a bar."""
+    """Read and embed captures, showing a progress bar."""
     with counted(out, "captures", len(shots)) as progress:
         return acquire(shots, FaceAligner.bundled(), embedder, LivenessCheck.bundled(), progress=progress)
 
@@ -96,7 +98,8 @@ def evaluate(
     directory: CapturesArgument,
     layout: LayoutOption = Layout.AUTO,
     threshold: Annotated[
-        float | None, typer.Option(help="Instead of the model's own: Euclidean distance, 0 to 2.")
+        float | None,
+        typer.Option(metavar="DISTANCE", help="Used instead of the model's own: Euclidean distance, 0 to 2."),
     ] = None,
     *,
     html: Annotated[
@@ -109,14 +112,16 @@ def evaluate(
     ] = None,
     crops: Annotated[
         bool,
-        typer.Option("--crops", help="Show the faces of the worst pairs on the page: pictures of people."),
+        typer.Option(
+            "--crops", help="Put the faces of the worst pairs on the page; they are pictures of people."
+        ),
     ] = False,
     json_to: JsonOption = None,
 ) -> None:
-    """Measure error rates of recognition on captures of your own.
+    """Measure the error rates of comparisons (FMR, FNMR) on captures of your own.
 
-    Every pair of captures is scored, and unlocking with a few references a person.
-    Every figure has its 95 % interval, and says what its pairs can support.
+    Compares every pair of captures, and every probe with a few references of each person.
+    Every rate has its counts and its 95 % interval, and a mark where too few people stand behind it.
     """
     if crops and html is None:
         message = "--crops: expected --html FILE, the page that they stand on, got none"
@@ -133,7 +138,13 @@ def evaluate(
         report = score_protocols(compared, limit)
     if html is not None:
         _write_page(html, _heading(directory, report, read, embedder), compared, report, out, crops=crops)
-    out.print(_table(report))
+    show_table(
+        out,
+        _table(report),
+        f"{report.people} people, {report.captures} captures, threshold {report.threshold:.3f}",
+        f"below each rate of how many comparisons it is (EER: impostor, then genuine), and its {LEVEL:.0%} "
+        "interval: bootstrap over people",
+    )
     for note in _notes(report):
         out.print(note)
     for outcome, count in report.failures.items():
@@ -183,108 +194,54 @@ def _write_page(
 
 
 def _how_sure(report: Report, protocol: str) -> dict[str, object]:
-    """Intervals of a protocol's figures, and what its comparisons can support."""
+    """Return the intervals of a protocol's figures, and what its comparisons can support, as JSON."""
     found = asdict(report.intervals[protocol])
     pairs = found.pop("person_pairs")
     return {
         "intervals": found,
         "n_person_pairs": pairs,
-        "support": {key: _support(report, protocol, inverse) for key, inverse in REPORTED_FARS.items()},
+        "support": {key: support_of(report, protocol, inverse) for key, inverse in REPORTED_FARS.items()},
     }
-
-
-def _support(report: Report, protocol: str, inverse_far: int) -> Support:
-    return support(
-        report.protocols[protocol].n_impostor, report.intervals[protocol].person_pairs, inverse_far
-    )
 
 
 _MARKS: Final = {Support.FULL: "", Support.COMPARISONS_ONLY: " ~", Support.NONE: " ?"}
 
 
 def _table(report: Report) -> Table:
-    table = Table(
-        title=f"{report.people} people, {report.captures} captures, threshold {report.threshold:.3f}",
-        caption=f"below each figure its {LEVEL:.0%} interval: bootstrap over people",
-    )
     # A column a protocol: four fit a terminal of 80 characters, eleven figures side by side do not.
+    table = Table(show_lines=True, show_edge=False, pad_edge=False)
     table.add_column("", no_wrap=True)
     for name in report.protocols:
         table.add_column(name, justify="right")
-
-    def row(label: str, cell: Callable[[str], str]) -> None:
-        table.add_row(label, *(cell(name) for name in report.protocols))
-
-    scores, intervals = report.protocols, report.intervals
-    row("EER", lambda name: _percent(scores[name].eer, intervals[name].eer))
-    for key, inverse in REPORTED_FARS.items():
-        row(
-            f"TAR at FAR {key}",
-            lambda name, key=key, inverse=inverse: _percent(  # type: ignore[misc]
-                scores[name].tar_at_far[key],
-                intervals[name].tar_at_far[key],
-                _MARKS[_support(report, name, inverse)],
-            ),
-        )
-    row("FAR at threshold", lambda name: _far(report, name))
-    row(
-        "FRR at threshold",
-        lambda name: _percent(scores[name].frr_at_threshold, intervals[name].frr_at_threshold),
-    )
-    row(
-        "mean genuine",
-        lambda name: _number(scores[name].genuine_mean, intervals[name].genuine_mean),
-    )
-    row(
-        "mean impostor",
-        lambda name: _number(scores[name].impostor_mean, intervals[name].impostor_mean),
-    )
-    row("failure to acquire", lambda name: _percent(scores[name].failure_to_acquire, None))
-    row("genuine pairs", lambda name: str(scores[name].n_genuine))
-    row("impostor pairs", lambda name: str(scores[name].n_impostor))
-    row("pairs of people", lambda name: str(intervals[name].person_pairs))
+    for label, cells in table_of(report):
+        table.add_row(label, *map(_cell, cells))
     return table
 
 
+def _cell(shown: Shown) -> str:
+    mark = "" if shown.text == "-" else _MARKS[shown.support]
+    return "\n".join((f"{shown.text}{mark}", *shown.below))
+
+
 def _notes(report: Report) -> list[str]:
-    """Say what the marks in the table mean; only those that stand in it."""
+    """Explain the marks that stand in the table."""
     marks = {
-        _support(report, name, inverse)
+        support_of(report, name, inverse)
         for name, scores in report.protocols.items()
         for key, inverse in REPORTED_FARS.items()
         if scores.tar_at_far[key] is not None
     }
     notes = []
     if Support.NONE in marks:
-        notes.append(f"?  nothing can be claimed: fewer than {INDEPENDENT_TRIALS} / FAR impostor pairs")
+        notes.append(f"?  nothing can be claimed: fewer than {INDEPENDENT_TRIALS} / FMR impostor pairs")
     if Support.COMPARISONS_ONLY in marks:
         notes.append(
-            f"~  of these people only: fewer than {INDEPENDENT_TRIALS} / FAR pairs of people, and pairs of "
+            f"~  of these people only: fewer than {INDEPENDENT_TRIALS} / FMR pairs of people, and pairs of "
             "captures of the same two are not independent"
         )
-    if any(scores.far_at_threshold == 0.0 for scores in report.protocols.values()):
+    if without_false_match(report):
         notes.append(
-            f"<  no false accept was seen; n independent trials without one show a rate below "
-            f"{INDEPENDENT_TRIALS} / n, here n is the number of pairs of people"
+            f"<  no false match was seen: the exact {CONFIDENCE:.0%} bound of as many independent trials as "
+            "there are pairs of people"
         )
     return notes
-
-
-def _far(report: Report, protocol: str) -> str:
-    """FAR at the threshold; where no false accept was seen, what that shows."""
-    rate, pairs = report.protocols[protocol].far_at_threshold, report.intervals[protocol].person_pairs
-    if rate != 0.0:
-        return _percent(rate, report.intervals[protocol].far_at_threshold)
-    return f"{rate:.2%}\n< {min(1.0, INDEPENDENT_TRIALS / pairs):.0%}"
-
-
-def _number(mean: float | None, interval: Interval | None) -> str:
-    return "-" if mean is None else _with_interval(f"{mean:.3f}", interval, "{:.3f}-{:.3f}", 1.0)
-
-
-def _percent(rate: float | None, interval: Interval | None, mark: str = "") -> str:
-    return "-" if rate is None else _with_interval(f"{rate:.2%}{mark}", interval, "{:.1f}-{:.1f}", 100.0)
-
-
-def _with_interval(figure: str, interval: Interval | None, form: str, scale: float) -> str:
-    return figure if interval is None else f"{figure}\n{form.format(*(scale * end for end in interval))}"

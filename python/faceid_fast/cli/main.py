@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import sys
 import traceback
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any, ClassVar, Final
 
 import typer
-from typer.core import TyperGroup
 
 import faceid_fast
 from faceid_fast.cli.bench.command import bench
@@ -15,8 +17,9 @@ from faceid_fast.cli.calibrate import calibrate
 from faceid_fast.cli.demo.command import demo
 from faceid_fast.cli.doctor import doctor
 from faceid_fast.cli.evaluate import evaluate
+from faceid_fast.cli.help import Verb, VerbGroup, usage
 from faceid_fast.cli.map import map_people
-from faceid_fast.cli.output import examples, printable
+from faceid_fast.cli.output import Answer, examples, one_line, printable
 from faceid_fast.cli.pad import pad_report
 from faceid_fast.cli.people import (
     REJECTED,
@@ -41,25 +44,49 @@ _FIRST, _PEOPLE, _CAMERAS = "First steps", "People", "Cameras"
 _DOOR, _MEASURING = "Vault and credential", "Measuring"
 
 _OF_OUTPUT: Final = frozenset((errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
-"""What goes wrong where output goes: a pipe whose other end is closed, a disk that is full."""
-_BY_TYPER: Final[tuple[type[BaseException], ...]] = (
-    typer.Exit,
-    # Of whichever click this typer brings.
-    next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"),
+"""Errors of writing output: a pipe whose other end is closed, a full disk."""
+_WRONG_USAGE: Final[type[BaseException]] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
+"""The base of errors of usage, of whichever click this typer brings."""
 
 
-class ExitCodes(TyperGroup):
-    """Whatever goes wrong ends with `ERROR`: 1 would tell a script that somebody was rejected.
+class ExitCodes(VerbGroup):
+    """The group of all verbs; it ends with `ERROR` whatever goes wrong: 1 says that somebody was rejected.
 
-    What this package refuses takes one line on stderr; a bug leaves its traceback there.
+    An error of this package takes one line on stderr; a bug leaves its traceback there.
     """
 
     rejected: ClassVar[bool] = False
-    """Whether a verb has said so: no other 1 is one."""
+    """Whether a verb has rejected somebody: only then is an exit code of 1 a rejection."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,  # noqa: ANN401  # typer may bring its own click
+    ) -> Any:  # noqa: ANN401
+        """Run a verb, and exit; an error of usage is printed in whole lines, not in typer's box."""
+        run = partial(super().main, args, prog_name, complete_var, False, windows_expand_args, **extra)
+        if not standalone_mode:
+            return run()
+        Answer.expect(sys.argv[1:] if args is None else args)
+        try:
+            code = run()
+        except typer.Abort:
+            _say("interrupted")
+            code = INTERRUPTED
+        except _WRONG_USAGE as error:
+            if type(error).__name__ != "NoArgsIsHelpError":  # it has shown the help
+                _say_usage(error)
+            code = ERROR
+        sys.exit(code if isinstance(code, int) else 0)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401  # typer may bring its own click
-        """Read the options before the verb; a shell that typer has no completion for is no rejection."""
+        """Read the options before the verb; if typer ends with 1 there, that is an error, not a rejection."""
         try:
             return super().parse_args(ctx, args)
         except typer.Exit as done:
@@ -69,29 +96,43 @@ class ExitCodes(TyperGroup):
         """Run the verb."""
         try:
             return super().invoke(ctx)
-        except FaceIDError as error:
-            _say(f"error: {' '.join(str(error).split())}")
-            raise typer.Exit(ERROR) from error
         except typer.Exit as done:
             ExitCodes.rejected = done.exit_code == REJECTED
             raise
-        except _BY_TYPER:
+        except _WRONG_USAGE:
             raise
         except (KeyboardInterrupt, typer.Abort) as error:
             _say("interrupted")
             raise typer.Exit(INTERRUPTED) from error
-        except OSError as error:
-            if error.errno not in _OF_OUTPUT:
-                traceback.print_exc()
-                raise typer.Exit(ERROR) from error
-            _say(f"error: what was to be said could not be written: {error.strerror}")
-            raise typer.Exit(ERROR) from error
-        except ImportError as error:
-            _say(f"error: {error.name or 'a library'} cannot be loaded ({error}): see `faceid doctor`")
-            raise typer.Exit(ERROR) from error
         except Exception as error:
-            traceback.print_exc()
+            _refuse(error)
             raise typer.Exit(ERROR) from error
+
+
+def _refuse(error: Exception) -> None:
+    """Print an error, and write it as JSON where that was asked for."""
+    message = one_line(error)
+    if isinstance(error, FaceIDError):
+        _say(f"error: {message}")
+    elif isinstance(error, ImportError):
+        message = f"{error.name or 'a library'} cannot be loaded ({error}): see `faceid doctor`"
+        _say(f"error: {message}")
+    elif isinstance(error, OSError) and error.errno in _OF_OUTPUT:
+        _say(f"error: what was to be said could not be written: {error.strerror}")
+        return
+    else:
+        traceback.print_exception(error)
+    Answer.fail(error, message)
+
+
+def _say_usage(error: Any) -> None:  # noqa: ANN401  # typer may bring its own click
+    """Print an error of usage, after the usage line."""
+    if (ctx := getattr(error, "ctx", None)) is not None:
+        _say(usage(ctx))
+        _say(f"Try '{ctx.command_path} --help' for help.")
+    message = " ".join(error.format_message().split())
+    _say(f"error: {message}")
+    Answer.fail(error, message)
 
 
 def _say(line: str) -> None:
@@ -127,54 +168,51 @@ def root(
     """
 
 
-app.command(rich_help_panel=_FIRST, epilog=examples("faceid doctor", "faceid doctor --json -"))(doctor)
-app.command(rich_help_panel=_FIRST, epilog=examples("faceid demo", "faceid demo --data captures/"))(demo)
+_verb = partial(app.command, cls=Verb)
+_verb(rich_help_panel=_FIRST, epilog=examples("faceid doctor", "faceid doctor --json -"))(doctor)
+_verb(rich_help_panel=_FIRST, epilog=examples("faceid demo", "faceid demo --data captures/"))(demo)
 
-app.command(
+_verb(
     rich_help_panel=_PEOPLE,
     epilog=examples(
         'faceid enroll ada frames/ada --consent "form 12"', "faceid enroll ada frames/glasses --add"
     ),
 )(enroll)
-app.command(
+_verb(
     rich_help_panel=_PEOPLE,
     epilog=examples("faceid verify ada frames/now", "faceid verify ada now_depth.png --policy door"),
 )(verify)
-app.command(rich_help_panel=_PEOPLE, epilog=examples("faceid identify frames/now --json -"))(identify)
-app.command("list", rich_help_panel=_PEOPLE)(list_people)
-app.command(rich_help_panel=_PEOPLE, epilog=examples("faceid export ada --json ada.json"))(export)
-app.command(rich_help_panel=_PEOPLE)(remove)
+_verb(rich_help_panel=_PEOPLE, epilog=examples("faceid identify frames/now --json -"))(identify)
+_verb("list", rich_help_panel=_PEOPLE)(list_people)
+_verb(rich_help_panel=_PEOPLE, epilog=examples("faceid export ada --json ada.json"))(export)
+_verb(rich_help_panel=_PEOPLE)(remove)
 
-app.command(
+_verb(
     rich_help_panel=_CAMERAS,
     epilog=examples(
         "faceid stream ada --source realsense --once", "faceid stream --identify --source oak --window"
     ),
 )(stream)
-app.command(
-    rich_help_panel=_CAMERAS, epilog=examples("faceid record frames/ada --source realsense --seconds 5")
-)(record)
+_verb(rich_help_panel=_CAMERAS, epilog=examples("faceid record frames/ada --source realsense --seconds 5"))(
+    record
+)
 
-app.command(
+_verb(
     rich_help_panel=_DOOR,
     epilog=examples("faceid unlock", "faceid unlock ada --credential --undo-adaptation"),
 )(unlock)
 app.add_typer(credential_app, name="credential", rich_help_panel=_DOOR)
 app.add_typer(vault_app, name="vault", rich_help_panel=_DOOR)
-app.command(rich_help_panel=_DOOR)(audit)
+_verb(rich_help_panel=_DOOR)(audit)
 
-app.command(rich_help_panel=_MEASURING, epilog=examples("faceid evaluate captures/ --html report.html"))(
-    evaluate
-)
-app.command(rich_help_panel=_MEASURING, epilog=examples("faceid calibrate captures/ --target-far 1e-3"))(
-    calibrate
-)
-app.command(
+_verb(rich_help_panel=_MEASURING, epilog=examples("faceid evaluate captures/ --html report.html"))(evaluate)
+_verb(rich_help_panel=_MEASURING, epilog=examples("faceid calibrate captures/ --target-far 1e-3"))(calibrate)
+_verb(
     "pad-report",
     rich_help_panel=_MEASURING,
     epilog=examples("faceid pad-report presentations/ --picture cues.png"),
 )(pad_report)
-app.command("map", rich_help_panel=_MEASURING, epilog=examples("faceid map --out map.png --diagnostics"))(
+_verb("map", rich_help_panel=_MEASURING, epilog=examples("faceid map --out map.png --diagnostics"))(
     map_people
 )
-app.command(rich_help_panel=_MEASURING, epilog=examples("faceid bench --largest 10000"))(bench)
+_verb(rich_help_panel=_MEASURING, epilog=examples("faceid bench --largest 10000"))(bench)

@@ -1,4 +1,4 @@
-"""``faceid map``: where the people of a vault lie in the embedding, and where frames would."""
+"""``faceid map``: a map of the references in a vault, with frames placed among them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class _Point(NamedTuple):
-    """A vector to be placed: of whom it is, or of which frame."""
+    """A vector to be placed, with the name of the person or of the frame that it is of."""
 
     name: str
     is_probe: bool
@@ -45,7 +45,8 @@ def _checked_out(out: Path) -> Path:
 
 def map_people(
     sources: Annotated[
-        list[Path] | None, typer.Argument(help="Frames to place beside them: files, or folders of frames.")
+        list[Path] | None,
+        typer.Argument(help="Frames to place beside the references: files, or folders of frames."),
     ] = None,
     *,
     out: Annotated[
@@ -55,15 +56,21 @@ def map_people(
         ),
     ],
     diagnostics: Annotated[
-        bool, typer.Option("--diagnostics", help="Yes, show how near people's templates are to each other.")
+        bool,
+        typer.Option(
+            "--diagnostics", help="Needed: yes, show how near people's references are to each other."
+        ),
     ] = False,
     modality: Annotated[
-        str | None, typer.Option(help="infrared or color, where the vault holds both.")
+        str | None,
+        typer.Option(
+            metavar="MODALITY", help="Which references, where the vault holds both: infrared or color."
+        ),
     ] = None,
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
-    """Draw PCA and t-SNE maps of the references in the vault, a colour per person; noted in the log."""
+    """Draw PCA and t-SNE maps of the references in the vault, a colour per person; the log notes it."""
     if not diagnostics:
         message = (
             "--diagnostics: expected it, since a map shows who is near whom and where a forgery would have "
@@ -101,7 +108,7 @@ def map_people(
 
 
 def _modality(people: Iterable[References], wanted: str | None) -> str:
-    """The one that is asked for, or the only one there is."""
+    """Return the modality that is asked for, or the only one there is."""
     found = Counter(modality for each in people for modality in each.modalities)
     if not found:
         message = "vault: expected references of this model to make a map of, got none"
@@ -116,7 +123,7 @@ def _modality(people: Iterable[References], wanted: str | None) -> str:
 
 
 def _draw(points: list[_Point], out: Path, screen: Console, json_to: str | None, modality: str) -> None:
-    names = [f"frame {point.name}" if point.is_probe else point.name for point in points]
+    names = [point.name for point in points]
     with busy(screen, "drawing the maps"):
         projection = project(np.stack([point.vector for point in points]))
         picture = draw_maps(projection, names, [point.is_probe for point in points])

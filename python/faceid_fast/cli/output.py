@@ -8,42 +8,45 @@ import json
 import os
 import select
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any, Final, TextIO
+from typing import Annotated, Any, ClassVar, Final, TextIO
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
 from rich.text import Text
 
 from faceid_fast import private_files
 from faceid_fast.errors import InvalidInputError
 
 SHARED: Final = "Vault and output"
-"""Panel of the options that verbs share."""
+"""Heading of the options that verbs share."""
+_NO_EDGE: Final = 10_000
+"""Width of a console that has no edge."""
 
 
 def examples(*commands: str) -> str:
-    """What stands below a verb's help."""
+    """Write commands as the examples below a verb's help."""
     return "\n\n".join(f"[dim]$[/] {escape(command)}" for command in commands)
 
 
 def check_writable(option: str, path: Path, *, folders: bool = False) -> None:
-    """Find out now, not after minutes of work, whether a file can be written; leaves no trace.
+    """Check before minutes of work that a file can be written, without writing it.
 
     Parameters
     ----------
-    option : that names it.
+    option : of the command line, that names the file.
     path : of the file.
-    folders : whether those that it needs will be made.
+    folders : whether folders that are missing will be made.
 
     Raises
     ------
     InvalidInputError
-        Naming the option, if it cannot.
+        If it cannot; the message names the option.
     """
     with _naming(option, path):
         private_files.check_writable(path, folders=folders)
@@ -55,7 +58,7 @@ def write_file(option: str, path: Path, content: bytes) -> None:
     Raises
     ------
     InvalidInputError
-        Naming the option, if it cannot be written.
+        If it cannot be written; the message names the option.
     """
     with _naming(option, path):
         private_files.write_private(path, content)
@@ -67,7 +70,7 @@ def make_folder_of(option: str, path: Path) -> None:
     Raises
     ------
     InvalidInputError
-        Naming the option, if it cannot be made.
+        If it cannot be made; the message names the option.
     """
     with _naming(option, path):
         private_files.make_directory(path.absolute().parent)
@@ -75,7 +78,7 @@ def make_folder_of(option: str, path: Path) -> None:
 
 @contextmanager
 def _naming(option: str, path: Path) -> Iterator[None]:
-    """Say which option's file could not be written, and why."""
+    """Turn an OSError into an error that names the option."""
     try:
         yield
     except OSError as error:
@@ -83,9 +86,50 @@ def _naming(option: str, path: Path) -> Iterator[None]:
         raise InvalidInputError(message) from error
 
 
+class Answer:
+    """Where the JSON of this run was asked for, if anywhere."""
+
+    to: ClassVar[str | None] = None
+
+    @classmethod
+    def expect(cls, words: Sequence[str]) -> None:
+        """Find ``--json`` on a command line, even on one that is wrong."""
+        cls.to = None
+        for word, after in itertools.pairwise([*words, None]):
+            if word in {"--", None}:
+                break
+            if word == "--json":
+                cls.to = after
+            elif word.startswith("--json="):
+                cls.to = word.removeprefix("--json=")
+
+    @classmethod
+    def fail(cls, error: BaseException, message: str) -> None:
+        """Write an error where JSON was asked for, once.
+
+        It takes one line, so that it can follow lines that were written before. If it cannot be written,
+        nothing more is said: standard error has the error.
+        """
+        to, cls.to = cls.to, None
+        if to is None:
+            return
+        line = json.dumps(error_record(error, message)) + "\n"
+        with suppress(OSError, ValueError):
+            if to == "-":
+                sys.stdout.write(line)
+            else:
+                private_files.write_private(Path(to), line.encode())
+
+
+def error_record(error: BaseException, message: str) -> dict[str, Any]:
+    """Return the JSON that stands for an error."""
+    return {"error": {"kind": type(error).__name__, "message": printable(message)}}
+
+
 def _checked_json(json_to: str | None) -> str | None:
     if json_to not in {None, "-"}:
         check_writable("--json", Path(str(json_to)))
+    Answer.to = json_to
     return json_to
 
 
@@ -94,7 +138,7 @@ JsonOption = Annotated[
     typer.Option(
         "--json",
         metavar="FILE",
-        help="Write the result as JSON; - for standard output.",
+        help="Write the result, or the error, as JSON; - for standard output.",
         callback=_checked_json,
         rich_help_panel=SHARED,
     ),
@@ -108,13 +152,27 @@ class _Console(Console):
 
 
 def console(json_to: str | None) -> Console:
-    """Console for tables; on stderr where standard output carries the JSON."""
-    return _Console(stderr=json_to == "-")
+    """Make a console for text; on stderr if standard output carries the JSON.
+
+    Lines are broken at the edge of a terminal; in a pipe or a file they are not broken at all.
+    """
+    screen = _Console(stderr=json_to == "-")
+    if not screen.is_terminal:
+        screen.width = _NO_EDGE
+    return screen
+
+
+def show_table(screen: Console, table: Table, title: str, caption: str = "") -> None:
+    """Print a table with a title and a caption, which rich would break at the table's width."""
+    screen.print(Text(title, style="italic"))
+    screen.print(table)
+    if caption:
+        screen.print(Text(caption, style="dim"))
 
 
 @contextmanager
 def busy(screen: Console, what: str) -> Iterator[None]:
-    """Show that something takes its time, until it has ended; on a terminal only."""
+    """Show that something is going on, until it ends; on a terminal only."""
     if not screen.is_terminal:
         yield
         return
@@ -126,7 +184,7 @@ def busy(screen: Console, what: str) -> Iterator[None]:
 
 @contextmanager
 def counted(screen: Console, what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show how much of something is done, until it has ended; on a terminal only.
+    """Show how much of something is done, until it ends; on a terminal only.
 
     Yields
     ------
@@ -143,25 +201,32 @@ def counted(screen: Console, what: str, total: int) -> Iterator[Callable[[int], 
 
 @contextmanager
 def stepped(screen: Console, what: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show the same where there is nothing to tell but that one more is done."""
+    """Show the same; the callable takes no count, and is called each time that one more is done."""
     with counted(screen, what, total) as progress:
         count = itertools.count(1)
         yield lambda: progress(next(count))
 
 
 def plain(text: object) -> Text:
-    """Show a name, a path or a message as it is: not as markup, and without control characters."""
+    """Show a name, a path or a message literally: no markup, no control characters."""
     return Text(printable(str(text)))
 
 
+def one_line(error: BaseException) -> str:
+    """Return the message of an error as one line."""
+    return " ".join(str(error).split())
+
+
 def printable(text: str) -> str:
-    """Replace what a terminal would obey or could not encode."""
+    """Replace control characters, and what could not be encoded."""
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 @contextmanager
 def json_lines(json_to: str | None) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Give what writes a record as a line where `JsonOption` asked for it, if anywhere, at once.
+    """Open what `JsonOption` asked for, if anything; yields a callable that writes a record as a line.
+
+    If an error ends it, the error is the file's last line.
 
     Raises
     ------
@@ -181,6 +246,11 @@ def json_lines(json_to: str | None) -> Iterator[Callable[[dict[str, Any]], None]
 
     try:
         yield write
+    except Exception as error:
+        Answer.to = None  # which would write the file anew
+        with suppress(InvalidInputError):
+            write(error_record(error, one_line(error)))
+        raise
     finally:
         with _naming("--json", path):
             file.close()  # what could not be written is tried once more
@@ -192,7 +262,7 @@ def _write_line(record: dict[str, Any], file: TextIO) -> None:
 
 
 def check_heard() -> None:
-    """Find out whether standard output still goes anywhere, for who may have nothing to say for long.
+    """Check that somebody still reads standard output, for verbs that may print nothing for long.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""``faceid pad-report``: how well presentation attacks are told from live people, on anyone's captures."""
+"""``faceid pad-report``: how well presentation attacks are detected, on captures of one's own."""
 
 from __future__ import annotations
 
@@ -10,8 +10,18 @@ import typer
 from rich.table import Table
 
 from faceid_fast.calibration.binomial import LEVEL
-from faceid_fast.cli.output import JsonOption, check_writable, console, counted, plain, write_file, write_json
+from faceid_fast.cli.output import (
+    JsonOption,
+    check_writable,
+    console,
+    counted,
+    plain,
+    show_table,
+    write_file,
+    write_json,
+)
 from faceid_fast.evaluate.pad import ErrorRate, PadReport, Tally, classify, count
+from faceid_fast.evaluate.rates import of_how_many
 from faceid_fast.evaluate.report.drawing import check_installed
 from faceid_fast.evaluate.report.pad_picture import draw_measured
 from faceid_fast.face.aligner import FaceAligner
@@ -23,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Layout(StrEnum):
-    """How presentations lie in a folder."""
+    """How a folder of presentations is laid out."""
 
     AUTO = "auto"
     SPECIES = "species"
@@ -62,10 +72,11 @@ def pad_report(
         ),
     ] = None,
 ) -> None:
-    """Measure attack detection on captures of your own (ISO/IEC 30107-3).
+    """Measure presentation attack detection on captures of your own (ISO/IEC 30107-3).
 
-    APCER: how many presentations of an attack species pass for live people.
-    BPCER: how many live people do not; each with its exact 95 % interval.
+    APCER: the share of the presentations of an attack species that are taken for live people.
+    BPCER: the share of the presentations of live people that are taken for attacks.
+    Each has its exact 95 % interval.
     """
     liveness = LivenessCheck.bundled()
     if layout is Layout.AUTO:
@@ -91,21 +102,25 @@ def pad_report(
 
 
 def _print(out: Console, report: PadReport, layout: Layout) -> None:
-    out.print(_table(report))
+    show_table(
+        out,
+        _table(report),
+        "presentation attack detection, one frame a presentation",
+        f"below each rate its exact {LEVEL:.0%} interval (Clopper-Pearson)",
+    )
     if layout is Layout.PLAIN:
         out.print("layout plain: everything was taken for bona fide; attacks need --layout species")
     worst = report.worst_species()
     if worst is not None:
-        out.print(plain(f"worst species: {worst}, APCER {_words(report.apcer(worst))}"))
+        found = report.apcer(worst)
+        counted = of_how_many(found.errors, found.acquired)
+        out.print(plain(f"worst species: {worst}, APCER {_words(found, f' ({counted}), ')}"))
     for note in _notes(report):
         out.print(note)
 
 
 def _table(report: PadReport) -> Table:
-    table = Table(
-        title="presentation attack detection, one frame a presentation",
-        caption=f"below each rate its exact {LEVEL:.0%} interval (Clopper-Pearson)",
-    )
+    table = Table()
     table.add_column("species", overflow="fold")
     attacks, live = ("accepted", "APCER"), ("rejected", "BPCER")
     for heading in ("presentations", "not acquired", *(attacks if report.species else live)):
@@ -121,7 +136,7 @@ def _table(report: PadReport) -> Table:
 
 
 def _notes(report: PadReport) -> list[str]:
-    """Say what the figures do not show; only where it applies."""
+    """Say what the figures do not show, where that applies."""
     apcers = [report.apcer(name) for name in report.species]
     notes = []
     if none := [found for found in apcers if found.rate == 0.0 and found.interval is not None]:
@@ -146,7 +161,7 @@ def _cells(tally: Tally, found: ErrorRate) -> tuple[str, ...]:
     return (
         str(tally.presentations),
         str(tally.not_acquired),
-        str(found.errors),
+        of_how_many(found.errors, found.acquired),
         _words(found, "\n"),
     )
 

@@ -50,25 +50,34 @@ VaultOption = Annotated[
     ),
 ]
 PolicyOption = Annotated[
-    Policy, typer.Option(help="door: ask for the credential after a restart, idle days, a new enrolment.")
+    Policy,
+    typer.Option(
+        help="When to ask for the credential, too; door: after a restart, idle days, a new enrolment."
+    ),
 ]
-AdaptationOption = Annotated[Mode, typer.Option(help="Whether references follow the person's look.")]
+AdaptationOption = Annotated[
+    Mode, typer.Option(help="Whether references may follow a look that changes; see the guide on enrolment.")
+]
 
 
 def enroll(
     name: NameArgument,
     source: SourceArgument,
     *,
-    add: Annotated[bool, typer.Option("--add", help="Add an appearance of somebody enrolled.")] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="Forget the references there are.")] = False,
-    consent: Annotated[str | None, typer.Option(help="How they agreed: noted with the time.")] = None,
+    add: Annotated[bool, typer.Option("--add", help="Add to the references that the person has.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace the references that the person has.")
+    ] = False,
+    consent: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="How the person agreed; kept with the time.")
+    ] = None,
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
     """Enrol a person from frames of a few poses.
 
-    Best are five: straight ahead, left, right, up and down.
-    Frames that show somebody else are left out, and named.
+    Five poses are best: straight ahead, left, right, up and down.
+    Frames that seem to show somebody else are left out, and named.
     Exit 1 if no frame could be used.
     """
     if add and replace:
@@ -127,7 +136,7 @@ def verify(
 ) -> None:
     """Decide whether frames show a person (1:1); exit 1 if not.
 
-    However many frames, it is one attempt: most of those with a face must agree.
+    All frames together are one attempt: most of those that show a face must agree.
     """
     _decide(
         source,
@@ -148,7 +157,7 @@ def identify(
 ) -> None:
     """Decide whether frames show anybody enrolled, and whom (1:N); exit 1 if nobody.
 
-    However many frames, it is one attempt: most of those with a face must agree.
+    All frames together are one attempt: most of those that show a face must agree.
     """
     _decide(source, vault, json_to, lambda auth, frames: auth.identify(frames), policy=policy)
 
@@ -179,11 +188,11 @@ def list_people(vault: VaultOption = None, json_to: JsonOption = None) -> None:
 def export(
     name: NameArgument,
     *,
-    templates: Annotated[bool, typer.Option("--templates", help="With the vectors of the face.")] = False,
+    templates: Annotated[bool, typer.Option("--templates", help="Include the vectors of the face.")] = False,
     vault: VaultOption = None,
     json_to: JsonOption = "-",
 ) -> None:
-    """Write all that is kept about a person, as JSON: for themselves, who may ask for it."""
+    """Write everything that is kept about a person as JSON, for the person, who may ask for it."""
     with opened(vault) as people:
         kept = get(people, name)
         history = [event for event in people.events() if event.identity == name]
@@ -200,7 +209,7 @@ def export(
 
 
 def remove(name: NameArgument, vault: VaultOption = None, json_to: JsonOption = None) -> None:
-    """Forget a person; the key of their record is erased too."""
+    """Remove a person, and erase the key of their record."""
     with opened(vault) as people:
         remove_from(people, name)
     console(json_to).print(plain(f"{name}: removed"))
@@ -208,16 +217,16 @@ def remove(name: NameArgument, vault: VaultOption = None, json_to: JsonOption = 
 
 
 def unlock(
-    name: Annotated[str | None, typer.Argument(help="Whose failures; by default everybody's.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Whose failed attempts; by default everybody's.")] = None,
     *,
     credential: Annotated[bool, typer.Option("--credential", help="Ask for the credential.")] = False,
     undo_adaptation: Annotated[
-        bool, typer.Option("--undo-adaptation", help="Forget the person's adapted references too.")
+        bool, typer.Option("--undo-adaptation", help="Remove the person's adapted references, too.")
     ] = False,
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
-    """Forget the failures that lock; where a credential is set, it is asked for."""
+    """Clear failed attempts, which lock; asks for the credential, if one is set."""
     if undo_adaptation and name is None:
         message = "--undo-adaptation: expected a NAME, got none"
         raise InvalidInputError(message)
@@ -232,9 +241,9 @@ def unlock(
 
 @contextmanager
 def opened(directory: Path | None, *, create: bool = False) -> Iterator[Vault]:
-    """Open a vault; what it warns of takes a line on stderr.
+    """Open a vault; each of its warnings takes a line on stderr.
 
-    Only a verb that stores something makes one (`create`): a mistyped directory is no new vault.
+    Only verbs that store something make one (`create`): a mistyped directory must not become a new vault.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FaceIDWarning)
@@ -248,12 +257,12 @@ def opened(directory: Path | None, *, create: bool = False) -> Iterator[Vault]:
 
 
 def when(seconds: float) -> str:
-    """A time as people and programs read it."""
+    """Write a time so that people and programs can read it: ISO 8601, UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _described(kept: References) -> dict[str, Any]:
-    """What is kept of a person, without the vectors."""
+    """Describe what is kept of a person, without the vectors."""
     consent = kept.consent
     return {
         "identity": kept.identity,
@@ -269,7 +278,7 @@ def _described(kept: References) -> dict[str, Any]:
 
 
 def read_frames(source: Path, screen: Console) -> list[tuple[str, Frame]]:
-    """Labels and frames at a path."""
+    """Read the frames at a path; returns each with its label."""
     shots = shots_at(source)
     frames = []
     with stepped(screen, "reading frames", len(shots)) as step:
@@ -288,7 +297,7 @@ def _decide(
     policy: Policy,
     adaptation: Mode = Mode.NEVER,
 ) -> None:
-    """Ask about frames, and say what they come to; exit 1 if to nobody."""
+    """Decide on frames and print the decision; exit 1 if nobody is accepted."""
     screen = console(json_to)
     frames = read_frames(source, screen)
     with opened(vault) as people:

@@ -1,4 +1,4 @@
-"""How the command line asks for what must not be seen: typed without an echo, or a line of standard input."""
+"""How the command line asks questions: on a terminal (credentials without an echo) or standard input."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def confirmed(question: str) -> bool:
 
 
 def ask_credential() -> AskCredential | None:
-    """What asks whoever stands at the terminal; None where nobody does: then nothing is asked."""
+    """Return what asks for the credential on the terminal; None where there is no terminal."""
     if not _is_terminal():
         return None
 

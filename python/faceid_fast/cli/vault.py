@@ -10,6 +10,7 @@ from rich.table import Table
 
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.calibration.evidence import described, read
+from faceid_fast.cli.help import Verb, VerbGroup
 from faceid_fast.cli.output import JsonOption, busy, console, examples, plain, write_json
 from faceid_fast.cli.people import VaultOption, opened, when
 from faceid_fast.errors import InvalidInputError
@@ -20,16 +21,18 @@ from faceid_fast.vault import restore as restore_vault
 from .prompts import confirmed, read_credential
 
 vault_app = typer.Typer(
-    no_args_is_help=True, help="Look after the vault: what is in it, its key, its backups."
+    cls=VerbGroup, no_args_is_help=True, help="Look after the vault: what is in it, its key, its backups."
 )
-credential_app = typer.Typer(no_args_is_help=True, help="The PIN or phrase for when a face is not enough.")
+credential_app = typer.Typer(
+    cls=VerbGroup, no_args_is_help=True, help="The PIN or phrase for when a face is not enough."
+)
 
 FileArgument = Annotated[Path, typer.Argument(help="The backup.")]
 
 
-@vault_app.command()
+@vault_app.command(cls=Verb)
 def info(vault: VaultOption = None, json_to: JsonOption = None) -> None:
-    """Say how much is in the vault, which key opens it and which models made it; no names."""
+    """Show how much is in the vault, where its key is and which models made the references; no names."""
     with opened(vault) as people:
         found = people.info()._asdict()
     table = Table(show_header=False)
@@ -43,9 +46,9 @@ def info(vault: VaultOption = None, json_to: JsonOption = None) -> None:
     )
 
 
-@vault_app.command()
+@vault_app.command(cls=Verb)
 def verify(vault: VaultOption = None, json_to: JsonOption = None) -> None:
-    """Read everything, and check that it is as it was written."""
+    """Read everything, and check that nothing was damaged or changed."""
     screen = console(json_to)
     with opened(vault) as people, busy(screen, "reading everything"):
         people.check()
@@ -58,17 +61,18 @@ def verify(vault: VaultOption = None, json_to: JsonOption = None) -> None:
 
 
 @vault_app.command(
-    epilog=examples("faceid vault adopt calibration.json", "faceid vault adopt --forget infrared")
+    cls=Verb, epilog=examples("faceid vault adopt calibration.json", "faceid vault adopt --forget infrared")
 )
 def adopt(
     file: Annotated[Path | None, typer.Argument(help="What `faceid calibrate` wrote.")] = None,
     forget: Annotated[
-        str | None, typer.Option(metavar="MODALITY", help="Go back to the model's own: infrared or color.")
+        str | None,
+        typer.Option(metavar="MODALITY", help="Go back to the model's own threshold: infrared or color."),
     ] = None,
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
-    """Have the vault use a threshold that was measured on your own people, or no longer."""
+    """Use a threshold measured on your own people in this vault, or stop using it."""
     if (file is None) == (forget is None):
         message = "expected a FILE or --forget MODALITY, got both or neither"
         raise InvalidInputError(message)
@@ -85,15 +89,18 @@ def adopt(
     write_json({"adopted": None if measured is None else described(measured), "forgotten": forget}, json_to)
 
 
-@vault_app.command("rotate-key", epilog=examples("faceid vault rotate-key"))
+@vault_app.command("rotate-key", cls=Verb, epilog=examples("faceid vault rotate-key"))
 def rotate_key(
     new_key_file: Annotated[
-        Path | None, typer.Option(help="Holds the new key, 64 hexadecimal digits; by default one is drawn.")
+        Path | None,
+        typer.Option(
+            metavar="KEYFILE", help="File of the new key, 64 hexadecimal digits; by default it is random."
+        ),
     ] = None,
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
-    """Seal everything anew under another key; make backups anew too."""
+    """Encrypt everything with another key; backups made before need the old one."""
     new = None
     if new_key_file is not None:
         try:
@@ -108,9 +115,9 @@ def rotate_key(
     write_json({"rotated": True}, json_to)
 
 
-@vault_app.command(epilog=examples("faceid vault backup people.backup"))
+@vault_app.command(cls=Verb, epilog=examples("faceid vault backup people.backup"))
 def backup(file: FileArgument, vault: VaultOption = None, json_to: JsonOption = None) -> None:
-    """Write the vault, encrypted as it is, into one file; keep the key elsewhere."""
+    """Write the vault, encrypted as it is, into one file; the key is not in it."""
     screen = console(json_to)
     with opened(vault) as people, busy(screen, "writing the backup"):
         people.backup(file)
@@ -118,9 +125,9 @@ def backup(file: FileArgument, vault: VaultOption = None, json_to: JsonOption = 
     write_json({"backup": str(file)}, json_to)
 
 
-@vault_app.command(epilog=examples("faceid vault restore people.backup --vault new"))
+@vault_app.command(cls=Verb, epilog=examples("faceid vault restore people.backup --vault new"))
 def restore(file: FileArgument, vault: VaultOption = None, json_to: JsonOption = None) -> None:
-    """Make a vault of a backup, where there is none; whoever was removed since is back."""
+    """Make a vault from a backup, where there is none; people removed since are in it again."""
     screen = console(json_to)
     with busy(screen, "reading the backup"):
         restore_vault(file, vault)
@@ -130,7 +137,7 @@ def restore(file: FileArgument, vault: VaultOption = None, json_to: JsonOption =
     write_json({"restored": True, "people": found.people}, json_to)
 
 
-@vault_app.command()
+@vault_app.command(cls=Verb)
 def erase(
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -148,9 +155,9 @@ def erase(
     write_json({"erased": str(place)}, json_to)
 
 
-@credential_app.command("set", epilog=examples("faceid credential set"))
+@credential_app.command("set", cls=Verb, epilog=examples("faceid credential set"))
 def set_credential(vault: VaultOption = None, json_to: JsonOption = None) -> None:
-    """Set the credential; one that is set is asked for first.
+    """Set the credential; asks for the current one first, if there is one.
 
     It is typed without an echo, twice, or read as lines of standard input.
     """

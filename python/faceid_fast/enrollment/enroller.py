@@ -112,6 +112,7 @@ class Enroller:
             accepted=len(places),
             references=0 if after is None else len(after.vectors),
             rejected=sorted(rejected, key=lambda frame: frame.index),
+            held=[crops[place].pose for place in places],
             warnings=[
                 *(
                     f"frame {place} is {_ODD}: is it the same person, held still?"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .poses import POSES
+from .poses import POSES, nearest_to
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from faceid_fast.face.crop import HeadPose
     from faceid_fast.outcome import Outcome
 
 
@@ -65,15 +66,25 @@ def summarise(
     accepted: int,
     references: int,
     rejected: Iterable[RejectedFrame],
+    held: Sequence[HeadPose] = (),
     warnings: Iterable[str] = (),
 ) -> Enrollment:
-    """Describe a person's references after frames were added; `poses` are of all comparable ones."""
+    """Describe a person's references after frames were added.
+
+    Parameters
+    ----------
+    poses : of all references that are comparable with the frames.
+    held : how the head was held in the frames that were added.
+    """
     kept = tuple(poses)
     refused = tuple(rejected)
     notes = list(warnings)
     missing = tuple(pose for pose in POSES if pose not in kept)
     if kept and missing:
-        notes.append(f"no reference looks {', '.join(missing)}: faces held so may be refused")
+        near = {pose: nearest_to(pose, held) for pose in missing}
+        if unseen := [pose for pose, words in near.items() if not words]:
+            notes.append(f"no reference looks {', '.join(unseen)}: faces held so may be refused")
+        notes += [f"{words}; faces held so may be refused" for words in near.values() if words]
     if refused:
         notes.append(f"{len(refused)} of {len(refused) + accepted} frames could not be used")
     return Enrollment(

@@ -1,1 +1,1 @@
-"""How good is it? Error rates over pairs of captures, by protocol."""
+"""Error rates of comparisons and of attack detection, measured on captures."""

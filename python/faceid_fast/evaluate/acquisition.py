@@ -1,4 +1,4 @@
-"""Captures of a collection, read and embedded as an authenticator does it with a frame."""
+"""Captures, read and embedded as an `Authenticator` does it with a frame."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from faceid_fast.outcome import Outcome
 
 
 class Shot(Protocol):
-    """One capture, as `sources.kinect_v2.Capture` is one."""
+    """One capture; `sources.layouts.kinect_v2.Capture` is one."""
 
     @property
     def person(self) -> str:
-        """Who."""
+        """Name of the person."""
 
     @property
     def label(self) -> str:
-        """Which of the person's captures: what their files are named by."""
+        """Name of the capture among those of the person, as its files have it."""
 
     @property
     def pose(self) -> int | None:
@@ -50,9 +50,9 @@ class Acquired:
     ----------
     shots : the n captures.
     vectors : (n, D) float32 unit vectors; rows of NaN where the capture gave no usable face.
-    failures : outcome by index, of the captures that gave none.
-    modality : of all captures.
-    timings_ms : of each capture, by stage: "read", "align", "liveness" and "embed", as far as it got.
+    failures : outcomes of the captures that gave none, by index.
+    modality : "infrared" or "color", the same for all captures.
+    timings_ms : of each capture, by stage: "read", "align", "liveness", "embed", as far as it got.
     """
 
     shots: Sequence[Shot]
@@ -80,8 +80,8 @@ def acquire(
     Raises
     ------
     SourceError
-        If a capture's files cannot be read, there is no capture, or captures are of several modalities: no
-        threshold holds between those.
+        If a capture's files cannot be read, there is no capture, or captures are of several modalities, which
+        no threshold holds between.
     """
     if not shots:
         message = "captures: expected one or more, got none"

@@ -1,4 +1,4 @@
-"""Where the errors are: by person, by pose, by expression, and which pairs are worst."""
+"""Errors by person, by pose and by expression, and the worst pairs of captures."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ POSES: Final = 9
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Group:
-    """What the protocol ``unlock`` says about some of the captures.
+    """Comparisons of the protocol ``unlock`` in which some of the captures are probes.
 
     Attributes
     ----------
     name : of the group.
-    captures, failed : how many there are, and how many of them gave no usable face.
+    captures, failed : number of captures, and of those that gave no usable face.
     genuine, impostor : distances (n,), (m,); infinity for a failed acquisition.
     """
 
@@ -35,12 +35,16 @@ class Group:
     impostor: Floats
 
     def refused(self, threshold: float) -> float | None:
-        """Share of genuine attempts beyond a threshold; None if there are none."""
+        """FNMR at a threshold; None without genuine comparisons."""
         accepted = accept_rate(self.genuine, threshold)
         return None if accepted is None else 1.0 - accepted
 
+    def refusals(self, threshold: float) -> int:
+        """Number of genuine comparisons beyond a threshold: false non-matches."""
+        return len(self.genuine) - int((self.genuine <= threshold).sum())
+
     def accepted(self, threshold: float) -> int:
-        """Impostor attempts within a threshold."""
+        """Number of impostor comparisons within a threshold: false matches."""
         return int((self.impostor <= threshold).sum())
 
     @property
@@ -50,7 +54,7 @@ class Group:
 
 
 class Pair(NamedTuple):
-    """Two captures, by index, and how far they are from each other."""
+    """Two captures, by index, and their distance."""
 
     first: int
     second: int
@@ -58,14 +62,14 @@ class Pair(NamedTuple):
 
 
 class WorstPairs(NamedTuple):
-    """Pairs of one person that are far from each other, and of two people that are near; the worst first."""
+    """Genuine pairs that are far apart, and impostor pairs that are near; the worst first."""
 
     genuine: list[Pair]
     impostor: list[Pair]
 
 
 def by_person(compared: Compared) -> list[Group]:
-    """Group by person: their own attempts, and those in which they are either of the two people."""
+    """Group by person: their genuine comparisons, and impostor ones with them as either of the two."""
     found = compared.protocols["unlock"]
     failed = _failed(compared)
     return [
@@ -98,9 +102,9 @@ def by_expression(compared: Compared) -> list[Group] | None:
 
 
 def worst_pairs(compared: Compared, count: int) -> WorstPairs:
-    """Find the worst pairs of captures that gave a face; each capture stands in one pair of a kind at most.
+    """Find the worst pairs of captures that gave a face.
 
-    Otherwise one bad capture would be in all of them.
+    A capture is in one pair of a kind at most; else one bad capture would be in all of them.
 
     Parameters
     ----------
@@ -131,7 +135,7 @@ def worst_pairs(compared: Compared, count: int) -> WorstPairs:
 
 
 def _by_probe(compared: Compared, keys: Sequence[str], wanted: Sequence[str]) -> list[Group]:
-    """Group by what is known of the probe; a group without captures is left out."""
+    """Group by a key of each probe; groups without captures are left out."""
     unlocking, failed, key = compared.unlocking, _failed(compared), np.array(keys)
     own = unlocking.owners[:, None] == compared.who[unlocking.probes]
     groups = []

@@ -1,11 +1,11 @@
-"""A threshold from people of one's own, if they are enough for what is claimed.
+"""A threshold from captures of one's own people, if they are enough to show the rate that is claimed.
 
-The protocol is ``unlock``: strangers against the nearest of a person's references, as a device compares. What
-is counted as a trial is a *pair of people*, since pictures of the same two resemble each other: the pair
-matches if any of their comparisons lies within the threshold. The share of such pairs is never below the
-share of comparisons that match (the FMR), averaged over pairs, so what bounds the former, the exact binomial
-bound, bounds the latter. The threshold is the largest whose bound is not above the target. Pairs that share a
-person are not quite independent; the bound takes them for that.
+The protocol is ``unlock``: a probe is compared with the nearest of a person's references, as a device
+does it. A trial is a *pair of people*, since captures of the same two resemble each other: a pair
+matches if any of its comparisons is within the threshold. The share of pairs that match is never below
+the share of comparisons that match (the FMR, averaged over pairs). So the exact binomial bound of the
+former also bounds the latter. The threshold is the largest whose bound is not above the target. The
+bound takes pairs for independent; those that share a person are not quite.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ RULE: Final = (
     "match is at most the target"
 )
 STEPS: Final = 10_000
-"""Thresholds are whole numbers of this fraction."""
+"""Thresholds are multiples of 1 / `STEPS`."""
 _BLOCK: Final = 1 << 20
 
 
 def check_target(target_far: float) -> float:
-    """Return a rate that can be aimed at; CalibrationError if it is not in (0, 1)."""
+    """Return a target rate; CalibrationError if it is not in (0, 1)."""
     if not 0.0 < target_far < 1.0:  # written so that NaN is refused
         message = f"--target-far: expected a rate in (0, 1), got {target_far:g}"
         raise CalibrationError(message)
@@ -52,12 +52,12 @@ def check_target(target_far: float) -> float:
 
 
 def check_enough(target_far: float, people: int, person_pairs: int) -> None:
-    """Refuse a claim that so many pairs of people cannot carry, by the rule of three.
+    """Refuse a target that so many pairs of people cannot show, by the rule of three.
 
     Raises
     ------
     CalibrationError
-        Saying how many people it takes, and what these can show.
+        If they are too few; the message says how many it takes, and what these can show.
     """
     wanted = math.ceil(round(INDEPENDENT_TRIALS / target_far, 6))
     if person_pairs >= wanted:
@@ -75,14 +75,14 @@ def check_enough(target_far: float, people: int, person_pairs: int) -> None:
 def measure(
     compared: Compared, embedder: Embedder, target_far: float, *, data_sha256: str, command: str
 ) -> MeasuredThreshold:
-    """Choose the threshold, and put down what stands behind it.
+    """Choose the threshold, and record the evidence for it.
 
     Parameters
     ----------
     compared : captures that `embedder` has seen.
-    target_far : share of strangers to accept at most, in (0, 1).
-    data_sha256 : of what the captures were read from, see `data_sha256`.
-    command : what is put down as having asked for it.
+    target_far : the largest FMR that may remain, in (0, 1).
+    data_sha256 : of the files that the captures were read from, see `data_sha256`.
+    command : that asked for it, to be recorded.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def measure(
 def data_sha256(directory: Path, step: Callable[[], None] = lambda: None) -> str:
     """SHA-256 over all files below a folder, their names included.
 
-    That of the lines ``SHA-256  ./name`` for each file, sorted by name (as bytes), which is what
+    It is that of a line ``SHA-256  ./name`` for each file, sorted by name (as bytes), which is what
     ``find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum`` prints there; links are
     followed.
 
@@ -183,7 +183,7 @@ def _files(directory: Path) -> list[Path]:
 
 
 def _nearest_of_pairs(found: Comparisons) -> NDArray[np.float64]:
-    """Smallest distance of each pair of people of whom any was measured, sorted."""
+    """Smallest distance of each pair of people that was compared, sorted."""
     usable = np.isfinite(found.impostor)
     low, high = np.minimum(found.first, found.second), np.maximum(found.first, found.second)
     pairs, groups = np.unique((low * found.people + high)[usable], return_inverse=True)
@@ -193,7 +193,7 @@ def _nearest_of_pairs(found: Comparisons) -> NDArray[np.float64]:
 
 
 def _interval(compared: Compared, threshold: float) -> tuple[float, float] | None:
-    """Interval of the FNMR, over people; failed acquisitions are in no rate here."""
+    """Interval of the FNMR by bootstrap over people, without failed acquisitions."""
     found = compared.protocols["unlock"]
     own, strangers = np.isfinite(found.genuine), np.isfinite(found.impostor)
     usable = type(found)(

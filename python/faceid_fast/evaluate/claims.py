@@ -1,7 +1,7 @@
-"""What a number of comparisons can support, by the rule of three.
+"""Which rates a number of comparisons can show, by the rule of three.
 
-No error in n independent trials shows, with 95 %, a rate below 3 / n: a rate that fewer than
-3 / rate trials stand behind was not measured, however well it looks.
+Without an error in n independent trials, the rate is below 3 / n with 95 % confidence. So a rate is only
+claimed where 3 / rate trials or more were made.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ from enum import StrEnum
 from typing import Final
 
 INDEPENDENT_TRIALS: Final = 3
-"""Trials times rate that must be there."""
+"""Number of trials times rate, at least."""
 
 
 class Support(StrEnum):
-    """What stands behind a figure at a false accept rate."""
+    """How well trials support a figure at a false match rate."""
 
     FULL = "full"
-    """Enough pairs of people, which are independent trials or nearly so."""
+    """There are enough pairs of people, which are independent trials or nearly so."""
     COMPARISONS_ONLY = "comparisons_only"
-    """Enough comparisons, but of too few pairs of people: true of these people alone."""
+    """There are enough comparisons, but of too few pairs of people: it holds for these people alone."""
     NONE = "none"
-    """Too few comparisons."""
+    """There are too few comparisons."""
 
 
 def support(n_impostor: int, person_pairs: int, inverse_far: int) -> Support:
-    """Say what impostor comparisons support at FAR 1 / ``inverse_far``.
+    """Say how well impostor comparisons support a figure at FMR 1 / ``inverse_far``.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
-"""How sure are the figures? 95 % intervals by bootstrap over people.
+"""95 % intervals of all figures, by bootstrap over people.
 
-Captures of one person resemble each other, so comparisons are far from independent: what is drawn
-again, with replacement, is people. A person drawn m times counts with weight m in genuine
-comparisons, and two people drawn m and n times with m * n in impostor ones; two draws of the same
-person are no impostors to each other, and no more genuine than one.
+Captures of one person resemble each other, so comparisons are far from independent. Therefore people are
+drawn with replacement, not comparisons. The genuine comparisons of a person drawn m times have weight m;
+the impostor comparisons of two people drawn m and n times have weight m * n. Two draws of one person
+make no impostor comparisons with each other.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SEED: Final = 324
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Comparisons:
-    """Distances of a protocol, and between whom they were measured.
+    """The distances of a protocol, each with the people who were compared.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Comparisons:
     person : (n,) int64, 0 to people - 1.
     impostor : (m,) float64 distances.
     first, second : (m,) int64; the two people, in any order.
-    people : how many there are to draw from.
+    people : number of people.
     """
 
     genuine: Floats
@@ -47,9 +47,9 @@ class Comparisons:
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """From which to which value a figure lies, with `LEVEL`; names as in `scores.Scores`.
+    """The interval of each figure of `scores.Scores`, at `LEVEL`.
 
-    None where the figure is, or where fewer than half of the resamples have it.
+    None where the figure is None, or where fewer than half of the resamples have it.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class Weighted(Protocol):
 
 
 class GroupedDistances:
-    """Comparisons in groups that a resample takes or leaves whole.
+    """Comparisons in groups; a resample holds all of a group or nothing of it.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class GroupedDistances:
 
 
 def draw_people(people: int, resamples: int = RESAMPLES, seed: int = SEED) -> Ints:
-    """Draw as many people as there are, with replacement: (people, R) int64, how often each came."""
+    """Draw people with replacement, as many as there are: how often each was drawn, (people, R) int64."""
     shares = np.full(people, 1.0 / people)
     return np.random.default_rng(seed).multinomial(people, shares, size=resamples).T.astype(np.int64)
 
@@ -150,7 +150,7 @@ def bootstrap(comparisons: Comparisons, draws: Ints, threshold: float) -> Interv
 
 
 def observed_thresholds(*distances: Floats) -> Floats:
-    """Every threshold that can make a difference, ascending; the first, -1, accepts nothing."""
+    """List the thresholds at which any rate changes, ascending; the first, -1, matches nothing."""
     every = np.concatenate([[-1.0], *distances])
     return np.unique(every[np.isfinite(every)])
 
@@ -167,7 +167,7 @@ def equal_error_rates(genuine: Weighted, impostor: Weighted, thresholds: Floats)
         falsely, refused = errors(index)
         return falsely * genuine.total - refused * impostor.total
 
-    # FAR grows and FRR falls with the threshold: they are closest on one side of where they cross.
+    # FMR grows and FNMR falls with the threshold: they are closest on one side of where they cross.
     crossing = _first(len(thresholds), len(genuine.total), lambda index: gap(index) >= 0)
     before, after = np.maximum(crossing - 1, 0), np.minimum(crossing, len(thresholds) - 1)
     falsely, refused = errors(np.where(np.abs(gap(before)) <= np.abs(gap(after)), before, after))
@@ -175,7 +175,7 @@ def equal_error_rates(genuine: Weighted, impostor: Weighted, thresholds: Floats)
 
 
 def tars_at_far(genuine: Weighted, impostor: Weighted, thresholds: Floats, inverse_far: int) -> Floats:
-    """True accept rate of each resample (R,), as `scores.tar_at_far` defines it; NaN for none."""
+    """True match rate of each resample (R,), as `scores.tar_at_far` defines it; NaN for none."""
     allowed = impostor.total // inverse_far
     beyond = _first(
         len(thresholds), len(allowed), lambda index: impostor.accepted(thresholds[index]) > allowed
@@ -185,7 +185,7 @@ def tars_at_far(genuine: Weighted, impostor: Weighted, thresholds: Floats, inver
 
 
 def interval(values: Floats) -> Interval | None:
-    """Bounds of the middle `LEVEL` of the values that are numbers; None if fewer than half are."""
+    """Return the middle `LEVEL` of the values, without NaN; None if more than half are NaN."""
     known = values[~np.isnan(values)]
     if 2 * known.size < values.size or not known.size:
         return None
@@ -198,7 +198,7 @@ class _Test(Protocol):
 
 
 def _first(size: int, resamples: int, holds: _Test) -> Ints:
-    """Smallest index (R,) for which a test holds that goes on holding from there; ``size`` for none."""
+    """Find by bisection the first index (R,) from which on a test holds; ``size`` if it never does."""
     low, high = np.zeros(resamples, np.int64), np.full(resamples, size, np.int64)
     while (low < high).any():
         middle = (low + high) // 2

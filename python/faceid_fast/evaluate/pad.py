@@ -1,13 +1,14 @@
-"""Presentation attack detection: which attacks pass for live people, and which live people do not.
+"""Error rates of presentation attack detection (ISO/IEC 30107-3).
 
-The figures are those of ISO/IEC 30107-3, for each species of attack by itself, because an attacker takes the
-one that works:
+- APCER, the attack presentation classification error rate: of the acquired presentations of one attack
+  species, the share that is taken for bona fide. Each species has its own, since an attacker uses the
+  one that works.
+- BPCER, the bona fide presentation classification error rate: of the acquired presentations of live
+  people, the share that is taken for an attack.
 
-- APCER, the attack presentation classification error rate: attacks taken for live among those acquired;
-- BPCER, the bona fide presentation classification error rate: live people taken for attacks, likewise.
-
-One presentation is one frame. What was not acquired (no face found, too far, turned away: a non-response)
-stands in neither rate. What only a sequence shows, `liveness.repeated`, is not measured here.
+One presentation is one frame. A presentation that is not acquired (no face found, too far, turned away)
+is a non-response and counts in neither rate. What takes several frames to see, `liveness.repeated`, is
+not measured.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from faceid_fast.outcome import Outcome
 
 
 class Presentation(Protocol):
-    """One frame and the truth about it, as `sources.presentations.Presentation` is one."""
+    """One frame and what it really is; `sources.presentations.Presentation` is one."""
 
     @property
     def species(self) -> str | None:
@@ -43,18 +44,18 @@ class Response(StrEnum):
     BONA_FIDE = "bona_fide"
     ATTACK = "attack"
     NONE = "none"
-    """Not at all: no face was acquired."""
+    """Not classified: no face was acquired."""
 
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """A presentation, and what was made of it.
+    """A presentation, and how it was classified.
 
     Attributes
     ----------
     species : of the attack; None if it is bona fide.
     response : how it was classified.
-    reasons : why it was taken for an attack, without figures; or the outcome for which it was not acquired.
+    reasons : why it was taken for an attack, in words; or the outcome that says why it was not acquired.
     measured : by name of `liveness.FIGURES`; None where no face was cut out, as of what is plainly flat.
     """
 
@@ -70,9 +71,9 @@ class Tally:
 
     Attributes
     ----------
-    bona_fide, attack, not_acquired : how many were taken for live, for an attack, and neither.
-    reasons : how often each reason stood for which one was taken for an attack; several may stand for one.
-    failures : how often each outcome stood for which one was not acquired.
+    bona_fide, attack, not_acquired : number of presentations that were classified so, or not at all.
+    reasons : how often each reason was given for an attack; several may be given for one presentation.
+    failures : how often each outcome was given for one that was not acquired.
     """
 
     bona_fide: int
@@ -83,24 +84,24 @@ class Tally:
 
     @property
     def presentations(self) -> int:
-        """All of them."""
+        """Number of all presentations."""
         return self.bona_fide + self.attack + self.not_acquired
 
     @property
     def acquired(self) -> int:
-        """Those that a rate is taken of."""
+        """Number of presentations that rates are shares of."""
         return self.bona_fide + self.attack
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorRate:
-    """Errors among what was acquired.
+    """An error rate among the presentations that were acquired.
 
     Attributes
     ----------
     errors, acquired : counts.
     rate : 0 to 1; None if nothing was acquired.
-    interval : exact, at `intervals.LEVEL`, of as many independent presentations; None likewise.
+    interval : exact, at `binomial.LEVEL`, as if presentations were independent; None if nothing was acquired.
     """
 
     errors: int
@@ -118,28 +119,28 @@ class ErrorRate:
 
 @dataclass(frozen=True, slots=True)
 class PadReport:
-    """Attacks by species, and live people.
+    """Tallies of attacks by species, and of live people.
 
     Attributes
     ----------
     species : by name.
-    bona_fide : without presentations if there were no live people.
+    bona_fide : of live people; empty if there were none.
     """
 
     species: dict[str, Tally]
     bona_fide: Tally
 
     def apcer(self, species: str) -> ErrorRate:
-        """Attacks of a species that were taken for live."""
+        """APCER of a species."""
         tally = self.species[species]
         return ErrorRate.of(tally.bona_fide, tally.acquired)
 
     def bpcer(self) -> ErrorRate:
-        """Live people who were taken for attacks."""
+        """BPCER."""
         return ErrorRate.of(self.bona_fide.attack, self.bona_fide.acquired)
 
     def worst_species(self) -> str | None:
-        """Species of the highest APCER; of several the one less is known of; None if none was acquired."""
+        """Species of the highest APCER, of several the one with the highest bound; None without any."""
         ranked = []
         for name in sorted(self.species):
             found = self.apcer(name)
@@ -148,7 +149,7 @@ class PadReport:
         return max(ranked, key=lambda entry: entry[:2])[2] if ranked else None
 
     def record(self) -> dict[str, Any]:
-        """Return every figure as JSON's types; None for rates of nothing."""
+        """Return every figure as JSON; a rate of nothing is None."""
         return {
             "species": {
                 name: _record(tally, "accepted", "apcer", self.apcer(name))
@@ -184,7 +185,7 @@ def classify(
 
 
 def count(classified: Sequence[Classified]) -> PadReport:
-    """Count what was classified, by species in the order of their names."""
+    """Count the presentations, by species in the order of their names."""
     names = sorted({each.species for each in classified if each.species is not None})
     return PadReport(
         species={name: _tally([each for each in classified if each.species == name]) for name in names},

@@ -1,10 +1,11 @@
 """Which captures are compared: four protocols over people, poses and expressions.
 
-``frontal``, ``yaw0`` and ``all`` compare every pair of their captures; ``unlock`` works as a device
-does: a few references a person, every other capture a probe of everybody, the distance to a person being
-the smallest over the references. Who is enrolled with what: where expressions are known, nine references, one
-per pose (`ENROLLED_EXPRESSION`); where they are not, each person's first captures (`MOST_ENROLLED`, and no
-more than half of them). Where poses are not known, there is neither ``frontal`` nor ``yaw0``.
+``frontal``, ``yaw0`` and ``all`` compare every pair of their captures. ``unlock`` works as a device
+does: every person has a few references, every other capture is a probe that is compared with everybody,
+and the distance to a person is that to the nearest of their references. Where expressions are known, the
+references are captures of one expression, one of each pose (`ENROLLED_EXPRESSION`); where they are not,
+each person's first captures (`MOST_ENROLLED`, but no more than half). Without known poses there is
+neither ``frontal`` nor ``yaw0``.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ from numpy.typing import NDArray
 
 from faceid_fast.evaluate.acquisition import Acquired, Shot
 from faceid_fast.evaluate.intervals import Comparisons, Intervals, bootstrap, draw_people
-from faceid_fast.evaluate.scores import Scores, score
+from faceid_fast.evaluate.scores import EqualErrors, Scores, equal_errors, score
 from faceid_fast.outcome import Outcome
 
 ENROLLED_EXPRESSION: Final = 2
 """The expression of the references in ``unlock``: captures pose * 6 + 2."""
 MOST_ENROLLED: Final = 5
-"""References a person in ``unlock`` where expressions are not known: the first that are listed, at most."""
+"""References of a person in ``unlock``, at most, where expressions are not known."""
 LEVEL_FRONTAL_POSE: Final = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Unlocking:
-    """Every probe beside the nearest of each person's references.
+    """Each probe's distance to the nearest of each person's references.
 
     Attributes
     ----------
@@ -47,13 +48,13 @@ class Unlocking:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Compared:
-    """Captures, and how far they are from each other.
+    """Captures, and the distances between them.
 
     Attributes
     ----------
     acquired : the n captures.
     names : of the people, sorted.
-    who : (n,) whose each capture is: an index into `names`.
+    who : (n,) the person of each capture, as an index into `names`.
     distances : (n, n) float64, Euclidean; infinity where either capture failed.
     unlocking : what the protocol ``unlock`` compares.
     rows : by protocol, which captures belong to it: (n,) bool.
@@ -70,11 +71,26 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """Counts that some rates of a protocol are made of.
+
+    Attributes
+    ----------
+    captures : number of captures that belong to the protocol.
+    equal_errors : the errors behind the equal error rate; None where there is no such rate.
+    """
+
+    captures: int
+    equal_errors: EqualErrors | None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """Scores and their intervals by protocol, and how acquisition went."""
+    """Scores, their intervals and counts by protocol, and how acquisition went."""
 
     protocols: dict[str, Scores]
     intervals: dict[str, Intervals]
+    counts: dict[str, Counts]
     threshold: float
     people: int
     captures: int
@@ -82,7 +98,7 @@ class Report:
 
 
 def compare(acquired: Acquired) -> Compared:
-    """Measure every capture against every other, and sort the distances into protocols."""
+    """Compare every capture with every other, and sort the comparisons into protocols."""
     shots = acquired.shots
     distances = _distances(acquired.vectors)
     names, who = np.unique([shot.person for shot in shots], return_inverse=True)
@@ -107,7 +123,7 @@ def compare(acquired: Acquired) -> Compared:
 
 
 def evaluate(compared: Compared, threshold: float) -> Report:
-    """Score all protocols; one whose captures are missing has no comparisons and figures of None."""
+    """Score all protocols; one without captures has no comparisons, and figures of None."""
     failures = compared.acquired.failures
     failed = np.zeros(len(compared.who), dtype=bool)
     failed[list(failures)] = True
@@ -123,6 +139,10 @@ def evaluate(compared: Compared, threshold: float) -> Report:
             for name, found in compared.protocols.items()
         },
         intervals={name: bootstrap(found, draws, threshold) for name, found in compared.protocols.items()},
+        counts={
+            name: Counts(int(compared.rows[name].sum()), equal_errors(found.genuine, found.impostor))
+            for name, found in compared.protocols.items()
+        },
         threshold=threshold,
         people=len(compared.names),
         captures=len(compared.who),
@@ -146,7 +166,7 @@ def _pairs(rows: NDArray[np.intp], distances: NDArray[np.float64], who: NDArray[
 
 
 def _enrolled(shots: Sequence[Shot]) -> NDArray[np.bool_]:
-    """Which captures are references in ``unlock``: see above."""
+    """Choose the captures that are references in ``unlock``, as the module says."""
     if all(shot.expression is not None for shot in shots):
         return np.array([shot.expression == ENROLLED_EXPRESSION for shot in shots])
     captures = Counter(shot.person for shot in shots)
@@ -161,7 +181,7 @@ def _enrolled(shots: Sequence[Shot]) -> NDArray[np.bool_]:
 def _unlocking(
     enrolled: NDArray[np.bool_], distances: NDArray[np.float64], who: NDArray[np.intp]
 ) -> Unlocking:
-    """Nearest of a person's references against every capture that is nobody's reference."""
+    """Compare every capture that is no reference with the nearest of each person's references."""
     probes, owners = np.flatnonzero(~enrolled), np.unique(who[enrolled])
     nearest = np.array([distances[enrolled & (who == owner)][:, probes].min(axis=0) for owner in owners])
     return Unlocking(owners, probes, nearest.reshape(len(owners), len(probes)))

@@ -1,9 +1,10 @@
-"""Error rates of a verification system from its distances (ISO/IEC 19795-1 terms).
+"""Error rates of comparisons, from their distances (terms of ISO/IEC 19795-1).
 
-A distance at or below a threshold is a match. A failed acquisition has distance infinity: it
-matches at no threshold, so a genuine pair with one is lost and an impostor pair is not accepted. All
-rates are fractions, 0 to 1. "Threshold" means any real number, so no rate rests on which distances
-happened to be observed.
+A comparison matches if its distance is at or below the threshold. FMR, the false match rate, is the
+share of impostor comparisons that match; FNMR, the false non-match rate, the share of genuine ones that
+do not. A failed acquisition has distance infinity, so it never matches. Rates are fractions, 0 to 1. A
+threshold may be any real number, not only a distance that was observed. Fields such as
+``far_at_threshold`` keep the names that the JSON has: they hold FMR and FNMR.
 """
 
 from __future__ import annotations
@@ -24,21 +25,21 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 REPORTED_FARS: Final = {"1e-1": 10, "1e-2": 100, "1e-3": 1000, "1e-4": 10_000}
-"""Key in reports -> 1 / FAR, as integers: shares of a count must not depend on rounding."""
+"""By key in reports, 1 / FMR: integers, so that no share of a count depends on rounding."""
 
 _DRAWN_POINTS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Figures of one protocol; a figure that nothing was measured for is None.
+    """Figures of one protocol; None where nothing was measured.
 
     Attributes
     ----------
     eer : equal error rate, see `equal_error_rate`.
-    tar_at_far : true accept rate by `REPORTED_FARS` key, see `tar_at_far`.
+    tar_at_far : true match rate (TMR) at the FMR of each key of `REPORTED_FARS`, see `tar_at_far`.
     genuine_mean, impostor_mean : mean Euclidean distance, failed acquisitions left out.
-    far_at_threshold, frr_at_threshold : rates at the threshold in use.
+    far_at_threshold, frr_at_threshold : FMR and FNMR at the threshold in use.
     n_genuine, n_impostor : comparisons, failed acquisitions included.
     failure_to_acquire : share of the protocol's captures that gave no usable face.
     """
@@ -63,7 +64,7 @@ def score(
     ----------
     genuine, impostor : (n,) distances >= 0; infinity for a failed acquisition.
     threshold : in use, Euclidean.
-    failure_to_acquire : passed through.
+    failure_to_acquire : goes into the result as it is.
 
     Raises
     ------
@@ -91,7 +92,7 @@ def accept_rate(distances: ArrayLike, threshold: float) -> float | None:
 
 
 def tar_at_far(genuine: ArrayLike, impostor: ArrayLike, inverse_far: int) -> float | None:
-    """Share of genuine comparisons accepted at `threshold_at_far`.
+    """Share of genuine comparisons that match at `threshold_at_far`.
 
     Returns
     -------
@@ -102,15 +103,15 @@ def tar_at_far(genuine: ArrayLike, impostor: ArrayLike, inverse_far: int) -> flo
 
 
 def threshold_at_far(impostor: ArrayLike, inverse_far: int) -> float | None:
-    """Find the largest threshold with FAR <= 1 / `inverse_far`.
+    """Find the largest threshold with FMR <= 1 / `inverse_far`.
 
-    With k = floor(n_impostor / inverse_far) false accepts allowed, it lies just below the impostor
-    distance of rank k + 1: all ties of that distance must stay out.
+    k = floor(n_impostor / inverse_far) false matches are allowed, so the threshold lies just below the
+    impostor distance of rank k + 1, and no comparison of that distance matches.
 
     Returns
     -------
-    float, or None where n_impostor < `inverse_far`: no such rate can be observed. Finite even where
-    everybody may come in, since a failed acquisition never may.
+    float, or None where n_impostor < `inverse_far`: no such rate can be observed. It is finite even where all
+    may match, since a failed acquisition never does.
     """
     other = _distances("impostor", impostor)
     if other.size < inverse_far:
@@ -120,13 +121,33 @@ def threshold_at_far(impostor: ArrayLike, inverse_far: int) -> float | None:
     return float(np.nextafter(refused, -1.0))
 
 
+class EqualErrors(NamedTuple):
+    """Counts of errors, and of comparisons, at the threshold of the equal error rate."""
+
+    false_matches: int
+    n_impostor: int
+    false_non_matches: int
+    n_genuine: int
+
+    @property
+    def rate(self) -> float:
+        """Mean of the two rates."""
+        return (self.false_matches / self.n_impostor + self.false_non_matches / self.n_genuine) / 2
+
+
 def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float | None:
-    """Mean of FAR and FRR at the threshold where they are closest (of several, the smallest).
+    """Mean of FMR and FNMR at the threshold where they are closest (of several, the smallest).
 
     Returns
     -------
     float, or None if either kind of comparison is missing.
     """
+    errors = equal_errors(genuine, impostor)
+    return None if errors is None else errors.rate
+
+
+def equal_errors(genuine: ArrayLike, impostor: ArrayLike) -> EqualErrors | None:
+    """Count the errors that `equal_error_rate` is made of; None if either kind of comparison is missing."""
     same, other = np.sort(_distances("genuine", genuine)), np.sort(_distances("impostor", impostor))
     if not same.size or not other.size:
         return None
@@ -137,8 +158,8 @@ def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float | None:
         falsely = int(np.searchsorted(other, threshold, side="right"))
         return falsely * same.size - (same.size - accepted) * other.size
 
-    # Rates change only at observed distances; -1 is the threshold that accepts nothing. FAR grows
-    # and FRR falls, so they are closest on one side of where they cross: found by halving, as tens of
+    # Rates change only at observed distances; -1 is the threshold that accepts nothing. FMR grows
+    # and FNMR falls, so they are closest on one side of where they cross: found by halving, as tens of
     # millions of pairs leave no room for the rates at every threshold.
     observed = [array[: np.searchsorted(array, math.inf)] for array in (same, other)]
     beyond = [bisect.bisect_left(array, 1, key=lambda at: int(gap(at) >= 0)) for array in observed]
@@ -147,9 +168,12 @@ def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float | None:
     best, after = max(below, default=-1.0), min(above, default=math.inf)
     if above and abs(gap(after)) < abs(gap(best)):
         best = after
-    far = int(np.searchsorted(other, best, side="right")) / other.size
-    frr = (same.size - int(np.searchsorted(same, best, side="right"))) / same.size
-    return float((far + frr) / 2)
+    return EqualErrors(
+        false_matches=int(np.searchsorted(other, best, side="right")),
+        n_impostor=int(other.size),
+        false_non_matches=int(same.size - np.searchsorted(same, best, side="right")),
+        n_genuine=int(same.size),
+    )
 
 
 class ErrorCurve(NamedTuple):
@@ -163,7 +187,7 @@ class ErrorCurve(NamedTuple):
 def error_curve(genuine: ArrayLike, impostor: ArrayLike) -> ErrorCurve | None:
     """Work out both error rates at thresholds that were observed, for drawing.
 
-    Not at all of them where there are many: densest where either rate is low, as logarithmic axes show it.
+    Where there are many, some are chosen: more where a rate is low, which logarithmic axes spread out.
 
     Returns
     -------

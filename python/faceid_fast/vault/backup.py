@@ -10,7 +10,7 @@ from tempfile import mkdtemp
 from typing import Final
 
 from faceid_fast.checks import checked_path
-from faceid_fast.errors import VaultDamagedError, VaultError
+from faceid_fast.errors import VaultDamagedError, VaultError, VaultKeyError
 from faceid_fast.storage.audit import Event, EventKind
 
 from .bootstrap import DATABASE, DRAFTS, JOURNAL, LOGS, head_of, install, sealer_of
@@ -19,7 +19,7 @@ from .database import Database
 from .directory import KEY_LOCK, PrivateDirectory, check_private
 from .encryption import Sealer
 from .integrity import damaged
-from .keys import KeyFile, KeyringEntry, find_key
+from .keys import GivenKey, KeyFile, KeyPlace, KeyringEntry, find_key
 from .rollback import EpochPlace, Epochs
 from .vault import default_directory, missing, places_of, unusable
 
@@ -51,6 +51,8 @@ def restore(
 
     Raises
     ------
+    VaultKeyError
+        If the key is not the one that the backup needs: which that is, and where it was looked for.
     VaultError
         If there is a vault already, or the backup is not one, or not as it was written.
     """
@@ -67,14 +69,14 @@ def restore(
                     "away, and leave the key where it is; or choose another directory"
                 )
                 raise VaultError(message)
-            store_key = find_key(place.path, key, new=False).read()
+            kept = find_key(place.path, key, new=False)
             copy = Path(mkdtemp(prefix=_COPY, dir=place.path))
             try:
                 if os.name == "posix":
                     check_private(backup, backup.stat(), 0o600)
                 shutil.copyfile(backup, copy / DATABASE)
                 (copy / DATABASE).chmod(0o600)
-                _fill_from(copy / DATABASE, place, places_of(place, state_file, make=True), store_key)
+                _fill_from(copy / DATABASE, place, places_of(place, state_file, make=True), kept)
             finally:
                 shutil.rmtree(copy)
     except OSError as error:
@@ -120,11 +122,11 @@ def erase(directory: str | Path, *, state_file: str | Path | None = None) -> Non
         raise unusable(path, error) from error
 
 
-def _fill_from(file: Path, place: PrivateDirectory, places: tuple[EpochPlace, ...], key: bytes) -> None:
+def _fill_from(file: Path, place: PrivateDirectory, places: tuple[EpochPlace, ...], kept: KeyPlace) -> None:
     """See that a copy of a backup is right, and make a vault of what it holds, newer than all before."""
     source = Database(file)
     try:
-        sealer = sealer_of(key, head_of(source))
+        sealer = _sealer_of(kept, head_of(source))
         contents = Contents(source, sealer, Epochs((), sealer))
         with contents.reading() as found:
             contents.read(found)
@@ -148,6 +150,43 @@ def _fill_from(file: Path, place: PrivateDirectory, places: tuple[EpochPlace, ..
             install(place, Epochs(places, sealer), fill)
     finally:
         source.close()
+
+
+def _sealer_of(kept: KeyPlace, head: tuple[bytes, bytes]) -> Sealer:
+    """Read the key, and see that it is the backup's.
+
+    Raises
+    ------
+    VaultKeyError
+        If it is not: whoever restores on another machine has to be told what to bring.
+    """
+    try:
+        key = kept.read()
+    except VaultKeyError as error:
+        cause = error.__cause__
+        why = cause.strerror if isinstance(cause, OSError) else str(error)
+        raise VaultKeyError(_wanted(head[0], kept, f"got: {why}")) from error
+    try:
+        return sealer_of(key, head)
+    except VaultKeyError as error:
+        why = "got another one: of another vault, or of after a change of the key"
+        raise VaultKeyError(_wanted(head[0], kept, why)) from error
+
+
+def _wanted(store_id: bytes, kept: KeyPlace, got: str) -> str:
+    """Say which key a backup needs, and where it was looked for."""
+    looked = "the argument key" if isinstance(kept, GivenKey) else f"the {kept.origin}"
+    if isinstance(kept, KeyFile):
+        notes = {
+            "FACEID_KEY_FILE": "which FACEID_KEY_FILE names",
+            "key file": "since neither FACEID_KEY_FILE nor FACEID_KEYRING is set",
+        }
+        looked = f"{str(kept.path)!a}, {notes.get(kept.origin, f'the {kept.origin}')}"
+    return (
+        f"restore: expected the key that vault {store_id.hex()[:8]} had when the backup was made; looked for "
+        f"it in {looked}; {got}. Where the vault was, `faceid vault info` says where its key is: bring it "
+        "here, as 64 hexadecimal digits in a file of mode 600, and name that file by FACEID_KEY_FILE"
+    )
 
 
 def _lost(place: EpochPlace, sealer: Sealer) -> int:

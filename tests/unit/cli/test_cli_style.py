@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
 import shlex
 import shutil
@@ -66,6 +67,55 @@ def test_examples_can_be_typed(verb: str) -> None:
         # Reads the words without running anything, callbacks of options included.
         command.make_parser(typer.Context(command)).parse_args(rest)
         assert {word for word in rest if word.startswith("--")} <= options_of(command)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_shows_what_is_typed_in_whole_lines(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")  # only a terminal has an edge
+    shown = faceid(*verb.split(), "--help").stdout
+    assert not re.search(r"<\w+>|\{\w+\}", shown)
+    command = VERBS[verb]
+    first = shown.splitlines()[0].replace("[", "").replace("]", "").replace("...", "")
+    words = [each.name.upper() for each in command.params if each.param_type_name == "argument"]
+    assert first.endswith(" ".join([verb, "OPTIONS", *words]))
+    for each in command.params:
+        assert " ".join((each.help or "").split()) in shown
+        if each.param_type_name == "option":
+            value = "" if each.is_flag else r"[A-Z=]+|[\w|]+\|[\w|]+"
+            assert re.search(rf" {each.opts[0]} +({value}) +{re.escape(each.help[:20])}", shown)
+
+
+def test_help_tells_every_choice() -> None:
+    shown = faceid("evaluate", "--help").stdout
+    assert "--layout         LAYOUT " in shown
+    assert "[one of auto, pairs, kinect_v2, vap, tum, open3d, npz; default: auto]" in shown
+    assert " default|door " in faceid("identify", "--help").stdout
+    assert "at most 1,000,000; default: 300]" in faceid("record", "--help").stdout
+
+
+def test_help_fits_a_terminal() -> None:
+    code = "from faceid_fast.cli import app; app(['enroll', '-h'])"
+    environment = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": "60", "NO_COLOR": "1"}
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    ).stdout
+    lines = re.sub(r"\x1b\[[\d;]*m", "", shown).splitlines()
+    assert max(map(len, lines)) == 60
+
+
+def test_tables_and_messages_are_not_broken_in_a_pipe(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(doctor_verb, "time_stages", lambda _repeats: {"total": {"median": 1.0}})
+    place = tmp_path / ("a long name " * 20)
+    assert f"{place}: none yet" in faceid("doctor", "--vault", place).stdout
+    wrong = faceid("list", f"--{'x' * 200}")
+    assert wrong.exit_code == 2
+    usage, hint, error = wrong.stderr.splitlines()
+    assert usage.endswith(" list [OPTIONS]")
+    assert hint.endswith(" list --help' for help.")
+    assert re.match(rf"error: No such option: --{'x' * 200}", error)
 
 
 def test_help_has_panels_and_exit_codes() -> None:

@@ -20,7 +20,10 @@ from command_line import arguments_of, faceid, lay_out, verbs
 from faceid_fast import private_files
 from faceid_fast.sources.recording import playback, record
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes, links and pipes are POSIX's")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name != "posix", reason="modes, links and pipes are POSIX's"),
+]
 PACKAGE = Path(faceid_fast.__file__).parent
 KEY = "5e" * 32
 

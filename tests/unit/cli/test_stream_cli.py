@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import itertools
 import json
 import shutil
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 from faceid_fast.cli import app
 from faceid_fast.cli.stream.verdict import verdict_of
 from faceid_fast.cli.stream.window import draw
+from faceid_fast.errors import SourceError
 from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.frame import Frame
 from faceid_fast.matching.decision import Decision
@@ -144,6 +146,32 @@ def test_a_camera_is_one_attempt_as_long_as_somebody_stays(at: Any, camera: Any,
     (attempt,) = map(json.loads, out.read_text("utf-8").splitlines())
     assert attempt["identity"] == "ada"
     assert len(attempt["frames"]) == 2
+
+
+@pytest.mark.parametrize("to", ["file", "-"])
+def test_an_error_follows_what_was_decided(at: Any, camera: Any, tmp_path: Path, to: str) -> None:
+    target = tmp_path / "attempts.jsonl" if to == "file" else "-"
+    made = camera()
+
+    seen = itertools.count()
+
+    def pulled() -> Frame:
+        if next(seen) > 40 and (to == "-" or (tmp_path / "attempts.jsonl").stat().st_size):
+            message = "endless: expected a frame, got none: is it plugged in?"
+            raise SourceError(message)
+        return Endless._read(made)
+
+    made._read = pulled
+    done = faceid("stream", "ada", "--source", "endless", *at, "--json", target)
+    assert done.exit_code == 2
+    lines = (done.stdout if to == "-" else (tmp_path / "attempts.jsonl").read_text()).splitlines()
+    *attempts, error = map(json.loads, lines)
+    assert error["error"] == {
+        "kind": "SourceError",
+        "message": done.stderr.splitlines()[-1][len("error: ") :],
+    }
+    assert all("attempt" in each for each in attempts)
+    assert to == "-" or attempts
 
 
 def test_what_cannot_be_streamed(at: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

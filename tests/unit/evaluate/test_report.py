@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import importlib
+import math
+import re
 import shutil
 import sys
 from dataclasses import dataclass
@@ -13,16 +15,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+from jinja2 import UndefinedError
 from typer.testing import CliRunner
 
+from faceid_fast.calibration.binomial import upper_rate
 from faceid_fast.cli import app
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.evaluate.acquisition import Acquired
 from faceid_fast.evaluate.breakdown import by_expression, by_person, by_pose, worst_pairs
+from faceid_fast.evaluate.classes import pose_words
 from faceid_fast.evaluate.protocols import Compared, compare, evaluate
+from faceid_fast.evaluate.rates import table_of
+from faceid_fast.evaluate.report import figures, maps
 from faceid_fast.evaluate.report.crops import cut_out
 from faceid_fast.evaluate.report.drawing import LONGEST_NAME, short
-from faceid_fast.evaluate.report.maps import draw_maps
+from faceid_fast.evaluate.report.maps import MOST_NAMED, draw_maps
+from faceid_fast.evaluate.report.page import Cell, Figure, Paragraph, Section, Table, write
 from faceid_fast.evaluate.report.projection import FEWEST, MOST, Projection, project
 from faceid_fast.evaluate.report.report import STEPS, UNCLAIMED, Heading, write_page
 from faceid_fast.frame import Frame
@@ -140,6 +148,123 @@ def test_names_are_escaped(hostile: Page) -> None:
     assert [name for name in HOSTILE if name not in hostile.text] == []
 
 
+@pytest.mark.parametrize("name", [*HOSTILE, "{{ title }}", "{% raw %}"])
+def test_every_place_of_a_page_escapes(name: str) -> None:
+    """Title, facts, headings, cells, and attributes, in which a quote would end them."""
+    section = Section.of(
+        name,
+        Paragraph(name),
+        Figure(PNG, f'x" onerror="{name}', f"caption {name}"),
+        Table.of([name], [(name, [name, Cell(name, (f"below {name}",))])]),
+    )
+    text = write(name, [name], [section])
+    page = Page(text)
+    assert not {"script", "b"} & set(page.tags)
+    (image,) = page.images
+    assert image["alt"] == f'x" onerror="{name}'
+    assert [tag for tag in page.tags if tag in {"img", "td", "th"}] == ["img", "th", "td", "td", "td"]
+    assert page.text.count(" ".join(name.split())) == 11
+    assert text.count("<!DOCTYPE html>") == text.count("</html>") == 1
+    assert "{{" not in text.replace(name, "")
+
+
+def test_what_a_template_lacks_is_an_error() -> None:
+    with pytest.raises(UndefinedError, match="title"):
+        write("", [], [object()])  # type: ignore[list-item]
+
+
+def test_poses_and_expressions_are_named_as_far_as_the_layout_does() -> None:
+    page = page_of(measured(("ada", "ben", "cleo"), posed=True, captures=54))
+    for words in (
+        "pose 4: yaw 1 (straight), pitch 1 (level)",
+        "pose 0: yaw 0 (turned), pitch 0 (tilted)",
+        "expression 0 (mouth wide open)",
+        "expression 3 (not described by the layout)",
+        "expression 5 (eyes closed)",
+    ):
+        assert words in page.words
+    assert "which way 0 and 2 are turned or tilted it does not say" in page.text
+    assert "frontal, every pair of captures of pose 4: yaw 1 (straight), pitch 1 (level); yaw0, " in page.text
+    assert pose_words(9) == "pose 9 (not described by the layout)"
+    layout = " ".join(
+        str(
+            importlib.import_module("faceid_fast.sources.layouts.kinect_v2").Capture.expression.__doc__
+        ).split()
+    )
+    assert layout == "0 (mouth wide open) to 5 (eyes closed)."  # where the words come from
+
+
+def test_axes_name_what_they_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(figures, "png", lambda figure, **_: drawn.append(figure) or PNG)
+    compared = measured(("ada", "ben"), posed=True, captures=54)
+    figures.poses(by_pose(compared) or [], 0.5)
+    figures.expressions(by_expression(compared) or [], 0.5)
+    poses, expressions = drawn
+    for axes in poses.axes:
+        assert [label.get_text() for label in axes.get_xticklabels()][1] == "yaw 1\n(straight)"
+        assert [label.get_text() for label in axes.get_yticklabels()][1] == "pitch 1\n(level)"
+    names = [label.get_text() for label in expressions.axes[0].get_xticklabels()]
+    assert (names[0], names[5]) == ("expression 0\n(mouth wide open)", "expression 5\n(eyes closed)")
+    assert names[2] == "expression 2\n(not described\nby the layout)"
+
+
+def test_a_rate_says_of_how_many_it_is() -> None:
+    compared = measured(("ada", "ben", "cleo"), posed=True, captures=54)
+    report = evaluate(compared, 0.5)
+    rows = dict(table_of(report))
+    page = page_of(compared)
+    unlock = compared.protocols["unlock"]
+    for label, errors, of in (
+        ("FMR at threshold", int((unlock.impostor <= 0.5).sum()), len(unlock.impostor)),
+        ("FNMR at threshold", int((unlock.genuine > 0.5).sum()), len(unlock.genuine)),
+        ("failure to acquire", 0, 3 * 54),
+    ):
+        shown = rows[label][-1]
+        assert shown.below[0] == f"{errors:,} of {of:,}"
+        assert all(line in page.words for line in shown.below)
+    everything = dict(zip(report.protocols, rows["FNMR at threshold"], strict=True))["all"]
+    assert everything.below[0] == f"{int((compared.protocols['all'].genuine > 0.5).sum()):,} of 4,293"
+    # What the equal error rate is the mean of.
+    equal = report.counts["unlock"].equal_errors
+    assert equal is not None
+    assert rows["EER"][-1].below[:2] == (
+        f"{equal.false_matches:,} of {len(unlock.impostor):,}",
+        f"{equal.false_non_matches:,} of {len(unlock.genuine):,}",
+    )
+    assert report.protocols["unlock"].eer == equal.rate
+
+
+def test_a_small_rate_is_not_written_as_none() -> None:
+    compared = measured(HOSTILE, captures=60)
+    threshold = float(np.sort(compared.protocols["all"].impostor)[1])
+    rows = dict(table_of(evaluate(compared, threshold)))
+    assert dict(zip(compared.protocols, rows["FMR at threshold"], strict=True))["all"].text == "0.0026%"
+    assert (
+        dict(zip(compared.protocols, rows["FMR at threshold"], strict=True))["all"].below[0] == "2 of 75,600"
+    )
+
+
+def test_only_pairs_of_people_bound_a_rate_without_errors() -> None:
+    """Comparisons of one person are no independent trials: their interval stays as it is."""
+    rows = dict(table_of(evaluate(measured(HOSTILE), 0.9)))
+    assert math.ceil(1e4 * upper_rate(0, 21)) == 1330
+    assert {shown.below[-1] for shown in rows["FMR at threshold"]} == {"< 13.30%"}
+    assert {shown.below[-1] for shown in rows["FNMR at threshold"]} == {"0.0-0.0"}
+    assert {
+        shown.below for shown in dict(table_of(evaluate(measured(("ada",)), 0.9)))["FMR at threshold"]
+    } == {()}
+
+
+def test_rates_of_comparisons_are_called_so(hostile: Page) -> None:
+    """FAR and FRR are those of whole attempts, which the page says once that it does not show."""
+    assert hostile.text.count("FAR") == hostile.text.count("FRR") == 1
+    assert "False accept and false reject rates (FAR, FRR) are those of whole attempts" in hostile.text
+    assert [word for word in ("TAR", "FAR at", "stranger") if word in hostile.text] == []
+    for row in ("EER", "TMR at FMR 1e-3", "FMR at threshold", "FNMR at threshold"):
+        assert row in hostile.words
+
+
 def test_what_is_not_known_is_said(hostile: Page) -> None:
     assert "nothing is told by pose" in hostile.text
     assert "nothing is told by expression" in hostile.text
@@ -147,7 +272,7 @@ def test_what_is_not_known_is_said(hostile: Page) -> None:
 
 def test_what_few_people_cannot_show_is_not_shown(hostile: Page) -> None:
     assert hostile.words.count(UNCLAIMED) == 5  # 1e-3 and 1e-4 of 1,344 and 168 pairs, 1e-2 of the latter
-    assert "below 14.3%" in hostile.text
+    assert "< 13.30%" in hostile.words
 
 
 def test_faces_are_shown_only_where_asked(hostile: Page) -> None:
@@ -226,12 +351,45 @@ def test_what_no_map_is_made_of(count: int) -> None:
         project(np.zeros((count, 128), np.float32))
 
 
-@pytest.mark.parametrize("people", [2, 15, 25])
-def test_maps_of_any_number_of_people(people: int) -> None:
-    places = np.random.default_rng(0).normal(size=(people, 2))
-    names = [f"_person {number}" for number in range(people)]
-    probes = [number % 2 == 0 for number in range(people)]
-    assert draw_maps(Projection(places, (0.5, 0.3), places), names, probes).startswith(PNG)
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The figures of maps, instead of their pictures."""
+    kept: list[Any] = []
+    monkeypatch.setattr(maps, "png", lambda figure, **_: kept.append(figure) or PNG)
+    return kept
+
+
+@pytest.mark.parametrize("people", [2, 15, 125])
+def test_maps_of_any_number_of_people(drawn: list[Any], people: int) -> None:
+    places = np.random.default_rng(0).normal(size=(people + 1, 2))
+    names = [*(f"_person {number:03d}" for number in range(people)), "now.png"]
+    draw_maps(Projection(places, (0.5, 0.3), places), names, [*[False] * people, True])
+    left, right = drawn[0].axes
+    assert (left.get_xlabel(), left.get_ylabel()) == (
+        "first component (50% of the variance)",
+        "second component (30% of the variance)",
+    )
+    assert (right.get_xlabel(), right.get_ylabel()) == (
+        "first dimension (no unit)",
+        "second dimension (no unit)",
+    )
+    texts = [text.get_text().strip() for text in drawn[0].legends[0].get_texts()]
+    named = names[: min(people, MOST_NAMED)]
+    others = [f"and {people - MOST_NAMED} others"] if people > MOST_NAMED else []
+    assert texts == [*named, *others, "frames given (1)"]
+    # Nobody looks like somebody else, as long as there are markers.
+    looks = {
+        (tuple(points.get_facecolor()[0]), points.get_paths()[0].vertices.tobytes())
+        for points in left.collections[: min(people, 100)]
+    }
+    assert len(looks) == min(people, 100)
+    assert [note.get_text() for note in left.texts] == ["now.png"]
+
+
+def test_many_probes_are_not_named(drawn: list[Any]) -> None:
+    places = np.zeros((20, 2))
+    draw_maps(Projection(places, (0.0, 0.0), places), ["ada"] + ["now"] * 19, [False] + [True] * 19)
+    assert not drawn[0].axes[0].texts
 
 
 def test_short_names_can_be_drawn() -> None:
@@ -272,7 +430,8 @@ def test_evaluate_writes_the_page(data: Path, tmp_path: Path, crops: tuple[str, 
     html = tmp_path / "report.html"
     result = faceid("evaluate", data, "--html", html, *crops)
     assert result.exit_code == 0, result.output
-    assert "TAR at FAR 1e-4" in result.output
+    assert "TMR at FMR 1e-4" in result.output
+    assert not re.search(r"\b(FAR|FRR|TAR)\b", result.output)
     page = Page(html.read_text("utf-8"))
     assert len(page.images) >= 6
     assert "<i>cleo" in page.text
@@ -296,7 +455,7 @@ def test_a_page_that_cannot_be_written_is_found_before_the_work(
     for options, wanted in failing:
         result = faceid("evaluate", data, *options)
         assert (result.exit_code, wanted in result.stderr) == (2, True), result.output
-    for module in ("matplotlib.figure", "sklearn.manifold"):
+    for module in ("matplotlib.figure", "sklearn.manifold", "jinja2"):
         with monkeypatch.context() as missing:
             missing.setitem(sys.modules, module, None)
             result = faceid("evaluate", data, "--html", html)

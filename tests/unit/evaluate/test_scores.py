@@ -33,14 +33,14 @@ def test_perfect_separation() -> None:
 
 
 def test_equal_error_rate_by_hand() -> None:
-    # At 0.5: FRR 1/4 (0.7), FAR 1/4 (0.4).
+    # At 0.5: FNMR 1/4 (0.7), FMR 1/4 (0.4).
     assert equal_error_rate([0.1, 0.2, 0.5, 0.7], [0.4, 0.8, 0.9, 1.0]) == 0.25
-    # Rates meet only between steps: FRR 1/3 stays, FAR jumps from 0 to 1/2; the closest is taken.
+    # Rates meet only between steps: FNMR 1/3 stays, FMR jumps from 0 to 1/2; the closest is taken.
     assert equal_error_rate([0.1, 0.2, 0.9], [0.5, 1.0]) == pytest.approx((0.5 + 1 / 3) / 2)
 
 
 def test_of_two_thresholds_as_close_the_smaller_counts() -> None:
-    # Below 0.5: FAR 0, FRR 1/2; at 0.5: FAR 3/4, FRR 1/4.
+    # Below 0.5: FMR 0, FNMR 1/2; at 0.5: FMR 3/4, FNMR 1/4.
     assert equal_error_rate([0.1, 0.1, 0.5, 0.9], [0.5, 0.5, 0.5, 1.0]) == 0.25
 
 
@@ -56,7 +56,7 @@ def test_failed_acquisitions_never_match() -> None:
 
 def test_all_failed() -> None:
     figures = score([INF, INF], [INF] * 10, threshold=2.0, failure_to_acquire=1.0)
-    assert figures.eer == 0.5  # FAR 0, FRR 1 at every threshold
+    assert figures.eer == 0.5  # FMR 0, FNMR 1 at every threshold
     assert figures.tar_at_far["1e-1"] == 0.0
     assert figures.genuine_mean is None
     assert figures.impostor_mean is None

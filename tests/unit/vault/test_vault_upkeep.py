@@ -169,6 +169,41 @@ def test_a_backup_is_restored_and_newer_than_what_was_lost(place: Path, tmp_path
         names(place)
 
 
+def test_restoring_elsewhere_says_which_key_it_needs_and_where_it_looked(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FACEID_KEY_FILE", "FACEID_KEYRING", "CREDENTIALS_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+    file, elsewhere, carried = tmp_path / "backup", tmp_path / "elsewhere", tmp_path / "carried"
+    with Vault.open(place, key=KEY) as vault:
+        vault.backup(file)
+        which = f"expected the key that vault {vault.info().store} had when the backup was made"
+
+    def said() -> str:
+        with pytest.raises(VaultKeyError) as refused:
+            restore(file, elsewhere)
+        message = str(refused.value)
+        assert which in message
+        assert "`faceid vault info` says where its key is" in message
+        assert KEY.hex() not in message
+        return message
+
+    assert f"in '{elsewhere / 'key'}', since neither FACEID_KEY_FILE nor FACEID_KEYRING is set; " in said()
+    assert "got: No such file or directory. " in said()
+    monkeypatch.setenv("FACEID_KEY_FILE", str(carried))
+    assert f"in '{carried}', which FACEID_KEY_FILE names; got: No such file" in said()
+    carried.write_text(OTHER.hex())
+    carried.chmod(0o600)
+    assert f"in '{carried}', which FACEID_KEY_FILE names; got another one: of another vault" in said()
+    carried.write_text("a phrase")
+    assert "expected 64 hexadecimal digits" in said()
+    with pytest.raises(VaultKeyError, match=rf"{which}; looked for it in the argument key; got another one"):
+        restore(file, elsewhere, key=OTHER)
+    carried.write_text(KEY.hex())
+    restore(file, elsewhere)
+    assert names(elsewhere) == ["ada", "ben", "cy"]
+
+
 @pytest.mark.parametrize("damage", ["cut off", "changed", "empty", "missing", "open to others"])
 def test_what_is_no_backup_is_not_restored(place: Path, tmp_path: Path, damage: str) -> None:
     file, elsewhere = tmp_path / "backup", tmp_path / "elsewhere"

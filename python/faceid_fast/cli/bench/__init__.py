@@ -1,1 +1,1 @@
-"""`faceid bench`: the matcher and the stages, timed on this machine."""
+"""`faceid bench`: times of the matcher and of the stages of a verification, on this machine."""

@@ -1,7 +1,7 @@
-"""How long exact search takes next to numpy, in a process of its own that has one thread.
+"""How long exact search takes, and numpy for the same, in a process of its own with one thread.
 
-Both run in turns on the same random unit vectors of 128 values (no structure: the worst case), and must
-agree on the nearest reference. On a busy machine read the ratio of neighbouring runs.
+Both run in turns on the same random unit vectors of 128 values (without structure, which is the worst case),
+and must find the same nearest reference. On a busy machine compare their ratio, not their times.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ Vectors = NDArray[np.float32]
 def time_matching(rounds: int, largest: int) -> list[dict[str, Any]]:
     """Time every case up to ``largest`` references.
 
-    The linear algebra below numpy reads its number of threads once, when it is loaded: hence the process.
+    The linear algebra library that numpy uses reads its number of threads once, when it is loaded. So this
+    starts a process.
 
     Returns
     -------
@@ -65,7 +66,7 @@ def time_matching(rounds: int, largest: int) -> list[dict[str, Any]]:
 
 
 def nearest_by_numpy(references: Vectors, queries: Vectors) -> tuple[NDArray[np.int64], Vectors]:
-    """Nearest reference and its distance (Q,) by one matrix product and one pass over it."""
+    """Find the nearest reference and its distance (Q,) by a matrix product and a pass over it."""
     scores = queries @ references.T
     index = scores.argmax(axis=1)
     best = scores[np.arange(len(queries)), index]
@@ -73,7 +74,7 @@ def nearest_by_numpy(references: Vectors, queries: Vectors) -> tuple[NDArray[np.
 
 
 def check_agreement(ours: NDArray[np.floating[Any]], by_numpy: Vectors) -> None:
-    """Refuse to compare the speed of two different answers.
+    """Check that both found the same: the speeds of two different answers are not compared.
 
     Raises
     ------
@@ -87,7 +88,7 @@ def check_agreement(ours: NDArray[np.floating[Any]], by_numpy: Vectors) -> None:
 
 
 def _search(rng: np.random.Generator, count: int, batch: int, rounds: int) -> dict[str, Any]:
-    """1:N."""
+    """Time a search among all references (1:N)."""
     references, queries = _unit(rng, count), _unit(rng, batch)
     gallery = Gallery.from_arrays(references, [str(row) for row in range(count)])
     check_agreement(gallery.nearest(queries, 1).distance[:, 0], nearest_by_numpy(references, queries)[1])
@@ -97,7 +98,7 @@ def _search(rng: np.random.Generator, count: int, batch: int, rounds: int) -> di
 
 
 def _claim(rng: np.random.Generator, rounds: int) -> dict[str, Any]:
-    """1:1, as `verify` asks it."""
+    """Time the distance to one person (1:1), as `verify` asks for it."""
     references, query = _unit(rng, REFERENCES_OF_A_PERSON), _unit(rng, 1)
     gallery = Gallery(dim=DIMENSIONS)
     gallery.add("somebody", references)
@@ -126,7 +127,7 @@ def _in_turns(
 
 
 def _seconds(call: Callable[[], object], calls: int) -> float:
-    """Mean over some calls."""
+    """Mean seconds of a call."""
     began = time.perf_counter()
     for _ in range(calls):
         call()

@@ -14,7 +14,7 @@ _WARM_UP: Final = 3
 
 
 def time_stages(repeats: int) -> dict[str, dict[str, float]]:
-    """Milliseconds per stage of verifying a bundled render (a head crop) on this machine: see `spread`.
+    """Time each stage of verifying a bundled render (a head crop): milliseconds, see `spread`.
 
     Every stage runs on one thread.
 

@@ -1,1 +1,1 @@
-"""`faceid demo`: the whole path on bundled renders, told as a story."""
+"""`faceid demo`: enrolling and unlocking with bundled renders, told as a story."""

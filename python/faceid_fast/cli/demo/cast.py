@@ -1,4 +1,4 @@
-"""Who stands before the demo's camera: rendered people, or captures of real ones."""
+"""The frames of the demo: of rendered people, or captures of real ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROBED_POSE: Final = 4  # frontal and level: how one looks at a device
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """A frame of the demo: who it shows, and whether it is for enrolling, a probe, a print or a beard."""
+    """A frame of the demo, of whom it is, and its kind: "enroll", "probe", "print" or "beard"."""
 
     person: str
     kind: str
@@ -26,7 +26,7 @@ class Look:
 
 
 def rendered() -> list[Look]:
-    """The renders of this package, by person, kind and number."""
+    """Read the renders that come with this package, by person, kind and number."""
     return [
         Look(render.person, render.kind, f"{render.person} {render.kind} {render.number}", render.read())
         for render in bundled_renders(KINDS)
@@ -34,7 +34,7 @@ def rendered() -> list[Look]:
 
 
 def captured(directory: Path) -> list[Look]:
-    """Captures in the kinect_v2 layout: one a pose to enrol, the other expressions of the frontal to probe.
+    """Read captures in the kinect_v2 layout: one a pose to enrol, others of the frontal pose as probes.
 
     Raises
     ------

@@ -1,8 +1,8 @@
-"""``faceid demo``: enrol a few people, then let them, others and a flat print try to unlock."""
+"""``faceid demo``: a few people enrol; then they, strangers and a flat print try to unlock."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -17,16 +17,19 @@ from faceid_fast.cli.output import (
     check_writable,
     console,
     plain,
+    show_table,
     write_json,
 )
+from faceid_fast.errors import SourceError
 from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.outcome import Outcome
 
+from .attempts import Attempt, Rates
 from .cast import Look, captured, rendered
 from .story import Scene, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
@@ -39,27 +42,6 @@ UNEXPECTED: Final = 2
 _TRYING: Final = frozenset({"probe", "print"})
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Attempt:
-    """A probe, with the decision for each person it claimed to be and for nobody in particular."""
-
-    look: Look
-    claims: dict[str, Decision]
-    identified: Decision
-
-    @property
-    def as_expected(self) -> bool:
-        """Whether the right person was let in, nobody else was, and a print was seen through."""
-        decisions = [*self.claims.values(), self.identified]
-        if self.look.kind == "print":
-            return all(decision.outcome is Outcome.SPOOF for decision in decisions)
-        return (
-            all(d.accepted == (claim == self.look.person) for claim, d in self.claims.items())
-            and self.identified.accepted
-            and self.identified.identity == self.look.person
-        )
-
-
 def _checked_out(out: Path) -> Path:
     check_writable("--out", out, folders=True)
     return out
@@ -69,7 +51,7 @@ def demo(
     data: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Real people instead of renders: a folder in the kinect_v2 layout; no story."
+            metavar="DIR", help="Captures of real people instead: a folder in the kinect_v2 layout; no story."
         ),
     ] = None,
     out: Annotated[
@@ -77,10 +59,11 @@ def demo(
     ] = Path("demo/unlock.png"),
     json_to: JsonOption = None,
 ) -> None:
-    """Show what it does, with rendered people; exit 2 if a verdict is not as it should be.
+    """Enrol and unlock with rendered people, as a story; exit 2 if a verdict is not as it should be.
 
-    Somebody enrols and unlocks; a stranger and a print do not; a beard grows.
+    Somebody enrols and is accepted; a stranger and a print are refused; a beard grows.
     Then everybody is compared with everybody, and a picture of it all is written.
+    With --data it counts how many genuine and impostor attempts are accepted, and exits 0 however many.
     """
     screen = console(json_to)
     looks = rendered() if data is None else captured(data)
@@ -103,29 +86,48 @@ def demo(
             for look in looks
             if look.kind in _TRYING
         ]
-    threshold = attempts[0].identified.threshold  # all of one camera, among as many people
+    if not known:
+        message = f"{data}: expected captures of which somebody can be enrolled, got none with a usable face"
+        raise SourceError(message)
+    # All are of one camera, among as many people.
+    threshold, claimed = attempts[0].identified.threshold, attempts[0].claims[known[0]].threshold
     if not story:
-        screen.print(_enrollment_table(enrollments))
-    screen.print(_attempt_table(attempts, known, threshold))
-    _draw(threshold, out, [_row(enrollments[person], looks, attempts, story, aligner) for person in people])
+        show_table(screen, _enrollment_table(enrollments), "enrolled")
+    show_table(
+        screen,
+        _attempt_table(attempts, known),
+        f"unlocking: distance to each person, accepted up to {claimed:.3f} as who is claimed (1:1), "
+        f"up to {threshold:.3f} as the nearest of {len(known)} (1:N)",
+    )
+    rows = [_row(enrollments[person], looks, attempts, story, aligner) for person in people]
+    _draw((claimed, threshold, len(known)), out, rows)
+    if data is not None:
+        for line in (*Rates.of(attempts).lines(), *_not_enrolled(people, known)):
+            screen.print(plain(line))
     _summary(screen, attempts, story, out)
     record = _record(enrollments, attempts, story)
     write_json({"threshold": threshold, **record, "picture": str(out)}, json_to)
-    if not record["all_as_expected"] or len(known) < len(people):
+    # Of renders it is known what must come of them; of other people only what did.
+    if data is None and (not record["all_as_expected"] or len(known) < len(people)):
         raise typer.Exit(UNEXPECTED)
 
 
+def _not_enrolled(people: Sequence[str], known: Sequence[str]) -> Iterator[str]:
+    """Name the people of whom no capture could be enrolled; their probes are those of strangers."""
+    if missing := [person for person in people if person not in known]:
+        yield f"not enrolled, since no face was found in their captures: {', '.join(missing)}"
+
+
 def _enrollment_table(enrollments: dict[str, Enrollment]) -> Table:
-    table = Table("person", "references", "poses", "refused frames", title="enrolled")
+    table = Table("person", "references", "poses", "refused frames")
     for person, result in enrollments.items():
         refused = ", ".join(f"{entry.index} {entry.outcome}" for entry in result.rejected)
         table.add_row(plain(person), str(result.references), ", ".join(result.poses), refused or "-")
     return table
 
 
-def _attempt_table(attempts: list[Attempt], known: list[str], threshold: float) -> Table:
-    table = Table(title=f"unlocking: distance to each person, accepted up to {threshold:.3f}")
-    table.add_column("frame")
+def _attempt_table(attempts: list[Attempt], known: list[str]) -> Table:
+    table = Table("frame")
     for person in known:
         table.add_column(plain(person), justify="right")
     for heading in ("verdict", "as expected"):
@@ -157,8 +159,9 @@ def _painted(text: str, decision: Decision) -> Text:
 
 def _summary(screen: Console, attempts: list[Attempt], story: list[Scene], out: Path) -> None:
     totals = sorted(attempt.identified.timings_ms["total"] for attempt in attempts)
-    parts = [f"{sum(a.as_expected for a in attempts)} of {len(attempts)} as expected"]
+    parts = []
     if story:
+        parts.append(f"{sum(a.as_expected for a in attempts)} of {len(attempts)} as expected")
         parts.append(f"{sum(scene.as_expected for scene in story)} of {len(story)} in the story")
     parts.append(f"median {totals[len(totals) // 2]:.1f} ms an identification")
     screen.print(plain(f"{'; '.join(parts)}; picture: {out}"))
@@ -171,18 +174,18 @@ def _row(
     story: Sequence[Scene],
     aligner: FaceAligner,
 ) -> Row:
-    """A person's row of the picture."""
+    """Make a person's row of the picture."""
     from .picture import Row, tile_of  # noqa: PLC0415  # OpenCV, which may not load
 
     person = enrollment.identity
-    enrolled = [(look, "", None) for look in looks if look.person == person and look.kind == "enroll"]
+    enrolled = [(look, (), None) for look in looks if look.person == person and look.kind == "enroll"]
     tried = [
-        (attempt.look, _caption(attempt), attempt.identified.accepted)
+        (attempt.look, _lines(attempt), attempt.identified.accepted)
         for attempt in attempts
         if attempt.look.person == person
     ]
     tried += [
-        (scene.look, scene.caption, scene.decision.accepted)
+        (scene.look, scene.lines, scene.decision.accepted)
         for scene in story
         if scene.look.person == person and (scene.claim != person or scene.look.kind == "beard")
     ]
@@ -193,20 +196,22 @@ def _row(
     return Row(person, enrollment.poses, *tiles)
 
 
-def _draw(threshold: float, out: Path, rows: Sequence[Row]) -> None:
-    from .picture import draw_demo, write_picture  # noqa: PLC0415
+def _draw(thresholds: tuple[float, float, int], out: Path, rows: Sequence[Row]) -> None:
+    from .picture import Thresholds, draw_demo, write_picture  # noqa: PLC0415
 
-    write_picture(draw_demo(rows, threshold), out)
+    write_picture(draw_demo(rows, Thresholds(*thresholds)), out)
 
 
-def _caption(attempt: Attempt) -> str:
-    own = attempt.claims.get(attempt.look.person)
-    others = [
-        d.distance for p, d in attempt.claims.items() if p != attempt.look.person and d.distance is not None
-    ]
-    if own is None or own.distance is None:
-        return str(attempt.identified.outcome)
-    return f"{own.distance:.2f}" + (f" / {min(others):.2f}" if others else "")
+def _lines(attempt: Attempt) -> tuple[str, str]:
+    """Write what stands below a probe: who was named, and the distances to own and others' references."""
+    found = attempt.identified
+    if found.outcome not in {Outcome.ACCEPTED, Outcome.NO_MATCH}:
+        return "who? refused", str(found.outcome).replace("_", " ")
+    distances = {name: claim.distance for name, claim in attempt.claims.items() if claim.distance is not None}
+    own = distances.pop(attempt.look.person, None)
+    parts = [] if own is None else [f"own {own:.2f}"]
+    parts += [f"others {min(distances.values()):.2f}"] if distances else []
+    return f"who? {found.identity if found.accepted else 'nobody'}", ", ".join(parts)
 
 
 def _record(
@@ -229,5 +234,6 @@ def _record(
             }
             for attempt in attempts
         ],
+        "rates": Rates.of(attempts).record(),
         "all_as_expected": all(verdict.as_expected for verdict in verdicts),
     }

@@ -1,6 +1,6 @@
-"""The demo's story: a lock, the person it belongs to, a stranger, a print, and a beard that grows.
+"""The demo's story: a lock, its owner, a stranger, a print of the owner, and a beard that grows.
 
-Nothing in it is staged: every line is what an `Authenticator` says of a rendered frame, by the model's own
+Nothing is staged: every verdict is an `Authenticator`'s on a rendered frame, with the model's own
 threshold and floor.
 """
 
@@ -45,17 +45,17 @@ class Scene:
 
     Attributes
     ----------
-    look : which.
+    look : the frame.
     claim : who they say they are.
-    decision : what the lock says.
-    caption : the same in a word or two.
-    as_expected : whether it is as it should be.
+    decision : the verdict.
+    lines : the verdict in two short lines.
+    as_expected : whether the verdict is right.
     """
 
     look: Look
     claim: str
     decision: Decision
-    caption: str
+    lines: tuple[str, str]
     as_expected: bool
 
     def record(self) -> dict[str, Any]:
@@ -70,11 +70,11 @@ class Scene:
 
 
 def tell(looks: Sequence[Look], aligner: FaceAligner, screen: Console) -> list[Scene]:
-    """Have it happen, printing each step when it does.
+    """Play the story, printing each step as it happens.
 
     Parameters
     ----------
-    looks : with a print of one person, a beard of another, and probes of a third.
+    looks : frames of three people or more, with a print of one and a beard of another.
     """
     return list(_Stage(looks, aligner, screen).scenes())
 
@@ -105,7 +105,7 @@ class _Stage:
             yield self._shown(f"{other} says to be {bearded}", self._of("probe", other)[0], bearded, _REFUSED)
 
     def _an_evening(self, owner: str, stranger: str) -> Iterator[Scene]:
-        """The owner comes in, others do not, until nobody does; the credential ends that."""
+        """The owner is accepted, others are refused until the lock locks; the credential unlocks it."""
         self._enrol(owner)
         mine, theirs = self._of("probe", owner), self._of("probe", stranger)
         yield self._shown(f"{owner} comes home", mine[0], owner, _ACCEPTED)
@@ -121,7 +121,7 @@ class _Stage:
         yield self._shown(f"{owner}, after typing the PIN", mine[1], owner, _ACCEPTED)
 
     def _a_beard(self, person: str) -> Iterator[Scene]:
-        """The enrolment's reach, a near miss, the credential, and the picture that is kept for it."""
+        """A beard grows until it is refused; after a near miss and the credential a picture of it is kept."""
         self._enrol(person)
         pin_shown = was_kept = False
         for number, look in enumerate(self._of("beard", person), start=1):
@@ -130,10 +130,11 @@ class _Stage:
             within = accepts(distance, self._floor)
             # What was kept must help, as far as adapted references may: up to the floor.
             wanted = _ACCEPTED if was_kept and within else _ACCEPTED | _REFUSED
-            note = "kept" if kept and not was_kept else ""
+            helped = decision.accepted and not accepts(distance, decision.threshold)
+            note = "kept" if kept and not was_kept else "by what was kept" if helped else ""
             yield self._judged(f"{person}, beard {number}", look, person, decision, wanted, note=note)
             if decision.accepted:
-                if not accepts(distance, decision.threshold):
+                if helped:
                     self._say("by the picture that was kept")
             elif kept and not was_kept:
                 self._say("this picture is kept beside the enrolment: for 50 uses, or 30 days")
@@ -179,21 +180,21 @@ class _Stage:
         )
         if distance is None and decision.reasons:
             self._say(decision.reasons[0])
-        caption = f"{_caption(look, claim, decision)} {note}".rstrip()
-        return Scene(look, claim, decision, caption, as_expected)
+        return Scene(look, claim, decision, _lines(claim, decision, note), as_expected)
 
     def _say(self, words: str) -> None:
         self._screen.print(Text.assemble("       ", (plain(words).plain, "dim")))
 
 
 def ring(covered: Sequence[str]) -> Text:
-    """Draw which poses are covered, as they lie around the camera."""
+    """Draw which poses the references cover, each where the head turns to."""
     mark = {pose: f"{pose} {'(*)' if pose in covered else '( )'}" for pose in POSES}
     lines = (mark["up"], f"{mark['left']}   {mark['frontal']}   {mark['right']}", mark["down"])
     return Text("\n".join(f"       {line:^40}".rstrip() for line in lines))
 
 
-def _caption(look: Look, claim: str, decision: Decision) -> str:
+def _lines(claim: str, decision: Decision, note: str) -> tuple[str, str]:
+    verdict = "accepted" if decision.accepted else "refused"
     if decision.distance is None:
-        return str(decision.outcome).replace("_", " ")
-    return f"{decision.distance:.2f}" if claim == look.person else f"as {claim}: {decision.distance:.2f}"
+        return f"as {claim}: {verdict}", str(decision.outcome).replace("_", " ")
+    return f"as {claim}: {verdict}", f"{decision.distance:.2f}" + (f", {note}" if note else "")

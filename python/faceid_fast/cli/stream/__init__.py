@@ -1,1 +1,1 @@
-"""`faceid stream` and `faceid record`: a camera, its frames, and a verdict as they come."""
+"""`faceid stream` and `faceid record`: frames of a camera, judged or recorded as they come."""

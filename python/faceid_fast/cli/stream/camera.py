@@ -1,4 +1,4 @@
-"""How the command line names a camera, and what it is told."""
+"""The options that name a camera and set it up."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ CameraOption = Annotated[
     typer.Option(
         "--source",
         metavar="SOURCE",
-        help=f"{', '.join(CAMERAS)}; or a folder of frames, or a file of a RealSense.",
+        help=f"{', '.join(CAMERAS)}; or a folder of frames, or a recording of a RealSense.",
     ),
 ]
 SettingsOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--option", metavar="KEY=VALUE", help="Of the camera, for instance infrared=true; again for another."
+        "--option",
+        metavar="KEY=VALUE",
+        help="Setting of the camera, for instance infrared=true; may be repeated.",
     ),
 ]
 

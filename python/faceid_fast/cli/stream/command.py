@@ -1,4 +1,4 @@
-"""``faceid stream``: who stands before a camera, as long as it runs."""
+"""``faceid stream``: verify or identify whoever stands before a camera."""
 
 from __future__ import annotations
 
@@ -34,29 +34,35 @@ _TITLE: Final = "faceid stream (q: quit)"
 
 
 class View(Protocol):
-    """Shows what happens."""
+    """Shows each moment of a stream."""
 
     def show(self, moment: Moment, dropped: int) -> bool:
-        """Show a moment; False if somebody has asked to end."""
+        """Show a moment; returns False if the user has asked to end."""
 
 
 def stream(
-    name: Annotated[str | None, typer.Argument(help="Who it should be.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Who it should be; or else --identify.")] = None,
     *,
     source: CameraOption,
     identify: Annotated[bool, typer.Option("--identify", help="Find out who it is.")] = False,
-    votes: Annotated[int, typer.Option(min=1, max=MAX_FRAMES, help="Frames of an attempt.")] = 5,
-    once: Annotated[bool, typer.Option("--once", help="End with the first decision: 0 if accepted.")] = False,
-    timeout: Annotated[float | None, typer.Option(min=0.1, help="End after so many seconds.")] = None,
+    votes: Annotated[
+        int, typer.Option(metavar="N", min=1, max=MAX_FRAMES, help="Frames of one attempt; most must agree.")
+    ] = 5,
+    once: Annotated[
+        bool, typer.Option("--once", help="End after the first attempt: exit 0 if accepted, else 1.")
+    ] = False,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", min=0.1, help="End after this many seconds.")
+    ] = None,
     window: Annotated[bool, typer.Option("--window", help="Show the picture in a window.")] = False,
     option: SettingsOption = None,
     policy: PolicyOption = Policy.DEFAULT,
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
-    """Decide on whoever shows their face to a camera, as long as it runs.
+    """Verify or identify whoever shows their face to a camera, until it is stopped.
 
-    Each time somebody does is one attempt; with --json, a line of JSON.
+    Each time somebody appears is one attempt; with --json, one line of JSON.
     """
     if (name is None) != identify:
         message = "expected a NAME or --identify, got " + ("neither" if name is None else "both")
@@ -108,7 +114,7 @@ def _described(number: int, moment: Moment, dropped: int) -> dict[str, Any]:
 
 @contextmanager
 def _terminal(screen: Console) -> Iterator[View]:
-    """A line that changes, where there is a terminal to change it on."""
+    """Show one line that changes, on a terminal only."""
     with Live(console=screen, transient=True, auto_refresh=False) as live:
         yield _Line(live if screen.is_terminal else None)
 
@@ -126,7 +132,7 @@ class _Line:
 
 @contextmanager
 def _window() -> Iterator[View]:
-    """A window, until somebody presses q or closes it."""
+    """Show a window, until somebody presses q or closes it."""
     if sys.platform not in {"win32", "darwin"} and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     ):

@@ -1,4 +1,4 @@
-"""``faceid record``: frames of a camera, kept as they were."""
+"""``faceid record``: frames of a camera, written without loss."""
 
 from __future__ import annotations
 
@@ -16,17 +16,21 @@ from .camera import CameraOption, SettingsOption, opened_source
 
 
 def record(
-    out: Annotated[Path, typer.Argument(help="Folder, new or empty; closed to others.")],
+    out: Annotated[Path, typer.Argument(help="Folder, new or empty; only you will be able to read it.")],
     *,
     source: CameraOption,
-    frames: Annotated[int, typer.Option(min=1, max=MAX_RECORDED, help="How many at most.")] = 300,
-    seconds: Annotated[float, typer.Option(min=0.001, help="For how long at most.")] = math.inf,
+    frames: Annotated[
+        int, typer.Option(metavar="N", min=1, max=MAX_RECORDED, help="Frames to record, at most.")
+    ] = 300,
+    seconds: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.001, help="Seconds to record, at most.")
+    ] = math.inf,
     option: SettingsOption = None,
     json_to: JsonOption = None,
 ) -> None:
     """Record frames of a camera, losslessly.
 
-    They show people: delete them when they have served.
+    They are pictures of people: delete them when they are no longer needed.
     """
     screen = console(json_to)
     with opened_source(source, option) as camera, counted(screen, "recording", frames) as progress:

@@ -1,4 +1,4 @@
-"""What there is to say to whoever stands before a camera."""
+"""What a stream tells whoever stands before its camera."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def verdict_of(moment: Moment) -> str:
-    """What there is to say, in words: the decision on whoever is there, else what is wanted of them."""
+    """Say the decision on whoever is there; before there is one, what they should do."""
     decision = moment.standing
     if decision is None:
         if isinstance(moment.look, NoFace):

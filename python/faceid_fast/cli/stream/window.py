@@ -1,4 +1,4 @@
-"""The live picture: the outline of the face, where it looks, and what was decided."""
+"""The window of a stream: the picture, the outline of the face, where it looks, and the decision."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LEAST_HEIGHT: Final = 480
 RING_DEG: Final = 30.0
-"""How far a head is turned whose dot lies on the ring."""
+"""Turn of a head, in degrees, at which the dot lies on the ring."""
 _WAITING, _ACCEPTED, _REFUSED = (200, 200, 200), (80, 200, 60), (60, 60, 230)
 """BGR."""
 _MARGIN: Final = 12

@@ -1,1 +1,1 @@
-"""Pages and plots of the figures; the only folder that imports matplotlib and scikit-learn."""
+"""Plots and the page of a report; the only folder that imports matplotlib, scikit-learn and jinja2."""

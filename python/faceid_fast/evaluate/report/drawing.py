@@ -1,4 +1,4 @@
-"""How pictures are drawn: without a screen, without anybody's settings, without taking names for formulas."""
+"""How plots are drawn: without a screen, by matplotlib's own settings, no name taken for a formula."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ LONGEST_NAME: Final = 40
 _PURPOSES: Final = {
     "matplotlib": ("matplotlib.figure", "which draws it"),
     "sklearn": ("sklearn.manifold", "which makes the maps (scikit-learn)"),
+    "jinja2": ("jinja2", "which writes the page"),
 }
 
 
 def check_installed(*packages: str) -> None:
-    """Find out now, not after minutes of work, whether a picture can be drawn.
+    """Check before minutes of work that a picture can be drawn, or a page written.
 
     Parameters
     ----------
-    packages : "matplotlib" or "sklearn".
+    packages : "matplotlib", "sklearn" or "jinja2".
 
     Raises
     ------
@@ -46,19 +47,19 @@ def check_installed(*packages: str) -> None:
             with _leaving_no_files():
                 import_module(module)
         except ImportError:
+            what = "page" if package == "jinja2" else "picture"
             message = (
-                f"picture: expected the package {package}, {purpose}, got none; "
-                "install faceid-fast[report] or ask for no picture"
+                f"{what}: expected the package {package}, {purpose}, got none; "
+                f"install faceid-fast[report] or ask for no {what}"
             )
             raise InvalidInputError(message) from None
 
 
 @contextmanager
 def _leaving_no_files() -> Iterator[None]:
-    """Have matplotlib, when it is imported for the first time, keep no list of fonts, nor make folders.
+    """Import matplotlib so that it writes no list of fonts and makes no folder in the user's home.
 
-    It would do so in the home of whoever asks. Whoever has given it a folder (MPLCONFIGDIR), or imported it
-    before, keeps what they have.
+    Whoever has given it a folder (MPLCONFIGDIR), or has imported it before, keeps what they have.
     """
     if "matplotlib" in sys.modules or "MPLCONFIGDIR" in os.environ or find_spec("matplotlib") is None:
         yield
@@ -89,7 +90,7 @@ def _leaving_no_files() -> Iterator[None]:
 
 
 def _load_fonts(mpl: ModuleType) -> None:
-    """Have matplotlib look for fonts; 3.9 does not go on where there is nowhere to keep their list."""
+    """Have matplotlib look for fonts; 3.9 needs a folder for their list, so it gets a passing one."""
     try:
         import_module("matplotlib.font_manager")
     except OSError:
@@ -100,7 +101,7 @@ def _load_fonts(mpl: ModuleType) -> None:
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Draw by matplotlib's own settings, not by those of whoever asks; no text is a formula."""
+    """Draw by matplotlib's own settings, not by the user's; no text is a formula."""
     check_installed("matplotlib")
     import matplotlib as mpl  # noqa: PLC0415  # optional
 
@@ -120,6 +121,6 @@ def png(figure: Figure, *, dpi: int = 100) -> bytes:
 
 
 def short(name: str) -> str:
-    """A name of characters that can be drawn, and not too long."""
+    """Shorten a name, and replace the characters of it that cannot be drawn."""
     shown = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in name)
     return shown if len(shown) <= LONGEST_NAME else f"{shown[: LONGEST_NAME - 1]}\N{HORIZONTAL ELLIPSIS}"

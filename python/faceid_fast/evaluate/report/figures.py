@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast.evaluate.claims import INDEPENDENT_TRIALS
+from faceid_fast.evaluate.classes import PITCHES, YAWS, expression_words
+from faceid_fast.evaluate.rates import of_how_many
 from faceid_fast.evaluate.scores import error_curve
 
 from .drawing import drawing, png, short
@@ -28,27 +30,27 @@ Protocols = Mapping[str, "Comparisons"]
 NOTEBOOK_GENUINE: Final = 0.30
 NOTEBOOK_IMPOSTOR: Final = 1.1
 NOTEBOOK_THRESHOLD: Final = 0.4
-"""What the notebook of 2018 reported of its own captures: same person, strangers, where it drew the line."""
+"""Mean genuine distance, mean impostor distance and threshold that the notebook of 2018 reported."""
 MOST_PEOPLE: Final = 20
-"""Who are drawn one by one: the hardest."""
+"""People who are drawn one by one, at most: the hardest."""
 DPI: Final = 130
 _WIDTH: Final = 9.0
 _GENUINE, _IMPOSTOR, _THRESHOLD, _NOTEBOOK = "#2166ac", "#b2182b", "black", "0.45"
 _BINS: Final = 60
 _FARTHEST: Final = 1.6
-"""Where axes of distances end at the latest; hardly any stranger is farther."""
+"""Where axes of distances end; hardly any impostor comparison is farther."""
 
 
 def histograms(protocols: Protocols, threshold: float) -> bytes:
-    """Genuine and impostor distances of each protocol, each as shares of its own kind."""
+    """Histograms of the genuine and of the impostor distances of each protocol."""
     with drawing():
         figure = _figure(2.1 * -(-len(protocols) // 2) + 0.6)
         panels = _panels(figure, len(protocols))
         edges = np.linspace(0.0, _FARTHEST, _BINS + 1)
         for axes, (name, found) in zip(panels, protocols.items(), strict=True):
             for values, color, kind in (
-                (found.genuine, _GENUINE, "same person"),
-                (found.impostor, _IMPOSTOR, "strangers"),
+                (found.genuine, _GENUINE, "genuine: same person"),
+                (found.impostor, _IMPOSTOR, "impostor: two people"),
             ):
                 finite = values[np.isfinite(values)]
                 if finite.size:
@@ -56,9 +58,9 @@ def histograms(protocols: Protocols, threshold: float) -> bytes:
                     axes.stairs(shares, edges, fill=True, color=color, alpha=0.55, label=kind)
             axes.axvline(threshold, color=_THRESHOLD, linewidth=1.5, label=f"threshold {threshold:.3f}")
             for at, style, label in (
-                (NOTEBOOK_GENUINE, ":", f"2018: same person {NOTEBOOK_GENUINE:.2f}"),
+                (NOTEBOOK_GENUINE, ":", f"2018: genuine {NOTEBOOK_GENUINE:.2f}"),
                 (NOTEBOOK_THRESHOLD, "--", f"2018: threshold {NOTEBOOK_THRESHOLD:.1f}"),
-                (NOTEBOOK_IMPOSTOR, "-.", f"2018: strangers {NOTEBOOK_IMPOSTOR:.1f}"),
+                (NOTEBOOK_IMPOSTOR, "-.", f"2018: impostor {NOTEBOOK_IMPOSTOR:.1f}"),
             ):
                 axes.axvline(at, color=_NOTEBOOK, linestyle=style, linewidth=1.0, label=label)
             axes.set(title=name, xlabel="distance", ylabel="share", xlim=(0.0, _FARTHEST))
@@ -68,7 +70,7 @@ def histograms(protocols: Protocols, threshold: float) -> bytes:
 
 
 def roc(protocols: Protocols) -> bytes:
-    """True accept rate against false match rate, the latter on a logarithmic axis."""
+    """ROC: true match rate against false match rate, the latter on a logarithmic axis."""
     with drawing():
         figure = _figure(4.2)
         axes = figure.subplots()
@@ -77,7 +79,7 @@ def roc(protocols: Protocols) -> bytes:
                 seen = curve.fmr > 0.0
                 axes.plot(curve.fmr[seen], 1.0 - curve.fnmr[seen], color=f"C{number}", label=name)
         _claim_limit(axes, protocols)
-        axes.set(xscale="log", xlabel="false match rate (FMR)", ylabel="true accept rate (1 - FNMR)")
+        axes.set(xscale="log", xlabel="false match rate (FMR)", ylabel="true match rate (1 - FNMR)")
         axes.set_ylim(top=1.005)
         _plain_decades(axes.xaxis)
         _finish(axes)
@@ -85,7 +87,7 @@ def roc(protocols: Protocols) -> bytes:
 
 
 def det(protocols: Protocols) -> bytes:
-    """False non-match rate against false match rate, both logarithmic."""
+    """DET: false non-match rate against false match rate, both on logarithmic axes."""
     with drawing():
         figure = _figure(4.2)
         axes = figure.subplots()
@@ -142,48 +144,62 @@ def failures(outcomes: Mapping[str, int], captures: int) -> bytes:
 
 
 def poses(groups: Sequence[Group], threshold: float) -> bytes:
-    """Two maps of the nine poses: genuine attempts refused, and failures to acquire."""
+    """Two maps of the nine poses: FNMR, and failures to acquire, each with how many of how many."""
     with drawing():
-        figure = _figure(3.4)
-        of_pose = {int(group.name): group for group in groups}
-        rates: dict[str, dict[int, float | None]] = {
-            "genuine attempts refused": {pose: group.refused(threshold) for pose, group in of_pose.items()},
-            "failure to acquire": {pose: group.failure_to_acquire for pose, group in of_pose.items()},
-        }
-        for axes, (title, shares) in zip(figure.subplots(1, 2), rates.items(), strict=True):
-            values = np.full((3, 3), np.nan)
-            for pose, found in shares.items():
-                values[pose // 3, pose % 3] = math.nan if found is None else found
+        figure = _figure(4.0)
+        for axes, (title, counted) in zip(figure.subplots(1, 2), _errors(threshold).items(), strict=True):
+            values = np.full((len(PITCHES), len(YAWS)), np.nan)
+            texts = {}
+            for group in groups:
+                errors, of = counted(group)
+                place = divmod(int(group.name), len(YAWS))
+                values[place] = errors / of if of else math.nan
+                texts[place] = f"{values[place]:.1%}\n{of_how_many(errors, of)}" if of else "-"
             axes.imshow(values, cmap="Reds", vmin=0.0, vmax=1.0)
-            for (row, column), share in np.ndenumerate(values):
-                text = "-" if math.isnan(share) else f"{share:.1%}"
-                axes.text(column, row, text, ha="center", va="center", color="w" if share > 0.6 else "k")
-            axes.set(title=title, xlabel="yaw (1: straight)", ylabel="pitch (1: level)")
-            axes.set_xticks(range(3))
-            axes.set_yticks(range(3))
+            for place, share in np.ndenumerate(values):
+                color = "w" if share > 0.6 else "k"
+                axes.text(place[1], place[0], texts.get(place, "-"), ha="center", va="center", color=color)
+            axes.set(title=title)
+            axes.set_xticks(range(len(YAWS)), [_broken(name) for name in YAWS])
+            axes.set_yticks(range(len(PITCHES)), [_broken(name) for name in PITCHES])
         return png(figure, dpi=DPI)
 
 
 def expressions(groups: Sequence[Group], threshold: float) -> bytes:
-    """Genuine attempts refused and failures to acquire, by expression."""
+    """FNMR and failures to acquire, by expression, each with how many of how many."""
     with drawing():
-        figure = _figure(3.2)
+        figure = _figure(3.6)
         axes = figure.subplots()
         places = np.arange(len(groups))
-        refused = [math.nan if (share := group.refused(threshold)) is None else share for group in groups]
-        for shift, shares, color, label in (
-            (-0.2, refused, _GENUINE, "genuine attempts refused"),
-            (0.2, [group.failure_to_acquire for group in groups], _IMPOSTOR, "failure to acquire"),
+        for shift, color, (title, counted) in zip(
+            (-0.2, 0.2), (_GENUINE, _IMPOSTOR), _errors(threshold).items(), strict=True
         ):
-            bars = axes.bar(places + shift, np.nan_to_num(shares), 0.38, color=color, label=label)
-            axes.bar_label(
-                bars, ["-" if math.isnan(share) else f"{share:.1%}" for share in shares], padding=2
-            )
-        axes.set_xticks(places, [group.name for group in groups])
-        axes.set(xlabel="expression", ylabel="share")
-        axes.set_ylim(0.0, max(0.05, 1.2 * axes.dataLim.ymax))
+            errors = [counted(group) for group in groups]
+            shares = [count / of if of else 0.0 for count, of in errors]
+            bars = axes.bar(places + shift, shares, 0.38, color=color, label=title)
+            labels = [
+                f"{share:.1%}\n{of_how_many(*each)}" if each[1] else "-"
+                for share, each in zip(shares, errors, strict=True)
+            ]
+            axes.bar_label(bars, labels, padding=2, fontsize=8)
+        axes.set_xticks(places, [_broken(expression_words(int(group.name))) for group in groups], fontsize=8)
+        axes.set(ylabel="share")
+        axes.set_ylim(0.0, max(0.05, 1.35 * axes.dataLim.ymax))
         _finish(axes)
         return png(figure, dpi=DPI)
+
+
+def _errors(threshold: float) -> dict[str, Callable[[Group], tuple[int, int]]]:
+    """By what is drawn: a function that counts a group's errors, and of how many."""
+    return {
+        "false non-match rate (FNMR)": lambda group: (group.refusals(threshold), len(group.genuine)),
+        "failure to acquire": lambda group: (group.failed, group.captures),
+    }
+
+
+def _broken(words: str) -> str:
+    """Break words into lines that fit below an axis."""
+    return words.replace(" (", "\n(").replace(" by the", "\nby the")
 
 
 def people(groups: Sequence[Group], threshold: float) -> bytes:
@@ -193,11 +209,13 @@ def people(groups: Sequence[Group], threshold: float) -> bytes:
         figure = _figure(0.5 * len(shown) + 1.4)
         axes = figure.subplots()
         for row, group in enumerate(shown):
-            _range(axes, row - 0.15, group.genuine, _GENUINE, "own attempts" if row == 0 else None)
-            _range(axes, row + 0.15, group.impostor, _IMPOSTOR, "with strangers" if row == 0 else None)
+            _range(axes, row - 0.15, group.genuine, _GENUINE, "genuine" if row == 0 else None)
+            _range(axes, row + 0.15, group.impostor, _IMPOSTOR, "impostor" if row == 0 else None)
             nearest = group.impostor.min(initial=math.inf)
             if math.isfinite(nearest):
-                axes.plot(nearest, row + 0.15, "x", color=_IMPOSTOR, label="nearest" if row == 0 else None)
+                axes.plot(
+                    nearest, row + 0.15, "x", color=_IMPOSTOR, label="nearest impostor" if row == 0 else None
+                )
         axes.axvline(threshold, color=_THRESHOLD, linewidth=1.5, label=f"threshold {threshold:.3f}")
         axes.set_yticks(range(len(shown)), [short(group.name) for group in shown])
         axes.invert_yaxis()
@@ -208,7 +226,7 @@ def people(groups: Sequence[Group], threshold: float) -> bytes:
 
 
 def hardest(groups: Sequence[Group], threshold: float) -> list[Group]:
-    """Groups by how many genuine attempts are refused, then by the nearest stranger; the hardest first."""
+    """Sort groups by FNMR, then by their nearest impostor comparison; the hardest first."""
     return sorted(
         groups, key=lambda group: (-(group.refused(threshold) or 0.0), group.impostor.min(initial=math.inf))
     )
@@ -229,7 +247,7 @@ def timings(stages: Mapping[str, Floats]) -> bytes:
 
 
 class PairPicture(NamedTuple):
-    """Two crops (h, w, 3) uint8 RGB, whose they are, and how far they are from each other."""
+    """Two crops (h, w, 3) uint8 RGB, their labels, and the distance of the two faces."""
 
     first: NDArray[np.uint8]
     second: NDArray[np.uint8]
@@ -260,7 +278,7 @@ def _figure(height: float) -> Figure:
 
 
 def _panels(figure: Figure, count: int) -> list[Axes]:
-    """So many axes in two columns."""
+    """Make so many axes in two columns."""
     panels = list(figure.subplots(-(-count // 2), 2, squeeze=False).flat)
     for axes in panels[count:]:
         axes.set_axis_off()
@@ -274,7 +292,7 @@ def _finish(axes: Axes, columns: int = 1) -> None:
 
 
 def _plain_decades(axis: Axis) -> None:
-    """Write 1e-3, as everywhere else, not as a formula."""
+    """Write powers of ten as 1e-3, as everywhere else."""
     from matplotlib.ticker import NullFormatter  # noqa: PLC0415  # optional
 
     axis.set_major_formatter(lambda value, _: "1" if value == 1.0 else f"1e{round(math.log10(value))}")
@@ -282,7 +300,7 @@ def _plain_decades(axis: Axis) -> None:
 
 
 def _claim_limit(axes: Axes, protocols: Protocols) -> None:
-    """Mark the rate below which these people say nothing about others."""
+    """Mark the rate below which the curves hold for these people alone."""
     count = max((len(np.unique(_pair_keys(found))) for found in protocols.values()), default=0)
     if count:
         at = min(1.0, INDEPENDENT_TRIALS / count)
@@ -298,7 +316,7 @@ def _pair_keys(found: Comparisons) -> NDArray[np.int64]:
 
 
 def _range(axes: Axes, row: float, values: Floats, color: str, label: str | None) -> None:
-    """The middle 90 % as a line, the middle half as a bar, the median as a point."""
+    """Draw the middle 90 % as a line, the middle half as a bar, the median as a point."""
     finite = values[np.isfinite(values)]
     if finite.size:
         low, q1, median, q3, high = np.quantile(finite, [0.05, 0.25, 0.5, 0.75, 0.95])

@@ -1,9 +1,9 @@
-"""Maps of embeddings: a colour per person."""
+"""Maps of embeddings: a colour and a marker per person."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +17,25 @@ if TYPE_CHECKING:
     from .projection import Projection
 
 MOST_NAMED: Final = 20
-"""Names that a legend holds; of more people the colours tell only that they differ."""
+"""People whom the legend names; it counts the others."""
+MOST_LABELLED: Final = 12
+"""Probes, at most, whose names stand beside them; more would cover each other."""
+_COLORS: Final = 10
+_MARKERS: Final = "os^DvP<>ph"
+"""The first `_COLORS` people have the first marker, the next ones the second, and so on."""
 _PANEL_INCHES: Final = 4.6
+_COLUMNS: Final = 4
+_ROW_INCHES: Final = 0.25
 
 
 def draw_maps(projection: Projection, people: Sequence[str], probes: Sequence[bool] | None = None) -> bytes:
-    """Draw both maps side by side.
+    """Draw both maps side by side, with a legend of the people.
 
     Parameters
     ----------
     projection : of n vectors.
-    people : whose each is, n names.
-    probes : which of them are probes, drawn as crosses; by default none.
+    people : n names, of the person or of the probe that each vector is of.
+    probes : which of them are probes, drawn as black crosses; by default none.
 
     Returns
     -------
@@ -42,50 +49,53 @@ def draw_maps(projection: Projection, people: Sequence[str], probes: Sequence[bo
     check_installed("matplotlib")
     from matplotlib.figure import Figure  # noqa: PLC0415  # optional
 
-    names, who = np.unique(np.array(people, dtype=object).astype(str), return_inverse=True)
-    crosses = np.zeros(len(people), bool) if probes is None else np.array(probes, bool)
+    labels = np.array(people, dtype=object).astype(str)
+    crosses = np.zeros(len(labels), bool) if probes is None else np.array(probes, bool)
+    names = [str(name) for name in np.unique(labels[~crosses])]
     with drawing():
-        legend_rows = -(-len(names) // 4) if len(names) <= MOST_NAMED else 0
-        figure = Figure(figsize=(2 * _PANEL_INCHES, _PANEL_INCHES + 0.25 * legend_rows), layout="constrained")
-        first, second = (f"{share:.0%} of the variance" for share in projection.explained)
+        entries = _entries(names, int(crosses.sum()))
+        rows = -(-len(entries) // _COLUMNS)
+        figure = Figure(figsize=(2 * _PANEL_INCHES, _PANEL_INCHES + _ROW_INCHES * rows), layout="constrained")
         left, right = figure.subplots(1, 2)
         for axes, places in ((left, projection.pca), (right, projection.tsne)):
-            _scatter(axes, places, who, len(names), crosses)
-        left.set(title="PCA", xlabel=first, ylabel=second)
-        right.set(title="t-SNE", xticks=[], yticks=[])
-        if legend_rows:
-            handles = [left.scatter([], [], color=color) for color in _colors(len(names))]
-            # A label that begins with an underscore would be left out.
-            figure.legend(handles, [f" {short(name)}" for name in names], loc="outside lower center", ncols=4)
+            for number, name in enumerate(names):
+                _scatter(axes, places[(labels == name) & ~crosses], _style(number))
+            _scatter(axes, places[crosses], _PROBE)
+            if crosses.sum() <= MOST_LABELLED:
+                for place, name in zip(places[crosses], labels[crosses], strict=True):
+                    axes.annotate(short(str(name)), place, (4, 4), textcoords="offset points", fontsize=7)
+            axes.grid(alpha=0.3)
+        first, second = (f"{share:.0%} of the variance" for share in projection.explained)
+        left.set(title="PCA", xlabel=f"first component ({first})", ylabel=f"second component ({second})")
+        right.set(title="t-SNE: only neighbourhoods mean something", xticks=[], yticks=[])
+        right.set(xlabel="first dimension (no unit)", ylabel="second dimension (no unit)")
+        handles = [left.scatter([], [], **style) for _, style in entries]
+        # A label that begins with an underscore would be left out.
+        texts = [f" {text}" for text, _ in entries]
+        figure.legend(handles, texts, loc="outside lower center", ncols=_COLUMNS)
         return png(figure, dpi=DPI)
 
 
-def _scatter(
-    axes: Axes, places: NDArray[np.float64], who: NDArray[np.intp], people: int, crosses: NDArray[np.bool_]
-) -> None:
-    colors = _colors(people)
-    for chosen, marker, size in ((~crosses, "o", 18), (crosses, "X", 60)):
-        if chosen.any():
-            axes.scatter(
-                places[chosen, 0],
-                places[chosen, 1],
-                c=colors[who[chosen]],
-                marker=marker,
-                s=size,
-                edgecolors="black" if marker == "X" else "none",
-                linewidths=0.8,
-                alpha=0.8,
-            )
-    axes.grid(alpha=0.3)
+_PROBE: Final[dict[str, Any]] = {"color": "black", "marker": "X", "s": 60, "edgecolors": "white"}
+_NOBODY: Final[dict[str, Any]] = {"color": "none", "marker": "o", "s": 0}
 
 
-def _colors(people: int) -> NDArray[np.float64]:
-    """As many colours as there are people, (n, 4) RGBA."""
-    from matplotlib import colormaps  # noqa: PLC0415  # optional
+def _style(number: int) -> dict[str, Any]:
+    """Colour and marker of a person, by number."""
+    marker = _MARKERS[number // _COLORS % len(_MARKERS)]
+    return {"color": f"C{number % _COLORS}", "marker": marker, "s": 22, "edgecolors": "none", "alpha": 0.8}
 
-    chosen = (
-        colormaps["tab10"](np.arange(people))
-        if people <= 10
-        else colormaps["turbo"](np.linspace(0, 1, people))
-    )
-    return np.asarray(chosen, np.float64)
+
+def _entries(names: Sequence[str], probes: int) -> list[tuple[str, dict[str, Any]]]:
+    """List the texts of the legend, each with the marker beside it."""
+    found = [(short(name), _style(number)) for number, name in enumerate(names[:MOST_NAMED])]
+    if others := len(names) - len(found):
+        found.append((f"and {others:,} others", _NOBODY))
+    if probes:
+        found.append((f"frames given ({probes:,})", _PROBE))
+    return found
+
+
+def _scatter(axes: Axes, places: NDArray[np.float64], style: dict[str, Any]) -> None:
+    if len(places):
+        axes.scatter(places[:, 0], places[:, 1], linewidths=0.8, **style)

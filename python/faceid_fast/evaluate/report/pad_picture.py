@@ -1,4 +1,4 @@
-"""The picture of a measurement of attack detection: how far each figure tells attacks from live people."""
+"""The plot of a PAD report: how well each liveness figure separates attacks from live people."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _BINS: Final = 40
 _COLUMNS: Final = 4
 _PANEL_INCHES: Final = (3.6, 2.8)
 _LEGEND_INCHES: Final = 0.3
-"""Of each of its lines."""
+"""Height of a line of the legend."""
 _LINES: Final = ("-", "--", ":", "-.")
-"""Ten colours of each, then the next."""
+"""Styles of line; ten colours have the first, the next ten the second, and so on."""
 
 
 def draw_measured(classified: Sequence[Classified], least: Mapping[str, float]) -> bytes:
     """Draw a histogram of each figure: live people filled, a line for each species.
 
-    Shares are of the presentations of a kind whose face was cut out; the legend says of how many those are.
+    Shares are of the presentations whose face was cut out; the legend says how many of how many those are.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def _style(species: str | None, number: int) -> dict[str, Any]:
 
 
 def _label(species: str | None, group: Sequence[Classified]) -> str:
-    """Name of a group, of characters that can be drawn, and of how many presentations it shows figures."""
+    """Name a group, and say of how many of its presentations there are figures."""
     name = "bona fide" if species is None else f"attack {species}"
     cut_out = sum(each.measured is not None for each in group)
     return f"{short(name)} ({cut_out} of {len(group)})"

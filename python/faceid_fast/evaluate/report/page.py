@@ -1,74 +1,127 @@
-"""A page of HTML that loads nothing and runs nothing: its parts, and how they are put together."""
+"""A page of HTML that loads nothing and runs nothing: its parts, and the templates that put them together.
+
+Every text in a part is plain: the templates escape it, so no name of a person or a file is ever HTML.
+"""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
-from html import escape
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from importlib import resources
-from string import Template
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from .drawing import check_installed
 
 if TYPE_CHECKING:
-    from faceid_fast.calibration.binomial import Interval
+    from jinja2 import Environment
+
+UNCLAIMED: Final = "cannot be claimed with this data"
+_TEMPLATES: Final = ("page.html", "blocks.html")
 
 
-def page(title: str, facts: Sequence[str], sections: Sequence[str]) -> str:
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A paragraph."""
+
+    kind: ClassVar = "paragraph"
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A PNG within the page, with a text for people who do not see it, and a caption."""
+
+    kind: ClassVar = "figure"
+    picture: bytes
+    alt: str
+    caption: str
+
+    @property
+    def base64(self) -> str:
+        """The picture as text."""
+        return base64.b64encode(self.picture).decode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a table: a text, and smaller lines below it."""
+
+    text: str
+    below: tuple[str, ...] = ()
+    is_unclaimed: bool = False
+
+    @classmethod
+    def unclaimed(cls) -> Cell:
+        """Make a cell that says that the data cannot show this figure."""
+        return cls(UNCLAIMED, is_unclaimed=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: its headings, and rows of as many cells."""
+
+    kind: ClassVar = "table"
+    head: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    @classmethod
+    def of(cls, head: Sequence[str], rows: Iterable[tuple[str, Iterable[str | Cell]]]) -> Table:
+        """Make a table; each row has a name, and cells that are `Cell` or plain text."""
+        return cls(
+            tuple(head),
+            tuple(
+                (Cell(name), *(Cell(cell) if isinstance(cell, str) else cell for cell in cells))
+                for name, cells in rows
+            ),
+        )
+
+
+Block = Paragraph | Figure | Table
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the page under a heading."""
+
+    title: str
+    blocks: tuple[Block, ...]
+
+    @classmethod
+    def of(cls, title: str, *blocks: Block) -> Section:
+        """Make a section of its blocks."""
+        return cls(title, blocks)
+
+
+def write(title: str, facts: Sequence[str], sections: Sequence[Section]) -> str:
     """Put a page together.
 
     Parameters
     ----------
-    title : plain text.
-    facts : what was measured, with what, when; plain text.
-    sections : HTML, see `section`.
+    title : its name.
+    facts : what was measured, with what, when; a line each.
+    sections : in order.
+
+    Raises
+    ------
+    InvalidInputError
+        If jinja2 is missing.
     """
-    template = Template(resources.files(__package__).joinpath("report.html").read_text("utf-8"))
-    return template.substitute(
-        title=escape(title), facts="<br>".join(map(escape, facts)), sections="\n".join(sections)
+    check_installed("jinja2")
+    return _environment().get_template("page.html").render(title=title, facts=facts, sections=sections)
+
+
+@cache
+def _environment() -> Environment:
+    """Load the templates; every value is escaped, and a missing one is an error."""
+    from jinja2 import DictLoader, Environment, StrictUndefined  # noqa: PLC0415  # optional
+
+    folder = resources.files(__package__).joinpath("templates")
+    return Environment(
+        loader=DictLoader({name: folder.joinpath(name).read_text("utf-8") for name in _TEMPLATES}),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-
-
-def percent(share: float | None) -> str:
-    """A share, 0 to 1, as a cell; - for none."""
-    return "-" if share is None else f"{share:.1%}"
-
-
-def rate(share: float | None, interval: Interval | None, mark: str = "") -> str:
-    """A rate as a cell, with its interval below."""
-    if share is None:
-        return "-"
-    between = "" if interval is None else f"<small>{interval[0]:.1%} to {interval[1]:.1%}</small>"
-    return f"{share:.2%}{mark}{between}"
-
-
-def distance(mean: float | None, interval: Interval | None) -> str:
-    """A mean distance as a cell, with its interval below."""
-    if mean is None:
-        return "-"
-    between = "" if interval is None else f"<small>{interval[0]:.3f} to {interval[1]:.3f}</small>"
-    return f"{mean:.3f}{between}"
-
-
-def section(title: str, *parts: str) -> str:
-    """A part of the page: its title in plain text, its content as HTML."""
-    return f"<section>\n<h2>{escape(title)}</h2>\n" + "\n".join(parts) + "\n</section>"
-
-
-def text(content: str) -> str:
-    """A paragraph of plain text."""
-    return f"<p>{escape(content)}</p>"
-
-
-def figure(picture: bytes, alt: str, caption: str) -> str:
-    """A PNG within the page; what it shows, for who does not see it; what to read from it. Plain text."""
-    source = "data:image/png;base64," + base64.b64encode(picture).decode("ascii")
-    image = f'<img src="{source}" alt="{escape(alt)}">'
-    return f"<figure>{image}\n<figcaption>{escape(caption)}</figcaption></figure>"
-
-
-def table(head: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """A table: its head and the first cell of each row in plain text, the other cells as HTML."""
-    lines = ["<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>"]
-    for name, cells in rows:
-        lines.append(f"<tr><td>{escape(name)}</td>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    return '<div class="wide"><table>\n' + "\n".join(lines) + "\n</table></div>"

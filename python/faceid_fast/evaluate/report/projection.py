@@ -1,4 +1,4 @@
-"""Embeddings in the plane: principal components, and t-SNE. The only module that imports scikit-learn."""
+"""Maps of embeddings: principal components (PCA) and t-SNE. The only module that imports scikit-learn."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from .drawing import check_installed
 Floats = NDArray[np.float64]
 
 FEWEST: Final = 4
-"""Vectors that there must be: of three, every map looks the same."""
+"""Vectors, at least: of three, every map looks the same."""
 MOST: Final = 2000
-"""Vectors that t-SNE is asked to place; it takes seconds for a thousand."""
+"""Vectors, at most: t-SNE takes seconds for a thousand."""
 PERPLEXITY: Final = 30.0
 SEED: Final = 324
 _EXACT_UP_TO: Final = 500
-"""Vectors for which every pair is looked at, rather than an approximation that costs more."""
+"""Up to so many vectors t-SNE is exact: its approximation would take longer."""
 _ITERATIONS: Final = 500
 
 
 class Projection(NamedTuple):
-    """Places of n vectors in two maps, (n, 2) float64 each; what a place means only its neighbours tell.
+    """Places of n vectors in two maps, (n, 2) float64 each.
 
     Attributes
     ----------
     pca : along the two directions in which the vectors differ most.
-    explained : share of the variance that each of the two has.
-    tsne : such that near neighbours stay near; distances between groups mean nothing.
+    explained : shares of the variance along those two.
+    tsne : keeps near neighbours near; distances between groups mean nothing.
     """
 
     pca: Floats
