@@ -12,6 +12,8 @@ TRAIN_BIN := $(TRAIN_VENV)/bin
 WHEEL := build/wheel/built
 # Without what compares the core with an oracle for minutes, and knows no library.
 ENDS := tests/unit tests/contract --ignore tests/contract/test_align_oracle.py
+# A process a core, a file of tests to one of them: what a file prepares is prepared once.
+SIDE_BY_SIDE := -n auto --dist loadfile
 PACKAGE := $(shell find python -type f -not -name '*.so' -not -name '*.pyc')
 RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 PIP := -m pip install --quiet --disable-pip-version-check
@@ -28,12 +30,12 @@ demo: $(VENV)/built  ## build, then enrol and unlock with bundled renders
 
 # What is slow, or rarely breaks: campaigns, real captures, examples, the import rules one by one.
 check: lint  ## for everyday work: formatting, linters, types, import rules, the fast tests (three minutes)
-	$(BIN)/python -m pytest -q -m 'not slow' tests/unit tests/property
+	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) -m 'not slow' tests/unit tests/property
 
 # Not the binding: its tests would link libpython, and pytest runs it anyway.
 test: $(VENV)/built  ## build, then all tests of the package, Rust and Python
 	cargo test -p faceid-core --locked
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 test-crash: $(VENV)/built  ## kills, faults, power losses, tampering, malformed values (LONG=--long: hours)
 	$(BIN)/python -m pytest -s tests/crash $(LONG)
