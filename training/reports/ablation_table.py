@@ -8,9 +8,9 @@ from typing import Any
 
 ABLATION_COLUMNS = {
     "eer": "EER",
-    "tar_at_far_1e_2": "TAR at FAR 1e-2",
-    "tar_at_far_1e_3": "TAR at FAR 1e-3",
-    "hard_tar_at_far_1e_2": "look-alikes: TAR at FAR 1e-2",
+    "tar_at_far_1e_2": "TMR at FMR 1e-2",
+    "tar_at_far_1e_3": "TMR at FMR 1e-3",
+    "hard_tar_at_far_1e_2": "look-alikes: TMR at FMR 1e-2",
 }
 """Fields of `training.metrics.verification.Figures` that the table shows, and their headings."""
 

@@ -97,14 +97,14 @@ def test_figures_stand_with_their_intervals() -> None:
     assert "Split `test`, infrared: 1,000 identities, 9,990 captures" in text
     assert "The aligner refused 10 of the split's 10,000 pictures, which are in no pair." in text
     assert "| EER | 1.23 % (1.00 - 1.50) |" in text
-    assert "| FAR at 0.4 | 0.0013 % (0.0000 - 0.0040) |" in text
+    assert "| FMR at 0.4 | 0.0013 % (0.0000 - 0.0040) |" in text
     assert "| mean genuine distance | 0.250 (0.240 - 0.260) |" in text
     assert "look-alikes only" not in text
-    assert "| TAR at FAR 1e-4 | 90.00 % ~ |" in text
-    assert "| FAR at the model's threshold | 0 of 49,950,000 (< 0.0006 %) |" in text
-    assert "| TAR at FAR 1e-2 | 90.00 % (80.00 - 95.00) ~ |" in text
-    assert "| TAR at FAR 1e-3 | - |" in text
-    assert "| FAR at the model's threshold | 0 of 540 (< 20%) |" in text
+    assert "| TMR at FMR 1e-4 | 90.00 % ~ |" in text
+    assert "| FMR at the model's threshold | 0 of 49,950,000 (< 0.0006 %) |" in text
+    assert "| TMR at FMR 1e-2 | 90.00 % (80.00 - 95.00) ~ |" in text
+    assert "| TMR at FMR 1e-3 | - |" in text
+    assert "| FMR at the model's threshold | 0 of 540 (< 20%) |" in text
     assert "Measured on `test`, 1,800 steps each, network `small`" in text
     assert "| both | 3 | 2.00 +- 1.00 | 2.00 +- 1.00 | 2.00 +- 1.00 | - |" in text
     assert "| depth | 1 | 4.00 | 4.00 | 4.00 | 4.00 |" in text
