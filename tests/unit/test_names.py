@@ -1,9 +1,11 @@
 """Public names: one table, a stub that says the same, and the module paths of the release before."""
 
+import json
 import subprocess
 import sys
 import warnings
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,11 @@ from release.public_names import STUB, stub
 
 def test_the_stub_is_the_table() -> None:
     assert STUB.read_text("utf-8") == stub(), "run `python -m release.public_names`"
+
+
+def test_no_public_name_of_the_release_before_is_lost() -> None:
+    golden = Path(__file__).resolve().parents[1] / "golden" / "public-names.json"
+    assert set(json.loads(golden.read_text("utf-8"))) <= set(faceid_fast.__all__)
 
 
 def test_every_public_name_loads() -> None:

@@ -9,6 +9,7 @@ import sys
 import threading
 import zlib
 from itertools import repeat
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,11 +20,11 @@ from faceid_fast.matching.gallery import Gallery, Matches, RaggedMatches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
 AXES = np.eye(4, dtype=np.float32)
+GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "gallery-1"
 
 
 @pytest.fixture
@@ -441,3 +442,18 @@ def test_searches_release_the_gil() -> None:
     # With the GIL held, a few steps are possible before and after the search.
     assert steps > 10_000
     assert len(gallery) == 20_000
+
+
+def test_a_gallery_of_before_is_read_and_written_as_it_was() -> None:
+    """Written by the release before: 20 references of 16 values, one identity removed, one replaced."""
+    written = GOLDEN.read_bytes()
+    gallery = Gallery.from_bytes(written)
+    assert gallery.identities == ["p0", "p2", "p3", "p4"]
+    assert gallery.to_bytes() == Gallery.open(GOLDEN).to_bytes() == written
+    rng = np.random.default_rng(5)
+    vectors = rng.standard_normal((20, 16)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    kept = np.concatenate([vectors[:4], vectors[:2], vectors[12:]])
+    found = gallery.nearest(vectors, k=3)
+    wide = np.linalg.norm(vectors[:, None].astype(float) - kept[None].astype(float), axis=2)
+    np.testing.assert_allclose(found.distance, np.sort(wide, axis=1)[:, :3], rtol=1e-6, atol=1e-7)

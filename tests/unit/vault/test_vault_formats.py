@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from faceid_fast.vault import Vault
+from faceid_fast.vault import Vault, restore
 from golden.vault_format_1 import EVENT, KEY, LEDGER, people
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
@@ -37,3 +37,13 @@ def test_format_1_is_read(tmp_path: Path) -> None:
         assert vault.amend(lambda ledger: (ledger, ())) == LEDGER
         *_, last = vault.events()
         assert (last.kind, last.at, last.detail) == (EVENT.kind, EVENT.at, EVENT.detail)
+
+
+def test_a_backup_of_before_is_restored(tmp_path: Path) -> None:
+    backup = tmp_path / "backup"
+    shutil.copyfile(GOLDEN / "vault-1" / "backup", backup)
+    backup.chmod(0o600)
+    restore(backup, tmp_path / "vault", key=KEY)
+    with Vault.open(tmp_path / "vault", key=KEY) as vault:
+        vault.check()
+        assert sorted(vault.snapshot()) == sorted(each.identity for each in people())
