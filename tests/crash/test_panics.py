@@ -101,7 +101,7 @@ def test_a_gallery_whose_change_ended_half_way_answers_nothing_any_more(faults: 
 def test_every_call_of_a_gallery_is_among_them(gallery: Any) -> None:
     public = {name for name in vars(type(gallery)) if not name.startswith("_")}
     made_anew = {"from_arrays", "from_bytes", "open"}
-    assert {name.removesuffix("_arrays") for name in public - made_anew} == EVERY_CALL.keys() - {
+    assert {name.removeprefix("find_") for name in public - made_anew} == EVERY_CALL.keys() - {
         "len",
         "in",
     } | {"dim"}
