@@ -126,8 +126,8 @@ class References:
     model_sha256 : SHA-256 (64 lowercase hexadecimal digits) of the model that made the vectors. Vectors of
         different models are not comparable.
     consent : the person's consent, if it was noted.
-    adapted : references that follow the person's changing look, see :mod:`faceid_fast.adaptation.rules`.
-        They are used 1:1 only, never searched.
+    adapted : references that follow the person's changing look, used 1:1 only and never searched; see
+        :mod:`faceid_fast.adaptation.rules`.
 
     Raises
     ------
