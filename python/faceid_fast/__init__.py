@@ -1,11 +1,11 @@
-"""Face unlock for any depth camera: a frame comes in, a decision comes out.
+"""Face unlock for any depth camera: enrol a person by frames, then verify or identify them.
 
 >>> import faceid_fast as faceid
 >>> faceid.enroll("ada", frames)  # doctest: +SKIP
 >>> faceid.verify(frame, "ada").accepted  # doctest: +SKIP
 
-Names are loaded when they are first used: importing the package costs nothing. `__init__.pyi`, for type
-checkers, is written of the table below: ``python -m release.public_names``.
+Names are loaded when they are first used, so importing the package costs little. `__init__.pyi`, for type
+checkers, is generated from the table below: ``python -m release.public_names``.
 """
 
 from importlib import import_module as _import_module
@@ -56,7 +56,7 @@ _HOMES = {
     "storage.store": ("ReferenceStore",),
     "vault": ("Vault",),
 }
-"""Every public name, by the module that it is loaded from."""
+"""The public names, by the module that they are loaded from."""
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = ["__version__", *_HOME_OF]  # noqa: PLE0604  # a stub tells type checkers

@@ -1,4 +1,4 @@
-# The Rust core. Arrays must be C-contiguous; errors are those of `faceid_fast.errors`.
+# The Rust core. Arrays must be C-contiguous. Errors are those of `faceid_fast.errors`.
 
 from collections.abc import Iterable, Sequence
 from os import PathLike
@@ -82,17 +82,18 @@ class AlignedFace:
 
 @disjoint_base
 class Matches:
-    """What a search found; the arrays have one shape, which the search documents.
+    """The matches of a search. All arrays have the shape that the search documents.
 
     Attributes
     ----------
-    distance : float32, the float64 Euclidean distance (0 to 2) rounded; infinity where nothing matches.
-        Order and thresholds were decided before rounding.
-    index : int64, the reference: the number `Gallery.add` gave it; -1 where nothing matches.
-    identity : int64, a number that stands for the identity of the reference and for no other one;
+    distance : float32, the Euclidean distance (0 to 2), rounded from float64 after order and thresholds were
+        decided; infinity where nothing matches.
+    index : int64, the reference's index, as `Gallery.add` returned it; -1 where nothing matches.
+    identity : int64, a number that stands for the reference's identity and for no other;
         -1 where nothing matches.
-    gallery : where `names` are looked up.
-    names : the identities by name, looked up now: None for no match and for those removed since.
+    gallery : the gallery that was searched, in which `names` are looked up.
+    names : names of the identities, looked up when this is read: None where nothing matches, and for
+        identities that were removed since.
     """
 
     @property
@@ -108,11 +109,11 @@ class Matches:
 
 @final
 class RaggedMatches(Matches):
-    """Any number of matches per query, one query after the other in flat arrays.
+    """Any number of matches for each probe, in flat arrays, one probe after the other.
 
     Attributes
     ----------
-    offsets : (Q + 1,) int64; the matches of query i stand at ``offsets[i]:offsets[i + 1]``.
+    offsets : (Q + 1,) int64; the matches of probe i are at ``offsets[i]:offsets[i + 1]``.
     """
 
     @property

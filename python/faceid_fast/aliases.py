@@ -1,6 +1,7 @@
-"""Module paths of the release before: each still imports and says where its names are; they go with the next.
+"""Module paths of the previous release: each still imports, with a warning that gives the new path.
 
-Names of the package itself (`faceid_fast.Frame`) are not concerned: they stay where they are.
+They will be removed with the next release. Names of the package itself (`faceid_fast.Frame`) stay where they
+are.
 """
 
 from __future__ import annotations
@@ -48,17 +49,20 @@ MOVED: Final[Mapping[str, tuple[str, ...]]] = {
     "sources.vap": ("sources.layouts.vap",),
     "store": ("storage.references", "storage.memory", "storage.store"),
 }
-"""Below `faceid_fast`: where the names of an older module are now; the first that has a name counts."""
+"""For each old module, the modules that hold its names now, all below `faceid_fast`.
+
+If several of these have a name, the first one counts.
+"""
 RENAMED: Final[Mapping[str, str]] = {"Ledger": "SecurityState"}
-"""Names that are others now."""
+"""For each renamed name, the new one."""
 
 
 class _Finder:
-    """Finds the modules of `MOVED`; asked last, for what nobody else finds."""
+    """Finds the modules of `MOVED`, after all other finders have failed."""
 
     @staticmethod
     def find_spec(fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:  # noqa: ARG004
-        """Find one, as the import system asks."""
+        """Return the spec of an old module; None for any other name."""
         package, _, old = fullname.partition(".")
         if package != __package__ or old not in MOVED:
             return None
@@ -66,28 +70,28 @@ class _Finder:
 
 
 class _Loader:
-    """Makes a module whose names are those of others."""
+    """Makes an old module, whose names are looked up in the new ones."""
 
     @staticmethod
     def create_module(spec: ModuleSpec) -> ModuleType:
-        """Make it."""
+        """Make an empty module."""
         return ModuleType(spec.name)
 
     @staticmethod
     def exec_module(module: ModuleType) -> None:
-        """Say that it is old, and have it look its names up."""
+        """Warn that the module has moved, and give it a ``__getattr__`` that looks its names up."""
         old = module.__name__.partition(".")[2]
         _warn(f"{module.__name__}: moved to {_listed(old)}")
         module.__getattr__ = lookup(old)  # type: ignore[method-assign]  # PEP 562
 
 
 def install() -> None:
-    """Have `import` find the old modules."""
+    """Make `import` find the old modules."""
     sys.meta_path.append(_Finder)
 
 
 def lookup(old: str) -> Callable[[str], Any]:
-    """Return a ``__getattr__`` (PEP 562) that looks the names of an old module up where they are now."""
+    """Return a ``__getattr__`` (PEP 562) that looks the names of an old module up in the new ones."""
 
     def found(name: str) -> Any:  # noqa: ANN401  # PEP 562
         if not name.startswith("__"):
@@ -108,5 +112,5 @@ def _listed(old: str) -> str:
 
 
 def _warn(message: str) -> None:
-    """Warn the caller's caller, who imports or looks up; frames of the import system do not count."""
+    """Warn at the import or look-up that used the old path; frames of the import system do not count."""
     warnings.warn(f"{message}; this path goes with the next release", DeprecationWarning, stacklevel=3)

@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from .matching.thresholds import Thresholds
 
 AskCredential = Callable[[str], str | None]
-"""Is told why the credential is needed, and returns what somebody typed; None: nobody did."""
+"""Gets the reason why the credential is needed; returns the credential that was typed, or None."""
 _TOO_FAR: Final = "the face is not near enough to any reference"
 
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """What every attempt of an authenticator goes through."""
+    """The parts of an authenticator that every attempt uses."""
 
     pipeline: Pipeline
     thresholds: Thresholds
@@ -52,20 +52,20 @@ class Stages:
 
 
 class _Refusal(NamedTuple):
-    """Why the attempt goes no further."""
+    """The reason why an attempt ends before its probes are matched."""
 
     outcome: Outcome
     reasons: tuple[str, ...]
 
 
 class _Match(NamedTuple):
-    """What the comparison found.
+    """The result of the matching.
 
     Attributes
     ----------
-    accepted : whom the frames show by majority, None if nobody.
-    nearest : whose reference is nearest to any of the frames, None if there is none.
-    distance : of that reference, unrounded.
+    accepted : the identity that a majority of the frames matches; None if there is none.
+    nearest : the identity of the reference that is nearest to any of the probes; None if there is none.
+    distance : distance to that reference, not rounded.
     """
 
     accepted: str | None
@@ -74,19 +74,19 @@ class _Match(NamedTuple):
 
 
 class Attempt:
-    """Frames on their way to a decision: a comparison with the person who is claimed, or a search.
+    """One attempt, from its frames to the decision: a verification (1:1) or an identification (1:N).
 
     Parameters
     ----------
-    stages : what they go through.
-    frames : 1 to `MAX_FRAMES`, of one modality with a threshold. Several are one attempt, charged once: more
-        than half of those that show a face, live or not, must agree.
-    claimed : who they are said to show (1:1); None: anybody (1:N).
+    stages : the parts that do the work.
+    frames : 1 to `MAX_FRAMES`, of one modality that has a threshold. Several frames are one attempt, charged
+        once: more than half of the frames that show a face, live or not, must match the same person.
+    claimed : the claimed identity (1:1); None: search everybody (1:N).
 
     Raises
     ------
     InvalidInputError
-        If `frames` are not so.
+        If `frames` are not such frames.
     ModelError
         If the store has adopted a threshold that was measured with another model.
     """
@@ -106,16 +106,16 @@ class Attempt:
         self._crops: list[FaceCrop] = []
         self._spoofs: list[NoFace] = []
         self._outcomes: list[Outcome | None] = []
-        """Of each frame that shows no live face; None of the others."""
+        """For each frame its outcome if it shows no live face, else None."""
         self._stopwatch = Stopwatch()
 
     def decide(self) -> Decision:
-        """Go through the stages, as far as the frames get.
+        """Run the stages in order, until one refuses the attempt or the last one has decided.
 
         Raises
         ------
         UnknownIdentityError
-            If nobody is enrolled under the name that is claimed.
+            If nobody is enrolled under the claimed name.
         ModelError
             If their references were made with another model, or the model fails.
         """
@@ -126,7 +126,7 @@ class Attempt:
         return self._settle(self._match(probes))
 
     def _admit(self) -> _Refusal | None:
-        """Refuse where there is nothing to compare with, and where no face is looked at for now."""
+        """Refuse if there is no reference to compare with, or attempts are locked or need the credential."""
         index = self._stages.index
         index.refresh()
         self._people = index.count(self._modality)
@@ -142,7 +142,7 @@ class Attempt:
         return self._ask_credential()
 
     def _ask_credential(self) -> _Refusal | None:
-        """Refuse what is locked, unless somebody who is asked for the credential shows it."""
+        """Refuse if attempts are locked or need the credential, unless the user enters it when asked."""
         limiter, ask = self._stages.limiter, self._stages.ask_credential
         refused = limiter.refusal(self._charged_to)
         if refused is not None and ask is not None:
@@ -158,7 +158,10 @@ class Attempt:
         return None if refused is None else _Refusal(refused.outcome, (refused.reason,))
 
     def _look(self) -> _Refusal | None:
-        """Find a live face in each frame; refuse where none shows one, or a spoof, which is charged."""
+        """Find the live face of each frame; refuse if all frames show neither a live face nor a spoof.
+
+        A spoof goes on to be charged.
+        """
         looks = self._stages.pipeline.look(self._frames, self._stopwatch)
         refusals = [look for look in looks if isinstance(look, NoFace)]
         self._crops = [look for look in looks if not isinstance(look, NoFace)]
@@ -171,7 +174,7 @@ class Attempt:
         return _Refusal(first.outcome, first.reasons)
 
     def _charge(self) -> _Refusal | None:
-        """Count the guess as a failure before it is scored; refuse where the store does not let it."""
+        """Count a failure before the match; refuse if the limiter does, or if no frame shows a live face."""
         limiter = self._stages.limiter
         charged = limiter.charge(self._charged_to, SPOOF_WEIGHT if self._spoofs else 1)
         if charged is not None:
@@ -189,14 +192,14 @@ class Attempt:
         return probes
 
     def _match(self, probes: NDArray[np.float32]) -> _Match:
-        """Compare the probes with the person who is claimed, or search everybody."""
-        self._stages.index.refresh()  # who was removed meanwhile is not let in
+        """Compare the probes with the claimed person's references, or search everybody's."""
+        self._stages.index.refresh()  # a person removed meanwhile must not be accepted
         found = self._search(probes) if self._claimed is None else self._compare(probes, self._claimed)
         self._stopwatch.lap("match")
         return found
 
     def _compare(self, probes: NDArray[np.float32], claimed: str) -> _Match:
-        """Compare 1:1; adapted references are asked where they are in use."""
+        """Compare the probes 1:1, also with adapted references if adaptation is on."""
         updater = self._stages.updater
         if updater.mode is Mode.NEVER:
             gallery = self._stages.index.of(self._modality)
@@ -209,7 +212,7 @@ class Attempt:
         return _Match(claimed if self._is_majority(sum(votes)) else None, claimed, min(distances))
 
     def _search(self, probes: NDArray[np.float32]) -> _Match:
-        """Search 1:N, with a threshold that is smaller the more people there are."""
+        """Search 1:N, with a threshold that gets smaller the more people there are."""
         tails = self._stages.thresholds.tails
         if self._modality in tails:
             people = max(self._people, self._stages.index.count(self._modality))
@@ -221,16 +224,19 @@ class Attempt:
         return _Match(name if self._is_majority(count) else None, nearest, distance)
 
     def _nearest(self, probe: NDArray[np.float32]) -> tuple[str | None, float]:
-        """Who is nearest, and how near: unrounded, so that nothing just beyond a threshold gets into it."""
+        """Return the nearest identity and its distance.
+
+        The distance is not rounded: rounding could bring one just beyond the threshold within it.
+        """
         gallery = self._stages.index.of(self._modality)
         nearest: str | None = gallery.best_identity(probe).names.item()
         try:
             return nearest, np.inf if nearest is None else gallery.distance_to(nearest, probe)
-        except UnknownIdentityError:  # removed since
+        except UnknownIdentityError:  # removed since the search
             return None, np.inf
 
     def _settle(self, found: _Match) -> Decision:
-        """Take back the charge of an accepted face, and answer."""
+        """Take back the charge if the attempt is accepted, and make the decision."""
         index, limiter = self._stages.index, self._stages.limiter
         if found.accepted is not None:
             if not limiter.keeps_still:
@@ -238,13 +244,13 @@ class Attempt:
                 self._stopwatch.lap("refund")
                 if refused is not None:
                     return self._decision(refused.outcome, found, reasons=(refused.reason,))
-                index.refresh()  # nor is who was removed while that was written
+                index.refresh()  # nor must a person removed while that was written
             if index.knows(found.accepted):
                 return self._decision(Outcome.ACCEPTED, found, identity=found.accepted)
         return self._decision(Outcome.NO_MATCH, found, reasons=(_TOO_FAR,))
 
     def _is_majority(self, votes: int) -> bool:
-        """Whether so many are more than half of the frames that show a face, live or not."""
+        """Whether `votes` are more than half of the frames that show a face, live or not."""
         return 2 * votes > sum(outcome in {None, Outcome.SPOOF} for outcome in self._outcomes)
 
     def _decision(
@@ -262,7 +268,8 @@ class Attempt:
             threshold=self._threshold,
             distance=None if shown is None else shown.distance,
             reasons=reasons,
-            # What the comparison says of each frame would be so many guesses for the price of one.
+            # The outcome of the attempt stands for each frame with a live face: separate results would
+            # give as many guesses for the price of one.
             frames=tuple(outcome if at is None else at for at in self._outcomes),
             timings_ms=self._stopwatch.stop(),
             claimed=self._claimed,

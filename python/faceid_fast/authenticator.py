@@ -1,4 +1,4 @@
-"""Frame in, decision out: who may come in, and who they are said to be."""
+"""The authenticator: enrol people, verify (1:1) and identify (1:N) them by frames."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class _Options(TypedDict, total=False):
-    """What `Authenticator` takes besides a store."""
+    """The arguments of `Authenticator` other than the store."""
 
     aligner: FaceAligner | None
     embedder: Embedder | None
@@ -50,44 +50,45 @@ class _Options(TypedDict, total=False):
 
 
 class Authenticator:
-    """Enrols people, and decides whether frames show one of them. Safe to share by threads.
+    """Enrols people, and decides whether frames show one of them. Threads may share one.
 
-    A frame is compared only with references of its own modality: how near infrared and colour of one
-    person are has not been measured, so no threshold holds for them.
+    A frame is compared only with references of its own modality. The distance between an infrared and a
+    colour frame of one person has not been measured, so no threshold holds for it.
 
     Parameters
     ----------
     store : ReferenceStore, optional
-        Where references live. By default in memory: nothing is written to disk, and everybody is
-        forgotten with the process. `Authenticator.open` keeps them in an encrypted vault. What others
-        change in the store, `verify` and `identify` see with the next frame.
+        Keeps the references. By default they are kept in memory only: nothing is written to disk, and they
+        are lost when the process ends. `Authenticator.open` keeps them in an encrypted vault. `verify` and
+        `identify` take over changes that other processes make in the store.
     aligner : FaceAligner, optional
         By default the bundled one.
     embedder : Embedder, optional
         By default the bundled one.
     liveness : LivenessCheck, optional
-        By default the bundled one. There is no way to go without.
+        By default the bundled one. The check cannot be left out.
     threshold : float, optional
         Largest distance to accept, Euclidean between unit vectors, in [0, 2), for frames of every
-        modality, however many people are enrolled. By default those that the store has adopted (`adopt`),
-        else those that the model's contract suggests, one for each modality, and for `identify` smaller ones
-        the more people there are (`faceid_fast.calibration.impostor_tail.tightened`).
+        modality, however many people are enrolled. By default there is one threshold for each modality:
+        that which the store has adopted (`adopt`), else that of the model's contract. For `identify` the
+        default gets smaller the more people are enrolled
+        (`faceid_fast.calibration.impostor_tail.tightened`).
     policy : "default" or "door"
-        Whether a credential is asked for after a restart, after idle days, and after somebody's references
-        changed: see :mod:`faceid_fast.access.credential_policy`.
+        Whether the credential is asked for after a restart, after idle days, and after a change of anybody's
+        references: see :mod:`faceid_fast.access.credential_policy`.
     ask_credential : callable, optional
-        Called by `verify` and `identify` with a reason (str) where a face is not looked at before the
-        credential was shown; returns what was typed, or None. Without it such frames are refused, and
-        `unlock` is for the program to call.
+        Called by `verify` and `identify`, with the reason (str), if attempts are locked or the policy asks
+        for the credential; returns the credential that was typed, or None. Without this function such
+        attempts are refused, and the program calls `unlock`.
     adaptation : "never", "confirmed" or "anchored"
-        Whether references follow a person's look in `verify`: see :mod:`faceid_fast.adaptation.rules`.
-        `identify` only ever looks at what was enrolled.
+        Whether `verify` adapts references to a person's changing look: see
+        :mod:`faceid_fast.adaptation.rules`. `identify` searches enrolled references only.
     lockout : bool
-        Whether failures are counted, and too many of them lock, see :mod:`faceid_fast.access.lockout`. Every
-        call of `verify` and `identify` is an attempt: ask once for each time that somebody shows their face.
+        Whether failures are counted, and too many of them lock: see :mod:`faceid_fast.access.lockout`. Every
+        call of `verify` or `identify` is an attempt: call once for each time that somebody shows their face.
     diagnostics : bool
         Whether decisions carry distances. Leave it off wherever a caller could be an attacker: a
-        few hundred returned distances reveal a template.
+        few hundred distances reveal a template.
 
     Raises
     ------
@@ -96,12 +97,12 @@ class Authenticator:
     ModelContractError
         If the embedder's model was trained for another head model than the aligner's.
     InvalidInputError
-        If the threshold, the policy or the adaptation is not usable, or an argument is of another type.
+        If the threshold, the policy or the adaptation is not usable, or an argument has the wrong type.
 
     Warns
     -----
     OtherModelWarning
-        If references in the store were made with another model: nobody accepts those people until they are
+        If references in the store were made with another model: those people are not accepted until they are
         enrolled again, with ``replace=True``.
     """
 
@@ -126,7 +127,7 @@ class Authenticator:
             message = f"ask_credential: expected a function, got {type(ask_credential).__name__}"
             raise InvalidInputError(message)
         self._store = InMemoryStore() if store is None else store
-        self._opened: Vault | None = None  # by `open`, so `close` closes it
+        self._opened: Vault | None = None  # the vault that `open` has opened and `close` closes
         pipeline = Pipeline(aligner, embedder, liveness, diagnostics=diagnostics)
         contract, model_sha256 = pipeline.contract, pipeline.model_sha256
         self._thresholds = Thresholds(self._store, contract, model_sha256, threshold)
@@ -163,29 +164,30 @@ class Authenticator:
         state_file: str | Path | None = None,
         **options: Unpack[_Options],
     ) -> Authenticator:
-        """Make one whose references are kept in an encrypted vault; see `faceid_fast.vault.Vault.open`.
+        """Open an authenticator whose references are kept in an encrypted vault.
 
         >>> with Authenticator.open("door", create=True) as auth:  # doctest: +SKIP
         ...     auth.enroll("ada", frames)
 
-        It is closed at the end of the ``with`` block, or by `close`.
+        The vault is closed at the end of the ``with`` block, or by `close`.
 
         Parameters
         ----------
         directory : of the vault; by default ``$XDG_DATA_HOME/faceid``, else ``~/.local/share/faceid``.
-        key : 32 bytes; by default found as the vault describes.
-        create : whether to make an empty vault where there is none.
-        state_file : a second place that remembers which vault this is and how new, as the vault describes.
-        **options : all others of `Authenticator`.
+        key : 32 bytes; by default found as `faceid_fast.vault.Vault.open` describes.
+        create : whether to make an empty vault if there is none.
+        state_file : a second record of the vault's identity and age, as `faceid_fast.vault.Vault.open`
+            describes.
+        **options : the other arguments of `Authenticator`.
 
         Raises
         ------
         VaultMissingError
-            If there is no vault, and none is to be made.
+            If there is no vault, and `create` is False.
         VaultError
-            If the vault cannot be opened, or is not as it was left.
+            If the vault cannot be opened, is damaged or was rolled back.
         """
-        from .vault import Vault  # noqa: PLC0415  # SQLite, for those who need it
+        from .vault import Vault  # noqa: PLC0415  # loads SQLite, only where it is needed
 
         vault = Vault.open(directory, key=key, create=create, state_file=state_file)
         try:
@@ -193,27 +195,27 @@ class Authenticator:
         except BaseException:
             vault.close()
             raise
-        made._opened = vault  # this class
+        made._opened = vault  # an attribute of this class
         return made
 
     def close(self) -> None:
-        """Close the vault that `open` has opened; a store that was given stays open.
+        """Close the vault that `open` has opened; a store passed to the constructor stays open.
 
-        Every call from then on that needs the vault raises a VaultError. Closing again does nothing.
+        Every later call that needs the vault raises a VaultError. Closing again does nothing.
         """
         if self._opened is not None:
             self._opened.close()
 
     def __enter__(self) -> Self:
-        """Return itself; it is closed at the end of the ``with`` block."""
+        """Return the authenticator; it is closed at the end of the ``with`` block."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
+        """Close the authenticator."""
         self.close()
 
     def __repr__(self) -> str:
-        """Say how it decides, never who is enrolled."""
+        """The store and the settings; never who is enrolled."""
         limiter, mode = self._limiter, self._updater.mode
         return (
             f"<Authenticator on {self._store!r}: policy {limiter.policy}, adaptation {mode}, "
@@ -222,19 +224,19 @@ class Authenticator:
 
     @property
     def thresholds(self) -> Mapping[str, float]:
-        """Largest distance that `verify` accepts, Euclidean between unit vectors, by the frame's modality.
+        """Largest distance that `verify` accepts, Euclidean between unit vectors, by modality.
 
         Raises
         ------
         ModelError
-            If the store has adopted one that was measured with another model.
+            If the store has adopted a threshold that was measured with another model.
         """
         self._thresholds.refresh()
         return MappingProxyType(dict(self._thresholds))
 
     @property
     def identities(self) -> tuple[str, ...]:
-        """Names of everybody enrolled, sorted."""
+        """Names of all enrolled people, sorted."""
         return tuple(sorted(self._store.snapshot()))
 
     def enroll(
@@ -246,39 +248,39 @@ class Authenticator:
         leave_out_strangers: bool = False,
         consent: str | None = None,
     ) -> Enrollment:
-        """Add references of a person; a first call makes the person known.
+        """Add references of a person, who is enrolled by the first call.
 
-        Frames that cannot be used are reported one by one, never dropped silently. If none can be
-        used, nothing changes. If anything raises, nothing changes.
+        Every frame that cannot be used is reported, with the reason. If none can be used, or an error is
+        raised, nothing changes.
 
         Parameters
         ----------
         identity : str
             1 to 200 printable characters, in Unicode's composed form (NFC).
         frames : Frame or iterable of Frame
-            A few, best looking straight, left, right, up and down; at most `MAX_FRAMES`.
+            At most `MAX_FRAMES`; best one or two each looking straight, left, right, up and down.
         replace : bool
-            Whether these references take the place of those the person has; adapted ones go too.
+            Whether the new references replace those of the person, adapted ones included.
         leave_out_strangers : bool
-            Whether a frame that no other reference would accept is refused (NO_MATCH): it may show somebody
-            else. By default it is taken, with a warning: of few frames, a turned head is often unlike the
-            others.
+            Whether a frame that matches no other reference of the person is refused (NO_MATCH): it may show
+            somebody else. By default it is taken, with a warning: among few frames, one of a turned head
+            often matches no other.
         consent : str, optional
-            How the person agreed to their face being kept: it is noted, with the time. 1 to 1000 characters.
+            How the person consented to the storage of their face: 1 to 1000 characters, kept with the time.
 
         Returns
         -------
         Enrollment
-            What was taken, what was refused and why, which poses are missing.
+            The frames that were taken, those that were refused and why, and the poses that are missing.
 
         Raises
         ------
         InvalidInputError
-            If the name or a frame is not usable as such, there is no frame or more than `MAX_FRAMES`, or the
-            person would get more than `MAX_REFERENCES` references.
+            If the name or a frame is not usable, there is no frame or more than `MAX_FRAMES`, or the
+            person would have more than `MAX_REFERENCES` references.
         ModelError
-            If the model fails, or the store holds references of this person by another model and they are not
-            to be replaced.
+            If the model fails, or the person's references were made with another model and `replace` is
+            False.
         """
         for name, flag in (("replace", replace), ("leave_out_strangers", leave_out_strangers)):
             checked_flag(name, flag)
@@ -291,34 +293,36 @@ class Authenticator:
         )
 
     def verify(self, frames: Frame | Iterable[Frame], identity: str) -> Decision:
-        """Decide whether frames show the person they claim to show (1:1).
+        """Decide whether frames show the person whose identity is claimed (1:1).
 
-        Several frames are one attempt, charged once: more than half of those that show a face must agree.
-        With no reference of the frames' modality the outcome is NO_MATCH, with a reason that says so.
+        Several frames are one attempt, charged once: more than half of the frames that show a face must
+        match. If the person has no reference of the frames' modality, the outcome is NO_MATCH, with a reason
+        that says so.
 
         Parameters
         ----------
         frames : Frame or iterable of Frame
             1 to `MAX_FRAMES`, of one modality.
         identity : str
-            Who they are said to show.
+            The claimed identity.
 
         Raises
         ------
         UnknownIdentityError
             If nobody is enrolled under that name.
         ModelError
-            If their references were made with another model.
+            If their references, or a threshold that the store has adopted, were made with another model; or
+            the model fails.
         InvalidInputError
-            If `frames` are no frames, or the name is not a usable one.
+            If `frames` are not such frames, or the name is not usable.
         """
         return Attempt(self._stages, frames, check_identity(identity)).decide()
 
     def identify(self, frames: Frame | Iterable[Frame]) -> Decision:
-        """Decide whether frames show anybody enrolled, and whom (1:N).
+        """Decide whether frames show an enrolled person, and which one (1:N).
 
-        Several frames are one attempt, charged once: more than half of those that show a face must agree on
-        one person. With nobody enrolled with frames of this modality the outcome is NOT_ENROLLED.
+        Several frames are one attempt, charged once: more than half of the frames that show a face must match
+        the same person. If nobody has a reference of the frames' modality, the outcome is NOT_ENROLLED.
 
         Parameters
         ----------
@@ -327,13 +331,15 @@ class Authenticator:
 
         Raises
         ------
+        ModelError
+            If a threshold that the store has adopted was measured with another model, or the model fails.
         InvalidInputError
-            If `frames` are no frames.
+            If `frames` are not such frames.
         """
         return Attempt(self._stages, frames, None).decide()
 
     def remove(self, identity: str) -> None:
-        """Forget a person. Once this returns, no process that shares the store accepts them.
+        """Remove a person. Once this returns, no process that shares the store accepts them.
 
         Raises
         ------
@@ -343,7 +349,7 @@ class Authenticator:
         self._enroller.remove(identity)
 
     def undo_adaptation(self, identity: str) -> int:
-        """Forget a person's adapted references, and return how many there were; what was enrolled stays.
+        """Remove a person's adapted references and return their number; enrolled references stay.
 
         Raises
         ------
@@ -367,40 +373,40 @@ class Authenticator:
         return count
 
     def set_credential(self, new: str, current: str | None = None) -> None:
-        """Set what is asked for where a face is not enough: a PIN or a phrase of 4 to 1024 characters.
+        """Set the credential, a PIN or phrase of 4 to 1024 characters, for when a face is not enough.
 
-        It is kept as its Argon2id hash. Guesses at it are counted, and lock, like faces.
+        Its Argon2id hash is stored. Wrong credentials are counted and lock, as rejected faces do.
 
         Parameters
         ----------
-        new : the credential from now on.
-        current : the one that is set, if one is.
+        new : the new credential.
+        current : the credential that is set; None if none is.
 
         Raises
         ------
         CredentialError
-            If one is set and `current` is not it, or it is not to be checked now.
+            If a credential is set and `current` is another, or too many were wrong to check one now.
         InvalidInputError
-            If the new one is too short or too long.
+            If the new credential is too short or too long.
         """
         self._limiter.set_credential(new, current)
 
     def unlock(self, identity: str | None = None, *, credential: str | None = None) -> None:
-        """Forget failures, because somebody has shown a credential that is not their face.
+        """Clear counts of failures, because somebody has shown a credential.
 
-        Called within 10 s of a near miss of `identity`, it also has the next picture of them kept, where
-        `adaptation` is on.
+        If `adaptation` is on and `identity` had a near miss at most 10 s ago, the next probe of them, within
+        10 s, may become an adapted reference.
 
         Parameters
         ----------
-        identity : whose failures, those of the device included; None: everybody's.
-        credential : what was typed. Where `set_credential` was never called, the program that calls this
-            answers for a credential of its own, and gives none.
+        identity : the person whose count is cleared, and the device's with it; None: every count.
+        credential : the credential that was typed. If `set_credential` was never called, the calling program
+            has checked a credential of its own, and passes None.
 
         Raises
         ------
         CredentialError
-            If a credential is set and this is not it, or too many were wrong.
+            If a credential is set and this is another, none is set and one is given, or too many were wrong.
         UnknownIdentityError
             If nobody is enrolled under that name.
         """
@@ -411,11 +417,11 @@ class Authenticator:
             self._updater.credential_shown(identity)
 
     def adopt(self, measured: MeasuredThreshold) -> None:
-        """Put a threshold that was measured on people of one's own in the place of the model's.
+        """Replace the model's threshold by one that was measured on your own people.
 
-        It holds for all who use this store, from their next frame on, unless they chose one
-        (``Authenticator(threshold=...)``); `forget_adopted` takes it back. Stricter than the model's own it
-        may always be; looser only with evidence for the share of strangers that the model's own is set at.
+        It holds for every authenticator on this store, from its next attempt on, except those made with
+        ``Authenticator(threshold=...)``. `forget_adopted` removes it. It may always be smaller than the
+        model's own, but larger only with evidence for the false match rate that the model's own is set at.
 
         Parameters
         ----------
@@ -426,22 +432,28 @@ class Authenticator:
         ModelError
             If it was measured with another model or preprocessing.
         CalibrationError
-            If it is looser than the model's own without the evidence for it.
+            If it is larger than the model's own without that evidence, or the model has no threshold of its
+            modality.
         """
         self._thresholds.adopt(measured)
 
     def forget_adopted(self, modality: str) -> bool:
-        """Go back to the model's own threshold; returns whether one had been adopted.
+        """Remove the adopted threshold, so that the model's own holds; return whether there was one.
 
         Parameters
         ----------
         modality : "infrared" or "color".
+
+        Raises
+        ------
+        InvalidInputError
+            If there is no such modality.
         """
         return self._thresholds.forget(modality)
 
 
 def _check_parts(store: object, aligner: object, embedder: object, liveness: object) -> None:
-    """Refuse what cannot be a part of an authenticator; stand-ins may be."""
+    """Refuse a part that lacks the methods it needs; its class does not matter, so stand-ins will do."""
     for name, part, wanted, methods in (
         ("store", store, "a ReferenceStore", ("revision", "snapshot", "alter", "amend", "events")),
         ("aligner", aligner, "a FaceAligner", ("align", "head_model_sha256")),

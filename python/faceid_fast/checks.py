@@ -1,4 +1,4 @@
-"""Arguments that come from callers: each check names the argument, what it expected and what it got."""
+"""Checks of callers' arguments: every message names the argument, what was expected and what was given."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import numpy as np
 from .errors import InvalidInputError
 
 MAX_CHARS: Final = 4096
-"""Of a path: no system opens a longer one, and a message that names it would be as long."""
+"""Longest path: no system opens a longer one, and a message that names it would be as long."""
 
 Kind = TypeVar("Kind")
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
 def checked_path(name: str, value: object) -> Path:
-    """Return a path that the system can be asked for.
+    """Return a path that the file system accepts; nothing need exist there.
 
     Parameters
     ----------
@@ -32,11 +32,11 @@ def checked_path(name: str, value: object) -> Path:
     Raises
     ------
     InvalidInputError
-        If it is of another type, longer than `MAX_CHARS`, or holds what no path can.
+        If the value is of another type, longer than `MAX_CHARS`, cannot be encoded, or holds NUL.
     """
     wanted = f"{name}: expected a str or Path of at most {MAX_CHARS} characters"
     try:
-        path = Path(value)  # type: ignore[arg-type]  # which is what it says
+        path = Path(value)  # type: ignore[arg-type]  # raises if it is of another type
     except TypeError:
         message = f"{wanted}, got {type(value).__name__}"
         raise InvalidInputError(message) from None
@@ -55,25 +55,26 @@ def checked_path(name: str, value: object) -> Path:
 
 
 def open_file(path: Path) -> BinaryIO:
-    """Open a file for reading; OSError also if it is no regular one: a pipe would be waited for."""
+    """Open a regular file for reading; OSError for anything else, because reading a pipe could block."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(errno.EINVAL, "not a regular file")
     return path.open("rb")
 
 
 def checked_number(name: str, value: object, low: float, high: float, unit: str = "") -> float:
-    """Return a number between two others, both included, as a float.
+    """Check that a value is a number from `low` to `high`, both included, and return it as a float.
 
     Parameters
     ----------
     name : of the argument.
-    value : int or float, numpy's too.
-    unit : in which it is, for the message.
+    value : int or float, Python's or numpy's.
+    low, high : the range.
+    unit : of the value, for the message.
 
     Raises
     ------
     InvalidInputError
-        If it is none, or another one; NaN is.
+        If the value is not a number, is out of range, or is NaN.
     """
     wanted = f"{name}: expected {low:g} to {high:g} {unit}".rstrip()
     if not is_number(value):
@@ -81,7 +82,7 @@ def checked_number(name: str, value: object, low: float, high: float, unit: str 
         raise InvalidInputError(message)
     try:
         with np.errstate(over="ignore"):  # np.longdouble beyond float: infinite, which is refused
-            number = float(value)  # type: ignore[arg-type]  # a number, as it has been seen
+            number = float(value)  # type: ignore[arg-type]  # checked above
     except OverflowError:
         number = math.inf
     if not low <= number <= high:  # written so that NaN is refused
@@ -91,12 +92,12 @@ def checked_number(name: str, value: object, low: float, high: float, unit: str 
 
 
 def checked_integer(name: str, value: object, low: int, high: int) -> int:
-    """Return a whole number between two others, both included, as an int.
+    """Check that a value is a whole number from `low` to `high`, both included, and return it as an int.
 
     Raises
     ------
     InvalidInputError
-        If it is none, or another one.
+        If the value is not an integer, Python's or numpy's, or is out of range.
     """
     if is_number(value) and isinstance(value, (int, np.integer)) and low <= value <= high:
         return int(value)
@@ -105,7 +106,7 @@ def checked_integer(name: str, value: object, low: int, high: int) -> int:
 
 
 def checked_flag(name: str, value: object) -> bool:
-    """Return True or False; InvalidInputError for what is only so by accident, such as None."""
+    """Check that a value is True or False and return it; InvalidInputError for any other, such as None."""
     if isinstance(value, bool):
         return value
     message = f"{name}: expected True or False, got {shown(value)}"
@@ -113,7 +114,7 @@ def checked_flag(name: str, value: object) -> bool:
 
 
 def checked_choice(name: str, value: object, kind: type[Choice]) -> Choice:
-    """Return the member of an enum that a str names; InvalidInputError if it names none."""
+    """Return the member of an enum whose value is the given str; InvalidInputError if there is none."""
     if isinstance(value, str) and value in set(kind):
         return kind(value)
     message = f"{name}: expected {' or '.join(kind)}, got {shown(value)}"
@@ -121,7 +122,7 @@ def checked_choice(name: str, value: object, kind: type[Choice]) -> Choice:
 
 
 def checked_instance(name: str, value: object, kind: type[Kind]) -> Kind:
-    """Return what is of a class of this package; InvalidInputError for anything else."""
+    """Check that a value is an instance of a class and return it; InvalidInputError if it is not."""
     if isinstance(value, kind):
         return value
     wanted = kind.__name__
@@ -131,13 +132,13 @@ def checked_instance(name: str, value: object, kind: type[Kind]) -> Kind:
 
 
 def is_number(value: Any) -> bool:  # noqa: ANN401  # of any type
-    """Whether it is an int or a float, numpy's too."""
+    """Whether a value is an int or a float, Python's or numpy's."""
     no_number = (bool, np.timedelta64)  # Python and numpy count these among their integers
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, no_number)
 
 
 def shown(value: object) -> str:
-    """What a message may say of a refused value: a few characters of text, a number, else its type."""
+    """Describe a refused value in a message: the start of a text, a number, else the name of its type."""
     if isinstance(value, str):
         return f"{value!a:.80}"
     if is_number(value):

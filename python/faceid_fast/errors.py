@@ -1,12 +1,12 @@
-"""The exceptions of the package: one closed tree, each also the builtin that fits.
+"""The exceptions of the package: one closed tree, in which each is also the fitting built-in exception.
 
-Expected outcomes (no face, no match, a flat print) are values, see :mod:`faceid_fast.outcome`; these
-are for misuse and for what is broken.
+Expected outcomes (no face, no match, a flat print) are values, see :mod:`faceid_fast.outcome`. Exceptions
+are for misuse and for faults.
 """
 
 
 class FaceIDError(Exception):
-    """Base of everything this package raises on purpose."""
+    """Base class of every exception that this package raises on purpose."""
 
 
 class InvalidInputError(FaceIDError, ValueError):
@@ -14,7 +14,7 @@ class InvalidInputError(FaceIDError, ValueError):
 
 
 class UnknownIdentityError(FaceIDError, KeyError):
-    """An identity that is not enrolled was asked for."""
+    """The identity is not enrolled."""
 
     def __str__(self) -> str:
         """Return the message as it is: KeyError would quote it."""
@@ -22,50 +22,50 @@ class UnknownIdentityError(FaceIDError, KeyError):
 
 
 class SourceError(FaceIDError, OSError):
-    """A file that frames are read from is missing, damaged or of another format; or a camera gives none."""
+    """A file of frames is missing, damaged or of another format, or a camera gives no frames."""
 
 
 class ModelError(FaceIDError, RuntimeError):
-    """A model file is missing or not the one wanted, or the model gave an unusable answer.
+    """A model file is missing or not the expected one, or the model's output is unusable.
 
-    The one wanted is the one that was pinned, or that references were made with.
+    The expected model is the one that was pinned, or with which references or thresholds were made.
     """
 
 
 class ModelContractError(ModelError, ValueError):
-    """A model's contract is absent, malformed, or asks for what this package does not do."""
+    """A model's contract is missing, malformed, or asks for something that this package does not do."""
 
 
 class CalibrationError(FaceIDError, ValueError):
-    """A threshold's evidence is damaged, does not carry what it claims, or is not enough."""
+    """The evidence for a threshold is damaged, does not show what it claims, or is not enough."""
 
 
 class CredentialError(FaceIDError, PermissionError):
-    """A credential is missing, wrong, or not to be checked now."""
+    """A credential is missing or wrong, or was not checked because too many were wrong."""
 
 
 class VaultError(FaceIDError, RuntimeError):
-    """A vault cannot be used as it is, or where it is."""
+    """A vault cannot be used, because of its state or its place."""
 
 
 class VaultMissingError(VaultError):
-    """There is no vault where one was expected, and none was to be made."""
+    """There is no vault in the directory, and none was to be created."""
 
 
 class VaultBusyError(VaultError):
-    """Others write to the vault and do not come to an end."""
+    """Other processes kept the vault locked for too long."""
 
 
 class VaultKeyError(VaultError, ValueError):
-    """There is no key for a vault, or it is another one's."""
+    """There is no key for a vault, or the key is that of another vault."""
 
 
 class VaultDamagedError(VaultError):
-    """Something of a vault is not as it was written."""
+    """Data of a vault differ from the data that were written."""
 
 
 class VaultRolledBackError(VaultDamagedError):
-    """A vault is older than it was."""
+    """A vault was replaced by an older copy of itself."""
 
 
 class VaultTooNewError(VaultError):
@@ -73,20 +73,20 @@ class VaultTooNewError(VaultError):
 
 
 class InternalError(FaceIDError, RuntimeError):
-    """A fault in the package's own core, not in what it was given; or what such a fault left unusable."""
+    """A fault in the package's own core, not in its input; or an object that such a fault left unusable."""
 
 
 class FaceIDWarning(UserWarning):
-    """Base of this package's warnings."""
+    """Base class of this package's warnings."""
 
 
 class VaultKeyBesideDataWarning(FaceIDWarning):
-    """A vault's key is kept where its data is."""
+    """The key of a vault is kept beside its data."""
 
 
 class OtherModelWarning(FaceIDWarning):
-    """References were made with another model: who they are of has to be enrolled again."""
+    """References were made with another model: their owners have to be enrolled again."""
 
 
 class GuessedIntrinsicsWarning(FaceIDWarning):
-    """A frame came without intrinsics: metric distances rest on a guessed field of view."""
+    """A frame has no intrinsics: lengths in millimetres rest on a guessed field of view."""

@@ -1,4 +1,4 @@
-"""What a camera saw at one moment: an image and the depth registered to it, checked once."""
+"""A frame: one picture of a camera and the depth registered to it, checked when it is made."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from .checks import checked_instance, checked_number
 from .errors import GuessedIntrinsicsWarning, InvalidInputError
 
 MIN_SIDE_PX: Final = 48
-"""A face needs about this many pixels; anything smaller is a mistake, not a picture."""
+"""A face needs about this many pixels; a smaller picture is a mistake."""
 MAX_SIDE_PX: Final = 4096
 MAX_FRAMES: Final = 256
-"""Frames in one call; an iterator may be endless."""
+"""Most frames in one call; an iterator may be endless."""
 DEPTH_UNIT_RANGE_M: Final = (1e-7, 10.0)
 """From a tenth of a micrometre, finer than any sensor resolves, to far coarser than a face."""
 FOCAL_RANGE_PX: Final = (1.0, 1e5)
 MAX_PRINCIPAL_POINT_PX: Final = 1e5
 MAX_PRINCIPAL_DEVIATION_PX: Final = 10_000.0
-"""Beyond these the core's arithmetic would leave float32; no camera comes near them."""
+"""Beyond these limits of intrinsics the core's values would leave float32; no camera comes near them."""
 MODALITIES: Final = ("infrared", "color")
-"""What kinds of image a frame may hold, by the name of the argument."""
+"""The kinds of picture that a frame may hold, each by the name of its argument."""
 GUESSED_HORIZONTAL_FOV_DEG: Final = 60.0
-"""Between a Kinect v1 (57), a RealSense D435 (69) and a TrueDepth camera (about 60)."""
+"""A value among those of a Kinect v1 (57), a TrueDepth camera (about 60) and a RealSense D435 (69)."""
 
 _DEPTH_DTYPES: Final = ("uint16", "float32", "float64")
 _COLOR_DTYPES: Final[tuple[str, ...]] = ("uint8",)
@@ -37,18 +37,19 @@ _INFRARED_DTYPES: Final[tuple[str, ...]] = ("uint8", "uint16")
 
 @dataclass(frozen=True, slots=True)
 class Intrinsics:
-    """Pinhole camera of the image that depth is registered to, in pixels.
+    """The pinhole camera of the picture that depth is registered to, in pixels.
 
-    Pixel (u, v) at depth z looks at x = (u - cx) / fx * z, y = (v - cy) / fy * z, with x to the
+    Pixel (u, v) at depth z shows the point x = (u - cx) / fx * z, y = (v - cy) / fy * z, with x to the
     right, y down and z away from the camera.
 
     Parameters
     ----------
     fx, fy : focal lengths, 1 to 100,000.
-    cx, cy : principal point, -100,000 to 100,000; outside of the image when that is a crop.
-    principal_deviation_px : standard deviation of the principal point, 0 to 10,000; 0 if it is known. A crop
-        whose place in the frame was not recorded shows its face slightly from an unknown side, which
-        shears it; above 0, the aligner looks for the principal point together with the face.
+    cx, cy : principal point, -100,000 to 100,000; it may lie outside of a picture that is a crop.
+    principal_deviation_px : standard deviation of the principal point, 0 to 10,000; 0 if it is known. If the
+        place of a crop in its picture was not recorded, the direction from which the camera saw the face is
+        unknown, which shears the face; with a value above 0 the aligner estimates the principal point
+        together with the face.
 
     Raises
     ------
@@ -63,7 +64,7 @@ class Intrinsics:
     principal_deviation_px: float = 0.0
 
     def __post_init__(self) -> None:
-        """Check every value and store it as a float."""
+        """Check every value and convert it to float."""
         for name in ("fx", "fy"):
             value = checked_number(f"intrinsics.{name}", getattr(self, name), *FOCAL_RANGE_PX, "pixels")
             object.__setattr__(self, name, value)
@@ -78,17 +79,17 @@ class Intrinsics:
 
     @classmethod
     def from_matrix(cls, matrix: ArrayLike) -> Self:
-        """Make it of a camera matrix as OpenCV's calibration gives it.
+        """Make intrinsics from a camera matrix, as OpenCV's calibration gives it.
 
         Parameters
         ----------
         matrix : (3, 3) array or nested lists
-            ``[[fx, 0, cx], [0, fy, cy], [0, 0, 1]]`` in pixels; a lens's distortion is to be removed before.
+            ``[[fx, 0, cx], [0, fy, cy], [0, 0, 1]]`` in pixels, of pictures without lens distortion.
 
         Raises
         ------
         InvalidInputError
-            If it is none such: of another shape, with skew, or another last row.
+            If the matrix has another shape, a skew or another last row, or a value is out of range.
         """
         wanted = "matrix: expected [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]"
         try:
@@ -108,10 +109,10 @@ class Intrinsics:
 
 @dataclass(frozen=True, init=False, eq=False, repr=False, slots=True)
 class Frame:
-    """Colour *or* infrared, with depth registered to it pixel by pixel.
+    """A colour *or* infrared picture, with depth registered to it pixel by pixel.
 
-    The arrays are copied: a camera may reuse its buffers, and strided or Fortran-ordered input
-    comes out C-contiguous, in native byte order and read-only.
+    The arrays are copied, because a camera may reuse its buffers. The copies are C-contiguous, in native
+    byte order and read-only.
 
     Parameters
     ----------
@@ -124,14 +125,13 @@ class Frame:
         Give exactly one of `color` and `infrared`.
     infrared : (H, W) uint8 or uint16
     intrinsics : Intrinsics
-        If left out, guessed from a horizontal field of view of 60 degrees, with a
+        If left out, they are guessed from a horizontal field of view of 60 degrees, with a
         `GuessedIntrinsicsWarning`.
 
     Raises
     ------
     InvalidInputError
-        If an argument has the wrong type, dtype, shape or range, or depth is not registered to
-        the image.
+        If an argument has the wrong type, dtype, shape or range, or depth and picture differ in size.
     """
 
     depth: NDArray[Any]
@@ -168,8 +168,8 @@ class Frame:
                 f"got (height, width) = {(height, width)}"
             )
             raise InvalidInputError(message)
-        # All compared before anything is copied: depth of another size is the commonest mistake, and names
-        # itself; and an array may claim more than there is memory for.
+        # Sizes are compared before anything is copied: depth of another size is the commonest mistake and
+        # deserves its own message; and an array may claim more than there is memory for.
         _check_array("depth", depth, "(H, W)", _DEPTH_DTYPES)
         if depth.shape != (height, width):
             message = (
@@ -192,15 +192,16 @@ class Frame:
 
     @classmethod
     def from_bgr(cls, bgr: NDArray[np.uint8], **others: Any) -> Self:  # noqa: ANN401  # as the constructor has them
-        """Make a frame of a colour picture as OpenCV has it: (H, W, 3) uint8, blue first.
+        """Make a frame from a colour picture in OpenCV's channel order: (H, W, 3) uint8, blue first.
 
-        A frame holds RGB. `others` are the constructor's other arguments; its errors call the picture color.
+        The frame holds RGB. `others` are the constructor's other arguments. Messages of errors call the
+        picture ``color``.
         """
         is_color = isinstance(bgr, np.ndarray) and bgr.ndim == 3
         return cls(color=bgr[..., ::-1] if is_color else bgr, **others)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle what the constructor takes: arrays that are unpickled by themselves can be written to."""
+        """Pickle the constructor's arguments: arrays that are unpickled on their own would be writable."""
         return _frame_of, (self.depth, self.depth_unit_m, self.color, self.infrared, self.intrinsics)
 
     @property
@@ -210,18 +211,18 @@ class Frame:
 
     @property
     def modality(self) -> str:
-        """Which image it is: one of `MODALITIES`."""
+        """The kind of picture: one of `MODALITIES`."""
         return "color" if self.infrared is None else "infrared"
 
     @property
     def picture(self) -> NDArray[Any]:
-        """The image, whichever it is: `color` (H, W, 3) or `infrared` (H, W)."""
+        """The picture: `color` (H, W, 3) or `infrared` (H, W)."""
         picture = self.infrared if self.color is None else self.color
         assert picture is not None  # noqa: S101  # the constructor takes exactly one
         return picture
 
     def __repr__(self) -> str:
-        """Describe the frame without its content: frames show people."""
+        """Size, dtypes and depth unit, never the content: frames show people."""
         height, width = self.shape
         image = "color uint8" if self.infrared is None else f"infrared {self.infrared.dtype}"
         return f"<Frame {height}x{width} {image}, depth {self.depth.dtype} x {self.depth_unit_m:g} m>"
@@ -240,12 +241,16 @@ def _frame_of(
 
 
 def checked_depth(depth: object, depth_unit_m: object) -> tuple[NDArray[Any], float]:
-    """Check a depth map that is not yet registered to a picture, as `Frame` checks one that is; copy it.
+    """Check a depth map that is not registered to a picture yet, by the rules of `Frame`; return a copy.
+
+    Returns
+    -------
+    (depth, depth_unit_m), as in `Frame`.
 
     Raises
     ------
     InvalidInputError
-        If it or its unit has the wrong type, dtype, shape or range.
+        If the depth or its unit has the wrong type, dtype, shape or range.
     """
     wanted = "(H, W)"
     _check_array("depth", depth, wanted, _DEPTH_DTYPES)
@@ -258,13 +263,13 @@ def checked_depth(depth: object, depth_unit_m: object) -> tuple[NDArray[Any], fl
 
 
 def _check_array(name: str, value: object, shape: str, dtypes: tuple[str, ...]) -> None:
-    """Refuse anything but a plain array of the dtypes and the number of axes wanted."""
+    """Refuse anything but a plain array of one of the dtypes and of the shape."""
     wanted = f"an array {shape} of {' or '.join(dtypes)}"
     if not isinstance(value, np.ndarray):
         message = f"{name}: expected {wanted}, got {type(value).__name__}"
         raise InvalidInputError(message)
     if isinstance(value, np.ma.MaskedArray):
-        # A copy would drop the mask and show what was masked.
+        # A copy would drop the mask and reveal the masked values.
         message = f"{name}: expected {wanted}, got a masked array; fill it first (depth: with 0)"
         raise InvalidInputError(message)
     if value.dtype.newbyteorder("=").name not in dtypes:
@@ -277,19 +282,19 @@ def _check_array(name: str, value: object, shape: str, dtypes: tuple[str, ...]) 
 
 
 def _owned(name: str, value: object, shape: str, dtypes: tuple[str, ...]) -> NDArray[Any]:
-    """Check an array and return a C-contiguous copy in native byte order, of bytes that nothing can change.
+    """Check an array and return a C-contiguous, immutable copy in native byte order.
 
-    So the core reads it where it lies, without another copy.
+    The core reads it without another copy.
     """
     _check_array(name, value, shape, dtypes)
     array = np.asarray(value)
     dtype = np.dtype(np.float32) if array.dtype.name == "float64" else array.dtype.newbyteorder("=")
-    with np.errstate(over="ignore", invalid="ignore"):  # beyond float32: infinite, that is missing
+    with np.errstate(over="ignore", invalid="ignore"):  # beyond float32: infinite, which means missing
         return np.ndarray(array.shape, dtype, buffer=array.astype(dtype, copy=False).tobytes())
 
 
 def _guess_intrinsics(height: int, width: int) -> Intrinsics:
-    """Pinhole of a typical depth camera: square pixels, principal point in the middle."""
+    """Return intrinsics of a typical depth camera: square pixels, principal point in the middle."""
     focal = width / 2 / math.tan(math.radians(GUESSED_HORIZONTAL_FOV_DEG / 2))
     warnings.warn(
         f"intrinsics: none given, guessed from a horizontal field of view of "
@@ -301,12 +306,12 @@ def _guess_intrinsics(height: int, width: int) -> Intrinsics:
 
 
 def as_frames(frames: object) -> tuple[Frame, ...]:
-    """Check that it is a Frame or an iterable of some: at least one, at most `MAX_FRAMES`.
+    """Return the frames of a Frame or an iterable of frames: at least one, at most `MAX_FRAMES`.
 
     Raises
     ------
     InvalidInputError
-        If not.
+        If `frames` is anything else.
     """
     if isinstance(frames, Frame):
         return (frames,)
@@ -321,8 +326,8 @@ def as_frames(frames: object) -> tuple[Frame, ...]:
         )
         raise InvalidInputError(message)
     try:
-        given = iter(frames)  # type: ignore[call-overload]  # which says whether it can be
-    except (TypeError, NotImplementedError):  # the latter by a view of memory with several axes
+        given = iter(frames)  # type: ignore[call-overload]  # raises if it is not iterable
+    except (TypeError, NotImplementedError):  # the latter by a memoryview with several axes
         raise InvalidInputError(wanted) from None
     several: list[Frame] = []
     for frame in given:

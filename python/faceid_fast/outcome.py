@@ -1,14 +1,15 @@
-"""The closed list of what can come out of a frame."""
+"""The closed list of outcomes of a frame or an attempt."""
 
 from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """How the look at one frame ended. Everything but ``ACCEPTED`` is a refusal.
+    """How a frame or an attempt ended. Every outcome but ``ACCEPTED`` is a refusal.
 
-    ``LOCKED_OUT`` and ``CREDENTIAL_REQUIRED`` say that the frame was not looked at. ``NO_FACE`` to
-    ``POOR_DEPTH`` say that the frame could not be used (the person may simply try again), ``SPOOF`` that it
-    shows no live face, ``NO_MATCH`` that it shows somebody else.
+    ``NO_MATCH``: the face matches no reference. ``NO_FACE`` to ``POOR_DEPTH``: the frame cannot be used, and
+    the person may simply try again. ``SPOOF``: the face is not live. ``NOT_ENROLLED``: nobody is enrolled
+    with such frames. ``LOCKED_OUT`` and ``CREDENTIAL_REQUIRED``: faces are not compared now, because of too
+    many failures, or because the credential has to be shown first.
     """
 
     ACCEPTED = "accepted"

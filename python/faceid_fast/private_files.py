@@ -1,4 +1,4 @@
-"""The one way to write a file about people: closed to others, whole or not at all, never through a link."""
+"""Write files about people: readable by their owner alone, whole or not at all, never through a link."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _MOST_LINKS: Final = 8
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write what a caller asked for at a path of their choice.
+    """Write content to a path that the caller chose.
 
-    A file appears whole, readable by its owner alone (`write_whole`). A pipe or a device is written to as
-    it is.
+    A file appears whole, readable by its owner alone (`write_whole`). Into a pipe or a device the content is
+    written directly.
 
     Raises
     ------
     OSError
-        If it cannot be written; also where the path is a symbolic link, which is never followed, whatever it
-        leads to: who made it need not be who names it.
+        If the path cannot be written to, or is a symbolic link. Links are never followed: somebody other than
+        the caller may have made them.
     """
     stream = _open_stream(path)
     if stream is None:
@@ -40,7 +40,9 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def open_private(path: Path) -> TextIO:
-    """Open for text that is written line by line: a new file, readable by its owner alone, or a pipe.
+    """Open a file or a pipe for text that is written line by line.
+
+    A file is a new one, readable by its owner alone; it replaces what was at the path.
 
     Raises
     ------
@@ -57,17 +59,17 @@ def open_private(path: Path) -> TextIO:
 
 
 def check_writable(path: Path, *, folders: bool = False) -> None:
-    """See whether a file could be written at a path, without writing one.
+    """Check, without writing, that a file could be written at a path.
 
     Parameters
     ----------
     path : of the file.
-    folders : whether those that it needs will be made.
+    folders : whether the caller will make missing directories.
 
     Raises
     ------
     OSError
-        If it could not.
+        If no file could be written there.
     """
     if _is_stream(path):
         return
@@ -82,12 +84,12 @@ def check_writable(path: Path, *, folders: bool = False) -> None:
 
 
 def _is_stream(path: Path) -> bool:
-    """Whether a path names a pipe, a device or an open descriptor rather than a file, or nothing yet.
+    """Whether a path names a pipe, a device or an open descriptor; False for a file, or if there is nothing.
 
     Raises
     ------
     OSError
-        If it is a folder, a symbolic link, or a descriptor that is not open.
+        If it is a directory, a symbolic link, or a descriptor that is not open.
     """
     descriptor = _descriptor_of(path)
     if descriptor is not None:
@@ -105,13 +107,13 @@ def _is_stream(path: Path) -> bool:
 
 
 def _open_stream(path: Path) -> BinaryIO | None:
-    """Open what a path names, if that is a pipe, a device or a descriptor; OSError as `_is_stream`."""
+    """Open a pipe, a device or a descriptor for writing; None for anything else. OSError as `_is_stream`."""
     if not _is_stream(path):
         return None
     descriptor = _descriptor_of(path)
     if descriptor is not None:
         return os.fdopen(os.dup(descriptor), "wb")
-    # Neither follows, makes nor empties what somebody may have put there meanwhile.
+    # These flags do not follow, create or truncate what somebody may have put there since the check.
     flags = os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NOCTTY", 0)
     stream = os.fdopen(os.open(path, flags), "wb")
     if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
@@ -121,10 +123,10 @@ def _open_stream(path: Path) -> BinaryIO | None:
 
 
 def _descriptor_of(path: Path) -> int | None:
-    """The descriptor that a name of the system's stands for (``/dev/stdout``, ``/dev/fd/63``), if it does.
+    """Return the descriptor that a system's path stands for (``/dev/stdout``, ``/dev/fd/63``), else None.
 
-    Such names are spelled as symbolic links, which nobody but the system makes. One that stands elsewhere may
-    be anybody's, and lead into any file that this process has open.
+    Such paths are symbolic links below ``/dev``, where only the system makes links. A link elsewhere may be
+    made by anybody, and may lead into any file that this process has open.
     """
     tables = {Path(f"/proc/{os.getpid()}/fd"), _DEVICES / "fd"}
     for _ in range(_MOST_LINKS):
@@ -138,7 +140,7 @@ def _descriptor_of(path: Path) -> int | None:
 
 
 def make_directory(directory: Path) -> None:
-    """Make a directory, and those above it, where they are missing: closed to others."""
+    """Make a directory and its parents where they are missing, accessible to their owner alone."""
     for each in (*reversed(directory.parents), directory):
         with contextlib.suppress(FileExistsError):
             if not each.exists():
@@ -153,25 +155,25 @@ def write_whole(
     directory: int | None = None,
     durable: bool = True,
 ) -> None:
-    """Make a file appear with its content, or not at all; it lasts once this returns.
+    """Write a whole file: it appears with all of its content, or not at all.
 
-    Only its owner may read it, whatever stood there before. A symbolic link at `path` is replaced, and
-    what it pointed to is left alone.
+    Only its owner may read it, whatever was there before. A symbolic link at `path` is replaced, and its
+    target is left alone.
 
     Parameters
     ----------
     path : of the file.
     content : all of it.
-    replace : whether it may take the place of another.
-    directory : an open handle of the directory that `path`, then a name alone, is in.
-    durable : whether it outlasts a power failure from now on; that takes some milliseconds.
+    replace : whether the file may replace another.
+    directory : an open handle of the directory that the file is in; `path` is then a name alone.
+    durable : whether the file survives a power failure once this returns; that takes some milliseconds.
 
     Raises
     ------
     FileExistsError
-        If there is one and it must not be replaced.
+        If there is a file and `replace` is False.
     OSError
-        If the file system refuses; whatever stood there still does.
+        If the file system refuses; the previous file is unchanged.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
@@ -182,9 +184,9 @@ def write_whole(
             if durable:
                 os.fsync(file.fileno())
         if replace:
-            os.replace(draft, path, src_dir_fd=directory, dst_dir_fd=directory)  # by its handle
+            os.replace(draft, path, src_dir_fd=directory, dst_dir_fd=directory)  # Path.replace has no handles
         else:
-            # Fails where something stands, as rename would not.
+            # Fails if the path exists, unlike a rename.
             os.link(draft, path, src_dir_fd=directory, dst_dir_fd=directory)
             os.unlink(draft, dir_fd=directory)
     except BaseException:
@@ -196,9 +198,9 @@ def write_whole(
 
 
 def sync_directory(directory: Path | int) -> None:
-    """Have names that appeared or went in a directory, given by its path or an open handle, last."""
+    """Make new and removed names in a directory durable; it is given by its path or an open handle."""
     if os.name != "posix":
-        return  # what else has to be done there, the system does with the file
+        return  # other systems write the directory together with the file
     if isinstance(directory, int):
         os.fsync(directory)
         return

@@ -1,7 +1,7 @@
-"""Frames as they come, decisions as they are due: one attempt each time that somebody shows their face.
+"""Decide on a stream of frames: one attempt each time that somebody shows their face.
 
-An attempt is charged, and too many of them lock. So nobody is asked about before there is a face, several
-frames of it are asked about at once, and whoever was answered is not asked about again until they have gone.
+Every attempt is charged, and too many failures lock. So no attempt is made before there is a face, several
+frames make one attempt, and after its decision no other is made until the person has gone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .matching.decision import Decision
 from .outcome import Outcome
 
 _ABSENT: Final = frozenset({Outcome.NO_FACE, Outcome.TOO_FAR})
-"""What a frame says when nobody is there; with any other refusal somebody is, if not as they should be."""
+"""Outcomes of a frame that shows nobody; after any other outcome somebody is in front of the camera."""
 LEAST_S: Final = 0.001
 MOST_S: Final = 86_400.0
 _RATE_FRAMES: Final = 30
@@ -28,22 +28,23 @@ _RATE_FRAMES: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """When somebody is asked about.
+    """When an attempt is made.
 
     Parameters
     ----------
     votes : int
-        Frames with a face, live or not, that make an attempt; more than half of them must agree.
+        Number of frames with a face, live or not, that make an attempt; more than half of them must match.
+        1 to `MAX_FRAMES`.
     gather_s : float
-        So long an attempt waits for them, then it is made with those there are; after a gap as long it
-        begins anew.
+        Seconds to wait for these frames; then the attempt is made with those gathered so far. After a gap of
+        this length between two frames with a face, gathering starts again.
     absence_s : float
-        So long without anybody, and whoever comes next is asked about anew.
+        After so many seconds without a person, the next one to appear gets an attempt.
 
     Raises
     ------
     InvalidInputError
-        If they are not usable.
+        If a value is out of range; seconds are 0.001 to 86,400.
     """
 
     votes: int = 5
@@ -51,7 +52,7 @@ class Rules:
     absence_s: float = 1.0
 
     def __post_init__(self) -> None:
-        """Check them."""
+        """Check the ranges."""
         checked_integer("votes", self.votes, 1, MAX_FRAMES)
         for name in ("gather_s", "absence_s"):
             checked_number(name, getattr(self, name), LEAST_S, MOST_S, "seconds")
@@ -59,17 +60,17 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moment:
-    """What was seen with one frame, and what came of it.
+    """One frame of a stream, what it shows, and the decision if it completed an attempt.
 
     Attributes
     ----------
     frame : the frame.
     look : the face in it, or why there is none.
-    gathered : frames that are going to vote.
-    decision : on the attempt that this frame completed, if it did.
-    standing : the decision on whoever is there, until they have gone.
-    seconds : since the first frame.
-    frames_per_s : looked at, lately; 0 before there are two.
+    gathered : number of frames gathered for the next attempt.
+    decision : the decision on the attempt that this frame completed; None if it completed none.
+    standing : the decision on the person who is there now, until they have gone; None without one.
+    seconds : time since the first frame.
+    frames_per_s : rate of the last 30 frames; 0 for the first frame.
     """
 
     frame: Frame
@@ -89,27 +90,27 @@ def watch(
     aligner: FaceAligner | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Moment]:
-    """Look at frames, and ask about whoever shows their face, once.
+    """Look at every frame of a stream, and make one attempt each time that somebody shows their face.
 
-    Where frames end before there are enough of a face, those that there are vote.
+    If the stream ends while frames are gathered, the attempt is made with these.
 
     Parameters
     ----------
-    frames : as they come; from a camera through `faceid_fast.sources.cameras.newest.Newest`.
-    decide : is given the frames of an attempt: `Authenticator.identify`, or `verify` of somebody.
+    frames : the stream; of a camera, through `faceid_fast.sources.cameras.newest.Newest`.
+    decide : decides on the frames of an attempt: `Authenticator.identify`, or `verify` for one identity.
     rules : by default `Rules()`.
-    aligner : says whether there is a face; by default the bundled one.
-    clock : tells seconds.
+    aligner : finds the face of a frame; by default the bundled one.
+    clock : returns seconds.
 
     Yields
     ------
     Moment
-        For every frame; where the last one leaves an attempt to be made, once more.
+        One for every frame; one more if an attempt is made after the last frame.
 
     Raises
     ------
     FaceIDError
-        As `frames` and `decide` do.
+        If `frames` or `decide` raises one.
     """
     given = Rules() if rules is None else rules
     located = FaceAligner.bundled() if aligner is None else aligner
@@ -143,6 +144,6 @@ def watch(
 
 
 def _rate(times: Sequence[float]) -> float:
-    """How many a second; 0 where that cannot be told."""
+    """Frames per second, from their times in seconds; 0 if all times are the same."""
     span = times[-1] - times[0]
     return (len(times) - 1) / span if span > 0 else 0.0

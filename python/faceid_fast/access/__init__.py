@@ -1,1 +1,1 @@
-"""Who may try, and when a face is not enough: rate limit, lockout, credential."""
+"""Limits on attempts: the rate limit, lockout, and the credential for when a face is not enough."""

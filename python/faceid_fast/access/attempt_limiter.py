@@ -1,4 +1,4 @@
-"""Charges guesses before they are scored, and says when a face is not looked at for now."""
+"""The rate limit: every attempt is charged before it is matched, and refused while a lock holds."""
 
 from __future__ import annotations
 
@@ -28,21 +28,23 @@ Keys = tuple[str, ...]
 
 
 class Refusal(NamedTuple):
-    """Why a face is not looked at."""
+    """The reason why an attempt is refused before its faces are compared."""
 
     outcome: Outcome
     reason: str
 
 
 class AttemptLimiter:
-    """Counts failures in a store, so that neither a restart nor another process forgets them.
+    """Counts failures in a store, so that they outlast a restart and hold for every process.
+
+    An attempt is charged to *keys*: names of people, `lockout.DEVICE` or `lockout.CREDENTIAL`.
 
     Parameters
     ----------
     store : keeps the counts.
-    policy : when a credential is asked for.
+    policy : when the credential is asked for.
     lockout : whether failures are counted at all.
-    clock : tells the time; by default that since the computer was started.
+    clock : returns the time; by default that since the computer was started.
     """
 
     def __init__(
@@ -60,22 +62,25 @@ class AttemptLimiter:
 
     @property
     def keeps_still(self) -> bool:
-        """Whether nothing is ever charged or asked for."""
+        """Whether attempts are never charged and the credential is never asked for."""
         return not self.counts and self.policy is Policy.DEFAULT
 
     def refusal(self, keys: Keys) -> Refusal | None:
-        """Say why a guess charged to these is not scored now; a lock that a restart has met begins anew."""
+        """Return why an attempt charged to these keys is refused now; None if it is not.
+
+        A lock that held at a restart of the computer starts again.
+        """
         return self._ask(keys, 0)
 
     def charge(self, keys: Keys, failures: int = 1) -> Refusal | None:
-        """Count failures, durably, unless a guess is not to be scored now: then say why."""
+        """Count failures durably; or count none and return why the attempt is refused now."""
         return self._ask(keys, failures)
 
     def accepted(self, charged_to: Keys, identity: str) -> Refusal | None:
-        """A face was: forget these failures, and remember when; or say why it is not let in after all.
+        """Clear the counts of an accepted attempt and note the time; or return why it is refused after all.
 
-        A person who was found rather than claimed may be locked; and the credential may have been asked for
-        since the face was looked at, because somebody was enrolled.
+        A person who was identified rather than claimed may be locked. And the policy may ask for the
+        credential since the charge, because somebody was enrolled meanwhile.
         """
         refused: Refusal | None = Refusal(Outcome.LOCKED_OUT, "the store was not asked")
 
@@ -99,7 +104,7 @@ class AttemptLimiter:
     def _reason(
         self, state: SecurityState, tallies: Tallies, keys: Keys, now: Clock, *, asks: bool
     ) -> Refusal | None:
-        """Say why a guess is not scored now: a lock, or (if it `asks`) a credential that the policy wants."""
+        """Return why an attempt is refused: a lock or, if `asks`, the credential that the policy asks for."""
         if wait := lockout.wait_s(tallies, keys, now):
             return Refusal(Outcome.LOCKED_OUT, _why(wait))
         door = asks and self.policy is Policy.DOOR
@@ -109,12 +114,13 @@ class AttemptLimiter:
         return None
 
     def unlock(self, keys: Keys | None, given: str | None) -> None:
-        """Forget the failures of some (None: of everybody) for the credential.
+        """Clear the counts of some keys (None: of all), after a check of the credential.
 
         Raises
         ------
         CredentialError
-            If one is set and this is not it, too many were wrong, or none is set and one is given.
+            If a credential is set and `given` is another, too many were wrong, or none is set and one is
+            given.
         """
         if self._kept_credential() is not None:
             self._check_credential(given)
@@ -135,16 +141,16 @@ class AttemptLimiter:
         self._store.amend(amend)
 
     def set_credential(self, new: str, current: str | None) -> None:
-        """Keep what tells whether a credential is the new one.
+        """Store the hash of a new credential.
 
         Raises
         ------
         CredentialError
-            If another one is set and `current` is not it, or too many were wrong.
+            If a credential is set and `current` is another, or too many were wrong.
         InvalidInputError
-            If the new one is too short or too long.
+            If the new credential is too short or too long.
         """
-        from .credential import hashed  # noqa: PLC0415  # cryptography, for those who need it
+        from .credential import hashed  # noqa: PLC0415  # loads cryptography, only where it is needed
 
         kept = hashed(new)
         checked = self._kept_credential()
@@ -155,7 +161,7 @@ class AttemptLimiter:
             if state.credential != checked:
                 message = "credential: expected the one that was checked, but somebody has set another one"
                 raise CredentialError(message)
-            # Whoever has shown the old one has not shown this one.
+            # The old credential having been shown does not count for the new one.
             after = replace(state, credential=kept, presence=None)
             return after, (Event.now(EventKind.CREDENTIAL_SET),)
 
@@ -165,7 +171,7 @@ class AttemptLimiter:
         return self._store.amend(lambda state: (state, ())).credential
 
     def _check_credential(self, given: str | None) -> None:
-        """Check a credential; the guess is charged first, and forgotten if it is right."""
+        """Check a credential; a failure is charged first, and cleared if the credential is right."""
         from .credential import matches  # noqa: PLC0415
 
         if given is None:
@@ -197,7 +203,7 @@ class AttemptLimiter:
             refused = self._reason(state, current, keys, now, asks=asks)
             if refused is None and failures:
                 return tallies_with(state, lockout.charged(current, keys, now, failures)), ()
-            # A failure that a success takes back a moment later has locked nobody: the first refusal tells.
+            # A lock is logged at its first refusal: a charge that a success takes back has locked nobody.
             current, locks = lockout.told(current, keys, now)
             return tallies_with(state, current), tuple(map(_locked, locks))
 
@@ -212,7 +218,7 @@ def _locked(key: str) -> Event:
 
 
 def _why(wait_s: float) -> str:
-    """Say what a lock means for whoever waits."""
+    """Return the reason for a refusal by a lock of `wait_s` seconds, infinity included."""
     if math.isinf(wait_s):
         return "too many failures: somebody with another credential has to unlock"
     return f"too many failures: wait {math.ceil(wait_s)} s"

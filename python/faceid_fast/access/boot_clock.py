@@ -1,4 +1,4 @@
-"""The time since the computer was started: what locks are measured by."""
+"""The clock of locks: the time since the computer was started."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Final
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _THIS_PROCESS: Final = secrets.token_hex(8)
-"""Stands for the start of the computer where the system does not name it: locks then begin anew with every
-process, which makes them longer, never shorter."""
+"""Used as the boot id where the system gives none. Locks then start again with every process, which makes
+them longer, never shorter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Seconds since a start of the computer, and which start that was."""
+    """Seconds since a start of the computer, and the id of that start."""
 
     boot_id: str
     seconds: float
 
 
 def now() -> Clock:
-    """Ask the system."""
+    """Return the current time since the start of the computer, sleep included where the system can tell."""
     try:
         boot_id = _BOOT_ID.read_text("ascii").strip()
     except OSError:

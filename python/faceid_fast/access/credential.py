@@ -1,4 +1,4 @@
-"""What is asked for where a face is not enough: a PIN or a phrase, kept as its Argon2id hash."""
+"""The credential for when a face is not enough: a PIN or a phrase, stored as its Argon2id hash."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from faceid_fast.errors import InvalidInputError
 
 MIN_CHARS: Final = 4
 MAX_CHARS: Final = 1024
-# The second of the two settings that RFC 9106 recommends: 64 MiB, a quarter of a second.
+# The second of the two settings that RFC 9106 recommends: 64 MiB, about a quarter of a second.
 _ITERATIONS: Final = 3
 _LANES: Final = 4
 _MEMORY_KIB: Final = 64 * 1024
@@ -21,12 +21,12 @@ _HASH_BYTES: Final = 32
 
 
 def hashed(credential: str) -> str:
-    """Return what tells whether a credential is this one: an Argon2id hash, salted, as a PHC string.
+    """Return the salted Argon2id hash of a credential, as a PHC string.
 
     Raises
     ------
     InvalidInputError
-        If it is not 4 to 1024 characters.
+        If the credential is not a str of 4 to 1024 characters.
     """
     given = len(credential) if isinstance(credential, str) else type(credential).__name__
     if not isinstance(credential, str) or not MIN_CHARS <= len(credential) <= MAX_CHARS:
@@ -42,7 +42,7 @@ def hashed(credential: str) -> str:
 
 
 def matches(credential: object, kept: str) -> bool:
-    """Tell, in constant time, whether a credential is the one that `hashed` was given."""
+    """Whether a credential is the one whose hash is `kept`; hashes are compared in constant time."""
     if not isinstance(credential, str) or not MIN_CHARS <= len(credential) <= MAX_CHARS:
         return False
     try:

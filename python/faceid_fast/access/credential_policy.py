@@ -1,8 +1,8 @@
-"""When a face alone is not enough. Pure: the time is given.
+"""When the credential is asked for before a face is compared. Pure: the time is given.
 
-The rules of phones, for whoever puts a door behind a face (`Policy.DOOR`): the credential is asked for after
-the computer was started, after anybody's references changed, after two days without a face that was
-accepted, and, if the credential has not been shown for six and a half days, after four hours without one.
+`Policy.DOOR` follows the rules of phones. The credential is asked for after a start of the computer, after a
+change of anybody's references, after two days without an accepted face and, if the credential has not been
+shown for six and a half days, after four hours without an accepted face.
 """
 
 from __future__ import annotations
@@ -20,25 +20,29 @@ IDLE_WITH_OLD_CREDENTIAL_S: Final = 4 * 3600.0
 
 
 class Policy(StrEnum):
-    """What is asked for besides a face: nothing but after too many failures, or as `why_credential` says."""
+    """When the credential is asked for.
+
+    ``DEFAULT``: only after too many failures. ``DOOR``: also when `why_credential` gives a reason.
+    """
 
     DEFAULT = "default"
     DOOR = "door"
 
 
 def why_credential(presence: Presence | None, now: Clock) -> str | None:
-    """Say why a credential is needed before a face is looked at; None if it is not.
+    """Return why the credential is needed before a face is compared; None if it is not.
 
     Parameters
     ----------
-    presence : when the credential and a face were accepted last.
+    presence : when the credential and a face were accepted last; None if the credential was not shown since
+        references were last changed.
     now : the time.
     """
     if presence is None:
         return "nobody has shown the credential since references were last changed"
     idle_s = now.seconds - presence.accepted_s
     age_s = now.seconds - presence.credential_s
-    # Written so that NaN, or a clock that went back, asks.
+    # Written so that the credential is needed for NaN and after a clock that went back.
     if presence.boot_id != now.boot_id or not (idle_s >= 0.0 and age_s >= 0.0):
         return "nobody has shown the credential since the computer was started"
     if not idle_s <= IDLE_S:

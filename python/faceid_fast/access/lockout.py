@@ -1,11 +1,11 @@
-"""How often somebody may guess. Pure: the time is given, and nothing is written here.
+"""The rules of lockout. Pure: the time is given, and nothing is written here.
 
-Failures are counted for each person who was claimed, and for the device. From the fifth on, a count locks:
-30 s, and twice as long with every further failure, up to an hour; from the twentieth on until somebody with
-another credential unlocks. A success clears the counts that it was charged to.
+Failures are counted for each claimed identity and for the device. The fifth failure locks for 30 s, every
+further one for twice as long, up to an hour. From the twentieth failure on the lock holds until somebody
+unlocks by another credential. A success clears the counts that the attempt was charged to.
 
-Time is that since the computer was started, sleep included, which setting a clock does not change. After a
-restart, or where time went back, a lock begins anew: it is never shortened.
+Time counts from the start of the computer, sleep included; setting the computer's clock does not change it.
+After a restart, or if time went back, a lock starts again: it is never shortened.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from faceid_fast.storage.security_state import Tallies, Tally
 from .boot_clock import Clock
 
 FREE_FAILURES: Final = 5
-"""The failure that locks for the first time."""
+"""Number of the failure that locks for the first time."""
 FIRST_LOCK_S: Final = 30.0
 LONGEST_LOCK_S: Final = 3600.0
 CREDENTIAL_FAILURES: Final = 20
-"""From here on only a credential unlocks."""
+"""Number of failures from which only a credential unlocks."""
 SPOOF_WEIGHT: Final = 2
-"""Failures that a spoof counts as."""
+"""Number of failures that an attempt with a spoof counts as."""
 DEVICE: Final = ""
 """Key of the device's count; no person has an empty name."""
 CREDENTIAL: Final = " "
@@ -34,14 +34,14 @@ CREDENTIAL: Final = " "
 
 
 def wait_s(tallies: Tallies, keys: tuple[str, ...], now: Clock) -> float:
-    """Seconds until a guess charged to all of these is scored."""
-    # Nothing could end a credential's lock if it had no end.
+    """Return the seconds until an attempt charged to these keys is no longer locked; infinity is possible."""
+    # A lock of the credential always ends: nothing could unlock it.
     waits = (_wait_s(tallies[key], now, for_ever=key != CREDENTIAL) for key in keys if key in tallies)
     return max(waits, default=0.0)
 
 
 def charged(tallies: Tallies, keys: tuple[str, ...], now: Clock, failures: int = 1) -> Tallies:
-    """Count failures."""
+    """Add failures to the counts of these keys."""
     changed = dict(tallies)
     for key in keys:
         before = tallies[key].failures if key in tallies else 0
@@ -50,7 +50,7 @@ def charged(tallies: Tallies, keys: tuple[str, ...], now: Clock, failures: int =
 
 
 def told(tallies: Tallies, keys: tuple[str, ...], now: Clock) -> tuple[Tallies, tuple[str, ...]]:
-    """Note that locks refuse somebody; returns whose do so for the first time."""
+    """Note that the locks of these keys refuse an attempt; return also the keys locked for the first time."""
     locked = (key for key in keys if key in tallies and wait_s(tallies, (key,), now))
     fresh = tuple(key for key in locked if not tallies[key].told)
     changed = {key: replace(tallies[key], told=True) for key in fresh}
@@ -58,7 +58,7 @@ def told(tallies: Tallies, keys: tuple[str, ...], now: Clock) -> tuple[Tallies, 
 
 
 def seen(tallies: Tallies, now: Clock) -> Tallies:
-    """Begin locks anew that a restart, or a clock that went back, has made meaningless."""
+    """Start those counts' times again that a restart, or a clock that went back, has made meaningless."""
     return MappingProxyType(
         {
             key: replace(tally, boot_id=now.boot_id, since_s=now.seconds)
@@ -70,7 +70,7 @@ def seen(tallies: Tallies, now: Clock) -> Tallies:
 
 
 def _wait_s(tally: Tally, now: Clock, *, for_ever: bool) -> float:
-    """Seconds until the next guess is scored; infinite where only a credential helps, if `for_ever`."""
+    """Return the seconds until a lock ends; infinity where only a credential unlocks, if `for_ever`."""
     if tally.failures < FREE_FAILURES:
         return 0.0
     if for_ever and tally.failures >= CREDENTIAL_FAILURES:
@@ -81,5 +81,5 @@ def _wait_s(tally: Tally, now: Clock, *, for_ever: bool) -> float:
 
 
 def _is_strange(tally: Tally, now: Clock) -> bool:
-    """Whether the time that a lock began at means nothing now; written so that NaN does."""
+    """Whether the start time of a lock means nothing now; True for NaN."""
     return tally.boot_id != now.boot_id or not tally.since_s <= now.seconds

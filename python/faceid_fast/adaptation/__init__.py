@@ -1,1 +1,1 @@
-"""Adapted references: they follow how a person looks, without following anybody else."""
+"""Adapted references: they follow a person's changing look, but never an impostor."""

@@ -1,21 +1,21 @@
-"""References that follow how somebody looks, without following anybody else. Pure: the time is given.
+"""The rules of adapted references, which follow a person's changing look. Pure: the time is given.
 
-What was enrolled never changes. Beside it a person may have a few *adapted* references: of their own
-modality, for some uses or weeks, and never more than the enrolment bears:
+Enrolled references never change. Beside them a person may have a few *adapted* references, each of one
+modality and for a limited number of uses and days, under these rules:
 
-- A face that only an adapted reference accepts must still lie within the *floor* of the enrolment: a
-  distance with a measured false match rate (`faceid_fast.calibration.impostor_tail`).
-- No adapted reference ever helps to admit another. What is admitted lies within the floor of the enrolment
-  itself.
-- At most one is admitted while another is younger than a day.
+- A probe that matches only an adapted reference must still lie within the *floor*: a distance to the nearest
+  enrolled reference, with a measured false match rate (`faceid_fast.calibration.impostor_tail`).
+- An adapted reference never helps to admit another one. An admitted probe lies within the floor of the
+  enrolled references themselves.
+- None is admitted while another one is younger than a day.
 
-So no sequence of attempts, however clever, and not even somebody who knows the credential, gets a face
-accepted that lies beyond the floor. References that move (an average of what was accepted) or that must only
-resemble an anchor do not have that property: an attacker walks away with them in two or three steps.
+So no sequence of attempts, not even with the credential, gets a face accepted that lies beyond the floor.
+References that move (an average of accepted probes), or that must only resemble an enrolled one, do not have
+that property: an attacker leads them away in two or three steps.
 
-``confirmed``: after a near miss somebody shows the credential, and the next picture is kept (two at a time,
-50 uses, 30 days). ``anchored``: besides, a picture that the enrolment accepts with room to spare is kept
-(one, 20 uses, 14 days).
+``confirmed``: after a near miss somebody shows the credential, and the next probe is admitted (at most two
+references, 50 uses, 30 days each). ``anchored``: in addition a probe that lies well within the threshold of
+the enrolled references is admitted (one reference, 20 uses, 14 days).
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from faceid_fast.matching.gallery import nearest_distance
 from faceid_fast.storage.references import Adapted, Origin
 
 CONFIRM_WITHIN_S: Final = 10.0
-"""From a near miss to the credential, and from there to the next picture."""
+"""Most seconds from a near miss to the credential, and from the credential to the next probe."""
 DAY_S: Final = 86_400.0
 MAX_MISSES: Final = 10
-"""Faces of the person that an adapted reference does not accept, until it is dropped."""
+"""An adapted reference ends after so many accepted probes in a row that it does not match."""
 STRONG_SHARE: Final = 0.8
-"""Of the threshold: how near the enrolment a picture must be for `Mode.ANCHORED` to keep it."""
+"""Share of the threshold within which a probe must lie of the enrolled references for `Mode.ANCHORED`."""
 
 
 class Mode(StrEnum):
-    """Whether references follow a person's look, and on whose word."""
+    """When adapted references are admitted."""
 
     NEVER = "never"
     CONFIRMED = "confirmed"
@@ -59,21 +59,28 @@ _TERMS: Final = {Origin.CONFIRMED: _Terms(2, 50, 30.0), Origin.SUCCESS: _Terms(1
 
 
 class Limits(NamedTuple):
-    """How near a face must be: to be accepted, and to the enrolment in any case. Both are Euclidean."""
+    """The two limits of a modality, Euclidean distances between unit vectors.
+
+    Attributes
+    ----------
+    threshold : largest distance to a reference, enrolled or adapted, that accepts the probe.
+    floor : largest distance to the nearest enrolled reference in any case.
+    """
 
     threshold: float
     floor: float
 
 
 class Verdict(NamedTuple):
-    """What adaptation makes of a face.
+    """The result of the rules for one probe.
 
     Attributes
     ----------
-    accepted : whether the face is let in, be it by an adapted reference.
-    near_miss : whether a credential, shown now, has the next picture kept.
-    adapted : the person's adapted references from now on; the very ones given if nothing changed.
-    admitted, ended : how many of them are new, and how many are gone.
+    accepted : whether the probe matches, be it only an adapted reference.
+    near_miss : whether the probe is within the floor but beyond the threshold of the enrolled references; the
+        credential, shown now, has the next probe admitted.
+    adapted : the person's new adapted references; the same tuple that was given if nothing changed.
+    admitted, ended : numbers of adapted references that were added and dropped.
     """
 
     accepted: bool
@@ -95,20 +102,20 @@ def judge(
     confirmed: bool = False,
     counted: bool = True,
 ) -> Verdict:
-    """Decide about the face of somebody who claims to be a person, and what is kept of it.
+    """Decide whether a probe matches the claimed person, and how the adapted references change.
 
     Parameters
     ----------
-    query : (D,) float32 unit vector.
-    modality : of the picture.
-    to_enrolled : distance from the nearest of the person's enrolled references of this modality.
+    query : the probe, (D,) float32 unit vector.
+    modality : of the probe.
+    to_enrolled : distance to the nearest of the person's enrolled references of this modality.
     adapted : the person's adapted references.
     limits : of this modality.
     mode : which references may be used and admitted.
     now : seconds since 1970.
     confirmed : whether the credential has just been shown after a near miss.
-    counted : whether this is the picture that the attempt was accepted by; others use and keep nothing but
-        what was confirmed.
+    counted : whether this is the one probe that stands for an accepted attempt. Any other probe uses no
+        adapted reference up, and is admitted only if `confirmed`.
     """
     direct = accepts(to_enrolled, limits.threshold)
     within = accepts(to_enrolled, limits.floor)
@@ -124,7 +131,7 @@ def judge(
             kept[place] = _seen(each, direct=direct, matched=matched, used=within and not accepted)
         accepted = accepted or (within and matched)
     kept = [each for each in kept if each.uses_left > 0 and each.misses < MAX_MISSES]
-    # Never by `accepted`: what was let in by an adapted reference must not make another one.
+    # `accepted` must not decide here: a match with an adapted reference must not admit another one.
     origin = None
     if confirmed and within:
         origin = Origin.CONFIRMED
@@ -146,14 +153,21 @@ def judge(
 
 
 def _seen(each: Adapted, *, direct: bool, matched: bool, used: bool) -> Adapted:
-    """A reference after a face that the enrolment accepts (`direct`), or that it may have let in (`used`)."""
+    """Update the counts of an adapted reference after a probe.
+
+    Parameters
+    ----------
+    direct : whether the probe matches an enrolled reference.
+    matched : whether it matches this one.
+    used : whether a match with this one decides that the probe is accepted.
+    """
     if direct:
         return replace(each, misses=0 if matched else each.misses + 1)
     return replace(each, uses_left=each.uses_left - 1, misses=0) if used and matched else each
 
 
 def _is_over(each: Adapted, mode: Mode, now: float) -> bool:
-    """Whether its time has passed, or its kind is no longer wanted; so is one that is from the future."""
+    """Whether an adapted reference is too old, dated in the future, or of an origin that `mode` excludes."""
     age_s = now - each.made_at
     wanted = mode is Mode.ANCHORED or each.origin is Origin.CONFIRMED
     return not (wanted and 0.0 <= age_s <= _TERMS[each.origin].days * DAY_S)
@@ -162,7 +176,7 @@ def _is_over(each: Adapted, mode: Mode, now: float) -> bool:
 def _may_admit(kept: Sequence[Adapted], origin: Origin, now: float) -> bool:
     same = [each for each in kept if each.origin is origin]
     if origin is Origin.SUCCESS and len(same) == _TERMS[origin].slots:
-        return False  # it serves until it is used up: a fresh one every day would only be work
+        return False  # it serves until it ends: a new one every day would have no use
     return all(now - each.made_at >= DAY_S for each in kept)
 
 

@@ -1,4 +1,4 @@
-"""Adapted references of people in a store: used, made and ended by `faceid_fast.adaptation.rules`."""
+"""Apply `faceid_fast.adaptation.rules` to the adapted references of a store."""
 
 from __future__ import annotations
 
@@ -24,20 +24,22 @@ if TYPE_CHECKING:
 
 
 class AdaptationUpdater:
-    """Who has just missed narrowly, who has shown the credential since, and what is kept for it.
+    """Matches probes with enrolled and adapted references, and updates the adapted ones in the store.
+
+    It remembers who has just had a near miss, and who has shown the credential since.
 
     Parameters
     ----------
-    store : where adapted references are kept.
-    mode : which are used and made.
-    thresholds : of each modality.
-    pipeline : whose model the queries are made with; its contract has the tails that the floors come from.
-    clock : seconds that no setting of a clock changes.
+    store : keeps the adapted references.
+    mode : which adapted references are used and admitted.
+    thresholds : the largest distance to accept, by modality.
+    pipeline : makes the probes; its model's contract has the impostor tails that give the floors.
+    clock : returns seconds, which setting the computer's clock does not change.
 
     Raises
     ------
     InvalidInputError
-        If there is no measured floor for a modality.
+        If adaptation is on, and the model's contract has no measured floor for a modality.
     """
 
     def __init__(
@@ -60,7 +62,7 @@ class AdaptationUpdater:
         self._confirmed: dict[str, float] = {}
 
     def credential_shown(self, identity: str) -> None:
-        """Somebody has shown the credential, and claims to be this person."""
+        """Note that the credential was shown, by somebody who claims to be this person."""
         if self._was_just_now(self._near_misses, identity):
             self._confirmed[identity] = self._clock()
 
@@ -72,19 +74,29 @@ class AdaptationUpdater:
         queries: NDArray[np.float32],
         is_majority: Callable[[int], bool],
     ) -> tuple[list[bool], list[float]]:
-        """Tell which pictures of one attempt show the person, and have adapted references follow.
+        """Match the probes of one attempt with a person, and update the person's adapted references.
 
-        Measured against what is enrolled at the very moment that a use is counted.
+        The references are read in the same change of the store that counts a use.
 
         Parameters
         ----------
-        queries : (n, D) float32 unit vectors.
-        is_majority : whether so many votes accept the attempt.
+        identity : the claimed identity.
+        modality : of the probes.
+        threshold : the largest distance to accept.
+        queries : the probes, (n, D) float32 unit vectors.
+        is_majority : whether a number of votes accepts the attempt.
 
         Returns
         -------
         tuple
-            n votes, and n distances from the nearest enrolled reference.
+            For each probe whether it matches, and its distance to the nearest enrolled reference.
+
+        Raises
+        ------
+        UnknownIdentityError
+            If the person is not enrolled.
+        ModelError
+            If their references were made with another model.
         """
         limits = rules.Limits(threshold, impostor_tail.floor(threshold, self._tails.get(modality, ())))
         confirmed = self._was_just_now(self._confirmed, identity)
@@ -115,7 +127,7 @@ class AdaptationUpdater:
                 )
 
             votes = [verdict(at, confirmed=False, counted=False).accepted for at in range(len(queries))]
-            # An attempt is one use: of what an adapted reference has accepted, if there is such a picture.
+            # An attempt counts as one use: that of a probe which only an adapted reference accepts, if any.
             beyond = [at for at, vote in enumerate(votes) if vote and distances[at] > threshold]
             chosen = beyond[0] if beyond else int(np.argmin(distances))
             kept = verdict(chosen, confirmed=confirmed, counted=is_majority(sum(votes)))
@@ -132,5 +144,5 @@ class AdaptationUpdater:
         return votes, distances
 
     def _was_just_now(self, when: dict[str, float], identity: str) -> bool:
-        """Whether something happened to a person within `rules.CONFIRM_WITHIN_S`; it counts once."""
+        """Whether a person has an entry in `when` of the last `rules.CONFIRM_WITHIN_S` seconds; remove it."""
         return 0.0 <= self._clock() - when.pop(identity, -math.inf) <= rules.CONFIRM_WITHIN_S

@@ -1,5 +1,5 @@
-"""What measured figures allow: thresholds from the tail of impostor distances, with their evidence."""
+"""Thresholds and their evidence: impostor tails, exact binomial bounds, measured thresholds."""
 
 from faceid_fast.aliases import lookup
 
-__getattr__ = lookup("calibration")  # names that this was a module of
+__getattr__ = lookup("calibration")  # names of the former module `calibration`

@@ -1,6 +1,6 @@
-"""What a count of errors in independent trials says of their rate: exact binomial intervals and bounds.
+"""Exact binomial intervals and bounds of an error rate, from a count of errors in independent trials.
 
-Nothing is approximated by a normal distribution: rates here are small, and counts often zero.
+The normal approximation is not used: rates here are small, and counts are often zero.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ from typing import Final
 from faceid_fast.errors import InvalidInputError
 
 LEVEL: Final = 0.95
-"""Of two-sided intervals."""
+"""Confidence level of two-sided intervals."""
 CONFIDENCE: Final = 0.95
-"""Of one-sided claims: a rate is no higher than so much."""
+"""Confidence level of one-sided upper bounds of a rate."""
 _NEGLIGIBLE: Final = 1e-17
-"""Of a sum: what is smaller does not change it."""
+"""Share of a sum below which a further term no longer changes it."""
 
 Interval = tuple[float, float]
-"""Lower and upper end."""
+"""Lower and upper end of an interval."""
 
 
 @cache
 def clopper_pearson(errors: int, trials: int) -> Interval:
-    """Exact two-sided interval of a rate at `LEVEL` (Clopper and Pearson, 1934).
+    """Return the exact two-sided interval of a rate at `LEVEL` (Clopper and Pearson, 1934).
 
-    Its lower end is the rate at which so many errors or more have a probability of (1 - LEVEL) / 2, its upper
-    end the one at which so many or fewer have.
+    At its lower end the probability of `errors` or more errors is (1 - LEVEL) / 2, at its upper end that of
+    `errors` or fewer.
 
     Parameters
     ----------
-    errors : 0 to `trials`.
-    trials : 1 or more, independent.
+    errors : number of errors, 0 to `trials`.
+    trials : number of independent trials, at least 1.
 
     Raises
     ------
     InvalidInputError
-        If they are not so.
+        If the numbers are out of range.
     """
     if not 0 <= errors <= trials or trials < 1:
         message = (
@@ -46,17 +46,17 @@ def clopper_pearson(errors: int, trials: int) -> Interval:
         )
         raise InvalidInputError(message)
     tail, successes = (1 - LEVEL) / 2, trials - errors
-    # So many errors or more are so many successes or fewer.
+    # The event of `errors` or more errors is that of `successes` or fewer successes.
     low = _first_rate(lambda rate: _at_most(successes, trials, 1.0 - rate, rate) >= tail) if errors else 0.0
     high = _first_rate(lambda rate: _at_most(errors, trials, rate, 1.0 - rate) <= tail) if successes else 1.0
     return low, high
 
 
 def shows(errors: int, trials: int, rate: float) -> bool:
-    """Whether so few errors in so many independent trials show, with `CONFIDENCE`, a rate that is no higher.
+    """Whether the errors in independent trials show, at `CONFIDENCE`, that their rate is at most `rate`.
 
-    The exact binomial test, one-sided: if they were more frequent, so few would be seen with a probability of
-    1 - `CONFIDENCE` at most. Without an error that is the rule of three, trials >= 3 / rate.
+    This is the one-sided exact binomial test: at a higher rate, `errors` or fewer errors have a probability
+    of at most 1 - `CONFIDENCE`. For no errors it is the rule of three, trials >= 3 / rate.
 
     Raises
     ------
@@ -73,19 +73,19 @@ def shows(errors: int, trials: int, rate: float) -> bool:
 
 
 def upper_rate(errors: int, trials: int) -> float:
-    """Smallest rate that so few errors `shows`; 1 where all are errors."""
+    """Return the upper bound of a rate at `CONFIDENCE`: the smallest that `shows`; 1 if all are errors."""
     return _first_rate(lambda rate: shows(errors, trials, rate))
 
 
 def _at_most(count: int, trials: int, rate: float, other: float) -> float:
-    """Probability of so many events or fewer in independent trials.
+    """Return the probability of `count` events or fewer in independent trials.
 
-    Where so many or more are to be expected, it is a half or more, and a half stands for it: no bound here
-    lies there.
+    If `count` is at least the expected number, the probability is about a half or more, and 0.5 is returned:
+    no bound here lies there.
 
     Parameters
     ----------
-    rate, other : that of an event, and 1 less it; the smaller one is exact.
+    rate, other : the rate of an event, and 1 minus it; the smaller of the two is exact.
     """
     if count >= trials * rate:
         return 0.5
@@ -97,7 +97,7 @@ def _at_most(count: int, trials: int, rate: float, other: float) -> float:
         + (trials - count) * (math.log(other) if other < rate else math.log1p(-rate))
     )
     total = 0.0
-    for events in range(count, -1, -1):  # each less probable than the one before
+    for events in range(count, -1, -1):  # each term is smaller than the one before
         total += probability
         probability *= events * other / ((trials - events + 1.0) * rate)
         if probability <= total * _NEGLIGIBLE:
@@ -106,7 +106,7 @@ def _at_most(count: int, trials: int, rate: float, other: float) -> float:
 
 
 def _first_rate(holds: Callable[[float], bool]) -> float:
-    """Smallest rate from which on a test holds, by bisection down to neighbouring floats."""
+    """Return the smallest rate at which a test holds, by bisection down to neighbouring floats."""
     low, high = 0.0, 1.0
     while low < (middle := (low + high) / 2) < high:
         low, high = (low, middle) if holds(middle) else (middle, high)

@@ -1,9 +1,9 @@
-"""A threshold that was measured on somebody's own people, with what stands behind it. Pure, but for `read`.
+"""A threshold that was measured on a user's own people, with its evidence. Pure, except `read`.
 
-It is written by ``faceid calibrate``, and kept in a store once it is adopted. The record is a claim: *so many
-pairs of people show that at most this share of strangers is accepted at this distance*. Whether the numbers
-in it carry the claim is worked out anew wherever it comes from; that they were counted honestly, it cannot
-tell: who writes the file answers for it.
+``faceid calibrate`` writes it, and a store keeps it once it is adopted. The record makes a claim: *so many
+pairs of people show that the false match rate at this distance is at most so much*. Whenever a record is read
+or made, its numbers are checked to support the claim. Whether they were counted honestly cannot be checked:
+for that, whoever wrote the file is responsible.
 """
 
 from __future__ import annotations
@@ -27,47 +27,48 @@ from .binomial import shows
 SCHEMA_VERSION: Final = 1
 MAX_BYTES: Final = 1 << 16
 MAX_CHARS: Final = 1000
-"""Of any text in it."""
+"""Longest text of a field."""
 _SHA256: Final = re.compile("[0-9a-f]{64}")
 _MOST: Final = 1 << 40
-"""Of anything that is counted."""
+"""Every count is below this."""
 _COUNTS: Final = (
     "people", "captures", "trials", "genuine_trials", "person_pairs", "matched_person_pairs"
 )  # fmt: skip
 _TOLERANCE: Final = 1e-6
-"""Of a rate, as a share of it."""
+"""Relative tolerance of a rate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredThreshold:
-    """A threshold and its evidence; what is made is sound.
+    """A threshold and its evidence, checked when it is made.
 
     Attributes
     ----------
-    modality : "infrared" or "color": of the frames it holds for.
+    modality : "infrared" or "color": of the frames that the threshold is for.
     threshold : largest distance to accept, Euclidean between unit vectors, in (0, 2).
-    target_far : the share of strangers that it accepts at most, as `rule` says; in (0, 1).
+    target_far : the false match rate that the threshold does not exceed, as `rule` says; in (0, 1).
     rule : how the threshold was chosen.
-    people, captures : how many were scored.
-    trials, genuine_trials : comparisons of strangers, and of the same person, of captures that gave a face.
-    person_pairs : pairs of people that `trials` come from.
-    matched_person_pairs : those of them of which any comparison lies within the threshold.
-    fmr : share of `trials` within the threshold.
-    fmr_upper : upper 95 % end of the share of pairs of people that match, which bounds the FMR; exact.
-    fnmr : share of `genuine_trials` beyond the threshold; None if there are none.
-    fnmr_interval : its 95 % interval, by bootstrap over people; None if there is none.
-    failure_to_acquire : share of the captures that gave no usable face; in neither rate.
-    data_sha256 : of what was scored, see `faceid_fast.evaluate.calibrate.data_sha256`.
-    model_id, model_sha256 : the model that was scored.
-    preprocessing_id : how frames were aligned for it.
-    made_at : when, ISO 8601 with a time zone.
-    command : what wrote it.
-    schema_version : of this record.
+    people, captures : numbers of people and of captures that were compared.
+    trials, genuine_trials : numbers of impostor and of genuine comparisons, of captures that gave a face.
+    person_pairs : number of pairs of people that `trials` come from.
+    matched_person_pairs : number of these pairs with at least one comparison within the threshold.
+    fmr : false match rate, the share of `trials` within the threshold.
+    fmr_upper : one-sided exact upper 95 % bound of the share of pairs of people that match, which bounds the
+        false match rate.
+    fnmr : false non-match rate, the share of `genuine_trials` beyond the threshold; None if there are none.
+    fnmr_interval : 95 % interval of `fnmr`, by bootstrap over people; None if there is none.
+    failure_to_acquire : share of the captures that gave no usable face; they count in neither rate.
+    data_sha256 : of the captures, see `faceid_fast.evaluate.calibrate.data_sha256`.
+    model_id, model_sha256 : the model that made the vectors.
+    preprocessing_id : the preprocessing of the frames.
+    made_at : time of the measurement, ISO 8601 with a time zone.
+    command : the command that wrote the record.
+    schema_version : version of the record's fields.
 
     Raises
     ------
     CalibrationError
-        If a value is not as above, or the numbers do not carry the claim.
+        If a value is not as above, or the numbers do not support the claim.
     """
 
     modality: str
@@ -94,7 +95,7 @@ class MeasuredThreshold:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        """Check everything: a door opens by it."""
+        """Check every value: who is let in depends on it."""
         _expect("schema_version", str(SCHEMA_VERSION), self.schema_version, _is_version)
         _expect(
             "modality", " or ".join(MODALITIES), self.modality, lambda it: _is_text(it) and it in MODALITIES
@@ -115,11 +116,11 @@ class MeasuredThreshold:
         self._check_claim()
 
     def _check_claim(self) -> None:
-        """See that the numbers fit each other, and carry the claim."""
+        """Check that the numbers are consistent, and that they support the claim."""
         pairs, matched = self.person_pairs, self.matched_person_pairs
         fits = 0 < pairs <= self.people * (self.people - 1) // 2 and pairs <= self.trials
         fits = fits and matched <= pairs and self.captures >= self.people
-        # Of every pair that matches a comparison does, and of no other.
+        # Every pair of people that matches has a comparison that does; no other pair has one.
         accepted = self.fmr * self.trials
         fits = fits and matched - 0.5 < accepted < self.trials - (pairs - matched) + 0.5
         fits = fits and (matched > 0) == (self.fmr > 0.0)
@@ -139,12 +140,12 @@ class MeasuredThreshold:
 
     @classmethod
     def from_json(cls, text: str) -> MeasuredThreshold:
-        """Read what `to_json` writes.
+        """Read the text that `to_json` writes.
 
         Raises
         ------
         CalibrationError
-            If it is anything else, was changed since, or does not carry its claim.
+            If the text is anything else, was changed, or its numbers do not support its claim.
         """
         _expect("text", "JSON as a str", text, lambda it: isinstance(it, str))
         try:
@@ -153,12 +154,12 @@ class MeasuredThreshold:
             message = "calibration: expected JSON, got something else"
             raise CalibrationError(message) from None
         _expect("text", "a JSON object", record, lambda it: isinstance(it, dict))
-        # The version first: another one has other fields.
+        # The version first: another version has other fields.
         _expect("schema_version", str(SCHEMA_VERSION), record.get("schema_version"), _is_version)
         digest = record.pop("sha256", None)
         try:
             found = _digest(record)
-        except (ValueError, RecursionError):  # what JSON's text cannot hold, which Python reads all the same
+        except (ValueError, RecursionError):  # values such as NaN, which Python reads although JSON has none
             found = None
         if digest is None or digest != found:
             message = "calibration: expected a file as it was written, got a changed one: calibrate anew"
@@ -166,12 +167,12 @@ class MeasuredThreshold:
         return cls.from_record(record)
 
     def to_json(self) -> str:
-        """Write it as a file holds it, with what shows that it was not changed by accident."""
+        """Return the content of a file: JSON with a digest that reveals accidental changes."""
         return json.dumps(described(self), indent=2, allow_nan=False) + "\n"
 
     @classmethod
     def from_record(cls, record: object) -> MeasuredThreshold:
-        """Make one of its fields as JSON has them; CalibrationError if they are others."""
+        """Make a threshold from the fields of its JSON object; CalibrationError if they are others."""
         wanted = {entry.name for entry in fields(cls)}
         if not isinstance(record, dict) or set(record) != wanted:
             message = "calibration: expected the fields of a measured threshold, got others"
@@ -180,7 +181,7 @@ class MeasuredThreshold:
         return cls(**{**record, "fnmr_interval": tuple(interval) if isinstance(interval, list) else interval})
 
     def summary(self) -> str:
-        """Say in one line what it is and what stands behind it."""
+        """Return the threshold and its evidence in one line."""
         return (
             f"{self.modality} {self.threshold:.4f}: at most {self.target_far:g} of strangers, shown by "
             f"{self.person_pairs} pairs of {self.people} people, {self.made_at[:10]}"
@@ -188,23 +189,23 @@ class MeasuredThreshold:
 
 
 def described(measured: MeasuredThreshold) -> dict[str, Any]:
-    """Its fields as JSON has them, and what shows that they were not changed by accident."""
+    """Return the fields of a threshold as a JSON object, with a digest that reveals accidental changes."""
     record = asdict(measured)
     return {**record, "sha256": _digest(record)}
 
 
 def read(path: str | Path) -> MeasuredThreshold:
-    """Read a file of ``faceid calibrate``.
+    """Read a file that ``faceid calibrate`` wrote.
 
     Raises
     ------
     CalibrationError
-        If it cannot be read, was changed since it was written, or does not carry its claim.
+        If the file cannot be read, was changed, or its numbers do not support its claim.
     """
     place = checked_path("file", path)
     try:
         with open_file(place) as file:
-            content = file.read(MAX_BYTES)  # what is longer was not written here, and ends before it ends
+            content = file.read(MAX_BYTES)  # a longer file is not ours; cut off, it is refused below
         return MeasuredThreshold.from_json(content.decode())
     except OSError as error:
         message = f"{place}: not readable ({error.strerror})"
@@ -260,7 +261,7 @@ def _is_interval(value: object) -> bool:
 
 
 def _expect(name: str, wanted: str, given: object, holds: Callable[[Any], bool]) -> None:
-    """Refuse a value of another kind; what is long, or could be a face's, is not repeated."""
+    """Refuse a wrong value; the message does not repeat a long one, or one that could be a face's."""
     if not holds(given):
         short = isinstance(given, str) or (type(given) is int and abs(given) < _MOST)
         shown = f"{given!a:.80}" if short else type(given).__name__

@@ -1,7 +1,7 @@
-"""What a measured tail of strangers says about thresholds. Pure.
+"""Thresholds from an impostor tail. Pure.
 
-A threshold is worth as much as what stands behind it: how many pairs of strangers lie how near each other. A
-model's contract brings the lower end of that distribution, its *tail*; here it is read.
+An impostor *tail* is the lower end of the distribution of impostor distances, as pairs of a false match rate
+and a distance. A model's contract carries one for each modality.
 """
 
 from __future__ import annotations
@@ -13,31 +13,40 @@ from typing import Final
 from faceid_fast.errors import InvalidInputError
 
 Tail = tuple[tuple[float, float], ...]
-"""(share of pairs of strangers, largest distance that accepts no more of them), ascending."""
+"""Pairs (share, distance), ascending: the largest distance that accepts at most this share of impostors."""
 
 FALSE_ACCEPT_TARGET: Final = 1e-4
-"""Chance that an attempt of a stranger is accepted, single picture against single picture."""
+"""The false match rate that a model's thresholds are set at, one frame against one."""
 FLOOR_FAR: Final = 1e-3
-"""That which adapted references may at most be used at; see :mod:`faceid_fast.adaptation.rules`."""
+"""The false match rate at the floor of adapted references; see :mod:`faceid_fast.adaptation.rules`."""
 SHRINK_PER_DECADE: Final = 0.8
-"""Beyond what was measured: how much nearer a tenth of the strangers lie; steeper than any tail seen."""
+"""Beyond the measured tail the distance shrinks by this factor for each tenth of the rate.
+
+That is steeper than any tail that was measured.
+"""
 
 
 def is_tail(tail: Tail) -> bool:
-    """Whether it is one: shares in (0, 1], distances in (0, 2), ascending both. An empty one is."""
+    """Whether a tail is valid: shares in (0, 1] and distances in (0, 2), both ascending. An empty one is."""
     usable = all(0.0 < share <= 1.0 and 0.0 < distance < 2.0 for share, distance in tail)
     return usable and all(a[0] < b[0] and a[1] <= b[1] for a, b in pairwise(tail))
 
 
 def distance_at(tail: Tail, far: float) -> float:
-    """Largest distance known to accept at most a share of strangers: that of the next lower measured share.
+    """Return the largest distance that is known to have at most a false match rate.
 
-    Below the lowest measured share it is extrapolated, by `SHRINK_PER_DECADE`.
+    That is the distance of the next lower measured share. Below the lowest measured share it is extrapolated
+    by `SHRINK_PER_DECADE`.
+
+    Parameters
+    ----------
+    tail : at least one pair.
+    far : the false match rate, in (0, 1].
 
     Raises
     ------
     InvalidInputError
-        If the tail is empty, or the share is not in (0, 1].
+        If the tail is empty, or the rate is not in (0, 1].
     """
     if not tail or not 0.0 < far <= 1.0:
         message = f"far: expected a share in (0, 1] and a measured tail, got {far} and {len(tail)} points"
@@ -49,10 +58,16 @@ def distance_at(tail: Tail, far: float) -> float:
 
 
 def tightened(threshold: float, tail: Tail, identities: int) -> float:
-    """Threshold for a search among so many identities: each of them is one more chance for a stranger.
+    """Return the threshold for a search (1:N): each identity is one more chance of a false match.
 
-    Chosen so that the chance of any false accept in an attempt stays what it is for one identity, if chances
-    add up, which is the worst they can do. Without a measured tail nothing is known but the assumed slope.
+    The probability of any false match in a search stays that of one comparison, in the worst case, which is
+    that the probabilities add up. With an empty tail only the slope of `SHRINK_PER_DECADE` is assumed.
+
+    Parameters
+    ----------
+    threshold : largest distance to accept for one identity (1:1); never exceeded.
+    tail : impostor tail of the modality.
+    identities : number of identities that are searched.
     """
     if identities <= 1:
         return threshold
@@ -61,15 +76,16 @@ def tightened(threshold: float, tail: Tail, identities: int) -> float:
 
 
 def floor(threshold: float, tail: Tail) -> float:
-    """How far from the enrolment a face may be for an adapted reference to let it in; at least the threshold.
+    """Return the floor of adapted references; it is at least the threshold.
 
-    A threshold below that of `FALSE_ACCEPT_TARGET` draws the floor in with it, in proportion: who wants to be
-    stricter about strangers does not want them in by another way.
+    A probe that matches only an adapted reference must lie within this distance of an enrolled one. A
+    threshold below that of `FALSE_ACCEPT_TARGET` lowers the floor in proportion, so that a stricter threshold
+    is not undone by adaptation.
 
     Raises
     ------
     InvalidInputError
-        If the tail does not say.
+        If the tail does not reach down to a share of `FLOOR_FAR`.
     """
     if not any(share <= FLOOR_FAR for share, _ in tail):
         message = (

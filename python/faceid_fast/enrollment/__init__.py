@@ -1,5 +1,5 @@
-"""Taking up a person: poses, outliers, and what came of it."""
+"""Enrol a person: references from frames, the poses they cover, outliers, and the result."""
 
 from faceid_fast.aliases import lookup
 
-__getattr__ = lookup("enrollment")  # names that this was a module of
+__getattr__ = lookup("enrollment")  # names of the former module `enrollment`

@@ -1,4 +1,4 @@
-"""Frames in, references out: what is kept of a person, and what is said about it."""
+"""Enrol and remove people: frames become references in the store and in the index."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from faceid_fast.storage.store import Change, ReferenceStore
 
 MAX_REFERENCES: Final = 64
-"""References a person may have; every one is one more chance for a stranger to be near."""
+"""Most references of a person; every reference is one more chance of a false match."""
 _ODD: Final = "unlike every other reference"
 
 
 class Enroller:
-    """Changes what is kept of people, and lets searches find it.
+    """Changes people's references in the store, and brings the index up to date.
 
     Parameters
     ----------
-    store : where it is kept.
+    store : keeps the references.
     pipeline : turns frames into vectors.
-    index : what searches look at.
-    thresholds : the largest distance that is accepted, by modality.
+    index : the galleries that are searched.
+    thresholds : the largest distance to accept, by modality.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Enroller:
         )
 
     def remove(self, identity: str) -> None:
-        """Forget a person; see `faceid_fast.authenticator.Authenticator.remove`."""
+        """Remove a person; see `faceid_fast.authenticator.Authenticator.remove`."""
         with self._changing:
             try:
                 remove_from(self._store, identity)
@@ -134,7 +134,10 @@ class Enroller:
                 self._index.refresh()
 
     def altered(self, identity: str, alter: Callable[[References | None], Change]) -> References | None:
-        """Change what is kept of a person and let searches find it; if anything raises, nothing changes."""
+        """Change a person in the store and bring the index up to date; if anything raises, nothing changes.
+
+        Returns the person's new references, None if they were removed.
+        """
         before: References | None = None
 
         def remembering(found: References | None) -> Change:
@@ -147,14 +150,14 @@ class Enroller:
             try:
                 self._index.refresh()
             except BaseException:
-                # Unless others have changed it again.
+                # Undo the change, unless another process has changed the person since.
                 self._store.alter(identity, lambda now: (before if _same(now, after) else now, ()))
                 self._index.refresh()
                 raise
         return after
 
     def _alike(self, references: References | None) -> list[str]:
-        """Others who would be accepted as this person, sorted: a door opens for both of them."""
+        """Return the other people who would be accepted as this person, sorted."""
         found: set[str] = set()
         if references is not None:
             for modality, threshold in self._thresholds.items():

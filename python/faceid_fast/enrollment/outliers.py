@@ -1,4 +1,4 @@
-"""References unlike all others of a person: they may show somebody else."""
+"""Outliers: references that match no other reference of their person, and so may show somebody else."""
 
 from __future__ import annotations
 
@@ -17,15 +17,21 @@ if TYPE_CHECKING:
 def strangers(
     references: References | None, places: Sequence[int], thresholds: Mapping[str, float]
 ) -> list[int]:
-    """Those of the frames at `places`, the last references, that no other reference would accept.
+    """Return the frames whose reference matches no other reference of the person.
 
-    The only reference of its modality has nothing to be unlike.
+    The only reference of a modality is never an outlier.
+
+    Parameters
+    ----------
+    references : of the person.
+    places : indices of the frames that gave the last ``len(places)`` references, in their order.
+    thresholds : the largest distance to accept, by modality.
     """
     if references is None or not places:
         return []
     unlike = np.zeros(len(references.vectors), dtype=bool)
     modalities = np.array(references.modalities)
-    for modality, threshold in thresholds.items():  # with others, references are not compared at all
+    for modality, threshold in thresholds.items():  # without a threshold a modality is never compared
         rows = np.flatnonzero(modalities == modality)
         if len(rows) > 1:
             vectors = references.vectors[rows]
@@ -35,7 +41,13 @@ def strangers(
 
 
 def without(references: References, places: Sequence[int], odd: Sequence[int]) -> References:
-    """References without those of some of the frames at `places`, the last ones; at least one is left."""
+    """Return the references without those of the frames `odd`; at least one is left.
+
+    Parameters
+    ----------
+    references, places : as for `strangers`.
+    odd : those of `places` to leave out.
+    """
     if not odd:
         return references
     first = len(references.vectors) - len(places)

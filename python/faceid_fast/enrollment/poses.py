@@ -1,4 +1,4 @@
-"""Poses that an enrolment should cover, and which of them a head is in."""
+"""The poses that an enrolment should cover, and the pose of a head."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 
 POSES: Final = ("frontal", "left", "right", "up", "down")
-"""Together they cover how people hold their heads; as the camera sees it: "left" is the image's left."""
+"""Together they cover how people hold their heads. "left" is the picture's left, as the camera sees it."""
 
 
 TURNED_DEG: Final = 10.0
-"""From here on a head counts as turned; a person told to look straight stays well within it."""
+"""Least angle of a turned head; a person who is told to look straight stays well below it."""
 
 
 def pose_name(pose: HeadPose) -> str:
-    """Name a pose by its larger turn: one of `POSES`."""
+    """Return the one of `POSES` that fits the larger of yaw and pitch."""
     if max(abs(pose.yaw_deg), abs(pose.pitch_deg)) < TURNED_DEG:
         return "frontal"
     if abs(pose.yaw_deg) >= abs(pose.pitch_deg):

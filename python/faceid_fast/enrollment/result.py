@@ -1,4 +1,4 @@
-"""What enrolling took in, what it refused, and which poses are still missing. Pure."""
+"""The result of an enrolment: frames taken and rejected, poses covered and missing. Pure."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class RejectedFrame:
 
     Attributes
     ----------
-    index : its place among the frames given, from 0.
-    outcome : why, as a value.
-    reasons : why, in words.
+    index : position of the frame among those given, from 0.
+    outcome : the reason, as a value.
+    reasons : the reasons in words.
     """
 
     index: int
@@ -36,13 +36,13 @@ class Enrollment:
 
     Attributes
     ----------
-    identity : who.
-    accepted : how many of these frames became references.
-    references : how many references the person has now; 0 means: not enrolled.
-    poses : poses covered, of `POSES`, by references comparable with these frames: of their modality.
-    missing : poses not covered so yet; more frames of these make later refusals rarer.
-    rejected : the frames that could not be used, and why.
-    warnings : what is worth a look, in words.
+    identity : name of the person.
+    accepted : number of frames that became references.
+    references : number of references that the person has now; 0: the person is not enrolled.
+    poses : those of `POSES` that the person's references cover, of the frames' modalities only.
+    missing : those of `POSES` that are not covered; frames of these make later rejections rarer.
+    rejected : the frames that gave no reference, and why.
+    warnings : notes for the person who enrols, in words.
     """
 
     identity: str
@@ -55,7 +55,7 @@ class Enrollment:
 
     @property
     def enrolled(self) -> bool:
-        """Whether the person can be verified now."""
+        """Whether the person has a reference now."""
         return self.references > 0
 
 
@@ -69,12 +69,10 @@ def summarise(
     held: Sequence[HeadPose] = (),
     warnings: Iterable[str] = (),
 ) -> Enrollment:
-    """Describe a person's references after frames were added.
+    """Make the result of an enrolment, with its warnings.
 
-    Parameters
-    ----------
-    poses : of all references that are comparable with the frames.
-    held : how the head was held in the frames that were added.
+    `poses` are those of all references of the frames' modalities, `held` the head poses of the frames that
+    became references; the rest is as in `Enrollment`.
     """
     kept = tuple(poses)
     refused = tuple(rejected)

@@ -1,7 +1,7 @@
-"""From a frame to an aligned face: located, turned to the front, cut out on a metric grid.
+"""Align the face of a frame: locate it, turn it to the front, resample it on a metric grid.
 
 The work is done by the Rust core, which fits a head model (mean and components at a few hundred
-points, `models/head.npz`) to the depth map. What comes out no longer depends on the camera, the
+points, `models/head.npz`) to the depth map. The aligned face no longer depends on the camera, the
 distance or, within limits, the pose.
 """
 
@@ -33,8 +33,8 @@ class FaceAligner:
     Parameters
     ----------
     head_model : bytes
-        Content of a head model file (`.npz`), as written by ``python -m training.fitted.head_model`` and
-        completed by ``python -m training.fitted.pose_correction``.
+        The content of a head model file (`.npz`), as ``python -m training.fitted.head_model`` writes and
+        ``python -m training.fitted.pose_correction`` completes it.
 
     Raises
     ------
@@ -53,13 +53,13 @@ class FaceAligner:
 
     @property
     def head_model_sha256(self) -> str:
-        """SHA-256 (hex) of the head model; models name the one they were trained with."""
+        """SHA-256 (hex) of the head model; a model's contract names the head model it was trained with."""
         return self._sha256
 
     @staticmethod
     @cache
     def bundled() -> FaceAligner:
-        """Aligner with the head model of this package.
+        """Return the aligner with this package's head model.
 
         Raises
         ------
@@ -74,7 +74,7 @@ class FaceAligner:
         Parameters
         ----------
         frame : Frame
-            Any size from a head crop to a full picture.
+            Of any size, from a crop around the head to a full picture.
 
         Returns
         -------
@@ -94,21 +94,21 @@ class FaceAligner:
         return _refusal(*found) if isinstance(found, tuple) else _crop(found)
 
     def cut_out(self, frame: Frame, pose: HeadPose) -> FaceCrop:
-        """Cut out what is at a known pose, a face or not: to measure captures whose truth is known.
+        """Cut out the region at a known pose, whether it shows a face or not.
 
-        Nothing is refused here but a pose outside of 250 to 1600 mm. `fit_score` and `residual_mm` are
-        those of the mean head.
+        This serves to measure captures whose true pose is known. Only a pose outside of 250 to 1600 mm is
+        refused. `fit_score` and `residual_mm` are those of the mean head.
 
         Parameters
         ----------
         frame : Frame
         pose : HeadPose
-            Its rotation and translation; the principal point is that of the frame's intrinsics.
+            Its rotation and translation are used; the principal point is that of the frame's intrinsics.
 
         Raises
         ------
         InvalidInputError
-            If `frame` is not a Frame or `pose` not a HeadPose; or it is too near, too far or not finite.
+            If `frame` is not a Frame, `pose` not a HeadPose, or the pose too near, too far or not finite.
         """
         if not isinstance(frame, Frame) or not isinstance(pose, HeadPose):
             given = f"{type(frame).__name__} and {type(pose).__name__}"

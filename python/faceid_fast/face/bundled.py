@@ -1,4 +1,4 @@
-"""Model files of this package, checked against the SHA-256 that `models/models.json` records."""
+"""The model files of this package, checked against the SHA-256 that `models/models.json` records."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def read_bundled_model(name: str) -> bytes:
-    """Bytes of a model file of this package, checked against `models.json`.
+    """Read a model file of this package and check it against `models.json`.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def read_bundled_model(name: str) -> bytes:
     Raises
     ------
     ModelError
-        If the file is missing, not recorded, or not the recorded one.
+        If the file is missing or not recorded, or its SHA-256 is not the recorded one.
     """
     expected = bundled_model_sha256(name)
     try:
@@ -42,7 +42,7 @@ def read_bundled_model(name: str) -> bytes:
 
 @cache
 def bundled_model_sha256(name: str) -> str:
-    """SHA-256 (hex) that `models.json` records for a model file of this package.
+    """Return the SHA-256 (hex) that `models.json` records for a model file of this package.
 
     Raises
     ------

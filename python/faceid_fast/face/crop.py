@@ -1,4 +1,4 @@
-"""An aligned face, how its head is held and what was measured of it; or why there is none."""
+"""An aligned face with its head pose and its measurements, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeadPose:
-    """Where a head is and how it is turned: p_camera = rotation @ p_face + translation.
+    """Position and orientation of a head: p_camera = rotation @ p_face + translation.
 
     Attributes
     ----------
     rotation : (3, 3) float32
         Rz(roll) Rx(pitch) Ry(yaw).
     translation_mm : (3,) float32
-        The face frame's origin (between the outer eye corners of the mean head) in the camera's
-        frame: x to the right, y down, z away from the camera.
+        The origin of the face's coordinates (between the outer eye corners of the mean head) in the
+        camera's: x to the right, y down, z away from the camera.
     yaw_deg, pitch_deg, roll_deg : float
-        As the camera sees it: positive yaw turns the nose to the image's left, positive pitch
+        As the camera sees the head: positive yaw turns the nose to the image's left, positive pitch
         lowers it, positive roll turns the head clockwise. 0 is frontal.
     """
 
@@ -41,27 +41,28 @@ class HeadPose:
 
 @dataclass(frozen=True, slots=True)
 class Cues:
-    """What an aligned face says about being one, measured within 50 mm of its middle.
+    """Liveness cues: measurements of an aligned face, within 50 mm of its middle.
 
-    All are 0 where there is too little depth to tell.
+    All are 0 if there is too little depth to measure them.
 
     Attributes
     ----------
     relief_mm : float
-        Root mean square distance of the depth from its best plane: 0 for flat pictures.
+        Root mean square distance of the depth from its best-fitting plane: 0 for a flat picture.
     curved_relief_mm : float
-        The same from its best quadric (1, x, y, x^2, xy, y^2): 0 for pictures round cylinders too.
+        Root mean square distance of the depth from its best-fitting quadric (1, x, y, x^2, xy, y^2): 0 also
+        for a picture bent round a cylinder.
     agreement : float
-        Correlation of what a quadric leaves of the depth with what it leaves of the mean face, -1 to 1: nose,
-        eye sockets and cheeks where they should be.
+        Correlation, -1 to 1, of the residuals of the depth with those of the mean face, each after its
+        best-fitting quadric: high if nose, eye sockets and cheeks are where they should be.
     structure : float
-        How much of the mean face's structure the depth has, by regression; about 1.
+        Regression coefficient of the depth's residuals on those of the mean face; about 1 for a face.
     valid_share : float
         Share of the cells that have depth, 0 to 1.
     noise_mm : float
-        Deviation of the depth from its neighbours, as that of white noise.
+        Deviation of the depth from its neighbours, as the standard deviation of white noise.
     contrast : float
-        Root mean square of the picture, as `FaceCrop.tensor` has it.
+        Root mean square of the picture's channels of `FaceCrop.tensor`.
     """
 
     relief_mm: float
@@ -75,37 +76,37 @@ class Cues:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class FaceCrop:
-    """A face as the network sees it, and how well it was seen.
+    """An aligned face, as the network sees it, and measurements of its quality.
 
     Attributes
     ----------
     tensor : (4, 72, 64) float32
         Channel 0: depth relative to the mean face in units of 10 mm, clipped at +-2.5. Channels 1 to
-        3: log of linear red, green and blue, each less its own mean over a neighbourhood of 12 mm, all
-        over the deviation of their mean there, clipped at +-3; infrared stands in for all three.
-        Missing cells are 0.
+        3: log of linear red, green and blue, each minus its own mean over a neighbourhood of 12 mm, all
+        divided by the deviation of their mean there, clipped at +-3; infrared fills all three.
+        Cells without a value are 0.
     valid : (72, 64) bool
-        Cells that have depth.
+        True for cells that have depth.
     pose : HeadPose
     principal_point_px : (cx, cy)
-        Of the camera that pose and millimetres refer to: that of the frame's intrinsics, or what was
-        found where those say that it is uncertain.
+        Principal point of the camera that pose and millimetres refer to: that of the frame's intrinsics,
+        or an estimate if `principal_deviation_px` is above 0.
     eye_midpoint_mm : (3,) float32
-        Between the outer eye corners, in the camera's frame.
+        The point between the outer eye corners, in the camera's coordinates.
     distance_mm : float
         From the camera's plane to the eyes.
     fit_score : float
         How well the head model explains the depth, 0 to 1.
     residual_mm : float
-        Root mean square distance between model and depth.
+        Root mean square distance between head model and depth.
     cues : Cues
-        What tells it from a picture.
+        What the liveness check decides by.
     valid_share : float
         Share of the grid's cells that have depth, 0 to 1.
     region : (top, left, bottom, right)
         Pixels of the frame in which the head was found.
     band_mm : (near, far)
-        Depths that were considered there; everything else counts as background.
+        Range of depths that were considered there; everything else counts as background.
     """
 
     tensor: Floats
@@ -122,7 +123,7 @@ class FaceCrop:
     band_mm: tuple[float, float]
 
     def __repr__(self) -> str:
-        """Pose and quality, never the face."""
+        """Pose, distance and fit score; never the face."""
         pose = self.pose
         return (
             f"FaceCrop(yaw={pose.yaw_deg:.0f}, pitch={pose.pitch_deg:.0f}, roll={pose.roll_deg:.0f} deg, "
@@ -132,14 +133,14 @@ class FaceCrop:
 
 @dataclass(frozen=True, slots=True)
 class NoFace:
-    """Why a frame gave no face: an expected outcome, not an error.
+    """The reason why a frame gave no face: an expected outcome, not an error.
 
     Attributes
     ----------
     outcome : never `ACCEPTED`.
-    reasons : in words.
-    measured : what was measured of a picture, in words. Not among the reasons: whoever holds up pictures
-        could bend them by it.
+    reasons : why there is no face, in words.
+    measured : the figures behind the reasons, in words. They are kept apart because an attacker could
+        improve a presentation attack by them.
     """
 
     outcome: Outcome

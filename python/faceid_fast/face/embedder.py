@@ -1,6 +1,6 @@
-"""From aligned tensors to unit vectors.
+"""Turn aligned tensors into unit vectors.
 
-The only file that imports onnxruntime, and only once a model is loaded.
+This is the only file that imports onnxruntime, and it does so only when a model is loaded.
 """
 
 from __future__ import annotations
@@ -24,36 +24,37 @@ from .model_contract import CONTRACT_KEY, ModelContract
 if TYPE_CHECKING:
     import onnxruntime
 
-# From 1.29 on, onnxruntime keeps a device id below ~/.cache and reports its use to its maker, unless this is
-# set when it is imported; what can be called afterwards comes too late. Whoever set it otherwise keeps that.
+# From 1.29 on, onnxruntime keeps a device id below ~/.cache and reports its use to its maker, unless this
+# variable is set before the import; its functions come too late. A value that the user has set is kept.
 _SILENT: Final = os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1") == "1"
 
 BUNDLED_MODEL: Final = "faceid.onnx"
 MAX_MODEL_BYTES: Final = 64 * 2**20
 MAX_FACES: Final = 1 << 16
-"""In one call: an array may claim more than there is memory for."""
+"""Most faces in one call: an array may claim more than there is memory for."""
 _BATCH: Final = 64  # bounds the memory of a call; more at once is no faster on one thread
 _SHA256: Final = re.compile("[0-9a-fA-F]{64}")
 _MIN_NORM: Final = 1e-6  # a shorter embedding has no direction
 
 
 class Embedder:
-    """Runs a pinned model: one session, one thread.
+    """Computes embeddings with a model that is pinned by its hash: one session, one thread.
 
     Parameters
     ----------
-    model : path of an ONNX file
+    model : str or Path
+        Path of an ONNX file.
     sha256 : str
-        Hexadecimal SHA-256 of that file. The very bytes that were hashed are loaded.
+        Hexadecimal SHA-256 of that file. The bytes that are loaded are those that were hashed.
 
     Raises
     ------
     InvalidInputError
-        If `model` is no path or `sha256` no hash.
+        If `model` is no path or `sha256` no SHA-256.
     ModelError
-        If the file is missing, too large, not the one pinned, or not a model.
+        If the file is missing, too large, not a model, or its SHA-256 is another.
     ModelContractError
-        If its contract is not what this package does.
+        If this package cannot fulfil the model's contract.
     """
 
     def __init__(self, model: str | Path, *, sha256: str) -> None:
@@ -80,12 +81,12 @@ class Embedder:
     @staticmethod
     @cache
     def bundled() -> Embedder:
-        """Embedder with the model of this package, pinned in `models/models.json`.
+        """Return the embedder with this package's model, pinned in `models/models.json`.
 
         Raises
         ------
         ModelError
-            If the file is missing or not the recorded one.
+            If the file is missing, or its SHA-256 is not the recorded one.
         """
         embedder = Embedder.__new__(Embedder)
         embedder._load(read_bundled_model(BUNDLED_MODEL), f"models/{BUNDLED_MODEL}")  # noqa: SLF001
@@ -95,10 +96,10 @@ class Embedder:
         import onnxruntime  # noqa: PLC0415  # heavy: only once a model is used
 
         if _SILENT:
-            onnxruntime.disable_telemetry_events()  # what Windows collects, which asks for no variable
+            onnxruntime.disable_telemetry_events()  # the telemetry of Windows heeds no variable
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-        # Spinning pools of several sessions starve each other; one frame does not fill two threads.
+        # Spinning thread pools of several sessions starve each other; one frame does not occupy two threads.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -126,12 +127,12 @@ class Embedder:
 
     @property
     def contract(self) -> ModelContract:
-        """What the model takes and gives, and its suggested thresholds."""
+        """The model's contract: its inputs, its outputs and its suggested thresholds."""
         return self._contract
 
     @property
     def sha256(self) -> str:
-        """SHA-256 (hex) of the model file: vectors of different models cannot be compared."""
+        """SHA-256 (hex) of the model file; vectors of different models cannot be compared."""
         return self._sha256
 
     def embed(self, tensors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -140,7 +141,7 @@ class Embedder:
         Parameters
         ----------
         tensors : (N, 4, 72, 64) float32, finite, N at most `MAX_FACES`
-            As `FaceCrop.tensor`, stacked.
+            Stacked tensors of N faces, each as `FaceCrop.tensor`.
 
         Returns
         -------
@@ -151,7 +152,7 @@ class Embedder:
         InvalidInputError
             If the tensors are of another type or shape, or not finite.
         ModelError
-            If the model fails, or gives a vector that is not finite or has no direction.
+            If the model fails, or gives a vector that is not finite, or too short to have a direction.
         """
         shape = self._contract.input_shape
         plain = isinstance(tensors, np.ndarray) and not isinstance(tensors, np.ma.MaskedArray)
@@ -190,7 +191,7 @@ class Embedder:
 
 
 def _check_graph(session: onnxruntime.InferenceSession, contract: ModelContract) -> None:
-    """Hold the graph against its own contract: names, types and sizes."""
+    """Check the graph against the contract: names, types and sizes."""
     for kind, name, nodes, shape in (
         ("input", contract.input_name, session.get_inputs(), contract.input_shape),
         ("output", contract.output_name, session.get_outputs(), (contract.embedding_size,)),
@@ -203,7 +204,7 @@ def _check_graph(session: onnxruntime.InferenceSession, contract: ModelContract)
             message = f"graph {kind} {name!r}: expected tensor(float), got {nodes[0].type}"
             raise ModelContractError(message)
         given = tuple(nodes[0].shape)
-        # A size may be left open by the exporter (a name, or None); embed() checks what comes out.
+        # The exporter may leave a size open (a name, or None); embed() checks the shape of the output.
         fits = len(given) == 1 + len(shape) and all(
             want == got for want, got in zip(shape, given[1:], strict=True) if isinstance(got, int)
         )

@@ -1,4 +1,4 @@
-"""The head model that depth maps are fitted to: its file, its arrays, and the name of that preprocessing."""
+"""The head model that is fitted to depth maps: its file, its arrays, and the name of the preprocessing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from faceid_fast.errors import ModelError
 from .crop import TENSOR_SHAPE, Floats
 
 PREPROCESSING_ID: Final = "head-fit-3"
-"""Changes whenever the same frame would give another tensor; models name the one they were trained for."""
+"""The name of the preprocessing, recorded in a model's contract.
+
+It changes whenever the same frame would give another tensor.
+"""
 HEAD_MODEL: Final = "head.npz"
 _HEAD_ARRAYS: Final = {
     "mean": "(N, 3)",
@@ -26,14 +29,14 @@ _HEAD_ARRAYS: Final = {
 
 
 def head_arrays(content: bytes) -> list[Floats]:
-    """Read the arrays of a head model as float32."""
+    """Read the arrays of a head model file, as float32; ModelError if one is missing or malformed."""
     if not isinstance(content, bytes):
         message = f"head_model: expected the bytes of an .npz, got {type(content).__name__}"
         raise ModelError(message)
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {name: np.asarray(file[name]) for name in _HEAD_ARRAYS}
-    except Exception as error:  # whatever zip, zlib and numpy's header parser raise for damaged files
+    except Exception as error:  # zip, zlib and numpy's header parser raise many types for damaged files
         message = (
             f"head_model: expected an .npz with {', '.join(_HEAD_ARRAYS)}, got: "
             f"{str(error)[:200] or type(error).__name__}"
@@ -51,7 +54,7 @@ def head_arrays(content: bytes) -> list[Floats]:
         "correction_offset": (*stages, 8),
     }
     for name, array in arrays.items():
-        # A model without corrections has no stages; everything else must hold something.
+        # A model without corrections has no stages; no other array may be empty.
         empty = not array.size and not name.startswith("correction")
         if array.dtype.kind != "f" or array.shape != shapes[name] or empty:
             message = (

@@ -1,10 +1,10 @@
-"""Is it a live face, or a picture, a screen, a mask? Every cue of the depth must say so.
+"""Presentation attack detection: tell a live face from a picture or a screen by its depth.
 
-Whatever was not measured, is not finite or falls short of its least value is not live. The least values are a
-file of this package (`models/liveness.json`), written by ``python -m training.fitted.liveness_limits``: they
-were chosen on rendered live faces alone, so that few of them are refused; no attack was looked at.
+A face is live only if every figure was measured, is finite and reaches its least value. The least values are
+a file of this package (`models/liveness.json`), written by ``python -m training.fitted.liveness_limits``.
+They were chosen on rendered live faces alone, so that few of those are refused; no attack was used.
 
-What is defended, and what is not, with figures: docs/LIVENESS.md.
+docs/LIVENESS.md says which attacks are detected and which are not, with figures.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ _REASONS: Final[Mapping[str, str]] = {
     "contrast": "the picture is empty",
     SCORE: "the depth has not the shape of a face",
 }
-"""Without figures: whoever holds up pictures could bend them by those."""
+"""The reason for each figure that falls short. No values: an attacker could improve an attack by them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Liveness:
-    """Verdict and evidence.
+    """The verdict of the liveness check, and its evidence.
 
     Attributes
     ----------
     live : bool
     reasons : tuple of str
-        Why not, empty when live; without figures.
+        Why the face is not live, without figures; empty if it is.
     cues : Cues
-        What was measured.
+        The measurements.
     """
 
     live: bool
@@ -55,7 +55,7 @@ class Liveness:
     cues: Cues
 
     def figures(self, least: Mapping[str, float]) -> tuple[str, ...]:
-        """What was measured and is not enough, in words."""
+        """Describe, in words, each figure that is below its least value."""
         return tuple(
             f"{name} {_shown(value)}, live from {least[name]:.2f} on"
             for name, value in figures_of(self.cues).items()
@@ -64,17 +64,17 @@ class Liveness:
 
 
 class LivenessCheck:
-    """Judges aligned faces by their cues.
+    """Decides by their cues whether aligned faces are live.
 
     Parameters
     ----------
     limits : Limits
-        What a live face must reach.
+        The least values of a live face.
 
     Raises
     ------
     InvalidInputError
-        If they are none.
+        If `limits` is not a `Limits`.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -83,22 +83,22 @@ class LivenessCheck:
     @staticmethod
     @cache
     def bundled() -> LivenessCheck:
-        """The check with the limits of this package, pinned in `models/models.json`.
+        """Return the check with this package's limits, pinned in `models/models.json`.
 
         Raises
         ------
         ModelError
-            If the file is missing or not the recorded one.
+            If the file is missing, or its SHA-256 is not the recorded one.
         """
         return LivenessCheck(Limits.from_json(read_bundled_model(BUNDLED_LIMITS).decode()))
 
     @property
     def limits(self) -> Limits:
-        """What a live face must reach."""
+        """The least values of a live face."""
         return self._limits
 
     def check(self, crop: FaceCrop) -> Liveness:
-        """Judge an aligned face: live only if every figure was measured and reaches its least value.
+        """Decide whether an aligned face is live: every figure was measured and reaches its least value.
 
         Parameters
         ----------
@@ -121,9 +121,10 @@ class LivenessCheck:
 
 
 def figures_of(cues: Cues) -> dict[str, float]:
-    """What is asked for, by its name: the cues, and likeness, the sum of agreement and structure.
+    """Return the figures that the check decides by: the cues, and likeness (agreement plus structure).
 
-    What has a little of both is a face; what only just reaches each of them is a lucky crumpling.
+    A crumpled picture may happen to reach the limits of agreement and structure, each just barely; the limit
+    of their sum refuses it.
     """
     parts = (cues.agreement, cues.structure)
     likeness = sum(map(float, parts)) if all(_is_measured(part) for part in parts) else math.nan
@@ -131,7 +132,7 @@ def figures_of(cues: Cues) -> dict[str, float]:
 
 
 def reaches(value: float, least: float) -> bool:
-    """Whether a figure was measured and is large enough; what is no number was not."""
+    """Whether a figure was measured, that is a finite float, and is at least `least`."""
     return _is_measured(value) and value >= least
 
 
@@ -140,5 +141,5 @@ def _shown(value: object) -> str:
 
 
 def _is_measured(value: object) -> bool:
-    """Whether it is a finite number of those that measuring gives."""
+    """Whether a value is a finite float, Python's or numpy's, as measurements are."""
     return isinstance(value, (float, np.floating)) and math.isfinite(value)

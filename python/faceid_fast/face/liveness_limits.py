@@ -1,4 +1,4 @@
-"""What a live face must reach, read from `models/liveness.json`, with where that comes from."""
+"""The least values of a live face, and their source, read from `models/liveness.json`."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ MAX_LEAST: Final = 1e6
 CUES: Final = tuple(entry.name for entry in fields(Cues))
 SCORE: Final = "likeness"
 FIGURES: Final = (*CUES, SCORE)
-"""Names of what is asked for, in this order: the cues, and the score that combines those of shape."""
+"""Names of the figures that have a limit, in this order: the cues, and the sum of two of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a live face must reach, and where that comes from.
+    """The least values of a live face, and where they come from.
 
     Attributes
     ----------
     limits_id : name and version.
-    least : for each of `FIGURES` the least value that a live face has.
-    calibration : how they were found; free JSON.
+    least : for each of `FIGURES` the least value of a live face, above 0 and below 1e6.
+    calibration : how the least values were found; free JSON.
     training_commit : the source revision that found them.
     preprocessing : of the faces that they were found on, as `ModelContract.preprocessing`.
 
     Raises
     ------
     ModelContractError
-        If a figure has no limit, or one that would let pass what was not measured; or they were found on
-        faces that were aligned otherwise.
+        If a figure has no limit or one that is not positive (a cue that was not measured is 0), or the
+        preprocessing is not that of this package.
     """
 
     limits_id: str
@@ -48,7 +48,7 @@ class Limits:
     preprocessing: Mapping[str, Any]
 
     def __post_init__(self) -> None:
-        """Refuse limits that would let pass what was not measured, or were found on other faces."""
+        """Refuse limits that are not positive, or that were found with another preprocessing."""
         for name, kind in (("least", Mapping), ("calibration", Mapping), ("preprocessing", Mapping)):
             if not isinstance(getattr(self, name), kind):
                 message = f"limits.{name}: expected an object, got {type(getattr(self, name)).__name__}"
@@ -67,27 +67,27 @@ class Limits:
         if dict(self.preprocessing) != (serving := served_preprocessing()):
             message = f"limits.preprocessing: expected {serving}, got another"
             raise ModelContractError(message)
-        # Whoever keeps the mapping could lower it afterwards.
+        # A copy: the caller could lower the limits in the original afterwards.
         object.__setattr__(self, "least", MappingProxyType({name: self.least[name] for name in FIGURES}))
 
     @classmethod
     def from_json(cls, text: str) -> Limits:
-        """Read them.
+        """Read limits from JSON.
 
         Raises
         ------
         ModelError
-            If it is not such JSON.
+            If the text is not a JSON object.
         ModelContractError
-            If a figure has no limit, or one that would let pass what was not measured; or they were found on
-            faces that were aligned otherwise.
+            If the version or the fields are others, a figure has no limit or one that is not positive, or the
+            preprocessing is not that of this package.
         """
         try:
             record = dict(json.loads(text))
         except (ValueError, RecursionError, TypeError) as error:
             message = f"limits: expected a JSON object, got: {str(error)[:100]}"
             raise ModelError(message) from None
-        # The version first: another version has other fields, and that is what must be said.
+        # The version first: another version has other fields, and the message must name the version.
         version = record.pop("schema_version", None)
         if version != SCHEMA_VERSION:
             message = f"limits.schema_version: expected {SCHEMA_VERSION}, got {version!r:.20}"

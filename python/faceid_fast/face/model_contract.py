@@ -1,4 +1,4 @@
-"""What a model takes and gives: written by training, checked before the model is used."""
+"""A model's contract: its inputs, outputs and thresholds, checked before the model is used."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from .crop import GRID_STEP_MM, TENSOR_SHAPE
 from .head_model import HEAD_MODEL, PREPROCESSING_ID
 
 CONTRACT_KEY: Final = "faceid_fast.contract"
-"""Where a model's ONNX `metadata_props` hold its contract, as JSON."""
+"""The key of the contract, as JSON, among the `metadata_props` of a model's ONNX file."""
 SCHEMA_VERSION: Final = 3
 CHANNELS: Final = ("depth", "red", "green", "blue")
 METRIC: Final = "euclidean"
 MAX_EMBEDDING_SIZE: Final = 2048
-"""What a gallery can hold."""
+"""The longest vector that a gallery takes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelContract:
-    """What a model takes and gives, written by training and checked before the model is used.
+    """A model's contract: training writes it, and it is checked before the model is used.
 
     Attributes
     ----------
@@ -36,16 +36,16 @@ class ModelContract:
     input_name, output_name : of the ONNX graph.
     thresholds : suggested largest distance to accept, Euclidean between unit vectors, in (0, 2), for each
         modality of `frame.MODALITIES` that it was measured for.
-    tails : for each of these modalities (share, distance) ascending: the largest distance at which at most
-        this share of pairs of strangers was accepted, single pictures, as far as pairs tell. May be empty.
-    training_commit : the source revision that trained it.
+    tails : for each of these modalities pairs (share, distance), ascending: the largest distance at which at
+        most this share of impostor comparisons, one frame against one, was accepted. May be empty.
+    training_commit : the source revision that trained the model.
     calibration : how the thresholds were found; free JSON.
     preprocessing : "id" of the alignment, "head_model_sha256" of the head model and "grid_step_mm".
     input_shape : (channels, height, width).
     channels : meaning of each channel.
-    embedding_size : D.
+    embedding_size : values per embedding, D.
     metric : how embeddings are compared.
-    schema_version : of this record.
+    schema_version : version of the contract's fields.
     """
 
     model_id: str
@@ -64,12 +64,12 @@ class ModelContract:
 
     @classmethod
     def from_json(cls, text: str) -> ModelContract:
-        """Read a contract.
+        """Read a contract from JSON.
 
         Raises
         ------
         ModelContractError
-            If it is not JSON, or a field is missing, unknown, or of another type.
+            If the text is not a JSON object, or a field is missing, unknown, or of another type.
         """
         if not isinstance(text, str):
             message = f"contract: expected JSON as a str, got {type(text).__name__}"
@@ -83,7 +83,7 @@ class ModelContract:
             message = f"contract: expected a JSON object, got {type(record).__name__}"
             raise ModelContractError(message)
         wanted = {entry.name for entry in fields(cls)}
-        # The version first: another version has other fields, and that is what must be said.
+        # The version first: another version has other fields, and the message must name the version.
         _expect("schema_version", SCHEMA_VERSION, record.get("schema_version"))
         if missing := sorted(wanted - set(record)):
             message = f"contract.{missing[0]}: expected a value, got nothing"
@@ -113,7 +113,7 @@ class ModelContract:
         )
 
     def to_json(self) -> str:
-        """Write the contract as it stands in a model's metadata."""
+        """Return the contract as JSON, as it is kept in a model's metadata."""
         return self._json(allow_nan=False)
 
     def _json(self, *, allow_nan: bool) -> str:
@@ -132,14 +132,14 @@ class ModelContract:
             raise ModelContractError(message) from None
 
     def check(self) -> None:
-        """Refuse a model that this package would feed or compare wrongly.
+        """Refuse a model that this package would give wrong input, or whose vectors it would compare wrongly.
 
         Raises
         ------
         ModelContractError
-            Naming the field, what is expected and what the model asks for.
+            If this package cannot serve the value of a field; the message names the field and both values.
         """
-        # Read anew, types and all: who made it without `from_json` may have put anything into it.
+        # Read again, types included: a contract made without `from_json` may hold anything.
         contract = ModelContract.from_json(self._json(allow_nan=True))
         _expect("schema_version", SCHEMA_VERSION, contract.schema_version)
         _expect("input_shape", TENSOR_SHAPE, contract.input_shape)
@@ -175,7 +175,7 @@ class ModelContract:
 
 
 def served_preprocessing() -> dict[str, Any]:
-    """What this package does to a frame before the model sees it, as contracts name it."""
+    """Return this package's preprocessing of a frame, as contracts describe it."""
     return {
         "id": PREPROCESSING_ID,
         "head_model_sha256": bundled_model_sha256(HEAD_MODEL),
@@ -198,7 +198,7 @@ def _number(name: str, value: object) -> float:
 
 
 def _float(number: float) -> float:
-    """Convert, with infinity, which is refused later, for an integer beyond every float."""
+    """Convert to float; an integer beyond every float gives infinity, which is refused later."""
     try:
         return float(number)
     except OverflowError:
@@ -206,7 +206,7 @@ def _float(number: float) -> float:
 
 
 def _shown(value: object) -> str:
-    """What a message may say of a value: never a list of numbers, which could be a face."""
+    """Describe a value in a message; never a list of numbers, which could be a face."""
     several = value if isinstance(value, (list, tuple)) else ()
     if isinstance(value, dict) or len(several) > 8 or any(not isinstance(one, (str, int)) for one in several):
         return f"{type(value).__name__} of {len(several or value)}"  # type: ignore[arg-type]  # has a length

@@ -1,4 +1,4 @@
-"""From a frame to the vector of a live face: locate and align, liveness, embed."""
+"""Turn a frame into the vector of a live face: locate and align, check liveness, embed."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 
 class Pipeline:
-    """The stages that a frame goes through before it is compared.
+    """The stages that a frame passes before it is compared.
 
     Parameters
     ----------
-    aligner, embedder, liveness : by default the bundled ones.
-    diagnostics : whether refusals say what was measured.
+    aligner, embedder, liveness : None: the bundled ones.
+    diagnostics : whether the reasons of refusals include the measured figures.
 
     Raises
     ------
@@ -65,7 +65,7 @@ class Pipeline:
 
     @property
     def contract(self) -> ModelContract:
-        """What the model takes and gives."""
+        """The model's contract."""
         return self._embedder.contract
 
     @property
@@ -102,7 +102,7 @@ class Pipeline:
         return vectors
 
     def _explained(self, refusal: NoFace) -> NoFace:
-        """Add what was measured, for callers with diagnostics only."""
+        """Add the measured figures to the reasons, with diagnostics only."""
         if not self._diagnostics:
             return refusal
         return replace(refusal, reasons=(*refusal.reasons, *refusal.measured))

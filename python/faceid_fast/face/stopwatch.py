@@ -1,4 +1,4 @@
-"""Milliseconds of each stage of an attempt."""
+"""A stopwatch for the stages of an attempt."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import time
 
 
 class Stopwatch:
-    """Milliseconds per stage of one attempt."""
+    """Measures the milliseconds of each stage of one attempt."""
 
     def __init__(self) -> None:
         self._start = self._last = time.perf_counter()
         self._laps: dict[str, float] = {}
 
     def lap(self, stage: str) -> None:
-        """Book the time since the last lap under a stage."""
+        """Add the time since the last lap to a stage."""
         now = time.perf_counter()
         self._laps[stage] = self._laps.get(stage, 0.0) + (now - self._last) * 1e3
         self._last = now
 
     def laps(self) -> dict[str, float]:
-        """Milliseconds of each stage so far."""
+        """Return the milliseconds of each stage so far."""
         return dict(self._laps)
 
     def stop(self) -> dict[str, float]:
-        """Laps so far, and the total."""
+        """Return the milliseconds of each stage so far, and the "total"."""
         return {**self._laps, "total": (time.perf_counter() - self._start) * 1e3}

@@ -1,1 +1,1 @@
-"""Comparing a probe with a gallery, and deciding: exact search, thresholds, decisions."""
+"""Compare probes with a gallery and decide: exact search, thresholds, decisions."""

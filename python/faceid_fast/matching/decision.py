@@ -1,4 +1,4 @@
-"""When a face is let in. Pure: no clocks, no files, no models."""
+"""The decision on an attempt, and the test of a distance against a threshold: no clocks, files or models."""
 
 from __future__ import annotations
 
@@ -13,31 +13,32 @@ from faceid_fast.errors import InvalidInputError
 from faceid_fast.outcome import Outcome
 
 MAX_DISTANCE: Final = 2.0
-"""Euclidean distance of two opposite unit vectors: nothing is farther apart."""
+"""The Euclidean distance between two opposite unit vectors, the largest that is possible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer to one attempt; read `accepted`, nothing else decides.
+    """The decision on one attempt. Read `accepted`: no other field says who is let in.
 
     Attributes
     ----------
-    outcome : how it ended.
-    identity : who was verified or recognised; None unless accepted.
+    outcome : how the attempt ended.
+    identity : the person who was verified or identified; None unless accepted.
     threshold : the largest distance that would have been accepted, Euclidean between unit vectors.
-    distance : distance to the nearest reference, 0 to 2; None unless the caller has diagnostics
-        (returned scores let an attacker climb towards a template).
-    reasons : in words, why a frame was refused.
-    frames : how each frame ended, if faces were looked for: those with a live face as the attempt did.
-    timings_ms : milliseconds spent in "align", "liveness", "embed" and "match", in "charge" and "refund"
-        where failures are counted (as far as the frame got), and in "total".
-    claimed : who the frames were said to show; None if nobody was named (`identify`).
-    nearest : whose reference is nearest, accepted or not; None unless the caller has diagnostics.
+    distance : distance to the nearest reference, 0 to 2; None without diagnostics
+        (an attacker who sees distances can climb towards a template).
+    reasons : why the attempt was refused, in words.
+    frames : the outcome of each frame, empty if no frame was looked at. A frame with a live face has the
+        outcome of the attempt.
+    timings_ms : milliseconds of the stages that the attempt reached: "align", "liveness", "embed", "match",
+        where failures are counted also "charge" and "refund", and "total".
+    claimed : the identity that was claimed (`verify`); None if none was (`identify`).
+    nearest : the identity of the nearest reference, accepted or not; None without diagnostics.
 
     Raises
     ------
     InvalidInputError
-        If somebody is named who was not accepted, or nobody who was.
+        If the outcome is accepted and `identity` is None, or the outcome is another and `identity` is not.
     """
 
     outcome: Outcome
@@ -51,7 +52,7 @@ class Decision:
     nearest: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse to name anybody who was not accepted."""
+        """Check that there is an identity if, and only if, the attempt was accepted."""
         if (self.outcome is Outcome.ACCEPTED) == (self.identity is None):
             message = "identity: expected a name if the outcome is accepted, and None if not, got the other"
             raise InvalidInputError(message)
@@ -68,13 +69,13 @@ class Decision:
 
 
 def accepts(distance: object, threshold: object) -> bool:
-    """Tell whether a distance opens the door: finite numbers and 0 <= distance <= threshold.
+    """Whether a distance is accepted: both are finite numbers, and 0 <= distance <= threshold.
 
-    Anything else (NaN, infinities, negative distances, None, arrays) does not. Written so that
-    True needs every comparison to hold: ``not distance > threshold`` would accept NaN.
+    Anything else (NaN, infinity, a negative distance, None, an array) is not accepted. The result is True
+    only if every comparison holds; ``not distance > threshold`` would accept NaN.
     """
     for value in (distance, threshold):
-        # No np.longdouble: it holds what is infinite as a float.
+        # np.longdouble is refused: it holds finite numbers that are infinite as a float.
         if not isinstance(value, (float, int, np.float32, np.float16)) or isinstance(value, bool):
             return False
         try:
@@ -82,17 +83,17 @@ def accepts(distance: object, threshold: object) -> bool:
                 return False
         except OverflowError:  # an int beyond every float
             return False
-    # As floats, which every one of these is exactly: numpy would round the wider to the narrower.
+    # Converted to float, which is exact for all these types: numpy would round the wider to the narrower.
     return 0.0 <= float(distance) <= float(threshold)  # type: ignore[arg-type]  # both are numbers here
 
 
 def check_threshold(value: object) -> float:
-    """Return a usable threshold as a float.
+    """Check a threshold and return it as a float.
 
     Raises
     ------
     InvalidInputError
-        If it is not a finite number in [0, 2): at 2 everybody is accepted.
+        If it is not a finite number in [0, 2): at 2 everybody would be accepted.
     """
     usable = isinstance(value, (float, int, np.floating)) and not isinstance(value, bool)
     try:

@@ -1,4 +1,4 @@
-"""Everybody's references, as they stand in a store, ready to be searched: one gallery for each modality."""
+"""An index of a store's references for searches: one gallery for each modality."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 
 class GalleryIndex:
-    """References by modality, because infrared is compared with infrared only, and colour with colour.
+    """A store's references in one gallery for each modality: infrared is never compared with colour.
 
-    Searches may run in any number of threads, next to one change at a time.
+    Searches may run in any number of threads while one thread changes the index.
 
     Parameters
     ----------
-    store : what is followed: `refresh` shows what is in it now, whoever changed it.
+    store : the store; `refresh` takes over every change in it, whoever made it.
     dim : values per vector.
-    model_sha256 : of the model that queries are made with. References of another one are never searched: they
-        would give meaningless distances.
+    model_sha256 : SHA-256 of the model that makes the probes. References of another model are never searched:
+        their distances would mean nothing.
     """
 
     def __init__(self, store: ReferenceStore, dim: int, model_sha256: str) -> None:
@@ -39,36 +39,36 @@ class GalleryIndex:
         self._model_sha256 = model_sha256
         self._galleries = {modality: Gallery(dim=dim) for modality in MODALITIES}
         self._people: dict[str, set[str]] = {modality: set() for modality in MODALITIES}
-        self._shown: dict[str, References | None] = {}  # None: who knows, an error came in between
+        self._shown: dict[str, References | None] = {}  # None: unknown, an error interrupted the change
         self._seen: object = None
         self._showing = threading.Lock()
 
     def of(self, modality: str) -> Gallery:
-        """Gallery of one modality."""
+        """Return the gallery of a modality."""
         return self._galleries[modality]
 
     def count(self, modality: str) -> int:
-        """How many people have references of a modality."""
+        """Return the number of people with references of a modality."""
         return len(self._people[modality])
 
     def knows(self, identity: str) -> bool:
-        """Whether a person is in the store.
+        """Whether a person was in the store at the last `refresh`.
 
         Raises
         ------
         ModelError
-            If they are, with references of another model.
+            If their references were made with another model.
         """
         if (references := self._shown.get(identity)) is not None:
             check_model(references, self._model_sha256)
-        return identity in self._shown  # None while others change it
+        return identity in self._shown  # the value may be None while another thread changes it
 
     def refresh(self) -> None:
-        """Let searches find what is in the store now."""
+        """Bring the galleries up to date with the store."""
         if self._store.revision() == self._seen:
             return
         with self._showing:
-            # Asked before the snapshot: what is changed meanwhile is seen the next time.
+            # Read before the snapshot: the next refresh sees what changes in between.
             revision = self._store.revision()
             snapshot = self._store.snapshot()
             if not self._shown:
@@ -84,7 +84,7 @@ class GalleryIndex:
             self._seen = revision
 
     def show(self, identity: str, references: References | None) -> None:
-        """Let searches find exactly these references of a person; None: no longer any."""
+        """Replace a person's references in the galleries by these; None removes them."""
         for modality, gallery in self._galleries.items():
             vectors = None if references is None else references.of(modality)
             if vectors is None or len(vectors) == 0:
@@ -99,7 +99,7 @@ class GalleryIndex:
             self._people[modality].add(identity)
 
     def _fill(self, snapshot: Mapping[str, References]) -> None:
-        """Show everybody at once, where nobody is shown yet: three times as fast as one by one."""
+        """Fill empty galleries in one step: three times as fast as adding people one by one."""
         ours = {name: kept for name, kept in snapshot.items() if self._is_ours(kept)}
         galleries, people = dict(self._galleries), dict(self._people)
         for modality in MODALITIES:

@@ -1,4 +1,4 @@
-"""How near a face must be, by modality: as the caller says, as a store has adopted, or as the model says."""
+"""The threshold of each modality: the caller's, else the one that the store has adopted, else the model's."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from .decision import check_threshold
 
 
 class Thresholds(Mapping[str, float]):
-    """Largest distance to accept, by modality; what others adopt is seen with the next `refresh`.
+    """The largest distance to accept, by modality.
 
-    An adopted threshold takes the place of the model's, for one person; what is made of it for many
-    (`calibration.tightened`) and for adapted references (`calibration.floor`) goes on from there.
+    An adopted threshold takes the place of the model's for comparisons with one person (1:1). The thresholds
+    of a search (`calibration.tightened`) and of adapted references (`calibration.floor`) are derived from it.
 
     Parameters
     ----------
-    store : may have adopted some.
+    store : the store that may have adopted thresholds; `refresh` takes over what other processes adopt.
     contract, model_sha256 : of the model that makes the vectors.
-    chosen : holds for every modality, whatever was adopted; None: nobody chose.
+    chosen : the caller's threshold for every modality, whatever was adopted; None: none.
 
     Raises
     ------
     InvalidInputError
-        If the chosen one is not usable.
+        If the chosen threshold is not a finite number in [0, 2).
     """
 
     def __init__(
@@ -49,16 +49,17 @@ class Thresholds(Mapping[str, float]):
         self._adopted: Mapping[str, MeasuredThreshold] = {}
         self._seen: object = None
         self.tails: Mapping[str, Tail] = {} if self._is_chosen else contract.tails
-        """By modality, what is known of strangers; nothing of a threshold that was chosen."""
+        """The model's impostor tails by modality; empty where the caller chose the threshold."""
         self.refresh()
 
     def __getitem__(self, modality: str) -> float:
-        """Largest distance to accept.
+        """Return the largest distance to accept.
 
         Raises
         ------
         ModelError
-            If the store has adopted one that was measured with another model: no other was asked for.
+            If the store has adopted a threshold that was measured with another model: the model's own would
+            not be the one that was asked for.
         """
         own = self._own[modality]
         adopted = self._adopted.get(modality)
@@ -68,14 +69,14 @@ class Thresholds(Mapping[str, float]):
         return adopted.threshold
 
     def of_frame(self, frame: Frame) -> float:
-        """Threshold for a frame as things stand; fails closed where none is known, or an unusable one.
+        """Return the current threshold for a frame; raise if there is none, or an adopted one is unusable.
 
         Raises
         ------
         InvalidInputError
-            If there is none for its modality.
+            If there is no threshold for the frame's modality.
         ModelError
-            If the store has adopted one, of whichever modality, that was measured with another model.
+            If the store has adopted a threshold, of any modality, that was measured with another model.
         """
         self.refresh()
         self.check()
@@ -88,15 +89,15 @@ class Thresholds(Mapping[str, float]):
         return self[frame.modality]
 
     def __iter__(self) -> Iterator[str]:
-        """Modalities that there is a threshold for."""
+        """Iterate over the modalities that have a threshold."""
         return iter(self._own)
 
     def __len__(self) -> int:
-        """How many modalities there are."""
+        """Return the number of modalities that have a threshold."""
         return len(self._own)
 
     def refresh(self) -> None:
-        """See what the store has adopted meanwhile."""
+        """Take over the thresholds that the store has adopted since the last call."""
         if self._is_chosen or (revision := self._store.revision()) == self._seen:
             return
         kept = self._store.amend(lambda state: (state, ()))
@@ -104,28 +105,28 @@ class Thresholds(Mapping[str, float]):
         self._seen = revision
 
     def check(self) -> None:
-        """Refuse, before anything is done by them, thresholds that were measured with another model.
+        """Refuse adopted thresholds that were measured with another model, before any is used.
 
         Raises
         ------
         ModelError
-            If the store has adopted one, of whichever modality.
+            If the store has adopted such a threshold, of any modality.
         """
         for measured in self._adopted.values():
             self._check_model(measured)
 
     def adopt(self, measured: MeasuredThreshold) -> None:
-        """Have the store keep a threshold, and its evidence, for all who use it; durable once this returns.
+        """Write a threshold and its evidence to the store, for everybody who uses it; durable on return.
 
         Raises
         ------
         ModelError
             If it was measured with another model or preprocessing.
         CalibrationError
-            If it is larger than the model's own, and its evidence is for a larger share of strangers than the
-            model's own is set at (`calibration.FALSE_ACCEPT_TARGET`); or the model has none of that modality.
+            If it is larger than the model's own, and its evidence is for a higher false match rate than the
+            model's own (`calibration.FALSE_ACCEPT_TARGET`); or the model has no threshold of that modality.
         InvalidInputError
-            If it is no `MeasuredThreshold`.
+            If `measured` is not a `MeasuredThreshold`.
         """
         checked_instance("measured", measured, MeasuredThreshold)
         self._check_model(measured)
@@ -147,7 +148,9 @@ class Thresholds(Mapping[str, float]):
         )
 
     def forget(self, modality: str) -> bool:
-        """Have the store go back to the model's own threshold; returns whether it had adopted one.
+        """Remove the adopted threshold of a modality from the store; return whether there was one.
+
+        The model's own threshold holds again.
 
         Raises
         ------
@@ -167,7 +170,7 @@ class Thresholds(Mapping[str, float]):
     def _change(self, modality: str, put: tuple[MeasuredThreshold, ...], event: Event) -> None:
         def amend(state: SecurityState) -> tuple[SecurityState, tuple[Event, ...]]:
             others = tuple(each for each in state.adopted if each.modality != modality)
-            # Who is let in changes, as if references had: the credential is asked for at doors.
+            # Who is let in changes, as with new references: policy "door" asks for the credential again.
             return replace(state, adopted=(*others, *put), presence=None), (event,)
 
         kept = self._store.amend(amend)

@@ -1,1 +1,1 @@
-"""Where frames come from: one file per origin."""
+"""Sources of frames: cameras, recordings, data sets and files."""

@@ -1,11 +1,10 @@
-"""Data sets of people: a folder a person, in it their frames in any layout that `recognized` knows.
+"""Data sets of people: one folder for each person, with frames in any layout that `recognized` knows.
 
 >>> captures("faces")  # faces/ada/0_depth.png ..., faces/ben/...  # doctest: +SKIP
 
-The people's folders lie in the set's folder, or in ``identities`` in it. Frames may lie in a person's folder
-or below it: ``ada/session 1/...``. Each folder may have another layout. Whatever has a name that begins with
-a dot, and files beside the people's folders, are not looked at; but a camera file may lie there, see
-`camera_file`.
+The people's folders are in the set's folder, or in its folder ``identities``. Frames may be in a person's
+folder or below it: ``ada/session 1/...``. Every folder may have a different layout. Names that begin with a
+dot, and files beside the people's folders, are ignored, except a camera file, see `camera_file`.
 """
 
 from __future__ import annotations
@@ -31,19 +30,20 @@ def captures(directory: str | Path, layout: str | None = None) -> list[Shot]:
     Parameters
     ----------
     directory : of the set.
-    layout : look for this one only, by its name in `recognized.LAYOUTS`.
+    layout : name of the only layout to look for, one of `recognized.LAYOUTS`; None: all of them.
 
     Returns
     -------
     list of Shot
-        ``person`` is the name of the folder, and ``label`` begins with the folders below it, if any.
+        ``person`` is the name of the person's folder; ``label`` begins with the names of folders below it.
 
     Raises
     ------
     InvalidInputError
         If there is no such layout.
     SourceError
-        If the directory cannot be listed, holds no frame of a person, or a folder of several layouts.
+        If the directory cannot be listed or holds no frame of a person, or a folder has frames in several
+        layouts.
     """
     root = checked_path("directory", directory)
     layouts = LAYOUTS if layout is None else (_named(layout),)
@@ -74,7 +74,7 @@ def _named(layout: object) -> Layout:
 
 
 def _below(folder: Path, depth: int = 0) -> Iterator[Path]:
-    """A folder and those below it; links are not followed, so that there is an end to it."""
+    """Yield a folder and those below it; links are not followed, so that the walk ends."""
     yield folder
     if depth < _MAX_DEPTH:
         for entry in _subfolders(folder):

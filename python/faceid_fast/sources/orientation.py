@@ -1,7 +1,7 @@
-"""Frames as they would look from a camera held upright: of phones on their side, and of mirrored pictures.
+"""Rotate and mirror frames, so that they are as an upright camera without mirroring takes them.
 
-The aligner looks for heads that are about upright, and a face is not its mirror image: a frame whose camera
-was turned, or whose driver mirrored it, needs these first.
+The aligner looks for heads that are about upright, and a face differs from its mirror image. Frames of a
+camera on its side, or of a driver that mirrors them, need these functions first.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _MAX_TURNS: Final = 1 << 30
 
 
 def rotated(frame: Frame, quarter_turns: int) -> Frame:
-    """Turn a frame by so many times 90 degrees, counter-clockwise as one looks at it.
+    """Rotate a frame by a multiple of 90 degrees, counter-clockwise as seen in the picture.
 
-    The camera turns with it: the point that a pixel shows is turned about the optical axis, nothing else.
+    The intrinsics are rotated too, so that every point is rotated about the optical axis.
 
     Raises
     ------
     InvalidInputError
-        If it is no Frame, or no whole number.
+        If `frame` is not a Frame, or `quarter_turns` not a whole number.
     """
     checked_instance("frame", frame, Frame)
     turns = checked_integer("quarter_turns", quarter_turns, -_MAX_TURNS, _MAX_TURNS) % 4
@@ -42,12 +42,12 @@ def rotated(frame: Frame, quarter_turns: int) -> Frame:
 
 
 def mirrored(frame: Frame) -> Frame:
-    """Swap left and right: the point that a pixel shows is mirrored, x becoming -x.
+    """Swap left and right of a frame and its intrinsics, so that x becomes -x for every point.
 
     Raises
     ------
     InvalidInputError
-        If it is no Frame.
+        If `frame` is not a Frame.
     """
     checked_instance("frame", frame, Frame)
     k = replace(frame.intrinsics, cx=frame.shape[1] - 1 - frame.intrinsics.cx)

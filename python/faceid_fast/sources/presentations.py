@@ -1,12 +1,12 @@
-"""Presentations to measure attack detection by: live people, and attacks by species.
+"""Presentations for measuring presentation attack detection: bona fide ones, and attacks by species.
 
-| layout | what is there |
+| layout | files and folders |
 |---|---|
-| ``species`` | a folder ``bona_fide`` and a folder for each attack species; either may be left out. Below each, at any depth, pairs and camera files (see `pairs`), the latter also in the folders above, up to the whole |
-| ``plain`` | frames of live people in a layout that `recognized` knows, in the folder itself and in its folders: everything is bona fide |
+| ``species`` | a folder ``bona_fide`` and a folder for each attack species; either may be left out. Below each, at any depth, pairs and camera files (see `pairs`); a camera file may also be in a folder above, up to the root |
+| ``plain`` | frames of live people in a layout that `recognized` knows, in the folder itself and in its subfolders: everything is bona fide |
 
-Files beside the folders, and whatever has a name that begins with a dot, are left alone. Otherwise nothing is
-left out in silence: an attack that nobody counted is one that nobody let in.
+Files beside the folders, and names that begin with a dot, are ignored. Nothing else is left out silently: an
+attack that is left out would count as one that was detected.
 """  # noqa: E501  # a table
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _PAIR: Final = "NAME_depth.png with NAME_color.png, NAME_rgb.png or NAME_ir.png"
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """One frame of a live person or of an attack.
+    """One frame of a bona fide presentation or of a presentation attack.
 
     Attributes
     ----------
-    species : of the attack; None if it is bona fide.
+    species : of the attack; None if the presentation is bona fide.
     read : reads the frame; `SourceError` if a file is damaged.
     """
 
@@ -45,25 +45,25 @@ class Presentation:
 
 
 def is_by_species(directory: str | Path) -> bool:
-    """Whether a folder is in the layout ``species``: it is if it has a folder ``bona_fide``.
+    """Whether a folder has the layout ``species``, that is a folder ``bona_fide``.
 
     Raises
     ------
     SourceError
-        If it cannot be listed, or has that folder under a name that is only nearly so.
+        If it cannot be listed, or ``bona_fide`` is misspelt.
     """
     root = checked_path("directory", directory)
     return any(folder.name == BONA_FIDE for folder in _folders(root))
 
 
 def by_species(directory: str | Path) -> list[Presentation]:
-    """List what a folder in the layout ``species`` holds, by species and name.
+    """List the presentations of a folder in the layout ``species``, by species and name.
 
     Raises
     ------
     SourceError
-        If it cannot be listed or holds no folder; if one holds no pair, or a depth without its picture or
-        without a camera; or if ``bona_fide`` is misspelt.
+        If it cannot be listed or holds no folder; if a folder holds no pair, or depth without a picture or
+        without a camera file; or if ``bona_fide`` is misspelt.
     """
     root = checked_path("directory", directory)
     folders = _folders(root)
@@ -74,12 +74,14 @@ def by_species(directory: str | Path) -> list[Presentation]:
 
 
 def live_people(directory: str | Path) -> list[Presentation]:
-    """List what a folder in the layout ``plain`` holds, by folder and name; folders may be without frames.
+    """List the presentations of a folder in the layout ``plain``, by folder and name.
+
+    Single folders may be without frames.
 
     Raises
     ------
     SourceError
-        If it cannot be listed or holds no frame.
+        If the folder cannot be listed, or there is no frame at all.
     """
     root = checked_path("directory", directory)
     with listing(root):
@@ -95,11 +97,11 @@ def live_people(directory: str | Path) -> list[Presentation]:
 
 
 def _folders(root: Path) -> list[Path]:
-    """Folders of species."""
+    """List the folders of species, and check the name of ``bona_fide``."""
     with listing(root):
         found = _subfolders(root)
     for folder in found:
-        # Taken for an attack's, every live person let in would be one; and the reverse.
+        # A misspelt name would make live people count as attacks, or the reverse.
         letters = "".join(each for each in folder.name.casefold() if each.isalpha())
         if letters == BONA_FIDE.replace("_", "") and folder.name != BONA_FIDE:
             message = f"{folder}: expected the folder of live people to be named {BONA_FIDE}; rename it"
@@ -119,7 +121,7 @@ def _of_species(folder: Path, root: Path) -> list[Presentation]:
 
 
 def _depths(folder: Path, seen: set[Path]) -> Iterator[Path]:
-    """Depth files of a folder and of those below it; each folder once, wherever links lead."""
+    """Yield the depth files of a folder and of those below it; each folder once, wherever links lead."""
     if (real := folder.resolve()) in seen:
         return
     seen.add(real)

@@ -1,15 +1,15 @@
-"""Frames of one person, wherever they lie: the layout is recognised, and named.
+"""Frames of one person in a file or a folder; the layout is recognised by the names of the files.
 
-| layout | what is there |
+| layout | files and folders |
 |---|---|
 | ``pairs`` | ``NAME_depth.png`` (or ``.npy``), ``NAME_color``, ``NAME_rgb`` or ``NAME_ir``, and a camera file, see `pairs` |
 | ``kinect_v2`` | ``NN_depth.png`` and ``NN_ir.png`` without a camera file, see `kinect_v2` |
 | ``vap`` | ``X_d.dat`` and ``X_c.bmp``, see `vap` |
-| ``tum`` | ``rgb.txt`` and ``depth.txt`` beside the folders of their files, see `tum` |
+| ``tum`` | ``rgb.txt`` and ``depth.txt`` beside the folders of the files that they list, see `tum` |
 | ``open3d`` | ``color/``, ``depth/`` and ``camera_intrinsic.json`` or ``intrinsic.json``, see `open3d` |
 | ``npz`` | ``NAME.npz``, see `npz` |
 
-Where frames lie in several layouts beside each other nobody can tell which are meant: that is refused.
+A folder with frames in several layouts is refused: it is not clear which ones are meant.
 """  # noqa: E501  # a table
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ _MAX_KIND_CHARS: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One way in which the frames of a person may lie.
+    """A layout of the frames of one person.
 
     Attributes
     ----------
     name : for options and messages.
-    wanted : what it is recognised by, in few words.
-    shots_in : lists the frames of a folder; none if it is in another layout. The second argument is the last
-        folder above to look for a camera file in. OSError if the folder cannot be listed.
-    shot_of : finds the frame that a file belongs to, likewise.
+    wanted : the files that it is recognised by, for messages.
+    shots_in : lists the frames of a folder; none if the folder has another layout. The second argument is the
+        topmost folder in which to look for a camera file. OSError if the folder cannot be listed.
+    shot_of : finds the frame that a file belongs to, with the same second argument; None if there is none.
     """
 
     name: str
@@ -65,12 +65,12 @@ LAYOUTS: Final = tuple(
 
 
 def read_frames(path: str | Path) -> list[Frame]:
-    """Read the frames of a person from a folder, or the one that a file belongs to; the layout is recognised.
+    """Read the frames of a folder, or the frame that a file belongs to; the layout is recognised.
 
     Parameters
     ----------
-    path : a file of a frame, such as ``ada/0_depth.png``, or a folder of frames; the layouts that are known
-        stand at the head of `faceid_fast.sources.recognized`.
+    path : a folder of frames of one person, or a file of a frame, such as ``ada/0_depth.png``. For the
+        layouts see `faceid_fast.sources.recognized`.
 
     Returns
     -------
@@ -79,20 +79,20 @@ def read_frames(path: str | Path) -> list[Frame]:
     Raises
     ------
     SourceError
-        If there is none in a layout that is known, some in several, or a file is damaged.
+        If there is no frame in a known layout, there are frames in several layouts, or a file is damaged.
     InvalidInputError
-        If `path` is none.
+        If `path` is not usable as a path.
     """
     return [shot.read() for shot in shots_at(path)]
 
 
 def shots_at(path: str | Path) -> list[Shot]:
-    """List the frames of a folder by name, or the one that a file belongs to.
+    """List the frames of a folder by name, or the frame that a file belongs to; at least one.
 
     Raises
     ------
     SourceError
-        If there is none in a layout that is known, or some in several.
+        If there is no frame in a known layout, or there are frames in several layouts.
     """
     place = checked_path("path", path)
     with listing(place):
@@ -115,13 +115,14 @@ def shots_in(folder: Path, root: Path, layouts: tuple[Layout, ...] = LAYOUTS) ->
 
     Parameters
     ----------
-    root : the last folder above to look for a camera file in.
-    layouts : the ones to look for.
+    folder : the folder.
+    root : the topmost folder in which to look for a camera file: `folder` or one above it.
+    layouts : the layouts to look for.
 
     Raises
     ------
     SourceError
-        If there are some in several layouts.
+        If there are frames in several layouts.
     """
     found = [shots for layout in layouts if (shots := layout.shots_in(folder, root))]
     if len(found) > 1:
@@ -132,12 +133,12 @@ def shots_in(folder: Path, root: Path, layouts: tuple[Layout, ...] = LAYOUTS) ->
 
 
 def wanted_by(layouts: tuple[Layout, ...]) -> str:
-    """What was looked for, in a message."""
+    """Describe the layouts that were looked for, in a message."""
     return "frames as " + "; ".join(f"{layout.name} ({layout.wanted})" for layout in layouts)
 
 
 def contents_of(place: Path) -> str:
-    """What is there instead, in a message: kinds of files, and how many."""
+    """Describe the content of a folder in a message: kinds of files and their numbers."""
     if not place.is_dir():
         return "another file"
     kinds: Counter[str] = Counter()

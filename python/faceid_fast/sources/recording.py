@@ -1,14 +1,14 @@
-"""Recordings: frames on disk, as they were, in a folder that other programs read too.
+"""Recordings: frames on disk, without loss, in a folder that other programs can read too.
 
-| file | what it holds |
+| file | content |
 |---|---|
-| ``NNNNNN_depth.png`` | depth, 16 bit grey; where it is float32, ``NNNNNN_depth.npy`` |
+| ``NNNNNN_depth.png`` | uint16 depth, grey of 16 bit; for float32 depth ``NNNNNN_depth.npy`` |
 | ``NNNNNN_color.png`` or ``NNNNNN_ir.png`` | the picture: RGB of 8 bit, or grey of 8 or 16 bit |
-| ``camera.json``, ``NNNNNN_camera.json`` | intrinsics and the unit of depth, see `camera_file`; the latter for a frame with others |
-| ``recording.json`` | ``format`` (1), ``source``, ``began_at`` (UTC) and ``seconds``, for each frame the time since the first |
+| ``camera.json``, ``NNNNNN_camera.json`` | intrinsics and the unit of depth, see `camera_file`; the latter for a frame that differs from the first |
+| ``recording.json`` | the index: ``format`` (1), ``source``, ``began_at`` (UTC) and ``seconds``, for each frame the time since the first |
 
-That is the layout `pairs`. Every file appears whole or not at all, a frame's
-depth last and the index last of all: what a crash or a full disk leaves can be played, without the times.
+The layout is `pairs`. Every file appears whole or not at all, the depth of a frame after its picture, and the
+index at the end. So a recording that was cut off, by a crash or a full disk, can be played, without the times.
 
 A recording shows people: its folder is closed to others, and nothing here deletes it again.
 """  # noqa: E501  # a table
@@ -41,22 +41,22 @@ from faceid_fast.sources.layouts.shot import Shot
 from faceid_fast.sources.recognized import shots_at
 
 MAX_RECORDED: Final = 1_000_000
-"""Frames of a recording: as many as six digits count."""
+"""Most frames of a recording: their numbers have six digits."""
 INDEX: Final = "recording.json"
 _FORMAT: Final = 1
 _MAX_INDEX_BYTES: Final = 64 * 2**20
-_PNG_LEVEL: Final = 1  # lossless at every one; this one keeps up
+_PNG_LEVEL: Final = 1  # every level is lossless; this one is fast enough for a camera
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What was recorded.
+    """The result of `record`.
 
     Attributes
     ----------
-    directory : where it lies.
-    frames : how many.
-    seconds : from the first to the last.
+    directory : the folder of the recording.
+    frames : number of frames.
+    seconds : time from the first frame to the last.
     """
 
     directory: Path
@@ -65,11 +65,11 @@ class Recording:
 
 
 class Playback(Source):
-    """Frames that lie in files, in the order of their names. None is lost, and none is waited for.
+    """A source that reads frames from files, in the order of their names, without loss and without waiting.
 
     Attributes
     ----------
-    seconds : when a frame came, since the first of the recording, by its label; empty where nobody noted it.
+    seconds : time of each frame since the first of the recording, by its label; empty without an index.
     """
 
     live = False
@@ -96,25 +96,25 @@ def record(
     clock: Callable[[], float] = time.monotonic,
     told: Callable[[int], None] = lambda _: None,
 ) -> Recording:
-    """Write frames of a source into a new folder, until there are enough or no more.
+    """Record the frames of a source into a new folder, until a limit is reached or the source ends.
 
-    What was recorded until then is kept when the source fails, or somebody interrupts.
+    If the source fails, or the user interrupts, the frames recorded so far are kept.
 
     Parameters
     ----------
-    source : is not closed.
-    directory : made if it is missing, then closed to others; must be empty, and no link.
-    frames : at most so many, 1 to `MAX_RECORDED`.
-    seconds : at most for so long after the first.
-    clock : tells seconds.
-    told : is told how many there are, after each.
+    source : the source; it is not closed.
+    directory : an empty folder and no link; made, closed to others, if it is missing.
+    frames : most frames to record, 1 to `MAX_RECORDED`.
+    seconds : longest time after the first frame.
+    clock : returns seconds.
+    told : called after each frame with the number of frames so far.
 
     Raises
     ------
     SourceError
         If the folder is not empty or cannot be written, or the source fails.
     InvalidInputError
-        If an argument is not usable.
+        If an argument is not usable, or the folder is a symbolic link.
     """
     frames = checked_integer("frames", frames, 1, MAX_RECORDED)
     seconds = checked_number("seconds", seconds, 0.001, math.inf, "seconds")
@@ -149,12 +149,12 @@ def record(
 
 
 def playback(directory: str | Path) -> Playback:
-    """Play a recording; or frames in any other layout that `recognized` knows, or one frame's file.
+    """Play a recording, a folder of frames in any other layout that `recognized` knows, or one frame's file.
 
     Raises
     ------
     SourceError
-        If there is no frame, or the index is damaged. A damaged frame says so when it is reached.
+        If there is no frame, or the index is damaged. For a damaged frame it is raised when that is read.
     """
     place = checked_path("directory", directory)
     shots = shots_at(place)
@@ -208,7 +208,7 @@ def _write_frame(place: Path, label: str, frame: Frame, camera: bytes | None) ->
 
 
 def _png(picture: NDArray[Any]) -> bytes:
-    import cv2  # noqa: PLC0415  # not for those who only list what can be recorded
+    import cv2  # noqa: PLC0415  # loaded only where a picture is written
 
     options = (cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL)
     encoded, content = cv2.imencode(".png", np.ascontiguousarray(picture), options)
@@ -219,7 +219,7 @@ def _png(picture: NDArray[Any]) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Make a file appear with its content, or not at all."""
+    """Write a whole file; only the index is made durable."""
     try:
         write_whole(path, content, durable=path.name == INDEX)  # frames come faster than a disk confirms
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Depth for a picture that another camera took: what that camera would have measured.
+"""Registration: map depth of one camera into the picture of another one.
 
 >>> cameras = {"depth_intrinsics": a, "image_intrinsics": b, "extrinsics": a_to_b}  # doctest: +SKIP
 >>> depth = register(depth, 0.001, color.shape[:2], **cameras)  # doctest: +SKIP
@@ -20,29 +20,29 @@ from faceid_fast.frame import MAX_SIDE_PX, Intrinsics, checked_depth
 
 MAX_APART_M: Final = 10.0
 _TOLERANCE: Final = 1e-3
-"""Of a rotation's products of rows: what calibration files round away."""
+"""Largest deviation of a rotation's products of rows, for the rounding in calibration files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extrinsics:
-    """How one camera stands to another: point p of the first is rotation @ p + translation to the other.
+    """The pose of one camera relative to another: p_other = rotation @ p + translation.
 
     Parameters
     ----------
     rotation : three rows of three numbers, a rotation within 1e-3
-    translation_m : three numbers, metres, each at most 10
+    translation_m : three numbers, metres, each from -10 to 10
 
     Raises
     ------
     InvalidInputError
-        If they are not.
+        If the rotation is none, or a value is not a number in its range.
     """
 
     rotation: tuple[tuple[float, float, float], ...] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
     translation_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
-        """Check both and store them as tuples of floats."""
+        """Check both and convert them to tuples of floats."""
         name = "extrinsics.rotation"
         rows = [
             [checked_number(name, each, -1.0 - _TOLERANCE, 1.0 + _TOLERANCE) for each in _three(name, row)]
@@ -71,10 +71,11 @@ def register(
     image_intrinsics: Intrinsics,
     extrinsics: Extrinsics,
 ) -> NDArray[Any]:
-    """Move depth into the grid of a picture.
+    """Map depth into the pixel grid of a picture.
 
-    Every pixel of depth is a small square across its axis; a pixel of the picture that looks at several gets
-    the nearest. Where it looks at none, or at what hides behind something nearer, there is a hole.
+    Every pixel of depth is treated as a small square at right angles to the optical axis. A pixel of the
+    picture gets the nearest of the squares that it shows. It is a hole if it shows none, or if the depth
+    camera could not see what it shows.
 
     Parameters
     ----------
@@ -87,9 +88,9 @@ def register(
 
     Returns
     -------
-    (height, width), uint16 of uint16, else float32
-        In the same unit, along the axis of the picture's camera; 0 where there is a hole, or where the unit
-        does not reach.
+    (height, width), uint16 if `depth` is, else float32
+        Depth in the same unit, along the optical axis of the picture's camera; 0 for a hole, or for depth
+        that uint16 cannot hold.
 
     Raises
     ------
@@ -129,13 +130,13 @@ def _checked_shape(shape: object) -> tuple[int, int]:
 
 
 def _side(value: object) -> int:
-    """A side as an int; 0 if it is none."""
+    """Return the length of a side as an int; 0 if it is not usable."""
     whole = is_number(value) and isinstance(value, (int, np.integer))
     return int(value) if whole and 1 <= value <= MAX_SIDE_PX else 0  # type: ignore[operator, call-overload]
 
 
 def _three(name: str, value: object) -> tuple[object, object, object]:
-    """The items of a list, tuple or array; nothing else is asked for them: there may be no end to them."""
+    """Return the three items of a list, tuple or array; refuse other iterables, which may be endless."""
     if isinstance(value, np.ndarray) and value.shape[:1] == (3,):
         value = tuple(value)
     if not isinstance(value, (list, tuple)) or len(value) != 3:

@@ -1,8 +1,8 @@
-"""The rendered frames that ship with the package: made-up people, for the demo and for timings.
+"""The rendered frames of this package: people who do not exist, for the demo and for timings.
 
-A folder a person holds ``KIND_N_ir.png``, ``KIND_N_depth.png`` and ``KIND_N_camera.json``, KIND being
+The folder of a person holds ``KIND_N_ir.png``, ``KIND_N_depth.png`` and ``KIND_N_camera.json``. KIND is
 ``enroll``, ``probe``, ``print`` (a flat picture of the person held to the camera) or ``beard`` (the person
-on later days, with one that grows).
+on later days, with a growing beard).
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Render:
 
     Attributes
     ----------
-    person : a made-up name.
+    person : an invented name.
     kind : one of `KINDS`.
-    number : counts frames of one person and kind.
-    infrared, depth, camera : files.
+    number : number of the frame among those of one person and kind.
+    infrared, depth, camera : the files.
     """
 
     person: str
@@ -48,16 +48,16 @@ class Render:
 
 
 def bundled_renders(kinds: Sequence[str] = EVERYDAY) -> list[Render]:
-    """List the renders of this package by person, kind and number.
+    """List the renders of this package, by person, kind and number.
 
     Parameters
     ----------
-    kinds : which of `KINDS`; by default without the beards, which change a face beyond its threshold.
+    kinds : some of `KINDS`; by default without the beards, with which a face no longer matches.
 
     Raises
     ------
     SourceError
-        If there are none.
+        If there is no such render.
     """
     root = Path(str(resources.files(__package__) / "demo_frames"))
     found = [

@@ -1,10 +1,10 @@
-"""Where frames come from one after the other: cameras, files of cameras, and recordings, by one protocol.
+"""Open a source, which gives frames one after the other: a camera, a camera's file, or a recording.
 
 >>> with open_source("realsense") as camera:  # doctest: +SKIP
 ...     for frame in camera:
 ...         print(frame)
 
-A camera's library is imported when the camera is opened; each comes with an extra of this package.
+A camera's library is imported when the camera is opened. Extras of this package install the libraries.
 """
 
 from __future__ import annotations
@@ -28,38 +28,39 @@ CAMERAS: Final = MappingProxyType(
         "record3d": "record3d.Record3D",
     }
 )
-"""Names that `open_source` knows, and the class of each below `faceid_fast.sources.cameras`."""
+"""The names of cameras for `open_source`, each with its class in `faceid_fast.sources.cameras`."""
 _REALSENSE_FILES: Final = (".bag", ".db3")
 
 
 def open_source(source: str | Path, **options: Any) -> Source:
-    """Open a camera by name, or what lies at a path.
+    """Open a camera by its name, or a file or folder by its path.
 
     Parameters
     ----------
-    source : one of `CAMERAS`; a file of a RealSense (``.bag``, ``.db3``); or a frame's file or a folder, see
-        `faceid_fast.sources.recording.playback`. To a folder that has a camera's name write ``./oak``.
-    **options : of the class that `CAMERAS` names.
+    source : one of `CAMERAS`; a file of a RealSense (``.bag``, ``.db3``); or a folder or a frame's file, see
+        `faceid_fast.sources.recording.playback`. For a folder that has a camera's name write ``./oak``.
+    **options : arguments of the class that `CAMERAS` names.
 
     Raises
     ------
     SourceError
-        If its library is not installed (the message names the extra), or it cannot be opened.
+        If the camera's library is not installed (the message names the extra), or the source cannot be
+        opened.
     InvalidInputError
-        If there is no such name or path, or an option is not one of it.
+        If there is no such name or path, or the source has no such option.
     """
     text = str(source)
     if text in CAMERAS:
         module, _, name = CAMERAS[text].partition(".")
         return _made(getattr(import_module(f"faceid_fast.sources.cameras.{module}"), name), text, options)
     if text.endswith(_REALSENSE_FILES):
-        from faceid_fast.sources.cameras.realsense import RealSense  # noqa: PLC0415  # for those who need it
+        from faceid_fast.sources.cameras.realsense import RealSense  # noqa: PLC0415  # only where it is needed
 
         return _made(RealSense, text, options, file=source)
     if not Path(text).exists():
         message = f"source: expected {', '.join(CAMERAS)}, or an existing path, got {text!a:.200}"
         raise InvalidInputError(message)
-    from faceid_fast.sources.recording import playback  # noqa: PLC0415  # OpenCV, for those who need it
+    from faceid_fast.sources.recording import playback  # noqa: PLC0415  # loads OpenCV, only where needed
 
     return _made(playback, text, options, directory=source)
 

@@ -1,1 +1,1 @@
-"""What is kept of people, and the store that keeps it: references, security state, audit events."""
+"""The store, and the data that it keeps: references, the security state, audit events."""

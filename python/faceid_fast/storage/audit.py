@@ -1,8 +1,7 @@
-"""What happened to a store, for whoever is answerable for it. Pure.
+"""Events of the audit log of a store, for the person who is responsible for it. Pure.
 
-Names of people and times; never a distance, a vector or a picture. Verifications are not listed: who came
-when is data about people, and nobody asked for it. Only where references are adapted does the log tell that
-they were.
+An event holds a name and a time, never a distance, a vector or a picture. Verifications are not logged: who
+came when is personal data that nobody needs. Only a change of adapted references shows that there was one.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from faceid_fast.errors import InvalidInputError
 
 
 class EventKind(StrEnum):
-    """What happened."""
+    """The kind of an event."""
 
     ENROLLED = "enrolled"
     ADDED = "references_added"
@@ -39,13 +38,13 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened.
+    """One event of the audit log.
 
     Attributes
     ----------
-    kind : what.
-    identity : to whom; None for the device, and in a log for whoever has been removed since.
-    at : when, seconds since 1970 by the computer's clock, which can be wrong.
+    kind : the kind of event.
+    identity : the person concerned; None for the device, and in a log for a person who was removed since.
+    at : time in seconds since 1970, by the computer's clock, which can be wrong.
     detail : a few words, never anything about a face.
     """
 
@@ -55,7 +54,7 @@ class Event:
     detail: str = ""
 
     def __post_init__(self) -> None:
-        """Check everything: a log that cannot be read is no log."""
+        """Check every value: one bad event would make the log unreadable."""
         named = self.identity is None or isinstance(self.identity, str)
         timed = isinstance(self.at, float) and math.isfinite(self.at)
         if not (isinstance(self.kind, EventKind) and named and timed and isinstance(self.detail, str)):
@@ -64,5 +63,5 @@ class Event:
 
     @classmethod
     def now(cls, kind: EventKind, identity: str | None = None, detail: str = "") -> Event:
-        """Make one of this moment."""
+        """Make an event with the current time."""
         return cls(kind, identity, time.time(), detail)

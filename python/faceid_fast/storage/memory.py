@@ -1,4 +1,4 @@
-"""The store that forgets with the process."""
+"""The store in memory, which ends with the process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .store import MAX_EVENTS, Change, altered_by, amended, amended_by
 
 
 class InMemoryStore:
-    """References in this process only; nothing is written anywhere. Safe to share by threads."""
+    """A store in the memory of this process; nothing is written anywhere. Threads may share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -24,7 +24,7 @@ class InMemoryStore:
         self._revision = 0
 
     def __repr__(self) -> str:
-        """Say how many are in it, not who."""
+        """The number of people; no names."""
         return f"<InMemoryStore of {len(self._people)} people>"
 
     def revision(self) -> int:
@@ -32,12 +32,12 @@ class InMemoryStore:
         return self._revision
 
     def snapshot(self) -> Mapping[str, References]:
-        """Everybody's references, by name."""
+        """Return everybody's references, by name."""
         with self._lock:
             return dict(self._people)
 
     def alter(self, identity: str, alter: Callable[[References | None], Change]) -> References | None:
-        """Change what is kept of a person by what is; returns what is kept then."""
+        """Change a person's references; see `ReferenceStore.alter`."""
         check_identity(identity)
         with self._lock:
             before = self._people.get(identity)
@@ -51,12 +51,12 @@ class InMemoryStore:
                 else:
                     self._people[identity] = after
                 self._revision += 1
-            # A log does not name whoever is gone.
+            # The log does not name a person who was removed.
             self._events.extend(replace(event, identity=None) if after is None else event for event in events)
             return after
 
     def amend(self, amend: Amend) -> SecurityState:
-        """Change what is remembered of attempts by what is; returns what it became."""
+        """Change the security state; see `ReferenceStore.amend`."""
         with self._lock:
             before = self._state
             self._state, events = amended_by(amend, before)
@@ -66,6 +66,6 @@ class InMemoryStore:
             return self._state
 
     def events(self) -> tuple[Event, ...]:
-        """What happened, oldest first."""
+        """Return the events of the log, oldest first."""
         with self._lock:
             return tuple(self._events)

@@ -1,4 +1,4 @@
-"""What is kept of one person: enrolled references, adapted ones beside them, and their consent."""
+"""The stored data of one person: enrolled references, adapted references, and consent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from faceid_fast.frame import MODALITIES
 MAX_IDENTITY_CHARS: Final = 200
 MAX_CONSENT_CHARS: Final = 1000
 UNIT_TOLERANCE: Final = 1e-3
-"""How far from 1 the length of a vector that is kept may be."""
+"""Largest difference from 1 of the length of a stored vector."""
 _MAX_TIME_S: Final = 1e12
 _MAX_NUMBERS: Final = 1 << 24
 _SHA256: Final = re.compile("[0-9a-f]{64}")
@@ -28,19 +28,19 @@ _SHA256: Final = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """That somebody agreed to their face being kept.
+    """A person's consent to the storage of their face.
 
     Attributes
     ----------
-    note : how: a form's number, the words that were agreed to; 1 to 1000 characters.
-    at : when it was noted, seconds since 1970.
+    note : how they consented, such as the number of a form or the words; 1 to 1000 characters.
+    at : time of the note, seconds since 1970.
     """
 
     note: str
     at: float
 
     def __post_init__(self) -> None:
-        """Check both."""
+        """Check the note and the time."""
         if (
             not isinstance(self.note, str)
             or not 0 < len(self.note.strip()) <= len(self.note) <= MAX_CONSENT_CHARS
@@ -59,7 +59,7 @@ class Consent:
 
 
 class Origin(StrEnum):
-    """What an adapted reference was admitted for."""
+    """Why an adapted reference was admitted: a shown credential, or a match well within the threshold."""
 
     CONFIRMED = "confirmed"
     SUCCESS = "success"
@@ -67,16 +67,16 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Adapted:
-    """An adapted reference.
+    """An adapted reference; see :mod:`faceid_fast.adaptation.rules`.
 
     Attributes
     ----------
     vector : (D,) float32 unit vector, read-only.
     modality : "infrared" or "color".
-    origin : what it was admitted for.
-    made_at : when, in seconds since 1970.
-    uses_left : faces that it may still let in.
-    misses : accepted faces of the person, in a row, that it would not have.
+    origin : why it was admitted.
+    made_at : time of admission, seconds since 1970.
+    uses_left : number of attempts that it may still decide.
+    misses : number of accepted probes in a row that it did not match.
     """
 
     vector: NDArray[np.float32]
@@ -87,16 +87,16 @@ class Adapted:
     misses: int = 0
 
     def __post_init__(self) -> None:
-        """Check everything: what is stored is compared against for weeks.
+        """Check every value: a stored reference is compared with probes for weeks.
 
         Raises
         ------
         InvalidInputError
-            If anything is not as above.
+            If a value is not as above.
         """
         vector, numbers = self.vector, (self.uses_left, self.misses)
         right = isinstance(vector, np.ndarray) and vector.dtype == np.float32 and vector.ndim == 1
-        # Written so that NaN is wrong.
+        # Written so that NaN is refused.
         right = right and abs(float(np.linalg.norm(vector.astype(np.float64))) - 1.0) <= UNIT_TOLERANCE
         right = right and self.modality in MODALITIES and isinstance(self.origin, Origin)
         right = right and isinstance(self.made_at, float) and math.isfinite(self.made_at)
@@ -108,26 +108,26 @@ class Adapted:
             raise InvalidInputError(message)
 
     def __repr__(self) -> str:
-        """Say what it is worth, not what it is."""
+        """The origin and the uses left; never the vector."""
         return f"<Adapted by {self.origin}, {self.uses_left} uses left>"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class References:
-    """What is kept of one person.
+    """The references of one person.
 
     Parameters
     ----------
     identity : the name, see `check_identity`.
-    vectors : (n, D) float32 unit vectors, n >= 1; kept as a read-only copy.
-    poses : one pose name per vector, see :mod:`faceid_fast.enrollment.result`.
-    modalities : one of "infrared" and "color" per vector: what the frame held. Only vectors of one
-        modality are comparable.
-    model_sha256 : SHA-256 (64 lowercase hexadecimal digits) of the model that made the vectors; those
-        of another one mean nothing to it.
-    consent : to this being kept, if it was noted.
-    adapted : references that follow the person's look, see :mod:`faceid_fast.adaptation.rules`; never
-        searched.
+    vectors : the enrolled references, (n, D) float32 unit vectors, n >= 1; a read-only copy is kept.
+    poses : one pose name per vector, see :mod:`faceid_fast.enrollment.poses`.
+    modalities : "infrared" or "color" per vector, as the frame was. Only vectors of one modality are
+        comparable.
+    model_sha256 : SHA-256 (64 lowercase hexadecimal digits) of the model that made the vectors. Vectors of
+        different models are not comparable.
+    consent : the person's consent, if it was noted.
+    adapted : references that follow the person's changing look, used 1:1 only and never searched; see
+        :mod:`faceid_fast.adaptation.rules`.
 
     Raises
     ------
@@ -144,12 +144,12 @@ class References:
     adapted: tuple[Adapted, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        """Check everything: what is stored is compared against for years."""
+        """Check every value: a stored reference is compared with probes for years."""
         check_identity(self.identity)
         vectors = _unit_vectors(self.vectors)
         for name in ("poses", "modalities"):
             column = getattr(self, name)
-            # No other iterables: one may be endless.
+            # Other iterables are refused: they may be endless.
             if not isinstance(column, (tuple, list)) or not all(_is_text(entry) for entry in column):
                 message = f"{name}: expected a tuple of str, got {kinds_of(column)}"
                 raise InvalidInputError(message)
@@ -187,7 +187,10 @@ class References:
         consent: Consent | None,
         adapted: tuple[Adapted, ...],
     ) -> References:
-        """Put together again what was checked once, and authenticated since; arrays are read-only."""
+        """Make references without checks, from values that were checked when they were written.
+
+        They must have been authenticated since, and arrays must be read-only.
+        """
         made = object.__new__(cls)
         place = object.__setattr__
         place(made, "identity", identity)
@@ -200,19 +203,19 @@ class References:
         return made
 
     def with_consent(self, consent: Consent | None) -> References:
-        """The same with another consent."""
+        """Return the same references with another consent."""
         return References.checked_before(
             self.identity, self.vectors, self.poses, self.modalities, self.model_sha256, consent, self.adapted
         )
 
     def with_adapted(self, adapted: tuple[Adapted, ...]) -> References:
-        """The same enrolment, the very same vectors, with other adapted references."""
+        """Return the same enrolled references, the same array, with other adapted references."""
         return References.checked_before(
             self.identity, self.vectors, self.poses, self.modalities, self.model_sha256, self.consent, adapted
         )
 
     def of(self, modality: str) -> NDArray[np.float32]:
-        """Vectors of one modality: (m, D), m may be 0."""
+        """Return the vectors of one modality: (m, D), m may be 0."""
         if not isinstance(modality, str):
             message = f"modality: expected {' or '.join(MODALITIES)}, got {type(modality).__name__}"
             raise InvalidInputError(message)
@@ -221,7 +224,7 @@ class References:
         return self.vectors[[kept == modality for kept in self.modalities]]
 
     def rows(self, kept: Sequence[int]) -> References:
-        """Those of some rows, at least one: ints from 0 on."""
+        """Return the references of some rows, ints from 0 on; at least one."""
         several = isinstance(kept, (list, tuple, range))
         if not several or any(type(row) is not int or not 0 <= row < len(self.poses) for row in kept):
             message = f"kept: expected rows from 0 to {len(self.poses) - 1}, got {kinds_of(kept)}"
@@ -237,7 +240,7 @@ class References:
         )
 
     def joined(self, others: References) -> References:
-        """Return these and others of the same person, by the same model, as one."""
+        """Return these references and others of the same person and model together."""
         check_references(others, "others")
         if (self.identity, self.model_sha256) != (others.identity, others.model_sha256):
             message = "others: expected references of the same person and model, got others"
@@ -253,17 +256,17 @@ class References:
         )
 
     def __repr__(self) -> str:
-        """Say how many, not what: the vectors are biometric."""
+        """The name and the numbers of vectors and values; the vectors are biometric."""
         return f"<References {self.identity!r}: {len(self.vectors)} of {self.vectors.shape[1]} dimensions>"
 
 
 def check_identity(identity: object) -> str:
-    """Return a name that can be stored, shown and typed again.
+    """Check that a name can be stored, shown and typed again, and return it.
 
     Raises
     ------
     InvalidInputError
-        If it is not a str of 1 to 200 printable characters in Unicode's composed form (NFC), without
+        If the name is not a str of 1 to 200 printable characters in Unicode's composed form (NFC), without
         blanks at its ends.
     """
     wanted = f"identity: expected 1 to {MAX_IDENTITY_CHARS} printable characters"
@@ -277,14 +280,15 @@ def check_identity(identity: object) -> str:
         message = f"{wanted} without blanks at its ends, got {identity!a:.240}"
         raise InvalidInputError(message)
     if not unicodedata.is_normalized("NFC", identity):
-        # Two spellings that look the same must not be two people; and a name is stored as it was given.
+        # Two spellings that look the same must not be two people. No name is normalised here: it is stored
+        # as it was given.
         message = f"{wanted} in composed form, unicodedata.normalize('NFC', name), got {identity!a:.240}"
         raise InvalidInputError(message)
     return identity
 
 
 def check_references(value: object, name: str = "references") -> References:
-    """Return what is `References`; anything else is an `InvalidInputError`."""
+    """Check that a value is a `References` and return it; InvalidInputError if it is not."""
     if not isinstance(value, References):
         message = f"{name}: expected References, got {type(value).__name__}"
         raise InvalidInputError(message)
@@ -292,12 +296,12 @@ def check_references(value: object, name: str = "references") -> References:
 
 
 def check_model(references: References, model_sha256: str) -> None:
-    """Refuse references that another model made.
+    """Check that references were made with a model.
 
     Raises
     ------
     ModelError
-        If so.
+        If they were made with another one.
     """
     if references.model_sha256 != model_sha256:
         message = (
@@ -308,7 +312,7 @@ def check_model(references: References, model_sha256: str) -> None:
 
 
 def _is_text(value: object) -> bool:
-    """Whether it is a str that can be stored: one without lone surrogates."""
+    """Whether a value is a str that can be stored: one without lone surrogates."""
     if not isinstance(value, str):
         return False
     try:
@@ -319,14 +323,14 @@ def _is_text(value: object) -> bool:
 
 
 def kinds_of(several: object) -> str:
-    """What a message may say of a column that is none: types, never values."""
+    """Describe a wrong column in a message: the types in it, never values."""
     if not isinstance(several, (tuple, list)):
         return type(several).__name__
     return ", ".join(sorted({type(entry).__name__ for entry in several})) or "none"
 
 
 def unknown_identity(identity: str) -> UnknownIdentityError:
-    """Build the error for a name that nobody is enrolled under."""
+    """Make the error for a name under which nobody is enrolled."""
     return UnknownIdentityError(f"identity: expected somebody enrolled, got {identity!a:.240}")
 
 
@@ -341,7 +345,7 @@ def _unit_vectors(value: NDArray[Any]) -> NDArray[np.float32]:
         message = f"{wanted}, got shape {value.shape}"
         raise InvalidInputError(message)
     norms = np.sqrt(np.einsum("nd,nd->n", value, value, dtype=np.float64))
-    wrong = ~(np.abs(norms - 1.0) <= UNIT_TOLERANCE)  # written so that NaN is wrong
+    wrong = ~(np.abs(norms - 1.0) <= UNIT_TOLERANCE)  # written so that NaN is refused
     if wrong.any():
         row = int(np.argmax(wrong))
         message = f"{wanted}, got a length of {norms[row]:g} in row {row}"

@@ -1,4 +1,4 @@
-"""What is remembered of attempts, credentials and thresholds, besides everybody's references. Pure."""
+"""The security state of a store: counts of failures, the credential, adopted thresholds. Pure."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from .audit import Event
 
 _FIELDS: Final = {"tallies", "presence", "credential"}
 _ADOPTED: Final = "adopted"
-"""Written only where there is something: what has adopted nothing is what it was before there was this."""
+"""Written only if a threshold is adopted: otherwise the bytes are those of the format without this field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Failures in a row, of a person who was claimed or of the device.
+    """The count of failures in a row of one key: a claimed identity, the device or the credential.
 
     Attributes
     ----------
-    failures : how many.
-    boot_id : of the start of the computer that `since_s` counts from.
-    since_s : when the last failure was counted, or its lock began.
-    told : whether the lock has refused anybody yet.
+    failures : number of failures.
+    boot_id : id of the start of the computer that `since_s` counts from.
+    since_s : time of the last failure, or of the start of its lock, in seconds since that start.
+    told : whether the lock has refused an attempt yet.
     """
 
     failures: int
@@ -37,18 +37,18 @@ class Tally:
 
 
 Tallies = Mapping[str, Tally]
-"""By person, or `faceid_fast.access.lockout.DEVICE`; who is not in it has no failures."""
+"""Counts by name, `faceid_fast.access.lockout.DEVICE` or ``CREDENTIAL``; a missing key has no failures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """Since when it has been known who is there.
+    """When the credential was shown and a face was accepted last.
 
     Attributes
     ----------
-    boot_id : of the start of the computer that the times count from.
-    credential_s : when the credential was shown last, in seconds since then.
-    accepted_s : when a face was accepted last; before any was, the same.
+    boot_id : id of the start of the computer that the times count from.
+    credential_s : when the credential was shown last, in seconds since that start.
+    accepted_s : when a face was accepted last, likewise; equal to `credential_s` if none was since.
     """
 
     boot_id: str
@@ -58,15 +58,14 @@ class Presence:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SecurityState:
-    """A store's small memory, written anew with every attempt.
+    """Everything that a store keeps besides references and the log; every charged attempt writes it.
 
     Attributes
     ----------
-    tallies : failures in a row.
-    presence : None if the credential has not been shown since somebody's references changed.
-    credential : what tells whether a credential is the right one, not the credential itself; None if none is
-        set, see :mod:`faceid_fast.access.credential`.
-    adopted : thresholds in place of the model's, with their evidence; one a modality at most.
+    tallies : counts of failures.
+    presence : None if the credential has not been shown since anybody's references changed.
+    credential : hash of the credential, see :mod:`faceid_fast.access.credential`; None if none is set.
+    adopted : thresholds that replace the model's, with their evidence; at most one for each modality.
     """
 
     tallies: Tallies = field(default_factory=lambda: MappingProxyType({}))
@@ -75,15 +74,15 @@ class SecurityState:
     adopted: tuple[MeasuredThreshold, ...] = ()
 
     def __repr__(self) -> str:
-        """Say what it is, not who failed, nor how a credential hashes."""
+        """The number of counts; no names and no hash."""
         return f"<SecurityState of {len(self.tallies)} counts>"
 
     def without(self, identity: str) -> SecurityState:
-        """The same, of somebody who has been removed nothing."""
+        """Return the same state without the count of a person who was removed."""
         return replace(self, tallies=cleared(self.tallies, (identity,)))
 
     def encode(self) -> bytes:
-        """Turn it into bytes."""
+        """Return the state as bytes."""
         tallies = {
             key: [tally.failures, tally.boot_id, tally.since_s, tally.told]
             for key, tally in self.tallies.items()
@@ -100,7 +99,7 @@ class SecurityState:
 
     @classmethod
     def decode(cls, content: bytes) -> SecurityState:
-        """Turn it back; ValueError, TypeError or AttributeError if the bytes are others."""
+        """Read a state from the bytes of `encode`; ValueError, TypeError or AttributeError for any others."""
         record = json.loads(content.decode())
         _demand(isinstance(record, dict) and set(record) - {_ADOPTED} == _FIELDS)
         tallies = {}
@@ -120,16 +119,16 @@ class SecurityState:
 
 
 Amend = Callable[[SecurityState], tuple[SecurityState, tuple[Event, ...]]]
-"""Makes a security state of another, and says what belongs into the log; the very one given: no change."""
+"""Gets a security state and returns the next one (the same object: no change) with events for the log."""
 
 
 def cleared(tallies: Tallies, keys: tuple[str, ...]) -> Tallies:
-    """Forget failures."""
+    """Return the counts without those of some keys."""
     return MappingProxyType({key: tally for key, tally in tallies.items() if key not in keys})
 
 
 def tallies_with(state: SecurityState, tallies: Mapping[str, Tally]) -> SecurityState:
-    """The same with other counts; itself if they are the same."""
+    """Return the state with other counts; the same object if these are equal."""
     return state if tallies == state.tallies else replace(state, tallies=tallies)
 
 

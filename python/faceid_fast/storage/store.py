@@ -1,4 +1,4 @@
-"""Where references live: one small interface, and what every store does with it."""
+"""The interface of a store of references, and functions that every store shares."""
 
 from __future__ import annotations
 
@@ -19,43 +19,48 @@ from .references import (
 from .security_state import Amend, SecurityState
 
 MAX_EVENTS: Final = 4096
-"""What a store's log holds; the oldest go first."""
+"""Most events in a store's log; the oldest are dropped first."""
 Change = tuple[References | None, tuple[Event, ...]]
-"""What is kept of a person from now on (None: nothing), and what of the change belongs into the log."""
+"""A person's new references (None: the person is removed), and the events of the change for the log."""
 
 
 class ReferenceStore(Protocol):
-    """What the authenticator asks of a store. Every call is atomic: all of it happens, or nothing."""
+    """The methods that an authenticator needs of a store. Every call is atomic."""
 
     def revision(self) -> object:
-        """Return what differs from before whenever anybody has changed people or adopted thresholds.
+        """Return a value that changes whenever references or adopted thresholds change.
 
-        Asked for every frame.
+        It is read at every attempt, so it must be cheap.
         """
 
     def snapshot(self) -> Mapping[str, References]:
-        """Everybody's references, by name; who did not change since the last call is the same object."""
+        """Return everybody's references, by name.
+
+        For a person whose references have not changed since the last call, the object is the same.
+        """
 
     def alter(self, identity: str, alter: Callable[[References | None], Change]) -> References | None:
-        """Change what is kept of a person by what is; durable once this returns. Returns what is kept then.
+        """Change a person's references, durably, and return the new ones.
 
-        `alter` gets None where there is no such person, and returns the very object it was given to change
-        nothing. Whoever is removed is forgotten altogether, their failures too. Where enrolled references
-        change, so does what `faceid_fast.access.credential_policy` asks for.
+        `alter` gets the present references, None if there is no such person; if it returns the same object,
+        the references do not change. Nothing is kept of a person who is removed, nor their count of failures.
+        If enrolled references change, policy "door" asks for the credential again
+        (`faceid_fast.access.credential_policy`).
         """
 
     def amend(self, amend: Amend) -> SecurityState:
-        """Change what is remembered of attempts by what is, durably; returns what it became.
+        """Change the security state, durably, and return the new one.
 
-        `amend` may be called more than once, and returns the very object it was given to change nothing.
+        `amend` gets the present state and may be called more than once; if it returns the same object,
+        the state does not change.
         """
 
     def events(self) -> tuple[Event, ...]:
-        """What happened, oldest first; the last `MAX_EVENTS` at most."""
+        """Return the last events of the log, at most `MAX_EVENTS`, oldest first."""
 
 
 def put(store: ReferenceStore, references: References) -> None:
-    """Keep these references in place of any the person had."""
+    """Replace a person's references by these, or add the person."""
     name = check_references(references).identity
 
     def alter(before: References | None) -> Change:
@@ -65,7 +70,7 @@ def put(store: ReferenceStore, references: References) -> None:
 
 
 def get(store: ReferenceStore, identity: str) -> References:
-    """Everything kept of one person; `UnknownIdentityError` if there is no such person."""
+    """Return a person's references; `UnknownIdentityError` if there is no such person."""
     try:
         return store.snapshot()[check_identity(identity)]
     except KeyError:
@@ -73,7 +78,7 @@ def get(store: ReferenceStore, identity: str) -> References:
 
 
 def remove(store: ReferenceStore, identity: str) -> None:
-    """Forget a person, their failures too; `UnknownIdentityError` if there is no such person."""
+    """Remove a person and their count of failures; `UnknownIdentityError` if there is no such person."""
 
     def alter(before: References | None) -> Change:
         if before is None:
@@ -86,7 +91,7 @@ def remove(store: ReferenceStore, identity: str) -> None:
 def amended(
     state: SecurityState, before: References | None, after: References | None, identity: str
 ) -> SecurityState:
-    """What a change of a person makes of the state; itself if nothing. For stores."""
+    """Return the security state after a change of a person; the same object if it stays. For stores."""
     if after is None:
         return state.without(identity)
     if before is not None and before.vectors is after.vectors:
@@ -95,12 +100,12 @@ def amended(
 
 
 def altered_by(alter: object, before: References | None, identity: str) -> Change:
-    """Return what a caller's function makes of what is kept of a person, if that is a `Change`. For stores.
+    """Call the `alter` of a caller with a person's references, and check its result. For stores.
 
     Raises
     ------
     InvalidInputError
-        If it is not, or `alter` is no function.
+        If `alter` is no function, or its result is not a `Change` of the same person.
     """
     after, events = _answer("alter", alter, before)
     if after is not None and check_references(after, "alter").identity != identity:
@@ -110,12 +115,12 @@ def altered_by(alter: object, before: References | None, identity: str) -> Chang
 
 
 def amended_by(amend: object, state: SecurityState) -> tuple[SecurityState, tuple[Event, ...]]:
-    """Return what a caller's function makes of a state, if that is one. For stores.
+    """Call the `amend` of a caller with a security state, and check its result. For stores.
 
     Raises
     ------
     InvalidInputError
-        If it is not, or `amend` is no function.
+        If `amend` is no function, or its result is not a state that can be stored, with events.
     """
     after, events = _answer("amend", amend, state)
     if not isinstance(after, SecurityState):

@@ -1,18 +1,19 @@
-"""References on disk, encrypted: what a door can be trusted with.
+"""The vault: a store on disk, encrypted and authenticated.
 
 ```
-key        where the store's key comes from            keys.py
-directory  whose it is, what it lies on                directory.py
-record     one person as bytes, and back               record.py
-sealing    bytes encrypted and bound to their place    sealing.py
-schema     the tables, and nothing else                schema.py
-database   rows that are there whole or not at all     database.py
-epoch      other places that know how new they are     epoch.py
-log        what happened, chained                      log.py
-contents   state, records, log within a transaction    contents.py
-begin      made, or seen to be ours                    begin.py
-Vault      all of it                                   vault.py
-backup     made of a backup, or destroyed              backup.py
+where the vault's key comes from                     keys.py
+the directory: owner, permissions, file system       directory.py
+one person as bytes, and back                        record_codec.py
+encryption of bytes, each bound to its place         encryption.py
+the tables, and nothing else                         schema.py
+transactions of the SQLite file                      database.py
+the epoch, kept in other places against a rollback   rollback.py
+the audit log, chained                               audit_log.py
+errors for a damaged or rolled-back vault            integrity.py
+state, records and log within a transaction          contents.py
+make a vault, or check that it is ours               bootstrap.py
+the store itself                                     vault.py
+restore a backup, or erase a vault                   backup.py
 ```
 """
 

@@ -1,7 +1,7 @@
-"""The log in a vault: entries that name rows, not people, each authenticated together with all before it.
+"""The audit log of a vault: a chain of entries, each authenticated together with all entries before it.
 
-An entry holds the number of a person's row, which only the person's own record can tell the name of: once
-that is erased, the log no longer says who it was.
+An entry holds the number of a person's row, not the name. Only the person's own record links the two: once it
+is deleted, the log no longer tells who the person was.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from .encryption import Sealer
 
 Entries = list[tuple[int, bytes]]
-"""Number and sealed content of each, as they stand in the table."""
+"""Number and sealed content of each entry, as they are in the table."""
 _STATE: Final = struct.Struct(">QQ32s32s")
 _DROPPED_AT_ONCE: Final = MAX_EVENTS // 8
 
 
 class LogState(NamedTuple):
-    """Which entries there are.
+    """The range of the log's entries, and the ends of their chain of MACs.
 
     Attributes
     ----------
-    first, end : numbers of the oldest entry, and of the next one.
-    before, head : what authenticates all that went before the oldest, and all there ever were.
+    first, end : numbers of the oldest entry, and of the next one to be written.
+    before, head : MACs of the chain up to the last dropped entry, and up to the newest entry.
     """
 
     first: int = 0
@@ -42,12 +42,12 @@ class LogState(NamedTuple):
     head: bytes = bytes(32)
 
     def encode(self) -> bytes:
-        """Turn it into bytes."""
+        """Return the state as bytes."""
         return _STATE.pack(*self)
 
     @classmethod
     def decode(cls, content: bytes) -> LogState:
-        """Turn it back; what is given has been authenticated."""
+        """Read a state from the bytes of `encode`, which have been authenticated."""
         return cls(*_STATE.unpack(content))
 
 
@@ -58,7 +58,10 @@ def append(
     events: tuple[Event, ...],
     row_of: Callable[[str], int | None],
 ) -> LogState:
-    """Write entries, within a transaction, and drop the oldest of too many; returns the new state."""
+    """Append events, within a transaction, and drop the oldest entries if there are too many.
+
+    Returns the new state of the log.
+    """
     first, end, before, head = state
     new: Entries = []
     for event in events:
@@ -82,7 +85,7 @@ def append(
 
 
 def put(database: Database, new: Entries) -> None:
-    """Write entries that have been sealed, within a transaction."""
+    """Write sealed entries, within a transaction."""
     for entry in new:
         database.execute("INSERT INTO events VALUES (?, ?)", entry)
 
@@ -90,12 +93,12 @@ def put(database: Database, new: Entries) -> None:
 def read(
     database: Database, sealer: Sealer, state: LogState, name_of: Callable[[int], str | None]
 ) -> tuple[Event, ...]:
-    """All entries, oldest first, within a transaction.
+    """Return all events, oldest first, within a transaction.
 
     Raises
     ------
     VaultDamagedError
-        If they are not those that were written.
+        If the entries are not those that were written.
     """
     events = []
     try:
@@ -110,12 +113,12 @@ def read(
 
 
 def entries(database: Database, sealer: Sealer, state: LogState) -> Entries:
-    """All entries as they are sealed, oldest first, within a transaction.
+    """Return all sealed entries, oldest first, within a transaction.
 
     Raises
     ------
     VaultDamagedError
-        If they are not those that were written.
+        If the entries are not those that were written.
     """
     rows: Entries = database.execute("SELECT number, sealed FROM events ORDER BY number")
     numbers = [number for number, _ in rows]
@@ -130,7 +133,7 @@ def entries(database: Database, sealer: Sealer, state: LogState) -> Entries:
 
 
 def sealed_anew(database: Database, sealer: Sealer, other: Sealer, state: LogState) -> LogState:
-    """Seal all entries by another sealer, within a transaction; returns the new state."""
+    """Encrypt all entries again by another sealer, within a transaction; return the new state."""
     head = bytes(32)
     anew: Entries = []
     for number, sealed in entries(database, sealer, state):
@@ -144,12 +147,12 @@ def sealed_anew(database: Database, sealer: Sealer, other: Sealer, state: LogSta
 
 
 def _check_ends(database: Database, state: LogState, new: Entries) -> None:
-    """See that the newest entries are those just written, and that there are as many as there should be.
+    """Check that the newest entries are those just written, and that the number of entries is right.
 
     Raises
     ------
     VaultDamagedError
-        If not: what was written was swallowed, or what was deleted is still there.
+        If a written entry is missing, or a deleted one is still there.
     """
     held = database.execute("SELECT count(*), min(number), max(number) FROM events")
     newest = database.execute(

@@ -1,4 +1,4 @@
-"""A whole vault: made of a backup, or destroyed."""
+"""Restore a vault from a backup, or erase it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .vault import default_directory, missing, places_of, unusable
 _FILES: Final = (DATABASE, *LOGS, JOURNAL, "epoch", "epoch.lock", KEY_LOCK)
 _COPY: Final = ".restored"
 _LEFT: Final = (".key*", ".epoch.*", f"{DRAFTS}*", f"{_COPY}*")
-"""What a process that was killed may have left."""
+"""Patterns of files and directories that a killed process may have left."""
 
 
 def restore(
@@ -36,17 +36,19 @@ def restore(
     key: bytes | None = None,
     state_file: str | Path | None = None,
 ) -> None:
-    """Make a vault of a backup, as it was then.
+    """Restore a vault from a backup.
 
-    Whoever was removed since is back, and so is the credential of then. What is in the backup is read, and
-    written into a new database; its file never becomes the vault's.
+    The vault is as it was at the time of the backup: people who were removed since are enrolled again, and
+    the credential is the one of that time. The content of the backup is read and written to a new database;
+    the file itself never becomes part of the vault.
 
     Parameters
     ----------
-    file : that `Vault.backup` wrote.
-    directory : where there is no vault; one whose database was lost will do. By default `default_directory`.
-    key : of the vault that was backed up; by default found as by `Vault.open`. A key file has to be put
-        into the directory before.
+    file : a backup that `Vault.backup` wrote.
+    directory : a directory without a vault, or of a vault that has lost its database. By default
+        `default_directory`.
+    key : of the vault that was backed up; by default found as by `Vault.open`. A key file must be put into
+        the directory first.
     state_file : as for `Vault.open`; made if it is missing.
 
     Raises
@@ -54,7 +56,7 @@ def restore(
     VaultKeyError
         If the key is not the one that the backup needs: which that is, and where it was looked for.
     VaultError
-        If there is a vault already, or the backup is not one, or not as it was written.
+        If there is a vault already, or the file is no backup or was changed.
     """
     path = default_directory() if directory is None else checked_path("directory", directory)
     backup = checked_path("file", file)
@@ -84,10 +86,10 @@ def restore(
 
 
 def erase(directory: str | Path, *, state_file: str | Path | None = None) -> None:
-    """Destroy a vault: first its key, without which nothing of it can be read, then its files.
+    """Erase a vault: first its key, without which none of its data can be read, then its files.
 
-    Backups that were made with that key are destroyed with it. A key that is kept elsewhere, by
-    FACEID_KEY_FILE or systemd, is not touched: destroy it yourself, and the backups.
+    Backups that were made with this key cannot be read any more either. A key that is kept elsewhere, by
+    FACEID_KEY_FILE or systemd, is not touched: erase it yourself, and the backups.
 
     Parameters
     ----------
@@ -99,7 +101,7 @@ def erase(directory: str | Path, *, state_file: str | Path | None = None) -> Non
     VaultError
         If there is no vault, or its files cannot be deleted.
     """
-    path = checked_path("directory", directory)  # never one that nobody has named
+    path = checked_path("directory", directory)  # no default: only a directory that the caller names
     try:
         with PrivateDirectory.open(path) as place:
             if place.status(DATABASE) is None and place.status("epoch") is None:
@@ -123,7 +125,7 @@ def erase(directory: str | Path, *, state_file: str | Path | None = None) -> Non
 
 
 def _fill_from(file: Path, place: PrivateDirectory, places: tuple[EpochPlace, ...], kept: KeyPlace) -> None:
-    """See that a copy of a backup is right, and make a vault of what it holds, newer than all before."""
+    """Verify a copy of a backup, and make a vault of its content, with an epoch above all recorded ones."""
     source = Database(file)
     try:
         sealer = _sealer_of(kept, head_of(source))
@@ -136,7 +138,7 @@ def _fill_from(file: Path, place: PrivateDirectory, places: tuple[EpochPlace, ..
             def fill(database: Database) -> int:
                 copy, state = contents.copied_to(database, found)
                 state = copy.logged(state, (Event.now(EventKind.RESTORED),))
-                # Failures are those of then, but nobody has shown the credential since.
+                # Counts of failures are those of the backup; the credential has not been shown since.
                 ledger = replace(copy.ledger(state), presence=None)
                 state = state._replace(
                     ledger=sealer.seal_ledger(ledger.encode()),
@@ -190,7 +192,7 @@ def _wanted(store_id: bytes, kept: KeyPlace, got: str) -> str:
 
 
 def _lost(place: EpochPlace, sealer: Sealer) -> int:
-    """The epoch of the vault that was lost; 0 if there was none, or it was another."""
+    """Return the recorded epoch of the vault that was lost; 0 if there was none, or it was another vault."""
     try:
         return Epochs((place,), sealer).read()
     except VaultDamagedError:

@@ -1,4 +1,4 @@
-"""A vault's first moments: it is made whole or not at all, or seen to be ours and its key the right one."""
+"""Make a vault, whole or not at all, and check at opening that its tables are ours and its key is right."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DATABASE: Final = "vault.db"
 LOGS: Final = (f"{DATABASE}-wal", f"{DATABASE}-shm")
 JOURNAL: Final = f"{DATABASE}-journal"
 DRAFTS: Final = ".made"
-"""How the names begin of what a process that was killed while it made a vault may have left."""
+"""Prefix of directories that a process leaves behind if it is killed while it makes a vault."""
 Places = tuple[EpochPlace, ...]
 
 
@@ -34,14 +34,15 @@ def is_there(directory: PrivateDirectory, places: Places, key: Callable[[], KeyP
 
     Parameters
     ----------
-    directory : where.
-    places : that remember its epoch.
-    key : finds the key, which is asked for only where the database is not there and something else is.
+    directory : the directory.
+    places : the places that record its epoch.
+    key : finds the key; called only if there is a recorded epoch without a database.
 
     Raises
     ------
     VaultDamagedError
-        If it holds what is left of one: only the making of a vault leaves an epoch of 0, and nothing else.
+        If there is a recorded epoch above 0 but no database: the making of a vault that was cut off leaves
+        an epoch of 0.
     """
     if directory.check_regular(DATABASE):
         return True
@@ -55,7 +56,7 @@ def is_there(directory: PrivateDirectory, places: Places, key: Callable[[], KeyP
 
 
 def make(directory: PrivateDirectory, places: Places, key: bytes) -> None:
-    """Make an empty vault, where there is none; `KEY_LOCK` is held."""
+    """Make an empty vault where there is none; the caller holds `KEY_LOCK`."""
     sealer = _sealer(key, begun(places) or secrets.token_bytes(ID_BYTES))
 
     def fill(database: Database) -> int:
@@ -67,13 +68,13 @@ def make(directory: PrivateDirectory, places: Places, key: bytes) -> None:
 
 
 def install(directory: PrivateDirectory, epochs: Epochs, fill: Callable[[Database], int]) -> None:
-    """Make a vault's database aside, and move it to its place when it is whole.
+    """Make a vault's database in a draft directory, and move it to its place when it is complete.
 
     Parameters
     ----------
-    directory : where there is none.
-    epochs : are told of it before it is there: what nobody remembers could be an older one.
-    fill : fills it within a transaction, and returns its epoch.
+    directory : one without a vault.
+    epochs : record the epoch before the database appears: without a record it could be an older one.
+    fill : fills the database within a transaction, and returns its epoch.
     """
     for left in directory.path.glob(f"{DRAFTS}*"):
         shutil.rmtree(left, ignore_errors=True)
@@ -87,11 +88,11 @@ def install(directory: PrivateDirectory, epochs: Epochs, fill: Callable[[Databas
             whole = database.forget_deleted()
         finally:
             database.close()
-        if not whole:  # what is in its log would be left behind
+        if not whole:  # the write-ahead log would be left behind with its content
             message = "vault: expected nobody else in a vault that is being made, got somebody; try again"
             raise VaultError(message)
         epochs.write(epoch)
-        for name in (*LOGS, JOURNAL):  # SQLite would take up those of a lost one
+        for name in (*LOGS, JOURNAL):  # SQLite would apply those of a lost database
             directory.unlink(name)
         directory.sync()
         directory.take(draft / DATABASE, DATABASE)
@@ -101,14 +102,14 @@ def install(directory: PrivateDirectory, epochs: Epochs, fill: Callable[[Databas
 
 
 def check_files(directory: PrivateDirectory) -> None:
-    """See that SQLite finds files where it expects them, and no journal, which a vault never has.
+    """Check that the database and its logs are regular files or missing, and that there is no journal.
 
-    A journal names files that SQLite would delete.
+    A vault never has a journal, and a journal can name files that SQLite would delete.
 
     Raises
     ------
     VaultError
-        If not.
+        If a file is of another kind or somebody else's, or there is a journal.
     """
     for name in (DATABASE, *LOGS):
         directory.check_regular(name)
@@ -117,34 +118,36 @@ def check_files(directory: PrivateDirectory) -> None:
 
 
 def begin(database: Database, directory: PrivateDirectory, key_place: KeyPlace) -> Sealer:
-    """See that the tables are ours, and the key too; returns what seals.
+    """Check the tables and the key of a vault, and return its sealer.
+
+    A change of the key that was cut off is completed.
 
     Raises
     ------
     VaultKeyError
         If the key is another vault's.
     VaultDamagedError, VaultTooNewError
-        If there are other tables.
+        If the tables are not those of this format.
     """
     key = key_place.read()
     ours = head_of(database)
     if _fits(key, ours) or (staged := key_place.staged()) is None or not _fits(staged, ours):
         return sealer_of(key, ours)
     with directory.locked(KEY_LOCK):
-        key_place.settle(staged)  # a change of the key that was cut off after everything was sealed anew
+        key_place.settle(staged)  # the change was cut off after everything was encrypted under the new key
     return sealer_of(staged, ours)
 
 
 def head_of(database: Database) -> tuple[bytes, bytes]:
-    """Id of the store that is there, and what tells its key.
+    """Return the id of the store in a database, and the check value of its key.
 
     Raises
     ------
     VaultDamagedError, VaultTooNewError
-        If there is none, or none of this format.
+        If the database holds no store, or one of another format.
     """
     with database.reading():
-        # What SQLite read of the schema until now may have been another one.
+        # The schema that SQLite has read so far may have been replaced since.
         database.forget_schema()
         return _head(database)
 
@@ -163,12 +166,12 @@ def _head(database: Database) -> tuple[bytes, bytes]:
 
 
 def sealer_of(key: bytes, head: tuple[bytes, bytes]) -> Sealer:
-    """What seals a store.
+    """Return the sealer of a store.
 
     Raises
     ------
     VaultKeyError
-        If the key is another one's.
+        If the key is that of another store.
     """
     if not _fits(key, head):
         message = "key: expected the key that this vault was made with, got another one"

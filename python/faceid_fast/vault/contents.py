@@ -1,11 +1,12 @@
-"""What a vault's database holds, within transactions: its state, its records, its log.
+"""The contents of a vault's database, within transactions: its state, its records, its log.
 
-The one row of the store names everything else: which records and which entries of the log there are, and how
-new they are. Whatever is read is compared with it, and it with the places that remember the epoch.
+The single row of the table ``store`` is the *state*. It authenticates everything else: the list of records,
+the log, the security state and the epoch. All data that are read are compared with it, and its epoch with the
+places that record the epoch.
 
-What a change means is decided, and authenticated, by what is in memory: the rows that were verified when they
-were read, and those that are to be. What then stands in the database is compared with it before the change is
-committed. To authenticate what is read back would be to sign whatever the file made of the change.
+A new state is computed, and authenticated, from memory alone: from the rows that were verified when they were
+read, and from those that the change writes. Before the change is committed, the database is compared with
+that. To authenticate data that were read back would be to sign whatever the file made of the change.
 """
 
 from __future__ import annotations
@@ -40,7 +41,15 @@ _LISTED_ROWS: Final = (
 
 
 class State(NamedTuple):
-    """What the one row of the store says: how new it is, which records and entries there are, the ledger."""
+    """The state of a vault.
+
+    Attributes
+    ----------
+    epoch : number of changes so far.
+    records_mac : MAC of the list of all records.
+    log : encoded `LogState`.
+    ledger : sealed security state.
+    """
 
     epoch: int
     records_mac: bytes
@@ -49,51 +58,51 @@ class State(NamedTuple):
 
 
 class Contents:
-    """The rows of a vault, through what seals them. Callers see to it that one thread is in here at a time.
+    """Reads and writes the state, the records and the log of a vault. Callers let in one thread at a time.
 
     Parameters
     ----------
-    database : whose transactions all of this happens in.
-    sealer : seals and opens.
-    epochs : the places that know how new the state is.
+    database : the database, whose transactions are used.
+    sealer : encrypts and decrypts.
+    epochs : the places that record the epoch.
     """
 
     def __init__(self, database: Database, sealer: Sealer, epochs: Epochs) -> None:
         self._database = database
         self.sealer = sealer
         self.epochs = epochs
-        self.people: dict[int, tuple[int, References]] = {}  # by row: version, what it holds
+        self.people: dict[int, tuple[int, References]] = {}  # by row: version and references
         self.snapshot: Mapping[str, References] = MappingProxyType({})
         self._rows: dict[str, int] = {}  # by name, as in `snapshot`
         self._listed: dict[int, ListedRecord] = {}  # by row: the records that were verified
-        self._records_mac: bytes | None = None  # of what `people` holds
-        self._meant: dict[int, SealedRecord | None] = {}  # by row: what this transaction made of it
+        self._records_mac: bytes | None = None  # of the records in `people`
+        self._meant: dict[int, SealedRecord | None] = {}  # by row: written here; None: deleted
 
     @contextmanager
     def reading(self) -> Iterator[State]:
-        """See one state throughout.
+        """Run a transaction that reads; yields the state, which stays the same throughout.
 
         Raises
         ------
         VaultDamagedError, VaultRolledBackError
-            If it is not the one that was left.
+            If the vault was damaged, or replaced by an older state.
         VaultKeyError
-            If the key was changed since.
+            If the key was changed since the vault was opened.
         """
-        floor = self._floor()  # before: others may write it as soon as they have committed
+        floor = self._floor()  # before the transaction: others record an epoch as soon as they have committed
         with self._database.reading():
             yield self._state(floor)
 
     @contextmanager
     def writing(self) -> Iterator[State]:
-        """Change it: everything at the end, or nothing. Raises what `reading` does."""
+        """Run a transaction that writes, completely or not at all. Raises the errors of `reading`."""
         floor = self._floor()
         self._meant = {}
         with self._database.writing():
             yield self._state(floor)
 
     def read(self, state: State) -> None:
-        """Take up the records of a state, within a transaction."""
+        """Bring `people` and `snapshot` up to date with a state, within a transaction."""
         if state.records_mac == self._records_mac:
             return
         known, self.people = self.people, {}
@@ -117,7 +126,7 @@ class Contents:
         self._records_mac = state.records_mac
 
     def forget(self) -> None:
-        """Hold nobody any more."""
+        """Drop all records from memory."""
         self.people.clear()
         self._listed.clear()
         self.snapshot = MappingProxyType({})
@@ -125,20 +134,20 @@ class Contents:
         self._records_mac = None
 
     def ledger(self, state: State) -> SecurityState:
-        """The ledger of a state."""
+        """Return the security state of a state."""
         try:
             return SecurityState.decode(self.sealer.open_ledger(state.ledger))
         except (ValueError, TypeError, AttributeError):
             raise damaged(Part.LEDGER) from None
 
     def row_of(self, name: str) -> int | None:
-        """Row of a name, as of the last reading."""
+        """Return the row of a name, as of the last `read`; None if there is none."""
         return self._rows.get(name)
 
     def replaced(
         self, state: State, row_id: int, before: References | None, after: References | None, name: str
     ) -> State:
-        """Write, or delete, a person's row, after `read`; returns the state, not `listed` yet."""
+        """Write or delete a person's row, after `read`; return the new state, without the MAC of `listed`."""
         if after is None:
             self._database.execute("DELETE FROM records WHERE id = ?", (row_id,))
             self._meant[row_id] = None
@@ -151,12 +160,12 @@ class Contents:
         return state
 
     def listed(self, state: State) -> State:
-        """The state with the records that there are to be, within a transaction.
+        """Return the state with the MAC of the new list of records, within a transaction.
 
         Raises
         ------
         VaultDamagedError
-            If those that stand in the database are others.
+            If the records in the database are others.
         """
         meant = {row_id: row.listed for row_id, row in self._meant.items() if row is not None}
         kept = {row_id: listed for row_id, listed in self._listed.items() if row_id not in self._meant}
@@ -170,7 +179,7 @@ class Contents:
     def logged(
         self, state: State, events: tuple[Event, ...], row_of: Callable[[str], int | None] = lambda _: None
     ) -> State:
-        """Enter events into the log, within a transaction; returns the state with them."""
+        """Append events to the log, within a transaction; return the new state."""
         if not events:
             return state
         before = LogState.decode(state.log)
@@ -179,17 +188,17 @@ class Contents:
         )
 
     def events(self, state: State) -> tuple[Event, ...]:
-        """Entries of the log, oldest first, within a transaction."""
+        """Return the events of the log, oldest first, within a transaction."""
         names = {row_id: held.identity for row_id, (_, held) in self.people.items()}
         return audit_log.read(self._database, self.sealer, LogState.decode(state.log), names.get)
 
     def write(self, state: State) -> State:
-        """Write the next state, within a transaction; returns it.
+        """Write a state with the next epoch, within a transaction, and return it.
 
         Raises
         ------
         VaultDamagedError
-            If another one stands in the database then.
+            If the database holds another state afterwards.
         """
         state = state._replace(epoch=state.epoch + 1)
         manifest = self.sealer.manifest(*state)
@@ -202,15 +211,18 @@ class Contents:
         return state
 
     def remember(self, epoch: int) -> None:
-        """Have the places that remember it know of a change that has been committed."""
+        """Record the epoch of a committed change in its places."""
         try:
             self.epochs.raise_to(epoch)
         except (OSError, VaultError):
-            # The change stands; but as long as the second place does not know, it could be undone unnoticed.
+            # The change is committed, but until its epoch is recorded it could be rolled back unnoticed.
             self._database.break_off("the file that remembers how new it is could not be written")
 
     def sealed_anew(self, state: State, sealer: Sealer, epochs: Epochs) -> tuple[Contents, State]:
-        """Seal all by another sealer, within a transaction; returns what reads it, and the new state."""
+        """Encrypt everything again by another sealer, within a transaction.
+
+        Returns contents that use this sealer, and the new state.
+        """
         anew = Contents(self._database, sealer, epochs)
         for row in self._sealed_rows(state):
             anew._put(sealer.seal(row.row_id, row.version + 1, self.sealer.open(row)))
@@ -220,7 +232,7 @@ class Contents:
         return anew, state._replace(log=sealed_log.encode(), ledger=ledger)
 
     def copied_to(self, database: Database, state: State) -> tuple[Contents, State]:
-        """Write everything that a state names into a database without tables, within transactions of both."""
+        """Copy everything of a state into a database without tables, within transactions of both."""
         copy = Contents(database, self.sealer, self.epochs)
         copy.make()
         for row in self._sealed_rows(state):
@@ -243,7 +255,7 @@ class Contents:
         )
 
     def _head(self) -> tuple[int, int, bytes, bytes]:
-        """What of the store's row is the same in every state."""
+        """Return the columns of the store's row that are the same in every state."""
         return 1, SCHEMA, self.sealer.store_id, self.sealer.key_check
 
     def _put(self, row: SealedRecord) -> None:
@@ -261,15 +273,15 @@ class Contents:
             raise
 
     def _demand_key(self, found: list[Any]) -> None:
-        """Tell a key that was changed from damage."""
+        """Raise a VaultKeyError if the row shows that the key was changed, which is no damage."""
         if len(found) == 1 and not same(found[0][3], self.sealer.key_check):
             message = "key: expected the key that this vault has now, but it was changed: open it anew"
             raise VaultKeyError(message)
 
     def _state(self, floor: int) -> State:
-        """Return the state of the store, within a transaction, if it is one that was written.
+        """Return the state of the store, within a transaction, after a check of its MAC and its epoch.
 
-        Which records there are, it only names: `read` sees whether they are these.
+        The records themselves are not checked here: `read` compares them with the state.
         """
         check_schema(self._database)
         found = self._database.execute(_STORE)
@@ -289,14 +301,14 @@ class Contents:
         return state
 
     def _read_all(self, state: State) -> None:
-        """Read everybody, and the log, which nothing else would notice a change of."""
+        """Read all records, and the log, in which nothing else would notice a change."""
         with _without_collections():
             for row in self._sealed_rows(state):
                 self._take(row)
             audit_log.entries(self._database, self.sealer, LogState.decode(state.log))
 
     def _sealed_rows(self, state: State) -> list[SealedRecord]:
-        """The rows of all records, as they are sealed, if they are those that a state names."""
+        """Return the sealed rows of all records, after a check that they are those of the state."""
         rows = [SealedRecord(*values) for values in self._database.execute(_ROWS)]
         if any(type(part) is not bytes for row in rows for part in row[2:]):
             raise damaged(Part.DATABASE)
@@ -314,7 +326,7 @@ class Contents:
 
 @contextmanager
 def _without_collections() -> Iterator[None]:
-    """Look for no rubbish among ten thousand records that all stay: it would take half of the time."""
+    """Pause the garbage collector: among ten thousand records that all stay it takes half of the time."""
     wanted = gc.isenabled()
     gc.disable()
     try:

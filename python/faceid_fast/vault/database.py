@@ -1,11 +1,12 @@
-"""Rows that are there whole or not at all; the only module that imports `apsw`.
+"""Transactions of a SQLite file; the only module that imports `apsw`.
 
-SQLite with a write-ahead log, synchronised at every commit, deleted content overwritten. One connection for
-each thread would not do: data that one has verified must be what the next reads. So there is one, and a lock.
+SQLite runs with a write-ahead log, synchronises it at every commit and overwrites deleted content. All
+threads share one connection, under a lock, so that the data that one thread has verified are those that the
+next reads.
 
-Whoever can write the file chooses its schema too. `schema` compares that before anything is read; here SQLite
-is kept from running anything that a schema may hold: triggers and views are off, and a statement may do what
-the vault's own statements do, and nothing else.
+Somebody who can write the file can also change its schema. `schema` compares the schema before anything else
+is read. Here SQLite is kept from running code of a schema: triggers and views are off, and the authorizer
+allows only what the vault's own statements need.
 """
 
 from __future__ import annotations
@@ -61,25 +62,26 @@ _DAMAGE: Final = (
     *(apsw.NotADBError, apsw.CorruptError, apsw.FormatError, apsw.SQLError, apsw.AuthError),
     *(apsw.ConstraintError, apsw.MismatchError, UnicodeError),
 )
-"""What SQLite raises of files that hold other things than were written."""
+"""Exceptions that SQLite raises for files whose content was changed."""
 
 
 class Database:
     """A SQLite file, through one connection that threads share.
 
-    After an error that leaves open what is on the disk, every call is refused until the file is opened anew.
+    After an error that leaves the state of the disk uncertain, every call is refused until the file is opened
+    again.
 
     Parameters
     ----------
-    path : without links.
-    make : whether it is empty, and tables may be made in it.
+    path : of the file, without symbolic links.
+    make : whether tables may be made in the file, which is empty.
 
     Raises
     ------
     VaultDamagedError
         If the file is no database.
     VaultError
-        If it cannot be opened.
+        If the file cannot be opened.
     """
 
     def __init__(self, path: Path, *, make: bool = False) -> None:
@@ -103,43 +105,43 @@ class Database:
                 self._connection.pragma(name, value)
 
     def check_usable(self) -> None:
-        """Raise what every call would, were it closed, broken, or another process's."""
+        """Raise a VaultError if the database is closed or broken, or was opened by another process."""
         with self._usable():
             pass
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """See one state of the data throughout."""
+        """Run a transaction that reads; it sees one state of the data throughout."""
         with self._transaction("BEGIN DEFERRED"):
             yield
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Change it: everything at the end, synchronised, or nothing. Others who write wait."""
+        """Run a transaction that writes: synchronised at its end, or undone. Other writers wait."""
         with self._transaction("BEGIN IMMEDIATE"):
             yield
 
     def execute(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        """Run one statement within a transaction; returns its rows."""
+        """Run one statement within a transaction, and return its rows."""
         with self._explained():
             return list(self._connection.execute(statement, values))
 
     def forget_schema(self) -> None:
-        """Read the schema anew with the next statement: within the transaction that compares it."""
+        """Make SQLite read the schema again with the next statement, in the transaction that compares it."""
         self.execute("PRAGMA writable_schema = RESET")
 
     def revision(self) -> int:
-        """A number that changes whenever another connection has changed the data."""
+        """Return a number that changes whenever another connection has changed the data."""
         with self._usable(), self._explained():
             return int(self._connection.pragma("data_version"))
 
     def image(self) -> bytes:
-        """Everything as one file, within a transaction."""
+        """Return the whole database as the bytes of one file, within a transaction."""
         with self._explained():
             return bytes(self._connection.serialize("main"))
 
     def forget_deleted(self) -> bool:
-        """Have what was deleted leave the log too; returns whether nothing was in the way."""
+        """Truncate the write-ahead log, which may hold deleted content; return whether that succeeded."""
         if self._broken is not None:
             return False
         with self._usable(), self._explained():
@@ -150,23 +152,23 @@ class Database:
             return not busy
 
     def break_off(self, reason: str) -> None:
-        """Refuse everything from now on."""
+        """Refuse every later call, for this reason."""
         self._broken = reason
 
     def close(self) -> None:
-        """Give the file back; further calls are refused."""
+        """Close the file; later calls are refused."""
         with self._lock:
             self._broken = self._broken or "it was closed"
             self.is_closed = True
             if os.getpid() == self._process:
-                # An error of the disk now loses nothing: the log stays, and is read when it is opened anew.
+                # A disk error loses nothing here: the log stays, and is read when the file is opened again.
                 with contextlib.suppress(apsw.Error):
                     self._connection.close(True)  # noqa: FBT003  # without raising
 
     def _is_allowed(
         self, action: int, first: str | None, second: str | None, _database: str | None, inside: str | None
     ) -> int:
-        """Say whether a statement may do something; `inside` is the trigger or view that wants to."""
+        """Decide, for SQLite's authorizer, on an action of a statement; `inside` is its trigger or view."""
         allowed = inside is None and (
             action in {apsw.SQLITE_SELECT, apsw.SQLITE_TRANSACTION}
             or (action == apsw.SQLITE_READ and first in TABLES | _LISTS)
@@ -203,7 +205,7 @@ class Database:
                 self._roll_back()
 
     def _roll_back(self) -> None:
-        """Leave no transaction behind, whatever happened."""
+        """Roll back the transaction, if it is still open."""
         if not self._connection.in_transaction:
             return
         try:
@@ -213,7 +215,7 @@ class Database:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Errors of SQLite as those of the package, without what SQLite says about content."""
+        """Turn errors of SQLite into those of the package, without SQLite's words about content."""
         try:
             yield
         except apsw.BusyError as error:

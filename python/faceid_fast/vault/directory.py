@@ -1,8 +1,8 @@
-"""The directory a vault lives in: whose it is, what it lies on, and what is done through its handle.
+"""The directory of a vault: checks of its owner, permissions and file system, and access through a handle.
 
-Whoever may write in a directory may exchange what lies in it. So every directory on the way from the root to
-the vault has to be ours or root's, and closed to the writing of others; then nobody else can change where the
-way leads, and what was opened stays what was checked.
+Whoever may write in a directory may replace the files in it. So every directory on the path from the root to
+the vault must belong to this user or root, and others must not be able to write in it. Then nobody else can
+change where the path leads, and the directory that was checked is the one that was opened.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from faceid_fast.private_files import PRIVATE_MODE, write_whole
 
 _MODE: Final = 0o700
 KEY_LOCK: Final = "key.lock"
-"""Held while a vault is made, and while its key changes."""
+"""Name of the lock file that is held while a vault is made, and while its key changes."""
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 _NETWORK: Final = frozenset(
     (
@@ -29,21 +29,21 @@ _NETWORK: Final = frozenset(
         *("ocfs2", "smb3", "smbfs", "fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs"),
     )
 )
-"""On these, locks and shared memory do not hold between machines, and a write-ahead log is not safe."""
+"""Network file systems: locks and shared memory do not work between machines, nor does a write-ahead log."""
 _MAX_LINKS: Final = 40  # as the kernel allows
 _MAX_BYTES: Final = 1 << 16
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_WAIT: Final = getattr(os, "O_NONBLOCK", 0)
-"""A pipe of a file's name would be waited for."""
+"""Without it, opening a pipe in place of a file would block."""
 
 
 class PrivateDirectory:
-    """A directory that is held open: its files are reached through its handle, never by a path.
+    """A directory that is held open; its files are opened relative to its handle, never by a path.
 
     Parameters
     ----------
-    path : of the directory, without links.
-    handle : of the directory; None on Windows, which has none that files could be opened by.
+    path : of the directory, without symbolic links.
+    handle : of the directory; None on Windows, where files cannot be opened relative to one.
     """
 
     def __init__(self, path: Path, handle: int | None) -> None:
@@ -53,20 +53,20 @@ class PrivateDirectory:
 
     @classmethod
     def open(cls, directory: Path, *, make: bool = False, closed: bool = True) -> PrivateDirectory:
-        """Open a directory, if nobody else could exchange it or what lies in it.
+        """Open a directory, after a check that nobody else could replace it or the files in it.
 
         Parameters
         ----------
         directory : its path.
-        make : whether to make it, and those above it, where they are missing.
-        closed : whether it has to be closed to the reading of others too, and on a local disk.
+        make : whether to make it and its parents where they are missing.
+        closed : whether it must also be closed to reading by others, and on a local disk.
 
         Raises
         ------
         FileNotFoundError
-            If there is none, and none was to be made.
+            If there is no directory, and `make` is False.
         VaultError
-            If it is no directory, or not as is said above.
+            If it is no directory, or a check fails.
         """
         if os.name != "posix":
             if make:
@@ -92,17 +92,17 @@ class PrivateDirectory:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
+        """Close the directory."""
         self.close()
 
     def close(self) -> None:
-        """Give the handle back."""
+        """Close the handle."""
         self._close()
         if self._handle is not None:
-            self._handle = -1  # its number may be another's now
+            self._handle = -1  # the system may give its number to another file now
 
     def check_still_there(self) -> None:
-        """See that the path still leads here, for what was opened by it: SQLite opens by no handle.
+        """Check that the path still leads to this directory: SQLite opens files by path, not by handle.
 
         Raises
         ------
@@ -119,19 +119,19 @@ class PrivateDirectory:
             raise VaultError(message)
 
     def status(self, name: str) -> os.stat_result | None:
-        """What the system says of a file, or of a link itself; None where there is nothing."""
+        """Return the status of a file, or of a link itself; None if there is nothing."""
         try:
             return os.stat(self._at(name), dir_fd=self._handle, follow_symlinks=False)
         except FileNotFoundError:
             return None
 
     def check_regular(self, name: str) -> bool:
-        """Whether there is such a file; a link, a pipe, or somebody else's is none.
+        """Whether there is a regular file of this name.
 
         Raises
         ------
         VaultError
-            If there is something else.
+            If there is a link, a directory, a pipe or a device, or a file of somebody else.
         """
         status = self.status(name)
         if status is None:
@@ -140,24 +140,24 @@ class PrivateDirectory:
         return True
 
     def read(self, name: str, *, follow: bool = False) -> bytes:
-        """Bytes of a file that nobody else may read: 64 KiB at most.
+        """Read a file that nobody else may read: its first 64 KiB at most.
 
         Parameters
         ----------
         name : of the file.
-        follow : whether it may be a link.
+        follow : whether it may be a symbolic link.
 
         Raises
         ------
         OSError
-            If there is none, or it cannot be read.
+            If there is no such file, or it cannot be read.
         VaultError
-            If it is no file, or others own it or may read it.
+            If it is not a regular file, or others own it or may read it.
         """
         flags = os.O_RDONLY | _NO_WAIT | getattr(os, "O_BINARY", 0) | (0 if follow else _NO_LINK)
         handle = os.open(
             self._at(name), flags, dir_fd=self._handle
-        )  # without buffers: it is read at every guess
+        )  # by the descriptor, without buffers: it is read at every attempt
         try:
             status = os.fstat(handle)
             _check_file(self.path, name, status)
@@ -168,12 +168,12 @@ class PrivateDirectory:
             os.close(handle)
 
     def write(self, name: str, content: bytes, *, replace: bool = True) -> None:
-        """Make a file appear with its content, or not at all; see `write_whole`."""
+        """Write a whole file in this directory; see `write_whole`."""
         write_whole(Path(self._at(name)), content, replace=replace, directory=self._handle)
 
     def take(self, file: Path, name: str) -> None:
-        """Move a file, of a directory within this one, here, in place of what stood there."""
-        # Not by the handle: where it lies has been checked, and no name leads into a folder by a handle.
+        """Move a file from a directory within this one to this name, in place of any other file."""
+        # `file` is given by its path: its directory lies within this one, which has been checked.
         os.replace(file, self._at(name), dst_dir_fd=self._handle)
 
     def unlink(self, name: str) -> None:
@@ -182,13 +182,13 @@ class PrivateDirectory:
             os.unlink(self._at(name), dir_fd=self._handle)
 
     def sync(self) -> None:
-        """Have names that appeared or went last."""
+        """Make new and removed names durable."""
         if self._handle is not None:
             os.fsync(self._handle)
 
     @contextlib.contextmanager
     def locked(self, name: str) -> Iterator[None]:
-        """Keep other processes out for a moment, by a file of this name."""
+        """Hold an exclusive lock on the lock file of this name; other processes wait."""
         flags = os.O_RDWR | os.O_CREAT | _NO_LINK | _NO_WAIT
         handle = os.open(self._at(name), flags, PRIVATE_MODE, dir_fd=self._handle)
         try:
@@ -202,20 +202,20 @@ class PrivateDirectory:
                 msvcrt.locking(handle, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined,unused-ignore]
             yield
         finally:
-            os.close(handle)  # which unlocks it
+            os.close(handle)  # which releases the lock
 
     def _at(self, name: str) -> str:
-        """What the system is asked for: the name within the handle, where there is one."""
+        """Return the path for system calls: the name alone if there is a handle, else the whole path."""
         return str(self.path / name) if self._handle is None else name
 
 
 def check_private(path: Path, status: os.stat_result, mode: int, name: str = "") -> None:
-    """Refuse what others own, or may read or change: a path, or the file of a name in it.
+    """Check that nobody else owns, may read or may change a path, or the file `name` in it.
 
     Raises
     ------
     VaultError
-        If so.
+        If somebody else does; the message suggests `mode`.
     """
     if status.st_uid not in (os.geteuid(), 0):
         message = f"vault: expected {str(path / name)!a} to be yours or root's, got the owner {status.st_uid}"
@@ -228,7 +228,7 @@ def check_private(path: Path, status: os.stat_result, mode: int, name: str = "")
 
 
 def file_system(path: Path, mounts: Path = _MOUNTS) -> str | None:
-    """Name of the file system that a path lies on; None where the system does not tell."""
+    """Return the name of a path's file system; None if the system does not tell."""
     try:
         lines = mounts.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:
@@ -240,7 +240,7 @@ def file_system(path: Path, mounts: Path = _MOUNTS) -> str | None:
         fields = before.split(" ")
         if len(fields) < 5 or not after:
             continue
-        # Blanks in a mount point stand there as octal numbers.
+        # Blanks in a mount point are written as octal escapes.
         point = fields[4].encode("latin-1", "replace").decode("unicode_escape").rstrip("/")
         if wanted.startswith(f"{point}/") and len(point) >= best[0]:
             best = (len(point), after.split(" ")[0])
@@ -248,9 +248,10 @@ def file_system(path: Path, mounts: Path = _MOUNTS) -> str | None:
 
 
 def _walked(directory: Path, *, make: bool) -> tuple[Path, os.stat_result]:
-    """Go from the root to a directory, link by link; returns where it is without links, and what it is.
+    """Walk from the root to a directory, link by link; return its path without links, and its status.
 
-    From the top down: once a directory is seen to be safe, nobody else can change what lies in it.
+    The walk goes from the top down: once a directory is known to be safe, nobody else can change the entries
+    in it.
     """
     absolute = directory.absolute()
     here, trail = Path(absolute.anchor), list(reversed(absolute.parts[1:]))
@@ -294,10 +295,10 @@ def _status_of(place: Path, *, make: bool) -> os.stat_result:
 
 
 def _check_ancestor(path: Path, status: os.stat_result) -> None:
-    """Refuse a directory in which others could put something else in place of what is ours."""
+    """Refuse a directory in which others could replace our entries."""
     _check_owner(path, status)
     if status.st_mode & stat.S_ISVTX:
-        return  # there, only owners exchange what is theirs
+        return  # in a sticky directory only the owner of an entry can replace it
     others, group = status.st_mode & stat.S_IWOTH, status.st_mode & stat.S_IWGRP
     if others or (group and not _is_our_group(status.st_gid)):
         message = (
@@ -317,7 +318,7 @@ def _check_owner(path: Path, status: os.stat_result) -> None:
 
 
 def _is_our_group(group: int) -> bool:
-    """Whether only we are in a group, as is usual where everybody has one of their own name."""
+    """Whether this user is the only member of a group, as where every user has a group of their own."""
     import grp  # noqa: PLC0415  # posix only
     import pwd  # noqa: PLC0415
 
@@ -331,7 +332,7 @@ def _is_our_group(group: int) -> bool:
 
 
 def _check_file(path: Path, name: str, status: os.stat_result) -> None:
-    """Refuse what is no file of ours: a link, a pipe, a device."""
+    """Refuse anything but a regular file of this user or root."""
     if not stat.S_ISREG(status.st_mode):
         message = f"vault: expected a file, got a link, a folder, a pipe or a device: {str(path / name)!a}"
         raise VaultError(message)

@@ -1,17 +1,18 @@
 """Encryption of records, each bound to its place; the only module that imports `cryptography`.
 
-Everything is derived from the store's key and the store's random id, which never change together by
-accident: a record of one store is noise to another.
+All keys are derived from the store's key and the store's random id, so that no store can read a record of
+another one.
 
 ```
 store key --HKDF(store id)--> wrapping key   AES-256-GCM: the key of each record
-                          --> manifest key   HMAC-SHA-256: which records there are
-                          --> ledger key, log key   AES-256-GCM: what happened
+                          --> manifest key   HMAC-SHA-256: the state, the list of records, the log, the epoch
+                          --> ledger key     AES-256-GCM: the security state
+                          --> log key        AES-256-GCM: the events of the log
         record key (random, one per version) ------> AES-256-GCM: the record
 ```
 
-A record's key is drawn anew with every version, so that no nonce can meet its key twice, and throwing away
-the wrapped key throws away the record.
+Every version of a record has a new random key. So no key is ever used with the same nonce twice, and without
+its wrapped key a record cannot be read.
 """
 
 from __future__ import annotations
@@ -37,17 +38,17 @@ _MANIFEST_ROW: Final = struct.Struct(">QQ16s16s")
 
 
 ListedRecord = tuple[int, int, bytes, bytes]
-"""What stands for a record where all are authenticated: row, version, and the tags of key and record."""
+"""A record in the list that is authenticated: its row, version, and the tags of its key and content."""
 _TAG: Final = slice(-16, None)
 
 
 class SealedRecord(NamedTuple):
-    """A row of the database: nothing in it says anything about a person without the key.
+    """A row of the database; without the key it reveals nothing about a person.
 
     Attributes
     ----------
     row_id : a random number.
-    version : counts the changes of this row, from 1.
+    version : number of changes of this row, from 1.
     wrapped_key : nonce, encrypted record key, tag.
     sealed : nonce, encrypted record, tag.
     """
@@ -59,18 +60,18 @@ class SealedRecord(NamedTuple):
 
     @property
     def listed(self) -> ListedRecord:
-        """What stands for it where all are authenticated."""
+        """The record as it stands in the list that is authenticated."""
         return self.row_id, self.version, self.wrapped_key[_TAG], self.sealed[_TAG]
 
 
 class Sealer:
-    """Seals and opens the records of one store.
+    """Seals (encrypts and authenticates) and opens the data of one store.
 
     Parameters
     ----------
     key : the store's key, 32 bytes.
     store_id : 16 bytes.
-    schema : version of the format, which everything is bound to.
+    schema : version of the format, to which all data are bound.
     """
 
     def __init__(self, key: bytes, store_id: bytes, schema: int) -> None:
@@ -85,10 +86,10 @@ class Sealer:
         self._ledger = AESGCM(derived(b"ledger"))
         self._log = AESGCM(derived(b"log"))
         self.key_check = hmac.digest(derived(b"check"), b"", "sha256")
-        """Tells a wrong key from damaged data, and nothing about the right one."""
+        """Tells a wrong key from damaged data; it reveals nothing about the right key."""
 
     def __repr__(self) -> str:
-        """Say nothing."""
+        """No content: the object holds keys."""
         return "<Sealer>"
 
     def __reduce__(self) -> NoReturn:
@@ -97,11 +98,11 @@ class Sealer:
         raise TypeError(message)
 
     def new_row_id(self) -> int:
-        """Number of a row that is new: random, so that it says nothing about when."""
+        """Return the number of a new row: random, so that it reveals no order."""
         return 1 + secrets.randbelow((1 << 63) - 1)
 
     def seal(self, row_id: int, version: int, record: bytes) -> SealedRecord:
-        """Encrypt a record with a key of its own."""
+        """Encrypt a record with a new random key."""
         place = _PLACE.pack(row_id, version)
         key = AESGCM.generate_key(8 * _KEY_BYTES)
         return SealedRecord(
@@ -117,7 +118,7 @@ class Sealer:
         Raises
         ------
         VaultDamagedError
-            If anything of the row is not as it was sealed.
+            If any part of the row differs from the row that was sealed.
         """
         row_id, version, wrapped_key, sealed = row
         try:
@@ -128,16 +129,16 @@ class Sealer:
             raise damaged(Part.RECORD) from None
 
     def seal_ledger(self, content: bytes) -> bytes:
-        """Encrypt the ledger; the manifest says which is the newest."""
+        """Encrypt the security state, in bytes; the manifest tells which one is the newest."""
         return _encrypt(self._ledger, content, b"ledger" + self._bound_to)
 
     def open_ledger(self, sealed: bytes) -> bytes:
-        """Decrypt it.
+        """Decrypt the security state.
 
         Raises
         ------
         VaultDamagedError
-            If it is not as it was sealed.
+            If the bytes differ from those that were sealed.
         """
         try:
             return _decrypt(self._ledger, sealed, b"ledger" + self._bound_to)
@@ -145,16 +146,16 @@ class Sealer:
             raise damaged(Part.LEDGER) from None
 
     def seal_event(self, number: int, content: bytes) -> bytes:
-        """Encrypt an entry of the log."""
+        """Encrypt an entry of the log, bound to its number."""
         return _encrypt(self._log, content, b"event" + self._bound_to + struct.pack(">Q", number))
 
     def open_event(self, number: int, sealed: bytes) -> bytes:
-        """Decrypt one.
+        """Decrypt an entry of the log.
 
         Raises
         ------
         VaultDamagedError
-            If it is not as it was sealed.
+            If the entry or its number differs from what was sealed.
         """
         try:
             return _decrypt(self._log, sealed, b"event" + self._bound_to + struct.pack(">Q", number))
@@ -162,21 +163,21 @@ class Sealer:
             raise damaged(Part.LOG) from None
 
     def chained(self, before: bytes, number: int, sealed: bytes) -> bytes:
-        """Authenticate an entry of the log and all before it: 32 bytes."""
+        """Return the MAC of an entry of the log and of `before`, the MAC of the previous entry: 32 bytes."""
         content = before + struct.pack(">Q", number) + sealed
         return hmac.digest(self._manifest_key, b"event" + self._bound_to + content, "sha256")
 
     def records_mac(self, rows: Iterable[ListedRecord]) -> bytes:
-        """Authenticate which records there are: 32 bytes.
+        """Return the MAC of the list of all records: 32 bytes.
 
         Parameters
         ----------
-        rows : sorted.
+        rows : the list, sorted.
 
         Raises
         ------
         VaultDamagedError
-            If something of a row is of another type.
+            If a value of a row has another type.
         """
         try:
             listed = b"".join([_MANIFEST_ROW.pack(*row) for row in rows])
@@ -185,17 +186,17 @@ class Sealer:
         return hmac.digest(self._manifest_key, b"records" + self._bound_to + listed, "sha256")
 
     def manifest(self, epoch: int, records_mac: bytes, log: bytes, ledger: bytes) -> bytes:
-        """Authenticate a state of the store: its epoch, its records, its log, its ledger. 32 bytes."""
+        """Return the MAC of a state of the store (epoch, records, log, security state): 32 bytes."""
         content = struct.pack(">QI", epoch, len(log)) + records_mac + log + ledger
         return hmac.digest(self._manifest_key, b"state" + self._bound_to + content, "sha256")
 
     def epoch_mac(self, epoch: int) -> bytes:
-        """Authenticate an epoch in its second place: 32 bytes."""
+        """Return the MAC of an epoch in the places that record it: 32 bytes."""
         return hmac.digest(self._manifest_key, b"epoch" + self._bound_to + struct.pack(">Q", epoch), "sha256")
 
 
 def same(a: object, b: bytes) -> bool:
-    """Compare two authenticators in constant time."""
+    """Compare two MACs in constant time."""
     return isinstance(a, bytes) and hmac.compare_digest(a, b)
 
 

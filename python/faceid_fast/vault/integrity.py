@@ -1,4 +1,4 @@
-"""What is said when a vault is not as it was left: never what was found instead."""
+"""Errors for a damaged or rolled-back vault; their messages never quote what was found."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from faceid_fast.errors import VaultDamagedError, VaultRolledBackError
 
 
 class Part(StrEnum):
-    """What can be damaged."""
+    """A part of a vault that can be damaged."""
 
     DATABASE = "the database"
     EPOCH = "the epoch file"
@@ -22,7 +22,7 @@ class Part(StrEnum):
 
 
 def damaged(what: Part) -> VaultDamagedError:
-    """Build the error for a part that is not as it was written."""
+    """Make the error for a part that differs from what was written."""
     return VaultDamagedError(
         f"vault: expected {what} as it was written, got something else: it was changed, exchanged or cut "
         "off. Restore a backup, or enrol everybody anew in another directory"
@@ -30,7 +30,7 @@ def damaged(what: Part) -> VaultDamagedError:
 
 
 def rolled_back() -> VaultRolledBackError:
-    """Build the error for a vault that is older than it was."""
+    """Make the error for a vault that was replaced by an older state."""
     return VaultRolledBackError(
         "vault: expected the newest state, got an older one: somebody has put back old files, and with "
         "them whoever had been removed. Restore all of a backup, or enrol anew in another directory"

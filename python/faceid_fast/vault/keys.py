@@ -1,4 +1,4 @@
-"""Where the key of a vault comes from: never out of nothing, never into a log."""
+"""Where the key of a vault comes from, and where it is kept."""
 
 from __future__ import annotations
 
@@ -23,38 +23,47 @@ _HEX: Final = re.compile(r"[0-9a-f]{64}\n?")
 
 
 class KeyPlace(Protocol):
-    """Where a vault's key is kept, and put when it changes."""
+    """The place where a vault's key is kept."""
 
     origin: str
 
     def read(self) -> bytes:
-        """The key: 32 bytes; VaultKeyError if it is not there."""
+        """Return the key, 32 bytes; VaultKeyError if it is not there."""
 
     def staged(self) -> bytes | None:
-        """The key that a change which did not come to its end has left; None if there is none."""
+        """Return the new key that a change of the key has left when it was cut off; None if there is none."""
 
     def stage(self, key: bytes) -> None:
-        """Put a new key beside the one that holds; VaultKeyError if that is not for us to do."""
+        """Keep a new key beside the present one; VaultKeyError if this package may not write there."""
 
     def settle(self, key: bytes) -> None:
-        """Have a staged key be the key."""
+        """Make a staged key the key."""
 
     def erase(self) -> None:
-        """Forget the key, as far as that is ours to do."""
+        """Erase the key, if this package may write there."""
 
 
 def find_key(directory: Path, given: bytes | None, *, new: bool) -> KeyPlace:
-    """Find where a vault's key is.
+    """Find the place of a vault's key; the first of these that applies.
 
-    In this order: `given`; the file that the environment variable FACEID_KEY_FILE names; the credential
-    ``faceid-key`` that systemd hands to a service; the keyring of the operating system, where the environment
-    variable FACEID_KEYRING is set (the extra ``faceid-fast[keyring]``); the file ``key`` in the vault's
-    directory, made for a new vault, with a warning, because who copies the directory then has the key too.
+    1. the key that is `given`;
+    2. the file that the environment variable FACEID_KEY_FILE names;
+    3. the credential ``faceid-key`` that systemd passes to a service;
+    4. the keyring of the operating system, if the environment variable FACEID_KEYRING is set (the extra
+       ``faceid-fast[keyring]``);
+    5. the file ``key`` in the vault's directory. For a new vault it is made, with a warning, because whoever
+       copies the directory has the key too.
+
+    Parameters
+    ----------
+    directory : of the vault.
+    given : a key of the caller; None: none.
+    new : whether the vault is new, so that a missing key is made in a keyring or in the directory.
 
     Raises
     ------
     VaultKeyError
-        If what was found is no key, or nothing was found for a vault that is not new.
+        If the given key is not 32 bytes, or the keyring fails.
     """
     if given is not None:
         return GivenKey(checked_key(given))
@@ -83,21 +92,21 @@ def find_key(directory: Path, given: bytes | None, *, new: bool) -> KeyPlace:
 
 
 class KeyKept(NamedTuple):
-    """Where a vault's key is kept, in words, and whether that is the vault's own directory."""
+    """Where a vault's key is kept, in words, and whether that is in the vault's own directory."""
 
     origin: str
     beside_data: bool
 
 
 def key_kept(directory: Path) -> KeyKept:
-    """Say where the key of a vault is, or would be, kept; nothing is read or made."""
+    """Return where the key of a vault is, or would be, kept; no key is read or made."""
     place = find_key(directory, None, new=False)
     beside = isinstance(place, KeyFile) and place.path.resolve().is_relative_to(directory.resolve())
     return KeyKept(place.origin, beside)
 
 
 def new_key() -> bytes:
-    """Draw a key from the operating system's generator."""
+    """Return a random key from the operating system's generator."""
     return secrets.token_bytes(KEY_BYTES)
 
 
@@ -115,32 +124,32 @@ class GivenKey:
         raise TypeError(message)
 
     def read(self) -> bytes:
-        """The key."""
+        """Return the key."""
         return self._key
 
     def staged(self) -> None:
-        """Nothing: the caller knows which key holds."""
+        """Return None: the caller knows which key is valid."""
         return
 
     def stage(self, key: bytes) -> None:
-        """Do nothing: the caller keeps it."""
+        """Do nothing: the caller keeps the new key."""
 
     def settle(self, key: bytes) -> None:
-        """Use it."""
+        """Use the new key from now on."""
         self._key = key
 
     def erase(self) -> None:
-        """Do nothing: the caller has it."""
+        """Do nothing: the caller keeps the key."""
 
 
 class KeyFile:
-    """A file of 64 hexadecimal digits that nobody else may read.
+    """A key in a file of 64 hexadecimal digits that nobody else may read.
 
     Parameters
     ----------
     path : of the file.
-    origin : what the file is, in words.
-    ours : whether it is for this package to write.
+    origin : name of the file's kind, for messages.
+    ours : whether this package may write it.
     """
 
     def __init__(self, path: Path, origin: str, *, ours: bool = True) -> None:
@@ -150,7 +159,7 @@ class KeyFile:
         self._ours = ours
 
     def read(self) -> bytes:
-        """The key."""
+        """Return the key."""
         try:
             content = _read(self.path)
         except OSError as error:
@@ -162,14 +171,14 @@ class KeyFile:
         return _parsed(content.decode("ascii", "replace"), str(self.path))
 
     def staged(self) -> bytes | None:
-        """The key that a change has left behind."""
+        """Return the new key that a change has left when it was cut off; None if there is none."""
         try:
             return _parsed(_read(self._next).decode("ascii", "replace"), str(self._next))
         except OSError:
             return None
 
     def stage(self, key: bytes) -> None:
-        """Put it in a file beside."""
+        """Write a new key to a second file beside the first."""
         if not self._ours:
             message = (
                 f"key: expected a place that can be written, got a {self.origin}: open the vault with "
@@ -179,12 +188,12 @@ class KeyFile:
         _write(self._next, key)
 
     def settle(self, key: bytes) -> None:
-        """Write it, and forget the staged one."""
+        """Write the key to its file, and delete the second one."""
         _write(self.path, key)
         self._next.unlink(missing_ok=True)
 
     def erase(self) -> None:
-        """Overwrite and delete it; what a disk keeps of old blocks is beyond us."""
+        """Overwrite and delete the files; a disk may still keep old blocks of them."""
         for path in (self.path, self._next):
             if self._ours and path.exists():
                 with path.open("r+b") as file:
@@ -195,11 +204,11 @@ class KeyFile:
 
 
 class KeyringEntry:
-    """The keyring of the operating system, by the package `keyring`.
+    """A key in the keyring of the operating system, through the package `keyring`.
 
     Parameters
     ----------
-    directory : of the vault, which the entry is named after.
+    directory : of the vault; the entry has its path as the user name.
     """
 
     origin = "keyring"
@@ -212,11 +221,11 @@ class KeyringEntry:
         return self._call("get_password", self._user) is None
 
     def write(self, key: bytes) -> None:
-        """Keep a key."""
+        """Write a key to the keyring."""
         self._call("set_password", self._user, _written(key))
 
     def read(self) -> bytes:
-        """The key."""
+        """Return the key."""
         found = self._call("get_password", self._user)
         if found is None:
             message = f"key: expected an entry of {_SERVICE} in the keyring for this vault, got none"
@@ -224,16 +233,16 @@ class KeyringEntry:
         return _parsed(found, "the keyring")
 
     def staged(self) -> bytes | None:
-        """The key that a change has left behind."""
+        """Return the new key that a change has left when it was cut off; None if there is none."""
         found = self._call("get_password", f"{self._user} next")
         return None if found is None else _parsed(found, "the keyring")
 
     def stage(self, key: bytes) -> None:
-        """Put it in an entry beside."""
+        """Write a new key to a second entry."""
         self._call("set_password", f"{self._user} next", _written(key))
 
     def settle(self, key: bytes) -> None:
-        """Write it, and forget the staged one."""
+        """Write the key to its entry, and delete the second one."""
         self.write(key)
         if self.staged() is not None:
             self._call("delete_password", f"{self._user} next")
@@ -252,7 +261,7 @@ class KeyringEntry:
             message = "key: expected the package keyring, which FACEID_KEYRING asks for: faceid-fast[keyring]"
             raise VaultKeyError(message) from None
         except Exception as error:
-            # Its back ends raise what they like. Never a fall to a plain file.
+            # The back ends of keyring raise exceptions of any type. A plain file is never used instead.
             message = (
                 "key: expected a keyring that works, which FACEID_KEYRING asks for, "
                 f"got {type(error).__name__}"
@@ -261,12 +270,12 @@ class KeyringEntry:
 
 
 def checked_key(key: object) -> bytes:
-    """Return what is a key: 32 bytes.
+    """Check that a key is 32 bytes and return it.
 
     Raises
     ------
     VaultKeyError
-        If it is not.
+        If it is anything else.
     """
     if isinstance(key, bytes) and len(key) == KEY_BYTES:
         return key
@@ -276,9 +285,9 @@ def checked_key(key: object) -> bytes:
 
 
 def _read(path: Path) -> bytes:
-    """Content of a file that nobody else can read, change or exchange."""
+    """Return the content of a file, which nobody else may be able to read, change or replace."""
     with PrivateDirectory.open(path.parent, closed=False) as directory:
-        return directory.read(path.name, follow=True)  # some services are handed their secrets as links
+        return directory.read(path.name, follow=True)  # some services get their secrets as symbolic links
 
 
 def _write(path: Path, key: bytes, *, replace: bool = True) -> None:

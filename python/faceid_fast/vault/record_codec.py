@@ -1,9 +1,9 @@
-"""One person as bytes, and back: what a record holds before it is sealed.
+"""A person's references as bytes, and back: the content of a record before it is sealed.
 
-Three lengths; the name; what many people have in common, as JSON (poses, modalities, the model); what is the
-person's own, as JSON or nothing (consent, adapted references); zeros up to a multiple of 16; then all
-vectors as little-endian float32: numbers of a face are never text. What is read has been authenticated, so
-it is what was checked when it was written.
+The bytes are three lengths (little-endian, 2 + 4 + 4 bytes); the name; JSON of what many people share (poses,
+modalities, model); JSON of what is the person's own, or nothing (consent, adapted references); zeros up to a
+multiple of 16; and all vectors as little-endian float32, because the values of a face are never text. A
+record is authenticated before it is decoded, so its values are those that were checked when it was written.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class _Common(NamedTuple):
 
 
 def encode(references: References) -> bytes:
-    """Turn a person's references into bytes."""
+    """Return a person's references as bytes."""
     name = references.identity.encode()
     common = _json([references.poses, references.modalities, references.model_sha256])
     own = b""
@@ -47,12 +47,12 @@ def encode(references: References) -> bytes:
 
 
 def decode(content: bytes) -> References:
-    """Turn them back.
+    """Read a person's references from bytes.
 
     Raises
     ------
     VaultDamagedError
-        If the bytes are not what `encode` writes.
+        If the bytes are not those of `encode`.
     """
     try:
         of_name, of_common, of_own = _LENGTHS.unpack_from(content)
@@ -78,12 +78,12 @@ def decode(content: bytes) -> References:
             else (),
         )
     except (ValueError, TypeError, struct.error):
-        # Without what caused it: a message about the content would quote it.
+        # `from None`: the message of the cause would quote the content.
         raise damaged(Part.RECORD) from None
 
 
 def _aligned(offset: int) -> int:
-    """Where numbers begin: they are read in place."""
+    """Return the offset at which vectors begin, a multiple of 16: they are read in place."""
     return -(-offset // 16) * 16
 
 

@@ -1,9 +1,9 @@
-"""How new a vault is, in places beside its database: an older one put back is noticed.
+"""Rollback detection: the epoch of a vault is also recorded outside its database.
 
-One place is the file ``epoch`` in the vault's directory. Who puts back the whole directory puts that back
-too; whoever opens the vault may therefore name a *state file* somewhere else, where nobody who can write in
-the vault's directory can write. Who puts back both, or the whole disk, is not noticed: that takes a counter
-which only counts up, in hardware.
+One place is the file ``epoch`` in the vault's directory, which notices an older database, but not an older
+copy of the whole directory. For that, the opener can name a *state file* in another directory, where nobody
+can write who can write in the vault's. A rollback of both, or of the whole disk, is not noticed: that would
+take a monotonic counter in hardware.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from .integrity import Part, damaged
 
 _NAME: Final = "epoch"
 _LINE: Final = re.compile(rb"([0-9]{1,19}) ([0-9a-f]{32}) ([0-9a-f]{64})\n")
-"""The epoch, the store's id, and what authenticates both."""
+"""The epoch, the store's id, and the MAC of both."""
 
 
 class EpochPlace(NamedTuple):
-    """Where an epoch is remembered.
+    """A file that records an epoch.
 
     Attributes
     ----------
     directory : of the file.
     name : of the file.
-    part : what it is, in a message.
+    part : the name of the file's kind, for messages.
     """
 
     directory: PrivateDirectory
@@ -37,11 +37,11 @@ class EpochPlace(NamedTuple):
 
     @property
     def lock(self) -> str:
-        """Name of the file that is locked while it changes."""
+        """Name of the lock file that is held while this file changes."""
         return f"{self.name}.lock"
 
     def lines(self) -> list[re.Match[bytes]]:
-        """What it says: one line, or two while the key changes; none if anything else stands there."""
+        """Return the file's lines: one, or two while the key changes; none if it is missing or malformed."""
         try:
             content = self.directory.read(self.name)
         except OSError:
@@ -50,61 +50,61 @@ class EpochPlace(NamedTuple):
         return [line for line in lines if line] if None not in lines and len(lines) <= 2 else []
 
     def store(self) -> bytes | None:
-        """Id of the store that it says it belongs to; None if it says nothing."""
+        """Return the id of the store that the file names, unauthenticated; None if it has no lines."""
         lines = self.lines()
         return bytes.fromhex(lines[0][2].decode()) if lines else None
 
     def stamp(self) -> object:
-        """What is another whenever it was written."""
+        """Return a value that changes whenever the file is written."""
         status = self.directory.status(self.name)
         return status and (status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 class Epochs:
-    """The highest epoch there ever was, as all places that remember it say.
+    """The highest epoch so far, recorded in several places.
 
     Parameters
     ----------
-    places : where it is remembered.
-    sealer : authenticates the number.
+    places : the files that record it.
+    sealer : authenticates it.
     """
 
     def __init__(self, places: tuple[EpochPlace, ...], sealer: Sealer) -> None:
         self.places = places
         self._sealer = sealer
-        self._seen = 0  # nobody can put back what this process remembers
+        self._seen = 0  # highest epoch that this process has seen; nobody can roll that back
         self._stamps: list[object] = [None] * len(places)
         self._changes = 0
 
     def read(self) -> int:
-        """The highest epoch that was ever written.
+        """Return the highest epoch in any place, or seen by this process.
 
         Raises
         ------
         VaultDamagedError
-            If a place is missing, or holds what this class does not write.
+            If a file is missing, malformed, or not authenticated for this store.
         """
         self._seen = max([self._seen, *map(self._read, self.places)])
         return self._seen
 
     def write(self, epoch: int) -> None:
-        """Write an epoch, whatever stood there.
+        """Write an epoch to all places, whatever they recorded.
 
         Raises
         ------
         OSError
-            If that cannot be written.
+            If a file cannot be written.
         """
         for place in self.places:
             place.directory.write(place.name, self._line(epoch))
 
     def raise_to(self, epoch: int) -> None:
-        """Remember an epoch, unless a higher one is remembered already.
+        """Record an epoch in every place that does not record a higher one.
 
         Raises
         ------
         OSError, VaultError
-            If that cannot be written.
+            If a file cannot be read or written.
         """
         self._seen = max(self._seen, epoch)
         for place in self.places:
@@ -112,18 +112,22 @@ class Epochs:
                 self.changes()
                 if self._read(place) < epoch:
                     place.directory.write(place.name, self._line(epoch))
-                    self._stamps[self.places.index(place)] = place.stamp()  # this one is no change by others
+                    self._stamps[self.places.index(place)] = place.stamp()  # our own write is not a change
 
     def bridge_to(self, ours: int, other: Epochs, theirs: int) -> None:
-        """Remember an epoch and, for whoever has the other's key only, another one; until `raise_to`.
+        """Record two epochs while the key changes: one under each key, until the next `raise_to`.
 
-        `ours` is that of the newest state, which may not be remembered yet: whoever wrote it and comes late
-        with `raise_to` must not take the other line away.
+        Parameters
+        ----------
+        ours : epoch of the newest state under this key. It may not be recorded yet; it is written here so
+            that a late `raise_to` of the process that made this state does not remove the second line.
+        other : the same places, under the other key.
+        theirs : epoch of the new state under the other key.
 
         Raises
         ------
         OSError, VaultError
-            If that cannot be written.
+            If a file cannot be read or written.
         """
         for place in self.places:
             with place.directory.locked(place.lock):
@@ -131,7 +135,7 @@ class Epochs:
                 place.directory.write(place.name, line + other._line(theirs))
 
     def changes(self) -> int:
-        """A number that is another whenever anybody else has written one of the places."""
+        """Return a number that changes whenever anybody else has written one of the files."""
         found = [place.stamp() for place in self.places]
         if found != self._stamps:
             self._stamps = found
@@ -156,5 +160,5 @@ class Epochs:
 
 
 def begun(places: Iterable[EpochPlace]) -> bytes | None:
-    """Id of the store that the first of the places which says anything belongs to."""
+    """Return the id of the store that the first place with lines names; None if there is none."""
     return next((store for place in places if (store := place.store()) is not None), None)

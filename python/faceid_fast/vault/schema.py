@@ -1,7 +1,7 @@
-"""The tables of a vault, to the letter: what else is in a database is not ours, and nothing of it is read.
+"""The tables of a vault. A database whose schema differs by a single character is refused unread.
 
-A trigger, a view, an index or a generated column is code that SQLite runs for us. No key is needed to put one
-into a file, and the rows that it swallows or puts back are rows that were once sealed rightly.
+A trigger, a view, an index or a generated column is code that SQLite would run. No key is needed to add one
+to a file, and it could drop or bring back rows that are validly sealed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from .integrity import Part, damaged
 
 SCHEMA: Final = 1
 """Version of the format."""
-# Without an index: what is not read when a vault is opened could be changed unnoticed.
+# No index: it is not read when a vault is opened, so it could be changed unnoticed.
 _TABLES: Final = {
     "store": (
         "CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), schema INTEGER NOT NULL,"
@@ -29,11 +29,11 @@ TABLES: Final = frozenset(_TABLES)
 _OBJECTS: Final = [
     ("table", name, name, page, text) for page, (name, text) in enumerate(_TABLES.items(), start=2)
 ]
-"""What SQLite's own list holds: every object, the page where it begins, and its very text."""
+"""The rows of SQLite's own list of objects: type, name, table, first page, and the exact text."""
 
 
 class Executes(Protocol):
-    """A database, within a transaction; `database.Database` is one, which itself asks for `TABLES`."""
+    """A database within a transaction, such as `database.Database` (which imports `TABLES` from here)."""
 
     def execute(self, statement: str, /) -> list[Any]:
         """Run one statement, and return its rows."""
@@ -47,12 +47,12 @@ def make_tables(database: Executes) -> None:
 
 
 def check_schema(database: Executes) -> None:
-    """See that there are our tables and nothing else, within a transaction, before anything else is read.
+    """Check that a database holds our tables and nothing else; within a transaction, before any other read.
 
     Raises
     ------
     VaultDamagedError
-        If not.
+        If the schema is another one.
     """
     found = database.execute("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema ORDER BY rowid")
     if found != _OBJECTS:
@@ -60,5 +60,5 @@ def check_schema(database: Executes) -> None:
 
 
 def is_empty(database: Executes) -> bool:
-    """Whether nothing was ever made in a database, within a transaction."""
+    """Whether a database holds no object at all; within a transaction."""
     return not database.execute("SELECT 1 FROM sqlite_schema LIMIT 1")

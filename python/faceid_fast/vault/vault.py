@@ -1,4 +1,4 @@
-"""The encrypted store."""
+"""The vault: the encrypted store."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from .rollback import EpochPlace, Epochs
 from .schema import SCHEMA
 
 STATE_FILE: Final = "FACEID_STATE_FILE"
-"""Variable of the environment that names the state file."""
+"""Environment variable that names the state file."""
 
 
 def default_directory() -> Path:
-    """Where a vault lives by default: ``$XDG_DATA_HOME/faceid``, else ``~/.local/share/faceid``."""
+    """Return the default directory of a vault: ``$XDG_DATA_HOME/faceid``, else ``~/.local/share/faceid``."""
     base = os.environ.get("XDG_DATA_HOME")
     if base and Path(base).is_absolute():
         return Path(base, "faceid")
@@ -42,20 +42,20 @@ def default_directory() -> Path:
 
 
 class VaultInfo(NamedTuple):
-    """What a vault says about itself.
+    """Facts about a vault, without names.
 
     Attributes
     ----------
-    store : the first digits of its random id.
-    format : of the database.
-    epoch : how often it was changed.
-    people, references, adapted : how many.
+    store : the first digits of the vault's random id.
+    format : version of the database's format.
+    epoch : number of changes so far.
+    people, references, adapted : numbers of people, of enrolled and of adapted references.
     models : SHA-256 of the models that made the references, sorted.
-    credential : whether one is set.
-    adopted : thresholds in place of the model's, with their evidence.
+    credential : whether a credential is set.
+    adopted : thresholds that replace the model's, with their evidence.
     key : where the key comes from.
-    state_file : where else it is remembered how new the vault is; empty if nowhere.
-    bytes : of the database.
+    state_file : path of the state file; empty if there is none.
+    bytes : size of the database.
     """
 
     store: str
@@ -73,11 +73,11 @@ class VaultInfo(NamedTuple):
 
 
 class Vault:
-    """References in a directory, encrypted; a `ReferenceStore`. Safe to share by threads and processes.
+    """A `ReferenceStore` in a directory, encrypted. Threads and processes may share it.
 
-    Every change is on the disk when its call returns, or has not happened. What was changed, exchanged, cut
-    off, deleted or put back by others is noticed, and refused. Nothing readable about anybody is written: not
-    even how a name begins.
+    When the call of a change returns, the change is on the disk; a change happens completely or not at all.
+    Data that somebody else changed, replaced, truncated, deleted or rolled back are noticed and refused.
+    Nothing readable about anybody is written, not even the first letter of a name.
 
     Use `Vault.open`. A vault is closed by `close`, or at the end of a ``with`` block.
     """
@@ -93,11 +93,11 @@ class Vault:
         self._seen: object = None  # the last revision that was read
         self._written = 0
         self.is_new = False
-        """Whether `open` has made it."""
+        """Whether `open` has made the vault."""
 
     @property
     def directory(self) -> Path:
-        """Where it lives, without links."""
+        """The vault's directory, without symbolic links."""
         return self._directory.path
 
     @classmethod
@@ -113,27 +113,27 @@ class Vault:
 
         Parameters
         ----------
-        directory : by default `default_directory`. It must be on a local disk, and closed to others; and
-            nobody else may be able to write in the directories above it.
+        directory : by default `default_directory`. It must be on a local disk and closed to other users, who
+            must not be able to write in the directories above it either.
         key : 32 bytes; by default from FACEID_KEY_FILE, a systemd credential ``faceid-key``, the keyring, or
             the file ``key`` in the directory (`faceid_fast.vault.keys.find_key`).
-        create : whether to make an empty vault where there is none, its key if that is kept in a file or the
-            keyring, and the state file where it is missing.
-        state_file : a second place, in another directory, that remembers which vault this is and how new: who
-            can write in the vault's directory, and not there, cannot put an older vault back, or none. By
-            default the file that FACEID_STATE_FILE names, if any. Every change writes it, which takes about
-            as long as the change itself.
+        create : whether to make what is missing: an empty vault, its key if that is kept in a file or the
+            keyring, and the state file.
+        state_file : a file in another directory that records the vault's id and epoch. Somebody who can write
+            in the vault's directory but not in that one cannot put an older vault back, nor remove the vault,
+            unnoticed. By default the file that FACEID_STATE_FILE names, if any. Every change writes it, which
+            takes about as long as the change itself.
 
         Raises
         ------
         VaultMissingError
-            If there is no vault, and none is to be made.
+            If there is no vault, and `create` is False.
         VaultKeyError
             If there is no key, or it is another vault's.
         VaultDamagedError, VaultRolledBackError, VaultTooNewError
-            If the vault is not as it was left: changed, older than it was, or of a newer version.
+            If the vault was damaged, was replaced by an older state, or is of a newer version.
         VaultError
-            If the directory does not serve.
+            If the directory is not usable.
         """
         checked_flag("create", create)
         path = default_directory() if directory is None else checked_path("directory", directory)
@@ -158,10 +158,10 @@ class Vault:
             if not create:
                 raise missing(path)
             with directory.locked(KEY_LOCK):
-                if new := not is_here():  # else somebody was faster
+                if new := not is_here():  # else another process was faster
                     make(directory, places, find_key(directory.path, key, new=True).read())
         key_place = find_key(directory.path, key, new=False)
-        key_place.read()  # before anything else is said to be wrong
+        key_place.read()  # first: a missing key is the error to report before any other
         check_files(directory)
         database = Database(directory.path / DATABASE)
         try:
@@ -178,7 +178,7 @@ class Vault:
         return vault
 
     def _remember_elsewhere(self) -> None:
-        """Make the state file of a vault that had none."""
+        """Write the state file of a vault that had none."""
         beside, *elsewhere = self._contents.epochs.places
         lacking = tuple(place for place in elsewhere if place.directory.status(place.name) is None)
         if not lacking:
@@ -198,11 +198,11 @@ class Vault:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close it."""
+        """Close the vault."""
         self.close()
 
     def close(self) -> None:
-        """Give the files back. Every call from then on raises a VaultError."""
+        """Close the files. Every later call raises a VaultError."""
         with self._lock:
             self._contents.forget()
             self._database.close()
@@ -210,7 +210,7 @@ class Vault:
                 place.directory.close()
 
     def __repr__(self) -> str:
-        """Say where it is and how many are in it, not who."""
+        """The directory and the number of people; no names."""
         state = "closed" if self._database.is_closed else f"of {len(self._contents.snapshot)} people"
         return f"<Vault {str(self.directory)!r} {state}>"
 
@@ -220,20 +220,22 @@ class Vault:
         raise TypeError(message)
 
     def revision(self) -> object:
-        """Return what changes whenever anybody has changed the vault; cheap enough to ask every time.
+        """Return a value that changes whenever anybody has changed the vault; it is cheap to read.
 
-        It asks SQLite, whose answer comes out of files that others may have changed, and the places that
-        remember the epoch.
+        It combines SQLite's answer, which comes from files that somebody may have tampered with, with the
+        places that record the epoch.
         """
         return self._database.revision(), self._contents.epochs.changes(), self._written
 
     def snapshot(self) -> Mapping[str, References]:
-        """Everybody's references, by name; who did not change since the last call is the same object.
+        """Return everybody's references, by name.
+
+        For a person whose references have not changed since the last call, the object is the same.
 
         Raises
         ------
         VaultDamagedError, VaultRolledBackError
-            If the vault is not as it was left.
+            If the vault was damaged, or replaced by an older state.
         """
         with self._lock:
             if self._seen != (revision := self.revision()):
@@ -243,12 +245,12 @@ class Vault:
             return self._contents.snapshot
 
     def alter(self, identity: str, alter: Callable[[References | None], Change]) -> References | None:
-        """Change what is kept of a person by what is, on the disk when this returns; returns what is kept.
+        """Change a person's references; see `ReferenceStore.alter`.
 
         Raises
         ------
         VaultDamagedError, VaultRolledBackError
-            If the vault is not as it was left.
+            If the vault was damaged, or replaced by an older state.
         """
         name = check_identity(identity)
         with self._lock:
@@ -271,12 +273,14 @@ class Vault:
             return after
 
     def put_all(self, people: Iterable[References]) -> None:
-        """Keep many people's references at once, in place of any they had; all of them, or none.
+        """Replace many people's references, or add these people, in one change: all of them, or none.
 
         Raises
         ------
+        InvalidInputError
+            If `people` are not References, or hold a person twice.
         VaultDamagedError, VaultRolledBackError
-            If the vault is not as it was left.
+            If the vault was damaged, or replaced by an older state.
         """
         try:
             everybody = iter(people)
@@ -305,12 +309,12 @@ class Vault:
             contents.remember(state.epoch)
 
     def amend(self, amend: Amend) -> SecurityState:
-        """Change what is remembered of attempts by what is; on the disk when this returns.
+        """Change the security state; see `ReferenceStore.amend`.
 
         Raises
         ------
         VaultDamagedError, VaultRolledBackError
-            If the vault is not as it was left.
+            If the vault was damaged, or replaced by an older state.
         """
         with self._lock:
             contents = self._contents
@@ -330,19 +334,19 @@ class Vault:
             return after
 
     def events(self) -> tuple[Event, ...]:
-        """What happened, oldest first; who has been removed since is not named.
+        """Return the events of the log, oldest first; people who were removed since are not named.
 
         Raises
         ------
         VaultDamagedError, VaultRolledBackError
-            If the vault is not as it was left.
+            If the vault was damaged, or replaced by an older state.
         """
         with self._lock, self._contents.reading() as state:
             self._contents.read(state)
             return self._contents.events(state)
 
     def info(self) -> VaultInfo:
-        """Say what there is, without names. Raises what `snapshot` does."""
+        """Return facts about the vault, without names. Raises the errors of `snapshot`."""
         with self._lock, self._contents.reading() as state:
             self._contents.read(state)
             everybody = self._contents.snapshot.values()
@@ -365,12 +369,12 @@ class Vault:
             )
 
     def check(self) -> None:
-        """Read everything again, down to SQLite's own structures.
+        """Read and verify everything again, SQLite's own structures included.
 
         Raises
         ------
         VaultDamagedError, VaultRolledBackError
-            If the vault is not as it was left.
+            If the vault was damaged, or replaced by an older state.
         """
         with self._lock:
             self._contents.forget()
@@ -382,22 +386,22 @@ class Vault:
                 self._contents.events(state)
 
     def rotate_key(self, new: bytes | None = None) -> None:
-        """Seal everything anew under another key: whoever has only the old one reads nothing that comes.
+        """Encrypt everything again under a new key: the old key cannot read anything that is written later.
 
-        What they have copied before, they can still read; backups of before need the old key. Other
-        processes have to open the vault again.
+        Copies that were made before, backups among them, can still be read with the old key, and only with
+        it. Other processes have to open the vault again.
 
         Parameters
         ----------
-        new : 32 bytes; by default drawn, and put where the old key is kept (a file, the keyring).
+        new : 32 bytes; by default a random key, kept where the old key is (a file, the keyring).
 
         Raises
         ------
         VaultKeyError
-            If the old key came as an argument or from systemd and no new one is given, or the new one is no
-            key.
+            If the old key came as an argument or from systemd and no new one is given, or the new one is not
+            32 bytes.
         VaultDamagedError, VaultRolledBackError
-            If the vault is not as it was left.
+            If the vault was damaged, or replaced by an older state.
         """
         key_place = self._key_place
         key = new_key() if new is None else checked_key(new)
@@ -407,14 +411,14 @@ class Vault:
         with self._lock, self._key_changing():
             contents = self._contents
             with contents.reading():
-                key_place.stage(key)  # not over that of a change by somebody else
+                key_place.stage(key)  # within a read, which fails if another process has changed the key
             sealer = Sealer(key, contents.sealer.store_id, SCHEMA)
             epochs = Epochs(contents.epochs.places, sealer)
             with contents.writing() as found:
                 fresh, state = contents.sealed_anew(found, sealer, epochs)
                 state = fresh.logged(state, (Event.now(EventKind.KEY_ROTATED),))
                 state = fresh.write(state)
-                # Whichever of the two keys holds after a crash finds its own line in the second place.
+                # After a crash either key may be the valid one: each finds its own line in every place.
                 contents.epochs.bridge_to(found.epoch, epochs, state.epoch)
             key_place.settle(key)
             self._contents = fresh
@@ -425,7 +429,7 @@ class Vault:
 
     @contextmanager
     def _key_changing(self) -> Iterator[None]:
-        """Have nobody else change the key; errors of the system meanwhile are the vault's."""
+        """Keep others from changing the key; an OSError within becomes a VaultError."""
         self._database.check_usable()
         try:
             with self._directory.locked(KEY_LOCK):
@@ -434,12 +438,12 @@ class Vault:
             raise unusable(self._directory.path, error) from error
 
     def backup(self, file: str | Path) -> None:
-        """Write everything, as encrypted as it is here, into one file; the key is not in it.
+        """Write the whole vault, encrypted as it is, to a new file; the key is not in it.
 
         Raises
         ------
         VaultError
-            If there is such a file already, or it cannot be written.
+            If the file exists already, or cannot be written.
         """
         path = checked_path("file", file)
         if not path.name:
@@ -447,7 +451,7 @@ class Vault:
             raise InvalidInputError(message)
         with self._lock:
             self.amend(lambda ledger: (ledger, (Event.now(EventKind.BACKED_UP),)))
-            self.check()  # better found out now than when it is needed
+            self.check()  # damage is better found now than when the backup is needed
             with self._contents.reading():
                 image = self._database.image()
         try:
@@ -458,7 +462,7 @@ class Vault:
 
 
 def places_of(directory: PrivateDirectory, state_file: str | Path | None, *, make: bool) -> Places:
-    """Where the epoch of a vault is remembered: beside it, and in the state file, if one is named."""
+    """Return the places that record a vault's epoch: beside it, and the state file, if one is named."""
     beside = EpochPlace(directory)
     named = os.environ.get(STATE_FILE) if state_file is None else state_file
     if not named:
@@ -478,7 +482,7 @@ def places_of(directory: PrivateDirectory, state_file: str | Path | None, *, mak
 
 
 def missing(place: Path) -> VaultMissingError:
-    """Build the error for a vault that is not there, and that nobody asked to make."""
+    """Make the error for a vault that is missing and is not to be created."""
     return VaultMissingError(
         f"vault: expected one in {str(place)!a}, got none: enrol somebody (`faceid enroll`), or open it with "
         "create=True; or name another directory"
@@ -486,7 +490,7 @@ def missing(place: Path) -> VaultMissingError:
 
 
 def unusable(place: Path, error: OSError) -> VaultError:
-    """Build the error for files that the system refuses."""
+    """Make the error for files that the system cannot read or write."""
     return VaultError(
         f"vault: expected files that can be read and written in {str(place)!a}, got: {error.strerror}"
     )

@@ -1,6 +1,6 @@
-"""What every camera shares: frames one after the other, and errors that say what to do.
+"""The base class of all sources, and functions that cameras share: loading a library, errors with advice.
 
-A camera's library is imported when the camera is opened; each comes with an extra of this package.
+A camera's library is imported when the camera is opened. Extras of this package install the libraries.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from faceid_fast.errors import FaceIDError, InvalidInputError, SourceError
 from faceid_fast.frame import Frame, Intrinsics
 
 LIVE_TIMEOUT_S: Final = 5.0
-"""How long a camera may take for a frame; the first one takes longest."""
+"""Longest time to wait for a frame, by default; the first one takes longest."""
 MAX_INDEX: Final = 99
-"""Cameras of one kind on one computer."""
+"""Highest number of a camera among those of one kind on a computer."""
 MAX_FPS: Final = 1000
 _POLL_S: Final = 0.002
 
@@ -29,15 +29,15 @@ _Given = TypeVar("_Given")
 
 
 class Source(ABC, Iterator[Frame]):
-    """Frames, one after the other, until there are no more or `close` is called.
+    """An iterator over frames, until there are no more or `close` is called.
 
-    A subclass says how to read the next frame and how to let go of the device. What a camera's library
-    raises comes out as a `SourceError` that says what to do.
+    A subclass implements reading the next frame and releasing the device. Exceptions of a camera's library
+    become a `SourceError` with advice.
 
     Attributes
     ----------
-    name : for people.
-    live : whether frames that nobody fetched in time are lost, as those of a camera are; files wait.
+    name : name for messages.
+    live : True for a camera, whose frames are lost if they are not read in time; False for files.
     """
 
     name: str
@@ -46,19 +46,19 @@ class Source(ABC, Iterator[Frame]):
 
     @abstractmethod
     def _read(self) -> Frame | None:
-        """Wait for the next frame; None: there are no more."""
+        """Wait for the next frame and return it; None if there are no more."""
 
     @abstractmethod
     def _release(self) -> None:
-        """Let go of the device or the files; called once."""
+        """Release the device or the files; called once."""
 
     def __next__(self) -> Frame:
-        """Wait for the next frame.
+        """Wait for the next frame and return it.
 
         Raises
         ------
         SourceError
-            If there is none in time, it is not usable, or the source is closed.
+            If no frame comes in time, the frame is not usable, or the source is closed.
         """
         if self._closed:
             message = f"{self.name}: closed; open it again"
@@ -69,17 +69,17 @@ class Source(ABC, Iterator[Frame]):
         return frame
 
     def close(self) -> None:
-        """Let go of it; closing again does nothing."""
+        """Close the source; closing again does nothing."""
         if not self._closed:
             self._closed = True
             self._release()
 
     def __enter__(self) -> Self:
-        """Return itself."""
+        """Return the source."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Close; what goes wrong then does not hide what went wrong before."""
+        """Close the source; an error of closing does not hide an earlier exception."""
         if kind is None:
             self.close()
         else:
@@ -96,16 +96,16 @@ _QUIET: Final = {
     },
     "pyrealsense2": {"RS2_RUM_CLOUD_ENABLED": "0"},
 }
-"""What keeps a library from reporting to its maker; each looks for it when it is imported."""
+"""Environment variables that keep a library from reporting to its maker; it reads them at its import."""
 
 
 def library(module: str, extra: str) -> ModuleType:
-    """Import a camera's library; what it would report to its maker is switched off, unless it was set.
+    """Import a camera's library, with its reports to the maker switched off, unless the user has set them.
 
     Raises
     ------
     SourceError
-        If it is not installed, or lacks something that it needs; names the extra of this package.
+        If it is not installed, or lacks something that it needs; the message names this package's extra.
     """
     for name, value in _QUIET.get(module, {}).items():
         os.environ.setdefault(name, value)
@@ -121,7 +121,7 @@ def library(module: str, extra: str) -> ModuleType:
 
 @contextmanager
 def blaming(name: str, advice: str) -> Iterator[None]:
-    """Turn what a camera's library raises, of whatever type, into a `SourceError` with advice."""
+    """Turn any exception of a camera's library into a `SourceError` with advice."""
     try:
         yield
     except FaceIDError:
@@ -132,12 +132,12 @@ def blaming(name: str, advice: str) -> Iterator[None]:
 
 
 def lens_of(name: str, fx: float, fy: float, cx: float, cy: float) -> Intrinsics:
-    """Make intrinsics of what a camera says.
+    """Make intrinsics from a camera's values.
 
     Raises
     ------
     SourceError
-        If no lens is like that.
+        If the values are not possible.
     """
     try:
         return Intrinsics(fx, fy, cx, cy)
@@ -147,12 +147,12 @@ def lens_of(name: str, fx: float, fy: float, cx: float, cy: float) -> Intrinsics
 
 
 def frame_of(name: str, **parts: Any) -> Frame:
-    """Make a frame of what a camera gave.
+    """Make a frame from a camera's data; `parts` are the arguments of `Frame`.
 
     Raises
     ------
     SourceError
-        If no frame can be made of it.
+        If no frame can be made of the data.
     """
     try:
         return Frame(**parts)
@@ -162,7 +162,7 @@ def frame_of(name: str, **parts: Any) -> Frame:
 
 
 def polled(fetch: Callable[[], _Given | None], timeout_s: float) -> _Given | None:
-    """Ask again and again until there is something; None if there is nothing in time."""
+    """Call `fetch` repeatedly until it returns something; return that, or None after `timeout_s`."""
     until = time.monotonic() + timeout_s
     while (given := fetch()) is None:
         if time.monotonic() >= until:
@@ -172,12 +172,12 @@ def polled(fetch: Callable[[], _Given | None], timeout_s: float) -> _Given | Non
 
 
 def silent(name: str, timeout_s: float, advice: str) -> SourceError:
-    """What to raise where no frame came in time."""
+    """Make the error for a camera that gave no frame in time."""
     return SourceError(f"{name}: no frame for {timeout_s:g} s: {advice}")
 
 
 def checked_timeout(timeout_s: object) -> float:
-    """Return a time to wait in seconds; InvalidInputError if it is none."""
+    """Check a time to wait, 0.001 to 3600 seconds, and return it; InvalidInputError for another value."""
     return checked_number("timeout_s", timeout_s, 0.001, 3600.0, "seconds")
 
 

@@ -1,4 +1,4 @@
-"""The newest frame of a camera: who is slower than it looks at what is there now, not at what was."""
+"""The newest frame of a camera: a reader that is slower than the camera skips old frames."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ _JOIN_S: Final = 10.0
 
 
 class Newest(Source):
-    """A source, read by a thread that keeps the newest frame only; files wait, and are read one by one.
+    """A source that gives the newest frame of a camera.
+
+    A thread reads the camera and keeps only the newest frame. Sources that are not live are read one by one.
 
     Parameters
     ----------
-    source : is closed with this.
+    source : the source; it is closed with this one.
 
     Attributes
     ----------
-    dropped : frames so far that newer ones took the place of.
+    dropped : number of frames so far that were replaced by newer ones.
     """
 
     def __init__(self, source: Source) -> None:
@@ -49,7 +51,7 @@ class Newest(Source):
                     self._frame = frame or self._frame
                     self._over |= frame is None
                     self._changed.notify()
-        except BaseException as error:  # noqa: BLE001  # raised again where frames are asked for
+        except BaseException as error:  # noqa: BLE001  # raised again in the reader's thread
             with self._changed:
                 self._error, self._over = error, True
                 self._changed.notify()
@@ -67,5 +69,5 @@ class Newest(Source):
     def _release(self) -> None:
         self._over = True
         if self._thread is not None:
-            self._thread.join(_JOIN_S)  # no camera is closed while it is read
+            self._thread.join(_JOIN_S)  # a camera must not be closed while it is read
         self._source.close()

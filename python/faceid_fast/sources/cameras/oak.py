@@ -1,4 +1,4 @@
-"""OAK cameras of Luxonis with a colour and two stereo cameras, by DepthAI 3."""
+"""OAK cameras of Luxonis, with a colour camera and a stereo pair, by DepthAI 3."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ _READING: Final = "unplug it and plug it in again"
 
 
 class Oak(Source):
-    """Colour, undistorted, with stereo depth aligned to it; both of the same moment.
+    """An OAK camera: undistorted colour, with stereo depth of the same moment aligned to it.
 
-    With a baseline of 75 mm, extended disparity brings the nearest distance from about 0.35 to 0.2 m, and
+    With a baseline of 75 mm, extended disparity reduces the nearest distance from about 0.35 to 0.2 m, and
     subpixel disparity the steps of depth at 0.5 m from about 7 to 1 mm. Intrinsics are those of the device's
-    calibration for each picture as it was resized.
+    calibration, for the picture as it was resized.
 
     Parameters
     ----------
     width, height, fps : int
         Of the colour picture.
     device : str, optional
-        Name, IP address or MXID, where there are several. Without it only those at a USB port are looked
-        for, unless DEPTHAI_PROTOCOL says otherwise.
+        Name, IP address or MXID of the camera. Without it only cameras at a USB port are looked for, unless
+        the environment variable DEPTHAI_PROTOCOL says otherwise.
     timeout_s : float
-        How long to wait for a frame.
+        Longest time to wait for a frame.
 
     Raises
     ------
@@ -70,8 +70,8 @@ class Oak(Source):
         checked_integer("height", height, MIN_SIDE_PX, MAX_SIDE_PX)
         checked_integer("fps", fps, 1, MAX_FPS)
         if device is None:
-            # A camera in the network is asked for by its name or address: whoever looks for any sends to
-            # everybody there, and believes who answers.
+            # A camera in the network must be given by name or address: a search would broadcast to
+            # everybody there, and trust whoever answers.
             os.environ.setdefault("DEPTHAI_PROTOCOL", "usb")
         dai = library("depthai", "oak")
         if int(str(dai.__version__).partition(".")[0]) < _MAJOR:
@@ -121,7 +121,7 @@ class Oak(Source):
 
 
 def _wired(dai: Any, pipeline: Any, device: Any, size: tuple[int, int], fps: int) -> Any:
-    """Connect what computes on the camera; returns the queue of what comes out."""
+    """Connect the nodes that run on the camera, and return the queue of their synchronised output."""
     sockets = dai.CameraBoardSocket
     camera = pipeline.create(dai.node.Camera).build(sockets.CAM_A)
     color = camera.requestOutput(size, type=dai.ImgFrame.Type.BGR888i, fps=fps, enableUndistortion=True)

@@ -1,4 +1,4 @@
-"""Depth cameras that OpenCV drives: through OpenNI2 (Kinect, Xtion, Astra), and Orbbec's by themselves."""
+"""Depth cameras with a driver in OpenCV: by OpenNI2 (Kinect, Xtion, Astra), and Orbbec's cameras."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .base import (
 
 MILLIMETRE_M: Final = 0.001
 _OPENNI_FOCAL_WIDTH_PX: Final = 640
-"""OpenNI's focal length is that of pictures so wide, whatever the picture's own width."""
+"""Width of the pictures that OpenNI's focal length is for, whatever the picture's own width."""
 _READING: Final = "unplug it and plug it in again"
 
 Parts = dict[str, NDArray[Any]]
@@ -37,12 +37,12 @@ class _Captured(Source):
 
     Parameters
     ----------
-    name : for people.
-    opening : of the back end, and the number of the camera among its own.
-    maps : what to retrieve for depth, and for the picture.
+    name : name for messages.
+    opening : the back end, and the number of the camera among those of the back end.
+    maps : flags of `retrieve` for depth, and for the picture.
     infrared : whether the picture is infrared; else it is colour, which OpenCV gives as BGR.
-    focal_px : replaces what the camera says.
-    timeout_s : how long to wait for a frame.
+    focal_px : focal length in pixels, in place of the camera's own; None: the camera's own.
+    timeout_s : longest time to wait for a frame.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class _Captured(Source):
 
     @abstractmethod
     def _intrinsics(self, height: int, width: int) -> Intrinsics:
-        """Return what the camera says of pictures of a size; InvalidInputError if that cannot be."""
+        """Return the camera's intrinsics for pictures of a size; InvalidInputError if they are impossible."""
 
     def _read(self) -> Frame:
         with blaming(self.name, _READING):
@@ -100,7 +100,7 @@ class _Captured(Source):
         return frame_of(self.name, depth_unit_m=MILLIMETRE_M, intrinsics=camera, **parts)
 
     def _pair(self) -> Parts | None:
-        """Depth and a picture, both new; None where one of them is still missing."""
+        """Return depth and a picture, both new; None while one of them is missing."""
         if not self._capture.grab():
             return None
         for part, flag in self._maps.items():
@@ -119,20 +119,20 @@ class _Captured(Source):
 class OpenNI2(_Captured):
     """A camera with a driver for OpenNI2: Kinect v1 and v2, Xtion, Astra.
 
-    OpenCV has to be built with OpenNI2; its wheels are not. Depth is registered to colour by the camera,
-    or belongs to infrared as it is. The principal point is taken at the centre.
+    OpenCV must be built with OpenNI2; its wheels are not. The camera registers depth to colour; to infrared
+    it is registered already. The principal point is assumed at the centre of the picture.
 
     Parameters
     ----------
     index : int
-        Which camera.
+        Number of the camera.
     infrared : bool
-        The infrared picture in place of colour.
+        Whether to use the infrared picture instead of colour.
     focal_px : float, optional
-        Focal length of the picture in pixels, if known better than what the driver says: that is the depth
-        camera's, also where depth is registered to colour.
+        Focal length of the picture in pixels, if you know a better one: the driver's is that of the depth
+        camera, even if depth is registered to colour.
     timeout_s : float
-        How long to wait for a frame.
+        Longest time to wait for a frame.
 
     Raises
     ------
@@ -171,18 +171,19 @@ class OpenNI2(_Captured):
 
 
 class Obsensor(_Captured):
-    """A camera of Orbbec (Gemini, Femto, Astra 2) by the back end that OpenCV's wheels have.
+    """A camera of Orbbec (Gemini, Femto, Astra 2), by the back end in OpenCV's wheels.
 
-    Colour with depth aligned to it. Depth and colour come one by one; only what is new in both is a frame.
+    It gives colour with depth aligned to it. Depth and colour arrive separately; a frame is made when both
+    are new.
 
     Parameters
     ----------
     index : int
-        Which camera.
+        Number of the camera.
     focal_px : float, optional
-        Focal length of the picture in pixels, for a camera that does not say.
+        Focal length of the picture in pixels, for a camera that does not report one.
     timeout_s : float
-        How long to wait for a frame.
+        Longest time to wait for a frame.
 
     Raises
     ------
@@ -206,7 +207,7 @@ class Obsensor(_Captured):
         )
 
     def _pair(self) -> Parts | None:
-        """Leave out what the back end hands out again while it waits for more."""
+        """Drop pairs that the back end returns again while it waits for new ones."""
         pair = super()._pair()
         if pair is None or (
             self._last and all(np.array_equal(pair[part], self._last[part]) for part in pair)
@@ -215,7 +216,7 @@ class Obsensor(_Captured):
         self._last = dict(pair)
         return pair
 
-    def _intrinsics(self, height: int, width: int) -> Intrinsics:  # noqa: ARG002  # it speaks of its own size
+    def _intrinsics(self, height: int, width: int) -> Intrinsics:  # noqa: ARG002  # the camera's values are for its own size
         names = ("FX", "FY", "CX", "CY")
         keys = [getattr(cv2, f"CAP_PROP_OBSENSOR_INTRINSIC_{name}") for name in names]
         return Intrinsics(*(self._capture.get(key) for key in keys))

@@ -1,4 +1,4 @@
-"""Intel and RealSense cameras (D400 and the like) and their recordings, by librealsense."""
+"""RealSense cameras (D400 and similar) and their recordings, by librealsense."""
 
 from __future__ import annotations
 
@@ -30,35 +30,37 @@ EMITTERS: Final = ("on", "off", "alternate")
 _OPENING: Final = "is a RealSense plugged in (USB 3), and no other program using it?"
 _READING: Final = "unplug it and plug it in again"
 _LEFT: Final = 1
-"""Index of the infrared stream whose viewpoint the depth has."""
+"""Index of the left infrared stream, from whose viewpoint depth is measured."""
 _SLICE_S: Final = 0.2
-"""So often the end of a recording is looked for."""
+"""Time between two checks for the end of a recording."""
 
 
 class RealSense(Source):
-    """Colour with depth aligned to it, or the left infrared picture, which depth belongs to as it is.
+    """A RealSense: colour with depth aligned to it, or left infrared, to which depth is registered already.
 
     Depth is in the unit that the device reports; intrinsics are those of the stream that depth is aligned
-    to. Where the library fills up a set with a depth or a picture of the set before, the set is left out:
-    twice the same depth is what a recording would show.
+    to. If the library completes a set with the depth or the picture of the previous set, the set is dropped:
+    repeated depth would look like a replay.
 
     Parameters
     ----------
     infrared : bool
-        The left infrared picture in place of colour.
+        Whether to use the left infrared picture instead of colour.
     emitter : "on", "off" or "alternate", optional
-        Of the dots that make depth better and are seen in infrared; by default left as the camera has it.
-        "alternate" (with `infrared`) lights them in every second frame, and joins the depth with dots to the
-        next picture without: half as many frames, whose picture is a frame later than their depth. Which is
-        which, the frames' metadata say; with some drivers they are known to say the opposite.
+        State of the projector of dots, which improve depth but are visible in infrared; by default unchanged.
+        "alternate" (only with `infrared`) lights the dots in every second frame, and joins the depth of a lit
+        frame to the picture of the next, unlit one. That gives half as many frames, whose picture is a frame
+        later than their depth. The frames' metadata tell which frames are lit; some drivers are known to
+        report the opposite.
     width, height, fps : int
         Of all streams; 0 leaves the choice to the library.
     serial : str, optional
-        Which camera, where there are several.
+        Serial number of the camera, if there are several.
     file : str or Path, optional
-        A recording in place of a camera (``.db3``, with older libraries ``.bag``): every frame, unhurried.
+        A recording instead of a camera (``.db3``, with older libraries ``.bag``); every frame is read,
+        however slowly.
     timeout_s : float
-        How long to wait for a frame.
+        Longest time to wait for a frame.
 
     Raises
     ------
@@ -127,7 +129,7 @@ class RealSense(Source):
             config.enable_stream(rs.stream.color, *size, rs.format.rgb8, fps)
 
     def _ask_file(self, config: Any, place: Path) -> None:
-        """Ask for the streams as they were recorded: a recording converts nothing."""
+        """Request the streams as they were recorded: a recording cannot be converted."""
         rs = self._rs
         config.enable_device_from_file(str(place), repeat_playback=False)
         config.enable_stream(rs.stream.depth)
@@ -137,13 +139,13 @@ class RealSense(Source):
             config.enable_stream(rs.stream.color)
 
     def _unhurry(self, config: Any) -> None:
-        """Have the recording wait for whoever reads it: before it starts, or its first frames are lost."""
+        """Make the recording wait for its reader; set before it starts, or its first frames are lost."""
         device = config.resolve(self._rs.pipeline_wrapper(self._pipeline)).get_device()
         self._playback = device.as_playback()
         self._playback.set_real_time(False)
 
     def _prepare(self, profile: Any, emitter: str | None) -> None:
-        """Read what holds for every frame, and set the emitter."""
+        """Read the depth unit and the intrinsics, which hold for every frame, and set the emitter."""
         rs = self._rs
         sensor = profile.get_device().first_depth_sensor()
         self._depth_unit_m = float(sensor.get_depth_scale())
@@ -179,7 +181,7 @@ class RealSense(Source):
         raise silent(self.name, self._timeout_s, _READING)
 
     def _parts(self, frames: Any) -> dict[str, NDArray[Any]] | None:
-        """Depth and picture of a set; None where it has nothing new for both."""
+        """Return the depth and picture of a set; None unless both are new."""
         if self._align is not None:
             frames = self._align.process(frames)
         depth = frames.get_depth_frame()

@@ -1,4 +1,4 @@
-"""The TrueDepth and LiDAR cameras of an iPhone or iPad, streamed by the app Record3D over USB."""
+"""TrueDepth and LiDAR cameras of an iPhone or iPad, streamed over USB by the app Record3D."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .base import (
 
 TURNS_DEG: Final = (0, 90, 180, 270)
 CONFIDENCES: Final = (0, 1, 2)
-"""Low, medium and high."""
+"""Confidence of a depth value: low, medium and high."""
 _TRUE_DEPTH: Final = 0
 _METRE_M: Final = 1.0
 _OPENING: Final = (
@@ -39,7 +39,7 @@ _OPENING: Final = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Given:
-    """What the app sent at one moment."""
+    """The data that the app sent for one frame."""
 
     depth: NDArray[np.float32]
     color: NDArray[np.uint8]
@@ -49,23 +49,22 @@ class _Given:
 
 
 class Record3D(Source):
-    """Depth in metres, and the colour picture brought to depth's size: depth is measured, never enlarged.
+    """An iPhone or iPad with Record3D: depth in metres, and colour reduced to the size of depth.
 
-    The front camera's frames come mirrored, as people know themselves, and are turned back. Frames are
-    upright where the phone is; say how to turn them where it lies on its side. What comes faster than it is
-    fetched is lost.
+    The front camera's frames arrive mirrored, and are mirrored back. Frames are upright if the phone is; for
+    a phone on its side give `turn_deg`. Frames that are not read in time are lost.
 
     Parameters
     ----------
     index : int
-        Which of the connected devices.
+        Number of the device among those connected.
     turn_deg : 0, 90, 180 or 270
-        Clockwise, to have heads upright.
+        Clockwise rotation that makes heads upright.
     least_confidence : 0, 1 or 2
-        Depth that the LiDAR camera is less sure of counts as missing (TrueDepth does not say): 0 takes
-        everything, 2 only what is of high confidence.
+        LiDAR depth of a lower confidence counts as missing (TrueDepth reports none): 0 accepts all depth, 2
+        only depth of high confidence.
     timeout_s : float
-        How long to wait for a frame.
+        Longest time to wait for a frame.
 
     Raises
     ------
@@ -115,7 +114,7 @@ class Record3D(Source):
             raise SourceError(message)
 
     def _take(self) -> None:
-        """Copy a frame; called by the library's own thread, which overwrites it after this returns."""
+        """Copy a frame; called by the library's own thread, which reuses its memory after this returns."""
         session = self._session
         given, failed = None, None
         try:
@@ -127,7 +126,7 @@ class Record3D(Source):
                 intrinsics=lens_of(self.name, lens.fx, lens.fy, lens.tx, lens.ty),
                 mirrored=session.get_device_type() == _TRUE_DEPTH,
             )
-        except Exception as error:  # noqa: BLE001  # there it would end the program
+        except Exception as error:  # noqa: BLE001  # in that thread it would end the program
             failed = error
         with self._changed:
             self._given, self._error = given, failed
@@ -175,12 +174,12 @@ class Record3D(Source):
 def _shrunk(
     name: str, color: NDArray[Any], camera: Intrinsics, size: tuple[int, int]
 ) -> tuple[NDArray[Any], Intrinsics]:
-    """Bring a picture, and the camera that it was taken by, to the size (height, width) of its depth."""
+    """Reduce a picture and its intrinsics to the size of its depth, (height, width)."""
     down, across = size[0] / color.shape[0], size[1] / color.shape[1]
     if not abs(down - across) * max(size) < 1.0:
         message = f"{name}: expected depth in the proportions of colour, got {size} and {color.shape[:2]}"
         raise SourceError(message)
-    # A pixel's centre is half a pixel from its corner, whatever its size.
+    # The centre of a pixel is half a pixel from its corner, at either size.
     center = (camera.cx + 0.5) * across - 0.5, (camera.cy + 0.5) * down - 0.5
     smaller = cv2.resize(color, (size[1], size[0]), interpolation=cv2.INTER_AREA)
     return smaller, Intrinsics(camera.fx * across, camera.fy * down, *center)

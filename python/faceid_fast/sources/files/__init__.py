@@ -1,1 +1,1 @@
-"""Pictures and arrays as files of strangers: bounded, checked, decoded."""
+"""Read pictures and arrays from untrusted files, with bounds and checks."""

@@ -1,6 +1,6 @@
-"""Arrays as numpy writes them: the header says what follows, and is believed only within bounds.
+"""Read arrays in numpy's format from untrusted files; a header is accepted only within bounds.
 
-Never pickles: an array of objects is refused by its header, before anything is read behind it.
+Pickles are never read: an array of objects is refused by its header, before anything behind it is read.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from faceid_fast.frame import MAX_SIDE_PX
 from .bounded import MAX_ARRAY_BYTES, read_bounded
 
 _START: Final = b"\x93NUMPY\x01\x00"
-"""Signature, and the version that numpy writes; others are for long headers, and for names of fields."""
+"""Signature and version 1.0, as of plain arrays; other versions serve long headers and field names."""
 _NUMBERS: Final = re.compile(r"[<>|=]?(?:[ui][1248]|f[248])")
 _MAX_AXES: Final = 3
 
 
 def read_npy(path: str | Path) -> NDArray[Any]:
-    """Read an array of numbers from a file, in C order: at most `_MAX_AXES` axes of `MAX_SIDE_PX`.
+    """Read an array of numbers from a file, C-contiguous: at most 3 axes of at most `MAX_SIDE_PX` each.
 
     Raises
     ------
@@ -40,11 +40,12 @@ def read_npy(path: str | Path) -> NDArray[Any]:
 
 
 def read_array(file: IO[bytes], what: str) -> NDArray[Any]:
-    """Read an array from an open file, to its end; no more is asked of the file than its header says.
+    """Read an array from an open file, to its end; no more is read than the header says.
 
     Parameters
     ----------
-    what : names it in messages.
+    file : the open file.
+    what : name of the array in messages.
 
     Raises
     ------
@@ -66,9 +67,9 @@ def read_array(file: IO[bytes], what: str) -> NDArray[Any]:
 
 
 def _read_header(file: IO[bytes], what: str) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
-    """Shape, dtype and whether the order is Fortran's.
+    """Return the shape, the dtype, and whether the order is Fortran's.
 
-    numpy's own reader lets through whatever Python's tokenizer raises, and warns of damage.
+    numpy's own reader is not used: for damage it warns, or raises whatever Python's tokenizer raises.
     """
     start = file.read(len(_START) + 2)
     text = file.read(int.from_bytes(start[-2:], "little"))

@@ -1,4 +1,4 @@
-"""Reading files of strangers: no more than is expected is taken into memory."""
+"""Read untrusted files and folders: a file only up to a limit, errors as `SourceError`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_PICTURE_BYTES: Final = 64 * 2**20
-"""Longer than any picture of `faceid_fast.frame.MAX_SIDE_PX` that a camera writes."""
+"""Longest picture file; no camera writes a longer one of `faceid_fast.frame.MAX_SIDE_PX`."""
 MAX_ARRAY_BYTES: Final = 192 * 2**20
-"""More than a frame of that size has, unpacked: depth in float64, and colour."""
+"""Largest array or archive: more than a frame of that size needs, with depth in float64 and colour."""
 
 
 @contextmanager
 def listing(place: Path) -> Iterator[None]:
-    """Look at folders; what the system does not show is a SourceError that names it."""
+    """Turn an OSError within into a SourceError that names the file or folder."""
     try:
         yield
     except SourceError:
@@ -37,11 +37,11 @@ def read_bounded(path: Path, limit: int) -> bytes:
     Raises
     ------
     SourceError
-        It is missing, no regular file, not readable, or longer than ``limit`` bytes.
+        If the file is missing, not regular, not readable, or longer than ``limit`` bytes.
     """
     try:
         with open_file(path) as file:
-            # Not simply one more than the limit: that much memory would be asked for at once.
+            # Not simply limit + 1: that much memory would be allocated at once.
             content = file.read(min(limit, os.fstat(file.fileno()).st_size) + 1)
     except OSError as error:
         message = f"{path}: not readable ({error.strerror})"

@@ -1,17 +1,18 @@
-"""Picture files: PNG, JPEG and BMP, decoded by OpenCV. What OpenCV refuses by itself is not looked at here.
+"""Picture files: PNG, JPEG and BMP, decoded by OpenCV.
 
-OpenCV reads a picture of any size, and not every version notices what is wrong with it. So a header is read
-first, for what OpenCV 4.10 to 5.0 let pass (tests/unit/sources/test_source_files.py shows each):
+OpenCV reads a picture of any size, and not every version notices all damage. So the file is checked first for
+everything that OpenCV 4.10 to 5.0 accept (tests/unit/sources/test_source_files.py shows each); what OpenCV
+refuses by itself is not checked here:
 
-| format | looked at here | why |
+| format | refused here | why |
 |---|---|---|
 | all | more than 4096 pixels a side | a file of a few kilobytes can claim a gigapixel |
 | PNG | less or more pixel data than the header says | a picture with another header's rows |
 | PNG | kinds other than grey of 8 or 16 bit and RGB of 8 bit; interlaced | OpenCV converts them |
-| JPEG | no end of the picture | OpenCV 4 paints what is missing grey |
+| JPEG | no end of the picture | OpenCV 4 fills the missing part with grey |
 | BMP | fewer than 24 bit | OpenCV converts them |
 
-A camera's wish to have a JPEG shown upright is not followed: its depth knows nothing of it.
+The orientation tag of a JPEG is ignored: depth files have none.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ from .bounded import MAX_PICTURE_BYTES, read_bounded
 
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _PNG_CHANNELS: Final = {0: 1, 2: 3, 6: 4}
-"""Colour types taken, and their channels: grey, RGB, and RGB with an opacity, which is left out."""
+"""Accepted colour types and their channels: grey, RGB, and RGBA, whose alpha channel is dropped."""
 _JPEG_START: Final = b"\xff\xd8"
 _JPEG_END: Final = b"\xff\xd9"
 _JPEG_FRAMES: Final = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
-"""Markers of segments that hold the picture's size; the others of that range are tables."""
+"""Markers of segments that hold the picture's size; the excluded ones of that range are not frame headers."""
 _BMP_HEADER: Final = struct.Struct("<2s12xIiiHH")
 
 
@@ -96,8 +97,8 @@ def read_bmp(path: str | Path) -> NDArray[np.uint8]:
 
 
 def _decoded(content: bytes, size: tuple[int, int], path: Path) -> NDArray[Any]:
-    """Decode a picture of a known (height, width); colour becomes RGB."""
-    import cv2  # noqa: PLC0415  # what it needs of the system may be missing: only once a picture is read
+    """Decode a picture whose header says (height, width); colour becomes RGB."""
+    import cv2  # noqa: PLC0415  # its system libraries may be missing: loaded only when a picture is read
 
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -114,7 +115,7 @@ def _decoded(content: bytes, size: tuple[int, int], path: Path) -> NDArray[Any]:
 
 
 def _checked_size(width: int, height: int, path: Path) -> tuple[int, int]:
-    """Return (height, width), if a frame may have it."""
+    """Return (height, width) if it is a size that a frame may have; SourceError if not."""
     if not (1 <= width <= MAX_SIDE_PX and 1 <= height <= MAX_SIDE_PX):
         message = f"{path}: expected at most {MAX_SIDE_PX} pixels a side, got {width} x {height}"
         raise SourceError(message)
@@ -122,7 +123,7 @@ def _checked_size(width: int, height: int, path: Path) -> tuple[int, int]:
 
 
 def _png_size(content: bytes, path: Path) -> tuple[int, int]:
-    """Height and width, once the pixel data has been counted."""
+    """Return (height, width), after a check of the amount of pixel data."""
     chunks = _png_chunks(content, path)
     kind, header = next(chunks)
     if kind != b"IHDR" or len(header) != 13:
@@ -165,10 +166,10 @@ def _png_chunks(content: bytes, path: Path) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _jpeg_size(content: bytes, path: Path) -> tuple[int, int]:
-    """Height and width of the first picture, once its end has been found."""
+    """Return (height, width) of the first picture, after a check that its end is there."""
     at = len(_JPEG_START)
     while True:
-        while content[at : at + 1] == b"\xff":  # several may stand before a marker
+        while content[at : at + 1] == b"\xff":  # a marker may be preceded by several
             at += 1
         head = content[at : at + 8]  # marker, length of the segment; of a frame bits, height and width
         if len(head) < 8:
@@ -183,7 +184,7 @@ def _jpeg_size(content: bytes, path: Path) -> tuple[int, int]:
 
 
 def _bmp_size(content: bytes, path: Path) -> tuple[int, int]:
-    """Height and width; a negative height in the file means that its rows go downwards."""
+    """Return (height, width); a negative height in the file means that rows go from top to bottom."""
     _, _, width, height, _, bits = _BMP_HEADER.unpack_from(content)
     size = _checked_size(width, abs(height), path)
     if bits < 24:

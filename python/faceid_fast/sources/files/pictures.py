@@ -1,4 +1,4 @@
-"""Pictures and depth maps by the ending of their file, and the frame that two of them make."""
+"""Read pictures and depth maps by the ending of their file name, and make frames of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .arrays import read_npy
 from .images import read_bmp, read_jpeg, read_png
 
 LOSSLESS: Final = (".png", ".npy")
-"""Endings of what may hold depth."""
+"""Endings of files that may hold depth."""
 _READERS: Final = {
     ".png": read_png,
     ".npy": read_npy,
@@ -24,7 +24,7 @@ _READERS: Final = {
     ".bmp": read_bmp,
 }
 ENDINGS: Final = tuple(_READERS)
-"""Endings of what may hold a picture."""
+"""Endings of files that may hold a picture."""
 
 
 def read_picture(path: str | Path) -> NDArray[Any]:
@@ -51,17 +51,17 @@ def frame_of(
     intrinsics: Intrinsics,
     *files: Path,
 ) -> Frame:
-    """Make a frame of what was read.
+    """Make a frame from arrays that were read from files; the arguments are those of `Frame`.
 
     Parameters
     ----------
-    channel : ``color`` or ``infrared``, what the picture is.
-    files : where they come from, for the message.
+    channel : ``color`` or ``infrared``, the kind of picture.
+    files : the files, for the message.
 
     Raises
     ------
     SourceError
-        If they do not fit together; see `Frame`.
+        If no frame can be made of them; see `Frame`.
     """
     try:
         return Frame(depth=depth, depth_unit_m=depth_unit_m, intrinsics=intrinsics, **{channel: picture})

@@ -1,1 +1,1 @@
-"""How captures lie in files and folders: one data set or program's layout a file."""
+"""Layouts of frames in files and folders: one module for each data set or program."""

@@ -1,15 +1,15 @@
-"""Camera files: JSON beside frames that says how they were taken.
+"""Camera files: JSON beside frames, with the camera's intrinsics and the unit of depth.
 
-One rule for all layouts. The camera of a frame is in the first of these that is there:
+For all layouts, the camera file of a frame is the first of these that exists:
 
-1. ``LABEL_camera.json`` beside it, LABEL being the frame's name without what its layout adds;
-2. ``camera.json`` in its folder, else in the nearest folder above, up to the set's; of a single person or
-   frame, up to one further.
+1. ``LABEL_camera.json`` beside the frame; LABEL is the frame's file name without the layout's endings;
+2. ``camera.json`` in the frame's folder, else in the nearest folder above it, up to the folder of the data
+   set; for a single person or frame, up to the folder above theirs.
 
-Keys: ``fx``, ``fy``, ``cx``, ``cy`` in pixels of the picture as it is read, and ``depth_unit_m``, the metres
-of one unit of depth (0.001 for millimetres); if wanted, ``principal_deviation_px``, see `Intrinsics`. Only
-`pairs` need one: the other layouts bring a camera along. Where there is one, they go by it; a Kinect v2's
-files are then `pairs`.
+Keys: ``fx``, ``fy``, ``cx``, ``cy`` in pixels of the picture as it is read, and ``depth_unit_m``, metres per
+unit of depth (0.001 for millimetres); optionally ``principal_deviation_px``, see `Intrinsics`. Only `pairs`
+need a camera file: the other layouts have a camera of their own, which a camera file replaces. Files of a
+Kinect v2 with a camera file are `pairs`.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ MAX_JSON_BYTES: Final = 2**20
 
 
 def camera_file_of(folder: Path, label: str, root: Path) -> Path | None:
-    """Return the camera file of a frame by the rule above.
+    """Return the camera file of a frame, by the rule of this module; None if there is none.
 
     Parameters
     ----------
     folder : of the frame.
-    root : the last folder to look into: the same, or one above.
+    label : of the frame.
+    root : the topmost folder in which to look: `folder` or one above it.
     """
     own = folder / f"{label}_{CAMERA_NAME}"
     if own.is_file():
@@ -49,12 +50,12 @@ def camera_file_of(folder: Path, label: str, root: Path) -> Path | None:
 
 
 def read_camera(path: str | Path) -> tuple[Intrinsics, float]:
-    """Read a camera file: intrinsics, and metres per unit of depth.
+    """Read a camera file; return intrinsics, and metres per unit of depth.
 
     Raises
     ------
     SourceError
-        If the file is missing, not such JSON, or holds impossible values.
+        If the file is missing, is not JSON with these keys, or has a value out of range.
     """
     path = checked_path("path", path)
     record = read_json(path)
@@ -70,19 +71,19 @@ def read_camera(path: str | Path) -> tuple[Intrinsics, float]:
         message = f"{path}: depth_unit_m: expected a number, got {unit!r:.40}"
         raise SourceError(message)
     try:
-        return Intrinsics(**values), float(unit)  # type: ignore[arg-type]  # which checks them
+        return Intrinsics(**values), float(unit)  # type: ignore[arg-type]  # Intrinsics checks its values
     except (InvalidInputError, OverflowError) as error:
         message = f"{path}: {error}"
         raise SourceError(message) from error
 
 
 def read_json(path: Path) -> dict[str, object]:
-    """Read an object of JSON.
+    """Read a file that holds a JSON object.
 
     Raises
     ------
     SourceError
-        If the file is missing, too long, or holds something else.
+        If the file is missing, too long, or holds anything else.
     """
     content = read_bounded(path, MAX_JSON_BYTES)
     try:

@@ -1,8 +1,8 @@
-"""Layout ``kinect_v2``, of a Kinect v2 collection: a folder a person, `CC_depth.png` + `CC_ir.png`.
+"""Layout ``kinect_v2``, of a Kinect v2 collection: in each person's folder `CC_depth.png` and `CC_ir.png`.
 
-`CC` = pose * 6 + expression: 9 poses (yaw = pose % 3, pitch = pose // 3) x 6 expressions. Files are
-head crops, infrared and depth (millimetres) registered pixel to pixel. The crop's place in the
-sensor's frame is not recorded: the principal point is taken at the crop's centre, and said to be uncertain.
+`CC` = pose * 6 + expression: 9 poses (yaw = pose % 3, pitch = pose // 3) x 6 expressions. The files are
+crops around the head, infrared and depth (millimetres), registered pixel to pixel. The place of a crop in the
+sensor's picture is not recorded: the principal point is assumed at the crop's centre, with a deviation.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from .shot import Shot
 
 LAYOUT: Final = "kinect_v2"
 FOCAL_PX: Final = 365.0
-# A crop of 120 pixels anywhere in a frame of 512 x 424 has its centre off the principal point by 113 pixels
-# across and 88 down (standard deviations). People sit before a camera, not anywhere: half of the latter.
+# The centre of a crop of 120 pixels, anywhere in a picture of 512 x 424, deviates from the principal point by
+# 113 pixels across and 88 down (standard deviations). People sit in front of the camera: half of the latter.
 PRINCIPAL_DEVIATION_PX: Final = 45.0
 DEPTH_UNIT_M: Final = 0.001
 MODALITY: Final = "infrared"
@@ -40,7 +40,7 @@ class Capture:
 
     Attributes
     ----------
-    person : name of the folder.
+    person : name of the person's folder.
     number : CC, 0 to 53.
     infrared, depth : the two files.
     """
@@ -52,7 +52,7 @@ class Capture:
 
     @property
     def label(self) -> str:
-        """CC, as the files are named."""
+        """CC, two digits, as in the names of the files."""
         return f"{self.number:02d}"
 
     @property
@@ -81,7 +81,7 @@ class Capture:
         Raises
         ------
         SourceError
-            If a file is damaged or the two do not fit together.
+            If a file is damaged, or no frame can be made of the two.
         """
         infrared, depth = read_png(self.infrared), read_png(self.depth)
         height, width = infrared.shape[:2]
@@ -90,10 +90,9 @@ class Capture:
 
 
 def captures(directory: str | Path) -> list[Capture]:
-    """List the captures of everybody: every subfolder is a person, whatever its name.
+    """List the captures of everybody, by person and number; every subfolder is a person, whatever its name.
 
-    Captures may be missing; one that lacks either of its two files counts as missing. Other files
-    are not looked at. Sorted by person and number.
+    Captures may be missing; one that lacks either of its two files is left out. Other files are ignored.
 
     Raises
     ------
@@ -126,7 +125,7 @@ def captures_of(folder: Path) -> list[Capture]:
 
 
 def capture_of(depth: Path) -> Capture | None:
-    """Return the capture that a depth file belongs to, if it is named so and has its other file."""
+    """Return the capture that a depth file belongs to; None if its name or its infrared file is wrong."""
     depth = checked_path("depth", depth)
     match = _DEPTH_NAME.fullmatch(depth.name)
     if match is None or int(match[1]) >= POSES * EXPRESSIONS:
@@ -144,7 +143,7 @@ def shots_in(folder: Path, root: Path) -> list[Shot]:
 
 
 def shot_of(file: Path, root: Path) -> Shot | None:
-    """Return the capture that either file belongs to; with a camera file, it is one of `pairs`."""
+    """Return the capture that either file belongs to; None if a camera file makes it one of `pairs`."""
     capture = capture_of(file.with_name(file.name.replace("_ir.png", "_depth.png")))
     if capture is None or camera_file_of(file.parent, capture.label, root) is not None:
         return None

@@ -1,8 +1,9 @@
-"""Layout ``npz``: a numpy archive a frame, without pickles.
+"""Layout ``npz``: one numpy archive for each frame, without pickles.
 
-In each ``depth`` (H, W) uint16 or float, ``infrared`` (H, W) uint8 or uint16 or else ``color`` (H, W, 3)
-uint8 RGB, and one number each: ``depth_unit_m``, metres per unit of depth, and ``fx``, ``fy``, ``cx``,
-``cy``, pixels; if wanted also ``principal_deviation_px``. A camera file goes before these, see `camera_file`.
+An archive holds ``depth`` (H, W) uint16 or float; either ``infrared`` (H, W) uint8 or uint16, or ``color``
+(H, W, 3) uint8 RGB; and as single numbers ``depth_unit_m``, metres per unit of depth, and ``fx``, ``fy``,
+``cx``, ``cy`` in pixels, optionally ``principal_deviation_px``. A camera file takes precedence over these
+numbers, see `camera_file`.
 
 >>> np.savez("0.npz", color=rgb, depth=mm, depth_unit_m=1e-3, fx=f, fy=f, cx=320, cy=240)  # doctest: +SKIP
 """
@@ -35,7 +36,7 @@ _CHANNELS: Final = ("color", "infrared")
 _MAX_ENTRIES: Final = 64
 _ENTRY: Final = b"PK\x01\x02"
 _BOUNDED: Final = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-"""What numpy writes; of the other kinds, zipfile unpacks more than it is asked for."""
+"""Kinds of compression that numpy writes; for others, zipfile unpacks more than it is asked for."""
 
 
 def shots_in(folder: Path, root: Path) -> list[Shot]:
@@ -45,7 +46,7 @@ def shots_in(folder: Path, root: Path) -> list[Shot]:
 
 
 def shot_of(file: Path, root: Path) -> Shot | None:
-    """Return the frame in an archive, if it is one by its name."""
+    """Return the frame of an archive; None if the file's name does not end in ``.npz``."""
     if file.suffix != ENDING or not file.is_file():
         return None
     camera = camera_file_of(file.parent, file.stem, root)
@@ -53,11 +54,12 @@ def shot_of(file: Path, root: Path) -> Shot | None:
 
 
 def read_npz(path: str | Path, camera: str | Path | None = None) -> Frame:
-    """Read the frame in an archive.
+    """Read the frame of an archive.
 
     Parameters
     ----------
-    camera : a camera file that goes before what the archive says; see `camera_file`.
+    path : of the archive.
+    camera : a camera file, which takes precedence over the archive's numbers; see `camera_file`.
 
     Raises
     ------
@@ -82,15 +84,15 @@ def read_npz(path: str | Path, camera: str | Path | None = None) -> Frame:
 
 
 def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-    """Read those arrays of an archive that it has; others are not looked at.
+    """Read the arrays of an archive that have one of these names; others are ignored.
 
     Raises
     ------
     SourceError
-        If the file is missing, damaged, too large once unpacked, or an array is none of numbers.
+        If the file is missing, damaged or too large once unpacked, or an array does not hold numbers.
     """
     content = read_bounded(path, MAX_ARRAY_BYTES)
-    # Counted before zipfile makes an object of each: a directory of entries may be the whole file.
+    # Counted before zipfile makes an object of each entry: the whole file may be a list of entries.
     if content.count(_ENTRY) > _MAX_ENTRIES:
         message = f"{path}: expected at most {_MAX_ENTRIES} arrays, got more"
         raise SourceError(message)

@@ -1,9 +1,9 @@
-"""Layout ``open3d``: what Open3D's recorders write, of a RealSense or an Azure Kinect.
+"""Layout ``open3d``: recordings of a RealSense or an Azure Kinect by Open3D's recorders.
 
 ``color/NAME.jpg`` or ``.png`` and ``depth/NAME.png`` (16 bit, millimetres), registered to each other, and
-beside the two folders ``camera_intrinsic.json`` or ``intrinsic.json``: ``width``, ``height`` and
-``intrinsic_matrix``, nine numbers column by column. A camera file goes before it, see `camera_file`: for
-another unit of depth, say.
+beside the two folders ``camera_intrinsic.json`` or ``intrinsic.json`` with ``width``, ``height`` and
+``intrinsic_matrix``, nine numbers column by column. A camera file takes precedence over it, for instance for
+another unit of depth; see `camera_file`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def shots_in(folder: Path, root: Path) -> list[Shot]:
 
 
 def shot_of(file: Path, root: Path) -> Shot | None:
-    """Return the frame that a file belongs to, if it is in a recording that has the others."""
+    """Return the frame that a file belongs to; None if the frame's other files are missing."""
     if file.parent.name not in {COLOR, DEPTH}:
         return None
     folder = file.parent.parent
@@ -56,12 +56,12 @@ def shot_of(file: Path, root: Path) -> Shot | None:
 
 
 def read_pair(color: str | Path, depth: str | Path, camera: str | Path) -> Frame:
-    """Read one frame; ``camera`` is of either kind.
+    """Read one frame; ``camera`` is a camera file or one of `INTRINSICS_NAMES`.
 
     Raises
     ------
     SourceError
-        If a file is missing or damaged, or they do not fit together.
+        If a file is missing or damaged, or no frame can be made of them.
     """
     color, depth = checked_path("color", color), checked_path("depth", depth)
     camera = checked_path("camera", camera)
@@ -74,7 +74,7 @@ def read_pair(color: str | Path, depth: str | Path, camera: str | Path) -> Frame
 
 
 def _read_intrinsics(path: Path, shape: tuple[int, ...]) -> Intrinsics:
-    """Intrinsics as Open3D writes them, of pictures of a shape, (height, width)."""
+    """Read intrinsics in Open3D's format, for pictures of a (height, width)."""
     record = read_json(path)
     matrix = record.get("intrinsic_matrix")
     size = (record.get("height"), record.get("width"))

@@ -1,8 +1,8 @@
-"""Layout ``pairs``: a picture and the depth registered to it, named alike, with a camera file.
+"""Layout ``pairs``: a picture and the depth registered to it, with the same name, and a camera file.
 
-``NAME_depth.png`` (grey, 16 bit) or ``NAME_depth.npy``; the first that is there of ``NAME_color``,
+``NAME_depth.png`` (grey, 16 bit) or ``NAME_depth.npy``; the first that exists of ``NAME_color``,
 ``NAME_rgb`` and ``NAME_ir``, a ``.png``, ``.npy``, ``.jpg``, ``.jpeg`` or ``.bmp``; and a camera file, see
-`camera_file`. EURECOM's and most other sets of colour and depth can be laid out so.
+`camera_file`. Most data sets of colour and depth, EURECOM's among them, can be brought into this layout.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def shots_in(folder: Path, root: Path) -> list[Shot]:
 
 
 def shot_of(file: Path, root: Path) -> Shot | None:
-    """Return the pair that a file belongs to, if it is named so and the others are there."""
+    """Return the pair that a file belongs to; None if its name does not fit or another file is missing."""
     label = label_of(file)
     if label is None:
         return None
@@ -42,35 +42,35 @@ def shot_of(file: Path, root: Path) -> Shot | None:
 
 
 def label_of(file: Path) -> str | None:
-    """Return the name of the pair that a file is half of, by its own name."""
+    """Return the label of the pair that a file belongs to by its name; None if the name does not fit."""
     endings = (ending for ending in (*DEPTH_ENDINGS, *IMAGE_ENDINGS) if file.name.endswith(ending))
     ending = next(endings, None)
     return None if ending is None else file.name.removesuffix(ending)
 
 
 def depth_of(folder: Path, label: str) -> Path | None:
-    """Return the depth of a pair, if it is there."""
+    """Return the depth file of a pair; None if there is none."""
     return _first(folder, label, DEPTH_ENDINGS)
 
 
 def image_of(folder: Path, label: str) -> Path | None:
-    """Return the picture of a pair: colour where it has two, none where it has none."""
+    """Return the picture file of a pair, the colour picture if there are two; None if there is none."""
     return _first(folder, label, IMAGE_ENDINGS)
 
 
 def read_frame(image: str | Path, depth: str | Path, camera: str | Path) -> Frame:
-    """Read one frame from an image, its depth and the camera file.
+    """Read one frame from a picture, its depth and a camera file.
 
     Parameters
     ----------
-    image : grey (infrared, 8 or 16 bit) or RGB (8 bit); see `read_picture`
+    image : picture file, grey (infrared, 8 or 16 bit) or RGB (8 bit); see `read_picture`
     depth : PNG, grey, 16 bit; or .npy, (H, W) uint16 or float
     camera : JSON, see `camera_file`
 
     Raises
     ------
     SourceError
-        If a file is missing, damaged or of another kind, or the two pictures do not fit together.
+        If a file is missing, damaged or of another kind, or picture and depth differ in size.
     """
     intrinsics, unit = read_camera(camera)
     image, depth = checked_path("image", image), checked_path("depth", depth)

@@ -1,4 +1,4 @@
-"""One frame that can be read, and reading many of them."""
+"""Shots: frames in files that are listed, but not read yet."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ ON_DAMAGE: Final = ("raise", "skip")
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One frame that can be read.
+    """One frame in files, which `read` reads.
 
     Attributes
     ----------
-    person : name of the folder, which in a data set is a person's.
-    label : its name without what the layout adds.
-    layout : its name, one of `recognized.LAYOUTS`.
+    person : name of the frame's folder; in a data set, that of the person's folder.
+    label : name of the frame: its file name without the layout's endings.
+    layout : name of the layout, one of `recognized.LAYOUTS`.
     read : reads the frame; `SourceError` if a file is damaged.
-    pose, expression : as `kinect_v2` counts them; None where the layout does not say.
+    pose, expression : numbers as in `kinect_v2`; None if the layout does not tell.
     """
 
     person: str
@@ -34,7 +34,7 @@ class Shot:
 
 
 class Frames:
-    """The frames of shots, read one by one as they are asked for.
+    """An iterable of shots with their frames, which are read one by one.
 
     >>> frames = Frames(captures("faces"), on_damage="skip")  # doctest: +SKIP
     >>> for shot, frame in frames: ...  # doctest: +SKIP
@@ -42,20 +42,20 @@ class Frames:
 
     Parameters
     ----------
-    shots : what to read.
-    on_damage : ``raise``, or ``skip`` what cannot be read.
+    shots : the shots to read.
+    on_damage : ``raise`` an error for a shot that cannot be read, or ``skip`` the shot.
 
     Attributes
     ----------
     skipped : list of SourceError
-        What gave no frame in the last pass, each message naming its file.
+        The errors of the shots that the last pass has skipped; each message names the file.
 
     Raises
     ------
     InvalidInputError
         If ``on_damage`` is neither.
     SourceError
-        While iterating: a file is damaged, and that is not to be skipped.
+        While iterating, if a shot cannot be read and ``on_damage`` is ``raise``.
     """
 
     def __init__(self, shots: Sequence[Shot], *, on_damage: Literal["raise", "skip"] = "raise") -> None:

@@ -1,12 +1,12 @@
-"""Layout ``tum``: a sequence of the TUM RGB-D benchmark, or recorded in its form.
+"""Layout ``tum``: a sequence of the TUM RGB-D benchmark, or one recorded in its format.
 
-A folder with ``rgb.txt`` and ``depth.txt``, lines of a time in seconds and a file's name; comments begin with
-``#``. Both streams ran by themselves: a picture and a depth map belong together if each is the nearest in
-time to the other, and they are at most 0.02 s apart. Depth is a PNG of 16 bit, 5,000 units a metre,
-registered to colour.
+A folder with ``rgb.txt`` and ``depth.txt``, whose lines hold a time in seconds and the name of a file;
+comments begin with ``#``. The two streams are not synchronised: a picture and a depth map make a frame if
+each is the nearest in time to the other, and they are at most 0.02 s apart. Depth is a PNG of 16 bit, 5,000
+units per metre, registered to colour.
 
-The camera is the benchmark's calibration of the colour camera whose name stands in the folder's
-(``freiburg1`` to ``freiburg3``), else its default; distortion is left as it is. A camera file goes before it,
+The camera is the benchmark's calibration of the colour camera that the folder's name contains (``freiburg1``
+to ``freiburg3``), else the benchmark's default; distortion is not corrected. A camera file takes precedence,
 see `camera_file`.
 """
 
@@ -32,7 +32,7 @@ COLOR_LIST: Final = "rgb.txt"
 DEPTH_LIST: Final = "depth.txt"
 TUM_DEPTH_UNIT_M: Final = 1 / 5000
 MAX_APART_S: Final = 0.02
-"""As the benchmark's own tool has it."""
+"""The limit of the benchmark's own tool."""
 CAMERAS: Final = {
     "freiburg1": Intrinsics(517.3, 516.5, 318.6, 255.3),
     "freiburg2": Intrinsics(520.9, 521.0, 325.1, 249.7),
@@ -47,7 +47,7 @@ _Listed: TypeAlias = list[tuple[float, Path]]
 
 
 def shots_in(folder: Path, root: Path) -> list[Shot]:
-    """List the pictures of a sequence that have depth, by time; there are none if it is no sequence.
+    """List the frames of a sequence, by time; none if the folder is no sequence.
 
     Raises
     ------
@@ -58,15 +58,15 @@ def shots_in(folder: Path, root: Path) -> list[Shot]:
 
 
 def shot_of(file: Path, root: Path) -> Shot | None:
-    """Return the frame that a file belongs to, if it is in a sequence and has another one near in time."""
+    """Return the frame that a file belongs to; None without a sequence, or a partner near in time."""
     folder = file.parent.parent
     return next((_shot(folder, *pair, root) for pair in _pairs(folder) if file in pair), None)
 
 
 def associated(colors: _Listed, depths: _Listed) -> list[tuple[Path, Path]]:
-    """Pair pictures and depth maps that are nearest in time to each other; none is used twice.
+    """Pair each picture with the depth map nearest in time, if the picture is also the nearest to that.
 
-    Of two that are equally near, the earlier one counts.
+    No file is used twice. Of two that are equally near, the earlier one counts.
     """
     color_times, depth_times = ([time for time, _ in listed] for listed in (colors, depths))
     pairs = []
@@ -89,13 +89,14 @@ def read_pair(
 
     Parameters
     ----------
-    camera : a camera file, see `camera_file`.
-    intrinsics : where there is none.
+    color, depth : the two files.
+    camera : a camera file, see `camera_file`; None: `intrinsics` and 5,000 units per metre hold.
+    intrinsics : used without a camera file.
 
     Raises
     ------
     SourceError
-        If a file is missing or damaged, or the two do not fit together.
+        If a file is missing or damaged, or no frame can be made of the two.
     """
     color, depth = checked_path("color", color), checked_path("depth", depth)
     unit = TUM_DEPTH_UNIT_M
@@ -117,7 +118,7 @@ def _shot(folder: Path, color: Path, depth: Path, root: Path) -> Shot:
 
 
 def _listed(path: Path) -> _Listed:
-    """Times and files, by time; a time that stands there twice is damage."""
+    """Read a list of times and files, sorted by time; a time that occurs twice counts as damage."""
     content = read_bounded(path, _MAX_LIST_BYTES)
     found: _Listed = []
     for number, line in enumerate(content.splitlines(), 1):
@@ -147,7 +148,7 @@ def _time(word: bytes) -> float:
 
 
 def _inside(folder: Path, name: str) -> Path:
-    """A file below a folder, by its relative name; ValueError if it leads elsewhere."""
+    """Return the path of a file below a folder, by its relative name; ValueError if it leads elsewhere."""
     relative = PurePosixPath(name)
     if relative.is_absolute() or ".." in relative.parts:
         raise ValueError

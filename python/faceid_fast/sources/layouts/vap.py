@@ -1,13 +1,13 @@
 """Layout ``vap``: the VAP RGB-D face database of Aalborg University (2012), which the notebook of 2018 used.
 
-A folder a person (``(2012-05-16)(151751)`` ...), in it for each capture ``STEM`` + ``d.dat``, depth as text
+Each person has a folder (``(2012-05-16)(151751)`` ...). Each capture has ``STEM`` + ``d.dat``, depth as text
 (480 lines of 640 numbers, millimetres, a tab behind each), and ``STEM`` + ``c.bmp``, colour of 640 x 480 or a
-whole multiple of it (the set has 1280 x 960), which is reduced to the size of depth. Depth is taken as
-registered to colour, as the notebook does.
+whole multiple of it (the set has 1280 x 960), which is reduced to the size of depth. Depth is assumed to be
+registered to colour, as in the notebook.
 
-The set names no camera. It was taken with a Kinect for Windows, whose nominal focal length stands here; a
-camera file goes before it, see `camera_file`. Poses stand in the names of its files, but not in what is known
-about them, so shots have none.
+The set names no camera. It was taken with a Kinect for Windows, whose nominal focal length is used; a camera
+file takes precedence, see `camera_file`. The names of the files encode poses, but the code is not documented,
+so shots have no pose.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ VAP_HEIGHT: Final = 480
 VAP_WIDTH: Final = 640
 VAP_DEPTH_MISSING: Final = -1
 VAP_DEPTH_CAP_MM: Final = 1200
-"""Both as the notebook has them. It set what is missing or beyond the cap *to* the cap; here both are
-missing, since no wall stands at 1200 mm."""
+"""The sentinel and the cap of the notebook. It set missing depth and depth beyond the cap *to* the cap; here
+both count as missing, since there is no wall at 1200 mm."""
 VAP_DEPTH_UNIT_M: Final = 0.001
 VAP_FOCAL_PX: Final = 571.26
 """Kinect for Windows SDK: NUI_CAMERA_DEPTH_NOMINAL_FOCAL_LENGTH_IN_PIXELS, 285.63 at 320 x 240."""
@@ -53,7 +53,7 @@ def shots_in(folder: Path, root: Path) -> list[Shot]:
 
 
 def shot_of(file: Path, root: Path) -> Shot | None:
-    """Return the capture that a file belongs to, if it is named so and the other one is there."""
+    """Return the capture that a file belongs to; None if its name does not fit or the other is missing."""
     ending = next((ending for ending in (DEPTH_ENDING, COLOR_ENDING) if file.name.endswith(ending)), None)
     if ending is None:
         return None
@@ -67,7 +67,7 @@ def shot_of(file: Path, root: Path) -> Shot | None:
 
 
 def read_capture(depth: str | Path, color: str | Path, camera: str | Path | None = None) -> Frame:
-    """Read one frame.
+    """Read one frame; a camera file takes precedence over the nominal camera.
 
     Raises
     ------
@@ -84,14 +84,14 @@ def read_capture(depth: str | Path, color: str | Path, camera: str | Path | None
 
 
 def read_dat(path: str | Path) -> NDArray[np.uint16]:
-    """Read a depth text: (480, 640) uint16 millimetres, 0 where missing or beyond `VAP_DEPTH_CAP_MM`.
+    """Read depth from text: (480, 640) uint16 millimetres, 0 where missing or beyond `VAP_DEPTH_CAP_MM`.
 
     Decimals are rounded to whole millimetres.
 
     Raises
     ------
     SourceError
-        If the file is missing, too long, or not 480 lines of 640 numbers: the line and column are named.
+        If the file is missing, too long, or not 480 lines of 640 numbers; the message names line and column.
     """
     path = checked_path("path", path)
     text = read_bounded(path, _MAX_TEXT_BYTES)
@@ -103,12 +103,12 @@ def read_dat(path: str | Path) -> NDArray[np.uint16]:
 
 
 def read_color(path: str | Path) -> NDArray[np.uint8]:
-    """Read a colour picture, reduced to the size of depth by area: (480, 640, 3) uint8 RGB.
+    """Read a colour picture, reduced to the size of depth by area averaging: (480, 640, 3) uint8 RGB.
 
     Raises
     ------
     SourceError
-        If the file is missing or damaged, or its size no multiple of that of depth.
+        If the file is missing or damaged, or its size is not a whole multiple of that of depth.
     """
     path = checked_path("path", path)
     image = read_bmp(path)
@@ -119,6 +119,6 @@ def read_color(path: str | Path) -> NDArray[np.uint8]:
         raise SourceError(message)
     if factor == 1:
         return image
-    import cv2  # noqa: PLC0415  # as in `png`
+    import cv2  # noqa: PLC0415  # as in `files.images`
 
     return cv2.resize(image, (VAP_WIDTH, VAP_HEIGHT), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
