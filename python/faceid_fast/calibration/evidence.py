@@ -247,7 +247,7 @@ def _is_count(value: object) -> bool:
 
 
 def _is_within(most: float, value: object) -> bool:
-    return isinstance(value, float) and 0.0 < value < most  # written so that NaN is not
+    return isinstance(value, float) and 0.0 < value < most  # written so that NaN is refused
 
 
 def _is_share(value: object) -> bool:

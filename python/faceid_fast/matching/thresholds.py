@@ -29,7 +29,7 @@ class Thresholds(Mapping[str, float]):
     ----------
     store : the store that may have adopted thresholds; `refresh` takes over what other processes adopt.
     contract, model_sha256 : of the model that makes the vectors.
-    chosen : the caller's threshold for every modality, whatever was adopted; None: none.
+    chosen : the caller's threshold for every modality, whatever was adopted; None: not chosen.
 
     Raises
     ------
