@@ -1,8 +1,8 @@
-"""What runs as ``faceid`` and as ``python -m faceid_fast``: the command line, and with what it ends.
+"""The entry point of ``faceid`` and ``python -m faceid_fast``: run the command line, and set the exit code.
 
-Programs read the exit code: a door opens for 0, and 1 says that somebody was rejected. So 1 never means
-anything else, and 0 not that a verdict got lost on its way: whatever goes wrong, while libraries are loaded,
-while a verb runs, or when the last line is written, ends with 2 and a line on standard error.
+Programs read the exit code: a door opens for 0, and 1 means that somebody was rejected. So neither may have
+another cause. Any error ends with 2 and a line on standard error, whether it happens while libraries are
+loaded, while a verb runs, or when the last line is written.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ REJECTED: Final = 1
 
 
 def main() -> NoReturn:
-    """Run the command line, and end."""
+    """Run the command line, and exit with its code."""
     code = ERROR
     try:
         _take_standard_places()
@@ -33,7 +33,7 @@ def main() -> NoReturn:
 
 
 def _said(code: int) -> int:
-    """Return the exit code; that of an error where what was said could not be written."""
+    """Flush standard output and return the exit code; that of an error if the output cannot be written."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -44,16 +44,19 @@ def _said(code: int) -> int:
 
 
 def _take_standard_places() -> None:
-    """Have no file of ours get the number of a closed standard stream: libraries would write into it."""
+    """Open the null device for every closed standard stream.
+
+    Else the next file that is opened would get the number of the stream, and libraries would write into it.
+    """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # which gets the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # it gets the lowest free number
 
 
 def _run() -> int:
-    """Run a verb; returns the exit code."""
+    """Run a verb, and return the exit code."""
     if sys.stdout is None:  # closed from the start
         _say("error: standard output: expected it to be open (> /dev/null will do), got it closed")
         return ERROR
@@ -71,7 +74,7 @@ def _run() -> int:
         wrong = f"{error.name or 'a library'} cannot be loaded ({error})"
     except OSError as error:
         wrong = str(error)
-    except Exception:  # noqa: BLE001  # of a library that is loaded, for instance: anything can come of that
+    except Exception:  # noqa: BLE001  # loading a library can raise anything
         _say(traceback.format_exc().rstrip())
         return ERROR
     else:
@@ -81,12 +84,12 @@ def _run() -> int:
 
 
 def _code_of(done: SystemExit) -> int:
-    """The exit code that a verb has chosen; a library's 1 is no verdict."""
+    """Return the exit code of a `SystemExit`; 1 counts only if a verb has set it, not a library."""
     code = done.code if isinstance(done.code, int) else ERROR if done.code else 0
     verbs = getattr(sys.modules.get("faceid_fast.cli.main"), "ExitCodes", None)
     if code in {0, INTERRUPTED} or (code == REJECTED and getattr(verbs, "rejected", False)):
         return code
-    if isinstance(done.__context__, OSError):  # of a pipe whose other end is closed
+    if isinstance(done.__context__, OSError):  # from a pipe whose other end is closed
         _say("error: standard output: expected it to stay open, got it closed")
     elif code != ERROR:
         _say(f"error: a library ended the program, with exit code {code}, which is no verdict")
@@ -94,7 +97,7 @@ def _code_of(done: SystemExit) -> int:
 
 
 def _say(line: str) -> None:
-    """Say a line on standard error, if that can be written."""
+    """Write a line to standard error, if possible."""
     try:
         print(line, file=sys.stderr, flush=True)
     except (OSError, ValueError, AttributeError):
@@ -102,7 +105,10 @@ def _say(line: str) -> None:
 
 
 def _let_go() -> None:
-    """Leave nothing that Python would fail to write at its end: it would end with a code of its own."""
+    """Flush the standard streams, and discard what cannot be written.
+
+    Else Python would fail to write it at its end, and exit with a code of its own.
+    """
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:

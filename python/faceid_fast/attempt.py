@@ -268,8 +268,8 @@ class Attempt:
             threshold=self._threshold,
             distance=None if shown is None else shown.distance,
             reasons=reasons,
-            # The outcome of the attempt stands for each frame with a live face: separate results would
-            # give as many guesses for the price of one.
+            # Each frame with a live face has the outcome of the attempt: separate results would be as many
+            # attempts for the charge of one.
             frames=tuple(outcome if at is None else at for at in self._outcomes),
             timings_ms=self._stopwatch.stop(),
             claimed=self._claimed,

@@ -258,7 +258,7 @@ class Authenticator:
         identity : str
             1 to 200 printable characters, in Unicode's composed form (NFC).
         frames : Frame or iterable of Frame
-            At most `MAX_FRAMES`; best one or two each looking straight, left, right, up and down.
+            A few, best looking straight, left, right, up and down; at most `MAX_FRAMES`.
         replace : bool
             Whether the new references replace those of the person, adapted ones included.
         leave_out_strangers : bool

@@ -1,4 +1,7 @@
-"""Write files about people: readable by their owner alone, whole or not at all, never through a link."""
+"""Write files about people: readable by their owner alone and never through a link.
+
+A file appears whole or not at all, except one that is written line by line (`open_private`).
+"""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ DAY_S: Final = 86_400.0
 MAX_MISSES: Final = 10
 """An adapted reference ends after so many accepted probes in a row that it does not match."""
 STRONG_SHARE: Final = 0.8
-"""Share of the threshold within which a probe must lie of the enrolled references for `Mode.ANCHORED`."""
+"""`Mode.ANCHORED` admits a probe that is at most this share of the threshold from an enrolled reference."""
 
 
 class Mode(StrEnum):

@@ -46,7 +46,8 @@ class MeasuredThreshold:
     ----------
     modality : "infrared" or "color": of the frames that the threshold is for.
     threshold : largest distance to accept, Euclidean between unit vectors, in (0, 2).
-    target_far : the false match rate that the threshold does not exceed, as `rule` says; in (0, 1).
+    target_far : the claimed upper bound of the false match rate, in (0, 1). The evidence shows it for the
+        share of pairs of people that match, which bounds the rate.
     rule : how the threshold was chosen.
     people, captures : numbers of people and of captures that were compared.
     trials, genuine_trials : numbers of impostor and of genuine comparisons, of captures that gave a face.
@@ -247,7 +248,7 @@ def _is_count(value: object) -> bool:
 
 
 def _is_within(most: float, value: object) -> bool:
-    return isinstance(value, float) and 0.0 < value < most  # written so that NaN is not
+    return isinstance(value, float) and 0.0 < value < most  # written so that NaN is refused
 
 
 def _is_share(value: object) -> bool:

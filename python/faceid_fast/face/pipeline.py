@@ -74,7 +74,7 @@ class Pipeline:
         return self._embedder.sha256
 
     def look(self, frames: Sequence[Frame], stopwatch: Stopwatch) -> list[FaceCrop | NoFace]:
-        """Find a live face in each frame of a sequence."""
+        """Find the live face of each frame of a sequence: a FaceCrop for each, or NoFace with the reason."""
         copied = repeated(frames)
         return [
             self._explained(NoFace(Outcome.SPOOF, _COPIED)) if at in copied else self._look(frame, stopwatch)

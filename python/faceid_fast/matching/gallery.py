@@ -55,13 +55,13 @@ class Gallery(_core.Gallery):
     indices of the new ones.
     ``distance_to(identity, query)`` returns the distance, as in `Matches`, of a (D,) probe to the nearest
     reference of one identity (1:1).
-    These three raise UnknownIdentityError for a name without references.
+    ``remove``, ``replace`` and ``distance_to`` raise UnknownIdentityError for a name without references.
     ``to_bytes()`` returns everything that searches depend on, as plain bytes: encrypt them before you
     store them. ``Gallery.from_bytes(data)`` makes the gallery again, with the same indices.
     ``Gallery.open(path)`` reads such bytes from a file. The vectors stay in the file, which is mapped into
     memory and shared between processes; the gallery cannot be changed, and nobody may write to the file
-    while it is open. OSError if there is no such file. Both raise InvalidInputError if the data are
-    damaged or of another format.
+    while it is open. OSError if there is no such file. ``from_bytes`` and ``open`` raise InvalidInputError if
+    the data are damaged or of another format.
     A gallery that has ever held 2**62 references, or identities, takes no more: InvalidInputError.
     InternalError means a fault in the core: please report it. If it happened during a change, every
     later call raises it too.

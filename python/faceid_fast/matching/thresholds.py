@@ -22,14 +22,15 @@ from .decision import check_threshold
 class Thresholds(Mapping[str, float]):
     """The largest distance to accept, by modality.
 
-    An adopted threshold takes the place of the model's for comparisons with one person (1:1). The thresholds
-    of a search (`calibration.tightened`) and of adapted references (`calibration.floor`) are derived from it.
+    An adopted threshold takes the place of the model's for comparisons with one person (1:1). The threshold
+    of a search (`calibration.impostor_tail.tightened`) and the floor of adapted references
+    (`calibration.impostor_tail.floor`) are derived from it.
 
     Parameters
     ----------
     store : the store that may have adopted thresholds; `refresh` takes over what other processes adopt.
     contract, model_sha256 : of the model that makes the vectors.
-    chosen : the caller's threshold for every modality, whatever was adopted; None: none.
+    chosen : the caller's threshold for every modality, whatever was adopted; None: not chosen.
 
     Raises
     ------
@@ -124,7 +125,8 @@ class Thresholds(Mapping[str, float]):
             If it was measured with another model or preprocessing.
         CalibrationError
             If it is larger than the model's own, and its evidence is for a higher false match rate than the
-            model's own (`calibration.FALSE_ACCEPT_TARGET`); or the model has no threshold of that modality.
+            model's own (`calibration.impostor_tail.FALSE_ACCEPT_TARGET`); or the model has no threshold of
+            that modality.
         InvalidInputError
             If `measured` is not a `MeasuredThreshold`.
         """

@@ -26,7 +26,7 @@ from faceid_fast.sources.layouts.pairs import DEPTH_ENDINGS, image_of, label_of,
 from faceid_fast.sources.recognized import LAYOUTS, contents_of, shots_in, wanted_by
 
 BONA_FIDE: Final = "bona_fide"
-"""Name of the folder of live people."""
+"""Name of the folder of bona fide presentations."""
 _PAIR: Final = "NAME_depth.png with NAME_color.png, NAME_rgb.png or NAME_ir.png"
 
 

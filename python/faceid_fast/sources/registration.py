@@ -35,7 +35,7 @@ class Extrinsics:
     Raises
     ------
     InvalidInputError
-        If the rotation is none, or a value is not a number in its range.
+        If `rotation` is no rotation, or a value is not a number in its range.
     """
 
     rotation: tuple[tuple[float, float, float], ...] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))

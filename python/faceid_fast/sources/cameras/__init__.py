@@ -1,1 +1,1 @@
-"""Cameras, one driver a file; what all of them share stands in `base`."""
+"""Cameras: one driver in each module, and their common base class in `base`."""

@@ -50,7 +50,7 @@ def read_png(path: str | Path) -> NDArray[Any]:
     SourceError
         If the file is missing, truncated, damaged, too large, or of another kind of PNG.
     InvalidInputError
-        If `path` is none.
+        If `path` is not usable as a path.
     """
     path = checked_path("path", path)
     content = read_bounded(path, MAX_PICTURE_BYTES)
@@ -68,7 +68,7 @@ def read_jpeg(path: str | Path) -> NDArray[Any]:
     SourceError
         If the file is missing, truncated, damaged, too large, or of another kind of JPEG.
     InvalidInputError
-        If `path` is none.
+        If `path` is not usable as a path.
     """
     path = checked_path("path", path)
     content = read_bounded(path, MAX_PICTURE_BYTES)
@@ -86,7 +86,7 @@ def read_bmp(path: str | Path) -> NDArray[np.uint8]:
     SourceError
         If the file is missing, truncated, damaged, too large, or of another kind of BMP.
     InvalidInputError
-        If `path` is none.
+        If `path` is not usable as a path.
     """
     path = checked_path("path", path)
     content = read_bounded(path, MAX_PICTURE_BYTES)
