@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from collections.abc import Iterable
 
 import pytest
@@ -93,3 +95,36 @@ def test_files_wait() -> None:
         assert not hand.read.acquire(timeout=0.05)  # until they are asked for
         assert [code(frame) for frame in newest] == [1, 2, 3, 4, 5]
     assert newest.dropped == 0
+
+
+def test_a_reader_in_another_thread_is_told_at_once_that_it_was_closed() -> None:
+    """Not only with the camera's next frame, which may never come."""
+    waits = threading.Event()
+
+    class Silent(Source):
+        name = "silent"
+
+        def _read(self) -> Frame | None:
+            waits.wait(20)
+            return None
+
+        def _release(self) -> None:
+            pass
+
+    newest = Newest(Silent())
+    ended = threading.Event()
+
+    def read() -> None:
+        with contextlib.suppress(StopIteration, SourceError):
+            next(newest)
+        ended.set()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    time.sleep(0.05)
+    closing = threading.Thread(target=newest.close)
+    closing.start()
+    assert ended.wait(2)
+    waits.set()
+    closing.join()
+    reader.join()

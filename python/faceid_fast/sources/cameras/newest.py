@@ -67,7 +67,9 @@ class Newest(Source):
         return frame
 
     def _release(self) -> None:
-        self._over = True
+        with self._changed:
+            self._over = True
+            self._changed.notify_all()  # a reader in another thread need not wait for the camera
         if self._thread is not None:
             self._thread.join(_JOIN_S)  # a camera must not be closed while it is read
         self._source.close()
