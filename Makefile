@@ -10,8 +10,8 @@ EXTRAS_VENV := .venv-extras
 BIN := $(VENV)/bin
 TRAIN_BIN := $(TRAIN_VENV)/bin
 WHEEL := build/wheel/built
-# Without what compares the core with an oracle for minutes, and knows no library.
-ENDS := tests/unit tests/contract --ignore tests/contract/test_align_oracle.py
+# Without what compares the core with an oracle for minutes, and what looks at imports: neither knows a library.
+ENDS := tests/unit tests/contract --ignore tests/contract/test_align_oracle.py --ignore tests/unit/test_contracts.py
 # A process a core, a file of tests to one of them: what a file prepares is prepared once.
 SIDE_BY_SIDE := -n auto --dist loadfile
 PACKAGE := $(shell find python -type f -not -name '*.so' -not -name '*.pyc')
