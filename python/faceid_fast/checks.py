@@ -142,5 +142,8 @@ def shown(value: object) -> str:
     if isinstance(value, str):
         return f"{value!a:.80}"
     if is_number(value):
-        return f"{value!r:.40}"
+        try:
+            return f"{value!r:.40}"
+        except ValueError:  # an int with more digits than Python is willing to write
+            return "a longer number"
     return type(value).__name__

@@ -30,6 +30,8 @@ MODALITIES: Final = ("infrared", "color")
 GUESSED_HORIZONTAL_FOV_DEG: Final = 60.0
 """A value among those of a Kinect v1 (57), a TrueDepth camera (about 60) and a RealSense D435 (69)."""
 
+_MATRIX: Final = "matrix: expected [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]"
+_MATRIX_RANGE: Final = (-MAX_PRINCIPAL_POINT_PX, MAX_PRINCIPAL_POINT_PX)
 _DEPTH_DTYPES: Final = ("uint16", "float32", "float64")
 _COLOR_DTYPES: Final[tuple[str, ...]] = ("uint8",)
 _INFRARED_DTYPES: Final[tuple[str, ...]] = ("uint8", "uint16")
@@ -91,20 +93,29 @@ class Intrinsics:
         InvalidInputError
             If the matrix has another shape, a skew or another last row, or a value is out of range.
         """
-        wanted = "matrix: expected [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]"
-        try:
-            k = np.asarray(matrix, np.float64)
-        except (TypeError, ValueError, OverflowError):
-            message = f"{wanted} of numbers, got others"
-            raise InvalidInputError(message) from None
-        if k.shape != (3, 3):
-            message = f"{wanted}, got shape {k.shape}"
+        rows = [[checked_number("matrix", value, *_MATRIX_RANGE) for value in row] for row in _rows(matrix)]
+        (fx, skew, cx), (zero, fy, cy), last = rows
+        if [skew, zero, *last] != [0.0, 0.0, 0.0, 0.0, 1.0]:
+            message = f"{_MATRIX}, got a skew, or another last row"
             raise InvalidInputError(message)
-        (fx, skew, cx), (zero, fy, cy), last = k
-        if (skew, zero, *last) != (0.0, 0.0, 0.0, 0.0, 1.0):  # written so that NaN is refused
-            message = f"{wanted}, got a skew, or another last row"
-            raise InvalidInputError(message)
-        return cls(float(fx), float(fy), float(cx), float(cy))
+        return cls(fx, fy, cx, cy)
+
+
+def _rows(matrix: object) -> list[list[Any]]:
+    """Return the rows of a 3 x 3 matrix; its shape is seen before anything of it is converted."""
+    rows = _three(matrix)
+    return [_three(row) for row in rows]
+
+
+def _three(value: object) -> list[Any]:
+    """Return the three items of a list, tuple or array; anything else may have no end."""
+    plain = isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray) and value.ndim > 0
+    if not (plain or isinstance(value, (list, tuple))) or len(value) != 3:  # type: ignore[arg-type]
+        shape = f"shape {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+        message = f"{_MATRIX}, got {shape}"
+        raise InvalidInputError(message)
+    items: list[Any] = list(value)  # type: ignore[call-overload]  # one of these
+    return items
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False, slots=True)

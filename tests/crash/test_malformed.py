@@ -287,7 +287,7 @@ def test_a_threshold_that_lets_strangers_in_is_noticed(world: World) -> None:
 
 
 def test_a_check_left_out_is_noticed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frame, "_checked", lambda given: given)
+    monkeypatch.setattr(frame, "checked_instance", lambda _name, given, _kind: given)
     assert campaign(world, named(world, "identify"), 100, 2).untyped
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 import pickle
 import warnings
@@ -253,3 +254,20 @@ def test_a_path_is_told_how_frames_are_read(given: Any) -> None:
 def test_an_array_is_told_how_frames_are_made() -> None:
     with pytest.raises(InvalidInputError, match=r"Intrinsics.from_matrix\(K\)"):
         as_frames(np.zeros((60, 80, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        np.broadcast_to(np.float32(1.0), (1 << 33,)),
+        np.broadcast_to(np.float32(1.0), (3, 1 << 33)),
+        itertools.repeat([1, 0, 0]),
+        [[10**5000, 0, 1], [0, 1, 1], [0, 0, 1]],
+        np.ma.masked_all((3, 3)),
+        memoryview(b"123456789"),
+    ],
+    ids=["long", "wide", "endless", "many digits", "masked", "memory"],
+)
+def test_a_matrix_that_claims_much_is_refused_at_once(matrix: Any) -> None:
+    with pytest.raises(InvalidInputError, match="matrix: expected"):
+        Intrinsics.from_matrix(matrix)
