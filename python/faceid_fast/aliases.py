@@ -53,7 +53,7 @@ MOVED: Final[Mapping[str, tuple[str, ...]]] = {
 
 If several of these have a name, the first one counts.
 """
-RENAMED: Final[Mapping[str, str]] = {"Ledger": "SecurityState"}
+RENAMED: Final[Mapping[str, str]] = {"Ledger": "SecurityState", "strangers": "find_outliers"}
 """For each renamed name, the new one."""
 
 

@@ -17,7 +17,7 @@ from faceid_fast.storage.audit import Event, EventKind
 from faceid_fast.storage.references import Consent, References, check_model
 from faceid_fast.storage.store import remove as remove_from
 
-from .outliers import outliers, without
+from .outliers import find_outliers, without
 from .poses import pose_name
 from .result import Enrollment, RejectedFrame, summarise
 
@@ -93,7 +93,7 @@ class Enroller:
                 return before, ()
             fresh = taken if before is None or agreed else taken.with_consent(before.consent)
             after = fresh if kept is None else kept.joined(fresh)
-            odd = outliers(after, list(crops), self._thresholds) if leave_out_strangers else []
+            odd = find_outliers(after, list(crops), self._thresholds) if leave_out_strangers else []
             rejected = [*refused, *(RejectedFrame(place, Outcome.NO_MATCH, (_ODD,)) for place in odd)]
             places = [place for place in crops if place not in odd]
             if not places:
@@ -116,7 +116,7 @@ class Enroller:
             warnings=[
                 *(
                     f"frame {place} is {_ODD}: is it the same person, held still?"
-                    for place in outliers(after, places, self._thresholds)
+                    for place in find_outliers(after, places, self._thresholds)
                 ),
                 *(
                     f"as near to {other!a} as frames of one person are: enrolled twice, or two people alike?"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from faceid_fast.storage.references import References
 
 
-def outliers(
+def find_outliers(
     references: References | None, places: Sequence[int], thresholds: Mapping[str, float]
 ) -> list[int]:
     """Return the frames whose reference matches no other reference of the person.
