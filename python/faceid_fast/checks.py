@@ -131,6 +131,17 @@ def checked_instance(name: str, value: object, kind: type[Kind]) -> Kind:
     raise InvalidInputError(message)
 
 
+def checked_three(name: str, value: object) -> tuple[object, object, object]:
+    """Return the three items of a list, tuple or array; refuse other iterables, which may be endless."""
+    if isinstance(value, np.ndarray) and value.shape[:1] == (3,):
+        value = tuple(value)
+    if not isinstance(value, (list, tuple)) or len(value) != 3:
+        message = f"{name}: expected three in a list, tuple or array, got {type(value).__name__}"
+        raise InvalidInputError(message)
+    first, second, third = value
+    return first, second, third
+
+
 def is_number(value: Any) -> bool:  # noqa: ANN401  # of any type
     """Whether a value is an int or a float, Python's or numpy's."""
     no_number = (bool, np.timedelta64)  # Python and numpy count these among their integers

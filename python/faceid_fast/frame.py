@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .checks import checked_instance, checked_number
+from .checks import checked_instance, checked_number, checked_three
 from .errors import GuessedIntrinsicsWarning, InvalidInputError
 
 MIN_SIDE_PX: Final = 48
@@ -93,29 +93,15 @@ class Intrinsics:
         InvalidInputError
             If the matrix has another shape, a skew or another last row, or a value is out of range.
         """
-        rows = [[checked_number("matrix", value, *_MATRIX_RANGE) for value in row] for row in _rows(matrix)]
+        rows = [
+            [checked_number("matrix", value, *_MATRIX_RANGE) for value in checked_three("matrix", row)]
+            for row in checked_three("matrix", matrix)
+        ]
         (fx, skew, cx), (zero, fy, cy), last = rows
         if [skew, zero, *last] != [0.0, 0.0, 0.0, 0.0, 1.0]:
             message = f"{_MATRIX}, got a skew, or another last row"
             raise InvalidInputError(message)
         return cls(fx, fy, cx, cy)
-
-
-def _rows(matrix: object) -> list[list[Any]]:
-    """Return the rows of a 3 x 3 matrix; its shape is seen before anything of it is converted."""
-    rows = _three(matrix)
-    return [_three(row) for row in rows]
-
-
-def _three(value: object) -> list[Any]:
-    """Return the three items of a list, tuple or array; anything else may have no end."""
-    plain = isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray) and value.ndim > 0
-    if not (plain or isinstance(value, (list, tuple))) or len(value) != 3:  # type: ignore[arg-type]
-        shape = f"shape {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
-        message = f"{_MATRIX}, got {shape}"
-        raise InvalidInputError(message)
-    items: list[Any] = list(value)  # type: ignore[call-overload]  # one of these
-    return items
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False, slots=True)

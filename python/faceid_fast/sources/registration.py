@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast._core import register_depth
-from faceid_fast.checks import checked_instance, checked_number, is_number
+from faceid_fast.checks import checked_instance, checked_number, checked_three, is_number
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.frame import MAX_SIDE_PX, Intrinsics, checked_depth
 
@@ -45,8 +45,11 @@ class Extrinsics:
         """Check both and convert them to tuples of floats."""
         name = "extrinsics.rotation"
         rows = [
-            [checked_number(name, each, -1.0 - _TOLERANCE, 1.0 + _TOLERANCE) for each in _three(name, row)]
-            for row in _three(name, self.rotation)
+            [
+                checked_number(name, each, -1.0 - _TOLERANCE, 1.0 + _TOLERANCE)
+                for each in checked_three(name, row)
+            ]
+            for row in checked_three(name, self.rotation)
         ]
         rotation = np.array(rows)
         apart = np.abs(rotation @ rotation.T - np.eye(3)).max()
@@ -56,7 +59,7 @@ class Extrinsics:
         name = "extrinsics.translation_m"
         translation = (
             checked_number(name, each, -MAX_APART_M, MAX_APART_M, "metres")
-            for each in _three(name, self.translation_m)
+            for each in checked_three(name, self.translation_m)
         )
         object.__setattr__(self, "rotation", tuple(map(tuple, rows)))
         object.__setattr__(self, "translation_m", tuple(translation))
@@ -133,14 +136,3 @@ def _side(value: object) -> int:
     """Return the length of a side as an int; 0 if it is not usable."""
     whole = is_number(value) and isinstance(value, (int, np.integer))
     return int(value) if whole and 1 <= value <= MAX_SIDE_PX else 0  # type: ignore[operator, call-overload]
-
-
-def _three(name: str, value: object) -> tuple[object, object, object]:
-    """Return the three items of a list, tuple or array; refuse other iterables, which may be endless."""
-    if isinstance(value, np.ndarray) and value.shape[:1] == (3,):
-        value = tuple(value)
-    if not isinstance(value, (list, tuple)) or len(value) != 3:
-        message = f"{name}: expected three in a list, tuple or array, got {type(value).__name__}"
-        raise InvalidInputError(message)
-    first, second, third = value
-    return first, second, third

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,12 +52,7 @@ def read_png(path: str | Path) -> NDArray[Any]:
     InvalidInputError
         If `path` is not usable as a path.
     """
-    path = checked_path("path", path)
-    content = read_bounded(path, MAX_PICTURE_BYTES)
-    if not content.startswith(_PNG_SIGNATURE):
-        message = f"{path}: expected a PNG file, got something else"
-        raise SourceError(message)
-    return _decoded(content, _png_size(content, path), path)
+    return _read(path, "PNG", _PNG_SIGNATURE, _png_size)
 
 
 def read_jpeg(path: str | Path) -> NDArray[Any]:
@@ -70,12 +65,7 @@ def read_jpeg(path: str | Path) -> NDArray[Any]:
     InvalidInputError
         If `path` is not usable as a path.
     """
-    path = checked_path("path", path)
-    content = read_bounded(path, MAX_PICTURE_BYTES)
-    if not content.startswith(_JPEG_START):
-        message = f"{path}: expected a JPEG file, got something else"
-        raise SourceError(message)
-    return _decoded(content, _jpeg_size(content, path), path)
+    return _read(path, "JPEG", _JPEG_START, _jpeg_size)
 
 
 def read_bmp(path: str | Path) -> NDArray[np.uint8]:
@@ -88,12 +78,23 @@ def read_bmp(path: str | Path) -> NDArray[np.uint8]:
     InvalidInputError
         If `path` is not usable as a path.
     """
+    return _read(path, "BMP", b"BM", _bmp_size, least=_BMP_HEADER.size)
+
+
+def _read(
+    path: str | Path,
+    kind: str,
+    start: bytes,
+    size_of: Callable[[bytes, Path], tuple[int, int]],
+    least: int = 0,
+) -> NDArray[Any]:
+    """Read and decode a file of a kind: of at least so many bytes, the first of which are `start`."""
     path = checked_path("path", path)
     content = read_bounded(path, MAX_PICTURE_BYTES)
-    if not content.startswith(b"BM") or len(content) < _BMP_HEADER.size:
-        message = f"{path}: expected a BMP file, got something else"
+    if not content.startswith(start) or len(content) < least:
+        message = f"{path}: expected a {kind} file, got something else"
         raise SourceError(message)
-    return _decoded(content, _bmp_size(content, path), path)
+    return _decoded(content, size_of(content, path), path)
 
 
 def _decoded(content: bytes, size: tuple[int, int], path: Path) -> NDArray[Any]:
