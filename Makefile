@@ -20,7 +20,7 @@ PIP := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help demo check test test-privacy test-crash test-ends test-oldest wheel-check lint fuzz bench bench-frames \
-	bench-smoke report-browser train-smoke docs docs-serve notebook format lock clean
+	bench-cameras bench-smoke report-browser train-smoke docs docs-serve notebook format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -78,6 +78,9 @@ bench: $(BENCH_VENV)/built  ## the matcher beside FAISS, numpy, usearch and scik
 bench-frames: $(VENV)/built  ## from file and frame to decision, beside OpenCV, numpy and the notebook's ways (minutes)
 	$(BIN)/python -m benchmarks.frames --json build/bench/frames.json
 	$(BIN)/python -m benchmarks.aligning --json build/bench/aligning.json
+
+bench-cameras: $(VENV)/built  ## real people (DIR=FOLDER) before worse cameras: holes, noise, steps, blur (a minute)
+	$(BIN)/python -m benchmarks.cameras $(DIR) --json build/bench/cameras.json
 
 bench-smoke: $(BENCH_VENV)/built  ## a small part of it, for its answers rather than its times
 	$(BENCH_VENV)/bin/python -m benchmarks --json build/bench/smoke.json --largest 1000 --dimensions 128 --threads 1

@@ -34,8 +34,10 @@ from faceid_fast.sources.layouts.kinect_v2 import captures
 from faceid_fast.vault import Vault
 
 from .core import CARGO, KEPT_MM, ROOT, Stage, hand_over
+from .degraded import degraded, single_holes
 from .opencv.align import Aligner
 from .opencv.crop import crop
+from .opencv.holes import filled
 from .opencv.patch import cut, surface
 from .rooms import heads, in_room, room
 from .turns import Answer, Asked, Contest, Elsewhere, Result, keep, measure, result, table
@@ -44,6 +46,8 @@ OURS: Final = "faceid_fast"
 WHO: Final = "ada"
 SEEDS: Final = 2
 """Rooms for each pose that is enrolled: ten references."""
+HOLES: Final = 0.05
+"""Share of the pixels that a frame with holes lacks."""
 REAL: Final = slice(24, None, 54)
 """Of the captures in the kinect_v2 layout: the first frontal one of each person."""
 ALIGNED: Final = 0.01
@@ -102,16 +106,23 @@ def same_tensors(ours: Answer, other: Answer) -> bool:
 # --- clean-up
 
 
-def clean_up(stage: Stage, infrared: Frame) -> Contest:
+def clean_up(stage: Stage, infrared: Frame, title: str) -> Contest:
     """Units, missing depth, small holes, noise, torn edges and light of a whole frame: cells (2, H, W)."""
     region = (0, 0, *infrared.depth.shape)
 
     def peer() -> Answer:
-        patch = cut(infrared, region, KEPT_MM)
+        patch = cut(filled(infrared), region, KEPT_MM)
         return np.stack(surface(patch))
 
-    ways = {f"{OURS} (its core)": stage, "OpenCV": peer}
-    return Contest("depth clean-up", ways, agrees=same_cells)
+    ways = {f"{OURS} (its core)": stage, "OpenCV + numpy": peer}
+    return Contest(title, ways, agrees=same_cells)
+
+
+def measured_everywhere(frame: Frame) -> Frame:
+    """Return the frame with the far end of what is kept where nothing was measured."""
+    depth = np.where(frame.depth == 0, np.uint16(KEPT_MM[1] - 10), frame.depth)
+    picture = {frame.modality: frame.picture}
+    return Frame(depth=depth, depth_unit_m=frame.depth_unit_m, intrinsics=frame.intrinsics, **picture)
 
 
 def same_cells(ours: Answer, other: Answer) -> bool:
@@ -288,9 +299,16 @@ def main() -> None:
             real = [in_room(capture.read()) for capture in captures(given.data)[REAL]]
             results += measure(alignment(real, "the same, real heads"), given.rounds)
         if which(CARGO[0]):
-            core = stack.enter_context(Asked([*CARGO, handed, cells], ROOT))
-            stage = Stage(core, "clean", cells)
-            results += measure(clean_up(stage, room(probe, infrared=True)), given.rounds)
+            both = [measured_everywhere(room(probe, infrared=kind)) for kind in (False, True)]
+            holed = [degraded(frame, single_holes(HOLES), seed=0) for frame in both]
+            for title, (color, infrared) in {
+                "depth clean-up, no holes": both,
+                f"depth clean-up, {HOLES:.0%} single holes": holed,
+            }.items():
+                hand_over(color, infrared, handed)
+                core = stack.enter_context(Asked([*CARGO, handed, cells], ROOT))
+                stage = Stage(core, "clean", cells)
+                results += measure(clean_up(stage, infrared, title), given.rounds)
         else:
             missing.append("depth clean-up: there is no cargo to build the core's bench with")
         notebook = None

@@ -87,6 +87,7 @@ def crop_of(code: int, *, yaw_deg: float = 0.0, pitch_deg: float = 0.0, live: bo
         residual_mm=1.0,
         cues=cues_of() if live else cues_of(relief_mm=0.0),
         valid_share=1.0,
+        filled_share=0.0,
         region=(0, 0, SIZE, SIZE),
         band_mm=(400.0, 800.0),
     )

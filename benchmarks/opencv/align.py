@@ -16,6 +16,7 @@ from faceid_fast.frame import Frame
 
 from .draw import draw, tensor_of
 from .fit import Fit, Points, Usable, angles_deg, quads, refine, search, stepped
+from .holes import filled
 from .locate import Candidate, candidates, clamped
 from .patch import Patch, cut, surface
 
@@ -53,6 +54,7 @@ class Aligner:
 
     def align(self, frame: Frame) -> Floats | None:
         """Tensor (4, 72, 64) of the nearest face; None if there is none, or more than one."""
+        frame = filled(frame)
         found = candidates(frame, MAX_DISTANCE_MM + RIVAL_MM)
         for at, candidate in enumerate(found):
             if not MIN_DISTANCE_MM <= candidate.near_mm <= MAX_DISTANCE_MM:

@@ -38,6 +38,48 @@ def linear_colors(picture: NDArray[np.generic]) -> Floats:
     return np.asarray(255.0 * (picture / 255.0) ** 2.2)
 
 
+def fill_holes(depth: NDArray[np.generic], mm_per_unit: float, focal_px: tuple[float, float]) -> Floats:
+    """Bridge small holes along rows and columns, pixel by pixel; depth in units, whole numbers stay whole."""
+    units = np.where(np.isfinite(depth) & (depth > 0), depth, 0).astype(float)
+    filled = units.copy()
+    for row, column in zip(*np.nonzero(units == 0), strict=True):
+        across = _gap(units[row], column, mm_per_unit, focal_px[0])
+        down = _gap(units[:, column], row, mm_per_unit, focal_px[1])
+        if across is None or down is None or min(across.length_mm, down.length_mm) > 25.0:
+            continue
+        bridges = [gap for gap in (across, down) if gap.step_mm <= 25.5]
+        if not bridges or (len(bridges) == 2 and abs(across.value - down.value) * mm_per_unit > 25.5):
+            continue
+        mean = np.average([gap.value for gap in bridges], weights=[1 / gap.pixels for gap in bridges])
+        whole = np.issubdtype(depth.dtype, np.integer)
+        filled[row, column] = max(1.0, np.floor(mean + 0.5)) if whole else mean
+    return filled
+
+
+@dataclass(frozen=True)
+class _Gap:
+    value: float
+    pixels: int
+    length_mm: float
+    step_mm: float
+
+
+def _gap(line: Floats, at: int, mm_per_unit: float, focal_px: float) -> _Gap | None:
+    """Return the gap around a missing place of a line, unless it is open, long, or at a silhouette."""
+    before, after = np.flatnonzero(line[:at] > 0), np.flatnonzero(line[at:] > 0)
+    if not len(before) or not len(after):
+        return None
+    first, last = int(before[-1]), at + int(after[0])
+    pixels, apart = last - first - 1, line[last] - line[first]
+    gap = _Gap(
+        value=float(line[first] + apart * (at - first) / (last - first)),
+        pixels=pixels,
+        length_mm=float(pixels * min(line[first], line[last]) * mm_per_unit / focal_px),
+        step_mm=float(abs(apart) * mm_per_unit),
+    )
+    return gap if gap.length_mm <= 30.0 and gap.step_mm <= 60.5 else None
+
+
 def cut_patch(
     depth_mm: Floats,
     picture: NDArray[np.generic],

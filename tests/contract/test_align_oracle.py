@@ -22,6 +22,7 @@ from tests.contract.align_oracle import (
     Patch,
     cut_patch,
     draw,
+    fill_holes,
     plane_distance,
     pose_step,
     tensor_of,
@@ -44,10 +45,9 @@ def head() -> Head:
 
 
 def patch_of(frame: Frame, crop: FaceCrop) -> Patch:
-    depth = frame.depth.astype(float) * frame.depth_unit_m * 1000.0
-    depth = np.where(np.isfinite(depth) & (depth > 0), depth, 0.0)
+    k, mm_per_unit = frame.intrinsics, 1000.0 * frame.depth_unit_m
+    depth = mm_per_unit * fill_holes(frame.depth, mm_per_unit, (k.fx, k.fy))
     picture = frame.infrared if frame.color is None else frame.color
-    k = frame.intrinsics
     assert picture is not None
     # The core may have found another principal point than it was given, where that is uncertain.
     return cut_patch(depth, picture, (k.fx, k.fy, *crop.principal_point_px), crop.region, crop.band_mm)
@@ -71,7 +71,7 @@ def assert_same_tensor(frame: Frame) -> FaceCrop:
     away = both & ~binary_dilation(differing, np.ones((31, 31)))
     assert np.max(difference[:, away], initial=0.0) < 5e-3
     assert np.max(np.quantile(difference[:, both], 0.8, axis=1)) < 1e-3
-    assert np.max(np.quantile(difference[:, both], 0.98, axis=1)) < 3e-2
+    assert np.max(np.quantile(difference[:, both], 0.98, axis=1)) < 5e-2
     assert np.max(difference[:, both]) < 1.0
     assert np.all(crop.tensor[:, ~crop.valid] == 0)
     assert crop.cues.relief_mm == pytest.approx(plane_distance(z, both), rel=0.01)

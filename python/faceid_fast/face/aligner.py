@@ -150,6 +150,7 @@ def _crop(face: AlignedFace) -> FaceCrop:
         residual_mm=face.residual_mm,
         cues=Cues(**face.cues),
         valid_share=face.valid_share,
+        filled_share=face.filled_share,
         region=face.region,
         band_mm=face.band_mm,
     )

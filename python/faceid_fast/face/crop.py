@@ -58,7 +58,7 @@ class Cues:
     structure : float
         Regression coefficient of the depth's residuals on those of the mean face; about 1 for a face.
     valid_share : float
-        Share of the cells that have depth, 0 to 1.
+        Share of the cells whose depth was measured, 0 to 1.
     noise_mm : float
         Deviation of the depth from its neighbours, as the standard deviation of white noise.
     contrast : float
@@ -86,7 +86,7 @@ class FaceCrop:
         divided by the deviation of their mean there, clipped at +-3; infrared fills all three.
         Cells without a value are 0.
     valid : (72, 64) bool
-        True for cells that have depth.
+        True for cells that have depth, measured or filled.
     pose : HeadPose
     principal_point_px : (cx, cy)
         Principal point of the camera that pose and millimetres refer to: that of the frame's intrinsics,
@@ -102,7 +102,9 @@ class FaceCrop:
     cues : Cues
         What the liveness check decides by.
     valid_share : float
-        Share of the grid's cells that have depth, 0 to 1.
+        Share of the grid's cells whose depth was measured, 0 to 1.
+    filled_share : float
+        Share of the cells with depth that small holes were filled for, not measured, 0 to 1.
     region : (top, left, bottom, right)
         Pixels of the frame in which the head was found.
     band_mm : (near, far)
@@ -119,6 +121,7 @@ class FaceCrop:
     residual_mm: float
     cues: Cues
     valid_share: float
+    filled_share: float
     region: tuple[int, int, int, int]
     band_mm: tuple[float, float]
 

@@ -21,6 +21,7 @@ use faceid_core::align::pose::Pose;
 use faceid_core::align::rays::{Quads, Usable};
 use faceid_core::align::surface::Surface;
 use faceid_core::align::{AlignedFace, Refusal, align};
+use faceid_core::input::holes::Filled;
 use faceid_core::input::views::{Camera, DepthSamples, DepthView, IntensityView, Region};
 use nalgebra::Vector3;
 
@@ -113,8 +114,10 @@ impl Given {
         IntensityView::Color(&self.color)
     }
 
-    /// The whole frame in cells, with the infrared picture.
+    /// The whole frame in cells, small holes filled, with the infrared picture.
     fn cleaned(&self) -> Patch {
+        let filled = self.filled();
+        let depth = filled.as_ref().map_or_else(|| self.depth(), Filled::view);
         let whole = Region {
             top: 0,
             left: 0,
@@ -123,7 +126,11 @@ impl Given {
         };
         let light = IntensityView::InfraredU8(&self.infrared);
         let (near, far) = self.kept_mm;
-        Patch::cut(&self.depth(), &light, &self.camera, whole, near, far)
+        Patch::cut(&depth, &light, &self.camera, whole, near, far)
+    }
+
+    fn filled(&self) -> Option<Filled> {
+        Filled::of(&self.depth(), &self.camera)
     }
 
     fn align(&self) -> Result<AlignedFace, Refusal> {
@@ -261,6 +268,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let template = &given.template[..];
     let tensor = maps.tensor(template);
     let stages: Stages = vec![
+        ("fill", stage(|| given.filled())),
         (
             "candidates",
             stage(|| candidates(&given.depth(), camera, FARTHEST_MM)),

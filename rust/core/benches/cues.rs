@@ -20,6 +20,7 @@ fn cues(bencher: Bencher) {
         })
         .collect();
     let maps = Maps {
+        filled: vec![],
         depth: template
             .iter()
             .map(|z| 1.1 * z + 0.3 * (7.0 * z).sin())

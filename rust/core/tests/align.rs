@@ -284,3 +284,57 @@ proptest! {
         prop_assert!(answer.is_ok());
     }
 }
+
+/// A toy head in a room, with pixels lost where `lost` says so of row and column.
+fn holed(lost: impl Fn(usize, usize) -> bool) -> Result<AlignedFace, Refusal> {
+    let (width, height, focal) = ROOM;
+    let mut depth = toy_scene(width, height, focal, &[(0.0, 600.0)]);
+    for (at, sample) in depth.iter_mut().enumerate() {
+        if lost(at / width, at % width) {
+            *sample = 0;
+        }
+    }
+    run(&depth, width, height, focal)
+}
+
+#[test]
+fn small_holes_cost_little_and_are_known_as_such() {
+    let whole = holed(|_, _| false).expect("a face");
+    assert!(whole.filled_share.abs() < f32::EPSILON);
+    // One pixel in nine is missing.
+    let face = holed(|row, column| row % 3 == 0 && column % 3 == 0).expect("a face");
+    assert!(
+        (face.filled_share - 1.0 / 9.0).abs() < 0.02,
+        "{}",
+        face.filled_share
+    );
+    let shown = face.valid.iter().filter(|&&valid| valid).count() as f32;
+    let before = whole.valid.iter().filter(|&&valid| valid).count() as f32;
+    assert!(shown > 0.98 * before);
+    // What was filled is no evidence.
+    assert!((face.valid_share / whole.valid_share - 8.0 / 9.0).abs() < 0.03);
+    assert!((face.pose.translation - whole.pose.translation).norm() < 1.0);
+}
+
+#[test]
+fn a_face_that_was_mostly_filled_is_refused() {
+    let found = holed(|row, column| (row + column) % 2 == 1);
+    assert!(matches!(found, Err(Refusal::PoorDepth(_))), "{found:?}");
+}
+
+#[test]
+fn a_face_beyond_the_farthest_is_said_to_be_too_far() {
+    let (width, height, focal) = (640, 480, 580.0);
+    for distance in [1700.0, 2300.0, 2600.0] {
+        let found = run(
+            &toy_scene(width, height, focal, &[(0.0, distance)]),
+            width,
+            height,
+            focal,
+        );
+        assert!(
+            matches!(found, Err(Refusal::TooFar(mm)) if (mm - distance).abs() < 120.0),
+            "{found:?}"
+        );
+    }
+}

@@ -317,6 +317,11 @@ impl AlignedFace {
     }
 
     #[getter]
+    fn filled_share(&self) -> f32 {
+        self.face.filled_share
+    }
+
+    #[getter]
     fn band_mm(&self) -> (f32, f32) {
         self.face.band_mm
     }

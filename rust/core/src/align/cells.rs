@@ -3,6 +3,7 @@
 use std::ops::{AddAssign, Range, RangeInclusive};
 use std::sync::LazyLock;
 
+use crate::input::holes::Bits;
 use crate::input::views::Region;
 use crate::simd::{Kernel, Lanes, Loops};
 
@@ -139,6 +140,26 @@ impl Blocks {
             *reflectance *= z * z * 1e-6;
         }
         reflectance
+    }
+
+    /// Share of each cell's pixels that were filled, not measured; empty if none was.
+    pub fn filled(&self, counted: &Counted, filled: &Bits) -> Vec<f32> {
+        let mut shares = Vec::new();
+        let (left, end) = (self.region.left, self.region.left + self.width * self.block);
+        for row in 0..self.height {
+            for y in 0..self.block {
+                let counts = &counted.pixels[self.own_row(row, y)];
+                let from = self.region.top + row * self.block + y;
+                for column in filled.columns(from, left, end).map(|column| column - left) {
+                    let at = row * self.width + column / self.block;
+                    if counts[column] != 0 && counted.shares[at] > 0.0 {
+                        shares.resize(counted.shares.len(), 0.0);
+                        shares[at] += counted.shares[at];
+                    }
+                }
+            }
+        }
+        shares
     }
 
     /// Brightness of each cell, and its mean linear red, green and blue.

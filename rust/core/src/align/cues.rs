@@ -34,7 +34,7 @@ pub struct Cues {
     pub agreement: f32,
     /// Regression of these residuals on those of the mean face: about 1 for a face.
     pub structure: f32,
-    /// Share of the cells that have depth, 0 to 1.
+    /// Share of the cells whose depth was measured, 0 to 1.
     pub valid_share: f32,
     /// Standard deviation of noise in the depth, estimated from the difference to the mean of four neighbours,
     /// millimetres.
@@ -69,12 +69,13 @@ impl Cues {
         };
         let squares: f32 = cells.iter().map(|cell| cell.light * cell.light).sum();
         let count = cells.len() as f32;
+        let filled: f32 = maps.filled_within(disc.iter().map(|&(at, ..)| at));
         Self {
             relief_mm: residuals.relief_mm,
             curved_relief_mm: residuals.curved_relief_mm,
             agreement: residuals.agreement,
             structure: residuals.structure,
-            valid_share: count / disc.len() as f32,
+            valid_share: (count - filled) / disc.len() as f32,
             noise_mm: noise(maps, disc).unwrap_or(0.0),
             contrast: (squares / count).sqrt(),
         }
@@ -247,6 +248,7 @@ mod tests {
             depth,
             light: vec![vec![0.0; CELLS]],
             valid: vec![true; CELLS],
+            filled: vec![],
         }
     }
 

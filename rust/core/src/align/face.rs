@@ -21,7 +21,7 @@ pub enum Refusal {
     CutOff,
     /// Turned too far: yaw, pitch, roll in degrees.
     PoorPose(f32, f32, f32),
-    /// Too little of the face has depth; the share that has.
+    /// Too little depth of the face was measured; the share of the grid that was.
     PoorDepth(f32),
     /// Head-sized but flat; its root mean square distance from a plane in millimetres.
     Flat(f32),
@@ -45,8 +45,10 @@ pub struct AlignedFace {
     pub residual_mm: f32,
     /// Cues that tell it from a picture of a face.
     pub cues: Cues,
-    /// Share of the grid with depth.
+    /// Share of the grid whose depth was measured.
     pub valid_share: f32,
+    /// Share of what is shown that was filled in small holes, not measured.
+    pub filled_share: f32,
     /// Pixels of the frame in which the head was searched.
     pub region: Region,
     /// Depths that were searched there, millimetres.

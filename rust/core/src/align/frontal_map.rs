@@ -21,6 +21,8 @@ pub struct Maps {
     pub light: Vec<Vec<f32>>,
     /// Cells that show a surface.
     pub valid: Vec<bool>,
+    /// Share of each cell that rests on pixels that were filled, not measured; empty if none does.
+    pub filled: Vec<f32>,
 }
 
 /// Range of depth of a face in its own frame, from before the nose tip to behind the cheeks, millimetres.
@@ -58,18 +60,27 @@ pub fn draw(surface: &Surface, pose: &Pose) -> Maps {
     let ZBuffer { depth, seen } = draw_triangles(surface, pose, window(surface.patch, pose));
     let valid: Vec<bool> = depth.iter().map(|z| z.is_finite()).collect();
     let mut light = vec![vec![0.0; CELLS]; surface.light.len()];
+    let holes = &surface.patch.filled;
+    let mut filled = vec![0.0; if holes.is_empty() { 0 } else { CELLS }];
     for (at, seen) in seen.iter().enumerate().filter(|&(at, _)| valid[at]) {
         let cells = seen.cells(surface.patch.width);
-        for (light, plane) in light.iter_mut().zip(&surface.light) {
+        let mixed = |plane: &[f32]| {
             let [a, b, c] = cells.map(|cell| plane[cell]);
             let [alpha, beta, gamma] = seen.shares;
-            light[at] = alpha * a + beta * b + gamma * c;
+            alpha * a + beta * b + gamma * c
+        };
+        for (light, plane) in light.iter_mut().zip(&surface.light) {
+            light[at] = mixed(plane);
+        }
+        if !holes.is_empty() {
+            filled[at] = mixed(holes);
         }
     }
     let mut maps = Maps {
         depth,
         light,
         valid,
+        filled,
     };
     close_pinholes(&mut maps);
     maps
@@ -93,7 +104,9 @@ fn close_pinholes(maps: &mut Maps) {
             };
             let count = near().count();
             if count >= 5 {
-                for plane in std::iter::once(&mut maps.depth).chain(&mut maps.light) {
+                let planes = std::iter::once(&mut maps.depth).chain(&mut maps.light);
+                let filled = (!maps.filled.is_empty()).then_some(&mut maps.filled);
+                for plane in planes.chain(filled) {
                     plane[at] = near().map(|k| plane[k]).sum::<f32>() / count as f32;
                 }
                 maps.valid[at] = true;
@@ -103,9 +116,25 @@ fn close_pinholes(maps: &mut Maps) {
 }
 
 impl Maps {
-    /// Share of the grid's cells with depth.
+    /// Share of the grid whose depth was measured.
     #[must_use]
     pub fn valid_share(&self) -> f32 {
-        self.valid.iter().filter(|&&valid| valid).count() as f32 / CELLS as f32
+        (self.shown() - self.filled_within(0..CELLS)) / CELLS as f32
+    }
+
+    /// Share of what is shown that was filled, not measured.
+    #[must_use]
+    pub fn filled_share(&self) -> f32 {
+        self.filled_within(0..CELLS) / self.shown().max(1.0)
+    }
+
+    /// How many of some cells were filled, not measured.
+    pub(super) fn filled_within(&self, cells: impl Iterator<Item = usize>) -> f32 {
+        cells.filter_map(|at| self.filled.get(at)).sum()
+    }
+
+    /// How many cells show a surface.
+    fn shown(&self) -> f32 {
+        self.valid.iter().filter(|&&valid| valid).count() as f32
     }
 }

@@ -24,6 +24,7 @@ mod triangles;
 
 use nalgebra::{Matrix3, Vector3};
 
+use crate::input::holes::Filled;
 use crate::input::views::{Camera, DepthView, IntensityView, Region};
 use crate::{CoreError, Result};
 use cues::Cues;
@@ -42,6 +43,8 @@ use surface::{Surface, plane_rms, upper_middle};
 const MIN_DISTANCE_MM: f32 = 250.0;
 /// Faces farther than this are refused: too few pixels, millimetres.
 const MAX_DISTANCE_MM: f32 = 1600.0;
+/// Faces are looked for as far as this, to be told that they are too far, millimetres.
+const FARTHEST_MM: f32 = 2800.0;
 /// Another face within this depth of the nearest one makes the choice uncertain, millimetres.
 const RIVAL_MM: f32 = 250.0;
 /// Depth of the near side of a head may differ this much from that of its eyes, hair included, millimetres.
@@ -58,6 +61,10 @@ const MAX_PITCH_DEG: f32 = 40.0;
 const MAX_ROLL_DEG: f32 = 35.0;
 /// A head-sized thing whose depth is this close to a plane is a picture, millimetres.
 const FLAT_MM: f32 = 3.0;
+/// At least this share of the grid must have depth that was measured.
+const MIN_VALID_SHARE: f32 = 0.35;
+/// Of what a face shows, at most this share may have been filled in small holes: the rest was measured.
+const MAX_FILLED_SHARE: f32 = 0.35;
 /// Depth kept in front of and behind a candidate's near side, millimetres.
 const BAND_MM: (f32, f32) = (80.0, 170.0);
 /// Hair is darker than this share of the face's bright skin.
@@ -88,29 +95,31 @@ pub fn align(
             format!("{} x {}", depth.height(), depth.width()),
         ));
     }
-    let found = candidates(depth, camera, MAX_DISTANCE_MM + RIVAL_MM);
+    let filled = Filled::of(depth, camera);
+    let depth = &filled.as_ref().map_or(*depth, Filled::view);
+    let found = candidates(depth, camera, FARTHEST_MM);
     let mut refusal = Refusal::NoFace;
     for (at, candidate) in found.iter().enumerate() {
         // Somebody stands right before the camera: whoever stands behind must not be judged instead.
         if candidate.near_mm < MIN_DISTANCE_MM {
             return Ok(Err(Refusal::TooNear(candidate.near_mm)));
         }
+        // A picture of a face in front is passed over: the face behind is judged on its own depth and picture.
+        let (fit, patch) = match inspect(model, depth, intensity, camera, candidate) {
+            Ok(face) => face,
+            Err(reason) => {
+                if refusal == Refusal::NoFace && candidate.near_mm <= MAX_DISTANCE_MM {
+                    refusal = reason;
+                }
+                continue;
+            }
+        };
         if candidate.near_mm > MAX_DISTANCE_MM {
             return Ok(Err(match refusal {
                 Refusal::NoFace => Refusal::TooFar(candidate.near_mm),
                 nearer => nearer,
             }));
         }
-        // A picture of a face in front is passed over: the face behind is judged on its own depth and picture.
-        let (fit, patch) = match inspect(model, depth, intensity, camera, candidate) {
-            Ok(face) => face,
-            Err(reason) => {
-                if refusal == Refusal::NoFace {
-                    refusal = reason;
-                }
-                continue;
-            }
-        };
         let rival = found[at + 1..]
             .iter()
             .filter(|other| other.near_mm - candidate.near_mm < RIVAL_MM + NEAR_SPREAD_MM)
@@ -150,6 +159,8 @@ pub fn align_at(
             format!("{} mm", translation.z),
         ));
     }
+    let filled = Filled::of(depth, camera);
+    let depth = &filled.as_ref().map_or(*depth, Filled::view);
     let (u, v) = camera.project(&translation);
     let mm = camera.fx / translation.z;
     let clamp = |value: f32, limit: usize| value.clamp(0.0, limit as f32) as usize;
@@ -288,7 +299,7 @@ fn finish(
     let maps = draw(&drawable, &pose);
     let tensor = maps.tensor(&model.template);
     let valid_share = maps.valid_share();
-    if valid_share < 0.35 {
+    if valid_share < MIN_VALID_SHARE || maps.filled_share() > MAX_FILLED_SHARE {
         return Err(Refusal::PoorDepth(valid_share));
     }
     let fit = Fit {
@@ -322,6 +333,7 @@ fn face_of(
         cues: Cues::of(&maps, &tensor, &model.template),
         tensor,
         valid_share: maps.valid_share(),
+        filled_share: maps.filled_share(),
         valid: maps.valid,
         eyes: rotation * Vector3::new(eyes[0], eyes[1], eyes[2]) + translation,
         pose: Pose {

@@ -17,6 +17,8 @@ pub struct Patch {
     pub reflectance: Vec<f32>,
     /// Linear red, green and blue of the same cells; empty for infrared.
     pub color: Vec<Vec<f32>>,
+    /// Share of each cell's pixels that were filled, not measured; empty if all were measured.
+    pub filled: Vec<f32>,
     /// Intrinsics of the patch's own cells.
     pub camera: Camera,
 }
@@ -51,6 +53,7 @@ impl Patch {
         };
         let band = near_mm..=far_mm;
         let unit = depth.mm_per_unit();
+        let holes = depth.filled();
         let (depth, counted) = match depth.samples() {
             DepthSamples::U16(samples) => blocks.depths(samples, unit, &band),
             DepthSamples::F32(samples) => blocks.depths(samples, unit, &band),
@@ -66,6 +69,7 @@ impl Patch {
             depth,
             reflectance,
             color,
+            filled: holes.map_or_else(Vec::new, |holes| blocks.filled(&counted, holes)),
             camera: Camera {
                 fx: camera.fx / scale,
                 fy: camera.fy / scale,

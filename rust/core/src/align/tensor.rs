@@ -65,6 +65,7 @@ impl Loops for Normalise<'_> {
             depth,
             light,
             valid,
+            ..
         } = self.maps;
         let mask: Vec<f32> = valid
             .iter()
@@ -204,6 +205,7 @@ mod tests {
             depth: (0..CELLS).map(|at| (at % 17) as f32 - 8.0).collect(),
             light,
             valid: (0..CELLS).map(|at| at % GRID_WIDTH > 5).collect(),
+            filled: vec![],
         }
     }
 

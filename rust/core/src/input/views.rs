@@ -1,5 +1,6 @@
 //! Borrowed, checked views of what a camera delivers.
 
+use super::holes::Bits;
 use crate::{CoreError, Result};
 
 /// Pinhole intrinsics, in pixels of the image they belong to.
@@ -127,6 +128,8 @@ pub struct DepthView<'a> {
     width: usize,
     height: usize,
     mm_per_unit: f32,
+    /// Pixels that were filled, not measured; `None` if all were measured.
+    filled: Option<&'a Bits>,
 }
 
 impl<'a> DepthView<'a> {
@@ -161,7 +164,24 @@ impl<'a> DepthView<'a> {
             width,
             height,
             mm_per_unit: unit_m * 1000.0,
+            filled: None,
         })
+    }
+
+    /// The samples of a map of (`height`, `width`) some of whose pixels were filled.
+    pub(super) fn of_filled(
+        samples: DepthSamples<'a>,
+        (height, width): (usize, usize),
+        mm_per_unit: f32,
+        filled: &'a Bits,
+    ) -> Self {
+        Self {
+            samples,
+            width,
+            height,
+            mm_per_unit,
+            filled: Some(filled),
+        }
     }
 
     /// Columns.
@@ -180,6 +200,12 @@ impl<'a> DepthView<'a> {
     #[must_use]
     pub fn samples(&self) -> DepthSamples<'a> {
         self.samples
+    }
+
+    /// Pixels that were filled, not measured; `None` if all were measured.
+    #[must_use]
+    pub fn filled(&self) -> Option<&'a Bits> {
+        self.filled
     }
 
     /// Millimetres per unit of the samples.
