@@ -209,8 +209,8 @@ def _stranger_notes(places: Sequence[int], found: _Sorted) -> list[Note]:
         ]
     frames = tuple(sorted(places[row] for row in found.strange))
     words = (
-        f"{len(frames)} frames seem to show somebody else and were left out: if you know that they show this "
-        f"person, enrol them with strangers={Strangers.KEEP}"
+        f"{len(frames)} frames seem to show somebody else and were left out: if they show this person, add "
+        f"frames of poses in between, or enrol them with strangers={Strangers.KEEP}"
     )
     return [Note(NoteKind.STRANGERS, words, frames)] if frames else []
 

@@ -65,7 +65,7 @@ def test_of_a_new_person_those_unlike_the_majority_are_left_out() -> None:
     assert result.rejected[0].reasons == ("unlike most of these frames",)
     (note,) = (note for note in result.notes if note.kind is NoteKind.STRANGERS)
     assert note.frames == (1, 3)
-    assert note.message.startswith("2 frames seem to show somebody else and were left out: if you know that")
+    assert note.message.startswith("2 frames seem to show somebody else and were left out: if they show")
     assert auth.verify(frame_of(ADA + 3), "ada").accepted
     assert not auth.verify(frame_of(BEN), "ada").accepted
 
