@@ -219,7 +219,10 @@ def _record(
 ) -> dict[str, Any]:
     verdicts: list[Attempt | Scene] = [*attempts, *story]
     return {
-        "enrolled": {person: asdict(result) for person, result in enrollments.items()},
+        "enrolled": {
+            person: {**asdict(result), "warnings": list(result.warnings)}
+            for person, result in enrollments.items()
+        },
         "story": [scene.record() for scene in story],
         "attempts": [
             {
