@@ -82,7 +82,7 @@ def test_without_a_majority_nobody_is_enrolled(codes: tuple[int, ...]) -> None:
 def test_copies_of_a_picture_make_no_majority() -> None:
     auth = make()
     result = enrolled(auth, "ada", ADA, BEN, BEN, BEN)
-    assert (result.accepted, left_out(result)) == (0, [0, 1, 2, 3])
+    assert (result.accepted, result.known, left_out(result)) == (0, (), [0, 1, 2, 3])
 
 
 def test_frames_between_link_heads_that_are_turned_far() -> None:

@@ -21,6 +21,7 @@ from faceid_fast.cli.output import (
     write_json,
 )
 from faceid_fast.errors import SourceError
+from faceid_fast.enrollment.strangers import Strangers
 from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.outcome import Outcome
 
@@ -73,7 +74,11 @@ def demo(
     with busy(screen, "comparing everybody with everybody"):
         auth = Authenticator(aligner=aligner, lockout=False, diagnostics=True)
         enrollments = {
-            person: auth.enroll(person, [x.frame for x in looks if x.person == person and x.kind == "enroll"])
+            person: auth.enroll(
+                person,
+                [look.frame for look in looks if look.person == person and look.kind == "enroll"],
+                strangers=Strangers.KEEP,  # whose captures they are is known
+            )
             for person in people
         }
         known = [person for person in people if enrollments[person].enrolled]
