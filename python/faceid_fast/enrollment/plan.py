@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from faceid_fast.face.crop import HeadPose
     from faceid_fast.storage.references import Consent, References
 
-    from .strangers import FindOthers, Other
+    from .strangers import FindOthers
 
 MAX_REFERENCES: Final = 64
 """Most references of a person; every reference is one more chance of a false match."""
@@ -113,19 +113,22 @@ def plan_enrollment(
     if kept is not None:
         check_model(kept, candidates.model_sha256)
     if fresh is None:
-        return Plan(seen, seen, (), _result(candidates, seen, _Sorted((), (), {}, are_kept=False), ()))
+        found = _Sorted((), (), {}, are_kept=False)
+        return Plan(
+            seen, seen, (), _result(candidates, seen, found, (), _alike(candidates, seen, find_others))
+        )
     found = _sort(fresh, kept, wishes.strangers, thresholds, find_others)
     after = _after(seen, kept, fresh, found)
+    alike = _alike(candidates, after, find_others)
     if after is None or after is seen:
-        return Plan(seen, seen, (), _result(candidates, seen, found, ()))
+        return Plan(seen, seen, (), _result(candidates, seen, found, (), alike))
     notes = [
         *_replaced_notes(fresh, seen, found, thresholds, wishes),
         *_modality_notes(fresh, kept, after, found),
     ]
-    alike = {other.identity for of_each in _others(after, find_others) for other in of_each}
     kind = EventKind.ENROLLED if seen is None else EventKind.REPLACED if wishes.replace else EventKind.ADDED
     event = Event.now(kind, candidates.identity, f"{len(found.taken)} references")
-    return Plan(seen, after, (event,), _result(candidates, after, found, notes, sorted(alike)))
+    return Plan(seen, after, (event,), _result(candidates, after, found, notes, alike))
 
 
 def identity_taken(identity: str) -> IdentityTakenError:
@@ -209,7 +212,7 @@ def _stranger_notes(places: Sequence[int], found: _Sorted) -> list[Note]:
         ]
     frames = tuple(sorted(places[row] for row in found.strange))
     words = (
-        f"{len(frames)} frames seem to show somebody else and were left out: if they show this person, add "
+        f"frames that seem to show somebody else, left out: {len(frames)}; if they show this person, add "
         f"frames of poses in between, or enrol them with strangers={Strangers.KEEP}"
     )
     return [Note(NoteKind.STRANGERS, words, frames)] if frames else []
@@ -257,10 +260,14 @@ def _modality_notes(
     return notes
 
 
-def _others(references: References, find_others: FindOthers) -> list[Sequence[Other]]:
-    """Return, for each vector of a person, the other people who match."""
-    return [
-        others
+def _alike(candidates: Candidates, references: References | None, find_others: FindOthers) -> tuple[str, ...]:
+    """Return the other people who would be accepted as this person, sorted."""
+    if references is None or references.model_sha256 != candidates.model_sha256:
+        return ()
+    found = {
+        other.identity
         for modality in sorted(set(references.modalities))
         for others in find_others(modality, references.of(modality))
-    ]
+        for other in others
+    }
+    return tuple(sorted(found))

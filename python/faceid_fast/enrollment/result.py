@@ -128,7 +128,9 @@ def summarise(
     missing = tuple(pose for pose in POSES if pose not in kept)
     told = [*notes, *(Note(NoteKind.ALIKE, _ALIKE.format(other)) for other in others)]
     if again:
-        told.append(Note(NoteKind.KNOWN, f"{len(again)} frames were enrolled before: not added again", again))
+        told.append(
+            Note(NoteKind.KNOWN, f"frames that were enrolled before, not added again: {len(again)}", again)
+        )
     if kept:
         told += (Note(NoteKind.MISSING_POSE, words) for words in _pose_notes(missing, held))
     if refused:

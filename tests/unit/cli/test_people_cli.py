@@ -85,7 +85,7 @@ def test_somebody_enrolled_is_added_to_or_replaced_when_asked(vault: Path, peopl
     assert (same["references"], same["accepted"], len(same["known"])) == (7, 0, 5)
     shown = faceid(*look, "--add")
     assert shown.exit_code == 0
-    assert "2 frames were enrolled before: not added again (probe_0, probe_1)" in shown.stdout
+    assert "frames that were enrolled before, not added again: 2 (probe_0, probe_1)" in shown.stdout
     assert json.loads(faceid(*enrolled, "--replace", "--json", "-").stdout)["references"] == 5
     exported = json.loads(faceid("export", "Ada", *at, "--templates").stdout)
     assert exported["consent"]["note"] == "form 7"
@@ -155,7 +155,7 @@ def test_frames_of_somebody_else_are_named(vault: Path, people: Path) -> None:
     assert taken.stdout.startswith("Ada: 3 of 5 frames taken\n")
     for label in ("enroll_2", "enroll_4"):
         assert f"left out: {label} (unlike most of these frames)\n" in taken.stdout
-    assert "2 frames seem to show somebody else and were left out" in taken.stdout
+    assert "frames that seem to show somebody else, left out: 2; " in taken.stdout
 
     other = ("enroll", "Ada", people / "ben-enroll", *at, "--add")
     refused = faceid(*other)

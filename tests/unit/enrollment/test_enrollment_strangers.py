@@ -65,7 +65,7 @@ def test_of_a_new_person_those_unlike_the_majority_are_left_out() -> None:
     assert result.rejected[0].reasons == ("unlike most of these frames",)
     (note,) = (note for note in result.notes if note.kind is NoteKind.STRANGERS)
     assert note.frames == (1, 3)
-    assert note.message.startswith("2 frames seem to show somebody else and were left out: if they show")
+    assert note.message.startswith("frames that seem to show somebody else, left out: 2; if they show this")
     assert auth.verify(frame_of(ADA + 3), "ada").accepted
     assert not auth.verify(frame_of(BEN), "ada").accepted
 
@@ -149,6 +149,8 @@ def test_somebody_enrolled_under_a_second_name_is_told() -> None:
         "as near to 'ada' as frames of one person are: enrolled twice, or two people alike?"
     )
     assert enrolled(auth, "ben", BEN).alike == ()
+    nothing_new = enrolled(auth, "ada", ADA, BEN)
+    assert (nothing_new.accepted, nothing_new.known, nothing_new.alike) == (0, (0,), ("ada again",))
 
 
 def test_other_modalities_are_told_to_be_uncompared() -> None:
@@ -181,7 +183,7 @@ def test_a_picture_is_enrolled_once() -> None:
     events = len(store.events())
     again = enrolled(auth, "ada", *codes)
     assert (again.accepted, again.known, again.references, again.rejected) == (0, (0, 1, 2, 3), 3, ())
-    assert "4 frames were enrolled before: not added again" in again.warnings
+    assert "frames that were enrolled before, not added again: 4" in again.warnings
     assert len(store.events()) == events
     agreed = enrolled(auth, "ada", ADA, consent="form 7")
     assert (agreed.known, get(store, "ada").consent.note) == ((0,), "form 7")  # type: ignore[union-attr]

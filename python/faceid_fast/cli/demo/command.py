@@ -20,8 +20,8 @@ from faceid_fast.cli.output import (
     show_table,
     write_json,
 )
-from faceid_fast.errors import SourceError
 from faceid_fast.enrollment.strangers import Strangers
+from faceid_fast.errors import SourceError
 from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.outcome import Outcome
 
