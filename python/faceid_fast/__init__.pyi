@@ -7,12 +7,16 @@ from .api import verify as verify
 from .authenticator import Authenticator as Authenticator
 from .calibration.evidence import MeasuredThreshold as MeasuredThreshold
 from .enrollment.result import Enrollment as Enrollment
+from .enrollment.result import Note as Note
+from .enrollment.result import NoteKind as NoteKind
 from .enrollment.result import RejectedFrame as RejectedFrame
+from .enrollment.strangers import Strangers as Strangers
 from .errors import CalibrationError as CalibrationError
 from .errors import CredentialError as CredentialError
 from .errors import FaceIDError as FaceIDError
 from .errors import FaceIDWarning as FaceIDWarning
 from .errors import GuessedIntrinsicsWarning as GuessedIntrinsicsWarning
+from .errors import IdentityTakenError as IdentityTakenError
 from .errors import InternalError as InternalError
 from .errors import InvalidInputError as InvalidInputError
 from .errors import ModelContractError as ModelContractError

@@ -23,7 +23,7 @@ MOVED: Final[Mapping[str, tuple[str, ...]]] = {
     "default": ("api",),
     "door": ("access.credential_policy",),
     "embed": ("face.embedder",),
-    "enrollment": ("enrollment.result", "enrollment.poses", "enrollment.outliers"),
+    "enrollment": ("enrollment.result", "enrollment.poses", "enrollment.strangers"),
     "evaluate.projection": ("evaluate.report.projection",),
     "face": ("face.aligner", "face.crop", "face.head_model", "face.bundled"),
     "gallery": ("matching.gallery",),
@@ -53,7 +53,7 @@ MOVED: Final[Mapping[str, tuple[str, ...]]] = {
 
 If several of these have a name, the first one counts.
 """
-RENAMED: Final[Mapping[str, str]] = {"Ledger": "SecurityState", "strangers": "find_outliers"}
+RENAMED: Final[Mapping[str, str]] = {"Ledger": "SecurityState"}
 """For each renamed name, the new one."""
 
 

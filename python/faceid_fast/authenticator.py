@@ -16,6 +16,7 @@ from .attempt import AskCredential, Attempt, Stages
 from .checks import checked_choice, checked_flag
 from .enrollment.enroller import Enroller
 from .enrollment.result import Enrollment
+from .enrollment.strangers import Strangers
 from .errors import InvalidInputError
 from .face.pipeline import Pipeline
 from .frame import Frame, as_frames
@@ -24,6 +25,7 @@ from .matching.index import GalleryIndex
 from .matching.thresholds import Thresholds
 from .storage.audit import Event, EventKind
 from .storage.memory import InMemoryStore
+from .storage.plan import Plan
 from .storage.references import References, check_identity, unknown_identity
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from .face.aligner import FaceAligner
     from .face.embedder import Embedder
     from .face.liveness import LivenessCheck
-    from .storage.store import Change, ReferenceStore
+    from .storage.store import ReferenceStore
     from .vault import Vault
 
 
@@ -244,14 +246,24 @@ class Authenticator:
         identity: str,
         frames: Frame | Iterable[Frame],
         *,
+        new: bool = False,
         replace: bool = False,
-        leave_out_strangers: bool = False,
+        strangers: Strangers | str = Strangers.LEAVE_OUT,
         consent: str | None = None,
     ) -> Enrollment:
         """Add references of a person, who is enrolled by the first call.
 
         Every frame that cannot be used is reported, with the reason. If none can be used, or an error is
-        raised, nothing changes.
+        raised, nothing changes. Frames that seem to show somebody else are among them (NO_MATCH):
+
+        - of somebody who has references, frames that match none of these, nor another frame that does, and
+          frames that are nearer to somebody else who is enrolled;
+        - of somebody new, frames unlike the majority. If no more than half of the frames agree, none is used.
+
+        Frames agree if their distance is within the threshold, or if other frames link them. So a head that
+        is turned far is taken together with a frame in which it is turned half as far.
+
+        A picture that was enrolled before is not added again.
 
         Parameters
         ----------
@@ -259,37 +271,47 @@ class Authenticator:
             1 to 200 printable characters, in Unicode's composed form (NFC).
         frames : Frame or iterable of Frame
             A few, best looking straight, left, right, up and down; at most `MAX_FRAMES`.
+        new : bool
+            Whether nobody may be enrolled under the name yet. Of several processes that enrol a new name at
+            the same time, one succeeds.
         replace : bool
-            Whether the new references replace those of the person, adapted ones included.
-        leave_out_strangers : bool
-            Whether a frame that matches no other reference of the person is refused (NO_MATCH): it may show
-            somebody else. By default it is taken, with a warning: among few frames, one of a turned head
-            often matches no other.
+            Whether the new references replace those of the person, adapted ones included. The frames are then
+            compared with each other, as somebody new's are.
+        strangers : "leave_out" or "keep"
+            What becomes of frames that seem to show somebody else. With "keep" they become references, with a
+            note: for a caller who knows that they show the person, whose look has changed, for example.
         consent : str, optional
             How the person consented to the storage of their face: 1 to 1000 characters, kept with the time.
 
         Returns
         -------
         Enrollment
-            The frames that were taken, those that were refused and why, and the poses that are missing.
+            The frames that were taken, those that were not and why, the poses that are missing, other people
+            who look alike, and notes.
 
         Raises
         ------
+        IdentityTakenError
+            If `new` is True, and somebody is enrolled under the name.
         InvalidInputError
-            If the name or a frame is not usable, there is no frame or more than `MAX_FRAMES`, or the
-            person would have more than `MAX_REFERENCES` references.
+            If the name or a frame is not usable, there is no frame or more than `MAX_FRAMES`, the person
+            would have more than `MAX_REFERENCES` references, or both `new` and `replace` are True.
         ModelError
             If the model fails, or the person's references were made with another model and `replace` is
             False.
         """
-        for name, flag in (("replace", replace), ("leave_out_strangers", leave_out_strangers)):
+        for name, flag in (("new", new), ("replace", replace)):
             checked_flag(name, flag)
+        if new and replace:
+            message = "new, replace: expected one of them, got both"
+            raise InvalidInputError(message)
+        chosen = checked_choice("strangers", strangers, Strangers)
         check_identity(identity)
         given = as_frames(frames)
         for frame in given:
             self._thresholds.of_frame(frame)
         return self._enroller.enroll(
-            identity, given, replace=replace, leave_out_strangers=leave_out_strangers, consent=consent
+            identity, given, new=new, replace=replace, strangers=chosen, consent=consent
         )
 
     def verify(self, frames: Frame | Iterable[Frame], identity: str) -> Decision:
@@ -356,21 +378,17 @@ class Authenticator:
         UnknownIdentityError
             If nobody is enrolled under that name.
         """
-        count = 0
 
-        def alter(before: References | None) -> Change:
-            nonlocal count
-            if before is None:
+        def make(seen: References | None) -> Plan[int]:
+            if seen is None:
                 raise unknown_identity(identity)
-            count = len(before.adapted)
+            count = len(seen.adapted)
             if not count:
-                return before, ()
-            return before.with_adapted(()), (
-                Event.now(EventKind.ADAPTED_UNDONE, identity, f"{count} references"),
-            )
+                return Plan(seen, seen, (), 0)
+            event = Event.now(EventKind.ADAPTED_UNDONE, identity, f"{count} references")
+            return Plan(seen, seen.with_adapted(()), (event,), count)
 
-        self._enroller.altered(check_identity(identity), alter)
-        return count
+        return self._enroller.carry_out(check_identity(identity), make)
 
     def set_credential(self, new: str, current: str | None = None) -> None:
         """Set the credential, a PIN or phrase of 4 to 1024 characters, for when a face is not enough.

@@ -13,6 +13,10 @@ class InvalidInputError(FaceIDError, ValueError):
     """An argument has the wrong shape, dtype, range or content."""
 
 
+class IdentityTakenError(InvalidInputError):
+    """The identity should be new, and somebody is enrolled under it."""
+
+
 class UnknownIdentityError(FaceIDError, KeyError):
     """The identity is not enrolled."""
 
@@ -53,7 +57,7 @@ class VaultMissingError(VaultError):
 
 
 class VaultBusyError(VaultError):
-    """Other processes kept the vault locked for too long."""
+    """Other processes kept the vault locked, or changed what was to be changed, for too long."""
 
 
 class VaultKeyError(VaultError, ValueError):

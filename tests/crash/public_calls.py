@@ -123,7 +123,7 @@ def _doors(world: World) -> list[Call]:
             )
         arguments = {"identity": NOBODY, "frames": world.of("cleo", "probe")}
         if door != "module":
-            arguments |= {"leave_out_strangers": True, "replace": False, "consent": "form 7"}
+            arguments |= {"strangers": "leave_out", "new": False, "replace": False, "consent": "form 7"}
         calls.append(Call(f"{prefix}enroll", lambda o=owner: o.enroll, arguments, weight // 4, runs=ITERATED))
         calls += [
             Call(f"{prefix}remove", lambda o=owner: o.remove, {"identity": NOBODY}, weight),

@@ -217,7 +217,7 @@ def test_nothing_malformed_does_harm(world: World, long: bool) -> None:
 
 
 FILLED_BY_THE_PACKAGE = {
-    *("Cues", "Enrollment", "Event", "FaceCrop", "HeadPose", "Liveness", "NoFace", "RejectedFrame"),
+    *("Cues", "Enrollment", "Event", "FaceCrop", "HeadPose", "Liveness", "NoFace", "Note", "RejectedFrame"),
 }
 """Records without a check: what is in them decides nothing."""
 CALLED_BY_OTHERS = {

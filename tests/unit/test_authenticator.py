@@ -14,8 +14,9 @@ import pytest
 import faceid_fast
 from faceid_fast import api as module
 from faceid_fast.authenticator import Authenticator
-from faceid_fast.enrollment.enroller import MAX_REFERENCES
+from faceid_fast.enrollment.plan import MAX_REFERENCES
 from faceid_fast.enrollment.poses import POSES
+from faceid_fast.enrollment.result import NoteKind
 from faceid_fast.errors import (
     InvalidInputError,
     ModelContractError,
@@ -255,7 +256,8 @@ def test_enrollment_reports_every_frame() -> None:
         embedder=StandInEmbedder().as_embedder(),
         liveness=LivenessCheck(LIVE_LIMITS),
     )
-    result = auth.enroll("ada", [frame_of(code) for code in (NOBODY, ADA, 10, FLAT, 11, 12)])
+    codes = (NOBODY, ADA, 10, FLAT, 11, 12)
+    result = auth.enroll("ada", [frame_of(code) for code in codes], strangers="keep")
     assert (result.identity, result.accepted, result.references) == ("ada", 4, 4)
     assert result.enrolled
     assert result.poses == ("frontal", "left", "right", "up")
@@ -283,9 +285,10 @@ def test_nothing_usable_enrolls_nobody() -> None:
 def test_enrolling_again_adds() -> None:
     auth = make()
     auth.enroll("ada", frame_of(ADA))
-    result = auth.enroll("ada", frame_of(BEN))
+    result = auth.enroll("ada", frame_of(BEN), strangers="keep")
     assert (result.accepted, result.references) == (1, 2)
-    assert any("frame 0 is unlike" in warning for warning in result.warnings)
+    (note,) = (note for note in result.notes if note.kind is NoteKind.STRANGERS)
+    assert note.message.startswith("frame 0: matches none of the references that this person has: is it")
     assert auth.verify(frame_of(ADA), "ada").accepted
     assert auth.verify(frame_of(BEN), "ada").accepted
     unusable = auth.enroll("ada", frame_of(NOBODY))
@@ -295,7 +298,8 @@ def test_enrolling_again_adds() -> None:
 def test_same_person_gives_no_warning_about_likeness() -> None:
     auth = make(embedder=StandInEmbedder({ADA: unit(0), BEN: at_distance(0.3)}).as_embedder())
     result = auth.enroll("ada", [frame_of(ADA), frame_of(BEN)])
-    assert not any("unlike" in warning for warning in result.warnings)
+    assert result.accepted == 2
+    assert NoteKind.STRANGERS not in {note.kind for note in result.notes}
 
 
 @pytest.mark.parametrize("frames", [[], None, 7, [None], ["frame"], np.array(1), VIEW, repeat("frame")])
@@ -327,8 +331,23 @@ def test_endless_frames_are_refused() -> None:
 def test_parts_of_another_type_are_refused(option: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidInputError, match=f"^{message}$"):
         Authenticator(**option)
-    with pytest.raises(InvalidInputError, match="leave_out_strangers: expected True or False, got 1"):
-        make().enroll("ada", frame_of(ADA), leave_out_strangers=1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"strangers": 1}, "strangers: expected leave_out or keep, got 1"),
+        ({"strangers": "ask"}, "strangers: expected leave_out or keep, got 'ask'"),
+        ({"new": 1}, "new: expected True or False, got 1"),
+        ({"replace": None}, "replace: expected True or False, got NoneType"),
+        ({"new": True, "replace": True}, "new, replace: expected one of them, got both"),
+    ],
+)
+def test_options_of_an_enrolment_that_are_none_are_refused(option: dict[str, Any], message: str) -> None:
+    auth = make()
+    with pytest.raises(InvalidInputError, match=f"^{message}$"):
+        auth.enroll("ada", frame_of(ADA), **option)
+    assert auth.identities == ()
 
 
 def test_what_is_not_a_frame_is_refused() -> None:
@@ -344,8 +363,8 @@ def test_too_many_references_change_nothing() -> None:
     auth = make()
     auth.enroll("ada", frame_of(ADA))
     with pytest.raises(InvalidInputError, match=rf"at most {MAX_REFERENCES}"):
-        auth.enroll("ada", [frame_of(ADA)] * MAX_REFERENCES)
-    assert auth.enroll("ada", frame_of(ADA)).references == 2
+        auth.enroll("ada", [frame_of(2 + code) for code in range(MAX_REFERENCES)], strangers="keep")
+    assert auth.enroll("ada", frame_of(BEN), strangers="keep").references == 2
 
 
 def test_remove_is_final() -> None:
@@ -385,7 +404,7 @@ def test_a_failing_store_changes_nothing() -> None:
     store.failing = True
     for name in ("ada", "ben"):
         with pytest.raises(OSError, match="disk full"):
-            auth.enroll(name, frame_of(BEN))
+            auth.enroll(name, frame_of(BEN), strangers="keep")
     assert auth.identities == ("ada",)
     assert not auth.identify(frame_of(BEN)).accepted
     assert auth.verify(frame_of(ADA), "ada").accepted
@@ -409,7 +428,7 @@ def test_a_failing_gallery_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> N
         with monkeypatch.context() as patch:
             patch.setattr(auth._index, "show", fail_once)
             with pytest.raises(MemoryError):
-                auth.enroll(name, frame_of(BEN))
+                auth.enroll(name, frame_of(BEN), strangers="keep")
         assert len(shown) == 2
         assert auth.identities == ("ada",)
         assert not auth.identify(frame_of(BEN)).accepted
@@ -421,7 +440,7 @@ def test_the_store_is_what_counts_when_two_share_it() -> None:
     store = InMemoryStore()
     first, second = make(store=store), make(store=store)
     first.enroll("ada", frame_of(ADA))
-    assert second.enroll("ada", frame_of(BEN)).references == 2
+    assert second.enroll("ada", frame_of(BEN), strangers="keep").references == 2
     assert len(get(store, "ada").vectors) == 2
     assert second.verify(frame_of(ADA), "ada").accepted  # no longer behind
     first.remove("ada")
@@ -477,7 +496,7 @@ def test_only_one_modality_is_compared() -> None:
         auth.verify(frame_of(ADA, "color"), "cleo")
 
     both = auth.enroll("ada", [frame_of(ADA, "color"), frame_of(ADA)])
-    assert (both.accepted, both.references) == (2, 3)
+    assert (both.accepted, both.known, both.references) == (1, (1,), 2)
     for modality in ("infrared", "color"):
         assert auth.identify(frame_of(ADA, modality)).identity == "ada"
     auth.remove("ada")
@@ -489,10 +508,11 @@ def test_only_one_modality_is_compared() -> None:
 
 def test_enrollment_speaks_of_the_modality_of_its_frames() -> None:
     auth = make()
-    auth.enroll("ada", [frame_of(ADA), frame_of(ADA)])
+    auth.enroll("ada", frame_of(ADA))
     first = auth.enroll("ada", frame_of(BEN, "color"))
-    assert first.references == 3
-    assert not any("unlike" in warning for warning in first.warnings)  # nothing to be unlike
+    assert first.references == 2
+    kinds = {note.kind for note in first.notes}  # there is nothing to be unlike
+    assert (NoteKind.STRANGERS in kinds, NoteKind.NOT_COMPARED in kinds) == (False, True)
     turned = StandInAligner({10: crop_of(10, yaw_deg=25.0)}).as_aligner()
     mixed = Authenticator(
         aligner=turned, embedder=StandInEmbedder().as_embedder(), liveness=LivenessCheck(LIVE_LIMITS)
@@ -596,22 +616,6 @@ def test_threads_never_accept_somebody_removed() -> None:
     assert min(seen.values()) >= 20
 
 
-def test_frames_of_somebody_else_are_left_out() -> None:
-    auth = make()
-    frames = [frame_of(ADA), frame_of(ADA), frame_of(BEN)]
-    enrollment = auth.enroll("ada", frames, leave_out_strangers=True)
-    assert (enrollment.accepted, enrollment.references) == (2, 2)
-    assert [(r.index, r.outcome) for r in enrollment.rejected] == [(2, Outcome.NO_MATCH)]
-    assert not auth.verify(frame_of(BEN), "ada").accepted
-
-
-def test_nobody_is_enrolled_by_frames_that_disagree() -> None:
-    auth = make()
-    enrollment = auth.enroll("ada", [frame_of(ADA), frame_of(BEN)], leave_out_strangers=True)
-    assert not enrollment.enrolled
-    assert auth.identities == ()
-
-
 @pytest.mark.parametrize("kind", ["memory", "vault"])
 def test_what_others_change_is_seen_with_the_next_frame(tmp_path: Path, kind: str) -> None:
     key = bytes(32)
@@ -620,7 +624,7 @@ def test_what_others_change_is_seen_with_the_next_frame(tmp_path: Path, kind: st
     door, office = make(store=ours), make(store=theirs)
     office.enroll("ada", frame_of(ADA))
     assert door.verify(frame_of(ADA), "ada").accepted
-    office.enroll("ada", frame_of(BEN))
+    office.enroll("ada", frame_of(BEN), strangers="keep")
     assert door.identify(frame_of(BEN)).identity == "ada"
     office.remove("ada")
     assert door.identify(frame_of(ADA)).outcome is Outcome.NOT_ENROLLED
@@ -641,14 +645,6 @@ def test_opening_a_vault_and_a_closed_one_refuses(tmp_path: Path) -> None:
     again._store.close()  # type: ignore[attr-defined]
     with pytest.raises(VaultError):
         again.verify(frame_of(ADA), "ada")
-
-
-def test_enrolling_warns_of_people_who_are_alike() -> None:
-    auth = make()
-    assert not auth.enroll("ada", frame_of(ADA)).warnings[1:]
-    (warning, _) = auth.enroll("ada again", frame_of(ADA)).warnings
-    assert warning == "as near to 'ada' as frames of one person are: enrolled twice, or two people alike?"
-    assert len(auth.enroll("ben", frame_of(BEN)).warnings) == 1
 
 
 def test_it_closes_the_vault_that_it_opened(tmp_path: Path) -> None:

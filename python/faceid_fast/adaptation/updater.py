@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from faceid_fast.calibration import impostor_tail
 from faceid_fast.matching.gallery import nearest_distance
 from faceid_fast.storage.audit import Event, EventKind
+from faceid_fast.storage.plan import Plan, carry_out
 from faceid_fast.storage.references import check_model, unknown_identity
 
 from . import rules
@@ -20,7 +21,7 @@ from . import rules
 if TYPE_CHECKING:
     from faceid_fast.face.pipeline import Pipeline
     from faceid_fast.storage.references import References
-    from faceid_fast.storage.store import Change, ReferenceStore
+    from faceid_fast.storage.store import ReferenceStore
 
 
 class AdaptationUpdater:
@@ -76,7 +77,7 @@ class AdaptationUpdater:
     ) -> tuple[list[bool], list[float]]:
         """Match the probes of one attempt with a person, and update the person's adapted references.
 
-        The references are read in the same change of the store that counts a use.
+        A use is counted only if the references are still those that were matched; else these are matched.
 
         Parameters
         ----------
@@ -98,51 +99,76 @@ class AdaptationUpdater:
         ModelError
             If their references were made with another model.
         """
-        limits = rules.Limits(threshold, impostor_tail.floor(threshold, self._tails.get(modality, ())))
         confirmed = self._was_just_now(self._confirmed, identity)
-        votes, distances, near_miss = [False] * len(queries), [math.inf] * len(queries), False
+        limits = rules.Limits(threshold, impostor_tail.floor(threshold, self._tails.get(modality, ())))
 
-        def alter(before: References | None) -> Change:
-            nonlocal votes, distances, near_miss
-            if before is None:
+        def make(seen: References | None) -> Plan[_Judged]:
+            if seen is None:
                 raise unknown_identity(identity)
-            check_model(before, self._model_sha256)
-            enrolled = before.of(modality)
-            if not len(enrolled):
-                return before, ()
-            distances = [nearest_distance(enrolled, query) for query in queries]
-            now = time.time()
+            check_model(seen, self._model_sha256)
+            probes = _Probes(queries, modality, limits, self.mode, time.time())
+            return probes.plan(seen, is_majority, confirmed=confirmed)
 
-            def verdict(place: int, *, confirmed: bool, counted: bool) -> rules.Verdict:
-                return rules.judge(
-                    queries[place],
-                    modality,
-                    distances[place],
-                    before.adapted,
-                    limits=limits,
-                    mode=self.mode,
-                    now=now,
-                    confirmed=confirmed,
-                    counted=counted,
-                )
-
-            votes = [verdict(at, confirmed=False, counted=False).accepted for at in range(len(queries))]
-            # An attempt counts as one use: that of a probe which only an adapted reference accepts, if any.
-            beyond = [at for at, vote in enumerate(votes) if vote and distances[at] > threshold]
-            chosen = beyond[0] if beyond else int(np.argmin(distances))
-            kept = verdict(chosen, confirmed=confirmed, counted=is_majority(sum(votes)))
-            near_miss = kept.near_miss
-            if kept.adapted is before.adapted:
-                return before, ()
-            events = [Event.now(EventKind.ADAPTED, identity)] * kept.admitted
-            events += [Event.now(EventKind.ADAPTED_ENDED, identity)] * kept.ended
-            return before.with_adapted(kept.adapted), tuple(events)
-
-        self._store.alter(identity, alter)
-        if near_miss:
+        judged = carry_out(self._store, identity, make).result
+        if judged.near_miss:
             self._near_misses[identity] = self._clock()
-        return votes, distances
+        return judged.votes, judged.distances
 
     def _was_just_now(self, when: dict[str, float], identity: str) -> bool:
         """Whether a person has an entry in `when` of the last `rules.CONFIRM_WITHIN_S` seconds; remove it."""
         return 0.0 <= self._clock() - when.pop(identity, -math.inf) <= rules.CONFIRM_WITHIN_S
+
+
+class _Judged(NamedTuple):
+    """What an attempt's probes came to: see `AdaptationUpdater.judge` and `rules.Verdict`."""
+
+    votes: list[bool]
+    distances: list[float]
+    near_miss: bool
+
+
+class _Probes(NamedTuple):
+    """The probes of an attempt, and what they are judged by."""
+
+    queries: NDArray[np.float32]
+    modality: str
+    limits: rules.Limits
+    mode: rules.Mode
+    now: float
+
+    def plan(self, seen: References, is_majority: Callable[[int], bool], *, confirmed: bool) -> Plan[_Judged]:
+        """Match the probes, and plan the change of the person's adapted references."""
+        enrolled = seen.of(self.modality)
+        if not len(enrolled):
+            unmatched = _Judged([False] * len(self.queries), [math.inf] * len(self.queries), near_miss=False)
+            return Plan(seen, seen, (), unmatched)
+        distances = [nearest_distance(enrolled, query) for query in self.queries]
+        votes = [
+            self._verdict(at, distances, seen, confirmed=False, counted=False).accepted
+            for at in range(len(distances))
+        ]
+        # An attempt counts as one use: that of a probe which only an adapted reference accepts, if any.
+        beyond = [at for at, vote in enumerate(votes) if vote and distances[at] > self.limits.threshold]
+        chosen = beyond[0] if beyond else int(np.argmin(distances))
+        kept = self._verdict(chosen, distances, seen, confirmed=confirmed, counted=is_majority(sum(votes)))
+        judged = _Judged(votes, distances, kept.near_miss)
+        if kept.adapted is seen.adapted:
+            return Plan(seen, seen, (), judged)
+        events = [Event.now(EventKind.ADAPTED, seen.identity)] * kept.admitted
+        events += [Event.now(EventKind.ADAPTED_ENDED, seen.identity)] * kept.ended
+        return Plan(seen, seen.with_adapted(kept.adapted), tuple(events), judged)
+
+    def _verdict(
+        self, at: int, distances: list[float], seen: References, *, confirmed: bool, counted: bool
+    ) -> rules.Verdict:
+        return rules.judge(
+            self.queries[at],
+            self.modality,
+            distances[at],
+            seen.adapted,
+            limits=self.limits,
+            mode=self.mode,
+            now=self.now,
+            confirmed=confirmed,
+            counted=counted,
+        )

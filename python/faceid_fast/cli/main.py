@@ -175,7 +175,8 @@ _verb(rich_help_panel=_FIRST, epilog=examples("faceid demo", "faceid demo --data
 _verb(
     rich_help_panel=_PEOPLE,
     epilog=examples(
-        'faceid enroll ada frames/ada --consent "form 12"', "faceid enroll ada frames/glasses --add"
+        'faceid enroll ada frames/ada --consent "form 12"',
+        "faceid enroll ada frames/glasses --add --strangers keep",
     ),
 )(enroll)
 _verb(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,9 @@ from faceid_fast.access.credential_policy import Policy
 from faceid_fast.adaptation.rules import Mode
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.cli.output import SHARED, JsonOption, busy, console, plain, printable, stepped, write_json
-from faceid_fast.errors import FaceIDWarning, InvalidInputError
+from faceid_fast.enrollment.result import NoteKind
+from faceid_fast.enrollment.strangers import Strangers
+from faceid_fast.errors import FaceIDWarning, IdentityTakenError, InvalidInputError
 from faceid_fast.sources.recognized import shots_at
 from faceid_fast.storage.audit import Event, EventKind
 from faceid_fast.storage.store import get
@@ -28,6 +30,7 @@ from .prompts import ask_credential, read_credential
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from faceid_fast.enrollment.result import Enrollment
     from faceid_fast.frame import Frame
     from faceid_fast.matching.decision import Decision
     from faceid_fast.storage.references import References
@@ -68,6 +71,12 @@ def enroll(
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace the references that the person has.")
     ] = False,
+    strangers: Annotated[
+        Strangers,
+        typer.Option(
+            help="What becomes of frames that seem to show somebody else; keep: if you know better."
+        ),
+    ] = Strangers.LEAVE_OUT,
     consent: Annotated[
         str | None, typer.Option(metavar="TEXT", help="How the person agreed; kept with the time.")
     ] = None,
@@ -77,7 +86,7 @@ def enroll(
     """Enrol a person from frames of a few poses.
 
     Five poses are best: straight ahead, left, right, up and down.
-    Frames that seem to show somebody else are left out, and named.
+    Frames that seem to show somebody else are left out, and named; so are those enrolled before.
     Exit 1 if no frame could be used.
     """
     if add and replace:
@@ -85,44 +94,62 @@ def enroll(
         raise InvalidInputError(message)
     screen = console(json_to)
     frames = read_frames(source, screen)
-    with opened(vault, create=True) as people:
-        if name in people.snapshot() and not (add or replace):
-            message = f"expected a new name, got {name!a}, who is enrolled: --add an appearance, or --replace"
-            raise InvalidInputError(message)
-        auth = Authenticator(store=people)
-        with busy(screen, "looking for the face in every frame"):
-            enrollment = auth.enroll(
+    labels = [label for label, _ in frames]
+    with opened(vault, create=True) as people, busy(screen, "looking for the face in every frame"):
+        try:
+            enrollment = Authenticator(store=people).enroll(
                 name,
                 [frame for _, frame in frames],
+                new=not (add or replace),
                 replace=replace,
-                leave_out_strangers=True,
+                strangers=strangers,
                 consent=consent,
             )
-    screen.print(plain(f"{name}: {enrollment.accepted} of {len(frames)} frames taken"))
-    screen.print(
-        plain(f"references: {enrollment.references}; poses: {', '.join(enrollment.poses) or 'none'}")
-    )
-    for refused in enrollment.rejected:
-        screen.print(plain(f"left out: {frames[refused.index][0]} ({'; '.join(refused.reasons)})"))
-    for warning in enrollment.warnings:
-        screen.print(plain(f"warning: {warning}"))
+        except IdentityTakenError:
+            message = f"expected a new name, got {name!a}, who is enrolled: --add an appearance, or --replace"
+            raise IdentityTakenError(message) from None
+    _print_enrollment(screen, enrollment, labels)
     write_json(
         {
             "identity": name,
             "accepted": enrollment.accepted,
+            "known": [labels[place] for place in enrollment.known],
             "references": enrollment.references,
             "poses": list(enrollment.poses),
             "missing": list(enrollment.missing),
             "rejected": [
-                {"frame": frames[r.index][0], "outcome": r.outcome, "reasons": list(r.reasons)}
+                {"frame": labels[r.index], "outcome": r.outcome, "reasons": list(r.reasons)}
                 for r in enrollment.rejected
             ],
+            "alike": list(enrollment.alike),
             "warnings": list(enrollment.warnings),
+            "notes": [
+                {
+                    "kind": note.kind,
+                    "message": note.message,
+                    "frames": [labels[place] for place in note.frames],
+                }
+                for note in enrollment.notes
+            ],
         },
         json_to,
     )
-    if not enrollment.accepted:
+    if not enrollment.accepted and not enrollment.known:
         raise typer.Exit(REJECTED)
+
+
+def _print_enrollment(screen: Console, enrollment: Enrollment, labels: Sequence[str]) -> None:
+    screen.print(plain(f"{enrollment.identity}: {enrollment.accepted} of {len(labels)} frames taken"))
+    screen.print(
+        plain(f"references: {enrollment.references}; poses: {', '.join(enrollment.poses) or 'none'}")
+    )
+    for refused in enrollment.rejected:
+        screen.print(plain(f"left out: {labels[refused.index]} ({'; '.join(refused.reasons)})"))
+    for note in enrollment.notes:
+        # The frames that were left out are named above.
+        named = note.frames if note.kind is NoteKind.KNOWN or len(note.frames) == 1 else ()
+        which = f" ({', '.join(labels[place] for place in named)})" if named else ""
+        screen.print(plain(f"warning: {note.message}{which}"))
 
 
 def verify(

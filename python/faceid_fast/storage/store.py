@@ -42,8 +42,9 @@ class ReferenceStore(Protocol):
     def alter(self, identity: str, alter: Callable[[References | None], Change]) -> References | None:
         """Change a person's references, durably, and return the new ones.
 
-        `alter` gets the present references, None if there is no such person; if it returns the same object,
-        the references do not change. Nothing is kept of a person who is removed, nor their count of failures.
+        `alter` gets the present references, None if there is no such person: the object that `snapshot`
+        shows, too. If it returns the same object, the references do not change. The object that it returns is
+        the one that this returns. Nothing is kept of a person who is removed, nor their count of failures.
         If enrolled references change, policy "door" asks for the credential again
         (`faceid_fast.access.credential_policy`).
         """

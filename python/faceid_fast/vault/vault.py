@@ -465,7 +465,7 @@ def places_of(directory: PrivateDirectory, state_file: str | Path | None, *, mak
     """Return the places that record a vault's epoch: beside it, and the state file, if one is named."""
     beside = EpochPlace(directory)
     named = os.environ.get(STATE_FILE) if state_file is None else state_file
-    if not named:
+    if named is None or (isinstance(named, str) and not named):  # of an array nobody can ask that
         return (beside,)
     path = checked_path("state_file", named)
     if not path.name:

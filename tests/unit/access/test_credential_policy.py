@@ -75,7 +75,7 @@ def test_the_credential_comes_first_after_enrolling_starting_and_idling(
     assert "references were last changed" in auth.verify(frame_of(ADA), "ada").reasons[0]
     auth.unlock(credential=PIN)
     assert outcome(auth) is Outcome.ACCEPTED
-    auth.enroll("ada", frame_of(BEN))
+    auth.enroll("ada", frame_of(BEN), strangers="keep")
     assert outcome(auth) is Outcome.CREDENTIAL_REQUIRED
     auth.unlock("ada", credential=PIN)
     assert outcome(auth) is Outcome.ACCEPTED

@@ -13,7 +13,7 @@ from faceid_fast.access import credential
 from faceid_fast.adaptation.rules import DAY_S, MAX_MISSES, Limits, Mode, Verdict, judge
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.calibration import impostor_tail
-from faceid_fast.errors import CredentialError, InvalidInputError
+from faceid_fast.errors import CredentialError, InvalidInputError, UnknownIdentityError
 from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.matching.decision import Decision
 from faceid_fast.outcome import Outcome
@@ -314,6 +314,53 @@ def test_a_sequence_uses_up_what_it_is_accepted_by(now: Time) -> None:
     for left in (49, 48):
         assert auth.verify([frame_of(other), frame_of(NEAR), frame_of(NEAR)], "ada").accepted
         assert get(store, "ada").adapted[0].uses_left == left
+
+
+def test_two_attempts_at_once_use_up_two(now: Time, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slower one matches again what the quicker one has left."""
+    auth, store = adapting(now)
+    outcome(auth, NEAR)
+    auth.unlock("ada", credential=PIN)
+    outcome(auth, NEAR)
+    alter = store.alter
+
+    def late(*arguments: Any) -> Any:
+        monkeypatch.undo()
+        assert outcome(auth, NEAR) is Outcome.ACCEPTED
+        return alter(*arguments)
+
+    monkeypatch.setattr(store, "alter", late)
+    assert outcome(auth, NEAR) is Outcome.ACCEPTED
+    assert get(store, "ada").adapted[0].uses_left == 48
+
+    def too_late(*arguments: Any) -> Any:
+        monkeypatch.undo()
+        auth.remove("ada")
+        return alter(*arguments)
+
+    monkeypatch.setattr(store, "alter", too_late)
+    with pytest.raises(UnknownIdentityError):
+        outcome(auth, NEAR)
+
+
+def test_undoing_counts_what_it_undoes(now: Time, monkeypatch: pytest.MonkeyPatch) -> None:
+    auth, store = adapting(now, "anchored")
+    outcome(auth, ADA)
+    alter = store.alter
+
+    def late(*arguments: Any) -> Any:
+        monkeypatch.undo()
+        assert auth_elsewhere.undo_adaptation("ada") == 1
+        return alter(*arguments)
+
+    auth_elsewhere = Authenticator(
+        store=store,
+        aligner=StandInAligner({}).as_aligner(),
+        embedder=StandInEmbedder().as_embedder(),
+        liveness=LivenessCheck(LIVE_LIMITS),
+    )
+    monkeypatch.setattr(store, "alter", late)
+    assert auth.undo_adaptation("ada") == 0
 
 
 def test_a_refused_sequence_keeps_nothing(now: Time) -> None:

@@ -13,6 +13,8 @@ from faceid_fast.errors import SourceError
 from faceid_fast.sources.recognized import shots_at
 from faceid_fast.sources.renders import bundled_renders
 
+CASES = Path(__file__).resolve().parents[4] / "shared" / "cases"
+
 
 def faceid(*arguments: object, given: str | None = None) -> Any:
     return CliRunner().invoke(app, [str(argument) for argument in arguments], input=given)
@@ -77,7 +79,13 @@ def test_somebody_enrolled_is_added_to_or_replaced_when_asked(vault: Path, peopl
     assert again.exit_code == 2
     assert "expected a new name, got 'Ada', who is enrolled: --add an appearance" in again.stderr
     assert faceid(*enrolled, "--add", "--replace").exit_code == 2
-    assert json.loads(faceid(*enrolled, "--add", "--json", "-").stdout)["references"] == 10
+    look = ("enroll", "Ada", people / "ada-probe", *at)
+    assert json.loads(faceid(*look, "--add", "--json", "-").stdout)["references"] == 7
+    same = json.loads(faceid(*enrolled, "--add", "--json", "-").stdout)
+    assert (same["references"], same["accepted"], len(same["known"])) == (7, 0, 5)
+    shown = faceid(*look, "--add")
+    assert shown.exit_code == 0
+    assert "frames that were enrolled before, not added again: 2 (probe_0, probe_1)" in shown.stdout
     assert json.loads(faceid(*enrolled, "--replace", "--json", "-").stdout)["references"] == 5
     exported = json.loads(faceid("export", "Ada", *at, "--templates").stdout)
     assert exported["consent"]["note"] == "form 7"
@@ -133,6 +141,53 @@ def test_a_vault_is_looked_after(vault: Path, people: Path, tmp_path: Path) -> N
     broken = faceid("vault", "verify", *at)
     assert broken.exit_code == 2
     assert broken.stderr.startswith("error: vault: expected")
+
+
+def test_frames_of_somebody_else_are_named(vault: Path, people: Path) -> None:
+    at = ("--vault", vault)
+    mixed = people / "mixed"
+    mixed.mkdir()
+    for person, number in (("ada", 0), ("ada", 1), ("ben", 2), ("ada", 3), ("ben", 4)):
+        for file in (people / f"{person}-enroll").glob(f"enroll_{number}_*"):
+            shutil.copy(file, mixed)
+    taken = faceid("enroll", "Ada", mixed, *at)
+    assert taken.exit_code == 0
+    assert taken.stdout.startswith("Ada: 3 of 5 frames taken\n")
+    for label in ("enroll_2", "enroll_4"):
+        assert f"left out: {label} (unlike most of these frames)\n" in taken.stdout
+    assert "frames that seem to show somebody else, left out: 2; " in taken.stdout
+
+    other = ("enroll", "Ada", people / "ben-enroll", *at, "--add")
+    refused = faceid(*other)
+    assert refused.exit_code == 1
+    assert "left out: enroll_0 (matches none of the references that this person has)\n" in refused.stdout
+    assert json.loads(faceid("list", *at, "--json", "-").stdout)["people"][0]["references"] == 3
+    assert faceid("verify", "Ada", people / "ben-probe", *at).exit_code == 1
+    kept = json.loads(faceid(*other, "--strangers", "keep", "--json", "-").stdout)
+    assert (kept["accepted"], kept["references"], kept["rejected"]) == (5, 8, [])
+    assert {"kind": "strangers", "frames": ["enroll_0"]}.items() <= {
+        key: value for key, value in kept["notes"][0].items() if key != "message"
+    }.items()
+    assert faceid(*other, "--strangers", "ask").exit_code == 2
+    twice = json.loads(faceid("enroll", "Eve", people / "ada-enroll", *at, "--json", "-").stdout)
+    assert twice["alike"] == ["Ada"]
+
+
+def test_two_of_five_frames_are_somebody_else_s(vault: Path) -> None:
+    if not CASES.is_dir():
+        pytest.skip(f"no small inputs that go wrong: {CASES} is not there")
+    at = ("--vault", vault)
+    assert faceid("enroll", "ada", CASES / "right", *at).exit_code == 0
+    assert faceid("verify", "ada", CASES / "right_probe", *at).exit_code == 0
+    mixed = ("enroll", "else", CASES / "another_person_among_five", *at, "--json", "-")
+    result = faceid(*mixed)
+    found = json.loads(result.stdout)
+    assert (result.exit_code, found["accepted"]) == (0, 3)
+    assert [(each["frame"], each["outcome"]) for each in found["rejected"]] == [
+        ("01", "no_match"),
+        ("03", "no_match"),
+    ]
+    assert found["alike"] == ["ada"]
 
 
 def test_frames_without_a_face_enrol_nobody(vault: Path, people: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import numpy as np
 import pytest
 
 from faceid_fast.errors import (
@@ -372,6 +373,12 @@ def guarded(tmp_path: Path) -> tuple[Path, Path]:
         put(vault, references("ada", unit(0)))
         assert vault.info().state_file == str(state)
     return place, state
+
+
+@pytest.mark.parametrize("state_file", [np.zeros(2), 7, b"state", [], {}])
+def test_what_is_no_state_file_is_refused(tmp_path: Path, state_file: Any) -> None:
+    with pytest.raises(InvalidInputError, match="state_file: expected a str or Path"):
+        Vault.open(tmp_path / "vault", key=KEY, create=True, state_file=state_file)
 
 
 def test_a_state_file_remembers_what_the_directory_cannot(guarded: tuple[Path, Path], tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from faceid_fast.cli.output import (
     show_table,
     write_json,
 )
+from faceid_fast.enrollment.strangers import Strangers
 from faceid_fast.errors import SourceError
 from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.outcome import Outcome
@@ -73,7 +74,11 @@ def demo(
     with busy(screen, "comparing everybody with everybody"):
         auth = Authenticator(aligner=aligner, lockout=False, diagnostics=True)
         enrollments = {
-            person: auth.enroll(person, [x.frame for x in looks if x.person == person and x.kind == "enroll"])
+            person: auth.enroll(
+                person,
+                [look.frame for look in looks if look.person == person and look.kind == "enroll"],
+                strangers=Strangers.KEEP,  # whose captures they are is known
+            )
             for person in people
         }
         known = [person for person in people if enrollments[person].enrolled]
@@ -219,7 +224,10 @@ def _record(
 ) -> dict[str, Any]:
     verdicts: list[Attempt | Scene] = [*attempts, *story]
     return {
-        "enrolled": {person: asdict(result) for person, result in enrollments.items()},
+        "enrolled": {
+            person: {**asdict(result), "warnings": list(result.warnings)}
+            for person, result in enrollments.items()
+        },
         "story": [scene.record() for scene in story],
         "attempts": [
             {
