@@ -18,6 +18,7 @@ from .face.crop import FaceCrop, NoFace
 from .frame import MAX_FRAMES, Frame
 from .matching.decision import Decision
 from .outcome import Outcome
+from .sources.cameras.base import Source
 
 _ABSENT: Final = frozenset({Outcome.NO_FACE, Outcome.TOO_FAR})
 """Outcomes of a frame that shows nobody; after any other outcome somebody is in front of the camera."""
@@ -92,11 +93,14 @@ def watch(
 ) -> Iterator[Moment]:
     """Look at every frame of a stream, and make one attempt each time that somebody shows their face.
 
-    If the stream ends while frames are gathered, the attempt is made with these.
+    If the stream ends while frames are gathered, the attempt is made with these, unless they are too old.
+    After a camera was away (`Source.interruptions`), frames from before are not gathered with those after it,
+    and the decision on whoever stood there no longer holds, because somebody else may have come.
 
     Parameters
     ----------
-    frames : the stream; of a camera, through `faceid_fast.sources.cameras.newest.Newest`.
+    frames : the stream; of a camera, through `faceid_fast.sources.cameras.newest.Newest`, and
+        `faceid_fast.sources.cameras.reopening.Reopening` if it is to be opened again when it drops out.
     decide : decides on the frames of an attempt: `Authenticator.identify`, or `verify` for one identity.
     rules : by default `Rules()`.
     aligner : finds the face of a frame; by default the bundled one.
@@ -119,7 +123,11 @@ def watch(
     standing: Decision | None = None
     moment: Moment | None = None
     began_s = present_s = 0.0
+    before = _interruptions(frames)
     for frame in frames:
+        if (interruptions := _interruptions(frames)) != before:
+            gathered.clear()
+            standing, before = None, interruptions
         look = located.align(frame)
         now = clock()
         began_s = now if moment is None else began_s
@@ -138,9 +146,15 @@ def watch(
                 gathered.clear()
         moment = Moment(frame, look, len(gathered), decision, standing, now - began_s, _rate(looked_at))
         yield moment
-    if moment is not None and gathered:
+    fresh = bool(gathered) and clock() - gathered[-1][0] < given.gather_s
+    if moment is not None and fresh:
         decision = decide([each for _, each in gathered])
         yield replace(moment, gathered=0, decision=decision, standing=decision)
+
+
+def _interruptions(frames: Iterable[Frame]) -> int:
+    """Return how often the camera was away so far; 0 for frames of another origin."""
+    return frames.interruptions if isinstance(frames, Source) else 0
 
 
 def _rate(times: Sequence[float]) -> float:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 
@@ -18,6 +20,7 @@ from faceid_fast.cli.people import REJECTED, PolicyOption, VaultOption, opened
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.frame import MAX_FRAMES
 from faceid_fast.sources.cameras.newest import Newest
+from faceid_fast.sources.cameras.reopening import Reopening
 from faceid_fast.storage.references import check_identity
 from faceid_fast.storage.store import get
 from faceid_fast.stream import Rules, watch
@@ -62,7 +65,8 @@ def stream(
 ) -> None:
     """Verify or identify whoever shows their face to a camera, until it is stopped.
 
-    Each time somebody appears is one attempt; with --json, one line of JSON.
+    Each time somebody appears is one attempt; with --json, one line of JSON. A camera that drops out is
+    opened again until it answers; meanwhile nobody is accepted.
     """
     if (name is None) != identify:
         message = "expected a NAME or --identify, got " + ("neither" if name is None else "both")
@@ -76,7 +80,12 @@ def stream(
         screen = console(json_to)
         tell = stack.enter_context(json_lines(json_to))
         view = stack.enter_context(_window() if window else _terminal(screen))
-        frames = stack.enter_context(Newest(opened_source(source, option)))
+        camera = Reopening(
+            lambda: opened_source(source, option),
+            told=lambda line: screen.print(plain(line)),
+            goes_on=_until(timeout),
+        )
+        frames = stack.enter_context(Newest(camera))
         decide = auth.identify if name is None else lambda given: auth.verify(given, name)
         attempts = 0
         for moment in watch(frames, decide, rules=Rules(votes=votes)):
@@ -94,6 +103,17 @@ def stream(
         if not attempts:
             screen.print("rejected: nobody showed their face")
         raise typer.Exit(0 if accepted else REJECTED)
+
+
+def _until(timeout: float | None) -> Callable[[], bool]:
+    """Say whether to go on waiting for a camera: until time is over, or nobody reads the output."""
+    end = math.inf if timeout is None else time.monotonic() + timeout
+
+    def goes_on() -> bool:
+        check_heard()
+        return time.monotonic() < end
+
+    return goes_on
 
 
 def _described(number: int, moment: Moment, dropped: int) -> dict[str, Any]:
