@@ -152,6 +152,7 @@ def _doors(world: World) -> list[Call]:
         "ask_credential": _typed,
         "lockout": True,
         "diagnostics": False,
+        "try_turns": True,
     }
     opened = {**_vault_at(world), "create": True, **stages}
     return [
