@@ -61,10 +61,8 @@ def doctor(
 
     Shows versions, model hashes, the matcher's kernel, a timed verification, the vault and where its key is.
     Makes no vault where there is none.
-
-    With --source it shows also what a camera, a recording or a folder of frames gives beside what is expected
-    of its kind: density, holes, noise, registration, rate, and whether a face is seen. Let somebody stand
-    still in front of it. Nothing of the frames is kept.
+    With --source, what a camera or a folder gives, too: density, holes, noise, registration and rate.
+    Let somebody stand still before it, upright: whether a face is seen is said; nothing of it is kept.
     """
     check_kind(kind)
     out = console(json_to)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import cv2
@@ -20,11 +19,11 @@ from faceid_fast.checks import checked_instance, checked_number
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.frame import MAX_FRAMES, Frame
 
+from .camera_kinds import HOLE_BANDS_MM, CameraFigures
+
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-HOLE_BANDS_MM: Final = ((0.0, 5.0), (5.0, 10.0), (10.0, 20.0))
-"""Diameters of round holes that are counted apart. A nostril is 8 mm wide, an eye 30 mm."""
 _FACE_M: Final = (0.25, 1.6)
 """Where faces are; noise is measured there if enough of the scene is."""
 _ENOUGH: Final = 0.05
@@ -45,52 +44,6 @@ _MOST_HOLES: Final = 4000
 """Holes of a frame that are looked at, evenly among all: more would take seconds, and tell the same."""
 _FULL_CIRCLE: Final = 0.5
 """Share of its circle, drawn around its box, that a round hole fills."""
-
-
-@dataclass(frozen=True, slots=True)
-class CameraFigures:
-    """Figures of a few frames of one camera.
-
-    Attributes
-    ----------
-    frames : number of frames.
-    shape : (height, width) in pixels.
-    modality : of the picture.
-    depth_unit_m : metres per unit of depth.
-    median_m : median distance; None where no pixel has depth, as all that follows from depth.
-    density : share of the pixels that have depth, 0 to 1.
-    density_middle : the same in the middle half of the height and width.
-    single_holes : share of single missing pixels among the pixels inside surfaces.
-    round_holes : for each of `HOLE_BANDS_MM`, the share of the pixels inside surfaces that are missing in
-        round holes of that diameter; single pixels are not among them.
-    noise_at_m : median distance of the pixels that noise was measured on.
-    noise_spatial_mm : standard deviation from pixel to pixel on smooth surfaces. Of a stereo camera, whose
-        neighbouring pixels err alike, it is too small.
-    noise_temporal_mm : standard deviation from frame to frame where nothing moves; None if nearly all moves,
-        or of fewer than five frames.
-    offset_px : (x, y) by which edges of the picture are off those of the depth, to the right and down; None
-        if there are too few edges, or they fit nowhere.
-    frames_per_s : mean rate; None without times.
-    jitter_ms : standard deviation of the time between two frames.
-    dropped : number of frames that are missing between others, judged by their times.
-    """
-
-    frames: int
-    shape: tuple[int, int]
-    modality: str
-    depth_unit_m: float
-    median_m: float | None
-    density: float
-    density_middle: float
-    single_holes: float | None
-    round_holes: tuple[float, ...] | None
-    noise_at_m: float | None
-    noise_spatial_mm: float | None
-    noise_temporal_mm: float | None
-    offset_px: tuple[float, float] | None
-    frames_per_s: float | None
-    jitter_ms: float | None
-    dropped: int | None
 
 
 def measure(frames: Sequence[Frame], seconds: Sequence[float] | None = None) -> CameraFigures:

@@ -1,4 +1,4 @@
-"""What kinds of depth cameras are expected to give, and what to do about one that does not.
+"""The figures of a depth camera, what is expected of its kind, and what to do where the two differ.
 
 The expectations say what such a camera can do in a room, a metre or so from what it sees; they are no limits
 of this package. A camera that falls short of them is set up badly, or looks at something that no camera sees
@@ -12,16 +12,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from faceid_fast.checks import shown
+from faceid_fast.checks import checked_instance, checked_number, shown
 from faceid_fast.errors import InvalidInputError
 
-if TYPE_CHECKING:
-    from .camera_figures import CameraFigures
-
+HOLE_BANDS_MM: Final = ((0.0, 5.0), (5.0, 10.0), (10.0, 20.0))
+"""Diameters of round holes that are counted apart. A nostril is 8 mm wide, an eye 30 mm."""
 ANY: Final = "any"
 """The kind of a camera that is not known: what this package needs."""
+MAX_DISTANCE_M: Final = 1e6
+"""Farther than any depth in uint16 of the coarsest unit is."""
 _TOLERANCE: Final = 2.0
 """Scenes differ, and so do cameras of one kind: so many times the expected noise is still well."""
 _LEAST_NOISE_MM: Final = 0.02
@@ -36,6 +37,52 @@ _MEDIAN_M: Final = (0.2, 8.0)
 _LEAST_RATE: Final = 0.8
 _MOST_JITTER: Final = 0.5
 _MOST_DROPPED: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class CameraFigures:
+    """Figures of a few frames of one camera.
+
+    Attributes
+    ----------
+    frames : number of frames.
+    shape : (height, width) in pixels.
+    modality : of the picture.
+    depth_unit_m : metres per unit of depth.
+    median_m : median distance; None where no pixel has depth, as all that follows from depth.
+    density : share of the pixels that have depth, 0 to 1.
+    density_middle : the same in the middle half of the height and width.
+    single_holes : share of single missing pixels among the pixels inside surfaces.
+    round_holes : for each of `HOLE_BANDS_MM`, the share of the pixels inside surfaces that are missing in
+        round holes of that diameter; single pixels are not among them.
+    noise_at_m : median distance of the pixels that noise was measured on.
+    noise_spatial_mm : standard deviation from pixel to pixel on smooth surfaces. Of a stereo camera, whose
+        neighbouring pixels err alike, it is too small.
+    noise_temporal_mm : standard deviation from frame to frame where nothing moves; None if nearly all moves,
+        or of fewer than five frames.
+    offset_px : (x, y) by which edges of the picture are off those of the depth, to the right and down; None
+        if there are too few edges, or they fit nowhere.
+    frames_per_s : mean rate; None without times.
+    jitter_ms : standard deviation of the time between two frames.
+    dropped : number of frames that are missing between others, judged by their times.
+    """
+
+    frames: int
+    shape: tuple[int, int]
+    modality: str
+    depth_unit_m: float
+    median_m: float | None
+    density: float
+    density_middle: float
+    single_holes: float | None
+    round_holes: tuple[float, ...] | None
+    noise_at_m: float | None
+    noise_spatial_mm: float | None
+    noise_temporal_mm: float | None
+    offset_px: tuple[float, float] | None
+    frames_per_s: float | None
+    jitter_ms: float | None
+    dropped: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +107,19 @@ class CameraKind:
     source: str
 
     def noise_at(self, distance_m: float) -> float:
-        """Return the expected noise at a distance in metres, in millimetres."""
-        return self.noise_mm * distance_m**self.noise_power
+        """Return the expected noise in millimetres.
+
+        Parameters
+        ----------
+        distance_m : metres, 0 to `MAX_DISTANCE_M`.
+
+        Raises
+        ------
+        InvalidInputError
+            If the distance is not a number in that range.
+        """
+        distance = checked_number("distance_m", distance_m, 0.0, MAX_DISTANCE_M, "metres")
+        return self.noise_mm * distance**self.noise_power
 
 
 KINDS: Final[Mapping[str, CameraKind]] = MappingProxyType(
@@ -140,7 +198,14 @@ class Check:
 
 
 def kind_of(source_name: str) -> str:
-    """Return the kind, a key of `KINDS`, of a camera by the name of its `Source`."""
+    """Return the kind, a key of `KINDS`, of a camera by the name of its `Source`.
+
+    Raises
+    ------
+    InvalidInputError
+        If the name is not a str.
+    """
+    checked_instance("source_name", source_name, str)
     return _OF_SOURCES.get(source_name.partition(" ")[0], ANY)
 
 
@@ -155,8 +220,9 @@ def checks_of(figures: CameraFigures, kind: str) -> tuple[Check, ...]:
     Raises
     ------
     InvalidInputError
-        If there is no such kind.
+        If there is no such kind, or `figures` are none.
     """
+    checked_instance("figures", figures, CameraFigures)
     if not isinstance(kind, str) or kind not in KINDS:
         message = f"kind: expected {', '.join(KINDS)}, got {shown(kind)}"
         raise InvalidInputError(message)
@@ -229,7 +295,7 @@ def _holes(figures: CameraFigures) -> tuple[Check, Check]:
 
 def _noise(figures: CameraFigures, kind: CameraKind) -> tuple[Check, Check]:
     at_m = figures.noise_at_m
-    usual = None if at_m is None else kind.noise_at(at_m)
+    usual = None if at_m is None else kind.noise_at(min(at_m, MAX_DISTANCE_M))
     wanted = "-" if usual is None else f"about {usual:.2g} mm at {at_m:.2g} m"
 
     def check(name: str, noise_mm: float | None, how: str) -> Check:

@@ -14,8 +14,16 @@ from numpy.typing import NDArray
 
 from faceid_fast import Frame, Intrinsics, InvalidInputError
 from faceid_fast.frame import MAX_FRAMES
-from faceid_fast.sources.camera_figures import HOLE_BANDS_MM, CameraFigures, measure
-from faceid_fast.sources.camera_kinds import ANY, KINDS, Check, checks_of, kind_of
+from faceid_fast.sources.camera_figures import measure
+from faceid_fast.sources.camera_kinds import (
+    ANY,
+    HOLE_BANDS_MM,
+    KINDS,
+    CameraFigures,
+    Check,
+    checks_of,
+    kind_of,
+)
 from stand_ins import frame_of
 
 HEIGHT, WIDTH, FOCAL_PX = 240, 320, 300.0
@@ -339,4 +347,6 @@ def test_which_kind_a_camera_is() -> None:
     for kind in ("kinect", None, ["any"]):
         with pytest.raises(InvalidInputError, match="kind: expected any, kinect_v1"):
             checks_of(GOOD, kind)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match="figures: expected CameraFigures, got dict"):
+        checks_of({}, ANY)  # type: ignore[arg-type]
     assert all(kind.source for kind in KINDS.values())

@@ -191,6 +191,7 @@ def test_the_log_is_told_where_nobody_else_is(caplog: pytest.LogCaptureFixture) 
     ("given", "named"),
     [
         ({"opening": "realsense"}, "opening: expected a function, got str"),
+        ({"opening": lambda: None}, "opening: expected a function that returns a Source, .* NoneType"),
         ({"told": None}, "told: expected a function"),
         ({"goes_on": True}, "goes_on: expected a function"),
         ({"first_pause_s": 0.0}, "first_pause_s: expected 0.001 to 3600"),

@@ -65,8 +65,8 @@ def stream(
 ) -> None:
     """Verify or identify whoever shows their face to a camera, until it is stopped.
 
-    Each time somebody appears is one attempt; with --json, one line of JSON. A camera that drops out is
-    opened again until it answers; meanwhile nobody is accepted.
+    Each time somebody appears is one attempt; with --json, one line of JSON.
+    A camera that drops out is opened again until it answers; meanwhile nobody is accepted.
     """
     if (name is None) != identify:
         message = "expected a NAME or --identify, got " + ("neither" if name is None else "both")

@@ -78,7 +78,7 @@ class Reopening(Source):
         self._pause_s = self._first_pause_s
         self._steady_at = 0.0
         self._gave_frames = False
-        self._source: Source | None = opening()
+        self._source: Source | None = _checked(opening())
         self.name, self.live = self._source.name, self._source.live
         self.interruptions = 0
 
@@ -157,3 +157,12 @@ class Reopening(Source):
             source, self._source = self._source, None
         if source is not None:
             source.close()
+
+
+def _checked(opened: object) -> Source:
+    if isinstance(opened, Source):
+        return opened
+    message = (
+        f"opening: expected a function that returns a Source, got one that returns {type(opened).__name__}"
+    )
+    raise InvalidInputError(message)
