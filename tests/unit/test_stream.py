@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -10,9 +11,12 @@ from faceid_fast.access.lockout import DEVICE
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.face.crop import NoFace
 from faceid_fast.face.liveness import LivenessCheck
+from faceid_fast.face.turned import hint_of
 from faceid_fast.frame import Frame
 from faceid_fast.outcome import Outcome
 from faceid_fast.sources.cameras.base import Source
+from faceid_fast.sources.orientation import rotated
+from faceid_fast.sources.renders import bundled_renders
 from faceid_fast.stream import Moment, Rules, watch
 from stand_ins import LIVE_LIMITS, StandInAligner, StandInEmbedder, crop_of, frame_of, no_face
 
@@ -214,3 +218,33 @@ def test_frames_that_were_gathered_long_before_the_end_decide_nothing() -> None:
     frames = Loose([ADA[:2]], an_hour_later)
     moments = list(watch(frames, door.decide, rules=Rules(votes=3), aligner=ALIGNER, clock=door.clock))
     assert (door.asked, len(moments)) == ([], 2)
+
+
+@pytest.mark.parametrize("quarters", [1, 3])
+def test_a_camera_on_its_side_is_told_so_and_nobody_is_charged(quarters: int) -> None:
+    door = Door()
+    probes = [r.read() for r in bundled_renders() if (r.person, r.kind) == ("ada", "probe")]
+    upright, *_ = probes
+    seen = list(
+        watch([*(rotated(frame, quarters) for frame in probes), upright, frame_of(NOBODY)], door.decide)
+    )
+    hint = hint_of(90 * quarters)
+    for moment in seen[:2]:
+        assert isinstance(moment.look, NoFace)
+        assert (moment.look.reasons[0], moment.gathered) == (hint, 0)
+    assert not isinstance(seen[2].look, NoFace)
+    assert hint not in getattr(seen[3].look, "reasons", (hint,))  # it was upright since
+
+
+def test_turns_are_tried_now_and_then() -> None:
+    asked = itertools.count()
+
+    class Counting(StandInAligner):
+        def align(self, frame: Frame) -> Any:
+            next(asked)
+            return super().align(frame)
+
+    door = Door(tick_s=0.1)
+    aligner = Counting(SPECIAL).as_aligner()
+    list(watch(map(frame_of, [NOBODY] * 60), door.decide, aligner=aligner, clock=door.clock))
+    assert next(asked) == 60 + 3 * 3  # in six seconds, three times

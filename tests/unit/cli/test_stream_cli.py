@@ -270,6 +270,21 @@ def test_record_and_play(tmp_path: Path, at: Any) -> None:
     assert "expected an empty folder" in again.stderr
 
 
+def test_a_recording_goes_on_when_its_camera_is_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record_verb = importlib.import_module("faceid_fast.cli.stream.record")
+    plugged = iter([Loose(probes_of("ada")), Loose(probes_of("ben")), Loose([])])
+    monkeypatch.setattr(record_verb, "opened_source", lambda *_: next(plugged))
+    done = faceid("record", tmp_path / "out", "--source", "loose", "--frames", 3)
+    assert done.exit_code == 0
+    assert "loose: gone: opening it again until it answers" in done.stdout
+    assert "loose: back after" in done.stdout
+    assert len(list(playback(tmp_path / "out"))) == 3
+    monkeypatch.setattr(record_verb, "opened_source", lambda *_: Loose(probes_of("ada")))
+    ended = faceid("record", tmp_path / "ended", "--source", "loose", "--seconds", "0.2")
+    assert (ended.exit_code, ended.stderr) == (2, "error: loose: gone\n")
+    assert len(list(playback(tmp_path / "ended"))) == 2  # what was recorded is kept
+
+
 def decision(outcome: Outcome) -> Decision:
     return Decision(outcome, "ada" if outcome is Outcome.ACCEPTED else None, 0.5, reasons=("because",))
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 
@@ -25,7 +23,7 @@ from faceid_fast.storage.references import check_identity
 from faceid_fast.storage.store import get
 from faceid_fast.stream import Rules, watch
 
-from .camera import CameraOption, SettingsOption, opened_source
+from .camera import CameraOption, SettingsOption, opened_source, until
 from .verdict import verdict_of
 
 if TYPE_CHECKING:
@@ -83,7 +81,7 @@ def stream(
         camera = Reopening(
             lambda: opened_source(source, option),
             told=lambda line: screen.print(plain(line)),
-            goes_on=_until(timeout),
+            goes_on=until(timeout),
         )
         frames = stack.enter_context(Newest(camera))
         decide = auth.identify if name is None else lambda given: auth.verify(given, name)
@@ -103,17 +101,6 @@ def stream(
         if not attempts:
             screen.print("rejected: nobody showed their face")
         raise typer.Exit(0 if accepted else REJECTED)
-
-
-def _until(timeout: float | None) -> Callable[[], bool]:
-    """Say whether to go on waiting for a camera: until time is over, or nobody reads the output."""
-    end = math.inf if timeout is None else time.monotonic() + timeout
-
-    def goes_on() -> bool:
-        check_heard()
-        return time.monotonic() < end
-
-    return goes_on
 
 
 def _described(number: int, moment: Moment, dropped: int) -> dict[str, Any]:
