@@ -23,6 +23,7 @@ from faceid_fast.matching import decision as deciding
 from faceid_fast.matching.decision import Decision
 from faceid_fast.outcome import Outcome
 from faceid_fast.sources import (
+    camera_checks,
     camera_figures,
     camera_kinds,
     datasets,
@@ -439,7 +440,7 @@ def _geometry(world: World) -> list[Call]:
         ),
         Call("kind_of", lambda: camera_kinds.kind_of, {"source_name": "RealSense"}),
         Call("CameraKind.noise_at", lambda: camera_kinds.KINDS["oak"].noise_at, {"distance_m": 0.7}),
-        Call("checks_of", lambda: camera_kinds.checks_of, {"figures": figures, "kind": "any"}),
+        Call("checks_of", lambda: camera_checks.checks_of, {"figures": figures, "kind": "any"}),
         Call(
             "Reopening",
             lambda: reopening.Reopening,

@@ -18,7 +18,8 @@ from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.face.crop import FaceCrop
 from faceid_fast.face.turned import hint_of, in_best_turn
 from faceid_fast.frame import MAX_FRAMES, Frame
-from faceid_fast.sources.camera_kinds import KINDS, checks_of, kind_of
+from faceid_fast.sources.camera_checks import checks_of
+from faceid_fast.sources.camera_kinds import KINDS, kind_of
 from faceid_fast.sources.cameras.base import Source
 from faceid_fast.sources.recording import Playback
 from faceid_fast.sources.source import CAMERAS

@@ -89,7 +89,9 @@ class Reopening(Source):
         try:
             frame = next(source, None)
         except SourceError as error:
-            if not self.live or not self._gave_frames or self._ended.is_set():
+            if self._ended.is_set():
+                return None
+            if not self.live or not self._gave_frames:
                 raise
             return self._return(error)
         self._gave_frames = True
