@@ -18,8 +18,8 @@ _LEAST_NOISE_MM: Final = 0.02
 _LEAST_DENSITY: Final = 0.5
 _MOST_SINGLE: Final = 0.02
 _MOST_ROUND: Final = 0.02
-_MOST_OFFSET_PX: Final = 2.0
-"""About 2 mm of a face at 0.7 m, the step of the grid on which faces are compared."""
+_MOST_OFFSET_PX: Final = 3.0
+"""About 3 mm of a face at 0.7 m. Of rendered rooms, which are registered, 2 px are measured at most."""
 _MEDIAN_M: Final = (0.2, 8.0)
 """A room, seen by a camera in it."""
 _LEAST_RATE: Final = 0.8

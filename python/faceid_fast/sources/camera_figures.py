@@ -34,9 +34,11 @@ _JUMP_MM, _JUMP_SHARE = 30.0, 0.03
 """From so much on a step in depth is the edge of something."""
 _FEWEST_EDGES: Final = 150
 _SEARCHED_PX: Final = 12
-_LEAST_PEAK: Final = 4.0
-"""Deviations by which the best offset must stand out from all that were tried."""
-_LEAST_CORRELATION: Final = 0.1
+_SHADOW_PX: Final = (9, 65)
+"""(height, width) around a pixel that a shadow can reach: 33 px wide where a projector is 75 mm aside."""
+_LEAST_PROMINENCE: Final = 0.1
+"""By so much the best offset's correlation must be above the median of all that were tried."""
+_LEAST_CORRELATION: Final = 0.12
 """Between the edges of depth and picture. The fuller of patterns a scene is, the smaller it is."""
 _FEWEST_FRAMES: Final = 5
 """Frames below which nothing is said of how the depth changes with time."""
@@ -251,18 +253,13 @@ def _offset(depths: Sequence[Floats], frames: Sequence[Frame]) -> tuple[float, f
     row, column = (int(at) for at in np.unravel_index(int(np.argmax(scores)), scores.shape))
     last = 2 * margin
     peak = float(scores[row, column])
-    deviations = (peak - float(np.median(scores))) / max(_deviation(scores), 1e-9)
+    prominence = peak - float(np.median(scores))
     at_the_end = row in {0, last} or column in {0, last}
-    if peak < _LEAST_CORRELATION or deviations < _LEAST_PEAK or at_the_end:
+    if peak < _LEAST_CORRELATION or prominence < _LEAST_PROMINENCE or at_the_end:
         return None
     across = _vertex(*scores[row, column - 1 : column + 2])
     down = _vertex(*scores[row - 1 : row + 2, column])
     return column + across - margin, row + down - margin
-
-
-def _deviation(values: Floats) -> float:
-    """Standard deviation by the median, which the peak itself does not enlarge."""
-    return 1.4826 * float(np.median(np.abs(values - np.median(values))))
 
 
 def _vertex(before: float, at: float, after: float) -> float:
@@ -274,8 +271,7 @@ def _vertex(before: float, at: float, after: float) -> float:
 def _depth_edges(depth: Floats) -> Floats:
     """Steps in depth: 1 on both sides of each, smoothed like the picture."""
     # What is missing beside something near is its shadow: it belongs to whatever is behind.
-    square = np.ones((9, 9), np.uint8)
-    filled = np.where(depth > 0, depth, cv2.dilate(depth, square))
+    filled = np.where(depth > 0, depth, cv2.dilate(depth, np.ones(_SHADOW_PX, np.uint8)))
     around = np.ones((3, 3), np.uint8)
     nearest = cv2.erode(filled, around)
     edge = (nearest > 0) & (
@@ -292,5 +288,8 @@ def _picture_edges(frame: Frame) -> Floats:
     # The root makes edges in the dark as good as those in the light.
     smooth = cv2.GaussianBlur(np.sqrt(grey.astype(np.float32)), (0, 0), 1.0)
     strength = np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1))
-    strongest = float(np.quantile(strength, 0.95))
-    return np.clip(strength / strongest, 0.0, 1.0) if strongest > 0 else np.zeros_like(strength)
+    ridges = np.maximum(
+        strength - cv2.GaussianBlur(strength, (0, 0), 3.0), 0.0
+    )  # edges, without what is broad
+    strongest = float(np.quantile(ridges, 0.95))
+    return np.clip(ridges / strongest, 0.0, 1.0) if strongest > 0 else np.zeros_like(ridges)

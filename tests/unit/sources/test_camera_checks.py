@@ -51,7 +51,7 @@ def test_a_good_camera_is_as_expected_of_every_kind() -> None:
         ({"noise_temporal_mm": 20.0}, "noise in time", "resolution"),
         ({"noise_temporal_mm": 0.0}, "noise in time", "counts as computed"),
         ({"noise_spatial_mm": 20.0}, "noise in space", "resolution"),
-        ({"offset_px": (1.5, 1.5)}, "picture beside depth", "register"),
+        ({"offset_px": (2.5, 2.5)}, "picture beside depth", "register"),
         ({"frames_per_s": 5.0}, "rate", "USB 3"),
         ({"jitter_ms": 30.0}, "jitter", "USB 3"),
         ({"dropped": 4}, "frames dropped", "USB 3"),
