@@ -15,6 +15,7 @@ from .calibration.impostor_tail import tightened
 from .errors import CredentialError, InvalidInputError, UnknownIdentityError
 from .face.crop import NoFace
 from .face.stopwatch import Stopwatch
+from .face.turned import hint_of
 from .frame import as_frames
 from .matching.decision import Decision, accepts
 from .outcome import Outcome
@@ -107,6 +108,7 @@ class Attempt:
         self._spoofs: list[NoFace] = []
         self._outcomes: list[Outcome | None] = []
         """For each frame its outcome if it shows no live face, else None."""
+        self._turned_deg = 0
         self._stopwatch = Stopwatch()
 
     def decide(self) -> Decision:
@@ -167,6 +169,7 @@ class Attempt:
         self._crops = [look for look in looks if not isinstance(look, NoFace)]
         self._spoofs = [refusal for refusal in refusals if refusal.outcome is Outcome.SPOOF]
         self._outcomes = [look.outcome if isinstance(look, NoFace) else None for look in looks]
+        self._turned_deg = max(look.turned_deg for look in looks)  # the same of all that were turned
         if self._crops or self._spoofs:
             return None
         most_common = Counter(refusal.outcome for refusal in refusals).most_common(1)[0][0]
@@ -246,8 +249,12 @@ class Attempt:
                     return self._decision(refused.outcome, found, reasons=(refused.reason,))
                 index.refresh()  # nor must a person removed while that was written
             if index.knows(found.accepted):
-                return self._decision(Outcome.ACCEPTED, found, identity=found.accepted)
-        return self._decision(Outcome.NO_MATCH, found, reasons=(_TOO_FAR,))
+                return self._decision(Outcome.ACCEPTED, found, identity=found.accepted, reasons=self._hints())
+        return self._decision(Outcome.NO_MATCH, found, reasons=(_TOO_FAR, *self._hints()))
+
+    def _hints(self) -> tuple[str, ...]:
+        """Say that the frames were turned, if they were."""
+        return (hint_of(self._turned_deg),) if self._turned_deg else ()
 
     def _is_majority(self, votes: int) -> bool:
         """Whether `votes` are more than half of the frames that show a face, live or not."""
@@ -274,4 +281,5 @@ class Attempt:
             timings_ms=self._stopwatch.stop(),
             claimed=self._claimed,
             nearest=None if shown is None else shown.nearest,
+            turned_deg=self._turned_deg,
         )

@@ -49,6 +49,7 @@ class _Options(TypedDict, total=False):
     adaptation: Mode | str
     lockout: bool
     diagnostics: bool
+    try_turns: bool
 
 
 class Authenticator:
@@ -91,6 +92,10 @@ class Authenticator:
     diagnostics : bool
         Whether decisions carry distances. Leave it off wherever a caller could be an attacker: a
         few hundred distances reveal a template.
+    try_turns : bool
+        Whether frames without an upright face are tried turned by 90, 180 and 270 degrees, as a camera on its
+        side or head down gives them: see :mod:`faceid_fast.face.turned`. It takes up to four times as long to
+        find that nobody is there. Turn it off if the frames are known to be upright.
 
     Raises
     ------
@@ -121,16 +126,21 @@ class Authenticator:
         adaptation: Mode | str = Mode.NEVER,
         lockout: bool = True,
         diagnostics: bool = False,
+        try_turns: bool = True,
     ) -> None:
         _check_parts(store, aligner, embedder, liveness)
-        for name, flag in (("lockout", lockout), ("diagnostics", diagnostics)):
+        for name, flag in (
+            ("lockout", lockout),
+            ("diagnostics", diagnostics),
+            ("try_turns", try_turns),
+        ):
             checked_flag(name, flag)
         if ask_credential is not None and not callable(ask_credential):
             message = f"ask_credential: expected a function, got {type(ask_credential).__name__}"
             raise InvalidInputError(message)
         self._store = InMemoryStore() if store is None else store
         self._opened: Vault | None = None  # the vault that `open` has opened and `close` closes
-        pipeline = Pipeline(aligner, embedder, liveness, diagnostics=diagnostics)
+        pipeline = Pipeline(aligner, embedder, liveness, diagnostics=diagnostics, try_turns=try_turns)
         contract, model_sha256 = pipeline.contract, pipeline.model_sha256
         self._thresholds = Thresholds(self._store, contract, model_sha256, threshold)
         self._index = GalleryIndex(self._store, contract.embedding_size, model_sha256)

@@ -6,6 +6,7 @@ frames make one attempt, and after its decision no other is made until the perso
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,15 +16,19 @@ from typing import Final
 from .checks import checked_integer, checked_number
 from .face.aligner import FaceAligner
 from .face.crop import FaceCrop, NoFace
+from .face.turned import hint_of, in_best_turn, may_be_turned
 from .frame import MAX_FRAMES, Frame
 from .matching.decision import Decision
 from .outcome import Outcome
+from .sources.cameras.base import Source
 
 _ABSENT: Final = frozenset({Outcome.NO_FACE, Outcome.TOO_FAR})
 """Outcomes of a frame that shows nobody; after any other outcome somebody is in front of the camera."""
 LEAST_S: Final = 0.001
 MOST_S: Final = 86_400.0
 _RATE_FRAMES: Final = 30
+_TURNS_TRIED_S: Final = 2.0
+"""Time between two frames that are tried in other turns, while nobody is seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ class Moment:
     Attributes
     ----------
     frame : the frame.
-    look : the face in it, or why there is none.
+    look : the face in it, or why there is none; of a camera on its side, also that it is turned.
     gathered : number of frames gathered for the next attempt.
     decision : the decision on the attempt that this frame completed; None if it completed none.
     standing : the decision on the person who is there now, until they have gone; None without one.
@@ -92,11 +97,14 @@ def watch(
 ) -> Iterator[Moment]:
     """Look at every frame of a stream, and make one attempt each time that somebody shows their face.
 
-    If the stream ends while frames are gathered, the attempt is made with these.
+    If the stream ends while frames are gathered, the attempt is made with these, unless they are too old.
+    After a camera was away (`Source.interruptions`), frames from before are not gathered with those after it,
+    and the decision on whoever stood there no longer holds, because somebody else may have come.
 
     Parameters
     ----------
-    frames : the stream; of a camera, through `faceid_fast.sources.cameras.newest.Newest`.
+    frames : the stream; of a camera, through `faceid_fast.sources.cameras.newest.Newest`, and
+        `faceid_fast.sources.cameras.reopening.Reopening` if it is to be opened again when it drops out.
     decide : decides on the frames of an attempt: `Authenticator.identify`, or `verify` for one identity.
     rules : by default `Rules()`.
     aligner : finds the face of a frame; by default the bundled one.
@@ -119,7 +127,12 @@ def watch(
     standing: Decision | None = None
     moment: Moment | None = None
     began_s = present_s = 0.0
+    before = _interruptions(frames)
+    hints = _TurnHints(located)
     for frame in frames:
+        if (interruptions := _interruptions(frames)) != before:
+            gathered.clear()
+            standing, before = None, interruptions
         look = located.align(frame)
         now = clock()
         began_s = now if moment is None else began_s
@@ -136,11 +149,43 @@ def watch(
             if len(gathered) == given.votes or now - gathered[0][0] >= given.gather_s:
                 standing = decision = decide([each for _, each in gathered])
                 gathered.clear()
-        moment = Moment(frame, look, len(gathered), decision, standing, now - began_s, _rate(looked_at))
+        seen = hints.told(frame, look, now)
+        moment = Moment(frame, seen, len(gathered), decision, standing, now - began_s, _rate(looked_at))
         yield moment
-    if moment is not None and gathered:
+    fresh = bool(gathered) and clock() - gathered[-1][0] < given.gather_s
+    if moment is not None and fresh:
         decision = decide([each for _, each in gathered])
         yield replace(moment, gathered=0, decision=decision, standing=decision)
+
+
+class _TurnHints:
+    """Tells of a camera on its side, whose faces are never upright, that it is turned; decides nothing.
+
+    To try a frame in its other turns takes three times as long as to look at it, so it is done now and then.
+    """
+
+    def __init__(self, aligner: FaceAligner) -> None:
+        self._aligner = aligner
+        self._turned_deg = 0
+        self._next_s = -math.inf
+
+    def told(self, frame: Frame, look: FaceCrop | NoFace, now: float) -> FaceCrop | NoFace:
+        """Return what a frame shows, with the hint as its first reason if the camera is turned."""
+        if isinstance(look, FaceCrop) or not may_be_turned(look):
+            self._turned_deg = 0
+            return look
+        if now >= self._next_s:
+            self._next_s = now + _TURNS_TRIED_S
+            crops = in_best_turn({0: frame}, {0: look}, self._aligner)
+            self._turned_deg = crops[0].turned_deg if crops else 0
+        if not self._turned_deg:
+            return look
+        return replace(look, reasons=(hint_of(self._turned_deg), *look.reasons))
+
+
+def _interruptions(frames: Iterable[Frame]) -> int:
+    """Return how often the camera was away so far; 0 for frames of another origin."""
+    return frames.interruptions if isinstance(frames, Source) else 0
 
 
 def _rate(times: Sequence[float]) -> float:

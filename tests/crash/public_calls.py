@@ -23,6 +23,9 @@ from faceid_fast.matching import decision as deciding
 from faceid_fast.matching.decision import Decision
 from faceid_fast.outcome import Outcome
 from faceid_fast.sources import (
+    camera_checks,
+    camera_figures,
+    camera_kinds,
     datasets,
     orientation,
     presentations,
@@ -31,6 +34,7 @@ from faceid_fast.sources import (
     registration,
     renders,
 )
+from faceid_fast.sources.cameras import reopening
 from faceid_fast.sources.files import images, pictures
 from faceid_fast.sources.files.arrays import read_npy
 from faceid_fast.sources.files.images import read_bmp, read_jpeg
@@ -152,6 +156,7 @@ def _doors(world: World) -> list[Call]:
         "ask_credential": _typed,
         "lockout": True,
         "diagnostics": False,
+        "try_turns": True,
     }
     opened = {**_vault_at(world), "create": True, **stages}
     return [
@@ -418,11 +423,31 @@ def _geometry(world: World) -> list[Call]:
         "image_intrinsics": frame.intrinsics,
         "extrinsics": registration.Extrinsics(**between),
     }
+    figures = camera_figures.measure([frame])
+
+    def opened() -> recording.Playback:
+        return recording.playback(world.place / "shots" / "ada")
+
     return [
         Call("Extrinsics", lambda: registration.Extrinsics, between),
         Call("register", lambda: registration.register, moved, 8),
         Call("rotated", lambda: orientation.rotated, {"frame": frame, "quarter_turns": 1}),
         Call("mirrored", lambda: orientation.mirrored, {"frame": frame}),
+        Call(
+            "measure",
+            lambda: camera_figures.measure,
+            {"frames": [frame, world.frames["ada", "enroll", 0]], "seconds": [0.0, 0.1]},
+        ),
+        Call("kind_of", lambda: camera_kinds.kind_of, {"source_name": "RealSense"}),
+        Call("CameraKind.noise_at", lambda: camera_kinds.KINDS["oak"].noise_at, {"distance_m": 0.7}),
+        Call("checks_of", lambda: camera_checks.checks_of, {"figures": figures, "kind": "any"}),
+        Call(
+            "Reopening",
+            lambda: reopening.Reopening,
+            {"opening": opened, "first_pause_s": 0.5},
+            1,
+            runs=("__call__",),
+        ),
     ]
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -10,8 +11,12 @@ from faceid_fast.access.lockout import DEVICE
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.face.crop import NoFace
 from faceid_fast.face.liveness import LivenessCheck
+from faceid_fast.face.turned import hint_of
 from faceid_fast.frame import Frame
 from faceid_fast.outcome import Outcome
+from faceid_fast.sources.cameras.base import Source
+from faceid_fast.sources.orientation import rotated
+from faceid_fast.sources.renders import bundled_renders
 from faceid_fast.stream import Moment, Rules, watch
 from stand_ins import LIVE_LIMITS, StandInAligner, StandInEmbedder, crop_of, frame_of, no_face
 
@@ -170,3 +175,76 @@ def test_who_is_locked_out_is_told_so_once() -> None:
 def test_rules_that_are_none(rules: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputError, match=f"{next(iter(rules))}: expected"):
         Rules(**rules)
+
+
+class Loose(Source):
+    """Frames of a camera that is away for a while before some of them, or at the end."""
+
+    name = "loose"
+
+    def __init__(self, parts: Iterable[Iterable[int]], ends: Callable[[], None] = lambda: None) -> None:
+        self._frames = iter([(part, frame_of(code)) for part, codes in enumerate(parts) for code in codes])
+        self._ends = ends
+
+    def _read(self) -> Frame | None:
+        self.interruptions, frame = next(self._frames, (self.interruptions, None))
+        if frame is None:
+            self._ends()
+        return frame
+
+    def _release(self) -> None:
+        pass
+
+
+def test_after_a_camera_was_away_others_may_stand_there() -> None:
+    """What was gathered or decided before does not hold any longer, however short it was away."""
+    door = Door(tick_s=0.01)
+    seen = list(watch(Loose([ADA[:5], STRANGER[:5]]), door.decide, rules=Rules(votes=3), aligner=ALIGNER))
+    assert door.asked == [[1, 2, 3], [61, 62, 63]]
+    assert outcomes(seen) == ["accepted", "no_match"]
+    assert seen[5].standing is None
+    door = Door(tick_s=0.01)
+    list(watch(Loose([ADA[:2], STRANGER[:1]]), door.decide, rules=Rules(votes=3), aligner=ALIGNER))
+    assert door.asked == [[61]]
+
+
+def test_frames_that_were_gathered_long_before_the_end_decide_nothing() -> None:
+    """A door must not open when its program is stopped, for somebody who was there an hour ago."""
+    door = Door()
+
+    def an_hour_later() -> None:
+        door._now += 3600.0
+
+    frames = Loose([ADA[:2]], an_hour_later)
+    moments = list(watch(frames, door.decide, rules=Rules(votes=3), aligner=ALIGNER, clock=door.clock))
+    assert (door.asked, len(moments)) == ([], 2)
+
+
+@pytest.mark.parametrize("quarters", [1, 3])
+def test_a_camera_on_its_side_is_told_so_and_nobody_is_charged(quarters: int) -> None:
+    door = Door()
+    probes = [r.read() for r in bundled_renders() if (r.person, r.kind) == ("ada", "probe")]
+    upright, *_ = probes
+    seen = list(
+        watch([*(rotated(frame, quarters) for frame in probes), upright, frame_of(NOBODY)], door.decide)
+    )
+    hint = hint_of(90 * quarters)
+    for moment in seen[:2]:
+        assert isinstance(moment.look, NoFace)
+        assert (moment.look.reasons[0], moment.gathered) == (hint, 0)
+    assert not isinstance(seen[2].look, NoFace)
+    assert hint not in getattr(seen[3].look, "reasons", (hint,))  # it was upright since
+
+
+def test_turns_are_tried_now_and_then() -> None:
+    asked = itertools.count()
+
+    class Counting(StandInAligner):
+        def align(self, frame: Frame) -> Any:
+            next(asked)
+            return super().align(frame)
+
+    door = Door(tick_s=0.1)
+    aligner = Counting(SPECIAL).as_aligner()
+    list(watch(map(frame_of, [NOBODY] * 60), door.decide, aligner=aligner, clock=door.clock))
+    assert next(asked) == 60 + 3 * 3  # in six seconds, three times

@@ -1,4 +1,4 @@
-"""``faceid doctor``: what is installed, whether it works and how fast, and where people are kept."""
+"""``faceid doctor``: what is installed, whether it works and how fast, where people are kept; a camera."""
 
 from __future__ import annotations
 
@@ -14,8 +14,19 @@ from rich.table import Table
 from rich.text import Text
 
 from faceid_fast.cli.bench.stages import time_stages
+from faceid_fast.cli.doctor_camera import (
+    FramesOption,
+    KindOption,
+    SourceOption,
+    camera_table,
+    camera_title,
+    check_kind,
+    examined_camera,
+    warnings_of,
+)
 from faceid_fast.cli.output import JsonOption, busy, console, plain, show_table, write_json
 from faceid_fast.cli.people import VaultOption, opened
+from faceid_fast.cli.stream.camera import SettingsOption
 from faceid_fast.errors import FaceIDError
 from faceid_fast.face.bundled import bundled_model_sha256, read_bundled_model
 from faceid_fast.face.embedder import BUNDLED_MODEL, Embedder
@@ -37,21 +48,47 @@ _REPEATS: Final = 20
 _REQUIREMENT: Final = re.compile(r"([\w.-]+)(?:.*\bextra == ['\"]([\w-]+)['\"])?")
 
 
-def doctor(vault: VaultOption = None, json_to: JsonOption = None) -> None:
-    """Check the installation; exit 2 if something is broken.
+def doctor(
+    *,
+    source: SourceOption = None,
+    option: SettingsOption = None,
+    kind: KindOption = None,
+    frames: FramesOption = 30,
+    vault: VaultOption = None,
+    json_to: JsonOption = None,
+) -> None:
+    """Check the installation, and a camera; exit 2 if something is broken.
 
     Shows versions, model hashes, the matcher's kernel, a timed verification, the vault and where its key is.
     Makes no vault where there is none.
+    With --source, what a camera or a folder gives, too: density, holes, noise, registration and rate.
+    Let somebody stand still before it, upright: whether a face is seen is said; nothing of it is kept.
     """
+    check_kind(kind)
     out = console(json_to)
     with busy(out, "checking the installation"):
         record, problems = _examined(default_directory() if vault is None else vault)
+    if source is not None:
+        try:
+            with busy(out, "looking at the camera"):
+                record["camera"] = examined_camera(source, option, kind, frames)
+        except FaceIDError as error:
+            record["camera"] = None
+            problems.append(str(error))
     show_table(out, _table(record), "faceid doctor")
+    if camera := record.get("camera"):
+        show_table(out, camera_table(camera), camera_title(camera))
     for note in _notes(record):
         out.print(plain(note))
     for problem in problems:
         out.print(Text.assemble(("broken: ", "red"), plain(problem)))
-    out.print("[green]all well[/]" if not problems else f"[red]{len(problems)} broken[/]")
+    warned = warnings_of(record.get("camera"))
+    if problems:
+        out.print(f"[red]{len(problems)} broken[/]")
+    else:
+        out.print(
+            f"[yellow]works; of the camera {warned} not as expected[/]" if warned else "[green]all well[/]"
+        )
     write_json(record, json_to)
     if problems:
         raise typer.Exit(BROKEN)

@@ -336,8 +336,8 @@ def _decide(
         screen.print(plain(f"accepted: {decision.identity}"))
     else:
         screen.print(f"rejected: {decision.outcome}")
-        for reason in decision.reasons:
-            screen.print(plain(f"  {reason}"))
+    for reason in decision.reasons:
+        screen.print(plain(f"  {reason}"))
     outcomes = [str(outcome) for outcome in decision.frames]
     write_json(
         {

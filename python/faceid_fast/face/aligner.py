@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,11 +17,11 @@ from faceid_fast._core import Aligner
 from faceid_fast.checks import checked_instance
 from faceid_fast.errors import InvalidInputError, ModelError
 from faceid_fast.frame import Frame
-from faceid_fast.outcome import Outcome
 
 from .bundled import read_bundled_model
 from .crop import Cues, FaceCrop, HeadPose, NoFace
 from .head_model import HEAD_MODEL, head_arrays
+from .refusals import refusal
 
 if TYPE_CHECKING:
     from faceid_fast._core import AlignedFace
@@ -91,7 +91,7 @@ class FaceAligner:
         found = self._core.align(
             frame.depth, frame.depth_unit_m, frame.picture, camera, k.principal_deviation_px
         )
-        return _refusal(*found) if isinstance(found, tuple) else _crop(found)
+        return refusal(*found, frame) if isinstance(found, tuple) else _crop(found)
 
     def cut_out(self, frame: Frame, pose: HeadPose) -> FaceCrop:
         """Cut out the region at a known pose, whether it shows a face or not.
@@ -154,27 +154,3 @@ def _crop(face: AlignedFace) -> FaceCrop:
         region=face.region,
         band_mm=face.band_mm,
     )
-
-
-def _refusal(kind: str, figures: list[float]) -> NoFace:
-    outcome, reason = _REFUSALS[kind]
-    measured = (f"{figures[0]:.1f} mm from a plane",) if kind == "flat" else ()
-    return NoFace(outcome, (reason.format(*figures),), measured)
-
-
-_REFUSALS: Final = {
-    "no_face": (Outcome.NO_FACE, "nothing of the size and shape of a face was found in the depth"),
-    "several_faces": (Outcome.SEVERAL_FACES, "two faces are at nearly the same distance; let one step back"),
-    "too_near": (Outcome.TOO_NEAR, "the nearest head is at {:.0f} mm; move back to 300 mm or more"),
-    "too_far": (Outcome.TOO_FAR, "the nearest head is at {:.0f} mm; come within 1500 mm"),
-    "cut_off": (Outcome.CUT_OFF, "the face leaves the frame; centre it"),
-    "poor_pose": (
-        Outcome.POOR_POSE,
-        "the face is turned too far (yaw {:.0f}, pitch {:.0f}, roll {:.0f} degrees); look at the camera",
-    ),
-    "poor_depth": (
-        Outcome.POOR_DEPTH,
-        "only {:.0%} of the face has depth; avoid glare and covering the face",
-    ),
-    "flat": (Outcome.SPOOF, "what is there is flat: a picture, not a face"),
-}

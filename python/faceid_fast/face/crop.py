@@ -109,6 +109,9 @@ class FaceCrop:
         Pixels of the frame in which the head was found.
     band_mm : (near, far)
         Range of depths that were considered there; everything else counts as background.
+    turned_deg : 0, 90, 180 or 270
+        Degrees clockwise by which the frame was turned first; pose, principal point and region are those of
+        the turned frame. `FaceAligner.align` turns no frame.
     """
 
     tensor: Floats
@@ -124,6 +127,7 @@ class FaceCrop:
     filled_share: float
     region: tuple[int, int, int, int]
     band_mm: tuple[float, float]
+    turned_deg: int = 0
 
     def __repr__(self) -> str:
         """Pose, distance and fit score; never the face."""
@@ -144,8 +148,10 @@ class NoFace:
     reasons : why there is no face, in words.
     measured : the figures behind the reasons, in words. They are kept apart because an attacker could
         improve a presentation attack by them.
+    turned_deg : degrees clockwise by which the frame was turned first: 0, 90, 180 or 270.
     """
 
     outcome: Outcome
     reasons: tuple[str, ...]
     measured: tuple[str, ...] = ()
+    turned_deg: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -13,18 +13,18 @@ from faceid_fast.errors import ModelContractError, ModelError
 from faceid_fast.outcome import Outcome
 
 from .aligner import FaceAligner
-from .crop import NoFace
+from .crop import FaceCrop, NoFace
 from .embedder import Embedder
 from .liveness import LivenessCheck
 from .replay import repeated
 from .stopwatch import Stopwatch
+from .turned import hint_of, in_best_turn, may_be_turned
 
 _COPIED: Final = ("two frames show the same depth or the same picture: a recording, not a face",)
 
 if TYPE_CHECKING:
     from faceid_fast.frame import Frame
 
-    from .crop import FaceCrop
     from .model_contract import ModelContract
 
 
@@ -35,6 +35,7 @@ class Pipeline:
     ----------
     aligner, embedder, liveness : None: the bundled ones.
     diagnostics : whether the reasons of refusals include the measured figures.
+    try_turns : whether frames without an upright face are tried in other turns, see `turned`.
 
     Raises
     ------
@@ -51,11 +52,13 @@ class Pipeline:
         liveness: LivenessCheck | None,
         *,
         diagnostics: bool,
+        try_turns: bool = False,
     ) -> None:
         self._aligner = FaceAligner.bundled() if aligner is None else aligner
         self._embedder = Embedder.bundled() if embedder is None else embedder
         self._liveness = LivenessCheck.bundled() if liveness is None else liveness
         self._diagnostics = diagnostics
+        self._try_turns = try_turns
         wanted, given = self.contract.preprocessing["head_model_sha256"], self._aligner.head_model_sha256
         if given != wanted:
             message = (
@@ -74,24 +77,53 @@ class Pipeline:
         return self._embedder.sha256
 
     def look(self, frames: Sequence[Frame], stopwatch: Stopwatch) -> list[FaceCrop | NoFace]:
-        """Find the live face of each frame of a sequence: a FaceCrop for each, or NoFace with the reason."""
-        copied = repeated(frames)
-        return [
-            self._explained(NoFace(Outcome.SPOOF, _COPIED)) if at in copied else self._look(frame, stopwatch)
-            for at, frame in enumerate(frames)
-        ]
+        """Find the live face of each frame of a sequence: a FaceCrop for each, or NoFace with the reason.
 
-    def _look(self, frame: Frame, stopwatch: Stopwatch) -> FaceCrop | NoFace:
-        crop = self._aligner.align(frame)
+        The frames are those of one camera: they are turned alike, if at all.
+        """
+        copied = repeated(frames)
+        found: dict[int, FaceCrop | NoFace] = {}
+        looks: dict[int, FaceCrop | NoFace] = {}
+        for at, frame in enumerate(frames):
+            if at in copied:
+                found[at] = looks[at] = self._explained(NoFace(Outcome.SPOOF, _COPIED))
+            else:
+                found[at] = self._aligner.align(frame)
+                stopwatch.lap("align")
+                looks[at] = self._judged(found[at], stopwatch)
+        if self._try_turns and not copied:
+            looks |= self._turned(frames, found, looks, stopwatch)
+        return list(looks.values())
+
+    def _turned(
+        self,
+        frames: Sequence[Frame],
+        found: Mapping[int, FaceCrop | NoFace],
+        looks: Mapping[int, FaceCrop | NoFace],
+        stopwatch: Stopwatch,
+    ) -> dict[int, FaceCrop | NoFace]:
+        """Judge the faces that are there only in another turn; none if most frames show an upright face."""
+        upright = [at for at, look in looks.items() if isinstance(look, FaceCrop)]
+        tried = {at: frames[at] for at in looks if at not in upright and may_be_turned(found[at])}
+        if not tried or 2 * len(upright) >= len(frames):
+            return {}
+        crops = in_best_turn(tried, found, self._aligner)
         stopwatch.lap("align")
-        if isinstance(crop, NoFace):
-            return self._explained(crop)
-        verdict = self._liveness.check(crop)
+        judged = {at: self._judged(crop, stopwatch) for at, crop in crops.items()}
+        # A spoof that is one as it is, too, is told as it is: no turn was needed to see that.
+        return {at: look for at, look in judged.items() if not (_is_spoof(look) and _is_spoof(looks[at]))}
+
+    def _judged(self, found: FaceCrop | NoFace, stopwatch: Stopwatch) -> FaceCrop | NoFace:
+        """Check what the aligner found for liveness."""
+        if isinstance(found, NoFace):
+            return self._explained(found)
+        verdict = self._liveness.check(found)
         stopwatch.lap("liveness")
         if verdict.live:
-            return crop
+            return found
         measured = verdict.figures(self._liveness.limits.least)
-        return self._explained(NoFace(Outcome.SPOOF, verdict.reasons, measured))
+        hint = (hint_of(found.turned_deg),) if found.turned_deg else ()
+        return self._explained(NoFace(Outcome.SPOOF, (*verdict.reasons, *hint), measured, found.turned_deg))
 
     def embed(self, crops: Sequence[FaceCrop]) -> NDArray[np.float32]:
         """Turn n faces into (n, D) float32 unit vectors; n >= 1."""
@@ -106,3 +138,7 @@ class Pipeline:
         if not self._diagnostics:
             return refusal
         return replace(refusal, reasons=(*refusal.reasons, *refusal.measured))
+
+
+def _is_spoof(look: FaceCrop | NoFace) -> bool:
+    return isinstance(look, NoFace) and look.outcome is Outcome.SPOOF

@@ -27,13 +27,14 @@ class Decision:
     threshold : the largest distance that would have been accepted, Euclidean between unit vectors.
     distance : distance to the nearest reference, 0 to 2; None without diagnostics
         (an attacker who sees distances can climb towards a template).
-    reasons : why the attempt was refused, in words.
+    reasons : why the attempt was refused, in words; empty if it was accepted, unless the frames were turned.
     frames : the outcome of each frame, empty if no frame was looked at. A frame with a live face has the
         outcome of the attempt.
     timings_ms : milliseconds of the stages that the attempt reached: "align", "liveness", "embed", "match",
         where failures are counted also "charge" and "refund", and "total".
     claimed : the identity that was claimed (`verify`); None if none was (`identify`).
     nearest : the identity of the nearest reference, accepted or not; None without diagnostics.
+    turned_deg : degrees clockwise by which frames were turned to find the face in them: 0, 90, 180 or 270.
 
     Raises
     ------
@@ -50,6 +51,7 @@ class Decision:
     timings_ms: Mapping[str, float] = field(default_factory=dict, compare=False)
     claimed: str | None = None
     nearest: str | None = None
+    turned_deg: int = 0
 
     def __post_init__(self) -> None:
         """Check that there is an identity if, and only if, the attempt was accepted."""

@@ -18,12 +18,13 @@ from typer.testing import CliRunner
 from faceid_fast.cli import app
 from faceid_fast.cli.stream.verdict import verdict_of
 from faceid_fast.cli.stream.window import draw
-from faceid_fast.errors import SourceError
+from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.frame import Frame
 from faceid_fast.matching.decision import Decision
 from faceid_fast.outcome import Outcome
 from faceid_fast.sources.cameras.base import Source
+from faceid_fast.sources.cameras.newest import Newest
 from faceid_fast.sources.recording import playback
 from faceid_fast.sources.renders import bundled_renders
 from faceid_fast.stream import Moment, watch
@@ -157,8 +158,8 @@ def test_an_error_follows_what_was_decided(at: Any, camera: Any, tmp_path: Path,
 
     def pulled() -> Frame:
         if next(seen) > 40 and (to == "-" or (tmp_path / "attempts.jsonl").stat().st_size):
-            message = "endless: expected a frame, got none: is it plugged in?"
-            raise SourceError(message)
+            message = "endless: expected a frame, got none"
+            raise InvalidInputError(message)  # no loose plug, which would be waited for
         return Endless._read(made)
 
     made._read = pulled
@@ -167,11 +168,65 @@ def test_an_error_follows_what_was_decided(at: Any, camera: Any, tmp_path: Path,
     lines = (done.stdout if to == "-" else (tmp_path / "attempts.jsonl").read_text()).splitlines()
     *attempts, error = map(json.loads, lines)
     assert error["error"] == {
-        "kind": "SourceError",
+        "kind": "InvalidInputError",
         "message": done.stderr.splitlines()[-1][len("error: ") :],
     }
     assert all("attempt" in each for each in attempts)
     assert to == "-" or attempts
+
+
+class Loose(Source):
+    """A camera that gives two renders of somebody, and then drops out."""
+
+    name = "loose"
+
+    def __init__(self, renders: list[Frame], lost: str = "loose: gone") -> None:
+        self._frames, self._lost = iter(renders), lost
+        self.released = 0
+
+    def _read(self) -> Frame:
+        frame = next(self._frames, None)
+        if frame is None:
+            raise SourceError(self._lost)
+        return frame
+
+    def _release(self) -> None:
+        self.released += 1
+
+
+def one_by_one(source: Source) -> Newest:
+    """Read every frame of a camera: which one is the newest depends on how busy the host is."""
+    source.live = False
+    made = Newest(source)
+    source.live = True
+    return made
+
+
+def probes_of(person: str) -> list[Frame]:
+    return [r.read() for r in bundled_renders() if (r.person, r.kind) == (person, "probe")]
+
+
+def test_a_camera_that_drops_out_is_opened_again(at: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frame from before and one from after make no attempt: others may have come."""
+    monkeypatch.setattr(stream_verb, "Newest", one_by_one)
+    ada, ben = probes_of("ada"), probes_of("ben")
+    opened = [Loose(ada[:1]), Loose(ben)]
+    plugged = iter(opened)
+    monkeypatch.setattr(stream_verb, "opened_source", lambda *_: next(plugged))
+    done = faceid("stream", "ada", "--source", "loose", *at, *SEVERAL, "--once")
+    assert done.exit_code == 1
+    assert "accepted" not in done.stdout
+    assert done.stdout.count("loose: gone: opening it again until it answers") == 1
+    assert done.stdout.count("loose: back after") == 1
+    assert [each.released for each in opened] == [1, 1]
+
+
+def test_the_time_that_was_given_ends_the_wait_for_a_camera(at: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what went wrong: a camera that is away says nothing about who stands there."""
+    monkeypatch.setattr(stream_verb, "Newest", one_by_one)
+    monkeypatch.setattr(stream_verb, "opened_source", lambda *_: Loose([frame_of(1)]))
+    done = faceid("stream", "ada", "--source", "loose", *at, "--once", "--timeout", "0.1")
+    assert (done.exit_code, done.stderr) == (2, "error: loose: gone\n")
 
 
 def test_what_cannot_be_streamed(at: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,6 +268,21 @@ def test_record_and_play(tmp_path: Path, at: Any) -> None:
     again = faceid("record", out, "--source", ADA)
     assert again.exit_code == 2
     assert "expected an empty folder" in again.stderr
+
+
+def test_a_recording_goes_on_when_its_camera_is_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record_verb = importlib.import_module("faceid_fast.cli.stream.record")
+    plugged = iter([Loose(probes_of("ada")), Loose(probes_of("ben")), Loose([])])
+    monkeypatch.setattr(record_verb, "opened_source", lambda *_: next(plugged))
+    done = faceid("record", tmp_path / "out", "--source", "loose", "--frames", 3)
+    assert done.exit_code == 0
+    assert "loose: gone: opening it again until it answers" in done.stdout
+    assert "loose: back after" in done.stdout
+    assert len(list(playback(tmp_path / "out"))) == 3
+    monkeypatch.setattr(record_verb, "opened_source", lambda *_: Loose(probes_of("ada")))
+    ended = faceid("record", tmp_path / "ended", "--source", "loose", "--seconds", "0.2")
+    assert (ended.exit_code, ended.stderr) == (2, "error: loose: gone\n")
+    assert len(list(playback(tmp_path / "ended"))) == 2  # what was recorded is kept
 
 
 def decision(outcome: Outcome) -> Decision:

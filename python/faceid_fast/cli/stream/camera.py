@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
 
+from faceid_fast.cli.output import check_heard
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.sources.cameras.base import Source
 from faceid_fast.sources.source import CAMERAS, open_source
@@ -51,3 +54,14 @@ def opened_source(source: str, settings: Sequence[str] | None) -> Source:
         except ValueError:
             options[key] = value
     return open_source(source, **options)
+
+
+def until(seconds: float | None) -> Callable[[], bool]:
+    """Say whether to go on waiting for a camera: until time is over, or nobody reads the output."""
+    end = math.inf if seconds is None else time.monotonic() + seconds
+
+    def goes_on() -> bool:
+        check_heard()
+        return time.monotonic() < end
+
+    return goes_on

@@ -18,11 +18,12 @@ from faceid_fast.cli.people import REJECTED, PolicyOption, VaultOption, opened
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.frame import MAX_FRAMES
 from faceid_fast.sources.cameras.newest import Newest
+from faceid_fast.sources.cameras.reopening import Reopening
 from faceid_fast.storage.references import check_identity
 from faceid_fast.storage.store import get
 from faceid_fast.stream import Rules, watch
 
-from .camera import CameraOption, SettingsOption, opened_source
+from .camera import CameraOption, SettingsOption, opened_source, until
 from .verdict import verdict_of
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def stream(
     """Verify or identify whoever shows their face to a camera, until it is stopped.
 
     Each time somebody appears is one attempt; with --json, one line of JSON.
+    A camera that drops out is opened again until it answers; meanwhile nobody is accepted.
     """
     if (name is None) != identify:
         message = "expected a NAME or --identify, got " + ("neither" if name is None else "both")
@@ -76,7 +78,12 @@ def stream(
         screen = console(json_to)
         tell = stack.enter_context(json_lines(json_to))
         view = stack.enter_context(_window() if window else _terminal(screen))
-        frames = stack.enter_context(Newest(opened_source(source, option)))
+        camera = Reopening(
+            lambda: opened_source(source, option),
+            told=lambda line: screen.print(plain(line)),
+            goes_on=until(timeout),
+        )
+        frames = stack.enter_context(Newest(camera))
         decide = auth.identify if name is None else lambda given: auth.verify(given, name)
         attempts = 0
         for moment in watch(frames, decide, rules=Rules(votes=votes)):

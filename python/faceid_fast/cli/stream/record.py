@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 
 from faceid_fast.cli.output import JsonOption, console, counted, plain, write_json
+from faceid_fast.sources.cameras.reopening import Reopening
 from faceid_fast.sources.recording import MAX_RECORDED
 from faceid_fast.sources.recording import record as record_from
 
-from .camera import CameraOption, SettingsOption, opened_source
+from .camera import CameraOption, SettingsOption, opened_source, until
 
 
 def record(
@@ -31,9 +32,15 @@ def record(
     """Record frames of a camera, losslessly.
 
     They are pictures of people: delete them when they are no longer needed.
+    A camera that drops out is opened again until it answers; the times of the frames show the gap.
     """
     screen = console(json_to)
-    with opened_source(source, option) as camera, counted(screen, "recording", frames) as progress:
+    kept_open = Reopening(
+        lambda: opened_source(source, option),
+        told=lambda line: screen.print(plain(line)),
+        goes_on=until(seconds),
+    )
+    with kept_open as camera, counted(screen, "recording", frames) as progress:
         done = record_from(camera, out, frames=frames, seconds=seconds, told=progress)
     screen.print(plain(f"{done.directory}: {done.frames} frames in {done.seconds:.1f} s"))
     screen.print("they show people: keep them where only you can look, and delete them when they have served")

@@ -38,10 +38,12 @@ class Source(ABC, Iterator[Frame]):
     ----------
     name : name for messages.
     live : True for a camera, whose frames are lost if they are not read in time; False for files.
+    interruptions : number of times that the camera was away, after which others may stand before it.
     """
 
     name: str
     live: bool = True
+    interruptions: int = 0
     _closed: bool = False
 
     @abstractmethod
@@ -73,6 +75,12 @@ class Source(ABC, Iterator[Frame]):
         if not self._closed:
             self._closed = True
             self._release()
+
+    def interrupt(self) -> None:
+        """End a wait of another thread that reads, so that the source can be closed.
+
+        By default nothing is done: a camera's own wait ends by itself, after its `timeout_s`.
+        """
 
     def __enter__(self) -> Self:
         """Return the source."""

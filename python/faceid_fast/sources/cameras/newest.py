@@ -30,9 +30,12 @@ class Newest(Source):
         self.name = source.name
         self.live = source.live
         self.dropped = 0
+        self.interruptions = 0
         self._source = source
         self._changed = threading.Condition()
         self._frame: Frame | None = None
+        self._interruptions = 0
+        """Of the source, when it gave the frame that is kept."""
         self._error: BaseException | None = None
         self._over = False
         self._thread: threading.Thread | None = None
@@ -49,6 +52,7 @@ class Newest(Source):
                 with self._changed:
                     self.dropped += self._frame is not None and frame is not None
                     self._frame = frame or self._frame
+                    self._interruptions = self._source.interruptions
                     self._over |= frame is None
                     self._changed.notify()
         except BaseException as error:  # noqa: BLE001  # raised again in the reader's thread
@@ -58,18 +62,26 @@ class Newest(Source):
 
     def _read(self) -> Frame | None:
         if self._thread is None:
-            return next(self._source, None)
+            frame = next(self._source, None)
+            self.interruptions = self._source.interruptions
+            return frame
         with self._changed:
             self._changed.wait_for(lambda: self._frame is not None or self._over)
             frame, self._frame = self._frame, None
+            self.interruptions = self._interruptions
             if frame is None and self._error is not None:
                 raise self._error
         return frame
 
-    def _release(self) -> None:
+    def interrupt(self) -> None:
+        """End the frames: a reader in another thread need not wait for the camera."""
         with self._changed:
             self._over = True
-            self._changed.notify_all()  # a reader in another thread need not wait for the camera
+            self._changed.notify_all()
+        self._source.interrupt()
+
+    def _release(self) -> None:
+        self.interrupt()
         if self._thread is not None:
             self._thread.join(_JOIN_S)  # a camera must not be closed while it is read
         self._source.close()
