@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.face.crop import FaceCrop
 from faceid_fast.face.liveness import LivenessCheck
-from faceid_fast.face.liveness_limits import CUES
+from faceid_fast.face.liveness_limits import CUES, likeness_of
 from faceid_fast.frame import Frame
 from faceid_fast.sources.renders import bundled_renders
 from stand_ins import crop_of, cues_of
@@ -101,7 +101,8 @@ def test_only_numbers_that_reach_their_least_value_are_live(changes: dict[str, A
         isinstance(value, (float, np.floating)) and math.isfinite(value) and value >= least[name]
         for name, value in changes.items()
     )
-    enough = enough and float(after["agreement"]) + float(after["structure"]) >= least["likeness"]
+    shape = (float(after[name]) for name in ("agreement", "structure"))
+    enough = enough and likeness_of(*shape, crop.fit_score) >= least["likeness"]
     assert LivenessCheck.bundled().check(crop).live is enough
 
 

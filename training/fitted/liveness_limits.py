@@ -18,7 +18,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.face.liveness_limits import BUNDLED_LIMITS, CUES, SCHEMA_VERSION, SCORE, Limits
+from faceid_fast.face.liveness_limits import (
+    BUNDLED_LIMITS,
+    CUES,
+    SCHEMA_VERSION,
+    SCORE,
+    Limits,
+    likeness_of,
+)
 from faceid_fast.face.model_contract import served_preprocessing
 from training.data.build import MISALIGNED_DEG, MISALIGNED_MM
 from training.provenance.models_manifest import record_model
@@ -44,10 +51,12 @@ class LiveFaces:
     Attributes
     ----------
     cues : (n, 7) in the order of `CUES`.
+    fit_score : (n,) as `faceid_fast.face.crop.FaceCrop.fit_score`.
     aligned : (n,) bool, whether the aligner was right; where it was not, the cues say nothing about faces.
     """
 
     cues: Floats
+    fit_score: Floats
     aligned: NDArray[np.bool_]
 
 
@@ -63,29 +72,31 @@ def load_live(data: Path, names: tuple[str, ...]) -> LiveFaces:
     if not paths:
         message = f"no aligned set of {', '.join(names)} below {data}"
         raise FileNotFoundError(message)
-    cues, aligned = [], []
+    cues, scores, aligned = [], [], []
     for path in paths:
         with np.load(path) as shard:
             cues.append(shard["cues"].astype(np.float64))
+            scores.append(shard["fit_score"].astype(np.float64))
             off = (shard["eye_error_mm"] > MISALIGNED_MM) | (shard["rotation_error_deg"] > MISALIGNED_DEG)
             aligned.append(~off)
-    return LiveFaces(np.concatenate(cues), np.concatenate(aligned))
+    return LiveFaces(np.concatenate(cues), np.concatenate(scores), np.concatenate(aligned))
 
 
-def figures(cues: Floats) -> Floats:
+def figures(cues: Floats, fit_score: Floats) -> Floats:
     """Cues (n, 7) with the score beside them: (n, 8), in the order of `face.liveness_limits.FIGURES`."""
-    likeness = cues[:, CUES.index("agreement")] + cues[:, CUES.index("structure")]
+    shape = (cues[:, CUES.index(name)] for name in ("agreement", "structure"))
+    likeness = [likeness_of(*parts) for parts in zip(*shape, fit_score, strict=True)]
     return np.column_stack([cues, likeness])
 
 
-def least_of(cues: Floats) -> dict[str, float]:
-    """Least value of every cue and of the score, from the cues (n, 7) of well aligned live faces."""
+def least_of(cues: Floats, fit_score: Floats) -> dict[str, float]:
+    """Least value of every cue and of the score, from the cues (n, 7) and fits (n,) of well aligned live faces."""
     values = np.quantile(cues, CUE_FALSE_REJECTION, axis=0, method="lower").tolist()
     least = {name: ROOM.get(name, 1.0) * value for name, value in zip(CUES, values, strict=True)}
     passed = (cues >= list(least.values())).all(axis=1)
     # Of those that the cues leave, as many more may fail as there is room for.
     room = max(0, int(FALSE_REJECTION * len(passed)) - int((~passed).sum()))
-    least[SCORE] = float(np.sort(figures(cues)[passed, -1])[room])
+    least[SCORE] = float(np.sort(figures(cues, fit_score)[passed, -1])[room])
     return least
 
 
@@ -96,8 +107,8 @@ def calibrated(live: LiveFaces, sets: tuple[str, ...]) -> str:
     ----------
     sets : names of the rendered sets that ``live`` was read from.
     """
-    least = least_of(live.cues[live.aligned])
-    refused = (figures(live.cues) < list(least.values())).any(axis=1)
+    least = least_of(live.cues[live.aligned], live.fit_score[live.aligned])
+    refused = (figures(live.cues, live.fit_score) < list(least.values())).any(axis=1)
     digest = hashlib.sha256(json.dumps(least).encode()).hexdigest()
     record: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from faceid_fast.calibration.binomial import Interval, clopper_pearson
 from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.face.crop import NoFace
-from faceid_fast.face.liveness import LivenessCheck, figures_of
+from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.frame import Frame
 from faceid_fast.outcome import Outcome
 
@@ -202,7 +202,7 @@ def _classified(
             return Classified(species, Response.ATTACK, crop.reasons)
         return Classified(species, Response.NONE, (str(crop.outcome),))
     verdict = liveness.check(crop)
-    measured = {name: float(value) for name, value in figures_of(verdict.cues).items()}
+    measured = {name: float(value) for name, value in verdict.measured.items()}
     response = Response.BONA_FIDE if verdict.live else Response.ATTACK
     return Classified(species, response, verdict.reasons, measured)
 

@@ -22,7 +22,7 @@ from faceid_fast.errors import InvalidInputError
 
 from .bundled import read_bundled_model
 from .crop import Cues, FaceCrop
-from .liveness_limits import BUNDLED_LIMITS, CUES, SCORE, Limits
+from .liveness_limits import BUNDLED_LIMITS, CUES, SCORE, Limits, likeness_of
 
 _REASONS: Final[Mapping[str, str]] = {
     "relief_mm": "the face is flat: a picture, not a face",
@@ -48,17 +48,20 @@ class Liveness:
         Why the face is not live, without figures; empty if it is.
     cues : Cues
         The measurements.
+    measured : Mapping of str to float
+        All figures that were compared with least values: the cues, and what combines them.
     """
 
     live: bool
     reasons: tuple[str, ...]
     cues: Cues
+    measured: Mapping[str, float]
 
     def figures(self, least: Mapping[str, float]) -> tuple[str, ...]:
         """Describe, in words, each figure that is below its least value."""
         return tuple(
             f"{name} {_shown(value)}, live from {least[name]:.2f} on"
-            for name, value in figures_of(self.cues).items()
+            for name, value in self.measured.items()
             if not reaches(value, least[name])
         )
 
@@ -114,21 +117,25 @@ class LivenessCheck:
             given = type(crop.cues if isinstance(crop, FaceCrop) else crop).__name__
             message = f"crop: expected a FaceCrop with its cues, got {given}"
             raise InvalidInputError(message)
-        least = self._limits.least
-        failed = [name for name, value in figures_of(crop.cues).items() if not reaches(value, least[name])]
+        least, measured = self._limits.least, figures_of(crop)
+        failed = [name for name, value in measured.items() if not reaches(value, least[name])]
         reasons = tuple(dict.fromkeys(_REASONS[name] for name in failed))
-        return Liveness(live=not failed, reasons=reasons, cues=crop.cues)
+        return Liveness(live=not failed, reasons=reasons, cues=crop.cues, measured=measured)
 
 
-def figures_of(cues: Cues) -> dict[str, float]:
-    """Return the figures that the check decides by: the cues, and likeness (agreement plus structure).
+def figures_of(crop: FaceCrop) -> dict[str, float]:
+    """Return the figures that the check decides by: the cues, and likeness.
 
-    A crumpled picture may happen to reach the limits of agreement and structure, each just barely; the limit
-    of their sum refuses it.
+    A crumpled picture may happen to reach the limits of agreement and structure, each just barely, and then be a
+    head only of an unusual shape; the limit of likeness refuses it.
     """
-    parts = (cues.agreement, cues.structure)
-    likeness = sum(map(float, parts)) if all(_is_measured(part) for part in parts) else math.nan
-    return {**{name: getattr(cues, name) for name in CUES}, SCORE: likeness}
+    cues = crop.cues
+    parts = (cues.agreement, cues.structure, crop.fit_score)
+    measured = all(_is_measured(part) for part in parts)
+    return {
+        **{name: getattr(cues, name) for name in CUES},
+        SCORE: likeness_of(*map(float, parts)) if measured else math.nan,
+    }
 
 
 def reaches(value: float, least: float) -> bool:

@@ -85,8 +85,8 @@ def hint_of(turned_deg: int) -> str:
 
 
 def _likeness(found: FaceCrop | NoFace) -> float:
-    """How much the depth has the shape of an upright face: about 1.3 if it has, 0 where none was found."""
+    """How much the depth has the shape of an upright face: about 3 if it has, 0 where none was found."""
     if isinstance(found, NoFace):
         return 0.0
-    likeness = figures_of(found.cues)[SCORE]
+    likeness = figures_of(found)[SCORE]
     return max(likeness, 0.0) if math.isfinite(likeness) else 0.0

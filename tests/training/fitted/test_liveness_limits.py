@@ -27,25 +27,29 @@ def some_cues(count: int = 20_000) -> np.ndarray:
     return np.exp(np.random.default_rng(0).standard_normal((count, len(CUES))) * 0.2)
 
 
+def some_fits(count: int = 20_000) -> np.ndarray:
+    return np.random.default_rng(1).uniform(0.6, 0.9, count)
+
+
 def test_few_live_faces_are_refused_and_not_fewer_than_may_be() -> None:
-    cues = some_cues()
-    least = least_of(cues)
+    cues, fits = some_cues(), some_fits()
+    least = least_of(cues, fits)
     assert list(least) == list(FIGURES)
     for index, name in enumerate(CUES):
         refused = (cues[:, index] * ROOM.get(name, 1.0) < least[name]).mean()
         assert 0.4 * CUE_FALSE_REJECTION < refused <= CUE_FALSE_REJECTION
         assert name not in ROOM or (cues[:, index] < least[name]).mean() < refused
-    together = (figures(cues) < list(least.values())).any(axis=1).mean()
+    together = (figures(cues, fits) < list(least.values())).any(axis=1).mean()
     assert 0.95 * FALSE_REJECTION < together <= FALSE_REJECTION
 
 
 def test_faces_that_were_misaligned_say_nothing() -> None:
-    cues = some_cues(4000)
+    cues, fits = some_cues(4000), some_fits(4000)
     off = np.arange(4000) % 2 == 0
     cues[off] *= 0.01
-    good = LiveFaces(cues, ~off)
+    good = LiveFaces(cues, fits, ~off)
     record = json.loads(calibrated(good, ("val",)))
-    assert record["least"] == least_of(cues[~off])
+    assert record["least"] == least_of(cues[~off], fits[~off])
     assert record["calibration"]["n_misaligned"] == 2000
     assert record["calibration"]["false_rejection"] <= max(FALSE_REJECTION, len(CUES) * CUE_FALSE_REJECTION)
     assert record["calibration"]["false_rejection_with_misaligned"] > 0.5
@@ -57,11 +61,13 @@ def test_sets_are_read_with_the_truth_about_the_aligner(tmp_path: Path) -> None:
     np.savez(
         tmp_path / "val" / "shard-000000.npz",
         cues=some_cues(4).astype(np.float32),
+        fit_score=np.float32([0.6, 0.7, 0.8, 0.9]),
         eye_error_mm=np.float32([1, MISALIGNED_MM + 1, 1, 1]),
         rotation_error_deg=np.float32([1, 1, MISALIGNED_DEG + 1, 1]),
     )
     live = load_live(tmp_path, ("val", "other"))
     assert live.aligned.tolist() == [True, False, False, True]
     np.testing.assert_allclose(live.cues, some_cues(4), rtol=1e-6)
+    np.testing.assert_allclose(live.fit_score, [0.6, 0.7, 0.8, 0.9], rtol=1e-6)
     with pytest.raises(FileNotFoundError, match="no aligned set of other below"):
         load_live(tmp_path, ("other",))

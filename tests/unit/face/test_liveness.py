@@ -17,7 +17,7 @@ from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.face.bundled import read_bundled_model
 from faceid_fast.face.crop import FaceCrop, HeadPose, NoFace
 from faceid_fast.face.liveness import Liveness, LivenessCheck
-from faceid_fast.face.liveness_limits import CUES, FIGURES, SCORE, Limits
+from faceid_fast.face.liveness_limits import CUES, FIGURES, SCORE, Limits, likeness_of
 from faceid_fast.face.replay import repeated
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.outcome import Outcome
@@ -35,14 +35,16 @@ GEOMETRIES = [
 ]
 CHECK = LivenessCheck.bundled()
 LEAST = CHECK.limits.least
+FIT_SCORE = 0.8
 # Each just reaching its own least value would leave their sum below its own.
-LIKELY = {"agreement": LEAST[SCORE] - LEAST["structure"] + 1e-9, "structure": LEAST["structure"]}
+ENOUGH = LEAST[SCORE] - likeness_of(0.0, LEAST["structure"], FIT_SCORE) + 1e-9
+LIKELY = {"agreement": max(ENOUGH, LEAST["agreement"]), "structure": LEAST["structure"]}
 
 
-def judged(**figures: Any) -> Liveness:
+def judged(*, fit_score: Any = FIT_SCORE, **figures: Any) -> Liveness:
     """Verdict where everything just reaches its least value, but for what is given."""
     values = {name: figures.get(name, LIKELY.get(name, LEAST[name])) for name in CUES}
-    return CHECK.check(dataclasses.replace(crop_of(1), cues=cues_of(**values)))
+    return CHECK.check(dataclasses.replace(crop_of(1), cues=cues_of(**values), fit_score=fit_score))
 
 
 def test_what_just_reaches_everything_is_live() -> None:
@@ -83,11 +85,20 @@ def test_whatever_fails_the_face_is_not_live(failed: set[str], how: str) -> None
 
 
 def test_a_little_of_both_shapes_is_not_enough() -> None:
-    assert LEAST["agreement"] + LEAST["structure"] < LEAST[SCORE]
-    found = judged(agreement=LEAST["agreement"], structure=LEAST["structure"])
+    poor = 0.6
+    both = {"agreement": LEAST["agreement"], "structure": LEAST["structure"]}
+    assert likeness_of(*both.values(), poor) < LEAST[SCORE]
+    found = judged(**both, fit_score=poor)
     assert not found.live
     assert [words.split()[0] for words in found.figures(LEAST)] == [SCORE]
-    assert judged(agreement=LEAST[SCORE], structure=LEAST["structure"]).live
+    assert judged(agreement=LEAST[SCORE], structure=LEAST["structure"], fit_score=poor).live
+
+
+@pytest.mark.parametrize("fit_score", [0.0, -1.0, math.nan, math.inf, None, True])
+def test_a_head_that_explains_little_is_not_live(fit_score: Any) -> None:
+    found = judged(fit_score=fit_score)
+    assert not found.live
+    assert [words.split()[0] for words in found.figures(LEAST)] == [SCORE]
 
 
 def test_every_figure_has_a_reason_and_a_least_value() -> None:
@@ -254,8 +265,8 @@ def test_limits_of_other_faces_and_versions_are_refused() -> None:
     record = json.loads(read_bundled_model("liveness.json"))
     with pytest.raises(ModelContractError, match=r"limits\.preprocessing: expected"):
         Limits.from_json(json.dumps({**record, "preprocessing": {"id": "head-fit-0"}}))
-    with pytest.raises(ModelContractError, match=r"limits\.schema_version: expected 1, got 2"):
-        Limits.from_json(json.dumps({**record, "schema_version": 2}))
+    with pytest.raises(ModelContractError, match=r"limits\.schema_version: expected 2, got 1"):
+        Limits.from_json(json.dumps({**record, "schema_version": 1}))
     with pytest.raises(ModelContractError, match="limits: expected the fields calibration, least"):
         Limits.from_json(json.dumps({**record, "luck": 1}))
     for text in ("", "7", "[1]", "{", "null", "[" * 100_000):

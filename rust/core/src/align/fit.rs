@@ -92,9 +92,15 @@ pub fn refit(model: &HeadModel, fit: &Fit, steps: &[Steps]) -> Option<Fit> {
     ShapeFitter::new(&model.fine).refine(&fit.pose, &fit.shape, steps)
 }
 
-/// How well the mean head explains the depth at a given pose.
+/// How well a head that is fitted from a given pose on explains the depth; the mean head, where that fit fails. The
+/// pose stays.
 #[must_use]
-pub fn at_pose(model: &HeadModel, usable: &Usable, pose: &Pose) -> Fit {
+pub fn at_pose(model: &HeadModel, usable: &Usable, pose: &Pose, steps: &[Steps]) -> Fit {
     let straight = DVector::zeros(model.shape_len());
-    ShapeFitter::new(&model.fine).judge(usable, pose, straight)
+    let mut fitter = ShapeFitter::new(&model.fine);
+    let fitted = fitter.refine(pose, &straight, steps);
+    Fit {
+        pose: *pose,
+        ..fitted.unwrap_or_else(|| fitter.judge(usable, pose, straight))
+    }
 }

@@ -183,7 +183,7 @@ pub fn align_at(
         min_reflectance: 0.0,
         dark_counts: true,
     };
-    let fit = at_pose(model, &all, &pose);
+    let fit = at_pose(model, &all, &pose, &[(&all, &FULL_CUTOFF_MM)]);
     let maps = draw(&Surface::of(&patch), &pose);
     let tensor = maps.tensor(&model.template);
     Ok(face_of(
