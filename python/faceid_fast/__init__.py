@@ -29,6 +29,7 @@ _HOMES = {
         "ModelError",
         "OtherModelWarning",
         "SourceError",
+        "SourceWarning",
         "UnknownIdentityError",
         "VaultBusyError",
         "VaultDamagedError",

@@ -148,8 +148,13 @@ def record(
     return Recording(place, len(times), times[-1] - times[0] if times else 0.0)
 
 
-def playback(directory: str | Path) -> Playback:
+def playback(directory: str | Path, *, picture: str | None = None, turn_deg: int = 0) -> Playback:
     """Play a recording, a folder of frames in any other layout that `recognized` knows, or one frame's file.
+
+    Parameters
+    ----------
+    directory : the folder, or the file.
+    picture, turn_deg : as for `faceid_fast.sources.recognized.read_frames`.
 
     Raises
     ------
@@ -157,7 +162,7 @@ def playback(directory: str | Path) -> Playback:
         If there is no frame, or the index is damaged. For a damaged frame it is raised when that is read.
     """
     place = checked_path("directory", directory)
-    shots = shots_at(place)
+    shots = shots_at(place, picture=picture, turn_deg=turn_deg)
     index = place / INDEX
     times = _read_index(index) if index.is_file() else ()
     return Playback(
