@@ -82,7 +82,7 @@ def _naming(option: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        message = f"{option}: {path}: not writable ({error.strerror})"
+        message = f"{option}: {path}: not writable ({private_files.why(error)})"
         raise InvalidInputError(message) from error
 
 

@@ -15,9 +15,9 @@ from rich.table import Table
 from faceid_fast.access.credential_policy import Policy
 from faceid_fast.adaptation.rules import Mode
 from faceid_fast.authenticator import Authenticator
-from faceid_fast.cli.output import SHARED, JsonOption, busy, console, plain, printable, stepped, write_json
+from faceid_fast.cli.output import SHARED, JsonOption, busy, console, plain, printable, write_json
+from faceid_fast.cli.reading import Picture, PictureOption, Reading, SkipOption, Turn, TurnOption, modality_of
 from faceid_fast.errors import FaceIDWarning, InvalidInputError
-from faceid_fast.sources.recognized import shots_at
 from faceid_fast.storage.audit import Event, EventKind
 from faceid_fast.storage.store import get
 from faceid_fast.storage.store import remove as remove_from
@@ -26,8 +26,6 @@ from faceid_fast.vault import Vault, default_directory
 from .prompts import ask_credential, read_credential
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from faceid_fast.frame import Frame
     from faceid_fast.matching.decision import Decision
     from faceid_fast.storage.references import References
@@ -71,6 +69,9 @@ def enroll(
     consent: Annotated[
         str | None, typer.Option(metavar="TEXT", help="How the person agreed; kept with the time.")
     ] = None,
+    picture: PictureOption = Picture.AUTO,
+    turn: TurnOption = Turn.NONE,
+    skip_unreadable: SkipOption = False,
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
@@ -84,7 +85,8 @@ def enroll(
         message = "expected --add or --replace, got both"
         raise InvalidInputError(message)
     screen = console(json_to)
-    frames = read_frames(source, screen)
+    reading = Reading(picture, turn, skip_unreadable)
+    frames = reading.frames_at(source, screen)
     with opened(vault, create=True) as people:
         if name in people.snapshot() and not (add or replace):
             message = f"expected a new name, got {name!a}, who is enrolled: --add an appearance, or --replace"
@@ -118,6 +120,8 @@ def enroll(
                 for r in enrollment.rejected
             ],
             "warnings": list(enrollment.warnings),
+            "picture": modality_of(frames),
+            "left_out": reading.left_out,
         },
         json_to,
     )
@@ -131,6 +135,9 @@ def verify(
     *,
     policy: PolicyOption = Policy.DEFAULT,
     adaptation: AdaptationOption = Mode.NEVER,
+    picture: PictureOption = Picture.AUTO,
+    turn: TurnOption = Turn.NONE,
+    skip_unreadable: SkipOption = False,
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
@@ -143,6 +150,7 @@ def verify(
         vault,
         json_to,
         lambda auth, frames: auth.verify(frames, name),
+        Reading(picture, turn, skip_unreadable),
         policy=policy,
         adaptation=adaptation,
     )
@@ -152,6 +160,9 @@ def identify(
     source: SourceArgument,
     *,
     policy: PolicyOption = Policy.DEFAULT,
+    picture: PictureOption = Picture.AUTO,
+    turn: TurnOption = Turn.NONE,
+    skip_unreadable: SkipOption = False,
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
@@ -159,7 +170,8 @@ def identify(
 
     All frames together are one attempt: most of those that show a face must agree.
     """
-    _decide(source, vault, json_to, lambda auth, frames: auth.identify(frames), policy=policy)
+    reading = Reading(picture, turn, skip_unreadable)
+    _decide(source, vault, json_to, lambda auth, frames: auth.identify(frames), reading, policy=policy)
 
 
 def list_people(vault: VaultOption = None, json_to: JsonOption = None) -> None:
@@ -277,29 +289,19 @@ def _described(kept: References) -> dict[str, Any]:
     }
 
 
-def read_frames(source: Path, screen: Console) -> list[tuple[str, Frame]]:
-    """Read the frames at a path; returns each with its label."""
-    shots = shots_at(source)
-    frames = []
-    with stepped(screen, "reading frames", len(shots)) as step:
-        for shot in shots:
-            frames.append((shot.label, shot.read()))
-            step()
-    return frames
-
-
 def _decide(
     source: Path,
     vault: Path | None,
     json_to: str | None,
     ask: Callable[[Authenticator, list[Frame]], Decision],
+    reading: Reading,
     *,
     policy: Policy,
     adaptation: Mode = Mode.NEVER,
 ) -> None:
     """Decide on frames and print the decision; exit 1 if nobody is accepted."""
     screen = console(json_to)
-    frames = read_frames(source, screen)
+    frames = reading.frames_at(source, screen)
     with opened(vault) as people:
         auth = Authenticator(
             store=people, policy=policy, adaptation=adaptation, ask_credential=ask_credential()
@@ -322,6 +324,8 @@ def _decide(
                 {"frame": label, "outcome": outcome}
                 for (label, _), outcome in zip(frames, outcomes, strict=bool(outcomes))
             ],
+            "picture": modality_of(frames),
+            "left_out": reading.left_out,
         },
         json_to,
     )

@@ -12,8 +12,8 @@ is left out of ``plain`` is named in a `SourceWarning`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +24,7 @@ from faceid_fast.sources.files.bounded import entries_of, listing
 from faceid_fast.sources.layouts import pairs
 from faceid_fast.sources.layouts.shot import (
     Listing,
+    Shot,
     checked_picture,
     checked_turn,
     joined,
@@ -83,19 +84,21 @@ def by_species(directory: str | Path, *, picture: str | None = None, turn_deg: i
     SourceWarning
         If one of two pictures is taken.
     """
+    found = listing_by_species(directory, picture=picture, turn_deg=turn_deg)
+    warn_of(found)
+    return presentations_of(found.shots)
+
+
+def listing_by_species(directory: str | Path, *, picture: str | None = None, turn_deg: int = 0) -> Listing:
+    """List the same as `by_species`, without a warning; ``person`` of a shot is the name of its folder."""
     root = checked_path("directory", directory)
     chosen, turn = checked_picture(picture), checked_turn(turn_deg)
     folders = _folders(root)
     if not folders:
         message = f"{root}: expected folders of attacks, or a folder {BONA_FIDE}, with {_PAIR}; got no folder"
         raise SourceError(message)
-    listed = [(folder, _of_species(folder, root, chosen)) for folder in folders]
-    warn_of(Listing((), (), joined(found for _, found in listed).notes))
-    return [
-        Presentation(None if folder.name == BONA_FIDE else folder.name, turned(shot, turn).read)
-        for folder, found in listed
-        for shot in found.shots
-    ]
+    found = joined(_of_species(folder, root, chosen) for folder in folders)
+    return replace(found, shots=[turned(shot, turn) for shot in found.shots])
 
 
 def live_people(
@@ -122,6 +125,15 @@ def live_people(
     SourceWarning
         If frames were left out, or one of two pictures is taken.
     """
+    found = listing_of_live_people(directory, picture=picture, turn_deg=turn_deg)
+    warn_of(found)
+    return presentations_of(found.shots)
+
+
+def listing_of_live_people(
+    directory: str | Path, *, picture: str | None = None, turn_deg: int = 0
+) -> Listing:
+    """List the same as `live_people`, without a warning; ``person`` of a shot is `BONA_FIDE`."""
     root = checked_path("directory", directory)
     chosen, turn = checked_picture(picture), checked_turn(turn_deg)
     with listing(root):
@@ -133,8 +145,12 @@ def live_people(
                 f"folders of attacks; got {contents_of(root)}"
             )
             raise SourceError(message)
-    warn_of(found)
-    return [Presentation(None, turned(shot, turn).read) for shot in found.shots]
+    return replace(found, shots=[replace(turned(shot, turn), person=BONA_FIDE) for shot in found.shots])
+
+
+def presentations_of(shots: Iterable[Shot]) -> list[Presentation]:
+    """Make presentations of shots, whose ``person`` is the name of the folder of a species or `BONA_FIDE`."""
+    return [Presentation(None if shot.person == BONA_FIDE else shot.person, shot.read) for shot in shots]
 
 
 def _folders(root: Path) -> list[Path]:
@@ -164,7 +180,7 @@ def _of_species(folder: Path, root: Path, picture: str | None) -> Listing:
     if not found.shots:
         message = f"{folder}: expected {_PAIR}, got none; add some, or take the folder away"
         raise SourceError(message)
-    return found
+    return replace(found, shots=[replace(shot, person=folder.name) for shot in found.shots])
 
 
 def _folders_below(folder: Path, seen: set[Path]) -> Iterator[Path]:

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from faceid_fast.checks import checked_integer, checked_number, checked_path
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame
-from faceid_fast.private_files import make_directory, write_whole
+from faceid_fast.private_files import make_directory, why, write_whole
 from faceid_fast.sources.cameras.base import Source
 from faceid_fast.sources.files.bounded import read_bounded
 from faceid_fast.sources.layouts.camera_file import CAMERA_NAME
@@ -184,7 +184,7 @@ def _emptied(place: Path) -> Path:
         make_directory(place)
         occupied = next(place.iterdir(), None)
     except OSError as error:
-        message = f"{place}: expected a folder that can be made and listed, got: {error.strerror}"
+        message = f"{place}: expected a folder that can be made and listed, got: {why(error)}"
         raise SourceError(message) from error
     if occupied is not None:
         message = f"{place}: expected an empty folder, got one with {occupied.name!a:.80}: choose another"
@@ -228,7 +228,7 @@ def _write(path: Path, content: bytes) -> None:
     try:
         write_whole(path, content, durable=path.name == INDEX)  # frames come faster than a disk confirms
     except OSError as error:
-        message = f"{path}: not writable ({error.strerror})"
+        message = f"{path}: not writable ({why(error)})"
         raise SourceError(message) from error
 
 
