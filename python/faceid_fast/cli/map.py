@@ -10,7 +10,16 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from faceid_fast.cli.output import JsonOption, busy, check_writable, console, plain, write_file, write_json
+from faceid_fast.cli.output import (
+    JsonOption,
+    busy,
+    check_writable,
+    console,
+    plain,
+    stepped,
+    write_file,
+    write_json,
+)
 from faceid_fast.cli.people import VaultOption, opened
 from faceid_fast.cli.reading import Picture, PictureOption, Reading, SkipOption, Turn, TurnOption
 from faceid_fast.errors import InvalidInputError
@@ -114,11 +123,16 @@ def map_people(
 def _seen(
     pipeline: Pipeline, reading: Reading, source: Path, screen: Console
 ) -> list[tuple[str, str, FaceCrop | NoFace]]:
-    """Look for the face in the frames of one source; returns label and modality of each, not the frame."""
-    frames = reading.frames_at(source, screen)
-    with busy(screen, "looking for the face in every frame"):
-        looks = pipeline.look([frame for _, frame in frames], Stopwatch())
-    return [(label, frame.modality, look) for (label, frame), look in zip(frames, looks, strict=True)]
+    """Look for the face in the frames of one source; returns label and modality of each, not the frame.
+
+    Frames are read and looked at one by one: there may be more than fit into memory.
+    """
+    shots, found = reading.shots_at(source), []
+    with stepped(screen, "looking for the face in every frame", len(shots)) as step:
+        for shot, frame in reading.each(shots):
+            found.append((shot.label, frame.modality, pipeline.look([frame], Stopwatch())[0]))
+            step()
+    return found
 
 
 def _modality(people: Iterable[References], wanted: str | None) -> str:

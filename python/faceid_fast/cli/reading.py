@@ -118,6 +118,16 @@ class Reading:
         """What is to be called with the error of a frame that cannot be read; None if that ends the verb."""
         return (lambda error: self.leave_out([str(error)])) if self.skip else None
 
+    def shots_at(self, source: Path) -> Sequence[Shot]:
+        """List the frames at a path, and say what was left out; SourceError if there is none."""
+        return self.note(listing_at(source, picture=self.picture.chosen, turn_deg=self.turn.deg))
+
+    def each(self, shots: Sequence[Shot]) -> Iterator[tuple[Shot, Frame]]:
+        """Read frames one by one; SourceError if one cannot be read, and is not to be skipped."""
+        read = Frames(shots, on_damage="skip" if self.skip else "raise")
+        yield from read
+        self.leave_out(list(map(str, read.skipped)))
+
     def frames_at(self, source: Path, screen: Console) -> list[tuple[str, Frame]]:
         """Read the frames at a path for one attempt or enrolment; returns each with its label.
 
@@ -128,25 +138,23 @@ class Reading:
         InvalidInputError
             If there are more than one call takes; then the rest is not read.
         """
-        shots = self.note(listing_at(source, picture=self.picture.chosen, turn_deg=self.turn.deg))
+        shots = self.shots_at(source)
         if len(shots) > MAX_FRAMES:
             message = (
                 f"{source}: expected at most {MAX_FRAMES} frames for one attempt, got {len(shots)}: "
                 "choose a few, of one time"
             )
             raise InvalidInputError(message)
-        read = Frames(shots, on_damage="skip" if self.skip else "raise")
         labels: list[str] = []
         with stepped(screen, "reading frames", len(shots)) as step:
 
-            def each() -> Iterator[Frame]:
-                for shot, frame in read:
+            def read() -> Iterator[Frame]:
+                for shot, frame in self.each(shots):
                     labels.append(shot.label)
                     yield frame
                     step()
 
-            frames = list(within_budget(each()))
-        self.leave_out(list(map(str, read.skipped)))
+            frames = list(within_budget(read()))
         if not frames:
             message = f"{source}: expected a frame that can be read, got none"
             raise SourceError(message)

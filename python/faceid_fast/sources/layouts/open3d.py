@@ -20,7 +20,7 @@ from faceid_fast.sources.files.bounded import entries_of, is_hidden
 from faceid_fast.sources.files.pictures import frame_of, read_picture
 
 from .camera_file import camera_file_of, read_camera, without_camera
-from .shot import Listing, Shot
+from .shot import Listing, Shot, checked_picture
 
 LAYOUT: Final = "open3d"
 COLOR: Final = "color"
@@ -59,19 +59,30 @@ def listing_of(file: Path, root: Path, picture: str | None = None) -> Listing:
     )
 
 
-def read_pair(color: str | Path, depth: str | Path, camera: str | Path) -> Frame:
-    """Read one frame; ``camera`` is a camera file or one of `INTRINSICS_NAMES`.
+def read_pair(
+    color: str | Path, depth: str | Path, camera: str | Path, *, picture: str | None = None
+) -> Frame:
+    """Read one frame.
+
+    Parameters
+    ----------
+    color, depth : the two files.
+    camera : a camera file, see `camera_file`, or one of `INTRINSICS_NAMES`.
+    picture : ``infrared``: the picture, of three equal channels or one, is infrared; by default it is colour.
 
     Raises
     ------
     SourceError
         If a file is missing or damaged, or no frame can be made of them.
+    InvalidInputError
+        If an argument is not usable.
     """
+    channel = checked_picture(picture) or MODALITY
     color, depth = checked_path("color", color), checked_path("depth", depth)
     camera = checked_path("camera", camera)
-    picture = read_picture(color)
-    intrinsics, unit = read_camera(camera, picture.shape[:2], matrix_unit_m=DEPTH_UNIT_M)
-    return frame_of(MODALITY, picture, read_picture(depth), unit, intrinsics, color, depth)
+    pixels = read_picture(color)
+    intrinsics, unit = read_camera(camera, pixels.shape[:2], matrix_unit_m=DEPTH_UNIT_M)
+    return frame_of(channel, pixels, read_picture(depth), unit, intrinsics, color, depth)
 
 
 def _by_stem(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
@@ -102,10 +113,8 @@ def _listed(
             left_out.append(f"{depths[stem]}: no picture of that name")
         elif camera is None:
             left_out.append(f"{depths[stem]}: {without_camera(folder)}, or {INTRINSICS_NAMES[0]} by Open3D")
-        elif picture not in {None, MODALITY}:
-            left_out.append(f"{depths[stem]}: no {picture} picture: the layout {LAYOUT} has colour only")
         else:
-            read = partial(read_pair, colors[stem], depths[stem], camera)
+            read = partial(read_pair, colors[stem], depths[stem], camera, picture=picture)
             shots.append(Shot(folder.name, stem, LAYOUT, read))
     return Listing(shots, tuple(left_out))
 

@@ -27,7 +27,7 @@ from faceid_fast.sources.files.bounded import is_hidden, read_bounded
 from faceid_fast.sources.files.pictures import frame_of, read_picture
 
 from .camera_file import camera_file_of, read_camera
-from .shot import Listing, Shot
+from .shot import Listing, Shot, checked_picture
 
 LAYOUT: Final = "tum"
 MODALITY: Final = "color"
@@ -90,6 +90,8 @@ def read_pair(
     depth: str | Path,
     camera: str | Path | None = None,
     intrinsics: Intrinsics = DEFAULT_CAMERA,
+    *,
+    picture: str | None = None,
 ) -> Frame:
     """Read one frame.
 
@@ -98,17 +100,21 @@ def read_pair(
     color, depth : the two files.
     camera : a camera file, see `camera_file`; None: `intrinsics` and 5,000 units per metre hold.
     intrinsics : used without a camera file.
+    picture : ``infrared``: the picture, of three equal channels or one, is infrared; by default it is colour.
 
     Raises
     ------
     SourceError
         If a file is missing or damaged, or no frame can be made of the two.
+    InvalidInputError
+        If an argument is not usable.
     """
+    channel = checked_picture(picture) or MODALITY
     color, depth = checked_path("color", color), checked_path("depth", depth)
-    picture, unit = read_picture(color), TUM_DEPTH_UNIT_M
+    pixels, unit = read_picture(color), TUM_DEPTH_UNIT_M
     if camera is not None:
-        intrinsics, unit = read_camera(camera, picture.shape[:2])
-    return frame_of(MODALITY, picture, read_picture(depth), unit, intrinsics, color, depth)
+        intrinsics, unit = read_camera(camera, pixels.shape[:2])
+    return frame_of(channel, pixels, read_picture(depth), unit, intrinsics, color, depth)
 
 
 def _listing(folder: Path, root: Path, picture: str | None, only: Path | None) -> Listing:
@@ -122,11 +128,7 @@ def _listing(folder: Path, root: Path, picture: str | None, only: Path | None) -
     pairs = [pair for pair in associated(colors, depths) if only is None or only in pair]
     lone = len(colors) - len(pairs) if only is None else 1 - len(pairs)
     left_out = (_apart(lists[0], colors, depths, lone),) if lone else ()
-    if picture not in {None, MODALITY}:
-        return Listing(
-            (), (*left_out, f"{folder}: no {picture} picture: the layout {LAYOUT} has colour only")
-        )
-    return Listing([_shot(folder, color, depth, root) for color, depth in pairs], left_out)
+    return Listing([_shot(folder, pair, root, picture) for pair in pairs], left_out)
 
 
 def _apart(path: Path, colors: _Listed, depths: _Listed, lone: int) -> str:
@@ -143,9 +145,11 @@ def _apart(path: Path, colors: _Listed, depths: _Listed, lone: int) -> str:
     return message
 
 
-def _shot(folder: Path, color: Path, depth: Path, root: Path) -> Shot:
+def _shot(folder: Path, pair: tuple[Path, Path], root: Path, picture: str | None) -> Shot:
+    color, depth = pair
     intrinsics = next((known for name, known in CAMERAS.items() if name in folder.name), DEFAULT_CAMERA)
-    read = partial(read_pair, color, depth, camera_file_of(folder, color.stem, root), intrinsics)
+    camera = camera_file_of(folder, color.stem, root)
+    read = partial(read_pair, color, depth, camera, intrinsics, picture=picture)
     return Shot(folder.name, color.stem, LAYOUT, read)
 
 

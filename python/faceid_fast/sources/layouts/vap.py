@@ -28,7 +28,7 @@ from faceid_fast.sources.files.images import read_bmp
 from faceid_fast.sources.files.pictures import frame_of
 
 from .camera_file import camera_file_of, read_camera
-from .shot import Listing, Shot
+from .shot import Listing, Shot, checked_picture
 
 LAYOUT: Final = "vap"
 MODALITY: Final = "color"
@@ -69,12 +69,17 @@ def _listed(entries: list[Path], root: Path, picture: str | None) -> Listing:
         partner = files.get((stem, other))
         if partner is None:
             left_out.append(f"{file}: no {stem}{other} beside it")
-        elif ending == DEPTH_ENDING and picture not in {None, MODALITY}:
-            left_out.append(f"{file}: no {picture} picture: the layout {LAYOUT} has colour only")
         elif ending == DEPTH_ENDING:
             label = stem.rstrip("_") or stem
             camera = camera_file_of(file.parent, label, root)
-            shots.append(Shot(file.parent.name, label, LAYOUT, partial(read_capture, file, partner, camera)))
+            shots.append(
+                Shot(
+                    file.parent.name,
+                    label,
+                    LAYOUT,
+                    partial(read_capture, file, partner, camera, picture=picture),
+                )
+            )
     return Listing(shots, tuple(left_out))
 
 
@@ -86,21 +91,32 @@ def _split(file: Path) -> tuple[str, str] | None:
     return None
 
 
-def read_capture(depth: str | Path, color: str | Path, camera: str | Path | None = None) -> Frame:
+def read_capture(
+    depth: str | Path, color: str | Path, camera: str | Path | None = None, *, picture: str | None = None
+) -> Frame:
     """Read one frame; a camera file takes precedence over the nominal camera.
+
+    Parameters
+    ----------
+    depth, color : the two files.
+    camera : a camera file, see `camera_file`.
+    picture : ``infrared``: the picture, of three equal channels, is infrared; by default it is colour.
 
     Raises
     ------
     SourceError
         If a file is missing or damaged.
+    InvalidInputError
+        If an argument is not usable.
     """
+    channel = checked_picture(picture) or MODALITY
     if camera is None:
         center = (VAP_WIDTH - 1) / 2, (VAP_HEIGHT - 1) / 2
         intrinsics, unit = Intrinsics(VAP_FOCAL_PX, VAP_FOCAL_PX, *center), VAP_DEPTH_UNIT_M
     else:
         intrinsics, unit = read_camera(camera, (VAP_HEIGHT, VAP_WIDTH))
     depth, color = checked_path("depth", depth), checked_path("color", color)
-    return frame_of(MODALITY, read_color(color), read_dat(depth), unit, intrinsics, color, depth)
+    return frame_of(channel, read_color(color), read_dat(depth), unit, intrinsics, color, depth)
 
 
 def read_dat(path: str | Path) -> NDArray[np.uint16]:
