@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,9 +14,18 @@ from rich.table import Table
 from faceid_fast.access.credential_policy import Policy
 from faceid_fast.adaptation.rules import Mode
 from faceid_fast.authenticator import Authenticator
-from faceid_fast.cli.output import SHARED, JsonOption, busy, console, plain, printable, write_json
+from faceid_fast.cli.output import (
+    SHARED,
+    JsonOption,
+    busy,
+    console,
+    plain,
+    printable,
+    warnings_said,
+    write_json,
+)
 from faceid_fast.cli.reading import Picture, PictureOption, Reading, SkipOption, Turn, TurnOption, modality_of
-from faceid_fast.errors import FaceIDWarning, InvalidInputError
+from faceid_fast.errors import InvalidInputError
 from faceid_fast.storage.audit import Event, EventKind
 from faceid_fast.storage.store import get
 from faceid_fast.storage.store import remove as remove_from
@@ -257,11 +265,8 @@ def opened(directory: Path | None, *, create: bool = False) -> Iterator[Vault]:
 
     Only verbs that store something make one (`create`): a mistyped directory must not become a new vault.
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", FaceIDWarning)
+    with warnings_said():
         vault = Vault.open(directory, create=create)
-    for warning in caught:
-        typer.echo(f"warning: {printable(str(warning.message))}", err=True)
     if vault.is_new:
         typer.echo(printable(f"a new vault was made in {vault.directory}"), err=True)
     with vault:

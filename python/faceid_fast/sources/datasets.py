@@ -26,8 +26,9 @@ from faceid_fast.sources.layouts.shot import (
     checked_turn,
     joined,
     turned,
+    warn_of,
 )
-from faceid_fast.sources.recognized import LAYOUTS, Layout, contents_of, listing_in, wanted_by, warn_of
+from faceid_fast.sources.recognized import LAYOUTS, Layout, contents_of, listing_in, wanted_by
 
 IDENTITIES: Final = "identities"
 _MAX_DEPTH: Final = 8

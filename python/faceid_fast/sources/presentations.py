@@ -29,8 +29,9 @@ from faceid_fast.sources.layouts.shot import (
     checked_turn,
     joined,
     turned,
+    warn_of,
 )
-from faceid_fast.sources.recognized import LAYOUTS, contents_of, listing_in, wanted_by, warn_of
+from faceid_fast.sources.recognized import LAYOUTS, contents_of, listing_in, wanted_by
 
 BONA_FIDE: Final = "bona_fide"
 """Name of the folder of bona fide presentations."""

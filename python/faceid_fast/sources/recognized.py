@@ -16,7 +16,6 @@ which a file is missing is left out, and named in a `SourceWarning`.
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -24,10 +23,19 @@ from pathlib import Path
 from typing import Final, Literal
 
 from faceid_fast.checks import checked_path
-from faceid_fast.errors import SourceError, SourceWarning
+from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame, within_budget
 from faceid_fast.sources.files.bounded import entries_of, is_hidden, listing
-from faceid_fast.sources.layouts.shot import Frames, Listing, Shot, checked_picture, checked_turn, turned
+from faceid_fast.sources.layouts.shot import (
+    Frames,
+    Listing,
+    Shot,
+    check_on_damage,
+    checked_picture,
+    checked_turn,
+    turned,
+    warn_of,
+)
 
 from .layouts import kinect_v2, npz, open3d, pairs, tum, vap
 
@@ -125,9 +133,15 @@ def read_frames(
         If frames were left out, because a file of theirs is missing or cannot be read, or one of two pictures
         was taken.
     """
-    frames = Frames(shots_at(path, picture=picture, turn_deg=turn_deg), on_damage=on_damage)
+    check_on_damage(on_damage)
+    found = listing_at(path, picture=picture, turn_deg=turn_deg)
+    frames = Frames(found.shots, on_damage=on_damage)
     read = list(within_budget(frame for _, frame in frames))
-    warn_of(Listing((), tuple(map(str, frames.skipped))))
+    found = replace(found, left_out=(*found.left_out, *map(str, frames.skipped)))
+    if not read:
+        message = f"{path}: expected a frame that can be read, got none: {found.summary()}"
+        raise SourceError(message)
+    warn_of(found)
     return read
 
 
@@ -157,12 +171,6 @@ def listing_at(path: str | Path, *, picture: str | None = None, turn_deg: int = 
             message = f"{place}: expected {wanted_by(LAYOUTS)}; got {contents_of(place)}{_hint(place, found)}"
             raise SourceError(message)
     return replace(found, shots=[turned(shot, turn) for shot in found.shots])
-
-
-def warn_of(found: Listing) -> None:
-    """Warn of what was left out of a listing, and of its notes, if there is any."""
-    if found.left_out or found.notes:
-        warnings.warn(found.summary(), SourceWarning, stacklevel=3)
 
 
 def listing_in(

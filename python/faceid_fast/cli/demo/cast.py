@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from faceid_fast.cli.output import warnings_said
 from faceid_fast.errors import SourceError
 from faceid_fast.evaluate.protocols import ENROLLED_EXPRESSION
 from faceid_fast.frame import Frame, within_budget
@@ -43,9 +44,11 @@ def captured(directory: Path) -> list[Look]:
     InvalidInputError
         If the captures are too much for the memory of one call.
     """
+    with warnings_said():
+        captures = kinect_v2.captures(directory)
     chosen = [
         (capture, "enroll" if capture.expression == ENROLLED_EXPRESSION else "probe")
-        for capture in kinect_v2.captures(directory)
+        for capture in captures
         if capture.expression == ENROLLED_EXPRESSION or capture.pose == PROBED_POSE
     ]
     enrolled = {capture.person for capture, kind in chosen if kind == "enroll"}

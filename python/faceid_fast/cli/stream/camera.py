@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from faceid_fast.cli.output import warnings_said
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.sources.cameras.base import Source
 from faceid_fast.sources.source import CAMERAS, open_source
@@ -50,4 +51,5 @@ def opened_source(source: str, settings: Sequence[str] | None) -> Source:
             options[key] = json.loads(value)
         except ValueError:
             options[key] = value
-    return open_source(source, **options)
+    with warnings_said():
+        return open_source(source, **options)

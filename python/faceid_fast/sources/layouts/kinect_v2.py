@@ -20,7 +20,7 @@ from faceid_fast.sources.files.images import read_png
 from faceid_fast.sources.files.pictures import frame_of
 
 from .camera_file import camera_file_of
-from .shot import Listing, Shot
+from .shot import Listing, Shot, warn_of
 
 LAYOUT: Final = "kinect_v2"
 FOCAL_PX: Final = 365.0
@@ -100,6 +100,11 @@ def captures(directory: str | Path) -> list[Capture]:
     ------
     SourceError
         If the directory cannot be listed or holds no capture.
+
+    Warns
+    -----
+    SourceWarning
+        If captures were left out.
     """
     root = checked_path("directory", directory)
     try:
@@ -111,6 +116,8 @@ def captures(directory: str | Path) -> list[Capture]:
     if not found:
         message = f"{root}: expected folders of NN_depth.png and NN_ir.png, got none"
         raise SourceError(message)
+    files = (file for folder in folders for file in entries_of(folder))
+    warn_of(Listing((), tuple(alone for file in files if (alone := _alone(file)) is not None)))
     return found
 
 
@@ -161,9 +168,17 @@ def _listed(files: list[Path], root: Path, picture: str | None) -> Listing:
             )
         elif capture is not None:
             left_out.append(f"{file}: no {picture} picture: the layout {LAYOUT} has infrared only")
-        elif _partner(file, match) is None:
-            left_out.append(f"{file}: no {'infrared' if match[2].lower() == 'depth' else 'depth'} beside it")
+        elif (alone := _alone(file)) is not None:
+            left_out.append(alone)
     return Listing(shots, tuple(left_out))
+
+
+def _alone(file: Path) -> str | None:
+    """Say that a file of a capture lacks the other one; None if it does not, or is no such file."""
+    match = _matched(file)
+    if match is None or _partner(file, match) is not None:
+        return None
+    return f"{file}: no {'infrared' if match[2].lower() == 'depth' else 'depth'} beside it"
 
 
 def _matched(file: Path) -> re.Match[str] | None:

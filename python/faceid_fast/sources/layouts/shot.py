@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Literal
 
 from faceid_fast.checks import shown
-from faceid_fast.errors import InvalidInputError, SourceError
+from faceid_fast.errors import InvalidInputError, SourceError, SourceWarning
 from faceid_fast.frame import MODALITIES, Frame
 from faceid_fast.sources.orientation import rotated
 
@@ -70,6 +71,12 @@ def joined(listings: Iterable[Listing]) -> Listing:
         tuple(name for each in several for name in each.left_out),
         tuple(dict.fromkeys(note for each in several for note in each.notes)),
     )
+
+
+def warn_of(found: Listing) -> None:
+    """Warn whoever calls the caller of what was left out of a listing, and of its notes, if there is any."""
+    if found.left_out or found.notes:
+        warnings.warn(found.summary(), SourceWarning, stacklevel=3)
 
 
 def turned(shot: Shot, turn_deg: int) -> Shot:
