@@ -27,9 +27,9 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-from faceid_fast.checks import checked_path, is_number, shown, text_of
+from faceid_fast.checks import checked_number, checked_path, is_number, shown, text_of
 from faceid_fast.errors import InvalidInputError, SourceError
-from faceid_fast.frame import Intrinsics
+from faceid_fast.frame import DEPTH_UNIT_RANGE_M, Intrinsics
 from faceid_fast.sources.files.bounded import entries_of, read_bounded
 
 CAMERA_NAME: Final = "camera.json"
@@ -93,8 +93,12 @@ def read_camera(
     SourceError
         If the file is missing, is not JSON with the keys of this module, has a value out of range, or is the
         camera of pictures of another size.
+    InvalidInputError
+        If an argument is not usable.
     """
     path = checked_path("path", path)
+    if matrix_unit_m is not None:
+        matrix_unit_m = checked_number("matrix_unit_m", matrix_unit_m, *DEPTH_UNIT_RANGE_M, "metres per unit")
     record = read_json(path)
     _check_size(record, shape, path)
     try:

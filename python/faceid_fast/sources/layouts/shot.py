@@ -94,8 +94,10 @@ def checked_turn(turn_deg: object) -> int:
 
 def checked_picture(picture: object) -> str | None:
     """Check a choice of picture, one of `MODALITIES` or None; InvalidInputError for another."""
-    if picture is None or (isinstance(picture, str) and picture in MODALITIES):
-        return picture
+    if picture is None:
+        return None
+    if isinstance(picture, str) and picture in MODALITIES:
+        return MODALITIES[MODALITIES.index(picture)]
     message = f"picture: expected {' or '.join(MODALITIES)}, or None, got {shown(picture)}"
     raise InvalidInputError(message)
 
