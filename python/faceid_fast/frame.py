@@ -342,6 +342,11 @@ def as_frames(frames: object) -> tuple[Frame, ...]:
     return tuple(several)
 
 
+def held_bytes(frames: Iterable[Frame]) -> int:
+    """Return how many bytes the pictures and depth of frames take."""
+    return sum(frame.depth.nbytes + frame.picture.nbytes for frame in frames)
+
+
 def within_budget(frames: Iterable[object]) -> Iterator[Frame]:
     """Yield frames as they come, until they hold more than `MAX_CALL_BYTES` together.
 
@@ -353,7 +358,7 @@ def within_budget(frames: Iterable[object]) -> Iterator[Frame]:
     total = 0
     for number, each in enumerate(frames):
         frame = checked_instance("frame", each, Frame)
-        total += frame.depth.nbytes + frame.picture.nbytes
+        total += held_bytes([frame])
         if total > MAX_CALL_BYTES:
             height, width = frame.shape
             message = (

@@ -15,7 +15,7 @@ from typing import Final
 from .checks import checked_integer, checked_number
 from .face.aligner import FaceAligner
 from .face.crop import FaceCrop, NoFace
-from .frame import MAX_FRAMES, Frame
+from .frame import MAX_CALL_BYTES, MAX_FRAMES, Frame, held_bytes
 from .matching.decision import Decision
 from .outcome import Outcome
 
@@ -133,7 +133,8 @@ def watch(
         decision = None
         if standing is None and (isinstance(look, FaceCrop) or look.outcome is Outcome.SPOOF):
             gathered.append((now, frame))
-            if len(gathered) == given.votes or now - gathered[0][0] >= given.gather_s:
+            is_full = held_bytes([*(each for _, each in gathered), frame]) > MAX_CALL_BYTES  # with one more
+            if len(gathered) == given.votes or now - gathered[0][0] >= given.gather_s or is_full:
                 standing = decision = decide([each for _, each in gathered])
                 gathered.clear()
         moment = Moment(frame, look, len(gathered), decision, standing, now - began_s, _rate(looked_at))

@@ -22,6 +22,7 @@ from faceid_fast.sources.layouts import pairs
 from faceid_fast.sources.orientation import rotated
 from faceid_fast.sources.recording import playback, record
 from faceid_fast.sources.renders import bundled_renders
+from faceid_fast.storage.audit import Event, EventKind
 from written_files import COLOR, camera, pair, put
 
 KEY = bytes.fromhex("5e" * 32)
@@ -297,6 +298,11 @@ def test_key_files_as_editors_write_them(vault: Path, tmp_path: Path, written: b
         Vault.open(vault)
 
 
+def test_a_credential_that_powershell_pipes(vault: Path) -> None:
+    assert faceid("credential", "set", "--vault", vault, given="\ufeff1234\r\n1234\r\n").exit_code == 0
+    assert faceid("unlock", "--credential", "--vault", vault, given="1234\n").exit_code == 0
+
+
 # --- a full disk
 
 
@@ -336,6 +342,15 @@ def test_a_vault_on_a_full_disk(vault: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("faceid_fast.vault.bootstrap.mkdtemp", full)
     with pytest.raises(VaultError, match="the disk is full, make room on it"):
         Vault.open(vault, key=KEY, create=True)
+
+
+def test_a_change_that_could_not_be_remembered_says_why(vault: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Vault.open(vault, key=KEY, create=True) as opened:
+        monkeypatch.setattr("faceid_fast.vault.rollback.Epochs.raise_to", full)
+        event = (Event.now(EventKind.EXPORTED, "ada"),)
+        opened.amend(lambda ledger: (ledger, event))  # written, but it could be rolled back unnoticed
+        with pytest.raises(VaultError, match=r"the disk is full.*could not be written: open it anew"):
+            opened.amend(lambda ledger: (ledger, event))
 
 
 @pytest.mark.parametrize(
