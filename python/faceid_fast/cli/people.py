@@ -128,7 +128,7 @@ def enroll(
                 for r in enrollment.rejected
             ],
             "warnings": list(enrollment.warnings),
-            "picture": modality_of(frames),
+            "modality": modality_of(frames),
             "left_out": reading.left_out,
         },
         json_to,
@@ -329,7 +329,7 @@ def _decide(
                 {"frame": label, "outcome": outcome}
                 for (label, _), outcome in zip(frames, outcomes, strict=bool(outcomes))
             ],
-            "picture": modality_of(frames),
+            "modality": modality_of(frames),
             "left_out": reading.left_out,
         },
         json_to,

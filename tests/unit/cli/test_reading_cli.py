@@ -68,7 +68,7 @@ def test_what_is_left_out_is_named_and_skipped_when_asked(vault: Path, people: P
     assert "enroll_2_depth.png: truncated" in said
     for verb in (("verify", "ada"), ("identify",)):
         code, answer, said = answered(*verb, ada, "--vault", vault, "--skip-unreadable")
-        assert (code, len(answer["frames"]), answer["picture"]) == (0, 3, "infrared")
+        assert (code, len(answer["frames"]), answer["modality"]) == (0, 3, "infrared")
         assert [Path(each.partition(": ")[0]).name for each in answer["left_out"]] == [
             "enroll_1_depth.png",
             "enroll_2_depth.png",
@@ -115,7 +115,7 @@ def test_pictures_that_are_asked_for(vault: Path, people: Path) -> None:
         assert code == 2
         assert "have a colour and an infrared picture: colour is taken; --picture infrared" in said
         code, answer, said = answered(*verb, "--vault", vault, "--picture", "infrared")
-        assert (code, answer["picture"], answer["left_out"]) == (0, "infrared", [])
+        assert (code, answer["modality"], answer["left_out"]) == (0, "infrared", [])
         assert "note" not in said
     for verb in (("evaluate", "--picture"), ("pad-report", "--modality")):
         assert faceid(verb[0], people, verb[1], "infrared").exit_code == 0

@@ -46,7 +46,7 @@ def asked(vault: Path, case: str, *options: str, name: str = "ada") -> tuple[int
 )
 def test_read_and_accepted(vault: Path, case: str, frames: int, picture: str) -> None:
     code, answer, _ = asked(vault, case)
-    assert (code, len(answer["frames"]), answer["picture"]) == (0, frames, picture)
+    assert (code, len(answer["frames"]), answer["modality"]) == (0, frames, picture)
 
 
 def test_what_was_left_out_is_named(vault: Path) -> None:
@@ -75,21 +75,21 @@ def test_refused_with_the_reason(vault: Path, case: str, part: str) -> None:
 
 def test_of_two_pictures_one_is_chosen(vault: Path) -> None:
     code, answer, said = asked(vault, "both_pictures", name="ada in colour")
-    assert (code, answer["picture"]) == (0, "color")
+    assert (code, answer["modality"]) == (0, "color")
     assert "colour is taken; --picture infrared" in said
     code, answer, said = asked(vault, "both_pictures", "--picture", "infrared")
-    assert (code, answer["picture"], said) == (0, "infrared", "accepted: ada\n")
+    assert (code, answer["modality"], said) == (0, "infrared", "accepted: ada\n")
 
 
 def test_a_grey_picture_is_infrared_when_it_is_said_to_be(vault: Path) -> None:
     code, answer, _ = asked(vault, "grey_color", "--picture", "infrared")
-    assert (code, answer["picture"]) == (0, "infrared")
+    assert (code, answer["modality"]) == (0, "infrared")
     assert asked(vault, "grey_color", "--picture", "color")[0] == 2
 
 
 def test_quarter_millimetres_of_open3d(vault: Path) -> None:
     code, answer, _ = asked(vault, "open3d_depth_scale_4000", name="ada in colour")
-    assert (code, answer["outcome"], answer["picture"]) == (0, "accepted", "color")
+    assert (code, answer["outcome"], answer["modality"]) == (0, "accepted", "color")
     assert asked(vault, "open3d_depth_scale_4000", "--picture", "infrared")[0] == 0
 
 

@@ -42,7 +42,7 @@ def test_infrared_in_three_equal_channels_is_infrared(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["ir", "infrared", "IR"])
 def test_colour_that_is_named_infrared_is_refused(tmp_path: Path, kind: str) -> None:
-    with pytest.raises(SourceError, match=r"infrared: .* of other channels: if it is colour, name it so"):
+    with pytest.raises(SourceError, match=r"infrared: .* of other channels, as colour has: name it so"):
         read_frames(pair(tmp_path, image=COLOR, kind=kind))
 
 
