@@ -80,7 +80,7 @@ def frame_of(
     elif channel == "infrared" and picture.ndim == 3:
         message = (
             f"{named}: infrared: expected an array (H, W), or (H, W, 3) of three equal channels, got "
-            f"{picture.shape} of other channels, as colour has: name it so (_color), or do not ask for infrared"
+            f"{picture.shape} of other channels, as colour has: name it so (_color), or ask for colour"
         )
         raise SourceError(message)
     try:
