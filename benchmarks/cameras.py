@@ -3,8 +3,8 @@
 ``python -m benchmarks.cameras DIR [--json FILE]`` (`make bench-cameras`) takes real captures in the
 ``kinect_v2`` layout by the *unlock* protocol: everybody is enrolled with nine captures, one a pose, and
 tries with the other 45. First depth is degraded of the attempts alone, as where a person was enrolled on a
-good day; then of both, as where the camera is never better. An attempt is accepted if a live face is found and
-its nearest reference of that person lies within the model's own threshold.
+good day; then of both, as where the camera is never better. An attempt is accepted if a live face is found
+and its nearest reference of that person lies within the model's own threshold.
 """
 
 from __future__ import annotations

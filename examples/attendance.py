@@ -36,10 +36,10 @@ def first_seen(vault: Vault, seen: Iterable[tuple[datetime, Frame]]) -> dict[tup
     return first
 
 
-def recorded(folder: Path) -> Iterator[tuple[datetime, Frame]]:
+def recorded(folder: str) -> Iterator[tuple[datetime, Frame]]:
     """Frames of a folder; of those with a depth file of their own, its time, else the folder's."""
     for shot in shots_at(folder):
-        written = (depth_of(folder, shot.label) or folder).stat().st_mtime
+        written = (depth_of(Path(folder), shot.label) or Path(folder)).stat().st_mtime
         yield datetime.fromtimestamp(written).astimezone(), shot.read()
 
 
@@ -59,8 +59,8 @@ def write(first: dict[tuple[date, str], datetime]) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Write who came when.")
-    parser.add_argument("frames", type=Path, nargs="?")
-    parser.add_argument("--vault", type=Path)
+    parser.add_argument("frames", nargs="?")
+    parser.add_argument("--vault")
     given = parser.parse_args()
     if given.frames is not None:
         with Vault.open(given.vault, create=True) as vault:

@@ -19,12 +19,11 @@ import contextlib
 import os
 import sys
 import traceback
-from pathlib import Path
 
 ACCEPTED, REJECTED, ERROR = 0, 1, 2
 
 
-def check(name: str, frames: Path, vault: Path | None) -> int:
+def check(name: str, frames: str, vault: str | None) -> int:
     """Ask once; return the exit code."""
     # Loaded here, where a library that does not load is no rejection.
     from faceid_fast import Authenticator, Vault  # noqa: PLC0415
@@ -39,8 +38,8 @@ def main() -> int:
     """Read the command line; whatever goes wrong is an error, never a verdict."""
     parser = argparse.ArgumentParser(description="Check a face for PAM.")
     parser.add_argument("name", nargs="?", default=os.environ.get("PAM_USER"))
-    parser.add_argument("--frames", type=Path, required=True)
-    parser.add_argument("--vault", type=Path)
+    parser.add_argument("--frames", required=True)
+    parser.add_argument("--vault")
     given = parser.parse_args()
     if not given.name:
         parser.error("NAME: expected one, or PAM_USER in the environment, got none")

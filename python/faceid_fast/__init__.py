@@ -31,6 +31,7 @@ _HOMES = {
         "ModelError",
         "OtherModelWarning",
         "SourceError",
+        "SourceWarning",
         "UnknownIdentityError",
         "VaultBusyError",
         "VaultDamagedError",

@@ -23,6 +23,7 @@ from .errors import ModelContractError as ModelContractError
 from .errors import ModelError as ModelError
 from .errors import OtherModelWarning as OtherModelWarning
 from .errors import SourceError as SourceError
+from .errors import SourceWarning as SourceWarning
 from .errors import UnknownIdentityError as UnknownIdentityError
 from .errors import VaultBusyError as VaultBusyError
 from .errors import VaultDamagedError as VaultDamagedError

@@ -12,6 +12,8 @@ import sys
 import traceback
 from typing import Final, NoReturn
 
+from faceid_fast.private_files import why
+
 ERROR: Final = 2
 INTERRUPTED: Final = 130  # what shells expect of Ctrl-C
 REJECTED: Final = 1
@@ -38,7 +40,8 @@ def _said(code: int) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     except (OSError, ValueError) as error:
-        _say(f"error: what was said could not be written: {getattr(error, 'strerror', None) or error}")
+        cause = why(error) if isinstance(error, OSError) else error
+        _say(f"error: what was said could not be written: {cause}")
         return ERROR
     return code
 

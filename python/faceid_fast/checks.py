@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import math
 import os
@@ -32,7 +33,7 @@ def checked_path(name: str, value: object) -> Path:
     Raises
     ------
     InvalidInputError
-        If the value is of another type, longer than `MAX_CHARS`, cannot be encoded, or holds NUL.
+        If the value is of another type, empty, longer than `MAX_CHARS`, cannot be encoded, or holds NUL.
     """
     wanted = f"{name}: expected a str or Path of at most {MAX_CHARS} characters"
     try:
@@ -40,6 +41,10 @@ def checked_path(name: str, value: object) -> Path:
     except TypeError:
         message = f"{wanted}, got {type(value).__name__}"
         raise InvalidInputError(message) from None
+    if isinstance(value, str) and not value:
+        # Path would take it for the working directory, where a script's unset variable never meant to go.
+        message = f"{wanted}, got an empty one; the working directory is '.'"
+        raise InvalidInputError(message)
     text = str(path)
     if len(text) > MAX_CHARS:
         message = f"{wanted}, got {len(text)}"
@@ -59,6 +64,17 @@ def open_file(path: Path) -> BinaryIO:
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(errno.EINVAL, "not a regular file")
     return path.open("rb")
+
+
+def text_of(content: bytes) -> str:
+    """Decode a small text file as editors write it: UTF-8 with a byte order mark or without, or UTF-16 with.
+
+    Windows' editors and shells put the mark there. Without one, what is not UTF-8 becomes lone surrogates,
+    which no valid content of our files holds.
+    """
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", "replace")
+    return content.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
 
 
 def checked_number(name: str, value: object, low: float, high: float, unit: str = "") -> float:

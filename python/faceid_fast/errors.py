@@ -88,6 +88,10 @@ class VaultKeyBesideDataWarning(FaceIDWarning):
     """The key of a vault is kept beside its data."""
 
 
+class SourceWarning(FaceIDWarning):
+    """Files of frames were left out, or one of two pictures was taken: the message says which."""
+
+
 class OtherModelWarning(FaceIDWarning):
     """References were made with another model: their owners have to be enrolled again."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -19,6 +20,9 @@ MIN_SIDE_PX: Final = 48
 MAX_SIDE_PX: Final = 4096
 MAX_FRAMES: Final = 256
 """Most frames in one call; an iterator may be endless."""
+MAX_CALL_BYTES: Final = 640 * 2**20
+"""Most bytes of picture and depth in one call: `MAX_FRAMES` of 640 x 480 in colour with depth of four bytes.
+A file of some kilobytes can hold a frame of a hundred MiB."""
 DEPTH_UNIT_RANGE_M: Final = (1e-7, 10.0)
 """From a tenth of a micrometre, finer than any sensor resolves, to far coarser than a face."""
 FOCAL_RANGE_PX: Final = (1.0, 1e5)
@@ -308,7 +312,7 @@ def as_frames(frames: object) -> tuple[Frame, ...]:
     Raises
     ------
     InvalidInputError
-        If `frames` is anything else.
+        If `frames` is anything else, or holds more than `MAX_CALL_BYTES`.
     """
     if isinstance(frames, Frame):
         return (frames,)
@@ -327,12 +331,39 @@ def as_frames(frames: object) -> tuple[Frame, ...]:
     except (TypeError, NotImplementedError):  # the latter by a memoryview with several axes
         raise InvalidInputError(wanted) from None
     several: list[Frame] = []
-    for frame in given:
+    for frame in within_budget(given):
         if len(several) == MAX_FRAMES:
             message = f"frames: expected at most {MAX_FRAMES} at once, got more"
             raise InvalidInputError(message)
-        several.append(checked_instance("frame", frame, Frame))
+        several.append(frame)
     if not several:
         message = "frames: expected at least one Frame, got none"
         raise InvalidInputError(message)
     return tuple(several)
+
+
+def held_bytes(frames: Iterable[Frame]) -> int:
+    """Return how many bytes the pictures and depth of frames take."""
+    return sum(frame.depth.nbytes + frame.picture.nbytes for frame in frames)
+
+
+def within_budget(frames: Iterable[object]) -> Iterator[Frame]:
+    """Yield frames as they come, until they hold more than `MAX_CALL_BYTES` together.
+
+    Raises
+    ------
+    InvalidInputError
+        If they do, or one is no Frame. Of an iterator no more is taken then: what was to be read is not.
+    """
+    total = 0
+    for number, each in enumerate(frames):
+        frame = checked_instance("frame", each, Frame)
+        total += held_bytes([frame])
+        if total > MAX_CALL_BYTES:
+            height, width = frame.shape
+            message = (
+                f"frames: expected at most {MAX_CALL_BYTES // 2**20} MiB of pictures and depth in one call, "
+                f"got more with frame {number} of {width} x {height}: give fewer, or smaller ones"
+            )
+            raise InvalidInputError(message)
+        yield frame

@@ -22,6 +22,16 @@ _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 _MOST_LINKS: Final = 8
 
 
+def why(error: OSError) -> str:
+    """Say why the system could not write; of a full disk also what to do."""
+    said = error.strerror or type(error).__name__
+    if error.errno == errno.ENOSPC:
+        return f"{said}: the disk is full, make room on it"
+    if error.errno == errno.EDQUOT:
+        return f"{said}: the quota of this disk is used up, make room on it"
+    return said
+
+
 def write_private(path: Path, content: bytes) -> None:
     """Write content to a path that the caller chose.
 

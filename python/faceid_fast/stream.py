@@ -17,7 +17,7 @@ from .checks import checked_integer, checked_number
 from .face.aligner import FaceAligner
 from .face.crop import FaceCrop, NoFace
 from .face.turned import hint_of, in_best_turn, may_be_turned
-from .frame import MAX_FRAMES, Frame
+from .frame import MAX_CALL_BYTES, MAX_FRAMES, Frame, held_bytes
 from .matching.decision import Decision
 from .outcome import Outcome
 from .sources.cameras.base import Source
@@ -146,7 +146,8 @@ def watch(
         decision = None
         if standing is None and (isinstance(look, FaceCrop) or look.outcome is Outcome.SPOOF):
             gathered.append((now, frame))
-            if len(gathered) == given.votes or now - gathered[0][0] >= given.gather_s:
+            is_full = held_bytes([*(each for _, each in gathered), frame]) > MAX_CALL_BYTES  # with one more
+            if len(gathered) == given.votes or now - gathered[0][0] >= given.gather_s or is_full:
                 standing = decision = decide([each for _, each in gathered])
                 gathered.clear()
         seen = hints.told(frame, look, now)

@@ -330,28 +330,34 @@ def _sources(world: World) -> list[Call]:
     image, depth, camera = world.files
     shots = world.place / "shots"
 
-    def read_all(path: Any) -> None:
-        for shot in recognized.shots_at(path):
+    how = {"picture": "infrared", "turn_deg": 180}
+
+    def read_all(path: Any, **how: Any) -> None:
+        for shot in recognized.shots_at(path, **how):
             shot.read()
 
-    def read_species(directory: Any) -> None:
-        for presentation in presentations.by_species(directory):
+    def read_listed(path: Any, **how: Any) -> None:
+        for shot in recognized.listing_at(path, **how).shots:
+            shot.read()
+
+    def read_species(directory: Any, **how: Any) -> None:
+        for presentation in presentations.by_species(directory, **how):
             presentation.read()
 
-    def read_people(directory: Any) -> None:
-        for presentation in presentations.live_people(directory):
+    def read_people(directory: Any, **how: Any) -> None:
+        for presentation in presentations.live_people(directory, **how):
             presentation.read()
 
     def read_captures(directory: Any) -> None:
         for capture in kinect_v2.captures(directory):
             capture.read()
 
-    def play_all(directory: Any) -> None:
-        for frame in recording.playback(directory):
+    def play_all(directory: Any, **how: Any) -> None:
+        for frame in recording.playback(directory, **how):
             assert isinstance(frame, faceid.Frame)
 
-    def read_people_of(directory: Any, layout: Any) -> None:
-        for shot in datasets.captures(directory, layout):
+    def read_people_of(directory: Any, layout: Any, **how: Any) -> None:
+        for shot in datasets.captures(directory, layout, **how):
             shot.read()
 
     def render(**files: Any) -> faceid.Frame:
@@ -363,16 +369,17 @@ def _sources(world: World) -> list[Call]:
     frame = {"image": image, "depth": depth, "camera": camera}
     calls = [
         Call("read_png", lambda: images.read_png, {"path": depth}, 8),
-        Call("read_camera", lambda: camera_file.read_camera, {"path": camera}, 8),
-        Call("read_frame", lambda: pairs.read_frame, frame, 8),
-        Call("shots_at", lambda: read_all, {"path": shots / "ada"}),
-        Call("read_frames", lambda: faceid.read_frames, {"path": shots / "ada"}),
+        Call("read_camera", lambda: camera_file.read_camera, {"path": camera, "matrix_unit_m": 0.001}, 8),
+        Call("read_frame", lambda: pairs.read_frame, {**frame, "picture": "infrared"}, 8),
+        Call("shots_at", lambda: read_all, {"path": shots / "ada", **how}),
+        Call("listing_at", lambda: read_listed, {"path": shots / "ada", **how}),
+        Call("read_frames", lambda: faceid.read_frames, {"path": shots / "ada", **how, "on_damage": "skip"}),
         Call("shots_at", lambda: read_all, {"path": shots / "ada" / "00_depth.png"}),
-        Call("playback", lambda: play_all, {"directory": shots / "ada"}),
-        Call("by_species", lambda: read_species, {"directory": shots}),
-        Call("live_people", lambda: read_people, {"directory": shots}),
+        Call("playback", lambda: play_all, {"directory": shots / "ada", **how}),
+        Call("by_species", lambda: read_species, {"directory": shots, **how}),
+        Call("live_people", lambda: read_people, {"directory": shots, **how}),
         Call("captures", lambda: read_captures, {"directory": shots}),
-        Call("captures", lambda: read_people_of, {"directory": shots, "layout": "kinect_v2"}),
+        Call("captures", lambda: read_people_of, {"directory": shots, "layout": "kinect_v2", **how}),
         Call("Frames", lambda: Frames, {"shots": [], "on_damage": "skip"}),
         Call("captures_of", lambda: kinect_v2.captures_of, {"folder": shots / "ada"}),
         Call("capture_of", lambda: kinect_v2.capture_of, {"depth": shots / "ada" / "00_depth.png"}),
@@ -397,12 +404,17 @@ def _formats(world: World) -> list[Call]:
     camera = {"fx": 365.0, "fy": 365.0, "cx": 64.5, "cy": 69.5, "depth_unit_m": 0.001}
     np.savez(files["a.npz"], depth=frame.depth, color=color, **camera)
     files["a_d.dat"].write_bytes(b"812\t-1\t0\t1200\t7.5\t\n" * 480)
-    pair = {"color": files["a.png"], "depth": files["depth.png"], "camera": world.files[2]}
+    pair: dict[str, Any] = {"color": files["a.png"], "depth": files["depth.png"], "camera": world.files[2]}
+    pair["picture"] = "infrared"
     return [
         Call("read_bmp", lambda: read_bmp, {"path": files["a.bmp"]}),
         Call("read_jpeg", lambda: read_jpeg, {"path": files["a.jpg"]}),
         Call("read_npy", lambda: read_npy, {"path": files["a.npy"]}),
-        Call("read_npz", lambda: npz.read_npz, {"path": files["a.npz"], "camera": world.files[2]}),
+        Call(
+            "read_npz",
+            lambda: npz.read_npz,
+            {"path": files["a.npz"], "camera": world.files[2], "picture": "color"},
+        ),
         Call("read_picture", lambda: pictures.read_picture, {"path": files["a.png"]}),
         Call("read_dat", lambda: vap.read_dat, {"path": files["a_d.dat"]}),
         Call("read_color", lambda: vap.read_color, {"path": files["a.bmp"]}),

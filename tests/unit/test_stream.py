@@ -12,7 +12,7 @@ from faceid_fast.errors import InvalidInputError
 from faceid_fast.face.crop import NoFace
 from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.face.turned import hint_of
-from faceid_fast.frame import Frame
+from faceid_fast.frame import Frame, held_bytes
 from faceid_fast.outcome import Outcome
 from faceid_fast.sources.cameras.base import Source
 from faceid_fast.sources.orientation import rotated
@@ -130,6 +130,13 @@ def test_after_a_gap_an_attempt_begins_anew() -> None:
 def test_where_frames_come_slowly_fewer_vote() -> None:
     door = Door(tick_s=1.0)
     door.watch(ADA[:9], votes=7, gather_s=2.5)
+    assert door.asked == [[1, 2, 3, 4]]
+
+
+def test_no_more_frames_are_gathered_than_a_call_may_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    door, size = Door(), held_bytes([frame_of(1)])
+    monkeypatch.setattr("faceid_fast.stream.MAX_CALL_BYTES", 4 * size)
+    door.watch([1, 2, 3, 4, 5, 6], votes=6)
     assert door.asked == [[1, 2, 3, 4]]
 
 

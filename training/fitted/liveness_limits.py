@@ -90,7 +90,7 @@ def figures(cues: Floats, fit_score: Floats) -> Floats:
 
 
 def least_of(cues: Floats, fit_score: Floats) -> dict[str, float]:
-    """Least value of every cue and of the score, from the cues (n, 7) and fits (n,) of well aligned live faces."""
+    """Least value of each cue and of the score, from cues (n, 7) and fits (n,) of well aligned live faces."""
     values = np.quantile(cues, CUE_FALSE_REJECTION, axis=0, method="lower").tolist()
     least = {name: ROOM.get(name, 1.0) * value for name, value in zip(CUES, values, strict=True)}
     passed = (cues >= list(least.values())).all(axis=1)

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from faceid_fast.checks import checked_path, open_file
+from faceid_fast.checks import checked_path, open_file, text_of
 from faceid_fast.errors import CalibrationError
 from faceid_fast.frame import MODALITIES
 
@@ -207,13 +207,10 @@ def read(path: str | Path) -> MeasuredThreshold:
     try:
         with open_file(place) as file:
             content = file.read(MAX_BYTES)  # a longer file is not ours; cut off, it is refused below
-        return MeasuredThreshold.from_json(content.decode())
+        return MeasuredThreshold.from_json(text_of(content))
     except OSError as error:
         message = f"{place}: not readable ({error.strerror})"
         raise CalibrationError(message) from error
-    except UnicodeDecodeError:
-        message = f"{place}: calibration: expected JSON, got something else"
-        raise CalibrationError(message) from None
     except CalibrationError as error:
         message = f"{place}: {error}"
         raise CalibrationError(message) from None

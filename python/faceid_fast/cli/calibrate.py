@@ -23,6 +23,7 @@ from faceid_fast.cli.output import (
     write_file,
     write_json,
 )
+from faceid_fast.cli.reading import Picture, PictureOption, Reading, SkipOption, Turn, TurnOption
 from faceid_fast.evaluate.calibrate import check_enough, check_target, data_sha256, measure
 from faceid_fast.evaluate.protocols import compare
 from faceid_fast.evaluate.rates import of_how_many
@@ -53,6 +54,10 @@ def calibrate(
             metavar="FILE", help="Where to write the threshold and its evidence.", callback=_checked_out
         ),
     ] = DEFAULT_FILE,
+    *,
+    picture: PictureOption = Picture.AUTO,
+    turn: TurnOption = Turn.NONE,
+    skip_unreadable: SkipOption = False,
     json_to: JsonOption = None,
 ) -> None:
     """Choose a threshold from captures of your own people.
@@ -60,12 +65,13 @@ def calibrate(
     Refuses a rate that too few people can show.
     `faceid vault adopt` makes a vault use the threshold.
     """
-    shots = captures(directory, layout)
+    reading = Reading(picture, turn, skip_unreadable)
+    shots = captures(directory, layout, reading)
     people = len({shot.person for shot in shots})
     check_enough(target_far, people, people * (people - 1) // 2)  # before minutes of work
     screen = console(json_to)
     embedder = Embedder.bundled()
-    read = acquired(shots, embedder, screen)
+    read = acquired(shots, embedder, screen, reading)
     files = sum(path.is_file() for path in directory.rglob("*"))
     with stepped(screen, "reading every file", files) as step:
         digest = data_sha256(directory, step)
@@ -75,7 +81,7 @@ def calibrate(
             embedder,
             target_far,
             data_sha256=digest,
-            command=_command(directory, target_far, layout),
+            command=_command(directory, target_far, layout, reading),
         )
     write_file("--out", out, measured.to_json().encode())
     show_table(screen, _table(measured), f"threshold {measured.threshold:.4f} for {measured.modality} frames")
@@ -83,8 +89,9 @@ def calibrate(
     write_json(described(measured), json_to)
 
 
-def _command(directory: Path, target_far: float, layout: Layout) -> str:
+def _command(directory: Path, target_far: float, layout: Layout, reading: Reading) -> str:
     parts = ["faceid", "calibrate", str(directory), "--target-far", repr(target_far), "--layout", layout]
+    parts += reading.words
     return printable(shlex.join(parts))[:MAX_CHARS]
 
 

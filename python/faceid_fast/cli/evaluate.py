@@ -27,6 +27,7 @@ from faceid_fast.cli.output import (
     write_file,
     write_json,
 )
+from faceid_fast.cli.reading import Picture, PictureOption, Reading, SkipOption, Turn, TurnOption
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.evaluate.acquisition import Acquired, Shot, acquire
 from faceid_fast.evaluate.claims import INDEPENDENT_TRIALS, Support
@@ -42,7 +43,7 @@ from faceid_fast.face.embedder import Embedder
 from faceid_fast.face.head_model import PREPROCESSING_ID
 from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.matching.decision import check_threshold
-from faceid_fast.sources.datasets import captures as captures_of_people
+from faceid_fast.sources.datasets import listing_of
 from faceid_fast.sources.layouts import kinect_v2, npz, open3d, pairs, tum, vap
 
 if TYPE_CHECKING:
@@ -67,15 +68,25 @@ CapturesArgument = Annotated[
 LayoutOption = Annotated[Layout, typer.Option(help="How the folder is laid out; auto: it is recognised.")]
 
 
-def captures(directory: Path, layout: Layout) -> Sequence[Shot]:
+def captures(directory: Path, layout: Layout, reading: Reading) -> Sequence[Shot]:
     """List the captures of a folder."""
-    return captures_of_people(directory, None if layout is Layout.AUTO else str(layout))
+    only = None if layout is Layout.AUTO else str(layout)
+    return reading.note(
+        listing_of(directory, only, picture=reading.picture.chosen, turn_deg=reading.turn.deg)
+    )
 
 
-def acquired(shots: Sequence[Shot], embedder: Embedder, out: Console) -> Acquired:
+def acquired(shots: Sequence[Shot], embedder: Embedder, out: Console, reading: Reading) -> Acquired:
     """Read and embed captures, showing a progress bar."""
     with counted(out, "captures", len(shots)) as progress:
-        return acquire(shots, FaceAligner.bundled(), embedder, LivenessCheck.bundled(), progress=progress)
+        return acquire(
+            shots,
+            FaceAligner.bundled(),
+            embedder,
+            LivenessCheck.bundled(),
+            progress=progress,
+            unreadable=reading.unreadable,
+        )
 
 
 def threshold_of(embedder: Embedder, modality: str) -> float:
@@ -116,6 +127,9 @@ def evaluate(
             "--crops", help="Put the faces of the worst pairs on the page; they are pictures of people."
         ),
     ] = False,
+    picture: PictureOption = Picture.AUTO,
+    turn: TurnOption = Turn.NONE,
+    skip_unreadable: SkipOption = False,
     json_to: JsonOption = None,
 ) -> None:
     """Measure the error rates of comparisons (FMR, FNMR) on captures of your own.
@@ -128,10 +142,11 @@ def evaluate(
         raise InvalidInputError(message)
     if threshold is not None:
         check_threshold(threshold)
-    shots = captures(directory, layout)
+    reading = Reading(picture, turn, skip_unreadable)
+    shots = captures(directory, layout, reading)
     out = console(json_to)
     embedder = Embedder.bundled()
-    read = acquired(shots, embedder, out)
+    read = acquired(shots, embedder, out, reading)
     limit = check_threshold(threshold_of(embedder, read.modality) if threshold is None else threshold)
     with busy(out, "scoring"):
         compared = compare(read)
@@ -167,6 +182,7 @@ def evaluate(
             "people": report.people,
             "captures": report.captures,
             "failures": report.failures,
+            "left_out": reading.left_out,
         },
         json_to,
     )

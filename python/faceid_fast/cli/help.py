@@ -14,6 +14,7 @@ from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
 from faceid_fast.cli.output import console
+from faceid_fast.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,6 +34,26 @@ class Verb(TyperCommand):
         for each in self.params:
             if each.param_type_name == "argument":
                 each.metavar = each.metavar or str(each.name).upper()
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
+        """Read the words, and refuse an empty one, whatever it is for.
+
+        As a path it would be the working directory, where a script with an unset variable never meant to go.
+
+        Raises
+        ------
+        InvalidInputError
+            If an argument, or the value of an option, is empty.
+        """
+        if "" in args or any(word.startswith("--") and word.endswith("=") for word in args):
+            given, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+            for each in self.params:
+                value = given.get(each.name)
+                if value == "" or (isinstance(value, (list, tuple)) and "" in value):
+                    name = each.opts[0] if each.param_type_name == "option" else _named(each)
+                    message = f"{name}: expected a value, got an empty one: an unset variable?"
+                    raise InvalidInputError(message)
+        return list(super().parse_args(ctx, args))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002  # click's signature
         """Return the words of the usage line that follow the verb's name."""

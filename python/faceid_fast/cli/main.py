@@ -35,6 +35,7 @@ from faceid_fast.cli.stream.command import stream
 from faceid_fast.cli.stream.record import record
 from faceid_fast.cli.vault import audit, credential_app, vault_app
 from faceid_fast.errors import FaceIDError
+from faceid_fast.private_files import why
 
 ERROR: Final = 2
 INTERRUPTED: Final = 130  # what shells expect of Ctrl-C
@@ -118,7 +119,7 @@ def _refuse(error: Exception) -> None:
         message = f"{error.name or 'a library'} cannot be loaded ({error}): see `faceid doctor`"
         _say(f"error: {message}")
     elif isinstance(error, OSError) and error.errno in _OF_OUTPUT:
-        _say(f"error: what was to be said could not be written: {error.strerror}")
+        _say(f"error: what was to be said could not be written: {why(error)}")
         return
     else:
         traceback.print_exception(error)

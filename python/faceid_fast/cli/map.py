@@ -10,8 +10,18 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from faceid_fast.cli.output import JsonOption, busy, check_writable, console, plain, write_file, write_json
-from faceid_fast.cli.people import VaultOption, opened, read_frames
+from faceid_fast.cli.output import (
+    JsonOption,
+    busy,
+    check_writable,
+    console,
+    plain,
+    stepped,
+    write_file,
+    write_json,
+)
+from faceid_fast.cli.people import VaultOption, opened
+from faceid_fast.cli.reading import Picture, PictureOption, Reading, SkipOption, Turn, TurnOption
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.evaluate.report.drawing import check_installed
 from faceid_fast.evaluate.report.maps import draw_maps
@@ -26,6 +36,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from faceid_fast.face.crop import FaceCrop
     from faceid_fast.storage.references import References
 
 
@@ -67,6 +78,9 @@ def map_people(
             metavar="MODALITY", help="Which references, where the vault holds both: infrared or color."
         ),
     ] = None,
+    picture: PictureOption = Picture.AUTO,
+    turn: TurnOption = Turn.NONE,
+    skip_unreadable: SkipOption = False,
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
@@ -78,18 +92,17 @@ def map_people(
         )
         raise InvalidInputError(message)
     screen = console(json_to)
-    frames = [shot for source in sources or () for shot in read_frames(source, screen)]
+    reading = Reading(picture, turn, skip_unreadable)
     pipeline = Pipeline(None, None, None, diagnostics=False)
+    seen = [each for source in sources or () for each in _seen(pipeline, reading, source, screen)]
     with opened(vault) as people:
         kept = people.snapshot().values()
         ours = [each for each in kept if each.model_sha256 == pipeline.model_sha256]
         chosen = _modality(ours, modality)
         points = [_Point(each.identity, False, vector) for each in ours for vector in each.of(chosen)]
-        with busy(screen, "looking for the face in every frame"):
-            looks = pipeline.look([frame for _, frame in frames], Stopwatch())
-        for (label, frame), look in zip(frames, looks, strict=True):
-            if isinstance(look, NoFace) or frame.modality != chosen:
-                why = look.outcome if isinstance(look, NoFace) else frame.modality
+        for label, of, look in seen:
+            if isinstance(look, NoFace) or of != chosen:
+                why = look.outcome if isinstance(look, NoFace) else of
                 screen.print(plain(f"left out: {label} ({why})"))
             else:
                 points.append(_Point(label, True, pipeline.embed([look])[0]))
@@ -100,11 +113,26 @@ def map_people(
             )
             raise InvalidInputError(message)
         # Before anything is shown.
-        noted = Event.now(EventKind.MAPPED, None, f"{len(ours)} people, {len(frames)} frames")
+        noted = Event.now(EventKind.MAPPED, None, f"{len(ours)} people, {len(seen)} frames")
         people.amend(lambda ledger: (ledger, (noted,)))
     if left_out := len(kept) - len(ours):
         screen.print(f"left out: {left_out} people whose references were made with another model")
-    _draw(points, out, screen, json_to, chosen)
+    _draw(points, out, screen, json_to, chosen, left_out=reading.left_out)
+
+
+def _seen(
+    pipeline: Pipeline, reading: Reading, source: Path, screen: Console
+) -> list[tuple[str, str, FaceCrop | NoFace]]:
+    """Look for the face in the frames of one source; returns label and modality of each, not the frame.
+
+    Frames are read and looked at one by one: there may be more than fit into memory.
+    """
+    shots, found = reading.shots_at(source), []
+    with stepped(screen, "looking for the face in every frame", len(shots)) as step:
+        for shot, frame in reading.each(shots):
+            found.append((shot.label, frame.modality, pipeline.look([frame], Stopwatch())[0]))
+            step()
+    return found
 
 
 def _modality(people: Iterable[References], wanted: str | None) -> str:
@@ -122,7 +150,15 @@ def _modality(people: Iterable[References], wanted: str | None) -> str:
     return str(wanted)
 
 
-def _draw(points: list[_Point], out: Path, screen: Console, json_to: str | None, modality: str) -> None:
+def _draw(
+    points: list[_Point],
+    out: Path,
+    screen: Console,
+    json_to: str | None,
+    modality: str,
+    *,
+    left_out: list[str],
+) -> None:
     names = [point.name for point in points]
     with busy(screen, "drawing the maps"):
         projection = project(np.stack([point.vector for point in points]))
@@ -133,6 +169,7 @@ def _draw(points: list[_Point], out: Path, screen: Console, json_to: str | None,
         {
             "modality": modality,
             "explained": list(projection.explained),
+            "left_out": left_out,
             "points": [
                 {
                     "identity": None if point.is_probe else point.name,

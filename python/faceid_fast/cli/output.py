@@ -8,6 +8,7 @@ import json
 import os
 import select
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,7 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from faceid_fast import private_files
-from faceid_fast.errors import InvalidInputError
+from faceid_fast.errors import FaceIDWarning, InvalidInputError
 
 SHARED: Final = "Vault and output"
 """Heading of the options that verbs share."""
@@ -82,7 +83,7 @@ def _naming(option: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        message = f"{option}: {path}: not writable ({error.strerror})"
+        message = f"{option}: {path}: not writable ({private_files.why(error)})"
         raise InvalidInputError(message) from error
 
 
@@ -205,6 +206,16 @@ def stepped(screen: Console, what: str, total: int) -> Iterator[Callable[[], Non
     with counted(screen, what, total) as progress:
         count = itertools.count(1)
         yield lambda: progress(next(count))
+
+
+@contextmanager
+def warnings_said() -> Iterator[None]:
+    """Say each of this package's warnings in a line on standard error, when it ends."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", FaceIDWarning)
+        yield
+    for warning in caught:
+        typer.echo(f"warning: {printable(str(warning.message))}", err=True)
 
 
 def plain(text: object) -> Text:

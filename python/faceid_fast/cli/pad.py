@@ -20,13 +20,20 @@ from faceid_fast.cli.output import (
     write_file,
     write_json,
 )
+from faceid_fast.cli.reading import READING, Picture, Reading, SkipOption, Turn, TurnOption
 from faceid_fast.evaluate.pad import ErrorRate, PadReport, Tally, classify, count
 from faceid_fast.evaluate.rates import of_how_many
 from faceid_fast.evaluate.report.drawing import check_installed
 from faceid_fast.evaluate.report.pad_picture import draw_measured
 from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.face.liveness import LivenessCheck
-from faceid_fast.sources.presentations import BONA_FIDE, by_species, is_by_species, live_people
+from faceid_fast.sources.presentations import (
+    BONA_FIDE,
+    is_by_species,
+    listing_by_species,
+    listing_of_live_people,
+    presentations_of,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,6 +78,16 @@ def pad_report(
             callback=_checked_picture,
         ),
     ] = None,
+    *,
+    modality: Annotated[
+        Picture,
+        typer.Option(
+            help="Picture to take where a frame has two; auto: colour. What a file is, its name says.",
+            rich_help_panel=READING,
+        ),
+    ] = Picture.AUTO,
+    turn: TurnOption = Turn.NONE,
+    skip_unreadable: SkipOption = False,
 ) -> None:
     """Measure presentation attack detection on captures of your own (ISO/IEC 30107-3).
 
@@ -81,10 +98,20 @@ def pad_report(
     liveness = LivenessCheck.bundled()
     if layout is Layout.AUTO:
         layout = Layout.SPECIES if is_by_species(directory) else Layout.PLAIN
-    presentations = by_species(directory) if layout is Layout.SPECIES else live_people(directory)
+    reading = Reading(modality, turn, skip_unreadable)
+    found = (listing_by_species if layout is Layout.SPECIES else listing_of_live_people)(
+        directory, picture=modality.chosen, turn_deg=turn.deg
+    )
+    presentations = presentations_of(reading.note(found))
     out = console(json_to)
     with counted(out, "presentations", len(presentations)) as progress:
-        classified = classify(presentations, FaceAligner.bundled(), liveness, progress=progress)
+        classified = classify(
+            presentations,
+            FaceAligner.bundled(),
+            liveness,
+            progress=progress,
+            unreadable=reading.unreadable,
+        )
     report = count(classified)
     _print(out, report, layout)
     limits = liveness.limits
@@ -94,6 +121,7 @@ def pad_report(
         {
             **report.record(),
             "layout": layout,
+            "left_out": reading.left_out,
             "level": LEVEL,
             "model": {"id": limits.limits_id, "training_commit": limits.training_commit},
         },

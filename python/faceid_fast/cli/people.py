@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,11 +14,20 @@ from rich.table import Table
 from faceid_fast.access.credential_policy import Policy
 from faceid_fast.adaptation.rules import Mode
 from faceid_fast.authenticator import Authenticator
-from faceid_fast.cli.output import SHARED, JsonOption, busy, console, plain, printable, stepped, write_json
+from faceid_fast.cli.output import (
+    SHARED,
+    JsonOption,
+    busy,
+    console,
+    plain,
+    printable,
+    warnings_said,
+    write_json,
+)
+from faceid_fast.cli.reading import Picture, PictureOption, Reading, SkipOption, Turn, TurnOption, modality_of
 from faceid_fast.enrollment.result import NoteKind
 from faceid_fast.enrollment.strangers import Strangers
-from faceid_fast.errors import FaceIDWarning, IdentityTakenError, InvalidInputError
-from faceid_fast.sources.recognized import shots_at
+from faceid_fast.errors import IdentityTakenError, InvalidInputError
 from faceid_fast.storage.audit import Event, EventKind
 from faceid_fast.storage.store import get
 from faceid_fast.storage.store import remove as remove_from
@@ -80,6 +88,9 @@ def enroll(
     consent: Annotated[
         str | None, typer.Option(metavar="TEXT", help="How the person agreed; kept with the time.")
     ] = None,
+    picture: PictureOption = Picture.AUTO,
+    turn: TurnOption = Turn.NONE,
+    skip_unreadable: SkipOption = False,
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
@@ -93,7 +104,8 @@ def enroll(
         message = "expected --add or --replace, got both"
         raise InvalidInputError(message)
     screen = console(json_to)
-    frames = read_frames(source, screen)
+    reading = Reading(picture, turn, skip_unreadable)
+    frames = reading.frames_at(source, screen)
     labels = [label for label, _ in frames]
     with opened(vault, create=True) as people, busy(screen, "looking for the face in every frame"):
         try:
@@ -131,6 +143,8 @@ def enroll(
                 }
                 for note in enrollment.notes
             ],
+            "modality": modality_of(frames),
+            "left_out": reading.left_out,
         },
         json_to,
     )
@@ -158,6 +172,9 @@ def verify(
     *,
     policy: PolicyOption = Policy.DEFAULT,
     adaptation: AdaptationOption = Mode.NEVER,
+    picture: PictureOption = Picture.AUTO,
+    turn: TurnOption = Turn.NONE,
+    skip_unreadable: SkipOption = False,
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
@@ -170,6 +187,7 @@ def verify(
         vault,
         json_to,
         lambda auth, frames: auth.verify(frames, name),
+        Reading(picture, turn, skip_unreadable),
         policy=policy,
         adaptation=adaptation,
     )
@@ -179,6 +197,9 @@ def identify(
     source: SourceArgument,
     *,
     policy: PolicyOption = Policy.DEFAULT,
+    picture: PictureOption = Picture.AUTO,
+    turn: TurnOption = Turn.NONE,
+    skip_unreadable: SkipOption = False,
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
@@ -186,7 +207,8 @@ def identify(
 
     All frames together are one attempt: most of those that show a face must agree.
     """
-    _decide(source, vault, json_to, lambda auth, frames: auth.identify(frames), policy=policy)
+    reading = Reading(picture, turn, skip_unreadable)
+    _decide(source, vault, json_to, lambda auth, frames: auth.identify(frames), reading, policy=policy)
 
 
 def list_people(vault: VaultOption = None, json_to: JsonOption = None) -> None:
@@ -272,11 +294,8 @@ def opened(directory: Path | None, *, create: bool = False) -> Iterator[Vault]:
 
     Only verbs that store something make one (`create`): a mistyped directory must not become a new vault.
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", FaceIDWarning)
+    with warnings_said():
         vault = Vault.open(directory, create=create)
-    for warning in caught:
-        typer.echo(f"warning: {printable(str(warning.message))}", err=True)
     if vault.is_new:
         typer.echo(printable(f"a new vault was made in {vault.directory}"), err=True)
     with vault:
@@ -304,29 +323,19 @@ def _described(kept: References) -> dict[str, Any]:
     }
 
 
-def read_frames(source: Path, screen: Console) -> list[tuple[str, Frame]]:
-    """Read the frames at a path; returns each with its label."""
-    shots = shots_at(source)
-    frames = []
-    with stepped(screen, "reading frames", len(shots)) as step:
-        for shot in shots:
-            frames.append((shot.label, shot.read()))
-            step()
-    return frames
-
-
 def _decide(
     source: Path,
     vault: Path | None,
     json_to: str | None,
     ask: Callable[[Authenticator, list[Frame]], Decision],
+    reading: Reading,
     *,
     policy: Policy,
     adaptation: Mode = Mode.NEVER,
 ) -> None:
     """Decide on frames and print the decision; exit 1 if nobody is accepted."""
     screen = console(json_to)
-    frames = read_frames(source, screen)
+    frames = reading.frames_at(source, screen)
     with opened(vault) as people:
         auth = Authenticator(
             store=people, policy=policy, adaptation=adaptation, ask_credential=ask_credential()
@@ -349,6 +358,8 @@ def _decide(
                 {"frame": label, "outcome": outcome}
                 for (label, _), outcome in zip(frames, outcomes, strict=bool(outcomes))
             ],
+            "modality": modality_of(frames),
+            "left_out": reading.left_out,
         },
         json_to,
     )

@@ -60,4 +60,4 @@ def _line(asked: str) -> str:
     if not line:
         message = f"{asked}: expected a line on standard input, got none"
         raise InvalidInputError(message)
-    return line.rstrip("\r\n")
+    return line.removeprefix("\ufeff").rstrip("\r\n")  # PowerShell pipes a byte order mark, too

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.table import Table
 
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.calibration.evidence import described, read
+from faceid_fast.checks import open_file, text_of
 from faceid_fast.cli.help import Verb, VerbGroup
 from faceid_fast.cli.output import JsonOption, busy, console, examples, plain, write_json
 from faceid_fast.cli.people import VaultOption, opened, when
@@ -26,6 +27,8 @@ vault_app = typer.Typer(
 credential_app = typer.Typer(
     cls=VerbGroup, no_args_is_help=True, help="The PIN or phrase for when a face is not enough."
 )
+
+_MAX_KEY_BYTES: Final = 4096
 
 FileArgument = Annotated[Path, typer.Argument(help="The backup.")]
 
@@ -104,7 +107,8 @@ def rotate_key(
     new = None
     if new_key_file is not None:
         try:
-            new = bytes.fromhex(new_key_file.read_text("ascii").strip())
+            with open_file(new_key_file) as file:
+                new = bytes.fromhex(text_of(file.read(_MAX_KEY_BYTES)).strip())
         except (OSError, ValueError):
             message = f"--new-key-file: expected a file of 64 hexadecimal digits, got another: {new_key_file}"
             raise InvalidInputError(message) from None

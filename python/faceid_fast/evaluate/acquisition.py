@@ -68,31 +68,40 @@ def acquire(
     embedder: Embedder,
     liveness: LivenessCheck,
     progress: Callable[[int], None] = lambda _done: None,
+    *,
+    unreadable: Callable[[SourceError], None] | None = None,
 ) -> Acquired:
     """Read, align, check and embed every capture, as `Authenticator` does with a frame.
 
-    A capture without a usable live face is a failure to acquire; a damaged file raises.
+    A capture without a usable live face is a failure to acquire.
 
     Parameters
     ----------
     progress : called with the number of captures done so far.
+    unreadable : called with the error of each capture whose files cannot be read, which is left out then; by
+        default the error is raised.
 
     Raises
     ------
     SourceError
-        If a capture's files cannot be read, there is no capture, or captures are of several modalities, which
-        no threshold holds between.
+        If a capture's files cannot be read, and `unreadable` is None; none can be read; or captures are of
+        several modalities, which no threshold holds between.
     """
-    if not shots:
-        message = "captures: expected one or more, got none"
-        raise SourceError(message)
-    vectors = np.full((len(shots), embedder.contract.embedding_size), np.nan, np.float32)
+    vectors: list[NDArray[np.float32]] = []
+    kept: list[Shot] = []
+    missing = np.full(embedder.contract.embedding_size, np.nan, np.float32)
     failures: dict[int, Outcome] = {}
     timings: list[Mapping[str, float]] = []
     modality = ""
-    for index, shot in enumerate(shots):
+    for done, shot in enumerate(shots, 1):
         stopwatch = Stopwatch()
-        frame = shot.read()
+        try:
+            frame = shot.read()
+        except SourceError as error:
+            if unreadable is None:
+                raise
+            unreadable(error)
+            continue
         stopwatch.lap("read")
         modality = modality or frame.modality
         if frame.modality != modality:
@@ -100,16 +109,22 @@ def acquire(
             raise SourceError(message)
         crop = aligner.align(frame)
         stopwatch.lap("align")
+        vector = missing
         if isinstance(crop, NoFace):
-            failures[index] = crop.outcome
+            failures[len(kept)] = crop.outcome
         else:
             live = liveness.check(crop).live
             stopwatch.lap("liveness")
             if live:
-                vectors[index] = embedder.embed(crop.tensor[None])[0]
+                vector = embedder.embed(crop.tensor[None])[0]
                 stopwatch.lap("embed")
             else:
-                failures[index] = Outcome.SPOOF
+                failures[len(kept)] = Outcome.SPOOF
+        kept.append(shot)
+        vectors.append(vector)
         timings.append(stopwatch.laps())
-        progress(index + 1)
-    return Acquired(shots, vectors, failures, modality, timings)
+        progress(done)
+    if not kept:
+        message = f"captures: expected one or more that can be read, got none of {len(shots)}"
+        raise SourceError(message)
+    return Acquired(kept, np.stack(vectors), failures, modality, timings)

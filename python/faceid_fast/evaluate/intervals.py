@@ -49,7 +49,9 @@ class Comparisons:
 class Intervals:
     """The interval of each figure of `scores.Scores`, at `LEVEL`.
 
-    None where the figure is None, or where fewer than half of the resamples have it.
+    None where the figure is None, where fewer than half of the resamples have it, and where the resamples do
+    not tell how sure it is: if the comparisons behind it come from one person or one pair of people; or if it
+    is the same in all resamples, as a rate without an error is.
 
     Attributes
     ----------
@@ -135,16 +137,20 @@ def bootstrap(comparisons: Comparisons, draws: Ints, threshold: float) -> Interv
     impostor = GroupedDistances(comparisons.impostor, groups, together)
     observed = observed_thresholds(comparisons.genuine, comparisons.impostor)
     at = np.full(draws.shape[1], threshold)
+
+    def spread(values: Floats, *behind: GroupedDistances) -> Interval | None:
+        return interval(values) if all(each.group_count > 1 for each in behind) else None
+
     return Intervals(
-        eer=interval(equal_error_rates(genuine, impostor, observed)),
+        eer=spread(equal_error_rates(genuine, impostor, observed), genuine, impostor),
         tar_at_far={
-            key: interval(tars_at_far(genuine, impostor, observed, inverse))
+            key: spread(tars_at_far(genuine, impostor, observed, inverse), genuine, impostor)
             for key, inverse in REPORTED_FARS.items()
         },
-        genuine_mean=interval(genuine.means()),
-        impostor_mean=interval(impostor.means()),
-        far_at_threshold=interval(_share(impostor.accepted(at), impostor.total)),
-        frr_at_threshold=interval(1.0 - _share(genuine.accepted(at), genuine.total)),
+        genuine_mean=spread(genuine.means(), genuine),
+        impostor_mean=spread(impostor.means(), impostor),
+        far_at_threshold=spread(_share(impostor.accepted(at), impostor.total), impostor),
+        frr_at_threshold=spread(1.0 - _share(genuine.accepted(at), genuine.total), genuine),
         person_pairs=impostor.group_count,
     )
 
@@ -185,12 +191,12 @@ def tars_at_far(genuine: Weighted, impostor: Weighted, thresholds: Floats, inver
 
 
 def interval(values: Floats) -> Interval | None:
-    """Return the middle `LEVEL` of the values, without NaN; None if more than half are NaN."""
+    """Return the middle `LEVEL` of the values that are not NaN; None if they are too few, or all the same."""
     known = values[~np.isnan(values)]
     if 2 * known.size < values.size or not known.size:
         return None
     low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+    return (float(low), float(high)) if low < high else None
 
 
 class _Test(Protocol):

@@ -20,6 +20,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from faceid_fast.calibration.binomial import Interval, clopper_pearson
+from faceid_fast.errors import SourceError
 from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.face.crop import NoFace
 from faceid_fast.face.liveness import LivenessCheck
@@ -165,22 +166,36 @@ def classify(
     aligner: FaceAligner,
     liveness: LivenessCheck,
     progress: Callable[[int], None] = lambda _done: None,
+    *,
+    unreadable: Callable[[SourceError], None] | None = None,
 ) -> list[Classified]:
     """Read, align and check every presentation, as `Authenticator` does with a frame.
 
     Parameters
     ----------
     progress : called with the number of presentations done so far.
+    unreadable : called with the error of each presentation whose files cannot be read, which then counts in
+        no rate; by default the error is raised.
 
     Raises
     ------
     SourceError
-        If a presentation's files cannot be read.
+        If a presentation's files cannot be read, and `unreadable` is None; or none can be read.
     """
-    found = []
-    for index, presentation in enumerate(presentations):
-        found.append(_classified(presentation.species, presentation.read(), aligner, liveness))
-        progress(index + 1)
+    found: list[Classified] = []
+    for done, presentation in enumerate(presentations, 1):
+        try:
+            frame = presentation.read()
+        except SourceError as error:
+            if unreadable is None:
+                raise
+            unreadable(error)
+        else:
+            found.append(_classified(presentation.species, frame, aligner, liveness))
+        progress(done)
+    if presentations and not found:
+        message = f"presentations: expected one or more that can be read, got none of {len(presentations)}"
+        raise SourceError(message)
     return found
 
 

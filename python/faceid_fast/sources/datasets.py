@@ -4,7 +4,9 @@
 
 The people's folders are in the set's folder, or in its folder ``identities``. Frames may be in a person's
 folder or below it: ``ada/session 1/...``. Every folder may have a different layout. Names that begin with a
-dot, and files beside the people's folders, are ignored, except a camera file, see `camera_file`.
+dot, and files beside the people's folders, are ignored, except a camera file, see `camera_file`. A link to a
+folder below a person's is not followed. That, and frames of which a file is missing, are named in a
+`SourceWarning`.
 """
 
 from __future__ import annotations
@@ -16,21 +18,33 @@ from typing import Final
 
 from faceid_fast.checks import checked_path
 from faceid_fast.errors import InvalidInputError, SourceError
-from faceid_fast.sources.files.bounded import listing
-from faceid_fast.sources.layouts.shot import Shot
-from faceid_fast.sources.recognized import LAYOUTS, Layout, contents_of, shots_in, wanted_by
+from faceid_fast.sources.files.bounded import entries_of, listing
+from faceid_fast.sources.layouts.shot import (
+    Listing,
+    Shot,
+    checked_picture,
+    checked_turn,
+    joined,
+    turned,
+    warn_of,
+)
+from faceid_fast.sources.recognized import LAYOUTS, Layout, contents_of, listing_in, wanted_by
 
 IDENTITIES: Final = "identities"
 _MAX_DEPTH: Final = 8
+_FILES_NAMED: Final = 3
 
 
-def captures(directory: str | Path, layout: str | None = None) -> list[Shot]:
+def captures(
+    directory: str | Path, layout: str | None = None, *, picture: str | None = None, turn_deg: int = 0
+) -> list[Shot]:
     """List the frames of everybody, by person and label.
 
     Parameters
     ----------
     directory : of the set.
     layout : name of the only layout to look for, one of `recognized.LAYOUTS`; None: all of them.
+    picture, turn_deg : as for `faceid_fast.sources.recognized.read_frames`.
 
     Returns
     -------
@@ -40,28 +54,55 @@ def captures(directory: str | Path, layout: str | None = None) -> list[Shot]:
     Raises
     ------
     InvalidInputError
-        If there is no such layout.
+        If there is no such layout, or an argument is not usable.
     SourceError
         If the directory cannot be listed or holds no frame of a person, or a folder has frames in several
         layouts.
+
+    Warns
+    -----
+    SourceWarning
+        If frames were left out, or one of two pictures is taken.
     """
+    found = listing_of(directory, layout, picture=picture, turn_deg=turn_deg)
+    warn_of(found)
+    return list(found.shots)
+
+
+def listing_of(
+    directory: str | Path, layout: str | None = None, *, picture: str | None = None, turn_deg: int = 0
+) -> Listing:
+    """List the same as `captures`, and without a warning what was left out."""
     root = checked_path("directory", directory)
     layouts = LAYOUTS if layout is None else (_named(layout),)
+    chosen, turn = checked_picture(picture), checked_turn(turn_deg)
     with listing(root):
         people = root / IDENTITIES if (root / IDENTITIES).is_dir() else root
-        found = [
-            replace(shot, person=person.name, label="/".join((*folder.relative_to(person).parts, shot.label)))
-            for person in _subfolders(people)
-            for folder in _below(person)
-            for shot in shots_in(folder, root, layouts)
-        ]
-        if not found:
+        found = joined(_of_person(person, root, layouts, chosen) for person in _subfolders(people))
+        if not found.shots:
+            lacking = "".join(f"; {each}" for each in found.left_out[:_FILES_NAMED])
             message = (
                 f"{people}: expected a folder for each person, in it {wanted_by(layouts)}; "
-                f"got {contents_of(people)}, and no frame in a folder"
+                f"got {contents_of(people)}, and no frame in a folder{lacking}"
             )
             raise SourceError(message)
-    return found
+    return replace(found, shots=[turned(shot, turn) for shot in found.shots])
+
+
+def _of_person(person: Path, root: Path, layouts: tuple[Layout, ...], picture: str | None) -> Listing:
+    every = []
+    for folder in _below(person):
+        if folder.is_symlink() and folder != person:
+            why = "a link to a folder, which is not followed: put the folder there"
+            every.append(Listing((), (f"{folder}: {why}",)))
+            continue
+        found = listing_in(folder, root, layouts, picture=picture)
+        inner = folder.relative_to(person).parts
+        shots = [
+            replace(shot, person=person.name, label="/".join((*inner, shot.label))) for shot in found.shots
+        ]
+        every.append(replace(found, shots=shots))
+    return joined(every)
 
 
 def _named(layout: object) -> Layout:
@@ -74,13 +115,15 @@ def _named(layout: object) -> Layout:
 
 
 def _below(folder: Path, depth: int = 0) -> Iterator[Path]:
-    """Yield a folder and those below it; links are not followed, so that the walk ends."""
+    """Yield a folder and those below it, links too; those are not followed, so that the walk ends."""
     yield folder
     if depth < _MAX_DEPTH:
         for entry in _subfolders(folder):
-            if not entry.is_symlink():
+            if entry.is_symlink():
+                yield entry
+            else:
                 yield from _below(entry, depth + 1)
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    return [entry for entry in entries_of(folder) if entry.is_dir()]

@@ -5,25 +5,33 @@
 | ``species`` | a folder ``bona_fide`` and a folder for each attack species; either may be left out. Below each, at any depth, pairs and camera files (see `pairs`); a camera file may also be in a folder above, up to the root |
 | ``plain`` | frames of live people in a layout that `recognized` knows, in the folder itself and in its subfolders: everything is bona fide |
 
-Files beside the folders, and names that begin with a dot, are ignored. Nothing else is left out silently: an
-attack that is left out would count as one that was detected.
+Files beside the folders, names that begin with a dot, and files of a system (``Thumbs.db``) are ignored.
+Nothing else is left out of ``species``: an attack that is left out would count as one that was detected. What
+is left out of ``plain`` is named in a `SourceWarning`.
 """  # noqa: E501  # a table
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from faceid_fast.checks import checked_path
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame
-from faceid_fast.sources.files.bounded import listing
-from faceid_fast.sources.layouts.camera_file import CAMERA_NAME, camera_file_of
-from faceid_fast.sources.layouts.pairs import DEPTH_ENDINGS, image_of, label_of, read_frame
-from faceid_fast.sources.recognized import LAYOUTS, contents_of, shots_in, wanted_by
+from faceid_fast.sources.files.bounded import entries_of, listing
+from faceid_fast.sources.layouts import pairs
+from faceid_fast.sources.layouts.shot import (
+    Listing,
+    Shot,
+    checked_picture,
+    checked_turn,
+    joined,
+    turned,
+    warn_of,
+)
+from faceid_fast.sources.recognized import LAYOUTS, contents_of, listing_in, wanted_by
 
 BONA_FIDE: Final = "bona_fide"
 """Name of the folder of bona fide presentations."""
@@ -56,44 +64,94 @@ def is_by_species(directory: str | Path) -> bool:
     return any(folder.name == BONA_FIDE for folder in _folders(root))
 
 
-def by_species(directory: str | Path) -> list[Presentation]:
+def by_species(directory: str | Path, *, picture: str | None = None, turn_deg: int = 0) -> list[Presentation]:
     """List the presentations of a folder in the layout ``species``, by species and name.
+
+    Parameters
+    ----------
+    directory : the folder.
+    picture, turn_deg : as for `faceid_fast.sources.recognized.read_frames`.
 
     Raises
     ------
     SourceError
         If it cannot be listed or holds no folder; if a folder holds no pair, or depth without a picture or
-        without a camera file; or if ``bona_fide`` is misspelt.
+        without a camera file, or a picture without depth; or if ``bona_fide`` is misspelt.
+    InvalidInputError
+        If an argument is not usable.
+
+    Warns
+    -----
+    SourceWarning
+        If one of two pictures is taken.
     """
+    found = listing_by_species(directory, picture=picture, turn_deg=turn_deg)
+    warn_of(found)
+    return presentations_of(found.shots)
+
+
+def listing_by_species(directory: str | Path, *, picture: str | None = None, turn_deg: int = 0) -> Listing:
+    """List the same as `by_species`, without a warning; ``person`` of a shot is the name of its folder."""
     root = checked_path("directory", directory)
+    chosen, turn = checked_picture(picture), checked_turn(turn_deg)
     folders = _folders(root)
     if not folders:
         message = f"{root}: expected folders of attacks, or a folder {BONA_FIDE}, with {_PAIR}; got no folder"
         raise SourceError(message)
-    return [each for folder in folders for each in _of_species(folder, root)]
+    found = joined(_of_species(folder, root, chosen) for folder in folders)
+    return replace(found, shots=[turned(shot, turn) for shot in found.shots])
 
 
-def live_people(directory: str | Path) -> list[Presentation]:
+def live_people(
+    directory: str | Path, *, picture: str | None = None, turn_deg: int = 0
+) -> list[Presentation]:
     """List the presentations of a folder in the layout ``plain``, by folder and name.
 
     Single folders may be without frames.
+
+    Parameters
+    ----------
+    directory : the folder.
+    picture, turn_deg : as for `faceid_fast.sources.recognized.read_frames`.
 
     Raises
     ------
     SourceError
         If the folder cannot be listed, or there is no frame at all.
+    InvalidInputError
+        If an argument is not usable.
+
+    Warns
+    -----
+    SourceWarning
+        If frames were left out, or one of two pictures is taken.
     """
+    found = listing_of_live_people(directory, picture=picture, turn_deg=turn_deg)
+    warn_of(found)
+    return presentations_of(found.shots)
+
+
+def listing_of_live_people(
+    directory: str | Path, *, picture: str | None = None, turn_deg: int = 0
+) -> Listing:
+    """List the same as `live_people`, without a warning; ``person`` of a shot is `BONA_FIDE`."""
     root = checked_path("directory", directory)
+    chosen, turn = checked_picture(picture), checked_turn(turn_deg)
     with listing(root):
         folders = (root, *_subfolders(root))
-        shots = [shot for folder in folders for shot in shots_in(folder, folder.parent)]
-        if not shots:
+        found = joined(listing_in(folder, folder.parent, picture=chosen) for folder in folders)
+        if not found.shots:
             message = (
                 f"{root}: expected {wanted_by(LAYOUTS)}, there or in folders, or a folder {BONA_FIDE} beside "
                 f"folders of attacks; got {contents_of(root)}"
             )
             raise SourceError(message)
-    return [Presentation(None, shot.read) for shot in shots]
+    return replace(found, shots=[replace(turned(shot, turn), person=BONA_FIDE) for shot in found.shots])
+
+
+def presentations_of(shots: Iterable[Shot]) -> list[Presentation]:
+    """Make presentations of shots, whose ``person`` is the name of the folder of a species or `BONA_FIDE`."""
+    return [Presentation(None if shot.person == BONA_FIDE else shot.person, shot.read) for shot in shots]
 
 
 def _folders(root: Path) -> list[Path]:
@@ -109,52 +167,32 @@ def _folders(root: Path) -> list[Path]:
     return found
 
 
-def _of_species(folder: Path, root: Path) -> list[Presentation]:
-    species = None if folder.name == BONA_FIDE else folder.name
+def _of_species(folder: Path, root: Path, picture: str | None) -> Listing:
+    """List the pairs of a folder and of those below it; SourceError if one lacks a file."""
     with listing(folder):
-        depths = list(_depths(folder, set()))
-        found = [Presentation(species, _reader(depth, root)) for depth in depths]
-    if not found:
+        found = joined(pairs.listing_in(each, root, picture) for each in _folders_below(folder, set()))
+    if found.left_out:
+        more = len(found.left_out) - 1
+        message = (
+            f"{found.left_out[0]}{f'; and {more} more' if more else ''}: add what is missing, or take the "
+            "rest away: nothing is left out here"
+        )
+        raise SourceError(message)
+    if not found.shots:
         message = f"{folder}: expected {_PAIR}, got none; add some, or take the folder away"
         raise SourceError(message)
-    return found
+    return replace(found, shots=[replace(shot, person=folder.name) for shot in found.shots])
 
 
-def _depths(folder: Path, seen: set[Path]) -> Iterator[Path]:
-    """Yield the depth files of a folder and of those below it; each folder once, wherever links lead."""
+def _folders_below(folder: Path, seen: set[Path]) -> Iterator[Path]:
+    """Yield a folder and those below it; each once, wherever links lead."""
     if (real := folder.resolve()) in seen:
         return
     seen.add(real)
-    entries = sorted(folder.iterdir())
-    yield from (entry for entry in entries if entry.name.endswith(DEPTH_ENDINGS) and not _is_hidden(entry))
-    for entry in entries:
-        if entry.is_dir() and not _is_hidden(entry):
-            yield from _depths(entry, seen)
-
-
-def _reader(depth: Path, root: Path) -> Callable[[], Frame]:
-    label = label_of(depth)
-    assert label is not None  # noqa: S101  # it was listed by its name
-    image = image_of(depth.parent, label)
-    if image is None:
-        message = (
-            f"{depth}: expected {label}_color.png, {label}_rgb.png or {label}_ir.png beside it, got none; "
-            "add the picture or take the depth away"
-        )
-        raise SourceError(message)
-    camera = camera_file_of(depth.parent, label, root)
-    if camera is None:
-        message = (
-            f"{depth.parent}: expected a {CAMERA_NAME} with fx, fy, cx, cy and depth_unit_m there or in a "
-            f"folder above, up to {root}, got none"
-        )
-        raise SourceError(message)
-    return partial(read_frame, image, depth, camera)
+    yield folder
+    for entry in _subfolders(folder):
+        yield from _folders_below(entry, seen)
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not _is_hidden(entry))
-
-
-def _is_hidden(entry: Path) -> bool:
-    return entry.name.startswith(".")
+    return [entry for entry in entries_of(folder) if entry.is_dir()]

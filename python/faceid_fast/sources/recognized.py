@@ -9,27 +9,54 @@
 | ``open3d`` | ``color/``, ``depth/`` and ``camera_intrinsic.json`` or ``intrinsic.json``, see `open3d` |
 | ``npz`` | ``NAME.npz``, see `npz` |
 
-A folder with frames in several layouts is refused: it is not clear which ones are meant.
+A folder with frames in several layouts is refused: it is not clear which ones are meant. Capitals in endings
+do not matter, and names that begin with a dot are ignored, as are ``Thumbs.db`` and its like. A frame of
+which a file is missing is left out, and named in a `SourceWarning`.
 """  # noqa: E501  # a table
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from faceid_fast.checks import checked_path
 from faceid_fast.errors import SourceError
-from faceid_fast.frame import Frame
-from faceid_fast.sources.files.bounded import listing
-from faceid_fast.sources.layouts.shot import Shot
+from faceid_fast.frame import Frame, within_budget
+from faceid_fast.sources.files.bounded import entries_of, is_hidden, listing
+from faceid_fast.sources.layouts.shot import (
+    Frames,
+    Listing,
+    Shot,
+    check_on_damage,
+    checked_picture,
+    checked_turn,
+    turned,
+    warn_of,
+)
 
 from .layouts import kinect_v2, npz, open3d, pairs, tum, vap
 
 _KINDS_NAMED: Final = 4
 _MAX_KIND_CHARS: Final = 12
+_FOLDERS_NAMED: Final = 5
+_FILES_NAMED: Final = 3
+_REALSENSE: Final = (
+    "a recording of a RealSense: faceid record FOLDER --source FILE makes a folder of frames of it"
+)
+_FILM: Final = "a film, which has no depth: frames with depth are needed"
+_RECORDINGS: Final = {
+    ".bag": _REALSENSE,
+    ".db3": _REALSENSE,
+    ".mkv": "a recording of an Azure Kinect? Open3D's azure_kinect_mkv_reader makes color/ and depth/ of it",
+    ".mcap": "a recording that is not read: write its frames as NAME_depth.png and NAME_color.png",
+    ".oni": "a recording of OpenNI, which is not read: write its frames as NAME_depth.png and NAME_color.png",
+    ".r3d": "a recording of Record3D, which is not read: write its frames as NAME_depth.npy, NAME_color.png",
+    **dict.fromkeys((".mp4", ".mov", ".avi", ".webm"), _FILM),
+}
+"""What to do with recordings that are no folders of frames, by their ending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +67,20 @@ class Layout:
     ----------
     name : for options and messages.
     wanted : the files that it is recognised by, for messages.
-    shots_in : lists the frames of a folder; none if the folder has another layout. The second argument is the
-        topmost folder in which to look for a camera file. OSError if the folder cannot be listed.
-    shot_of : finds the frame that a file belongs to, with the same second argument; None if there is none.
+    listing_in : lists the frames of a folder; none if the folder has another layout. The second argument is
+        the topmost folder in which to look for a camera file, the third the kind of picture to take, None for
+        whichever there is. OSError if the folder cannot be listed.
+    listing_of : lists the frame that a file belongs to, with the same other arguments; none if there is none.
     """
 
     name: str
     wanted: str
-    shots_in: Callable[[Path, Path], list[Shot]]
-    shot_of: Callable[[Path, Path], Shot | None]
+    listing_in: Callable[[Path, Path, str | None], Listing]
+    listing_of: Callable[[Path, Path, str | None], Listing]
 
 
 LAYOUTS: Final = tuple(
-    Layout(module.LAYOUT, wanted, module.shots_in, module.shot_of)
+    Layout(module.LAYOUT, wanted, module.listing_in, module.listing_of)
     for module, wanted in (
         (pairs, "NAME_depth.png, NAME_color.png or _ir.png, camera.json"),
         (kinect_v2, "NN_depth.png, NN_ir.png"),
@@ -64,13 +92,28 @@ LAYOUTS: Final = tuple(
 )
 
 
-def read_frames(path: str | Path) -> list[Frame]:
+def read_frames(
+    path: str | Path,
+    *,
+    picture: str | None = None,
+    turn_deg: int = 0,
+    on_damage: Literal["raise", "skip"] = "raise",
+) -> list[Frame]:
     """Read the frames of a folder, or the frame that a file belongs to; the layout is recognised.
+
+    All of them are in memory then, at most `faceid_fast.frame.MAX_CALL_BYTES`: as many as one call takes.
+    `shots_at` lists them, to be read one by one.
 
     Parameters
     ----------
     path : a folder of frames of one person, or a file of a frame, such as ``ada/0_depth.png``. For the
         layouts see `faceid_fast.sources.recognized`.
+    picture : ``infrared`` or ``color``, which picture to take; None: the one there is. Where there are both
+        that is colour, and a warning says so.
+    turn_deg : 0, 90, 180 or 270: clockwise rotation that makes heads upright. Picture, depth and intrinsics
+        are turned.
+    on_damage : ``raise`` an error for a frame that cannot be read, or ``skip`` it, with a warning that names
+        it.
 
     Returns
     -------
@@ -79,38 +122,60 @@ def read_frames(path: str | Path) -> list[Frame]:
     Raises
     ------
     SourceError
-        If there is no frame in a known layout, there are frames in several layouts, or a file is damaged.
+        If there is no frame in a known layout, there are frames in several layouts, a file is damaged, or no
+        frame can be read.
     InvalidInputError
-        If `path` is not usable as a path.
+        If an argument is not usable, or the frames are too much for one call.
+
+    Warns
+    -----
+    SourceWarning
+        If frames were left out, because a file of theirs is missing or cannot be read, or one of two pictures
+        was taken.
     """
-    return [shot.read() for shot in shots_at(path)]
+    check_on_damage(on_damage)
+    found = listing_at(path, picture=picture, turn_deg=turn_deg)
+    frames = Frames(found.shots, on_damage=on_damage)
+    read = list(within_budget(frame for _, frame in frames))
+    found = replace(found, left_out=(*found.left_out, *map(str, frames.skipped)))
+    if not read:
+        message = f"{path}: expected a frame that can be read, got none: {found.summary()}"
+        raise SourceError(message)
+    warn_of(found)
+    return read
 
 
-def shots_at(path: str | Path) -> list[Shot]:
+def shots_at(path: str | Path, *, picture: str | None = None, turn_deg: int = 0) -> list[Shot]:
     """List the frames of a folder by name, or the frame that a file belongs to; at least one.
 
-    Raises
-    ------
-    SourceError
-        If there is no frame in a known layout, or there are frames in several layouts.
+    Parameters, errors and warnings are those of `read_frames`; frames are read by ``Shot.read``.
     """
+    found = listing_at(path, picture=picture, turn_deg=turn_deg)
+    warn_of(found)
+    return list(found.shots)
+
+
+def listing_at(path: str | Path, *, picture: str | None = None, turn_deg: int = 0) -> Listing:
+    """List the same as `shots_at`, and without a warning what was left out."""
     place = checked_path("path", path)
+    chosen, turn = checked_picture(picture), checked_turn(turn_deg)
     with listing(place):
         if place.is_dir():
-            found = shots_in(place, place.parent)
+            found = listing_in(place, place.parent, picture=chosen)
         elif place.exists():
-            shots = (layout.shot_of(place, place.parent.parent) for layout in LAYOUTS)
-            found = [shot for shot in shots if shot is not None][:1]
+            found = _listing_of(place, chosen)
         else:
             message = f"{place}: expected a file or a folder, got none"
             raise SourceError(message)
-        if not found:
-            message = f"{place}: expected {wanted_by(LAYOUTS)}; got {contents_of(place)}"
+        if not found.shots:
+            message = f"{place}: expected {wanted_by(LAYOUTS)}; got {contents_of(place)}{_hint(place, found)}"
             raise SourceError(message)
-    return found
+    return replace(found, shots=[turned(shot, turn) for shot in found.shots])
 
 
-def shots_in(folder: Path, root: Path, layouts: tuple[Layout, ...] = LAYOUTS) -> list[Shot]:
+def listing_in(
+    folder: Path, root: Path, layouts: tuple[Layout, ...] = LAYOUTS, *, picture: str | None = None
+) -> Listing:
     """List the frames of a folder by name; there may be none. OSError if it cannot be listed.
 
     Parameters
@@ -118,18 +183,59 @@ def shots_in(folder: Path, root: Path, layouts: tuple[Layout, ...] = LAYOUTS) ->
     folder : the folder.
     root : the topmost folder in which to look for a camera file: `folder` or one above it.
     layouts : the layouts to look for.
+    picture : the kind of picture to take; None: whichever there is.
 
     Raises
     ------
     SourceError
         If there are frames in several layouts.
     """
-    found = [shots for layout in layouts if (shots := layout.shots_in(folder, root))]
+    every = [layout.listing_in(folder, root, picture) for layout in layouts]
+    found = [each for each in every if each.shots]
     if len(found) > 1:
-        counts = ", ".join(f"{shots[0].layout} ({len(shots)})" for shots in found)
+        counts = ", ".join(f"{each.shots[0].layout} ({len(each.shots)})" for each in found)
         message = f"{folder}: expected frames in one layout, got {counts}; put them into folders of their own"
         raise SourceError(message)
-    return found[0] if found else []
+    return found[0] if found else _fullest(every)
+
+
+def _listing_of(file: Path, picture: str | None) -> Listing:
+    every = [layout.listing_of(file, file.parent.parent, picture) for layout in LAYOUTS]
+    return next((each for each in every if each.shots), _fullest(every))
+
+
+def _fullest(without_shots: list[Listing]) -> Listing:
+    """Of listings without a frame, return that which left out most: the layout that was meant, it seems."""
+    return max(without_shots, key=lambda each: len(each.left_out), default=Listing())
+
+
+def _hint(place: Path, found: Listing) -> str:
+    """Say what there is instead of frames: frames that lack something, recordings, frames further below."""
+    if found.left_out:
+        more = len(found.left_out) - _FILES_NAMED
+        named = "; ".join(found.left_out[:_FILES_NAMED])
+        return f". Frames that lack something: {named}" + (f"; and {more} more" if more > 0 else "")
+    files = [place] if place.is_file() else [each for each in entries_of(place) if each.is_file()]
+    for file in files:
+        if (what := _RECORDINGS.get(file.suffix.lower())) is not None:
+            return f". {file.name!a:.80} is {what}"
+    below = list(_frames_below(place))
+    if below:
+        named = ", ".join(below[:_FOLDERS_NAMED]) + (" and others" if len(below) > _FOLDERS_NAMED else "")
+        return f". There are frames in folders below, {named}: name one of them"
+    return ""
+
+
+def _frames_below(place: Path) -> Iterator[str]:
+    """Describe the folders just below one that hold frames."""
+    for folder in entries_of(place) if place.is_dir() else ():
+        if folder.is_dir():
+            try:
+                count = len(listing_in(folder, place.parent).shots)
+            except (SourceError, OSError):  # of no use as a hint
+                continue
+            if count:
+                yield f"{folder.name!a:.80} ({count} frames)"
 
 
 def wanted_by(layouts: tuple[Layout, ...]) -> str:
@@ -140,9 +246,9 @@ def wanted_by(layouts: tuple[Layout, ...]) -> str:
 def contents_of(place: Path) -> str:
     """Describe the content of a folder in a message: kinds of files and their numbers."""
     if not place.is_dir():
-        return "another file"
+        return "a file of the system" if is_hidden(place) else "another file"
     kinds: Counter[str] = Counter()
-    for entry in place.iterdir():
+    for entry in entries_of(place):
         ending = ascii(entry.suffix)[1:-1][:_MAX_KIND_CHARS] or "without an ending"
         kinds["folders" if entry.is_dir() else ending] += 1
     named = [f"{kind}: {count}" for kind, count in kinds.most_common(_KINDS_NAMED)]

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from faceid_fast.checks import checked_integer, checked_number, checked_path
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame
-from faceid_fast.private_files import make_directory, write_whole
+from faceid_fast.private_files import make_directory, why, write_whole
 from faceid_fast.sources.cameras.base import Source
 from faceid_fast.sources.files.bounded import read_bounded
 from faceid_fast.sources.layouts.camera_file import CAMERA_NAME
@@ -148,8 +148,13 @@ def record(
     return Recording(place, len(times), times[-1] - times[0] if times else 0.0)
 
 
-def playback(directory: str | Path) -> Playback:
+def playback(directory: str | Path, *, picture: str | None = None, turn_deg: int = 0) -> Playback:
     """Play a recording, a folder of frames in any other layout that `recognized` knows, or one frame's file.
+
+    Parameters
+    ----------
+    directory : the folder, or the file.
+    picture, turn_deg : as for `faceid_fast.sources.recognized.read_frames`.
 
     Raises
     ------
@@ -157,7 +162,7 @@ def playback(directory: str | Path) -> Playback:
         If there is no frame, or the index is damaged. For a damaged frame it is raised when that is read.
     """
     place = checked_path("directory", directory)
-    shots = shots_at(place)
+    shots = shots_at(place, picture=picture, turn_deg=turn_deg)
     index = place / INDEX
     times = _read_index(index) if index.is_file() else ()
     return Playback(
@@ -179,7 +184,7 @@ def _emptied(place: Path) -> Path:
         make_directory(place)
         occupied = next(place.iterdir(), None)
     except OSError as error:
-        message = f"{place}: expected a folder that can be made and listed, got: {error.strerror}"
+        message = f"{place}: expected a folder that can be made and listed, got: {why(error)}"
         raise SourceError(message) from error
     if occupied is not None:
         message = f"{place}: expected an empty folder, got one with {occupied.name!a:.80}: choose another"
@@ -223,7 +228,7 @@ def _write(path: Path, content: bytes) -> None:
     try:
         write_whole(path, content, durable=path.name == INDEX)  # frames come faster than a disk confirms
     except OSError as error:
-        message = f"{path}: not writable ({error.strerror})"
+        message = f"{path}: not writable ({why(error)})"
         raise SourceError(message) from error
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from faceid_fast.checks import checked_path
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.sources.cameras.base import Source
 
@@ -53,7 +54,8 @@ def open_source(source: str | Path, **options: Any) -> Source:
     if text in CAMERAS:
         module, _, name = CAMERAS[text].partition(".")
         return _made(getattr(import_module(f"faceid_fast.sources.cameras.{module}"), name), text, options)
-    if text.endswith(_REALSENSE_FILES):
+    checked_path("source", source)
+    if text.lower().endswith(_REALSENSE_FILES):
         from faceid_fast.sources.cameras.realsense import RealSense  # noqa: PLC0415  # only where it is needed
 
         return _made(RealSense, text, options, file=source)

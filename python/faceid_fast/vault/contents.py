@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from faceid_fast.errors import VaultDamagedError, VaultError, VaultKeyError
+from faceid_fast.private_files import why
 from faceid_fast.storage.audit import Event
 from faceid_fast.storage.references import References
 from faceid_fast.storage.security_state import SecurityState
@@ -214,9 +215,10 @@ class Contents:
         """Record the epoch of a committed change in its places."""
         try:
             self.epochs.raise_to(epoch)
-        except (OSError, VaultError):
+        except (OSError, VaultError) as error:
             # The change is committed, but until its epoch is recorded it could be rolled back unnoticed.
-            self._database.break_off("the file that remembers how new it is could not be written")
+            cause = f"{why(error)}; " if isinstance(error, OSError) else ""
+            self._database.break_off(f"{cause}the file that remembers how new it is could not be written")
 
     def sealed_anew(self, state: State, sealer: Sealer, epochs: Epochs) -> tuple[Contents, State]:
         """Encrypt everything again by another sealer, within a transaction.

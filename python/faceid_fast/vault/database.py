@@ -222,7 +222,7 @@ class Database:
             message = f"vault: expected others to be done within {_WAIT_MS // 1000} s, but they still write"
             raise VaultBusyError(message) from error
         except apsw.FullError as error:
-            message = "vault: expected room on the disk, got none; nothing was changed"
+            message = "vault: the disk is full, make room on it; nothing was changed"
             raise VaultError(message) from error
         except _DAMAGE as error:
             raise damaged(Part.DATABASE) from error

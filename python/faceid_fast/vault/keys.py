@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn, Protocol
 
+from faceid_fast.checks import text_of
 from faceid_fast.errors import VaultKeyBesideDataWarning, VaultKeyError
 
 from .directory import PrivateDirectory
@@ -19,7 +20,7 @@ KEY_BYTES: Final = 32
 _KEY_FILE: Final = "key"
 _CREDENTIAL: Final = "faceid-key"
 _SERVICE: Final = "faceid_fast"
-_HEX: Final = re.compile(r"[0-9a-f]{64}\n?")
+_HEX: Final = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class KeyPlace(Protocol):
@@ -67,7 +68,12 @@ def find_key(directory: Path, given: bytes | None, *, new: bool) -> KeyPlace:
     """
     if given is not None:
         return GivenKey(checked_key(given))
-    if named := os.environ.get("FACEID_KEY_FILE"):
+    named = os.environ.get("FACEID_KEY_FILE")
+    if named == "":
+        # The key would be looked for beside the data, where whoever set the variable did not want it.
+        message = "FACEID_KEY_FILE: expected the name of a file, got an empty one: unset it, or name the file"
+        raise VaultKeyError(message)
+    if named is not None:
         return KeyFile(Path(named), "FACEID_KEY_FILE")
     if handed := os.environ.get("CREDENTIALS_DIRECTORY"):
         credential = Path(handed, _CREDENTIAL)
@@ -168,12 +174,12 @@ class KeyFile:
                 "key nobody can read the vault: put it back, or enrol everybody anew in another directory"
             )
             raise VaultKeyError(message) from error
-        return _parsed(content.decode("ascii", "replace"), str(self.path))
+        return _parsed(text_of(content), str(self.path))
 
     def staged(self) -> bytes | None:
         """Return the new key that a change has left when it was cut off; None if there is none."""
         try:
-            return _parsed(_read(self._next).decode("ascii", "replace"), str(self._next))
+            return _parsed(text_of(_read(self._next)), str(self._next))
         except OSError:
             return None
 
@@ -300,7 +306,7 @@ def _written(key: bytes) -> str:
 
 
 def _parsed(content: object, where: str) -> bytes:
-    if not isinstance(content, str) or not _HEX.fullmatch(content):
+    if not isinstance(content, str) or not _HEX.fullmatch(content := content.strip()):
         message = f"key: expected 64 hexadecimal digits in {where!a}, got other content"
         raise VaultKeyError(message)
     return bytes.fromhex(content)

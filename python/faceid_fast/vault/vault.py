@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, NoReturn, Self
 from faceid_fast.calibration.evidence import MeasuredThreshold
 from faceid_fast.checks import checked_flag, checked_path
 from faceid_fast.errors import InvalidInputError, VaultError, VaultKeyError, VaultMissingError
-from faceid_fast.private_files import write_whole
+from faceid_fast.private_files import why, write_whole
 from faceid_fast.storage.audit import Event, EventKind
 from faceid_fast.storage.references import References, check_identity, check_references
 from faceid_fast.storage.security_state import Amend, SecurityState
@@ -457,19 +457,21 @@ class Vault:
         try:
             write_whole(path, image, replace=False)
         except OSError as error:
-            message = f"backup: expected a new file at {str(path)!a}, got: {error.strerror}"
+            message = f"backup: expected a new file at {str(path)!a}, got: {why(error)}"
             raise VaultError(message) from error
 
 
 def places_of(directory: PrivateDirectory, state_file: str | Path | None, *, make: bool) -> Places:
     """Return the places that record a vault's epoch: beside it, and the state file, if one is named."""
     beside = EpochPlace(directory)
-    named = os.environ.get(STATE_FILE) if state_file is None else state_file
-    if named is None or (isinstance(named, str) and not named):  # of an array nobody can ask that
+    name, named = "state_file", state_file
+    if named is None:
+        name, named = STATE_FILE, os.environ.get(STATE_FILE)
+    if named is None:
         return (beside,)
-    path = checked_path("state_file", named)
+    path = checked_path(name, named)  # not an empty one: the record that was asked for would be missing
     if not path.name:
-        message = f"state_file: expected the name of a file, got {str(path)!a}"
+        message = f"{name}: expected the name of a file, got {str(path)!a}"
         raise InvalidInputError(message)
     try:
         elsewhere = PrivateDirectory.open(path.parent, make=make, closed=False)
@@ -492,5 +494,5 @@ def missing(place: Path) -> VaultMissingError:
 def unusable(place: Path, error: OSError) -> VaultError:
     """Make the error for files that the system cannot read or write."""
     return VaultError(
-        f"vault: expected files that can be read and written in {str(place)!a}, got: {error.strerror}"
+        f"vault: expected files that can be read and written in {str(place)!a}, got: {why(error)}"
     )

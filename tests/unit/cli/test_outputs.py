@@ -373,7 +373,7 @@ def test_a_full_disk_takes_one_line(world: Path, vault: Path, tmp_path: Path, ve
     done = faceid(*verb.split(), *with_option(arguments, option, Path("/dev/full")), given=given)
     assert done.exit_code == 2, done.output
     assert done.stderr.splitlines()[-1].startswith("error: ")
-    assert done.stderr.endswith(("(No space left on device)\n", ": No space left on device\n"))
+    assert "No space left on device: the disk is full, make room on it" in done.stderr.splitlines()[-1]
 
 
 ASKING = {

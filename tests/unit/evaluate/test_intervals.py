@@ -45,6 +45,20 @@ def laid_out(found: Comparisons, draw: NDArray[np.int64]) -> tuple[NDArray[np.fl
     return genuine, np.repeat(found.impostor, draw[found.first] * draw[found.second])
 
 
+def of(
+    found: Comparisons, draws: NDArray[np.int64]
+) -> tuple[GroupedDistances, GroupedDistances, NDArray[np.float64]]:
+    """Genuine and impostor comparisons in resamples, and the thresholds."""
+    people = range(found.people)
+    weights = np.array([draws[one] * draws[other] for one in people for other in people])
+    low, high = np.minimum(found.first, found.second), np.maximum(found.first, found.second)
+    return (
+        GroupedDistances(found.genuine, found.person, draws),
+        GroupedDistances(found.impostor, low * found.people + high, weights),
+        observed_thresholds(found.genuine, found.impostor),
+    )
+
+
 def test_every_resample_is_scored_as_if_it_were_laid_out() -> None:
     found, draws = made(), draw_people(4, resamples=60, seed=3)
     groups = found.first * 4 + found.second
@@ -75,11 +89,15 @@ def test_every_resample_is_scored_as_if_it_were_laid_out() -> None:
 def test_drawing_everybody_once_gives_the_figures_themselves() -> None:
     found = made(6, 9, seed=1)
     figures = score(found.genuine, found.impostor, threshold=THRESHOLD, failure_to_acquire=None)
-    whole = bootstrap(found, np.ones((6, 3), np.int64), THRESHOLD)
-    for name in ("eer", "genuine_mean", "impostor_mean", "far_at_threshold", "frr_at_threshold"):
-        assert getattr(whole, name) == pytest.approx((getattr(figures, name),) * 2), name
-    assert whole.tar_at_far["1e-3"] == pytest.approx((figures.tar_at_far["1e-3"],) * 2)
-    assert whole.person_pairs == 15
+    genuine, impostor, thresholds = of(found, np.ones((6, 3), np.int64))
+    assert equal_error_rates(genuine, impostor, thresholds) == pytest.approx(figures.eer)
+    assert tars_at_far(genuine, impostor, thresholds, 1000) == pytest.approx(figures.tar_at_far["1e-3"])
+    assert genuine.means() == pytest.approx(figures.genuine_mean)
+    assert impostor.means() == pytest.approx(figures.impostor_mean)
+    at = np.full(3, THRESHOLD)
+    assert impostor.accepted(at) / impostor.total == pytest.approx(figures.far_at_threshold)
+    assert 1 - genuine.accepted(at) / genuine.total == pytest.approx(figures.frr_at_threshold)
+    assert impostor.group_count == 15
 
 
 def test_of_two_thresholds_as_close_the_smaller_counts() -> None:
@@ -87,7 +105,7 @@ def test_of_two_thresholds_as_close_the_smaller_counts() -> None:
     found = Comparisons(
         np.array([0.1, 0.1, 0.5, 0.9]), zero, np.array([0.5, 0.5, 0.5, 1.0]), zero, zero + 1, 2
     )
-    assert bootstrap(found, np.ones((2, 1), np.int64), THRESHOLD).eer == (0.25, 0.25)
+    assert equal_error_rates(*of(found, np.ones((2, 1), np.int64))) == pytest.approx(0.25)
 
 
 def test_two_draws_of_one_person_are_no_impostors() -> None:
@@ -95,9 +113,8 @@ def test_two_draws_of_one_person_are_no_impostors() -> None:
     lonely = np.array([[3], [0], [0]])
     assert bootstrap(found, lonely, THRESHOLD).eer is None
     both = np.array([[2], [1], [0]])
-    only = bootstrap(found, both, THRESHOLD).impostor_mean
     pair = found.impostor[(found.first + found.second == 1) & np.isfinite(found.impostor)]
-    assert only == pytest.approx((pair.mean(),) * 2)
+    assert of(found, both)[1].means() == pytest.approx(pair.mean())
 
 
 def test_people_who_differ_widen_the_interval() -> None:
@@ -120,6 +137,22 @@ def test_an_interval_needs_half_of_the_resamples() -> None:
     assert interval(values) == pytest.approx((1.025, 1.975))
     assert interval(np.append(values, np.nan)) is None
     assert interval(np.empty(0)) is None
+
+
+def test_what_does_not_vary_has_no_interval() -> None:
+    """An interval of no width would claim what nobody knows: one observation is no spread."""
+    assert interval(np.full(1000, 1.0)) is None
+    pair = made(2, 3)
+    found = bootstrap(pair, draw_people(2), THRESHOLD)
+    for of_impostors in (found.eer, found.impostor_mean, found.far_at_threshold, *found.tar_at_far.values()):
+        assert of_impostors is None
+    assert found.person_pairs == 1
+    assert found.genuine_mean is not None  # of two people
+    alone = Comparisons(pair.genuine, np.zeros_like(pair.person), pair.impostor, pair.first, pair.second, 2)
+    assert bootstrap(alone, draw_people(2), THRESHOLD).genuine_mean is None
+    assert bootstrap(alone, draw_people(2), THRESHOLD).frr_at_threshold is None
+    never = bootstrap(made(6, 4), draw_people(6), -0.5)  # everybody is refused, in each resample
+    assert (never.far_at_threshold, never.frr_at_threshold) == (None, None)
 
 
 def test_six_people_of_54_captures_take_no_more_than_seconds() -> None:

@@ -259,13 +259,15 @@ def test_the_camera_nearest_counts(data: Path) -> None:
     # Above the folder that was given nothing is looked for.
     (data / "camera.json").replace(data.parent / "camera.json")
     own.unlink()
-    with pytest.raises(SourceError, match="session 0: expected a camera"):
+    with pytest.raises(
+        SourceError, match=r"session 0/ada_print_0_depth\.png: no camera file: expected a camera\.json"
+    ):
         by_species(data)
 
 
 def test_nothing_is_left_out_in_silence(data: Path) -> None:
     (data / "mask" / "ada_probe_0_ir.png").unlink()
-    with pytest.raises(SourceError, match=r"ada_probe_0_depth\.png: expected ada_probe_0_color\.png"):
+    with pytest.raises(SourceError, match=r"ada_probe_0_depth\.png: no picture beside it"):
         by_species(data)
     (data / "mask" / "ada_probe_0_depth.png").unlink()
     with pytest.raises(SourceError, match=r"mask: expected NAME_depth\.png with"):
@@ -367,7 +369,7 @@ def test_errors_are_one_line(data: Path, tmp_path: Path) -> None:
     assert "got an empty folder" in one_line(faceid("pad-report", tmp_path / "empty"))
     assert "got no folder" in one_line(faceid("pad-report", tmp_path / "empty", "--layout", "species"))
     (data / "mask" / "camera.json").unlink()
-    assert "mask: expected a camera.json with fx, fy" in one_line(faceid("pad-report", data))
+    assert "no camera file: expected a camera.json with fx, fy" in one_line(faceid("pad-report", data))
     (data / "camera.json").write_text("{}")
     assert "camera.json: expected JSON with fx" in one_line(faceid("pad-report", data))
     assert faceid("pad-report", data, "--layout", "unheard_of").exit_code == 2

@@ -246,11 +246,11 @@ def test_a_small_rate_is_not_written_as_none() -> None:
 
 
 def test_only_pairs_of_people_bound_a_rate_without_errors() -> None:
-    """Comparisons of one person are no independent trials: their interval stays as it is."""
+    """Comparisons of one person are no independent trials: they have no bound, nor an interval of 0."""
     rows = dict(table_of(evaluate(measured(HOSTILE), 0.9)))
     assert math.ceil(1e4 * upper_rate(0, 21)) == 1330
     assert {shown.below[-1] for shown in rows["FMR at threshold"]} == {"< 13.30%"}
-    assert {shown.below[-1] for shown in rows["FNMR at threshold"]} == {"0.0-0.0"}
+    assert all(len(shown.below) == 1 for shown in rows["FNMR at threshold"])  # the counts
     assert {
         shown.below for shown in dict(table_of(evaluate(measured(("ada",)), 0.9)))["FMR at threshold"]
     } == {()}

@@ -22,7 +22,7 @@ from faceid_fast.sources.files.bounded import MAX_ARRAY_BYTES
 from faceid_fast.sources.files.images import read_bmp, read_jpeg
 from faceid_fast.sources.files.pictures import read_picture
 from faceid_fast.sources.layouts.npz import read_npz
-from faceid_fast.sources.layouts.tum import shots_in
+from faceid_fast.sources.layouts.tum import listing_in
 from faceid_fast.sources.layouts.vap import read_dat
 
 RNG = np.random.default_rng(9)
@@ -313,7 +313,7 @@ def test_the_ending_says_what_a_picture_is(tmp_path: Path) -> None:
 
 def text_list(path: Path) -> None:
     (path.parent / "depth.txt").write_bytes(b"1.0 depth/a.png")
-    shots_in(path.parent, path.parent)
+    listing_in(path.parent, path.parent)
 
 
 WHOLE: dict[str, tuple[Callable[[Path], object], bytes]] = {

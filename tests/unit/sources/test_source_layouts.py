@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from faceid_fast.errors import InvalidInputError, SourceError
+from faceid_fast.errors import InvalidInputError, SourceError, SourceWarning
 from faceid_fast.sources import datasets
 from faceid_fast.sources.layouts import kinect_v2, npz, open3d, pairs, tum, vap
 from faceid_fast.sources.layouts.shot import Frames, Shot
@@ -130,7 +130,9 @@ def test_pairs_of_infrared_and_jpeg(tmp_path: Path) -> None:
     write_pair(tmp_path, "b", image="color.jpg")
     write_pair(tmp_path, "c", image="color.png")
     write_pair(tmp_path, "c", image="ir.png")
-    infrared, jpeg, both = (shot.read() for shot in shots_at(tmp_path))
+    with pytest.warns(SourceWarning, match=r"1 of 3 frames have a colour and an infrared picture: colour"):
+        shots = shots_at(tmp_path)
+    infrared, jpeg, both = (shot.read() for shot in shots)
     np.testing.assert_array_equal(infrared.infrared, GREY)
     assert jpeg.color is not None
     assert both.color is not None  # colour goes before infrared
@@ -222,7 +224,9 @@ def test_tum_pairs_are_nearest_to_each_other_and_used_once(tmp_path: Path) -> No
     depths = (0.95, 1.034, 1.052, 2.0199, 2.979)
     write_tum(tmp_path, (colors, depths))
     # 1.0: 1.034 is nearer to 1.033. 1.066: 1.052 is. 3.0: more than 0.02 s apart.
-    assert [shot.label for shot in shots_at(tmp_path)] == ["1.033000", "1.066000", "2.000000"]
+    with pytest.warns(SourceWarning, match=r"2 of 5 pictures have no depth of their own, within 0.02 s"):
+        shots = shots_at(tmp_path)
+    assert [shot.label for shot in shots] == ["1.033000", "1.066000", "2.000000"]
     found = tum.associated([(0.01, Path("a")), (0.0, Path("b"))][::-1], [(0.005, Path("d"))])
     assert found == [(Path("b"), Path("d"))]  # of two that are equally near, the earlier
     assert tum.associated([], [(0.0, Path("d"))]) == []
@@ -252,7 +256,10 @@ def test_damaged_tum_lists(tmp_path: Path, line: str, part: str) -> None:
 @pytest.mark.parametrize("camera", open3d.INTRINSICS_NAMES)
 def test_open3d(tmp_path: Path, camera: str) -> None:
     write_open3d(tmp_path, camera=camera)
-    write(tmp_path / "depth" / "00001.png", DEPTH)  # without colour
+    write(tmp_path / "depth" / "00001.png", DEPTH)
+    with pytest.warns(SourceWarning, match=r"00001\.png: no picture of that name"):
+        only(tmp_path)
+    (tmp_path / "depth" / "00001.png").unlink()
     shot = only(tmp_path)
     assert (shot.label, shot.layout, shot.person) == ("00000", "open3d", tmp_path.name)
     frame = shot.read()
@@ -414,7 +421,8 @@ def test_data_sets_without_frames(tmp_path: Path) -> None:
 def test_links_that_lead_back_have_an_end(tmp_path: Path) -> None:
     write_kinect(tmp_path / "ada")
     (tmp_path / "ada" / "again").symlink_to(tmp_path / "ada", target_is_directory=True)
-    assert len(datasets.captures(tmp_path)) == 1
+    with pytest.warns(SourceWarning, match="again: a link to a folder, which is not followed"):
+        assert len(datasets.captures(tmp_path)) == 1
 
 
 def test_damage_is_raised_or_skipped_and_counted(tmp_path: Path) -> None:

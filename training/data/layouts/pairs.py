@@ -10,6 +10,7 @@ from pathlib import Path
 
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame
+from faceid_fast.sources.files.bounded import is_hidden
 from faceid_fast.sources.layouts.camera_file import CAMERA_NAME, camera_file_of
 from faceid_fast.sources.layouts.pairs import DEPTH_ENDINGS, image_of, label_of, read_frame
 from training.data.layouts.capture import Found, folders, found_or_error
@@ -26,6 +27,8 @@ def captures(root: Path) -> Iterator[Found]:
     for person in folders(root):
         depths = (path for ending in DEPTH_ENDINGS for path in person.rglob(f"*{ending}"))
         for depth in sorted(depths):
+            if is_hidden(depth):
+                continue
             label = label_of(depth)
             assert label is not None  # it was listed by its name
             name = depth.with_name(label).relative_to(person).as_posix()

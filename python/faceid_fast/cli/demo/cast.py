@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from faceid_fast.cli.output import warnings_said
 from faceid_fast.errors import SourceError
 from faceid_fast.evaluate.protocols import ENROLLED_EXPRESSION
-from faceid_fast.frame import Frame
+from faceid_fast.frame import Frame, within_budget
 from faceid_fast.sources.layouts import kinect_v2
 from faceid_fast.sources.renders import KINDS, bundled_renders
 
@@ -40,20 +41,26 @@ def captured(directory: Path) -> list[Look]:
     ------
     SourceError
         If there is nobody to enrol, or nobody to probe with.
+    InvalidInputError
+        If the captures are too much for the memory of one call.
     """
-    looks = []
-    for capture in kinect_v2.captures(directory):
-        label = f"{capture.person} {capture.number:02d}"
-        if capture.expression == ENROLLED_EXPRESSION:
-            looks.append(Look(capture.person, "enroll", label, capture.read()))
-        elif capture.pose == PROBED_POSE:
-            looks.append(Look(capture.person, "probe", label, capture.read()))
-    enrolled = {look.person for look in looks if look.kind == "enroll"}
-    looks = [look for look in looks if look.person in enrolled]
-    if not any(look.kind == "probe" for look in looks):
+    with warnings_said():
+        captures = kinect_v2.captures(directory)
+    chosen = [
+        (capture, "enroll" if capture.expression == ENROLLED_EXPRESSION else "probe")
+        for capture in captures
+        if capture.expression == ENROLLED_EXPRESSION or capture.pose == PROBED_POSE
+    ]
+    enrolled = {capture.person for capture, kind in chosen if kind == "enroll"}
+    chosen = [(capture, kind) for capture, kind in chosen if capture.person in enrolled]
+    if not any(kind == "probe" for _, kind in chosen):
         message = (
             f"{directory}: expected captures to enrol (expression {ENROLLED_EXPRESSION}) "
             f"and others of pose {PROBED_POSE}, got none"
         )
         raise SourceError(message)
-    return looks
+    frames = within_budget(capture.read() for capture, _ in chosen)
+    return [
+        Look(capture.person, kind, f"{capture.person} {capture.number:02d}", frame)
+        for (capture, kind), frame in zip(chosen, frames, strict=True)
+    ]

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from faceid_fast.cli.output import check_heard
+from faceid_fast.cli.output import check_heard, warnings_said
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.sources.cameras.base import Source
 from faceid_fast.sources.source import CAMERAS, open_source
@@ -53,7 +53,8 @@ def opened_source(source: str, settings: Sequence[str] | None) -> Source:
             options[key] = json.loads(value)
         except ValueError:
             options[key] = value
-    return open_source(source, **options)
+    with warnings_said():
+        return open_source(source, **options)
 
 
 def until(seconds: float | None) -> Callable[[], bool]:

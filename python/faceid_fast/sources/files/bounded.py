@@ -5,18 +5,32 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from faceid_fast.checks import open_file
 from faceid_fast.errors import SourceError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MAX_PICTURE_BYTES: Final = 64 * 2**20
 """Longest picture file; no camera writes a longer one of `faceid_fast.frame.MAX_SIDE_PX`."""
 MAX_ARRAY_BYTES: Final = 192 * 2**20
 """Largest array or archive: more than a frame of that size needs, with depth in float64 and colour."""
+
+_OF_SYSTEMS: Final = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx"})
+"""Names, in lower case, that Windows and macOS give to files and folders of their own."""
+
+
+def is_hidden(entry: Path) -> bool:
+    """Whether a name is one that a system keeps for itself: it begins with a dot, or is ``Thumbs.db``.
+
+    macOS writes ``._NAME`` beside every NAME on a disk of another system: as long as a picture, but none.
+    """
+    return entry.name.startswith(".") or entry.name.casefold() in _OF_SYSTEMS
+
+
+def entries_of(folder: Path) -> list[Path]:
+    """List a folder by name, without what `is_hidden`; OSError if it cannot be listed."""
+    return sorted(entry for entry in folder.iterdir() if not is_hidden(entry))
 
 
 @contextmanager

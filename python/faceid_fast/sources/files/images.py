@@ -9,14 +9,17 @@ refuses by itself is not checked here:
 | all | more than 4096 pixels a side | a file of a few kilobytes can claim a gigapixel |
 | PNG | less or more pixel data than the header says | a picture with another header's rows |
 | PNG | kinds other than grey of 8 or 16 bit and RGB of 8 bit; interlaced | OpenCV converts them |
+| PNG | more chunks than any picture has | each takes time |
 | JPEG | no end of the picture | OpenCV 4 fills the missing part with grey |
 | BMP | fewer than 24 bit | OpenCV converts them |
 
-The orientation tag of a JPEG is ignored: depth files have none.
+OpenCV gets the chunks of a PNG that hold its pixels, and no other: it would unpack texts, for seconds a MiB,
+and turn a transparent colour into a channel. The orientation tag of a JPEG is ignored: depth files have none.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -35,10 +38,16 @@ from .bounded import MAX_PICTURE_BYTES, read_bounded
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _PNG_CHANNELS: Final = {0: 1, 2: 3, 6: 4}
 """Accepted colour types and their channels: grey, RGB, and RGBA, whose alpha channel is dropped."""
+_PNG_CRITICAL: Final = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
+"""The chunks without which a picture cannot be shown; a palette beside RGB is a suggestion."""
+_MAX_CHUNKS: Final = 2**16
+_ANCILLARY_BIT: Final = 0x20
 _JPEG_START: Final = b"\xff\xd8"
 _JPEG_END: Final = b"\xff\xd9"
 _JPEG_FRAMES: Final = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 """Markers of segments that hold the picture's size; the excluded ones of that range are not frame headers."""
+_MAX_SEGMENTS: Final = 2**12
+_FILL: Final = re.compile(rb"\xff*")
 _BMP_HEADER: Final = struct.Struct("<2s12xIiiHH")
 
 
@@ -52,7 +61,7 @@ def read_png(path: str | Path) -> NDArray[Any]:
     InvalidInputError
         If `path` is not usable as a path.
     """
-    return _read(path, "PNG", _PNG_SIGNATURE, _png_size)
+    return _read(path, "PNG", _PNG_SIGNATURE, _png_pixels)
 
 
 def read_jpeg(path: str | Path) -> NDArray[Any]:
@@ -65,7 +74,7 @@ def read_jpeg(path: str | Path) -> NDArray[Any]:
     InvalidInputError
         If `path` is not usable as a path.
     """
-    return _read(path, "JPEG", _JPEG_START, _jpeg_size)
+    return _read(path, "JPEG", _JPEG_START, _whole(_jpeg_size))
 
 
 def read_bmp(path: str | Path) -> NDArray[np.uint8]:
@@ -78,23 +87,35 @@ def read_bmp(path: str | Path) -> NDArray[np.uint8]:
     InvalidInputError
         If `path` is not usable as a path.
     """
-    return _read(path, "BMP", b"BM", _bmp_size, least=_BMP_HEADER.size)
+    return _read(path, "BMP", b"BM", _whole(_bmp_size), least=_BMP_HEADER.size)
 
 
 def _read(
     path: str | Path,
     kind: str,
     start: bytes,
-    size_of: Callable[[bytes, Path], tuple[int, int]],
+    checked: Callable[[bytes, Path], tuple[bytes, tuple[int, int]]],
     least: int = 0,
 ) -> NDArray[Any]:
-    """Read and decode a file of a kind: of at least so many bytes, the first of which are `start`."""
+    """Read and decode a file of a kind: of at least so many bytes, the first of which are `start`.
+
+    Parameters
+    ----------
+    checked : checks the content; returns what OpenCV is to decode, and the (height, width) of it.
+    """
     path = checked_path("path", path)
     content = read_bounded(path, MAX_PICTURE_BYTES)
     if not content.startswith(start) or len(content) < least:
         message = f"{path}: expected a {kind} file, got something else"
         raise SourceError(message)
-    return _decoded(content, size_of(content, path), path)
+    return _decoded(*checked(content, path), path)
+
+
+def _whole(
+    size_of: Callable[[bytes, Path], tuple[int, int]],
+) -> Callable[[bytes, Path], tuple[bytes, tuple[int, int]]]:
+    """Make a check, of which the whole content is decoded, from one that returns (height, width)."""
+    return lambda content, path: (content, size_of(content, path))
 
 
 def _decoded(content: bytes, size: tuple[int, int], path: Path) -> NDArray[Any]:
@@ -123,14 +144,14 @@ def _checked_size(width: int, height: int, path: Path) -> tuple[int, int]:
     return height, width
 
 
-def _png_size(content: bytes, path: Path) -> tuple[int, int]:
-    """Return (height, width), after a check of the amount of pixel data."""
+def _png_pixels(content: bytes, path: Path) -> tuple[bytes, tuple[int, int]]:
+    """Return a PNG of nothing but header and pixels, and (height, width), once the pixels were counted."""
     chunks = _png_chunks(content, path)
     kind, header = next(chunks)
-    if kind != b"IHDR" or len(header) != 13:
+    if kind != b"IHDR" or len(header) != 25:
         message = f"{path}: damaged: expected the header first, got chunk {kind!a}"
         raise SourceError(message)
-    width, height, bits, color, _, _, interlaced = struct.unpack(">IIBBBBB", header)
+    width, height, bits, color, _, _, interlaced = struct.unpack_from(">IIBBBBB", header, 8)
     size = _checked_size(width, height, path)
     if color not in _PNG_CHANNELS or bits not in {8, 16} or interlaced or (color != 0 and bits == 16):
         message = (
@@ -138,10 +159,18 @@ def _png_size(content: bytes, path: Path) -> tuple[int, int]:
             f"got colour type {color} of {bits} bit{', interlaced' if interlaced else ''}"
         )
         raise SourceError(message)
+    data: list[bytes] = []
+    before, end = kind, b""
+    for kind, end in chunks:  # the last one ends the picture
+        if kind == b"IHDR" or (kind == b"IDAT" and data and before != kind):
+            message = f"{path}: damaged: chunk {kind!a} where none may be"
+            raise SourceError(message)
+        if kind == b"IDAT":
+            data.append(end)
+        before = kind
     wanted = height * (1 + width * _PNG_CHANNELS[color] * bits // 8)  # one filter byte a row
-    data = b"".join(body for kind, body in chunks if kind == b"IDAT")
     try:
-        pixels = len(zlib.decompressobj().decompress(data, wanted + 1))
+        pixels = len(zlib.decompressobj().decompress(b"".join(chunk[8:-4] for chunk in data), wanted + 1))
     except zlib.error as error:
         message = f"{path}: damaged: {error}"
         raise SourceError(message) from error
@@ -149,29 +178,39 @@ def _png_size(content: bytes, path: Path) -> tuple[int, int]:
         problem = "truncated: fewer" if pixels < wanted else "damaged: more"
         message = f"{path}: {problem} pixels than its header says"
         raise SourceError(message)
-    return size
+    return b"".join((_PNG_SIGNATURE, header, *data, end)), size
 
 
 def _png_chunks(content: bytes, path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """Yield kind and body of each chunk up to the last; OpenCV compares their checksums."""
+    """Yield kind and bytes of each chunk up to the last, of those that need not be read no bytes.
+
+    OpenCV compares the checksums of those that it gets.
+    """
     at, kind = len(_PNG_SIGNATURE), b""
-    while kind != b"IEND":
+    for _ in range(_MAX_CHUNKS):
         if at + 12 > len(content):
             raise _truncated(path)
         length, kind = struct.unpack_from(">I4s", content, at)
         end = at + 12 + length
         if end > len(content):
             raise _truncated(path)
-        yield kind, content[at + 8 : end - 4]
+        is_critical = kind in _PNG_CRITICAL
+        if not is_critical and not kind[0] & _ANCILLARY_BIT:
+            message = f"{path}: damaged: expected chunks of a PNG, got {kind!a}"
+            raise SourceError(message)
+        yield kind, content[at:end] if is_critical else b""
+        if kind == b"IEND":
+            return
         at = end
+    message = f"{path}: expected at most {_MAX_CHUNKS} chunks, got more"
+    raise SourceError(message)
 
 
 def _jpeg_size(content: bytes, path: Path) -> tuple[int, int]:
     """Return (height, width) of the first picture, after a check that its end is there."""
     at = len(_JPEG_START)
-    while True:
-        while content[at : at + 1] == b"\xff":  # a marker may be preceded by several
-            at += 1
+    for _ in range(_MAX_SEGMENTS):
+        at = _FILL.match(content, at).end()  # type: ignore[union-attr]  # a marker may be preceded by several
         head = content[at : at + 8]  # marker, length of the segment; of a frame bits, height and width
         if len(head) < 8:
             raise _truncated(path)
@@ -179,6 +218,9 @@ def _jpeg_size(content: bytes, path: Path) -> tuple[int, int]:
         if marker in _JPEG_FRAMES:
             break
         at += 1 + length
+    else:
+        message = f"{path}: expected at most {_MAX_SEGMENTS} segments before the picture, got more"
+        raise SourceError(message)
     if content.find(_JPEG_END, at) < 0:
         raise _truncated(path)
     return _checked_size(width, height, path)

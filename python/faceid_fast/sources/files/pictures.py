@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast.checks import checked_path
@@ -55,7 +56,11 @@ def frame_of(
 
     Parameters
     ----------
-    channel : ``color`` or ``infrared``, the kind of picture.
+    channel : ``color`` or ``infrared``, the kind of picture, as the file's name or the caller says. Neither
+        is guessed from the picture: an infrared picture that is taken for colour would be compared with
+        colour, or the reverse.
+    picture : (H, W), or (H, W, 3); an infrared one may have three channels if they are equal, as programs
+        write it that know colour only.
     files : the files, for the message.
 
     Raises
@@ -63,8 +68,29 @@ def frame_of(
     SourceError
         If no frame can be made of them; see `Frame`.
     """
+    named = ", ".join(map(str, files))
+    if channel == "color" and picture.ndim == 2:
+        message = (
+            f"{named}: color: expected an array (H, W, 3), got one channel, {picture.shape}: if it is "
+            "infrared, name it so (_ir), or ask for it: --picture infrared, picture='infrared'"
+        )
+        raise SourceError(message)
+    if channel == "infrared" and picture.ndim == 3 and _is_grey(picture):
+        picture = picture[..., 0]
+    elif channel == "infrared" and picture.ndim == 3:
+        message = (
+            f"{named}: infrared: expected an array (H, W), or (H, W, 3) of three equal channels, got "
+            f"{picture.shape} of other channels, as colour has: name it so (_color), or ask for colour"
+        )
+        raise SourceError(message)
     try:
         return Frame(depth=depth, depth_unit_m=depth_unit_m, intrinsics=intrinsics, **{channel: picture})
     except InvalidInputError as error:
-        message = f"{', '.join(map(str, files))}: {error}"
+        message = f"{named}: {error}"
         raise SourceError(message) from error
+
+
+def _is_grey(picture: NDArray[Any]) -> bool:
+    return picture.shape[2] == 3 and all(
+        np.array_equal(picture[..., 0], picture[..., other]) for other in (1, 2)
+    )

@@ -15,11 +15,12 @@ from typing import Final
 from faceid_fast.checks import checked_path
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame, Intrinsics
+from faceid_fast.sources.files.bounded import entries_of
 from faceid_fast.sources.files.images import read_png
 from faceid_fast.sources.files.pictures import frame_of
 
 from .camera_file import camera_file_of
-from .shot import Shot
+from .shot import Listing, Shot, warn_of
 
 LAYOUT: Final = "kinect_v2"
 FOCAL_PX: Final = 365.0
@@ -31,7 +32,7 @@ MODALITY: Final = "infrared"
 EXPRESSIONS: Final = 6
 POSES: Final = 9
 
-_DEPTH_NAME: Final = re.compile(r"(\d\d)_depth\.png")
+_NAME: Final = re.compile(r"(?i)(\d\d)_(depth|ir)\.png")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +87,28 @@ class Capture:
         infrared, depth = read_png(self.infrared), read_png(self.depth)
         height, width = infrared.shape[:2]
         center = Intrinsics(FOCAL_PX, FOCAL_PX, (width - 1) / 2, (height - 1) / 2, PRINCIPAL_DEVIATION_PX)
-        return frame_of("infrared", infrared, depth, DEPTH_UNIT_M, center, self.depth)
+        return frame_of(MODALITY, infrared, depth, DEPTH_UNIT_M, center, self.depth)
 
 
 def captures(directory: str | Path) -> list[Capture]:
     """List the captures of everybody, by person and number; every subfolder is a person, whatever its name.
 
-    Captures may be missing; one that lacks either of its two files is left out. Other files are ignored.
+    Captures may be missing; one that lacks either of its two files is left out. Other files are ignored, and
+    names that begin with a dot.
 
     Raises
     ------
     SourceError
         If the directory cannot be listed or holds no capture.
+
+    Warns
+    -----
+    SourceWarning
+        If captures were left out.
     """
     root = checked_path("directory", directory)
     try:
-        folders = sorted(entry for entry in root.iterdir() if entry.is_dir())
+        folders = [entry for entry in entries_of(root) if entry.is_dir()]
     except OSError as error:
         message = f"{root}: not readable ({error.strerror})"
         raise SourceError(message) from error
@@ -109,6 +116,8 @@ def captures(directory: str | Path) -> list[Capture]:
     if not found:
         message = f"{root}: expected folders of NN_depth.png and NN_ir.png, got none"
         raise SourceError(message)
+    files = (file for folder in folders for file in entries_of(folder))
+    warn_of(Listing((), tuple(alone for file in files if (alone := _alone(file)) is not None)))
     return found
 
 
@@ -116,7 +125,7 @@ def captures_of(folder: Path) -> list[Capture]:
     """List the captures of one person, by number; see `captures`. SourceError if it cannot be listed."""
     folder = checked_path("folder", folder)
     try:
-        files = sorted(folder.iterdir())
+        files = entries_of(folder)
     except OSError as error:
         message = f"{folder}: not readable ({error.strerror})"
         raise SourceError(message) from error
@@ -127,24 +136,58 @@ def captures_of(folder: Path) -> list[Capture]:
 def capture_of(depth: Path) -> Capture | None:
     """Return the capture that a depth file belongs to; None if its name or its infrared file is wrong."""
     depth = checked_path("depth", depth)
-    match = _DEPTH_NAME.fullmatch(depth.name)
-    if match is None or int(match[1]) >= POSES * EXPRESSIONS:
+    match = _matched(depth)
+    if match is None or match[2].lower() != "depth":
         return None
-    infrared = depth.with_name(f"{match[1]}_ir.png")
-    if not infrared.is_file():
-        return None
-    return Capture(depth.parent.name, int(match[1]), infrared, depth)
+    infrared = _partner(depth, match)
+    return None if infrared is None else Capture(depth.parent.name, int(match[1]), infrared, depth)
 
 
-def shots_in(folder: Path, root: Path) -> list[Shot]:
+def listing_in(folder: Path, root: Path, picture: str | None = None) -> Listing:
     """List the captures of a folder that have no camera file, by number. OSError if it cannot be listed."""
-    depths = sorted(entry for entry in folder.iterdir() if _DEPTH_NAME.fullmatch(entry.name))
-    return [shot for depth in depths if (shot := shot_of(depth, root)) is not None]
+    return _listed(entries_of(folder), root, picture)
 
 
-def shot_of(file: Path, root: Path) -> Shot | None:
-    """Return the capture that either file belongs to; None if a camera file makes it one of `pairs`."""
-    capture = capture_of(file.with_name(file.name.replace("_ir.png", "_depth.png")))
-    if capture is None or camera_file_of(file.parent, capture.label, root) is not None:
+def listing_of(file: Path, root: Path, picture: str | None = None) -> Listing:
+    """List the capture that either file belongs to; none if a camera file makes it one of `pairs`."""
+    match = _matched(file)
+    partner = None if match is None else _partner(file, match)
+    return _listed([file] if partner is None else sorted((file, partner)), root, picture)
+
+
+def _listed(files: list[Path], root: Path, picture: str | None) -> Listing:
+    shots, left_out = [], []
+    for file in files:
+        match = _matched(file)
+        if match is None or camera_file_of(file.parent, match[1], root) is not None:
+            continue
+        capture = capture_of(file)
+        if capture is not None and picture in {None, MODALITY}:
+            shots.append(
+                Shot(capture.person, capture.label, LAYOUT, capture.read, capture.pose, capture.expression)
+            )
+        elif capture is not None:
+            left_out.append(f"{file}: no {picture} picture: the layout {LAYOUT} has infrared only")
+        elif (alone := _alone(file)) is not None:
+            left_out.append(alone)
+    return Listing(shots, tuple(left_out))
+
+
+def _alone(file: Path) -> str | None:
+    """Say that a file of a capture lacks the other one; None if it does not, or is no such file."""
+    match = _matched(file)
+    if match is None or _partner(file, match) is not None:
         return None
-    return Shot(capture.person, capture.label, LAYOUT, capture.read, capture.pose, capture.expression)
+    return f"{file}: no {'infrared' if match[2].lower() == 'depth' else 'depth'} beside it"
+
+
+def _matched(file: Path) -> re.Match[str] | None:
+    match = _NAME.fullmatch(file.name)
+    return None if match is None or int(match[1]) >= POSES * EXPRESSIONS else match
+
+
+def _partner(file: Path, match: re.Match[str]) -> Path | None:
+    """Return the other file of a capture; None if there is none."""
+    other = "ir" if match[2].lower() == "depth" else "depth"
+    names = (f"{match[1]}_{other}.png", f"{match[1]}_{other}.PNG", f"{match[1]}_{other.upper()}.PNG")
+    return next((file.with_name(name) for name in names if file.with_name(name).is_file()), None)

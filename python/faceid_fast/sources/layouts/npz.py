@@ -24,11 +24,11 @@ from faceid_fast.checks import checked_path
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.sources.files.arrays import read_array
-from faceid_fast.sources.files.bounded import MAX_ARRAY_BYTES, read_bounded
+from faceid_fast.sources.files.bounded import MAX_ARRAY_BYTES, entries_of, is_hidden, read_bounded
 from faceid_fast.sources.files.pictures import frame_of
 
 from .camera_file import CAMERA_KEYS, UNCERTAINTY, camera_file_of, read_camera
-from .shot import Shot
+from .shot import Listing, Shot, checked_picture
 
 LAYOUT: Final = "npz"
 ENDING: Final = ".npz"
@@ -39,47 +39,59 @@ _BOUNDED: Final = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 """Kinds of compression that numpy writes; for others, zipfile unpacks more than it is asked for."""
 
 
-def shots_in(folder: Path, root: Path) -> list[Shot]:
+def listing_in(folder: Path, root: Path, picture: str | None = None) -> Listing:
     """List the archives of a folder by name. OSError if it cannot be listed."""
-    files = sorted(entry for entry in folder.iterdir() if entry.suffix == ENDING)
-    return [shot for file in files if (shot := shot_of(file, root)) is not None]
+    return _listed(entries_of(folder), root, picture)
 
 
-def shot_of(file: Path, root: Path) -> Shot | None:
-    """Return the frame of an archive; None if the file's name does not end in ``.npz``."""
-    if file.suffix != ENDING or not file.is_file():
-        return None
-    camera = camera_file_of(file.parent, file.stem, root)
-    return Shot(file.parent.name, file.stem, LAYOUT, partial(read_npz, file, camera))
+def listing_of(file: Path, root: Path, picture: str | None = None) -> Listing:
+    """List the frame of an archive; none if the file's name does not end in ``.npz``."""
+    return _listed([file], root, picture)
 
 
-def read_npz(path: str | Path, camera: str | Path | None = None) -> Frame:
+def _listed(files: list[Path], root: Path, picture: str | None) -> Listing:
+    shots = []
+    for file in files:
+        if file.suffix.lower() == ENDING and not is_hidden(file) and file.is_file():
+            camera = camera_file_of(file.parent, file.stem, root)
+            read = partial(read_npz, file, camera, picture=picture)
+            shots.append(Shot(file.parent.name, file.stem, LAYOUT, read))
+    return Listing(shots)
+
+
+def read_npz(path: str | Path, camera: str | Path | None = None, *, picture: str | None = None) -> Frame:
     """Read the frame of an archive.
 
     Parameters
     ----------
     path : of the archive.
     camera : a camera file, which takes precedence over the archive's numbers; see `camera_file`.
+    picture : ``infrared`` or ``color``: the one to take. By default the archive must have one only.
 
     Raises
     ------
     SourceError
         If the file is missing, damaged, too large once unpacked, or lacks what a frame needs.
+    InvalidInputError
+        If an argument is not usable.
     """
+    chosen = checked_picture(picture)
     path = checked_path("path", path)
     arrays = read_arrays(path, ("depth", *_CHANNELS, *CAMERA_KEYS, UNCERTAINTY))
-    channels = [name for name in _CHANNELS if name in arrays]
+    channels = [name for name in _CHANNELS if name in arrays and chosen in {None, name}]
     wanted = ("depth", *(CAMERA_KEYS if camera is None else ()))
     if len(channels) != 1 or not all(name in arrays for name in wanted):
         message = (
-            f"{path}: expected {', '.join(wanted)} and one of color and infrared, "
+            f"{path}: expected {', '.join(wanted)} and {chosen or 'one of color and infrared'}, "
             f"got {', '.join(sorted(arrays)) or 'none of them'}"
         )
+        if len(channels) > 1:
+            message += ": choose by --picture infrared or color, picture='infrared' or 'color'"
         raise SourceError(message)
     if camera is None:
         intrinsics, unit = _camera_in(arrays, path)
     else:
-        intrinsics, unit = read_camera(camera)
+        intrinsics, unit = read_camera(camera, arrays[channels[0]].shape[:2])
     return frame_of(channels[0], arrays[channels[0]], arrays["depth"], unit, intrinsics, path)
 
 

@@ -1,15 +1,22 @@
-"""Shots: frames in files that are listed, but not read yet."""
+"""Shots: frames in files that are listed, but not read yet; and how they are to be read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Literal
 
-from faceid_fast.errors import InvalidInputError, SourceError
-from faceid_fast.frame import Frame
+from faceid_fast.checks import shown
+from faceid_fast.errors import InvalidInputError, SourceError, SourceWarning
+from faceid_fast.frame import MODALITIES, Frame
+from faceid_fast.sources.orientation import rotated
 
 ON_DAMAGE: Final = ("raise", "skip")
+TURNS_DEG: Final = (0, 90, 180, 270)
+_MOST_NAMED: Final = 20
+"""Files that one message names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,79 @@ class Shot:
     read: Callable[[], Frame]
     pose: int | None = None
     expression: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Frames that are listed, and the files that were left out.
+
+    Attributes
+    ----------
+    shots : the frames.
+    left_out : for each frame that was left out the name of a file, and why: nothing is left out silently.
+    notes : what else whoever reads the frames has to know, such as which of two pictures is taken.
+    """
+
+    shots: Sequence[Shot] = ()
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def summary(self) -> str:
+        """Return notes and what was left out in one text, which names a few files only; empty if nothing."""
+        named = self.left_out[:_MOST_NAMED]
+        more = len(self.left_out) - len(named)
+        words = [f"left out: {each}" for each in named] + ([f"{more} more were left out"] if more else [])
+        return "; ".join((*self.notes, *words))
+
+
+def joined(listings: Iterable[Listing]) -> Listing:
+    """Join listings in their order; a note that several have is in it once."""
+    several = tuple(listings)
+    return Listing(
+        [shot for each in several for shot in each.shots],
+        tuple(name for each in several for name in each.left_out),
+        tuple(dict.fromkeys(note for each in several for note in each.notes)),
+    )
+
+
+def warn_of(found: Listing) -> None:
+    """Warn whoever calls the caller of what was left out of a listing, and of its notes, if there is any."""
+    if found.left_out or found.notes:
+        warnings.warn(found.summary(), SourceWarning, stacklevel=3)
+
+
+def turned(shot: Shot, turn_deg: int) -> Shot:
+    """Return a shot whose frame is turned clockwise, as `checked_turn` allows, intrinsics and all."""
+    return replace(shot, read=partial(_read_turned, shot.read, turn_deg)) if turn_deg else shot
+
+
+def checked_turn(turn_deg: object) -> int:
+    """Check a turn: 0, 90, 180 or 270 degrees; InvalidInputError for another."""
+    if type(turn_deg) is int and turn_deg in TURNS_DEG:
+        return turn_deg
+    message = f"turn_deg: expected {', '.join(map(str, TURNS_DEG))}, got {shown(turn_deg)}"
+    raise InvalidInputError(message)
+
+
+def checked_picture(picture: object) -> str | None:
+    """Check a choice of picture, one of `MODALITIES` or None; InvalidInputError for another."""
+    if picture is None:
+        return None
+    if isinstance(picture, str) and picture in MODALITIES:
+        return MODALITIES[MODALITIES.index(picture)]
+    message = f"picture: expected {' or '.join(MODALITIES)}, or None, got {shown(picture)}"
+    raise InvalidInputError(message)
+
+
+def check_on_damage(on_damage: object) -> None:
+    """Refuse what is not one of `ON_DAMAGE`."""
+    if not isinstance(on_damage, str) or on_damage not in ON_DAMAGE:
+        message = f"on_damage: expected {' or '.join(ON_DAMAGE)}, got {shown(on_damage)}"
+        raise InvalidInputError(message)
+
+
+def _read_turned(read: Callable[[], Frame], turn_deg: int) -> Frame:
+    return rotated(read(), -(turn_deg // 90))
 
 
 class Frames:
@@ -59,10 +139,7 @@ class Frames:
     """
 
     def __init__(self, shots: Sequence[Shot], *, on_damage: Literal["raise", "skip"] = "raise") -> None:
-        if not isinstance(on_damage, str) or on_damage not in ON_DAMAGE:
-            got = ascii(on_damage)[:40] if isinstance(on_damage, str) else type(on_damage).__name__
-            message = f"on_damage: expected {' or '.join(ON_DAMAGE)}, got {got}"
-            raise InvalidInputError(message)
+        check_on_damage(on_damage)
         self._shots = shots
         self._skips = on_damage == "skip"
         self.skipped: list[SourceError] = []

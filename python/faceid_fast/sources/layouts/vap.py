@@ -23,14 +23,15 @@ from faceid_fast._core import depth_text
 from faceid_fast.checks import checked_path
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame, Intrinsics
-from faceid_fast.sources.files.bounded import read_bounded
+from faceid_fast.sources.files.bounded import entries_of, is_hidden, read_bounded
 from faceid_fast.sources.files.images import read_bmp
 from faceid_fast.sources.files.pictures import frame_of
 
 from .camera_file import camera_file_of, read_camera
-from .shot import Shot
+from .shot import Listing, Shot, checked_picture
 
 LAYOUT: Final = "vap"
+MODALITY: Final = "color"
 VAP_HEIGHT: Final = 480
 VAP_WIDTH: Final = 640
 VAP_DEPTH_MISSING: Final = -1
@@ -46,41 +47,76 @@ COLOR_ENDING: Final = "c.bmp"
 _MAX_TEXT_BYTES: Final = 8 * 2**20
 
 
-def shots_in(folder: Path, root: Path) -> list[Shot]:
+def listing_in(folder: Path, root: Path, picture: str | None = None) -> Listing:
     """List the captures of a folder by name. OSError if it cannot be listed."""
-    depths = sorted(entry for entry in folder.iterdir() if entry.name.endswith(DEPTH_ENDING))
-    return [shot for depth in depths if (shot := shot_of(depth, root)) is not None]
+    return _listed(entries_of(folder), root, picture)
 
 
-def shot_of(file: Path, root: Path) -> Shot | None:
-    """Return the capture that a file belongs to; None if its name does not fit or the other is missing."""
-    ending = next((ending for ending in (DEPTH_ENDING, COLOR_ENDING) if file.name.endswith(ending)), None)
-    if ending is None:
-        return None
-    stem = file.name.removesuffix(ending)
-    depth, color = file.with_name(stem + DEPTH_ENDING), file.with_name(stem + COLOR_ENDING)
-    if not (depth.is_file() and color.is_file()):
-        return None
-    label = stem.rstrip("_") or stem
-    camera = camera_file_of(file.parent, label, root)
-    return Shot(file.parent.name, label, LAYOUT, partial(read_capture, depth, color, camera))
+def listing_of(file: Path, root: Path, picture: str | None = None) -> Listing:
+    """List the capture that a file belongs to; none if its name does not fit."""
+    split = _split(file)
+    if split is None:
+        return Listing()
+    entries = entries_of(file.parent)
+    return _listed([each for each in entries if (_split(each) or ("",))[0] == split[0]], root, picture)
 
 
-def read_capture(depth: str | Path, color: str | Path, camera: str | Path | None = None) -> Frame:
+def _listed(entries: list[Path], root: Path, picture: str | None) -> Listing:
+    files = {split: entry for entry in entries if (split := _split(entry)) is not None}
+    shots, left_out = [], []
+    for (stem, ending), file in files.items():
+        other = COLOR_ENDING if ending == DEPTH_ENDING else DEPTH_ENDING
+        partner = files.get((stem, other))
+        if partner is None:
+            left_out.append(f"{file}: no {stem}{other} beside it")
+        elif ending == DEPTH_ENDING:
+            label = stem.rstrip("_") or stem
+            camera = camera_file_of(file.parent, label, root)
+            shots.append(
+                Shot(
+                    file.parent.name,
+                    label,
+                    LAYOUT,
+                    partial(read_capture, file, partner, camera, picture=picture),
+                )
+            )
+    return Listing(shots, tuple(left_out))
+
+
+def _split(file: Path) -> tuple[str, str] | None:
+    """Return the stem and the ending of a file of a capture; None if its name does not fit."""
+    for ending in (DEPTH_ENDING, COLOR_ENDING):
+        if file.name.lower().endswith(ending) and not is_hidden(file) and file.is_file():
+            return file.name[: -len(ending)], ending
+    return None
+
+
+def read_capture(
+    depth: str | Path, color: str | Path, camera: str | Path | None = None, *, picture: str | None = None
+) -> Frame:
     """Read one frame; a camera file takes precedence over the nominal camera.
+
+    Parameters
+    ----------
+    depth, color : the two files.
+    camera : a camera file, see `camera_file`.
+    picture : ``infrared``: the picture, of three equal channels, is infrared; by default it is colour.
 
     Raises
     ------
     SourceError
         If a file is missing or damaged.
+    InvalidInputError
+        If an argument is not usable.
     """
+    channel = checked_picture(picture) or MODALITY
     if camera is None:
         center = (VAP_WIDTH - 1) / 2, (VAP_HEIGHT - 1) / 2
         intrinsics, unit = Intrinsics(VAP_FOCAL_PX, VAP_FOCAL_PX, *center), VAP_DEPTH_UNIT_M
     else:
-        intrinsics, unit = read_camera(camera)
+        intrinsics, unit = read_camera(camera, (VAP_HEIGHT, VAP_WIDTH))
     depth, color = checked_path("depth", depth), checked_path("color", color)
-    return frame_of("color", read_color(color), read_dat(depth), unit, intrinsics, color, depth)
+    return frame_of(channel, read_color(color), read_dat(depth), unit, intrinsics, color, depth)
 
 
 def read_dat(path: str | Path) -> NDArray[np.uint16]:
