@@ -109,7 +109,8 @@ def enroll(
     labels = [label for label, _ in frames]
     with opened(vault, create=True) as people, busy(screen, "looking for the face in every frame"):
         try:
-            enrollment = Authenticator(store=people).enroll(
+            auth = Authenticator(store=people, try_turns=turn is Turn.NONE)
+            enrollment = auth.enroll(
                 name,
                 [frame for _, frame in frames],
                 new=not (add or replace),
@@ -338,7 +339,11 @@ def _decide(
     frames = reading.frames_at(source, screen)
     with opened(vault) as people:
         auth = Authenticator(
-            store=people, policy=policy, adaptation=adaptation, ask_credential=ask_credential()
+            store=people,
+            policy=policy,
+            adaptation=adaptation,
+            ask_credential=ask_credential(),
+            try_turns=reading.turn is Turn.NONE,  # else somebody has said how the frames lie
         )
         decision = ask(auth, [frame for _, frame in frames])
     if decision.accepted:

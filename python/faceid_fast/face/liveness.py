@@ -127,7 +127,7 @@ def figures_of(crop: FaceCrop) -> dict[str, float]:
     """Return the figures that the check decides by: the cues, and likeness.
 
     A crumpled picture may happen to reach the limits of agreement and structure, each just barely, and then be
-    a head only of an unusual shape; the limit of likeness refuses it.
+    a head of an unusual shape only; the limit of likeness refuses it.
     """
     cues = crop.cues
     parts = (cues.agreement, cues.structure, crop.fit_score)

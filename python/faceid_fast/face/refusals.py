@@ -51,7 +51,8 @@ def _nothing_found(reason: str, frame: Frame) -> str:
         return "no depth: every pixel of the frame's depth is missing (0, negative, NaN or infinite)"
     if share < LEAST_DEPTH_SHARE:
         return f"hardly any depth: only {share:.1%} of the frame's pixels have some"
-    median_m = float(np.median(known)) * frame.depth_unit_m
+    # In double precision: a float32's largest numbers, two of which are averaged, are depth too.
+    median_m = float(np.median(known.astype(np.float64))) * frame.depth_unit_m
     digits = ".3g" if median_m < 1000 else ".0f"
     return f"{reason} (median {median_m:{digits}} m; is depth_unit_m = {frame.depth_unit_m:g} right?)"
 

@@ -80,7 +80,7 @@ def hint_of(turned_deg: int) -> str:
     """Say that a frame was turned, and what to do about it."""
     return (
         f"the frame was turned by {turned_deg} degrees clockwise to find the face: turn the camera, or its "
-        "frames (faceid_fast.sources.orientation.rotated), which saves time"
+        f"frames (--turn {turned_deg}; faceid_fast.sources.orientation.rotated), which saves time"
     )
 
 

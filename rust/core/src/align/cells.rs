@@ -3,7 +3,7 @@
 use std::ops::{AddAssign, Range, RangeInclusive};
 use std::sync::LazyLock;
 
-use crate::input::holes::Bits;
+use crate::input::bits::Bits;
 use crate::input::views::Region;
 use crate::simd::{Kernel, Lanes, Loops};
 

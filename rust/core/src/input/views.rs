@@ -1,6 +1,6 @@
 //! Borrowed, checked views of what a camera delivers.
 
-use super::holes::Bits;
+use super::bits::Bits;
 use crate::{CoreError, Result};
 
 /// Pinhole intrinsics, in pixels of the image they belong to.
