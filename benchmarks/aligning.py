@@ -32,9 +32,9 @@ from faceid_fast.face.crop import FaceCrop
 from faceid_fast.frame import Frame
 from faceid_fast.sources.layouts.kinect_v2 import captures
 from faceid_fast.vault import Vault
+from training.camera.degraded import degraded, single_holes
 
 from .core import CARGO, KEPT_MM, ROOT, Stage, hand_over
-from .degraded import degraded, single_holes
 from .opencv.align import Aligner
 from .opencv.crop import crop
 from .opencv.holes import filled

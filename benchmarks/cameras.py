@@ -26,8 +26,7 @@ from faceid_fast.face.embedder import Embedder
 from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.frame import Frame
 from faceid_fast.sources.layouts.kinect_v2 import Capture, captures
-
-from .degraded import (
+from training.camera.degraded import (
     Degradation,
     blurred,
     chained,

@@ -4,8 +4,9 @@
 `training.attacks.sets` rendered, on portraits printed on real flat sheets, and on live faces, rendered and
 real; it writes ``docs/figures/liveness.json`` and the tables in ``docs/LIVENESS.md``. Every attack is
 measured twice: from frame to verdict, and once more where it is said to the aligner where the face is, so
-that nothing is refused for not being found. And attacks in infrared are compared with their victims, enrolled
-with five rendered captures each: how often they are accepted is the IAPAR.
+that nothing is refused for not being found. Pictures, flat or bent, are measured again with worse depth
+(`WORSE`). And attacks in infrared are compared with their victims, enrolled with five rendered captures each:
+how often they are accepted is the IAPAR.
 """
 
 from __future__ import annotations
@@ -34,6 +35,15 @@ from faceid_fast.matching.decision import accepts
 from faceid_fast.sources.layouts import kinect_v2
 from training.attacks import flat_sheets, sets
 from training.attacks.species import SPECIES
+from training.camera.degraded import (
+    Degradation,
+    blurred,
+    chained,
+    degraded,
+    noisy,
+    round_holes,
+    single_holes,
+)
 from training.data.build import DEFAULT_FOLDER
 from training.data.config import TEST
 from training.data.raw import RawShard, raw_shards, shard_frames
@@ -50,6 +60,16 @@ FLAT_SHEETS: Final = "flat_sheets"
 REFERENCES: Final = 5
 """Of every victim, where attacks are compared with them."""
 _SHEETS_EACH = 8
+PICTURES: Final = ("flat_print", "bent_print", "draped_print", "crumpled_print", "screen", "eyes_cut_out")
+"""The species whose depth is that of a sheet."""
+WORSE: Final[dict[str, Degradation]] = {
+    "5 % single holes": single_holes(0.05),
+    "round holes over 10 %": round_holes(0.10),
+    "blurred by 3 mm": blurred(3.0),
+    "blurred by 6 mm": blurred(6.0),
+    "blurred by 3 mm, slow noise of 2 mm": chained(blurred(3.0), noisy(2.0, 8.0)),
+}
+"""What is done to the depth of pictures."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +110,27 @@ def measure_species(species: str, shown: Iterable[tuple[Frame, HeadPose]]) -> di
     where = ErrorRate.of(accepted, given)
     record["where_it_is"] = {"presentations": given, "accepted": accepted, "apcer": where.rate}
     record["where_it_is"]["interval"] = where.interval
+    return record
+
+
+def measure_worse(species: str, shown: Iterable[tuple[Frame, HeadPose]]) -> dict[str, Any]:
+    """Classify one species with degraded depth, found by the aligner, and once more with the pose given."""
+    aligner, check = FaceAligner.bundled(), LivenessCheck.bundled()
+    kept = list(shown)
+    record = {}
+    for name, degradation in WORSE.items():
+        found, accepted = [], 0
+        for seed, (frame, pose) in enumerate(track(kept, f"{species}, {name}")):
+            worse = degraded(frame, degradation, seed)
+            found += classify([Shown(species, partial(_same, worse))], aligner, check)
+            accepted += check.check(aligner.cut_out(worse, pose)).live
+        counted = count(found).record()["species"][species]
+        record[name] = {
+            "presentations": len(kept),
+            "not_acquired": counted["not_acquired"],
+            "accepted": counted["accepted"],
+            "accepted_where_it_is": accepted,
+        }
     return record
 
 
@@ -188,6 +229,7 @@ def measure(folder: Path) -> dict[str, Any]:
     return {
         "limits": {"id": limits.limits_id},
         "species": species,
+        "worse": {name: measure_worse(name, attacks(folder, name)) for name in PICTURES},
         "bona_fide": live,
         "impersonations": impersonations(folder),
         "check_ms": check_ms(),
@@ -213,6 +255,16 @@ def tables(record: dict[str, Any]) -> str:
     lines += [
         "",
         f"Worst species: {worst.replace('_', ' ')}.",
+        "",
+        "| depth | frames of six species | not acquired | accepted | accepted where it is |",
+        "|---|---|---|---|---|",
+    ]
+    for name in WORSE:
+        each = [species[name] for species in record["worse"].values()]
+        keys = ("presentations", "not_acquired", "accepted", "accepted_where_it_is")
+        sums = (f"{sum(one[key] for one in each):,}" for key in keys)
+        lines.append(f"| {name} | {' | '.join(sums)} |")
+    lines += [
         "",
         "| live faces | frames | not acquired | rejected | BPCER, % |",
         "|---|---|---|---|---|",

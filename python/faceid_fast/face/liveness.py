@@ -126,8 +126,8 @@ class LivenessCheck:
 def figures_of(crop: FaceCrop) -> dict[str, float]:
     """Return the figures that the check decides by: the cues, and likeness.
 
-    A crumpled picture may happen to reach the limits of agreement and structure, each just barely, and then be
-    a head of an unusual shape only; the limit of likeness refuses it.
+    A crumpled picture may reach the limits of agreement and structure, each just barely, but only a head of
+    an unusual shape explains it then: the limit of likeness refuses it.
     """
     cues = crop.cues
     parts = (cues.agreement, cues.structure, crop.fit_score)
