@@ -1,8 +1,8 @@
 """Figures of depth by the kind of its camera: rendered kinds beside real ones.
 
 ``python -m training.reports.cameras --captures 40`` renders so many captures by every camera model, and
-measures each as it does the real captures at hand (``--kinect-v2 DIR``, ``--truedepth DIR``). It prints a table in
-Markdown: the median of each figure and, in brackets, its 10 % and 90 % quantiles over the captures.
+measures each as it does the real captures at hand (``--kinect-v2 DIR``, ``--truedepth DIR``). It prints a
+table in Markdown: the median of each figure and, in brackets, its 10 % and 90 % quantiles over the captures.
 """
 
 from __future__ import annotations
