@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.attacks.paper import Bend, Paper, Portrait, eye_holes, glare, half, photograph, sheet
-from training.camera.models import CAMERA_MODELS, CameraModel
+from training.camera.models import CAMERA_MODELS, PLAIN_MODELS, CameraModel
 from training.camera.raster import Camera, Pose
 from training.camera.sensor import Scene
 from training.people.person import Identity, Studio
@@ -53,7 +53,8 @@ class Stage:
     @classmethod
     def draw(cls, rng: Rng, studio: Studio, modality: str) -> Stage:
         """Draw a camera that delivers ``modality``, and the place before it."""
-        models = [model for model in CAMERA_MODELS if modality in model.pictures]
+        # Not all cameras: with every one that is added, each presentation would be another.
+        models = [model for model in PLAIN_MODELS if modality in model.pictures]
         model = models[int(rng.integers(len(models)))]
         near, far = model.distance_mm or PoseRange().distance_mm
         distance = float(rng.uniform(near, far))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Rng = np.random.Generator
+from training.camera.delivery import Delivery, deliver, frames_averaged
+from training.camera.noise import Floats, Rng, correlated
+
+Choice = TypeVar("Choice", str, float)
 # Radiance of a skin patch that faces the sensor at this distance is the unit of amplitude.
 REFERENCE_MM = 900.0
 
@@ -51,6 +54,9 @@ class TimeOfFlight:
     grazing: tuple[float, float] = (0.04, 0.16)  # cosine below which readings drop out
     infrared_gain: tuple[float, float] = (7_000.0, 14_000.0)
     range_mm: float = 4_500.0
+    nearest_mm: float = 300.0
+    flying: tuple[float, float] | None = None  # share of the mixed readings at edges that are not dropped
+    delivery: Delivery | None = None  # None: as it was measured
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,12 @@ class StructuredLight:
     grazing: tuple[float, float] = (0.08, 0.2)
     infrared_gain: tuple[float, float] = (7_000.0, 14_000.0)
     range_mm: tuple[float, float] = (150.0, 6_000.0)
+    windows_px: tuple[float, float] | None = None  # side of the windows, instead of the lengths above
+    steps_px: tuple[float, ...] = ()  # instead of the one step above, each as likely as another
+    shadow_sides: tuple[str, ...] = ("right",)  # of near things, each as likely as another
+    shadow_slack_px: float = 1.0  # a shadow is by so much, and half a pixel, narrower than it should be
+    passive: bool = False  # two cameras by the room's light, where the scene has some
+    delivery: Delivery | None = None  # None: as it was measured
 
 
 def _reduce(picture: Floats, factor: int) -> Floats:
@@ -85,25 +97,15 @@ def _blur(picture: Floats, sigma: float) -> Floats:
     return blurred
 
 
-def _correlated(rng: Rng, shape: tuple[int, int], sigma: float) -> Floats:
-    """Unit-variance noise with a Gaussian correlation of ``sigma`` pixels."""
-    coarse = max(1, int(sigma))  # a coarser grid for long correlations: the same field, less work
-    small = rng.standard_normal((shape[0] // coarse + 3, shape[1] // coarse + 3), dtype=np.float32)
-    small = cv2.GaussianBlur(small, (0, 0), max(sigma / coarse, 0.3))
-    field = cv2.resize(small, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
-    out: Floats = field / max(float(small.std()), 1e-3)
-    return out
-
-
 def _behind_lens(rng: Rng, scene: Scene, factor: int) -> tuple[Floats, NDArray[np.bool_]] | None:
     """What spectacle lenses do to depth: millimetres added, and readings lost, (H, W) each."""
     if scene.lens is None:
         return None
     lens = _reduce(scene.lens, factor)
     # Glass lengthens the light's way and bends it: a step of some millimetres, and unrest.
-    rough = rng.uniform(0.5, 5.0) * _correlated(rng, lens.shape, rng.uniform(0.7, 2.5))
+    rough = rng.uniform(0.5, 5.0) * correlated(rng, lens.shape, rng.uniform(0.7, 2.5))
     added = lens * (rng.uniform(-2.0, 6.0) + rough)
-    patches = _correlated(rng, lens.shape, rng.uniform(1.0, 4.0))
+    patches = correlated(rng, lens.shape, rng.uniform(1.0, 4.0))
     lost = (lens > 0.5) & (patches > rng.uniform(0.2, 3.0))
     return added.astype(np.float32), lost
 
@@ -121,7 +123,7 @@ def infrared_picture(
 
 
 def time_of_flight(
-    rng: Rng, scene: Scene, factor: int, model: TimeOfFlight
+    rng: Rng, scene: Scene, factor: int, model: TimeOfFlight, focal_px: float
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
     """Measure a scene: depth (millimetres, 0 = no reading) and infrared, (H / factor, W / factor) uint16.
 
@@ -146,15 +148,17 @@ def time_of_flight(
     shape = light.shape
 
     relative = np.maximum(light / 0.6, 1e-3)
+    frames = frames_averaged(rng, model.delivery)
     sigma = (
         rng.uniform(*model.noise_mm)
+        / frames**0.5
         / np.sqrt(np.clip(facing, 0.1, 1))
         * np.maximum(relative**-0.5, relative**-0.9 * 0.6)
     )
     white = rng.standard_normal(shape, dtype=np.float32)
-    mottled = _correlated(rng, shape, rng.uniform(0.8, 1.6))
+    mottled = correlated(rng, shape, rng.uniform(0.8, 1.6))
     measured = mean + sigma * (0.6 * white + 0.8 * mottled)
-    measured += rng.uniform(0.2, 1.0) * _correlated(rng, shape, rng.uniform(8.0, 20.0))
+    measured += rng.uniform(0.2, 1.0) * correlated(rng, shape, rng.uniform(8.0, 20.0))
     measured += rng.normal(0, model.bias_mm) * np.clip(np.log(relative), -2.0, 1.0) + rng.normal(0, 2.0)
     measured += hair * rng.uniform(0.5, 4.0) * white
     behind_lens = _behind_lens(rng, scene, factor)
@@ -169,6 +173,8 @@ def time_of_flight(
     kernel = np.ones((3, 3), np.uint8)
     step = cv2.dilate(native, kernel) - cv2.erode(native, kernel)
     drop = (spread > edge) & (spread > rng.uniform(0.2, 0.42) * step) & (luck < 0.97)
+    if model.flying is not None:
+        drop &= rng.random(shape, dtype=np.float32) > rng.uniform(*model.flying)
     grazing = rng.uniform(*model.grazing)
     drop |= (facing < grazing) & (luck < 0.6)
     # Hardly any light: the phase is anybody's guess, or the reading is refused.
@@ -183,7 +189,9 @@ def time_of_flight(
     for _ in range(rng.poisson(1.5)):  # a few lost readings anywhere
         row, column = int(rng.integers(shape[0])), int(rng.integers(shape[1]))
         drop[row : row + int(rng.integers(1, 3)), column : column + int(rng.integers(1, 3))] = True
-    measured[drop | (measured < 300.0) | (measured > model.range_mm)] = 0.0
+    measured[drop | (measured < model.nearest_mm) | (measured > model.range_mm)] = 0.0
+    if model.delivery is not None:
+        measured = deliver(rng, measured, light, model.delivery, frames=frames, focal_px=focal_px)
     infrared = infrared_picture(rng, scene.radiance, factor, rng.uniform(*model.infrared_gain), blur * 0.8)
     return np.rint(measured).astype(np.uint16), infrared
 
@@ -191,31 +199,42 @@ def time_of_flight(
 def structured_light(
     rng: Rng, scene: Scene, factor: int, model: StructuredLight, focal_px: float
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
-    """Measure as `time_of_flight` does, but by triangulation against a projector left of the camera."""
+    """Measure as `time_of_flight` does, but by triangulation against a projector left of the camera.
+
+    Instead of the projector it may be another camera on either side: whatever it does not see is lost.
+    """
     depth = np.where(np.isfinite(scene.depth_mm), scene.depth_mm, 1e6).astype(np.float32)
     depth = depth[factor // 2 :: factor, factor // 2 :: factor] if factor > 1 else depth
     facing = np.maximum(_reduce(scene.facing, factor), 0.02)
     hair, light = _reduce(scene.hair, factor), _reduce(scene.radiance, factor)
     shape = depth.shape
+    if model.passive and scene.color is not None:
+        light = _reduce(scene.color, factor).mean(axis=2)
+        light = 0.6 * light / max(float(np.percentile(light, 90)), 1e-4)
     parallax = np.float32(focal_px * model.baseline_mm) / depth
-    column = np.arange(shape[1], dtype=np.float32) + parallax  # as the projector sees it
-    shadow = column < np.maximum.accumulate(column, axis=1) - 1.0
+    shadow = _shadow(parallax, _one_of(rng, model.shadow_sides), model.shadow_slack_px)
 
     # Matching windows average disparity; edges fatten towards the nearer side.
-    reach = 2 * model.fatten_px + 1
+    window_sigma, fatten, lump = model.window_px * 0.7, model.fatten_px, model.lump_px
+    if model.windows_px is not None:
+        side = rng.uniform(*model.windows_px)
+        window_sigma = lump = side / np.sqrt(12)  # the deviation of a square is that of its Gaussian
+        fatten = max(1, round(rng.uniform(0.15, 0.4) * side))  # half of the window, where all of it counts
+    reach = 2 * fatten + 1
     near = cv2.dilate(parallax, np.ones((reach, reach), np.uint8))
     ragged = rng.random(shape, dtype=np.float32) < 0.5
     jump = near > 1.04 * parallax
     parallax = np.where(jump & ragged, near, parallax)
     inner = ~cv2.dilate(jump.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-    parallax = np.where(inner, _blur(parallax, model.window_px * 0.7), parallax)
+    parallax = np.where(inner, _blur(parallax, window_sigma), parallax)
     # At 1 m an error of 1 mm is an error of f b / 1e6 pixels of disparity.
     unit = np.float32(focal_px * model.baseline_mm / 1e6)
-    sigma = rng.uniform(*model.noise_at_metre_mm) * unit / np.sqrt(np.clip(facing, 0.15, 1))
-    noise = 0.5 * rng.standard_normal(shape, dtype=np.float32) + 0.87 * _correlated(rng, shape, model.lump_px)
+    frames = frames_averaged(rng, model.delivery)
+    sigma = rng.uniform(*model.noise_at_metre_mm) * unit / frames**0.5 / np.sqrt(np.clip(facing, 0.15, 1))
+    noise = 0.5 * rng.standard_normal(shape, dtype=np.float32) + 0.87 * correlated(rng, shape, lump)
     parallax = parallax + sigma * (1.0 + 1.5 * hair) * noise
-    parallax += 0.6 * rng.normal(0, 1) * unit * _correlated(rng, shape, 40.0)
-    step = np.float32(model.disparity_step_px)
+    parallax += 0.6 * rng.normal(0, 1) * unit * correlated(rng, shape, 40.0)
+    step = np.float32(_one_of(rng, model.steps_px or (model.disparity_step_px,)))
     parallax = np.rint(parallax / step) * step
     measured = np.float32(focal_px * model.baseline_mm) / np.maximum(parallax, 1e-3)
     behind_lens = _behind_lens(rng, scene, factor)
@@ -230,8 +249,23 @@ def structured_light(
     drop = cv2.medianBlur(drop.astype(np.uint8), 3).astype(bool) | shadow
     low, high = model.range_mm
     measured[drop | (measured < low) | (measured > high)] = 0.0
+    if model.delivery is not None:
+        measured = deliver(rng, measured, light, model.delivery, frames=frames, focal_px=focal_px)
     infrared = infrared_picture(rng, scene.radiance, factor, rng.uniform(*model.infrared_gain), 0.4)
     return np.rint(measured).astype(np.uint16), infrared
+
+
+def _one_of(rng: Rng, choices: tuple[Choice, ...]) -> Choice:
+    """Draw one; of a single one no random number is drawn."""
+    return choices[int(rng.integers(len(choices)))] if len(choices) > 1 else choices[0]
+
+
+def _shadow(parallax: Floats, side: str, slack_px: float) -> NDArray[np.bool_]:
+    """Where the projector's light, or the other camera's view, is blocked by something near."""
+    if side == "left":
+        return _shadow(parallax[:, ::-1], "right", slack_px)[:, ::-1]
+    column = np.arange(parallax.shape[1], dtype=np.float32) + parallax  # as the projector sees it
+    return np.asarray(column < np.maximum.accumulate(column, axis=1) - slack_px)
 
 
 def color_picture(rng: Rng, scene: Scene, factor: int) -> NDArray[np.uint8]:

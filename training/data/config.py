@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 
 from faceid_fast.sources.layouts.kinect_v2 import PRINCIPAL_DEVIATION_PX
+from training.camera.models import WIDE_MODELS
 from training.scenes.poses import PoseRange
 
 # Raise this when the renderer changes what it draws: cached renders of another version are refused.
@@ -68,12 +69,17 @@ class SplitConfig:
         for younger in ("wide_open_share", "alike_skin_share"):
             if not content[younger]:  # no part of the frozen sets
                 del content[younger]
+        # Of the plain cameras the name stands for all: the frozen sets are older than this.
+        names = {name for name, _ in self.cameras}
+        if wide := {model.name: asdict(model) for model in WIDE_MODELS if model.name in names}:
+            content["wide_models"] = wide
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 # Of a crop's place in the frame, for what the model learns from: as much as the package is told to expect.
 UNKNOWN_PLACE_PX = PRINCIPAL_DEVIATION_PX
 
+WIDE_CAMERAS = tuple(model.name for model in WIDE_MODELS)
 TRAIN = SplitConfig(
     "train",
     seed=71_001,
@@ -83,7 +89,14 @@ TRAIN = SplitConfig(
     # Real people lie closer together than N(0, I).
     scale=(0.6, 1.2),
     pictures=(("infrared", 0.7), ("color", 0.1), ("both", 0.2)),
-    cameras=(("kinect_v2", 0.6), ("kinect_v1", 0.08), ("realsense_d435", 0.16), ("truedepth", 0.16)),
+    # Of good cameras as of bad ones: a sharp capture must be recognised too.
+    cameras=(
+        ("kinect_v2", 0.25),
+        ("kinect_v1", 0.04),
+        ("realsense_d435", 0.06),
+        ("truedepth", 0.06),
+        *((name, 0.14 if name == "kinect_v2_wide" else 0.09) for name in WIDE_CAMERAS),
+    ),
     hidden_offset_px=UNKNOWN_PLACE_PX,
     portrait_set="train",
     glasses_share=0.25,
@@ -128,6 +141,15 @@ VALIDATION_CAMERAS = replace(
     identities=200,
     cameras=(("kinect_v1", 1.0), ("realsense_d435", 1.0), ("truedepth", 1.0)),
 )
+# By cameras with holes, filters, noise and steps as real ones have them.
+VALIDATION_WIDE = replace(
+    VALIDATION,
+    name="val_wide",
+    seed=71_012,
+    first_identity=120_000,
+    identities=200,
+    cameras=tuple((name, 1.0) for name in WIDE_CAMERAS),
+)
 # The tests are frozen: plain N(0, I), nobody made alike, so that figures can be compared over time.
 TEST = SplitConfig(
     "test", seed=71_003, first_identity=200_000, identities=1000, scale=(1.0, 1.0), clustered_share=0.0
@@ -160,6 +182,15 @@ TEST_ALIKE = replace(
     clustered_share=1.0,
     alike_skin_share=1.0,
 )
+# The wide cameras' pictures, each that they have.
+TEST_WIDE = replace(
+    _SMALL_TEST,
+    name="test_wide",
+    seed=71_013,
+    first_identity=350_000,
+    pictures=(("both", 1.0),),
+    cameras=tuple((name, 1.0) for name in WIDE_CAMERAS),
+)
 SPLITS = {
     split.name: split
     for split in (
@@ -168,11 +199,13 @@ SPLITS = {
         TRAIN_ALIKE,
         VALIDATION,
         VALIDATION_CAMERAS,
+        VALIDATION_WIDE,
         TEST,
         TEST_COLOR,
         TEST_WORN,
         TEST_CAMERAS,
         TEST_CROPS,
         TEST_ALIKE,
+        TEST_WIDE,
     )
 }

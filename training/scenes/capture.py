@@ -90,7 +90,7 @@ def take_capture(
     pose : of the face, in the camera's frame. The rest is as in `Capture`.
     """
     if isinstance(sensor, TimeOfFlight):
-        depth, infrared = time_of_flight(rng, scene, factor, sensor)
+        depth, infrared = time_of_flight(rng, scene, factor, sensor, camera.fx)
     else:
         depth, infrared = structured_light(rng, scene, factor, sensor, camera.fx)
     color = color_picture(rng, scene, factor) if modality != "infrared" else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -19,6 +20,7 @@ FROZEN = {
     "test_cameras": (200, "79353bf15832a78b"),
     "test_crops": (200, "6d20964dd93408a5"),
     "test_alike": (200, "4748b383500eaed3"),
+    "test_wide": (200, "3a3b5008655720ac"),
 }
 """Identities, and the digest of all else that decides them but the renderer's version."""
 
@@ -32,6 +34,14 @@ def test_the_test_sets_are_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith("test")
     }
     assert found == FROZEN
+
+
+def test_a_changed_wide_camera_is_another_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {name: split.fingerprint() for name, split in SPLITS.items()}
+    changed = tuple(replace(model, focal_px=model.focal_px + 1) for model in config.WIDE_MODELS)
+    monkeypatch.setattr(config, "WIDE_MODELS", changed)
+    other = {name for name, split in SPLITS.items() if split.fingerprint() != before[name]}
+    assert other == {"train", "train_open", "train_alike", "val_wide", "test_wide"}
 
 
 def test_nobody_is_in_two_sets() -> None:

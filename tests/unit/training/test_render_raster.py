@@ -87,7 +87,7 @@ def _flat(distance: float, shape: tuple[int, int] = (96, 128)) -> Scene:
 
 @pytest.mark.parametrize("distance", [400.0, 900.0, 1400.0])
 def test_sensors_measure_a_plane(distance: float) -> None:
-    flight, infrared = time_of_flight(np.random.default_rng(1), _flat(distance), 2, TimeOfFlight())
+    flight, infrared = time_of_flight(np.random.default_rng(1), _flat(distance), 2, TimeOfFlight(), 365.0)
     light, _ = structured_light(np.random.default_rng(1), _flat(distance), 1, StructuredLight(), 580.0)
     assert flight.dtype == light.dtype == infrared.dtype == np.uint16
     assert flight.shape == (48, 64)
@@ -111,7 +111,7 @@ def test_structured_light_throws_shadows_beside_near_things() -> None:
 
 def test_sensors_repeat_themselves() -> None:
     for sensor in (
-        lambda rng: time_of_flight(rng, _flat(800.0), 2, TimeOfFlight()),
+        lambda rng: time_of_flight(rng, _flat(800.0), 2, TimeOfFlight(), 365.0),
         lambda rng: structured_light(rng, _flat(800.0), 1, StructuredLight(), 580.0),
         lambda rng: (color_picture(rng, _flat(800.0), 2),),
     ):
