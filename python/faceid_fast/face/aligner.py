@@ -97,7 +97,7 @@ class FaceAligner:
         """Cut out the region at a known pose, whether it shows a face or not.
 
         This serves to measure captures whose true pose is known. Only a pose outside of 250 to 1600 mm is
-        refused. `fit_score` and `residual_mm` are those of the mean head.
+        refused. `fit_score` and `residual_mm` are those of a head that is fitted from this pose on.
 
         Parameters
         ----------
