@@ -22,7 +22,7 @@ from faceid_fast.face.embedder import Embedder
 from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.face.liveness_limits import Limits
 from training.data.batches import BatchConfig, load_split
-from training.data.build import align_split, render_split
+from training.data.build import Copy, align_split, render_split
 from training.data.config import TRAIN, VALIDATION, SplitConfig
 from training.data.raw import RawShard, raw_shards, shard_frames
 from training.heads.ict import DEFAULT_PATH
@@ -64,7 +64,7 @@ def run_smoke(out: Path, processes: int = 2) -> None:
             raw = RawShard.read(path)
             wanted += int(raw.has_infrared.sum() + raw.has_color.sum())
         aligned += align_split(split, out, processes)["aligned"]
-    align_split(SPLITS[0], out, processes, misfit=True)
+    align_split(SPLITS[0], out, processes, Copy.MISFIT)
     if aligned < 0.8 * wanted:
         message = f"aligned {aligned} of {wanted} renders, expected at least 80 %"
         raise RuntimeError(message)

@@ -16,12 +16,14 @@ import io
 import json
 from collections import Counter
 from dataclasses import asdict, astuple, fields, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.progress import track
 
+from training.camera.degraded import blurred, degraded
 from training.camera.models import BY_NAME, CAMERA_MODELS
 from training.camera.raster import angle_between
 from training.data.batches import MODALITIES
@@ -44,8 +46,21 @@ DEFAULT_FOLDER = Path("build/training")
 IDENTITIES_PER_SHARD = 50
 MISALIGNED_MM, MISALIGNED_DEG = 15.0, 12.0
 """Beyond this the aligner was wrong."""
+SMOOTHEST_MM = 6.0
+"""Blur (standard deviation) of the smoothest depth that faces are still to be found live in: that of large
+matching windows with a spatial filter after them, at half a metre."""
 _MISFIT_SEED = 7_317
 _CLUSTER_STREAM, _IDENTITY_STREAM, _CAPTURE_STREAM = range(3)
+
+
+class Copy(StrEnum):
+    """Which copy of a set to align."""
+
+    PLAIN = "plain"
+    MISFIT = "misfit"
+    """As badly aligned as real faces are (`training.data.misfit`)."""
+    BLURRED = "blurred"
+    """Through depth blurred by `SMOOTHEST_MM` (`training.camera.degraded`)."""
 
 
 def cluster_of(split: SplitConfig, index: int) -> int:
@@ -173,17 +188,19 @@ def _complete(path: Path, captures: int) -> bool:
         return len(arrays["identity"]) == captures
 
 
-def _align_job(job: tuple[Path, Path, str, bool]) -> Counter[str]:
+def _align_job(job: tuple[Path, Path, str, Copy]) -> Counter[str]:
     """Align one raw shard; returns outcomes counted."""
     from faceid_fast.face.crop import TENSOR_SHAPE, Cues, NoFace  # noqa: PLC0415 - rendering needs no built package
 
-    source, target, digest, misfit = job
+    source, target, digest, copy = job
     rng = np.random.default_rng([_MISFIT_SEED, int(source.stem.rsplit("-", 1)[1])])
-    aligners = _aligners(rng, misfit=misfit)
+    aligners = _aligners(rng, misfit=copy is Copy.MISFIT)
+    blur = blurred(SMOOTHEST_MM)
     raw = RawShard.read(source)
     outcomes: Counter[str] = Counter()
     rows, modalities, tensors, facts, cues = [], [], [], [], []
-    for row, modality, frame in shard_frames(raw):
+    for row, modality, sharp in shard_frames(raw):
+        frame = degraded(sharp, blur, row) if copy is Copy.BLURRED else sharp
         face = aligners[rng.integers(len(aligners))].align(frame)
         if isinstance(face, NoFace):
             outcomes[str(face.outcome)] += 1
@@ -233,14 +250,13 @@ def _aligners(rng: np.random.Generator, *, misfit: bool) -> list[FaceAligner]:
         return misfit_aligners(dict(file), REAL_MISFIT, rng)
 
 
-def align_split(split: SplitConfig, folder: Path, processes: int, *, misfit: bool = False) -> Counter[str]:
+def align_split(split: SplitConfig, folder: Path, processes: int, copy: Copy = Copy.PLAIN) -> Counter[str]:
     """Align ``folder/raw/<split>`` into ``folder/tensors/<split>``; shards of the same aligner are kept.
 
-    With ``misfit`` captures are aligned as badly as real faces are (`training.data.misfit`), into
-    ``<split>_misfit``. Returns how often each outcome came up.
+    Copies of another kind go into ``<split>_<copy>``. Returns how often each outcome came up.
     """
     digest = aligner_digest()
-    name = f"{split.name}_misfit" if misfit else split.name
+    name = split.name if copy is Copy.PLAIN else f"{split.name}_{copy}"
     jobs = []
     total: Counter[str] = Counter()
     for source in raw_shards(folder / "raw" / split.name):
@@ -250,7 +266,7 @@ def align_split(split: SplitConfig, folder: Path, processes: int, *, misfit: boo
                 if str(done["aligner"]) == digest:
                     total.update(json.loads(str(done["outcomes"])))
                     continue
-        jobs.append((source, target, digest, misfit))
+        jobs.append((source, target, digest, copy))
     with worker_pool(processes) as pool:
         aligned = pool.imap(_align_job, jobs)
         for outcomes in track(aligned, f"align {name}", len(jobs)):
@@ -268,7 +284,11 @@ def main() -> None:
     parser.add_argument("--identities", type=int, help="instead of the number in training/data/config.py")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument(
-        "--misfit", action="store_true", help="align as badly as real faces are, into tensors/SPLIT_misfit"
+        "--copy",
+        type=Copy,
+        choices=list(Copy),
+        default=Copy.PLAIN,
+        help="align as badly as real faces are, or through the smoothest depth, into tensors/SPLIT_COPY",
     )
     arguments = parser.parse_args()
     for name in arguments.splits:
@@ -278,7 +298,7 @@ def main() -> None:
         if arguments.step == "render":
             render_split(split, arguments.folder, arguments.head, arguments.processes)
         else:
-            outcomes = align_split(split, arguments.folder, arguments.processes, misfit=arguments.misfit)
+            outcomes = align_split(split, arguments.folder, arguments.processes, arguments.copy)
             print(f"{name}: {dict(outcomes)}")
 
 
