@@ -52,7 +52,7 @@ from training.provenance.revision import ROOT
 FIGURES: Final = ROOT / "docs" / "figures" / "liveness.json"
 PAGE: Final = ROOT / "docs" / "LIVENESS.md"
 MARKS: Final = ("<!-- figures: begin -->\n", "<!-- figures: end -->")
-LIVE_SETS: Final = ("test", "test_cameras", "test_worn", "test_color")
+LIVE_SETS: Final = ("test", "test_cameras", "test_worn", "test_color", "test_wide")
 LIVE_CAPTURES: Final = 1000
 """Of each set, about so many."""
 FRONTAL: Final = 4
