@@ -92,7 +92,7 @@ def _liveness(out: Path) -> None:
     from training.attacks import sets  # noqa: PLC0415
     from training.fitted.liveness_limits import calibrated, load_live  # noqa: PLC0415
 
-    limits = Limits.from_json(calibrated(load_live(out / "tensors", ("val",)), ("val",)))
+    limits = Limits.from_json(calibrated(load_live(out / "tensors", ("val",))))
     check, aligner = LivenessCheck(limits), FaceAligner.bundled()
     shutil.rmtree(out / "attacks", ignore_errors=True)
     sets.render(out, "flat_print", 4, DEFAULT_PATH, 1)
