@@ -2,9 +2,9 @@
 
 ``python -m training.fitted.liveness_limits --data build/training/tensors`` reads the aligned validation sets
 and writes ``models/liveness.json``. No attack is looked at. Every cue's limit is the largest value that
-refuses at most `CUE_FALSE_REJECTION` of the faces of any set that were aligned well; the limit of the score is
-the largest with which all limits together refuse at most `FALSE_REJECTION` of any set: no kind of camera pays
-for another.
+refuses at most `CUE_FALSE_REJECTION` of the faces of any set that were aligned well; the limit of the score
+is the largest with which all limits together refuse at most `FALSE_REJECTION` of any set: no kind of camera
+pays for another.
 """
 
 from __future__ import annotations
