@@ -42,6 +42,10 @@ def asked(vault: Path, case: str, *options: str, name: str = "ada") -> tuple[int
         ("capital_endings", 5, "infrared"),
         ("camera_keys_of_realsense", 1, "infrared"),
         ("depth_without_pictures", 2, "infrared"),
+        ("holes_single_2", 2, "infrared"),
+        ("holes_single_5", 2, "infrared"),
+        ("holes_single_10", 2, "infrared"),
+        ("holes_round_10", 2, "infrared"),
     ],
 )
 def test_read_and_accepted(vault: Path, case: str, frames: int, picture: str) -> None:
