@@ -71,7 +71,7 @@ WORSE: Final[dict[str, Degradation]] = {
     "blurred by 3 mm, slow noise of 2 mm": chained(blurred(3.0), noisy(2.0, 8.0)),
 }
 """What is done to the depth of pictures."""
-WORSE_FRAMES: Final = 1000
+WORSE_FRAMES: Final = 500
 """Of each species, so many with each."""
 
 
