@@ -124,7 +124,7 @@ def test_pictures_that_are_asked_for(vault: Path, people: Path) -> None:
 
 @pytest.mark.parametrize(("turn", "stored"), [("90", 1), ("180", 2), ("270", 3)])
 def test_frames_are_turned_upright(vault: Path, people: Path, turn: str, stored: int) -> None:
-    """A camera on its side gives frames that are turned: said how, none of them has to be tried in every turn."""
+    """Frames of a camera on its side: said how they lie, none has to be tried in every turn."""
     assert faceid("enroll", "ada", people / "ada-enroll", "--vault", vault).exit_code == 0
     lying = people / "lying"
     with playback(people / "ada-probe") as upright:

@@ -91,7 +91,9 @@ def test_of_two_pictures_one_is_taken_and_said(tmp_path: Path) -> None:
             assert next(source).modality == picture
         assert next(playback(folder, picture=picture)).modality == picture
     np.savez(tmp_path / "a.npz", depth=DEPTH, infrared=GREY, color=COLOR, **CAMERA)  # type: ignore[arg-type]
-    with pytest.raises(SourceError, match="choose by --picture infrared or color"):
+    with pytest.raises(
+        SourceError, match=r"choose one: --picture infrared .*pad-report: --modality infrared"
+    ):
         read_frames(tmp_path / "a.npz")
     assert read_frames(tmp_path / "a.npz", picture="infrared")[0].modality == "infrared"
 
