@@ -15,7 +15,7 @@ from faceid_fast.sources.orientation import rotated
 
 ON_DAMAGE: Final = ("raise", "skip")
 TURNS_DEG: Final = (0, 90, 180, 270)
-_MOST_NAMED: Final = 20
+MOST_NAMED: Final = 20
 """Files that one message names."""
 
 
@@ -57,10 +57,15 @@ class Listing:
 
     def summary(self) -> str:
         """Return notes and what was left out in one text, which names a few files only; empty if nothing."""
-        named = self.left_out[:_MOST_NAMED]
+        named = self.left_out[:MOST_NAMED]
         more = len(self.left_out) - len(named)
         words = [f"left out: {each}" for each in named] + ([f"{more} more were left out"] if more else [])
         return "; ".join((*self.notes, *words))
+
+    def first_left_out(self, most: int) -> str:
+        """Name so many of the files that were left out in one text, and say how many more there are."""
+        more = len(self.left_out) - most
+        return "; ".join((*self.left_out[:most], *((f"and {more} more",) if more > 0 else ())))
 
 
 def joined(listings: Iterable[Listing]) -> Listing:
