@@ -181,7 +181,7 @@ class _TurnHints:
             self._turned_deg = crops[0].turned_deg if crops else 0
         if not self._turned_deg:
             return look
-        return replace(look, reasons=(hint_of(self._turned_deg), *look.reasons))
+        return replace(look, reasons=(hint_of(self._turned_deg), *look.reasons), turned_deg=self._turned_deg)
 
 
 def _interruptions(frames: Iterable[Frame]) -> int:

@@ -238,7 +238,8 @@ def test_a_camera_on_its_side_is_told_so_and_nobody_is_charged(quarters: int) ->
     hint = hint_of(90 * quarters)
     for moment in seen[:2]:
         assert isinstance(moment.look, NoFace)
-        assert (moment.look.reasons[0], moment.gathered) == (hint, 0)
+        assert (moment.look.reasons[0], moment.look.turned_deg) == (hint, 90 * quarters)
+        assert moment.gathered == 0
     assert not isinstance(seen[2].look, NoFace)
     assert hint not in getattr(seen[3].look, "reasons", (hint,))  # it was upright since
 

@@ -46,7 +46,7 @@ def below_named_folders(place: Path) -> Path:
     """
     is_folder = place.is_dir()
     folders = (place,) if is_folder else (place.parent, place.parent.parent)
-    if all(folder.name not in {"", ".."} for folder in folders):
+    if all(folder.name not in {"", ".."} for folder in folders) or not place.exists():
         return place
     whole = place.absolute()
     if ".." not in whole.parts:
