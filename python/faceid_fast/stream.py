@@ -145,6 +145,8 @@ def watch(
             gathered.clear()
         decision = None
         if standing is None and (isinstance(look, FaceCrop) or look.outcome is Outcome.SPOOF):
+            if held_bytes([*(each for _, each in gathered), frame]) > MAX_CALL_BYTES:
+                gathered.clear()  # of a folder, whose next frame is larger than was to be expected
             gathered.append((now, frame))
             is_full = held_bytes([*(each for _, each in gathered), frame]) > MAX_CALL_BYTES  # with one more
             if len(gathered) == given.votes or now - gathered[0][0] >= given.gather_s or is_full:

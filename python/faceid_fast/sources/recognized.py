@@ -229,7 +229,7 @@ def _hint(place: Path, found: Listing) -> str:
     """Say what there is instead of frames: frames that lack something, recordings, frames further below."""
     if found.left_out:
         return f". Frames that lack something: {found.first_left_out(_FILES_NAMED)}"
-    files = [place] if place.is_file() else [each for each in entries_of(place) if each.is_file()]
+    files = [each for each in entries_of(place) if each.is_file()] if place.is_dir() else [place]
     for file in files:
         if (what := _RECORDINGS.get(file.suffix.lower())) is not None:
             return f". {file.name!a:.80} is {what}"

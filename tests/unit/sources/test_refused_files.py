@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from faceid_fast import SourceWarning, read_frames
-from faceid_fast.errors import SourceError
+from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.sources.files.images import read_jpeg, read_png
 from faceid_fast.sources.layouts import kinect_v2
 from faceid_fast.sources.layouts.camera_file import read_camera
@@ -128,3 +128,16 @@ def test_both_files_of_a_capture_are_named(tmp_path: Path) -> None:
     assert cv2.imwrite(str(tmp_path / "ada" / "00_ir.png"), GREY[:60])
     with pytest.raises(SourceError, match=r"00_ir\.png, .*00_depth\.png: "):
         read_frames(tmp_path / "ada")
+
+
+def test_a_device_is_no_frame() -> None:
+    with pytest.raises(SourceError, match=r"/dev/null: expected frames as .*; got another file"):
+        read_frames("/dev/null")
+
+
+def test_a_turn_may_be_a_number_of_numpy(tmp_path: Path) -> None:
+    put_pair(tmp_path, "00")
+    assert len(read_frames(tmp_path, turn_deg=np.int64(90))) == 1  # type: ignore[arg-type]
+    for refused in (True, 90.0, np.float64(90), "90", 45):
+        with pytest.raises(InvalidInputError, match="turn_deg: expected 0, 90, 180, 270"):
+            read_frames(tmp_path, turn_deg=refused)  # type: ignore[arg-type]

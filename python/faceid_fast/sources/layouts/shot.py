@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Literal
 
-from faceid_fast.checks import shown
+import numpy as np
+
+from faceid_fast.checks import is_number, shown
 from faceid_fast.errors import InvalidInputError, SourceError, SourceWarning
 from faceid_fast.frame import MODALITIES, Frame
 from faceid_fast.sources.orientation import rotated
@@ -91,8 +93,8 @@ def turned(shot: Shot, turn_deg: int) -> Shot:
 
 def checked_turn(turn_deg: object) -> int:
     """Check a turn: 0, 90, 180 or 270 degrees; InvalidInputError for another."""
-    if type(turn_deg) is int and turn_deg in TURNS_DEG:
-        return turn_deg
+    if is_number(turn_deg) and isinstance(turn_deg, (int, np.integer)) and turn_deg in TURNS_DEG:
+        return int(turn_deg)
     message = f"turn_deg: expected {', '.join(map(str, TURNS_DEG))}, got {shown(turn_deg)}"
     raise InvalidInputError(message)
 
