@@ -229,8 +229,9 @@ def _note(folder: Path, both: int, shots: int) -> str:
 
 def _first(folder: Path, label: str, endings: tuple[str, ...]) -> Path | None:
     files = (
-        folder / f"{label}{kind}{written}"
+        folder / f"{name}{written}"
         for kind, dot, ending in (each.rpartition(".") for each in endings)
+        for name in (f"{label}{kind}", f"{kind[1:]}_{label}")  # as `_NAMES` has it
         for written in (dot + ending, dot + ending.upper())
     )
     return next((file for file in files if file.is_file()), None)
