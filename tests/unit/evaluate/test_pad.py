@@ -272,9 +272,11 @@ def test_the_picture_s_file_is_no_kind_of_picture(data: Path, monkeypatch: pytes
 
 def test_the_verb_tries_turns_unless_one_is_named(data: Path) -> None:
     for file in (data / "mask").glob("*.png"):
-        cv2.imwrite(str(file), cv2.rotate(cv2.imread(str(file), cv2.IMREAD_UNCHANGED), cv2.ROTATE_180))
+        cv2.imwrite(
+            str(file), cv2.rotate(cv2.imread(str(file), cv2.IMREAD_UNCHANGED), cv2.ROTATE_90_CLOCKWISE)
+        )
     out = data / "out.json"
-    for words, accepted in (((), 1), (("--turn", "180"), 1), (("--turn", "90"), 0)):
+    for words, accepted in (((), 1), (("--turn", "270"), 1), (("--turn", "180"), 0)):
         assert faceid("pad-report", data, *words, "--json", out).exit_code == 0
         assert json.loads(out.read_text())["species"]["mask"]["accepted"] == accepted
 
