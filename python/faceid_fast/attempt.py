@@ -96,7 +96,10 @@ class Attempt:
         self._frames = as_frames(frames)
         modalities = {frame.modality for frame in self._frames}
         if len(modalities) > 1:
-            message = f"frames: expected those of one modality, got {' and '.join(sorted(modalities))}"
+            message = (
+                f"frames: expected those of one modality, got {' and '.join(sorted(modalities))}: "
+                "leave out those of the other"
+            )
             raise InvalidInputError(message)
         self._stages = stages
         self._claimed = claimed

@@ -145,6 +145,8 @@ def watch(
             gathered.clear()
         decision = None
         if standing is None and (isinstance(look, FaceCrop) or look.outcome is Outcome.SPOOF):
+            if held_bytes([*(each for _, each in gathered), frame]) > MAX_CALL_BYTES:
+                gathered.clear()  # of a folder, whose next frame is larger than was to be expected
             gathered.append((now, frame))
             is_full = held_bytes([*(each for _, each in gathered), frame]) > MAX_CALL_BYTES  # with one more
             if len(gathered) == given.votes or now - gathered[0][0] >= given.gather_s or is_full:
@@ -181,7 +183,7 @@ class _TurnHints:
             self._turned_deg = crops[0].turned_deg if crops else 0
         if not self._turned_deg:
             return look
-        return replace(look, reasons=(hint_of(self._turned_deg), *look.reasons))
+        return replace(look, reasons=(hint_of(self._turned_deg), *look.reasons), turned_deg=self._turned_deg)
 
 
 def _interruptions(frames: Iterable[Frame]) -> int:

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 
 from faceid_fast import Authenticator, InMemoryStore
@@ -18,7 +19,7 @@ from faceid_fast.sources.cameras.base import Source
 from faceid_fast.sources.orientation import rotated
 from faceid_fast.sources.renders import bundled_renders
 from faceid_fast.stream import Moment, Rules, watch
-from stand_ins import LIVE_LIMITS, StandInAligner, StandInEmbedder, crop_of, frame_of, no_face
+from stand_ins import LIVE_LIMITS, SIZE, StandInAligner, StandInEmbedder, crop_of, frame_of, no_face
 
 ADA, STRANGER = range(1, 41), range(61, 101)
 """Frames of each, no two the same."""
@@ -140,6 +141,27 @@ def test_no_more_frames_are_gathered_than_a_call_may_hold(monkeypatch: pytest.Mo
     assert door.asked == [[1, 2, 3, 4]]
 
 
+def test_a_larger_frame_is_not_gathered_with_what_would_be_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    door, size = Door(), held_bytes([frame_of(1)])
+    monkeypatch.setattr("faceid_fast.stream.MAX_CALL_BYTES", 5 * size)
+    side = 2 * SIZE
+    large = Frame(
+        depth=np.full((side, side), 700, np.uint16),
+        depth_unit_m=0.001,
+        infrared=np.full((side, side), 4, np.uint16),
+        intrinsics=frame_of(1).intrinsics,
+    )
+    frames = [frame_of(1), frame_of(2), frame_of(3), large]
+    asked: list[int] = []
+
+    def decide(given: Sequence[Frame]) -> Any:
+        asked.append(held_bytes(given))
+        return door.auth.verify(given, "ada")
+
+    list(watch(frames, decide, rules=Rules(votes=6), aligner=ALIGNER, clock=door.clock))
+    assert asked == [4 * size]
+
+
 def test_frames_that_end_early_vote_too() -> None:
     door = Door()
     moments = door.watch([NOBODY, ADA[0], ADA[1]])
@@ -238,7 +260,8 @@ def test_a_camera_on_its_side_is_told_so_and_nobody_is_charged(quarters: int) ->
     hint = hint_of(90 * quarters)
     for moment in seen[:2]:
         assert isinstance(moment.look, NoFace)
-        assert (moment.look.reasons[0], moment.gathered) == (hint, 0)
+        assert (moment.look.reasons[0], moment.look.turned_deg) == (hint, 90 * quarters)
+        assert moment.gathered == 0
     assert not isinstance(seen[2].look, NoFace)
     assert hint not in getattr(seen[3].look, "reasons", (hint,))  # it was upright since
 

@@ -72,6 +72,8 @@ def doctor(
         try:
             with busy(out, "looking at the camera"):
                 record["camera"] = examined_camera(source, option, kind, frames)
+        except ImportError:
+            record["camera"] = None  # which library does not load has been said
         except FaceIDError as error:
             record["camera"] = None
             problems.append(str(error))

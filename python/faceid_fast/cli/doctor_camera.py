@@ -17,7 +17,7 @@ from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.face.crop import FaceCrop
 from faceid_fast.face.turned import hint_of, in_best_turn
-from faceid_fast.frame import MAX_FRAMES, Frame
+from faceid_fast.frame import MAX_CALL_BYTES, MAX_FRAMES, Frame, held_bytes
 from faceid_fast.sources.camera_checks import checks_of
 from faceid_fast.sources.camera_kinds import KINDS, kind_of
 from faceid_fast.sources.cameras.base import Source
@@ -26,6 +26,8 @@ from faceid_fast.sources.source import CAMERAS
 
 _WARM_UP: Final = 5
 """Frames of a camera that are passed over first: exposure and depth settle meanwhile."""
+_MOST_BYTES: Final = MAX_CALL_BYTES // 4
+"""Most bytes of pictures and depth that are measured: to measure takes about six times as many."""
 _LOOKED_AT: Final = 5
 """Frames in which a face is looked for."""
 _WELL, _NOT_WELL, _UNKNOWN = ("ok", "green"), ("warn", "yellow"), ("-", "dim")
@@ -95,7 +97,7 @@ def examined_camera(
 
 
 def _taken(camera: Source, count: int) -> tuple[list[Frame], list[float] | None]:
-    """Take frames, and the time of each if it is known."""
+    """Take frames, as many as asked for and as `_MOST_BYTES` allow, and the time of each if it is known."""
     frames: list[Frame] = []
     seconds: list[float] = []
     left = _WARM_UP if camera.live else 0
@@ -105,7 +107,7 @@ def _taken(camera: Source, count: int) -> tuple[list[Frame], list[float] | None]
             continue
         frames.append(frame)
         seconds.append(time.monotonic())
-        if len(frames) == count:
+        if len(frames) == count or held_bytes([*frames, frame]) > _MOST_BYTES:  # with one more
             break
     if not frames:
         message = f"{camera.name}: gave no frame to measure"

@@ -267,8 +267,21 @@ def json_lines(json_to: str | None) -> Iterator[Callable[[dict[str, Any]], None]
             file.close()  # what could not be written is tried once more
 
 
+def _json_of(record: dict[str, Any], indent: int | None = None) -> str:
+    """Write a record as JSON that any program reads: bytes of names that are not UTF-8 are replaced."""
+    return json.dumps(_encodable(record), indent=indent, allow_nan=False) + "\n"
+
+
+def _encodable(value: Any) -> Any:  # noqa: ANN401  # whatever JSON may hold
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode() if not value.isascii() else value
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(each) for key, each in value.items()}
+    return [_encodable(each) for each in value] if isinstance(value, (list, tuple)) else value
+
+
 def _write_line(record: dict[str, Any], file: TextIO) -> None:
-    file.write(json.dumps(record, allow_nan=False) + "\n")
+    file.write(_json_of(record))
     file.flush()
 
 
@@ -300,7 +313,7 @@ def write_json(record: dict[str, Any], json_to: str | None) -> None:
     """
     if json_to is None:
         return
-    text = json.dumps(record, indent=2, allow_nan=False) + "\n"
+    text = _json_of(record, indent=2)
     if json_to == "-":
         sys.stdout.write(text)
         return

@@ -21,6 +21,7 @@ from faceid_fast.cli.output import (
     write_json,
 )
 from faceid_fast.cli.reading import READING, Picture, Reading, SkipOption, Turn, TurnOption
+from faceid_fast.errors import InvalidInputError
 from faceid_fast.evaluate.pad import ErrorRate, PadReport, Tally, classify, count
 from faceid_fast.evaluate.rates import of_how_many
 from faceid_fast.evaluate.report.drawing import check_installed
@@ -49,6 +50,9 @@ class Layout(StrEnum):
 
 def _checked_picture(picture: Path | None) -> Path | None:
     if picture is not None:
+        if str(picture) in set(Picture):  # what other verbs call --picture is --modality here
+            message = f"--picture: expected a file to draw, got {picture}: choose a picture by --modality"
+            raise InvalidInputError(message)
         check_writable("--picture", picture)
         check_installed("matplotlib")
     return picture
@@ -111,6 +115,7 @@ def pad_report(
             liveness,
             progress=progress,
             unreadable=reading.unreadable,
+            try_turns=turn is Turn.NONE,  # as `verify` and `identify` do
         )
     report = count(classified)
     _print(out, report, layout)

@@ -12,7 +12,7 @@ import typer
 
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import MAX_FRAMES, Frame, within_budget
-from faceid_fast.sources.layouts.shot import Frames, Listing, Shot
+from faceid_fast.sources.layouts.shot import MOST_NAMED, Frames, Listing, Shot
 from faceid_fast.sources.recognized import listing_at
 
 from .output import printable, stepped
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 READING: Final = "Reading files"
 """Heading of these options."""
-_MOST_NAMED: Final = 20
-"""Lines about files that were left out."""
 
 
 class Picture(StrEnum):
@@ -108,9 +106,9 @@ class Reading:
     def leave_out(self, names: Sequence[str]) -> None:
         """Say on standard error which files are left out, and remember them."""
         self.left_out.extend(names)
-        for name in names[:_MOST_NAMED]:
+        for name in names[:MOST_NAMED]:
             _say(f"left out: {name}")
-        if (more := len(names) - _MOST_NAMED) > 0:
+        if (more := len(names) - MOST_NAMED) > 0:
             _say(f"left out: {more} more")
 
     @property

@@ -213,7 +213,8 @@ def _stranger_notes(places: Sequence[int], found: _Sorted) -> list[Note]:
     frames = tuple(sorted(places[row] for row in found.strange))
     words = (
         f"frames that seem to show somebody else, left out: {len(frames)}; if they show this person, add "
-        f"frames of poses in between, or enrol them with strangers={Strangers.KEEP}"
+        f"frames of poses in between, or enrol them with strangers='{Strangers.KEEP}' (--strangers "
+        f"{Strangers.KEEP})"
     )
     return [Note(NoteKind.STRANGERS, words, frames)] if frames else []
 

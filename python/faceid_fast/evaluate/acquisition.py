@@ -71,9 +71,10 @@ def acquire(
     *,
     unreadable: Callable[[SourceError], None] | None = None,
 ) -> Acquired:
-    """Read, align, check and embed every capture, as `Authenticator` does with a frame.
+    """Read, align, check and embed every capture, as `Authenticator` does with an upright frame.
 
-    A capture without a usable live face is a failure to acquire.
+    A capture without a usable live face is a failure to acquire. Other turns are not tried: comparisons are
+    measured on frames that lie as they should.
 
     Parameters
     ----------

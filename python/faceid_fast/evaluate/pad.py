@@ -22,8 +22,9 @@ from typing import Any, Protocol
 from faceid_fast.calibration.binomial import Interval, clopper_pearson
 from faceid_fast.errors import SourceError
 from faceid_fast.face.aligner import FaceAligner
-from faceid_fast.face.crop import NoFace
+from faceid_fast.face.crop import FaceCrop, NoFace
 from faceid_fast.face.liveness import LivenessCheck
+from faceid_fast.face.turned import in_best_turn, may_be_turned
 from faceid_fast.frame import Frame
 from faceid_fast.outcome import Outcome
 
@@ -168,6 +169,7 @@ def classify(
     progress: Callable[[int], None] = lambda _done: None,
     *,
     unreadable: Callable[[SourceError], None] | None = None,
+    try_turns: bool = True,
 ) -> list[Classified]:
     """Read, align and check every presentation, as `Authenticator` does with a frame.
 
@@ -176,6 +178,8 @@ def classify(
     progress : called with the number of presentations done so far.
     unreadable : called with the error of each presentation whose files cannot be read, which then counts in
         no rate; by default the error is raised.
+    try_turns : whether what shows no live face upright is tried in other turns, as `Authenticator` does by
+        default: an attack that is live in one of them is taken for bona fide.
 
     Raises
     ------
@@ -191,7 +195,7 @@ def classify(
                 raise
             unreadable(error)
         else:
-            found.append(_classified(presentation.species, frame, aligner, liveness))
+            found.append(_classified(presentation.species, frame, aligner, liveness, try_turns=try_turns))
         progress(done)
     if presentations and not found:
         message = f"presentations: expected one or more that can be read, got none of {len(presentations)}"
@@ -209,14 +213,24 @@ def count(classified: Sequence[Classified]) -> PadReport:
 
 
 def _classified(
-    species: str | None, frame: Frame, aligner: FaceAligner, liveness: LivenessCheck
+    species: str | None, frame: Frame, aligner: FaceAligner, liveness: LivenessCheck, *, try_turns: bool
 ) -> Classified:
-    crop = aligner.align(frame)
-    if isinstance(crop, NoFace):
-        if crop.outcome is Outcome.SPOOF:
-            return Classified(species, Response.ATTACK, crop.reasons)
-        return Classified(species, Response.NONE, (str(crop.outcome),))
-    verdict = liveness.check(crop)
+    found = aligner.align(frame)
+    upright = _judged(species, found, liveness)
+    if not try_turns or upright.response is Response.BONA_FIDE or not may_be_turned(found):
+        return upright
+    # As `Pipeline.look` has it: one turn is judged, and a spoof that is one upright, too, stays what it is.
+    crops = in_best_turn({0: frame}, {0: found}, aligner)
+    turned = _judged(species, crops[0], liveness) if crops else upright
+    return upright if upright.response is turned.response else turned
+
+
+def _judged(species: str | None, found: FaceCrop | NoFace, liveness: LivenessCheck) -> Classified:
+    if isinstance(found, NoFace):
+        if found.outcome is Outcome.SPOOF:
+            return Classified(species, Response.ATTACK, found.reasons)
+        return Classified(species, Response.NONE, (str(found.outcome),))
+    verdict = liveness.check(found)
     measured = {name: float(value) for name, value in verdict.measured.items()}
     response = Response.BONA_FIDE if verdict.live else Response.ATTACK
     return Classified(species, response, verdict.reasons, measured)

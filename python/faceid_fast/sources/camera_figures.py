@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.checks import checked_instance, checked_number
+from faceid_fast.checks import checked_number
 from faceid_fast.errors import InvalidInputError
-from faceid_fast.frame import MAX_FRAMES, Frame
+from faceid_fast.frame import MAX_FRAMES, Frame, within_budget
 
 from .camera_kinds import HOLE_BANDS_MM, CameraFigures
 
@@ -42,6 +42,10 @@ _LEAST_CORRELATION: Final = 0.12
 """Between the edges of depth and picture. The fuller of patterns a scene is, the smaller it is."""
 _FEWEST_FRAMES: Final = 5
 """Frames below which nothing is said of how the depth changes with time."""
+_MOST_PIXELS: Final = 500_000
+"""Pixels whose change with time is looked at, evenly among all: enough for any scene, in bounded memory."""
+_LEAST_GAP_S: Final = 1e-6
+"""Times that are closer are no times of frames."""
 _MOST_HOLES: Final = 4000
 """Holes of a frame that are looked at, evenly among all: more would take seconds, and tell the same."""
 _FULL_CIRCLE: Final = 0.5
@@ -59,7 +63,8 @@ def measure(frames: Sequence[Frame], seconds: Sequence[float] | None = None) -> 
     Raises
     ------
     InvalidInputError
-        If there are no such frames, or `seconds` are not as many times that never decrease.
+        If there are no such frames, they hold more than `faceid_fast.frame.MAX_CALL_BYTES`, or `seconds` are
+        not as many times that never decrease.
     """
     given = _checked_frames(frames)
     rate = (None, None, None) if seconds is None else _rate(_checked_times(seconds, len(given)))
@@ -94,7 +99,7 @@ def _checked_frames(frames: Sequence[Frame]) -> list[Frame]:
         given = len(frames) if isinstance(frames, (list, tuple)) else type(frames).__name__
         message = f"frames: expected a list of 1 to {MAX_FRAMES} frames, got {given}"
         raise InvalidInputError(message)
-    checked = [checked_instance("frame", frame, Frame) for frame in frames]
+    checked = list(within_budget(frames))
     kinds = {(frame.shape, frame.depth_unit_m, frame.modality) for frame in checked}
     if len(kinds) > 1:
         message = f"frames: expected those of one size, unit and kind of picture, got {len(kinds)} kinds"
@@ -117,8 +122,9 @@ def _checked_times(seconds: Sequence[float], count: int) -> NDArray[np.float64]:
 def _rate(times: NDArray[np.float64]) -> tuple[float | None, float | None, int | None]:
     """Return frames per second, jitter in milliseconds, and the number of frames that are missing."""
     gaps = np.diff(times)
-    if not gaps.size or not (usual := float(np.median(gaps))) > 0:
+    if not gaps.size or float(np.median(gaps)) < _LEAST_GAP_S:
         return None, None, None
+    usual = float(np.median(gaps))
     dropped = int(np.maximum(np.rint(gaps / usual) - 1, 0).sum())
     return gaps.size / float(gaps.sum()), 1e3 * float(gaps.std()), dropped
 
@@ -225,7 +231,9 @@ def _temporal_noise(depths: Sequence[Floats], where: Mask) -> float | None:
     """Noise from frame to frame, of the pixels whose mean stays the same."""
     if len(depths) < _FEWEST_FRAMES or not where.any():
         return None
-    values = np.stack([depth[where] for depth in depths]).astype(np.float64)
+    places = np.flatnonzero(where)
+    places = places[:: math.ceil(places.size / _MOST_PIXELS)]
+    values = np.stack([depth.flat[places] for depth in depths]).astype(np.float64)
     half = len(values) // 2
     # Differences of successive frames: whoever moves slowly adds little to them.
     variance = (np.diff(values, axis=0) ** 2).mean(axis=0) / 2.0

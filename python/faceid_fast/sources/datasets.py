@@ -18,7 +18,7 @@ from typing import Final
 
 from faceid_fast.checks import checked_path
 from faceid_fast.errors import InvalidInputError, SourceError
-from faceid_fast.sources.files.bounded import entries_of, listing
+from faceid_fast.sources.files.bounded import folders_in, listing
 from faceid_fast.sources.layouts.shot import (
     Listing,
     Shot,
@@ -78,9 +78,9 @@ def listing_of(
     chosen, turn = checked_picture(picture), checked_turn(turn_deg)
     with listing(root):
         people = root / IDENTITIES if (root / IDENTITIES).is_dir() else root
-        found = joined(_of_person(person, root, layouts, chosen) for person in _subfolders(people))
+        found = joined(_of_person(person, root, layouts, chosen) for person in folders_in(people))
         if not found.shots:
-            lacking = "".join(f"; {each}" for each in found.left_out[:_FILES_NAMED])
+            lacking = f"; {found.first_left_out(_FILES_NAMED)}" if found.left_out else ""
             message = (
                 f"{people}: expected a folder for each person, in it {wanted_by(layouts)}; "
                 f"got {contents_of(people)}, and no frame in a folder{lacking}"
@@ -118,12 +118,8 @@ def _below(folder: Path, depth: int = 0) -> Iterator[Path]:
     """Yield a folder and those below it, links too; those are not followed, so that the walk ends."""
     yield folder
     if depth < _MAX_DEPTH:
-        for entry in _subfolders(folder):
+        for entry in folders_in(folder):
             if entry.is_symlink():
                 yield entry
             else:
                 yield from _below(entry, depth + 1)
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    return [entry for entry in entries_of(folder) if entry.is_dir()]

@@ -20,7 +20,7 @@ from typing import Final
 from faceid_fast.checks import checked_path
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame
-from faceid_fast.sources.files.bounded import entries_of, listing
+from faceid_fast.sources.files.bounded import below_named_folders, folders_in, listing
 from faceid_fast.sources.layouts import pairs
 from faceid_fast.sources.layouts.shot import (
     Listing,
@@ -138,7 +138,8 @@ def listing_of_live_people(
     root = checked_path("directory", directory)
     chosen, turn = checked_picture(picture), checked_turn(turn_deg)
     with listing(root):
-        folders = (root, *_subfolders(root))
+        root = below_named_folders(root)
+        folders = (root, *folders_in(root))
         found = joined(listing_in(folder, folder.parent, picture=chosen) for folder in folders)
         if not found.shots:
             message = (
@@ -157,7 +158,7 @@ def presentations_of(shots: Iterable[Shot]) -> list[Presentation]:
 def _folders(root: Path) -> list[Path]:
     """List the folders of species, and check the name of ``bona_fide``."""
     with listing(root):
-        found = _subfolders(root)
+        found = folders_in(root)
     for folder in found:
         # A misspelt name would make live people count as attacks, or the reverse.
         letters = "".join(each for each in folder.name.casefold() if each.isalpha())
@@ -172,10 +173,8 @@ def _of_species(folder: Path, root: Path, picture: str | None) -> Listing:
     with listing(folder):
         found = joined(pairs.listing_in(each, root, picture) for each in _folders_below(folder, set()))
     if found.left_out:
-        more = len(found.left_out) - 1
         message = (
-            f"{found.left_out[0]}{f'; and {more} more' if more else ''}: add what is missing, or take the "
-            "rest away: nothing is left out here"
+            f"{found.first_left_out(1)}: add what is missing, or take the rest away: nothing is left out here"
         )
         raise SourceError(message)
     if not found.shots:
@@ -190,9 +189,5 @@ def _folders_below(folder: Path, seen: set[Path]) -> Iterator[Path]:
         return
     seen.add(real)
     yield folder
-    for entry in _subfolders(folder):
+    for entry in folders_in(folder):
         yield from _folders_below(entry, seen)
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    return [entry for entry in entries_of(folder) if entry.is_dir()]

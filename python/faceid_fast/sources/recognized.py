@@ -25,7 +25,7 @@ from typing import Final, Literal
 from faceid_fast.checks import checked_path
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame, within_budget
-from faceid_fast.sources.files.bounded import entries_of, is_hidden, listing
+from faceid_fast.sources.files.bounded import below_named_folders, entries_of, folders_in, is_hidden, listing
 from faceid_fast.sources.layouts.shot import (
     Frames,
     Listing,
@@ -160,6 +160,7 @@ def listing_at(path: str | Path, *, picture: str | None = None, turn_deg: int = 
     place = checked_path("path", path)
     chosen, turn = checked_picture(picture), checked_turn(turn_deg)
     with listing(place):
+        place = below_named_folders(place)
         if place.is_dir():
             found = listing_in(place, place.parent, picture=chosen)
         elif place.exists():
@@ -194,9 +195,24 @@ def listing_in(
     found = [each for each in every if each.shots]
     if len(found) > 1:
         counts = ", ".join(f"{each.shots[0].layout} ({len(each.shots)})" for each in found)
-        message = f"{folder}: expected frames in one layout, got {counts}; put them into folders of their own"
+        advice = "put them into folders of their own"
+        if {each.shots[0].layout for each in found} == {pairs.LAYOUT, kinect_v2.LAYOUT}:
+            advice = f"some have a camera file and some have none: give all of them one, or {advice}"
+        message = f"{folder}: expected frames in one layout, got {counts}; {advice}"
         raise SourceError(message)
-    return found[0] if found else _fullest(every)
+    return _with_lone_pairs(found[0], every) if found else _fullest(every)
+
+
+def _with_lone_pairs(found: Listing, every: list[Listing]) -> Listing:
+    """Add to the frames of a layout what is named as a pair beside them and lacks a file.
+
+    Only files of a pair say by their names what they are; of a Kinect v2's files that lack a camera pairs say
+    so, which is as it should be.
+    """
+    if found.shots[0].layout in {pairs.LAYOUT, kinect_v2.LAYOUT}:
+        return found
+    lone = next(each for layout, each in zip(LAYOUTS, every, strict=False) if layout.name == pairs.LAYOUT)
+    return replace(found, left_out=(*found.left_out, *lone.left_out))
 
 
 def _listing_of(file: Path, picture: str | None) -> Listing:
@@ -212,10 +228,8 @@ def _fullest(without_shots: list[Listing]) -> Listing:
 def _hint(place: Path, found: Listing) -> str:
     """Say what there is instead of frames: frames that lack something, recordings, frames further below."""
     if found.left_out:
-        more = len(found.left_out) - _FILES_NAMED
-        named = "; ".join(found.left_out[:_FILES_NAMED])
-        return f". Frames that lack something: {named}" + (f"; and {more} more" if more > 0 else "")
-    files = [place] if place.is_file() else [each for each in entries_of(place) if each.is_file()]
+        return f". Frames that lack something: {found.first_left_out(_FILES_NAMED)}"
+    files = [each for each in entries_of(place) if each.is_file()] if place.is_dir() else [place]
     for file in files:
         if (what := _RECORDINGS.get(file.suffix.lower())) is not None:
             return f". {file.name!a:.80} is {what}"
@@ -228,14 +242,13 @@ def _hint(place: Path, found: Listing) -> str:
 
 def _frames_below(place: Path) -> Iterator[str]:
     """Describe the folders just below one that hold frames."""
-    for folder in entries_of(place) if place.is_dir() else ():
-        if folder.is_dir():
-            try:
-                count = len(listing_in(folder, place.parent).shots)
-            except (SourceError, OSError):  # of no use as a hint
-                continue
-            if count:
-                yield f"{folder.name!a:.80} ({count} frames)"
+    for folder in folders_in(place) if place.is_dir() else ():
+        try:
+            count = len(listing_in(folder, place.parent).shots)
+        except (SourceError, OSError):  # of no use as a hint
+            continue
+        if count:
+            yield f"{folder.name!a:.80} ({count} frames)"
 
 
 def wanted_by(layouts: tuple[Layout, ...]) -> str:

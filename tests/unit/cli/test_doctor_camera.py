@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from faceid_fast.cli import app
 from faceid_fast.errors import SourceError
-from faceid_fast.frame import Frame
+from faceid_fast.frame import Frame, held_bytes
 from faceid_fast.sources.cameras.base import Source
 from faceid_fast.sources.orientation import rotated
 from faceid_fast.sources.recording import record
@@ -119,6 +119,30 @@ def test_a_source_that_is_not_there_is_broken() -> None:
     assert missing.exit_code == 2
     assert "source: expected realsense" in missing.stdout
     assert "all well" not in missing.stdout
+
+
+def test_frames_are_taken_as_far_as_memory_is_meant_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of frames of 4096 pixels a side would take gigabytes to measure."""
+    frame = ADA[0].read()
+    monkeypatch.setattr(camera_part, "_MOST_BYTES", 3 * held_bytes([frame]) + 1)
+    plugged(monkeypatch, Camera(frame))
+    told = json.loads(doctor("--source", "record3d", "--frames", 30, "--json", "-").stdout)["camera"]
+    assert told["figures"]["frames"] == 3
+    monkeypatch.setattr(camera_part, "_MOST_BYTES", 1)
+    plugged(monkeypatch, Camera(frame))
+    told = json.loads(doctor("--source", "record3d", "--frames", 30, "--json", "-").stdout)["camera"]
+    assert told["figures"]["frames"] == 1
+
+
+def test_where_a_library_does_not_load_the_rest_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        message = "libGL.so.1: cannot open shared object file"
+        raise ImportError(message, name="cv2")
+
+    monkeypatch.setattr(doctor_verb, "examined_camera", broken)
+    done = doctor("--source", "record3d", "--json", "-")
+    told = json.loads(done.stdout)
+    assert (told["camera"], bool(told["versions"])) == (None, True)
 
 
 def test_no_kind_of_that_name() -> None:

@@ -122,6 +122,20 @@ def test_pictures_that_are_asked_for(vault: Path, people: Path) -> None:
         assert faceid(verb[0], people, verb[1], "color").exit_code == 2
 
 
+def test_json_is_readable_whatever_a_frame_is_called(vault: Path, people: Path, tmp_path: Path) -> None:
+    """A lone surrogate stands for a byte that is no UTF-8; most programs refuse JSON with one."""
+    assert faceid("enroll", "ada", people / "ada-enroll", "--vault", vault).exit_code == 0
+    named = tmp_path / "named"
+    named.mkdir()
+    for file in (people / "ada-probe").iterdir():
+        shutil.copy(file, os.fsencode(named / file.name).replace(b"probe_", b"\xff\xc3\xa4_"))
+    done = faceid("verify", "ada", named, "--vault", vault, "--json", "-")
+    assert done.exit_code == 0, done.output
+    frames = [each["frame"] for each in json.loads(done.stdout)["frames"]]
+    assert all(frame.encode() for frame in frames)
+    assert all("\u00e4" in frame for frame in frames)
+
+
 @pytest.mark.parametrize(("turn", "stored"), [("90", 1), ("180", 2), ("270", 3)])
 def test_frames_are_turned_upright(vault: Path, people: Path, turn: str, stored: int) -> None:
     """A camera on its side gives frames that are turned: said how, they are not tried in every turn."""

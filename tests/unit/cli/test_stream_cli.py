@@ -25,6 +25,7 @@ from faceid_fast.matching.decision import Decision
 from faceid_fast.outcome import Outcome
 from faceid_fast.sources.cameras.base import Source
 from faceid_fast.sources.cameras.newest import Newest
+from faceid_fast.sources.orientation import rotated
 from faceid_fast.sources.recording import playback
 from faceid_fast.sources.renders import bundled_renders
 from faceid_fast.stream import Moment, watch
@@ -133,6 +134,15 @@ def test_once_with_nobody_there_is_a_rejection(at: Any, camera: Any) -> None:
     done = faceid("stream", "ada", "--source", "endless", *at, "--once", "--timeout", "0.1")
     assert (done.exit_code, done.stdout) == (1, "rejected: nobody showed their face\n")
     assert made.released == 1
+
+
+def test_a_turned_camera_is_told_once_where_no_line_changes(at: Any, camera: Any) -> None:
+    """In a pipe or a log nothing else would say why nobody is seen."""
+    made = camera()
+    made._frame = rotated(made._frame, 1)
+    done = faceid("stream", "ada", "--source", "endless", *at, "--once", "--timeout", "0.5")
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, "rejected: nobody showed their face")
+    assert done.stdout.count("turned by 90 degrees clockwise") == 1
 
 
 def test_a_camera_is_one_attempt_as_long_as_somebody_stays(at: Any, camera: Any, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+import cv2
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -29,6 +30,7 @@ from faceid_fast.face.liveness_limits import FIGURES
 from faceid_fast.frame import Frame
 from faceid_fast.outcome import Outcome
 from faceid_fast.sources.files.images import read_png
+from faceid_fast.sources.orientation import rotated
 from faceid_fast.sources.presentations import by_species, is_by_species, live_people
 from faceid_fast.sources.renders import Render, bundled_renders
 from stand_ins import LIVE_LIMITS, crop_of, frame_of
@@ -48,6 +50,17 @@ class Shown:
 
     def read(self) -> Frame:
         return frame_of(self.code)
+
+
+@dataclass(frozen=True)
+class Turned:
+    """A presentation of a camera on its side."""
+
+    species: str | None
+    frame: Frame
+
+    def read(self) -> Frame:
+        return self.frame
 
 
 class CodeAligner:
@@ -81,6 +94,27 @@ def test_every_presentation_is_classified() -> None:
     assert set(found[0].measured) == set(FIGURES)
     assert found[2].reasons == ("flat",)
     assert found[3].reasons == ("too_far",)
+
+
+@pytest.mark.parametrize("quarters", [1, 3])
+def test_an_attack_that_is_live_in_another_turn_counts_as_accepted(quarters: int) -> None:
+    """The authenticator tries other turns: rates that leave them out would be too good."""
+    frame = rotated(renders("probe")[0].read(), quarters)
+    aligner, liveness = FaceAligner.bundled(), LivenessCheck(LIVE_LIMITS)
+    shown = [Turned("mask", frame)]
+    (found,) = classify(shown, aligner, liveness)
+    assert found.response is Response.BONA_FIDE
+    (upright,) = classify(shown, aligner, liveness, try_turns=False)
+    assert upright.response is not Response.BONA_FIDE
+
+
+def test_a_print_is_an_attack_in_every_turn() -> None:
+    frame = renders("print")[0].read()
+    for quarters in range(4):
+        (found,) = classify(
+            [Turned("print", rotated(frame, quarters))], FaceAligner.bundled(), LivenessCheck(LIVE_LIMITS)
+        )
+        assert found.response is not Response.BONA_FIDE
 
 
 def test_rates_are_of_what_was_acquired() -> None:
@@ -225,6 +259,26 @@ def stand_in_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def faceid(*arguments: object) -> Any:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_the_picture_s_file_is_no_kind_of_picture(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elsewhere ``--picture infrared`` takes that picture; here it would draw a file of that name."""
+    monkeypatch.chdir(data)
+    for kind in ("infrared", "color", "auto"):
+        said = one_line(faceid("pad-report", data, "--picture", kind))
+        assert "--modality" in said
+        assert not (data / kind).exists()
+
+
+def test_the_verb_tries_turns_unless_one_is_named(data: Path) -> None:
+    for file in (data / "mask").glob("*.png"):
+        cv2.imwrite(
+            str(file), cv2.rotate(cv2.imread(str(file), cv2.IMREAD_UNCHANGED), cv2.ROTATE_90_CLOCKWISE)
+        )
+    out = data / "out.json"
+    for words, accepted in (((), 1), (("--turn", "270"), 1), (("--turn", "180"), 0)):
+        assert faceid("pad-report", data, *words, "--json", out).exit_code == 0
+        assert json.loads(out.read_text())["species"]["mask"]["accepted"] == accepted
 
 
 def one_line(result: Any) -> str:

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from faceid_fast import Frame, Intrinsics, InvalidInputError
-from faceid_fast.frame import MAX_FRAMES
+from faceid_fast.frame import MAX_FRAMES, held_bytes
 from faceid_fast.sources.camera_checks import checks_of
 from faceid_fast.sources.camera_figures import measure
 from faceid_fast.sources.camera_kinds import (
@@ -187,8 +187,27 @@ def test_the_rate_and_what_was_dropped() -> None:
     regular = measure(frames, [number / 30 for number in range(6)])
     assert (regular.frames_per_s, regular.dropped) == (pytest.approx(30.0), 0)
     assert regular.jitter_ms == pytest.approx(0.0, abs=1e-9)
-    for unknown in (measure(frames), measure(frames[:1], [1.0]), measure(frames, [0.0] * 6)):
+    for unknown in (
+        measure(frames),
+        measure(frames[:1], [1.0]),
+        measure(frames, [0.0] * 6),
+        measure(frames, [0.0, 1e-300, 2e-300, 3e-300, 4e-300, 1e9]),  # a recording's index may say so
+    ):
         assert (unknown.frames_per_s, unknown.jitter_ms, unknown.dropped) == (None, None, None)
+
+
+def test_no_more_is_measured_than_a_call_may_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = scene(count=6)
+    monkeypatch.setattr("faceid_fast.frame.MAX_CALL_BYTES", held_bytes(frames) - 1)
+    with pytest.raises(InvalidInputError, match="MiB of pictures and depth in one call"):
+        measure(frames)
+
+
+def test_noise_in_time_is_the_same_on_a_part_of_the_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = scene(count=8)
+    every = measure(frames).noise_temporal_mm
+    monkeypatch.setattr("faceid_fast.sources.camera_figures._MOST_PIXELS", 2000)
+    assert measure(frames).noise_temporal_mm == pytest.approx(every, rel=0.1)
 
 
 @pytest.mark.parametrize("missing", [0.0, np.nan, np.inf, -2.0])

@@ -11,6 +11,7 @@ import pytest
 from faceid_fast import read_frames
 from faceid_fast.errors import InvalidInputError, SourceError, SourceWarning
 from faceid_fast.sources import datasets, presentations
+from faceid_fast.sources.layouts import pairs
 from faceid_fast.sources.orientation import rotated
 from faceid_fast.sources.recognized import listing_at, shots_at
 from faceid_fast.sources.recording import playback
@@ -91,7 +92,9 @@ def test_of_two_pictures_one_is_taken_and_said(tmp_path: Path) -> None:
             assert next(source).modality == picture
         assert next(playback(folder, picture=picture)).modality == picture
     np.savez(tmp_path / "a.npz", depth=DEPTH, infrared=GREY, color=COLOR, **CAMERA)  # type: ignore[arg-type]
-    with pytest.raises(SourceError, match="choose by --picture infrared or color"):
+    with pytest.raises(
+        SourceError, match=r"choose one: --picture infrared .*pad-report: --modality infrared"
+    ):
         read_frames(tmp_path / "a.npz")
     assert read_frames(tmp_path / "a.npz", picture="infrared")[0].modality == "infrared"
 
@@ -211,3 +214,12 @@ def test_other_turns_are_refused(tmp_path: Path, turn: Any) -> None:
     ):
         with pytest.raises(InvalidInputError, match="turn_deg: expected 0, 90, 180, 270, got"):
             reading()
+
+
+@pytest.mark.parametrize("name", ["7_{}.png", "{}_7.png", "7_{}.PNG", "{}_7.PNG"])
+def test_the_files_of_a_pair_are_found_by_its_label(tmp_path: Path, name: str) -> None:
+    depth, image = (tmp_path / name.format(kind) for kind in ("depth", "color"))
+    for file in (depth, image):
+        file.write_bytes(b"")
+    assert (pairs.depth_of(tmp_path, "7"), pairs.image_of(tmp_path, "7")) == (depth, image)
+    assert (pairs.depth_of(tmp_path, "8"), pairs.image_of(tmp_path, "8")) == (None, None)

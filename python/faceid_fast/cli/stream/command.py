@@ -16,6 +16,7 @@ from faceid_fast.authenticator import Authenticator
 from faceid_fast.cli.output import JsonOption, check_heard, console, json_lines, plain
 from faceid_fast.cli.people import REJECTED, PolicyOption, VaultOption, opened
 from faceid_fast.errors import InvalidInputError
+from faceid_fast.face.crop import NoFace
 from faceid_fast.frame import MAX_FRAMES
 from faceid_fast.sources.cameras.newest import Newest
 from faceid_fast.sources.cameras.reopening import Reopening
@@ -85,7 +86,7 @@ def stream(
         )
         frames = stack.enter_context(Newest(camera))
         decide = auth.identify if name is None else lambda given: auth.verify(given, name)
-        attempts = 0
+        attempts, turned_deg = 0, 0
         for moment in watch(frames, decide, rules=Rules(votes=votes)):
             check_heard()
             if moment.decision is not None:
@@ -93,6 +94,9 @@ def stream(
                 accepted = moment.decision.accepted
                 screen.print(plain(f"{moment.seconds:7.1f} s  {verdict_of(moment)}"))
                 tell(_described(attempts, moment, frames.dropped))
+            if isinstance(moment.look, NoFace) and moment.look.turned_deg not in {0, turned_deg}:
+                turned_deg = moment.look.turned_deg  # no attempt will say it: there is none
+                screen.print(plain(f"{moment.seconds:7.1f} s  {moment.look.reasons[0]}"))
             goes_on = view.show(moment, frames.dropped)
             over = timeout is not None and moment.seconds >= timeout
             if not goes_on or over or (once and attempts):

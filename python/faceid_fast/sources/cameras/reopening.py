@@ -128,7 +128,7 @@ class Reopening(Source):
 
     def _first_frame(self) -> Frame | None:
         """Open the camera and read a frame: one that opens and gives none is not back."""
-        opened = self._opening()
+        opened = _checked(self._opening())
         with self._changing:
             kept = not self._ended.is_set()
             if kept:

@@ -33,6 +33,27 @@ def entries_of(folder: Path) -> list[Path]:
     return sorted(entry for entry in folder.iterdir() if not is_hidden(entry))
 
 
+def folders_in(folder: Path) -> list[Path]:
+    """List the folders of a folder by name, as `entries_of` does."""
+    return [entry for entry in entries_of(folder) if entry.is_dir()]
+
+
+def below_named_folders(place: Path) -> Path:
+    """Return a folder or file by a path of which its folder, and the folder above a file's, have names.
+
+    ``.``, ``..`` and ``0_depth.png`` say neither which folder is above nor what this one is called, both of
+    which count: a camera file is looked for above, and a sequence's name says its camera.
+    """
+    is_folder = place.is_dir()
+    folders = (place,) if is_folder else (place.parent, place.parent.parent)
+    if all(folder.name not in {"", ".."} for folder in folders) or not place.exists():
+        return place
+    whole = place.absolute()
+    if ".." not in whole.parts:
+        return whole
+    return Path(os.path.realpath(whole)) if is_folder else Path(os.path.realpath(whole.parent), whole.name)
+
+
 @contextmanager
 def listing(place: Path) -> Iterator[None]:
     """Turn an OSError within into a SourceError that names the file or folder."""

@@ -10,6 +10,7 @@ refuses by itself is not checked here:
 | PNG | less or more pixel data than the header says | a picture with another header's rows |
 | PNG | kinds other than grey of 8 or 16 bit and RGB of 8 bit; interlaced | OpenCV converts them |
 | PNG | more chunks than any picture has | each takes time |
+| JPEG | four channels (CMYK) | OpenCV converts them |
 | JPEG | no end of the picture | OpenCV 4 fills the missing part with grey |
 | BMP | fewer than 24 bit | OpenCV converts them |
 
@@ -46,6 +47,7 @@ _JPEG_START: Final = b"\xff\xd8"
 _JPEG_END: Final = b"\xff\xd9"
 _JPEG_FRAMES: Final = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 """Markers of segments that hold the picture's size; the excluded ones of that range are not frame headers."""
+_JPEG_CHANNELS: Final = frozenset({1, 3})
 _MAX_SEGMENTS: Final = 2**12
 _FILL: Final = re.compile(rb"\xff*")
 _BMP_HEADER: Final = struct.Struct("<2s12xIiiHH")
@@ -106,7 +108,8 @@ def _read(
     path = checked_path("path", path)
     content = read_bounded(path, MAX_PICTURE_BYTES)
     if not content.startswith(start) or len(content) < least:
-        message = f"{path}: expected a {kind} file, got something else"
+        got = "something else" if content else "an empty one"
+        message = f"{path}: expected a {kind} file, got {got}"
         raise SourceError(message)
     return _decoded(*checked(content, path), path)
 
@@ -156,7 +159,8 @@ def _png_pixels(content: bytes, path: Path) -> tuple[bytes, tuple[int, int]]:
     if color not in _PNG_CHANNELS or bits not in {8, 16} or interlaced or (color != 0 and bits == 16):
         message = (
             f"{path}: expected grey of 8 or 16 bit or RGB of 8 bit, not interlaced, "
-            f"got colour type {color} of {bits} bit{', interlaced' if interlaced else ''}"
+            f"got colour type {color} of {bits} bit{', interlaced' if interlaced else ''}: save it as one of "
+            "these"
         )
         raise SourceError(message)
     data: list[bytes] = []
@@ -211,7 +215,8 @@ def _jpeg_size(content: bytes, path: Path) -> tuple[int, int]:
     at = len(_JPEG_START)
     for _ in range(_MAX_SEGMENTS):
         at = _FILL.match(content, at).end()  # type: ignore[union-attr]  # a marker may be preceded by several
-        head = content[at : at + 8]  # marker, length of the segment; of a frame bits, height and width
+        # Marker, length of the segment; of a frame bits, height and width, behind which its channels are.
+        head = content[at : at + 8]
         if len(head) < 8:
             raise _truncated(path)
         marker, length, _, height, width = struct.unpack(">BHBHH", head)
@@ -221,8 +226,11 @@ def _jpeg_size(content: bytes, path: Path) -> tuple[int, int]:
     else:
         message = f"{path}: expected at most {_MAX_SEGMENTS} segments before the picture, got more"
         raise SourceError(message)
-    if content.find(_JPEG_END, at) < 0:
+    if content.find(_JPEG_END, at + 9) < 0:
         raise _truncated(path)
+    if (channels := content[at + 8]) not in _JPEG_CHANNELS:
+        message = f"{path}: expected grey or RGB, got {channels} channels, as CMYK has: save it as RGB"
+        raise SourceError(message)
     return _checked_size(width, height, path)
 
 

@@ -72,7 +72,7 @@ def frame_of(
     if channel == "color" and picture.ndim == 2:
         message = (
             f"{named}: color: expected an array (H, W, 3), got one channel, {picture.shape}: if it is "
-            "infrared, name it so (_ir), or ask for it: --picture infrared, picture='infrared'"
+            f"infrared, name it so (_ir), or ask for it: {asking_for('infrared')}"
         )
         raise SourceError(message)
     if channel == "infrared" and picture.ndim == 3 and _is_grey(picture):
@@ -88,6 +88,11 @@ def frame_of(
     except InvalidInputError as error:
         message = f"{named}: {error}"
         raise SourceError(message) from error
+
+
+def asking_for(kind: str) -> str:
+    """Say how a kind of picture is asked for, ``infrared`` or ``color``."""
+    return f"--picture {kind} (of pad-report: --modality {kind}), picture={kind!r}"
 
 
 def _is_grey(picture: NDArray[Any]) -> bool:

@@ -2,7 +2,7 @@
 
 For all layouts, the camera file of a frame is the first of these that exists:
 
-1. ``LABEL_camera.json`` (or ``camera_LABEL.json``) beside the frame; LABEL is the frame's file name without the
+1. ``LABEL_camera.json`` or ``camera_LABEL.json``, not both, beside the frame; LABEL is the frame's file name without the
    layout's endings;
 2. ``camera.json`` in the frame's folder, else in the nearest folder above it, up to the folder of the data
    set; for a single person or frame, up to the folder above theirs.
@@ -23,6 +23,7 @@ camera of their own, which a camera file replaces. Files of a Kinect v2 with a c
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any, Final
@@ -53,10 +54,20 @@ def camera_file_of(folder: Path, label: str, root: Path) -> Path | None:
     folder : of the frame.
     label : of the frame.
     root : the topmost folder in which to look: `folder` or one above it.
+
+    Raises
+    ------
+    SourceError
+        If the frame has two camera files of its own.
     """
-    for name in (f"{label}_{CAMERA_NAME}", f"camera_{label}.json"):
-        if (folder / name).is_file():
-            return folder / name
+    own = [folder / name for name in (f"{label}_{CAMERA_NAME}", f"camera_{label}.json")]
+    there = [file for file in own if file.is_file()]
+    if len(there) > 1:
+        names = " and ".join(f"{file.name!a:.80}" for file in there)
+        message = f"{folder}: expected one camera file for frame {label!a:.80}, got {names}: take one away"
+        raise SourceError(message)
+    if there:
+        return there[0]
     for place in (folder, *folder.parents):
         if (place / CAMERA_NAME).is_file():
             return place / CAMERA_NAME
@@ -171,7 +182,7 @@ def _from_matrix(record: dict[str, object], path: Path) -> Intrinsics:
         )
         raise SourceError(message)
     fx, fx2, fx3, skew, fy, fy3, cx, cy, one = matrix
-    if any((fx2, fx3, fy3)) or one != 1:
+    if any(each != 0 for each in (fx2, fx3, fy3)) or one != 1:  # null, too, is no zero
         wanted = "nine numbers column by column, fx, 0, 0, 0, fy, 0, cx, cy, 1"
         message = f"{path}: {MATRIX}: expected {wanted}, got others"
         if not any((fx2, skew, cx, cy)) and one == 1:
@@ -196,6 +207,9 @@ def _unit_of(record: dict[str, object], path: Path, otherwise: float | None) -> 
             )
             raise SourceError(message)
         number = float(value)  # type: ignore[arg-type]
+        if not math.isfinite(number):
+            message = f"{path}: {key}: expected a finite number, got {shown(value)}"
+            raise SourceError(message)
         found[key] = 1.0 / number if key == _SCALE and number >= 1.0 else number
     if not found:
         if otherwise is not None:

@@ -15,7 +15,7 @@ from typing import Final
 from faceid_fast.checks import checked_path
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame, Intrinsics
-from faceid_fast.sources.files.bounded import entries_of
+from faceid_fast.sources.files.bounded import entries_of, folders_in, listing
 from faceid_fast.sources.files.images import read_png
 from faceid_fast.sources.files.pictures import frame_of
 
@@ -87,7 +87,7 @@ class Capture:
         infrared, depth = read_png(self.infrared), read_png(self.depth)
         height, width = infrared.shape[:2]
         center = Intrinsics(FOCAL_PX, FOCAL_PX, (width - 1) / 2, (height - 1) / 2, PRINCIPAL_DEVIATION_PX)
-        return frame_of(MODALITY, infrared, depth, DEPTH_UNIT_M, center, self.depth)
+        return frame_of(MODALITY, infrared, depth, DEPTH_UNIT_M, center, self.infrared, self.depth)
 
 
 def captures(directory: str | Path) -> list[Capture]:
@@ -107,29 +107,22 @@ def captures(directory: str | Path) -> list[Capture]:
         If captures were left out.
     """
     root = checked_path("directory", directory)
-    try:
-        folders = [entry for entry in entries_of(root) if entry.is_dir()]
-    except OSError as error:
-        message = f"{root}: not readable ({error.strerror})"
-        raise SourceError(message) from error
-    found = [capture for folder in folders for capture in captures_of(folder)]
+    with listing(root):
+        files = [file for folder in folders_in(root) for file in entries_of(folder)]
+        found = [capture for file in files if (capture := capture_of(file)) is not None]
+        left_out = tuple(alone for file in files if (alone := _alone(file)) is not None)
     if not found:
         message = f"{root}: expected folders of NN_depth.png and NN_ir.png, got none"
         raise SourceError(message)
-    files = (file for folder in folders for file in entries_of(folder))
-    warn_of(Listing((), tuple(alone for file in files if (alone := _alone(file)) is not None)))
+    warn_of(Listing((), left_out))
     return found
 
 
 def captures_of(folder: Path) -> list[Capture]:
     """List the captures of one person, by number; see `captures`. SourceError if it cannot be listed."""
     folder = checked_path("folder", folder)
-    try:
-        files = entries_of(folder)
-    except OSError as error:
-        message = f"{folder}: not readable ({error.strerror})"
-        raise SourceError(message) from error
-    several = (capture_of(depth) for depth in files)
+    with listing(folder):
+        several = [capture_of(depth) for depth in entries_of(folder)]
     return [capture for capture in several if capture is not None]
 
 

@@ -25,7 +25,7 @@ from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.sources.files.arrays import read_array
 from faceid_fast.sources.files.bounded import MAX_ARRAY_BYTES, entries_of, is_hidden, read_bounded
-from faceid_fast.sources.files.pictures import frame_of
+from faceid_fast.sources.files.pictures import asking_for, frame_of
 
 from .camera_file import CAMERA_KEYS, UNCERTAINTY, camera_file_of, read_camera
 from .shot import Listing, Shot, checked_picture
@@ -86,7 +86,7 @@ def read_npz(path: str | Path, camera: str | Path | None = None, *, picture: str
             f"got {', '.join(sorted(arrays)) or 'none of them'}"
         )
         if len(channels) > 1:
-            message += ": choose by --picture infrared or color, picture='infrared' or 'color'"
+            message += f": choose one: {asking_for('infrared')}; or color"
         raise SourceError(message)
     if camera is None:
         intrinsics, unit = _camera_in(arrays, path)

@@ -24,7 +24,7 @@ from faceid_fast.checks import checked_path
 from faceid_fast.errors import SourceError
 from faceid_fast.frame import Frame
 from faceid_fast.sources.files.bounded import entries_of, is_hidden
-from faceid_fast.sources.files.pictures import ENDINGS, LOSSLESS, frame_of, read_picture
+from faceid_fast.sources.files.pictures import ENDINGS, LOSSLESS, asking_for, frame_of, read_picture
 
 from .camera_file import camera_file_of, read_camera, without_camera
 from .shot import Listing, Shot, checked_picture
@@ -223,14 +223,15 @@ def _only(label: str, files: list[Path]) -> Path:
 def _note(folder: Path, both: int, shots: int) -> str:
     return (
         f"{folder}: {both} of {shots} frames have a colour and an infrared picture: colour is taken; "
-        "--picture infrared, picture='infrared', takes the other"
+        f"{asking_for('infrared')}, takes the other"
     )
 
 
 def _first(folder: Path, label: str, endings: tuple[str, ...]) -> Path | None:
     files = (
-        folder / f"{label}{kind}{written}"
+        folder / f"{name}{written}"
         for kind, dot, ending in (each.rpartition(".") for each in endings)
+        for name in (f"{label}{kind}", f"{kind[1:]}_{label}")  # as `_NAMES` has it
         for written in (dot + ending, dot + ending.upper())
     )
     return next((file for file in files if file.is_file()), None)

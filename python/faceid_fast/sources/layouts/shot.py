@@ -8,14 +8,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Literal
 
-from faceid_fast.checks import shown
+import numpy as np
+
+from faceid_fast.checks import is_number, shown
 from faceid_fast.errors import InvalidInputError, SourceError, SourceWarning
 from faceid_fast.frame import MODALITIES, Frame
 from faceid_fast.sources.orientation import rotated
 
 ON_DAMAGE: Final = ("raise", "skip")
 TURNS_DEG: Final = (0, 90, 180, 270)
-_MOST_NAMED: Final = 20
+MOST_NAMED: Final = 20
 """Files that one message names."""
 
 
@@ -57,10 +59,15 @@ class Listing:
 
     def summary(self) -> str:
         """Return notes and what was left out in one text, which names a few files only; empty if nothing."""
-        named = self.left_out[:_MOST_NAMED]
+        named = self.left_out[:MOST_NAMED]
         more = len(self.left_out) - len(named)
         words = [f"left out: {each}" for each in named] + ([f"{more} more were left out"] if more else [])
         return "; ".join((*self.notes, *words))
+
+    def first_left_out(self, most: int) -> str:
+        """Name so many of the files that were left out in one text, and say how many more there are."""
+        more = len(self.left_out) - most
+        return "; ".join((*self.left_out[:most], *((f"and {more} more",) if more > 0 else ())))
 
 
 def joined(listings: Iterable[Listing]) -> Listing:
@@ -86,8 +93,8 @@ def turned(shot: Shot, turn_deg: int) -> Shot:
 
 def checked_turn(turn_deg: object) -> int:
     """Check a turn: 0, 90, 180 or 270 degrees; InvalidInputError for another."""
-    if type(turn_deg) is int and turn_deg in TURNS_DEG:
-        return turn_deg
+    if is_number(turn_deg) and isinstance(turn_deg, (int, np.integer)) and turn_deg in TURNS_DEG:
+        return int(turn_deg)
     message = f"turn_deg: expected {', '.join(map(str, TURNS_DEG))}, got {shown(turn_deg)}"
     raise InvalidInputError(message)
 
