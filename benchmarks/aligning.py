@@ -32,7 +32,7 @@ from faceid_fast.face.crop import FaceCrop
 from faceid_fast.frame import Frame
 from faceid_fast.sources.layouts.kinect_v2 import captures
 from faceid_fast.vault import Vault
-from training.camera.degraded import degraded, single_holes
+from training.camera.degraded import degraded, single_holes, with_depth
 
 from .core import CARGO, KEPT_MM, ROOT, Stage, hand_over
 from .opencv.align import Aligner
@@ -121,8 +121,7 @@ def clean_up(stage: Stage, infrared: Frame, title: str) -> Contest:
 def measured_everywhere(frame: Frame) -> Frame:
     """Return the frame with the far end of what is kept where nothing was measured."""
     depth = np.where(frame.depth == 0, np.uint16(KEPT_MM[1] - 10), frame.depth)
-    picture = {frame.modality: frame.picture}
-    return Frame(depth=depth, depth_unit_m=frame.depth_unit_m, intrinsics=frame.intrinsics, **picture)
+    return with_depth(frame, depth)
 
 
 def same_cells(ours: Answer, other: Answer) -> bool:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast.frame import Frame
+from training.camera.degraded import with_depth
 
 LONGER_MM, SHORTER_MM, STEP_MM, SILHOUETTE_MM = 30.0, 25.0, 25.5, 60.5
 
@@ -56,8 +57,7 @@ def filled(frame: Frame) -> Frame:
     mean = (down * heavy + across * heavier)[fits] / total[fits]
     after = depth.copy()
     after[rows[fits], columns[fits]] = np.maximum(np.floor(mean + 0.5), 1).astype(np.uint16)
-    picture = {frame.modality: frame.picture}
-    return Frame(depth=after, depth_unit_m=frame.depth_unit_m, intrinsics=k, **picture)
+    return with_depth(frame, after)
 
 
 def _around(
