@@ -71,7 +71,8 @@ def read_weights(path: Path) -> tuple[list[Convolution], Floats]:
 def _tensors(path: Path, content: bytes, counts: list[int]) -> list[Floats]:
     """Read tensors of so many numbers: the bytes 1 and 2, four dimensions, little-endian float32.
 
-    A dimension is a length and as many bytes, little-endian. What stands between them, and looks like a tensor of another size, is passed over.
+    A dimension is a length and as many bytes, little-endian. What stands between them, and looks like a
+    tensor of another size, is passed over.
     """
     found: list[Floats] = []
     at = 0
