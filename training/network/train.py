@@ -176,7 +176,7 @@ def train(
 
 
 def _sampler(data: TensorSet, config: TrainConfig, captured: Path | None) -> BatchSampler | MixedSampler:
-    """Draw batches of rendered people, with real ones and chimeras among them if the configuration says so."""
+    """Draw batches of rendered people; with real ones and chimeras if the configuration says so."""
     rendered = BatchSampler(data, config.batch, config.seed, config.seen)
     if config.mixture is None:
         return rendered
