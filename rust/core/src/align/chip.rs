@@ -128,7 +128,8 @@ impl Similarity {
 }
 
 /// From the chip into the frame: the inverse of the similarity that brings the points of the frame nearest to their
-/// places. `None` if there is none, because the points lie at one pixel.
+/// places. `None` where the points lie at one pixel. Points at infinity give numbers that are none, which lie outside of
+/// every frame.
 fn into_frame(points: &[[f64; 2]; 5]) -> Option<Similarity> {
     let (middle, place) = (mean(points), mean(&PLACES_PX));
     let (mut along, mut across, mut spread) = (0.0, 0.0, 0.0);
@@ -148,10 +149,7 @@ fn into_frame(points: &[[f64; 2]; 5]) -> Option<Similarity> {
     };
     let [x, y] = map.of(place[0], place[1]);
     map.shift = [middle[0] - x, middle[1] - y];
-    let finite = [map.a, map.b, map.shift[0], map.shift[1]]
-        .iter()
-        .all(|value| value.is_finite());
-    (finite && spread >= LEAST_SPREAD_PX * LEAST_SPREAD_PX).then_some(map)
+    (spread >= LEAST_SPREAD_PX * LEAST_SPREAD_PX).then_some(map)
 }
 
 fn mean(points: &[[f64; 2]; 5]) -> [f64; 2] {

@@ -74,21 +74,21 @@ fn a_chip_that_is_the_picture_copies_its_pixels() {
 }
 
 #[test]
-fn a_chip_of_half_the_size_averages_four_pixels_each() {
-    let width = 2 * CHIP_PX;
-    let gray: Vec<u16> = noise(width * width, 11).collect();
-    let half = Similarity {
-        a: 2.0,
-        b: 0.0,
-        shift: [0.5; 2],
-    };
-    for (at, value) in values(&gray, width, half).into_iter().enumerate() {
-        let first = 2 * (at / CHIP_PX) * width + 2 * (at % CHIP_PX);
-        let four = [0, 1, width, width + 1].map(|next| f32::from(gray[first + next]));
-        assert!(
-            (value - four.iter().sum::<f32>() / 4.0).abs() < 1e-2,
-            "{at}"
-        );
+fn a_chip_that_is_smaller_averages_all_of_the_picture() {
+    for scale in [2, 3] {
+        let width = scale * CHIP_PX;
+        let gray: Vec<u16> = noise(width * width, 11).collect();
+        let smaller = Similarity {
+            a: scale as f64,
+            b: 0.0,
+            shift: [(scale as f64 - 1.0) / 2.0; 2],
+        };
+        for (at, value) in values(&gray, width, smaller).into_iter().enumerate() {
+            let first = scale * (at / CHIP_PX) * width + scale * (at % CHIP_PX);
+            let block = (0..scale).flat_map(|row| &gray[first + row * width..][..scale]);
+            let mean = block.copied().map(f32::from).sum::<f32>() / (scale * scale) as f32;
+            assert!((value - mean).abs() < 1e-2, "{scale}: {at}");
+        }
     }
 }
 
@@ -216,6 +216,8 @@ fn a_pose_that_shows_no_face_gives_a_chip_that_is_0() {
         with(400.0, 1e9 * upright, 500.0),
         with(400.0, 0.0 * upright, 500.0),
         with(1e-30, upright, 500.0),
+        with(1.0, upright, 500.0),
+        with(f32::MAX, upright, 500.0),
         with(f32::MAX, f32::MAX * upright, 500.0),
         with(f32::NAN, upright, 500.0),
         with(400.0, f32::NAN * upright, 500.0),
@@ -229,18 +231,21 @@ fn a_pose_that_shows_no_face_gives_a_chip_that_is_0() {
 
 #[test]
 fn a_picture_wider_than_numbers_tell_apart_is_sampled_all_the_same() {
-    let far = Similarity {
-        a: 1e5,
-        b: 0.0,
-        shift: [0.0; 2],
+    let width = 5_000_000;
+    let stripes = [0, 1000].repeat(width);
+    let sampling = Sampling::<u16, 1> {
+        samples: &stripes,
+        height: 2,
+        width,
+        map: Similarity {
+            a: 33_333.5,
+            ..UPRIGHT
+        },
+        along: 1,
     };
-    let wide = vec![1; 3 * 5_000_000];
-    assert_eq!(
-        sampled::<u8, 4>(&colored(&wide, 5_000_000), &wide, far).len(),
-        PIXELS
-    );
-    let high = sampled::<u8, 4>(&colored(&wide, 1), &wide, far);
-    assert!(high.as_flattened().iter().all(|value| value.is_finite()));
+    let found = Kernel::fastest().run(sampling);
+    let between = |[value]: &[f32; 1]| (0.0..=1000.0).contains(value);
+    assert!(found.iter().all(between));
 }
 
 /// The frame's value at a point: 0 outside.
