@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from faceid_fast.access.boot_clock import Clock
 from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.face.bundled import bundled_model_sha256
-from faceid_fast.face.crop import TENSOR_SHAPE, Cues, FaceCrop, HeadPose, NoFace
+from faceid_fast.face.crop import CHIP_SHAPE, TENSOR_SHAPE, Cues, FaceCrop, HeadPose, NoFace
 from faceid_fast.face.embedder import Embedder
 from faceid_fast.face.head_model import HEAD_MODEL
 from faceid_fast.face.liveness_limits import CUES, FIGURES, Limits
@@ -72,6 +72,7 @@ def crop_of(code: int, *, yaw_deg: float = 0.0, pitch_deg: float = 0.0, live: bo
     tensor[0, 0, 0] = code
     return FaceCrop(
         tensor=tensor,
+        chip=np.zeros(CHIP_SHAPE, np.uint8),
         valid=np.ones(TENSOR_SHAPE[1:], bool),
         pose=HeadPose(
             rotation=np.eye(3, dtype=np.float32),

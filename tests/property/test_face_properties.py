@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from faceid_fast.face.aligner import FaceAligner
-from faceid_fast.face.crop import TENSOR_SHAPE, FaceCrop, NoFace
+from faceid_fast.face.crop import CHIP_SHAPE, TENSOR_SHAPE, FaceCrop, NoFace
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.outcome import Outcome
 from faceid_fast.sources.renders import bundled_renders
@@ -32,6 +32,8 @@ def assert_sound(found: FaceCrop | NoFace) -> None:
     assert np.abs(found.tensor[0]).max() <= 2.5
     assert np.abs(found.tensor[1]).max() <= 3.0
     assert np.all(found.tensor[:, ~found.valid] == 0)
+    assert found.chip.shape == CHIP_SHAPE
+    assert found.chip.dtype == np.uint8
     np.testing.assert_allclose(found.pose.rotation @ found.pose.rotation.T, np.eye(3), atol=1e-4)
     assert 200.0 < found.distance_mm < 1700.0
     assert 0.0 <= found.valid_share <= 1.0

@@ -141,6 +141,7 @@ def _crop(face: AlignedFace) -> FaceCrop:
     eyes = np.array(face.eye_midpoint_mm, np.float32)
     return FaceCrop(
         tensor=face.tensor,
+        chip=face.chip,
         valid=face.valid,
         pose=pose,
         principal_point_px=face.principal_point,

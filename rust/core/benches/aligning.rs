@@ -10,6 +10,7 @@ use std::io::{BufRead, Write};
 use std::time::Instant;
 use std::{env, fs, hint};
 
+use faceid_core::align::chip::{Picture, chip};
 use faceid_core::align::cues::Cues;
 use faceid_core::align::fit::{Fit, Start, refit, search};
 use faceid_core::align::frontal_map::draw;
@@ -114,6 +115,10 @@ impl Given {
         IntensityView::Color(&self.color)
     }
 
+    fn infrared(&self) -> IntensityView<'_> {
+        IntensityView::InfraredU8(&self.infrared)
+    }
+
     /// The whole frame in cells, small holes filled, with the infrared picture.
     fn cleaned(&self) -> Patch {
         let filled = self.filled();
@@ -124,9 +129,8 @@ impl Given {
             bottom: self.height,
             right: self.width,
         };
-        let light = IntensityView::InfraredU8(&self.infrared);
         let (near, far) = self.kept_mm;
-        Patch::cut(&depth, &light, &self.camera, whole, near, far)
+        Patch::cut(&depth, &self.infrared(), &self.camera, whole, near, far)
     }
 
     fn filled(&self) -> Option<Filled> {
@@ -283,6 +287,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("surface", stage(|| Surface::of(&patch))),
         ("draw", stage(|| draw(&surface, &pose))),
         ("normalise", stage(|| maps.tensor(template))),
+        (
+            "chip",
+            stage(|| chip(&Picture::beside(&given.depth(), &given.light()), &face.pose)),
+        ),
+        (
+            "chip-infrared",
+            stage(|| {
+                chip(
+                    &Picture::beside(&given.depth(), &given.infrared()),
+                    &face.pose,
+                )
+            }),
+        ),
         ("cues", stage(|| Cues::of(&maps, &tensor, template))),
         ("align", stage(|| given.align())),
         (

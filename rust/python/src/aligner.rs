@@ -1,6 +1,7 @@
 //! `Aligner`: from a frame's arrays to an aligned face.
 
 use faceid_core::Result;
+use faceid_core::align::chip::{CHIP_CHANNELS, CHIP_PX};
 use faceid_core::align::cues;
 use faceid_core::align::grid::{GRID_HEIGHT, GRID_WIDTH};
 use faceid_core::align::head_model::{HeadArrays, HeadModel};
@@ -239,6 +240,14 @@ impl AlignedFace {
         guarded(py, || {
             let values = self.face.tensor.clone().into_pyarray(py);
             Ok(values.reshape([CHANNELS, GRID_HEIGHT, GRID_WIDTH])?)
+        })
+    }
+
+    #[getter]
+    fn chip<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray3<u8>>> {
+        guarded(py, || {
+            let values = PyArray1::from_slice(py, &self.face.chip);
+            Ok(values.reshape([CHIP_CHANNELS, CHIP_PX, CHIP_PX])?)
         })
     }
 

@@ -180,3 +180,11 @@ def test_other_arrays_than_a_frames_give_the_same() -> None:
         found = aligner._core.align(depth, frame.depth_unit_m, picture, (k.fx, k.fy, k.cx, k.cy), 0.0)
         assert not isinstance(found, tuple)
         np.testing.assert_array_equal(found.tensor, wanted.tensor)
+        np.testing.assert_array_equal(found.chip, wanted.chip)
+
+
+def test_a_crop_shows_its_face_to_nobody_who_prints_it() -> None:
+    found = FaceAligner.bundled().align(bundled_renders()[0].read())
+    assert isinstance(found, FaceCrop)
+    assert len(repr(found)) < 100
+    assert "array" not in repr(found)

@@ -13,7 +13,7 @@ from faceid_fast import Authenticator, FaceAligner, Frame, InMemoryStore, Intrin
 from faceid_fast.access.lockout import DEVICE
 from faceid_fast.face.crop import FaceCrop
 from faceid_fast.face.liveness import LivenessCheck
-from faceid_fast.face.turned import hint_of
+from faceid_fast.face.turned import hint_of, in_best_turn
 from faceid_fast.frame import MAX_FRAMES
 from faceid_fast.matching.decision import Decision
 from faceid_fast.sources.orientation import rotated
@@ -75,6 +75,18 @@ def test_a_turned_camera_can_enrol() -> None:
 def test_prints_pass_in_no_turn(quarters: int) -> None:
     for frame in turned("print", quarters):
         assert not door(lockout=False).verify(frame, "ada").accepted
+
+
+def test_chips_of_a_turned_camera_are_upright() -> None:
+    aligner = FaceAligner.bundled()
+    sideways = dict(enumerate(turned("probe", 1)))
+    found = in_best_turn(sideways, {number: no_face() for number in sideways}, aligner)
+    assert found
+    for number, crop_ in found.items():
+        upright = aligner.align(PEOPLE["ada", "probe"][number])
+        assert isinstance(upright, FaceCrop)
+        assert np.mean(np.abs(crop_.chip.astype(int) - upright.chip)) < 1.0
+        assert np.mean(np.abs(np.rot90(crop_.chip, axes=(1, 2)).astype(int) - upright.chip)) > 20.0
 
 
 def test_aligning_turns_nothing() -> None:

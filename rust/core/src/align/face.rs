@@ -32,6 +32,8 @@ pub enum Refusal {
 pub struct AlignedFace {
     /// 4 x 72 x 64 numbers: depth relative to the mean face; normalised red, green and blue.
     pub tensor: Vec<f32>,
+    /// 3 x 150 x 150 numbers: red, green and blue of the picture, upright; see [`super::chip`].
+    pub chip: Vec<u8>,
     /// Cells of the grid that have depth (72 x 64).
     pub valid: Vec<bool>,
     /// Pose of the head and camera of the frame, with the principal point that was found if the given one is

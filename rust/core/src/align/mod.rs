@@ -1,6 +1,7 @@
 //! From a frame to an aligned face, or to the reason why there is none.
 
 mod cells;
+pub mod chip;
 pub mod cues;
 mod face;
 pub mod fit;
@@ -27,6 +28,7 @@ use nalgebra::{Matrix3, Vector3};
 use crate::input::holes::Filled;
 use crate::input::views::{Camera, DepthView, IntensityView, Region};
 use crate::{CoreError, Result};
+use chip::{Picture, chip};
 use cues::Cues;
 pub use face::{AlignedFace, Refusal};
 use fit::{Fit, at_pose, refit, search};
@@ -95,6 +97,7 @@ pub fn align(
             format!("{} x {}", depth.height(), depth.width()),
         ));
     }
+    let picture = Picture::beside(depth, intensity);
     let filled = Filled::of(depth, camera);
     let depth = &filled.as_ref().map_or(*depth, Filled::view);
     let found = candidates(depth, camera, FARTHEST_MM);
@@ -130,7 +133,7 @@ pub fn align(
         if rival {
             return Ok(Err(Refusal::SeveralFaces));
         }
-        return Ok(finish(model, depth, camera, candidate, &fit, &patch));
+        return Ok(finish(model, &picture, camera, candidate, &fit, &patch));
     }
     Ok(Err(refusal))
 }
@@ -190,7 +193,7 @@ pub fn align_at(
         model,
         &fit,
         (tensor, maps),
-        (camera, &patch),
+        (&Picture::beside(depth, intensity), camera, &patch),
         (region, band_mm),
     ))
 }
@@ -257,7 +260,7 @@ fn band(candidate: &Candidate) -> (f32, f32) {
 
 fn finish(
     model: &HeadModel,
-    depth: &DepthView,
+    picture: &Picture,
     camera: &Camera,
     candidate: &Candidate,
     fit: &Fit,
@@ -285,7 +288,7 @@ fn finish(
     ] {
         let p = fit.pose.rotation * Vector3::new(x, y, 0.0) + fit.pose.translation;
         let (u, v) = seen.project(&p);
-        if u < 0.0 || v < 0.0 || u >= depth.width() as f32 || v >= depth.height() as f32 {
+        if u < 0.0 || v < 0.0 || u >= picture.width as f32 || v >= picture.height as f32 {
             return Err(Refusal::CutOff);
         }
     }
@@ -310,7 +313,7 @@ fn finish(
         model,
         &fit,
         (tensor, maps),
-        (camera, patch),
+        (picture, camera, patch),
         (candidate.region, band(candidate)),
     ))
 }
@@ -320,26 +323,23 @@ fn face_of(
     model: &HeadModel,
     fit: &Fit,
     (tensor, maps): (Vec<f32>, Maps),
-    (camera, patch): (&Camera, &Patch),
+    (picture, camera, patch): (&Picture, &Camera, &Patch),
     (region, band_mm): (Region, (f32, f32)),
 ) -> AlignedFace {
-    let Pose {
-        rotation,
-        translation,
-        ..
-    } = fit.pose;
+    let pose = Pose {
+        camera: seen_by(camera, patch, &fit.pose),
+        ..fit.pose
+    };
     let eyes = model.eyes + &model.eyes_components * &fit.shape;
     AlignedFace {
         cues: Cues::of(&maps, &tensor, &model.template),
         tensor,
+        chip: chip(picture, &pose),
         valid_share: maps.valid_share(),
         filled_share: maps.filled_share(),
         valid: maps.valid,
-        eyes: rotation * Vector3::new(eyes[0], eyes[1], eyes[2]) + translation,
-        pose: Pose {
-            camera: seen_by(camera, patch, &fit.pose),
-            ..fit.pose
-        },
+        eyes: pose.rotation * Vector3::new(eyes[0], eyes[1], eyes[2]) + pose.translation,
+        pose,
         score: fit.score,
         residual_mm: fit.residual_mm,
         region,
