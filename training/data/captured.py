@@ -21,6 +21,11 @@ from training.data.layouts.reading import LAYOUTS, Captures
 from training.data.raw import write_arrays
 from training.provenance.aligner import aligner_digest
 
+EXPRESSIONS = 6
+"""Of each pose; a capture's number is pose * 6 + expression."""
+ENROLLED_EXPRESSION = 2
+"""Its captures, one of each pose, are enrolled in the unlock protocol; the others are attempts."""
+
 
 @dataclass(frozen=True, eq=False)
 class Captured:
@@ -46,6 +51,10 @@ class Captured:
     def __len__(self) -> int:
         """How many captures."""
         return len(self.people)
+
+    def are_enrolled(self) -> NDArray[np.bool_]:
+        """Tell which captures the unlock protocol enrols: (N,); see `ENROLLED_EXPRESSION`."""
+        return np.array([int(name) % EXPRESSIONS == ENROLLED_EXPRESSION for name in self.names])
 
     def without(self, people: Collection[str]) -> Captured:
         """Leave people out.

@@ -1,8 +1,9 @@
-"""Export a trained network to ONNX, with the contract that the package checks when it loads it.
+"""Export a joined network to ONNX, with the contract that the package checks when it loads it.
 
-``python -m training.ship.export --run DIR --data DIR`` measures the thresholds on rendered validation
-identities, writes ``faceid.onnx`` into the run's folder, checks it against Keras, and with ``--ship``
-copies it into the package and enters its SHA-256 into ``models.json``.
+``python -m training.ship.export --run DIR --data DIR`` takes what `training.network.joined` wrote, measures
+thresholds and the keys' limits on rendered validation identities, writes ``faceid.onnx`` into the run's
+folder, checks it against Keras, turns the picture's tower into 8-bit numbers (`training.ship.quantise`), and
+with ``--ship`` copies it into the package and enters its SHA-256 into ``models.json``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import shutil
 import statistics
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,30 +30,50 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from faceid_fast.calibration.impostor_tail import Tail
+from faceid_fast.face.crop import TENSOR_SHAPE
 from faceid_fast.face.embedder import BUNDLED_MODEL
-from faceid_fast.face.model_contract import CONTRACT_KEY, ModelContract, served_preprocessing
-from training.data.batches import TensorSet, load_held
+from faceid_fast.face.model_contract import (
+    CONTRACT_KEY,
+    INPUTS,
+    KEYS,
+    OUTPUTS,
+    ModelContract,
+    served_preprocessing,
+)
+from training.data.batches import MODALITIES, TensorSet, load_held
+from training.data.captured import Captured, load_captured
+from training.data.portrait_chips import load_portrait_chips
+from training.fitted.key_limits import REFUSED_SHARE, honest_distances, key_limits
 from training.metrics.verification import (
     THRESHOLD_CAP,
     THRESHOLD_INVERSE_FMR,
     THRESHOLD_INVERSE_HARD_FMR,
     choose_threshold,
-    embed,
     figures_at,
     pairs_by_modality,
     tail_of,
 )
-from training.network.model import OUTPUT_NAME
 from training.network.options import SHIPPED_WEIGHTS
-from training.network.run_folder import inputs_of, read_config
+from training.network.run_folder import read_config
 from training.provenance.aligner import aligner_digest
 from training.provenance.models_manifest import record_model
 from training.provenance.revision import ROOT, training_commit
 from training.ship.model_card import CARD, write_card
+from training.ship.quantise import CALIBRATION_CHIPS, quantise_tower
 
 MODELS = ROOT / "python" / "faceid_fast" / "models"
 OPSET = 15
 PARITY_TOLERANCE = 1e-5
+PARITY_IMAGES = 16
+QUANTISED_TOWER = "dlib_resnet"
+"""Part of the names of the nodes that become 8-bit numbers."""
+TEACHERS = (
+    {
+        "name": "dlib_face_recognition_resnet_model_v1 (Davis King)",
+        "licence": "public domain",
+        "used_for": "the weights of the picture's tower, in 8-bit numbers, below a projection of our own",
+    },
+)
 
 Floats = NDArray[np.float32]
 
@@ -80,42 +102,47 @@ def export(
     path: Path,
     training: dict[str, Any],
     *,
+    captured: Captured | None = None,
     same_tensors: bool = False,
 ) -> Exported:
-    """Write ``network`` to ``path`` with a contract whose thresholds come from ``held``.
+    """Write ``network`` to ``path`` with a contract whose thresholds and limits come from ``held``.
 
     Parameters
     ----------
-    network : as `training.network.model.build_network` makes it, trained.
-    held : rendered identities that the training has not seen.
+    network : as `training.network.joined.join` makes it.
+    held : rendered identities that the training has not seen, with their chips.
     path : of the ONNX file.
     training : how the network was trained, as `training.network.run_folder.read_config` gives it; its
         ``training_commit`` becomes the contract's, all of it stands under ``calibration.training``.
+    captured : real people whose honest attempts the keys' limits must let in too.
     same_tensors : the core was built anew since the tensors were made, and still makes the same.
 
     Raises
     ------
     ValueError
         The ONNX file computes something else than the network, or the tensors come without a note of
-        their aligner, or from another preprocessing, head model or (without ``same_tensors``) core; or
-        the network was trained on a part of the tensor only, for comparison.
+        their aligner, or from another preprocessing, head model or (without ``same_tensors``) core, or
+        without chips.
     """
-    if not inputs_of(training).complete:
-        message = (
-            "the run has seen a part of the tensor only (inputs, hair_band): the package gives the whole "
-            "tensor, so such a network is for comparison and is not exported"
-        )
+    if held.chips is None:
+        message = "held: expected tensors with their chips, got none"
         raise ValueError(message)
     _check_aligner(held.aligner, same_tensors=same_tensors)
-    embeddings = embed(network, held.tensors)
-    pairs = pairs_by_modality(embeddings, held)
+    write_onnx(network, path)
+    first = {"tensor": held.tensors[:PARITY_IMAGES].astype(np.float32), "chip": held.chips[:PARITY_IMAGES]}
+    parity = check_parity(network, path, first)
+    quantise_tower(path, QUANTISED_TOWER, _calibration_chips(held), TENSOR_SHAPE)
+    rows = embed_all(path, held.tensors, held.chips)
+    pairs = pairs_by_modality(rows["embedding"], held)
     thresholds = {name: choose_threshold(each) for name, each in pairs.items()}
+    limits = key_limits(_honest(rows, held, path, captured))
     calibration = {
-        "source": f"{'real people' if training.get('layout') else 'rendered identities'} "
-        "that the training has not seen",
+        "source": "rendered identities that the training has not seen"
+        + (", and for the keys' limits captured people" if captured is not None else ""),
         "rule": (
             f"largest distance with FMR <= 1/{THRESHOLD_INVERSE_FMR} over pairs of strangers and "
-            f"<= 1/{THRESHOLD_INVERSE_HARD_FMR} over pairs of look-alikes, at most {THRESHOLD_CAP}"
+            f"<= 1/{THRESHOLD_INVERSE_HARD_FMR} over pairs of look-alikes, at most {THRESHOLD_CAP}; "
+            f"a key's limit refuses at most {REFUSED_SHARE:.1%} of the honest attempts of any group"
         ),
         "n_identities": len(np.unique(held.identities)),
         "modalities": {name: figures_at(each, thresholds[name]) for name, each in pairs.items()},
@@ -123,12 +150,56 @@ def export(
         "aligner": held.aligner,
         "export_commit": training_commit(),
     }
-    write_onnx(network, path)
     tails = {name: tail_of(each) for name, each in pairs.items()}
-    contract = _contract(network, path, thresholds, tails, calibration)
+    contract = _contract(network, thresholds, limits, tails, calibration)
     _write_contract(path, contract)
-    parity = check_parity(network, path, held.tensors[:64].astype(np.float32))
     return Exported(path, contract, parity, measure_latency(path))
+
+
+def _calibration_chips(held: TensorSet) -> NDArray[np.uint8]:
+    """Chips that the range of activations is found on: portraits and rendered people, in turns."""
+    assert held.chips is not None
+    chosen = np.random.default_rng(0).permutation(len(held))[:CALIBRATION_CHIPS]
+    portraits = load_portrait_chips().chips
+    return np.concatenate([portraits[: CALIBRATION_CHIPS // 2], held.chips[chosen]])[:CALIBRATION_CHIPS]
+
+
+def _honest(
+    rows: Mapping[str, Floats], held: TensorSet, path: Path, captured: Captured | None
+) -> dict[str, list[dict[str, Any]]]:
+    """Distances of honest attempts by modality: of rendered people, and of captured ones."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for name, chosen in held.rows_of_modalities().items():
+        people = held.identities[chosen]
+        groups[name] = [{key: honest_distances(rows[key][chosen], people) for key in KEYS}]
+    if captured is not None:
+        of_captured = embed_all(path, captured.tensors, captured.chips)
+        for number, name in enumerate(MODALITIES):
+            chosen = np.flatnonzero(captured.modalities == number)
+            if not len(chosen):
+                continue
+            enrolled = captured.are_enrolled()[chosen]
+            people = captured.people[chosen]
+            distances = {key: honest_distances(of_captured[key][chosen], people, enrolled) for key in KEYS}
+            groups.setdefault(name, []).append(distances)
+    return groups
+
+
+def embed_all(
+    path: Path, tensors: NDArray[np.floating], chips: NDArray[np.uint8], batch: int = 32
+) -> dict[str, Floats]:
+    """Run an exported model on (N, 4, 72, 64) tensors and (N, 3, 150, 150) chips: rows by output."""
+    session = open_session(path)
+    parts = [
+        session.run(
+            OUTPUTS,
+            {"tensor": tensors[at : at + batch].astype(np.float32), "chip": chips[at : at + batch]},
+        )
+        for at in range(0, len(tensors), batch)
+    ]
+    return {
+        name: np.concatenate(found) for name, found in zip(OUTPUTS, zip(*parts, strict=True), strict=True)
+    }
 
 
 def _check_aligner(aligner: str, *, same_tensors: bool) -> None:
@@ -150,32 +221,26 @@ def _check_aligner(aligner: str, *, same_tensors: bool) -> None:
 
 
 def write_onnx(network: keras.Model, path: Path) -> None:
-    """Write the graph: batch size free, opset 15, named input and output."""
-    network(np.zeros((1, *network.input_shape[1:]), np.float32))  # export needs a traced network
+    """Write the graph: batch size free, opset 15, named inputs and outputs."""
+    empty = {
+        name: np.zeros((1, *shape), np.uint8 if name == "chip" else np.float32)
+        for name, shape in INPUTS.items()
+    }
+    network(empty)  # export needs a traced network
     network.export(path, format="onnx", opset_version=OPSET, verbose=False)
     model = onnx.load(path)
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
-    _rename_output(model.graph, OUTPUT_NAME)
     model.producer_name, model.producer_version = "faceid_fast.training", ""
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
 
 
-def _rename_output(graph: onnx.GraphProto, name: str) -> None:
-    """Give the single output a name that says what it is (the converter calls it ``Identity:0``)."""
-    (output,) = graph.output
-    for node in graph.node:
-        for names in (node.input, node.output):
-            names[:] = [name if entry == output.name else entry for entry in names]
-    output.name = name
-
-
-def check_parity(network: keras.Model, path: Path, tensors: Floats) -> float:
+def check_parity(network: keras.Model, path: Path, faces: Mapping[str, NDArray[Any]]) -> float:
     """Check that onnxruntime computes what Keras does; returns the largest absolute difference.
 
-    On the given tensors, on noise over their whole range, and on empty input, in batches of 1, 7
-    and all.
+    On the given faces, on noise over their whole range, and on empty input, in batches of 1, 7 and all.
+    It is checked before the picture's tower is turned into 8-bit numbers, which differ by design.
 
     Raises
     ------
@@ -183,14 +248,20 @@ def check_parity(network: keras.Model, path: Path, tensors: Floats) -> float:
         It is above `PARITY_TOLERANCE`, or not a number.
     """
     session = open_session(path)
-    name = session.get_inputs()[0].name
-    noise = np.random.default_rng(0).uniform(-3.0, 3.0, tensors.shape).astype(np.float32)
+    rng = np.random.default_rng(0)
+    noise = {
+        "tensor": rng.uniform(-3.0, 3.0, faces["tensor"].shape).astype(np.float32),
+        "chip": rng.integers(0, 256, faces["chip"].shape, np.uint8),
+    }
+    empty = {name: np.zeros_like(part[:1]) for name, part in faces.items()}
     largest = 0.0
-    for content in (tensors, noise, np.zeros_like(tensors[:1])):
-        for size in {1, 7, len(content)}:
-            ours = np.asarray(network(content[:size], training=False))
-            theirs = session.run(None, {name: content[:size]})[0]
-            largest = max(largest, float(np.max(np.abs(ours - theirs))))
+    for content in (faces, noise, empty):
+        for size in {1, 7, len(content["chip"])}:
+            given = {name: part[:size] for name, part in content.items()}
+            ours = network(given, training=False)
+            theirs = session.run(OUTPUTS, given)
+            for name, found in zip(OUTPUTS, theirs, strict=True):
+                largest = max(largest, float(np.max(np.abs(np.asarray(ours[name]) - found))))
     if not largest <= PARITY_TOLERANCE:
         message = f"{path}: differs from Keras by {largest:.2g}, expected <= {PARITY_TOLERANCE:g}"
         raise ValueError(message)
@@ -209,8 +280,10 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
 def measure_latency(path: Path, repeats: int = 200) -> float:
     """Median milliseconds for one input on one thread."""
     session = open_session(path)
-    entry = session.get_inputs()[0]
-    feed = {entry.name: np.zeros((1, *entry.shape[1:]), np.float32)}
+    feed = {
+        "tensor": np.zeros((1, *INPUTS["tensor"]), np.float32),
+        "chip": np.zeros((1, *INPUTS["chip"]), np.uint8),
+    }
     seconds = []
     for _ in range(repeats):
         began = time.perf_counter()
@@ -221,24 +294,23 @@ def measure_latency(path: Path, repeats: int = 200) -> float:
 
 def _contract(
     network: keras.Model,
-    path: Path,
     thresholds: dict[str, float],
+    limits: dict[str, dict[str, float]],
     tails: dict[str, Tail],
     calibration: dict[str, Any],
 ) -> ModelContract:
-    session = open_session(path)
     weights = hashlib.sha256(b"".join(np.asarray(w).tobytes() for w in network.weights))
+    sizes = network.output_shape
     contract = ModelContract(
-        model_id=f"faceid-squeezenet-{weights.hexdigest()[:12]}",
-        input_name=session.get_inputs()[0].name,
-        output_name=session.get_outputs()[0].name,
+        model_id=f"faceid-two-keys-{weights.hexdigest()[:12]}",
+        outputs={name: sizes[name][-1] for name in OUTPUTS},
         thresholds=thresholds,
+        key_limits=limits,
         tails=tails,
+        teachers=TEACHERS,
         training_commit=str(calibration["training"].get("training_commit", "unknown")),
         calibration=calibration,
         preprocessing=served_preprocessing(),
-        input_shape=network.input_shape[1:],
-        embedding_size=network.output_shape[-1],
     )
     contract.check()
     return contract
@@ -269,6 +341,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="folder that training.network.train wrote")
     parser.add_argument("--data", type=Path, required=True, help="folder of rendered shards")
+    parser.add_argument("--captured", type=Path, help="real people that the keys' limits must let in too")
     parser.add_argument("--ship", action="store_true", help="copy the model into the package")
     parser.add_argument(
         "--same-tensors",
@@ -276,12 +349,17 @@ def main() -> None:
         help="the core was rebuilt since the tensors were made, for reasons that do not change them",
     )
     arguments = parser.parse_args()
-    held = load_held(arguments.data)
+    held = load_held(arguments.data, with_chips=True)
+    training = read_config(arguments.run)
+    captured = None
+    if arguments.captured is not None:
+        captured = load_captured(arguments.captured, training["left_out"])
     done = export(
         load_best(arguments.run),
         held,
         arguments.run / BUNDLED_MODEL,
-        read_config(arguments.run),
+        training,
+        captured=captured,
         same_tensors=arguments.same_tensors,
     )
     print(done.contract.to_json())

@@ -1,0 +1,197 @@
+"""The network that ships: a tower for the face's shape, one for its picture, and one vector for both.
+
+Inputs are the aligned ``tensor`` and the ``chip``; three rows of unit vectors come out:
+
+- ``embedding`` (128): half of it says what the maps show (`training.network.model`, shape and picture on the
+  grid, trained with chimeras as impostors), half what the chip shows. Squared distances are the mean of both.
+- ``shape`` (64): the maps with the picture's channels emptied: what depth alone says.
+- ``picture`` (64): what the chip alone says.
+
+``python -m training.network.joined --maps RUN --depth RUN --captured FILE --data DIR --out DIR`` joins two
+runs of `training.network.train` and dlib's network (`training.teachers.dlib_resnet`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+from keras import layers
+from numpy.typing import NDArray
+
+from faceid_fast.face.crop import CHIP_SHAPE, TENSOR_SHAPE
+from training.data.batches import load_split
+from training.data.captured import Captured, load_captured
+from training.data.portrait_chips import load_portrait_chips
+from training.metrics.verification import embed
+from training.network.checkpoint import save_network
+from training.network.ensemble import principal_directions
+from training.network.model import UnitLength
+from training.network.run_folder import read_config
+from training.network.train import load_best, set_threads
+from training.network.whitening import Whitening, whitening_of
+from training.teachers import dlib_resnet
+
+HALF = 64
+"""Numbers of each half of the joined vector, and of each key."""
+PROJECTED_IMAGES = 6_000
+TEACHERS_PATH = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "teachers"
+
+Floats = NDArray[np.float32]
+
+
+@keras.saving.register_keras_serializable(package="faceid_fast")
+class DepthOnly(layers.Layer):  # type: ignore[misc]
+    """Maps (N, 4, H, W) with the picture's channels emptied, as missing cells are."""
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        """Keep channel 0."""
+        return keras.ops.concatenate([inputs[:, :1], keras.ops.zeros_like(inputs[:, 1:])], axis=1)
+
+
+def picture_tower(weights: Path, whitening: Whitening, directions: Floats) -> keras.Model:
+    """Build the picture's tower: (N, 150, 150, 3) float32, 0 to 255, to (N, `HALF`) unit rows.
+
+    Parameters
+    ----------
+    weights : dlib's file.
+    whitening : of dlib's unit vectors, from real people.
+    directions : (128, `HALF`) orthonormal columns: what of the whitened vectors is kept.
+    """
+    trunk = dlib_resnet.build(weights)
+    last = trunk.get_layer("last")
+    features = keras.Model(trunk.input, trunk.get_layer("features").output, name="dlib_resnet")
+    # One matrix instead of three. The length of dlib's vectors says nothing about who it is, so the mean is
+    # that of unit vectors; a vector's own length then scales the mean instead of the vector.
+    inputs = keras.Input(trunk.input_shape[1:], name="chip_image", dtype="float32")
+    unit = UnitLength(name="picture_unit")(
+        layers.Dense(128, use_bias=False, name="picture_last")(features(inputs))
+    )
+    project = layers.Dense(directions.shape[1], name="picture_project")
+    outputs = UnitLength(name="picture", dtype="float32")(project(unit))
+    tower = keras.Model(inputs, outputs, name="picture_tower")
+    tower.get_layer("picture_last").set_weights(last.get_weights())
+    matrix = whitening.matrix @ directions
+    project.set_weights([matrix.astype(np.float32), (-whitening.mean @ matrix).astype(np.float32)])
+    return tower
+
+
+def join(
+    maps: keras.Model, depth: keras.Model, picture: keras.Model, kept: tuple[Floats, Floats]
+) -> keras.Model:
+    """Join the towers to one network with two inputs and three outputs.
+
+    Parameters
+    ----------
+    maps, depth : networks of the aligned tensor; ``depth`` was trained with the pictures emptied.
+    picture : as `picture_tower` builds it.
+    kept : (D, `HALF`) orthonormal columns of each of the first two: what of their vectors is kept.
+    """
+    tensor = keras.Input(TENSOR_SHAPE, name="tensor", dtype="float32")
+    chip = keras.Input(CHIP_SHAPE, name="chip", dtype="uint8")
+    image = layers.Permute((2, 3, 1), name="chip_channels_last")(keras.ops.cast(chip, "float32"))
+    named = [keras.Model(m.input, m.output, name=n) for m, n in ((maps, "maps"), (depth, "depth"))]
+    seen = [named[0](tensor), named[1](DepthOnly(name="depth_only")(tensor))]
+    halves = []
+    for name, rows, columns in zip(("maps", "shape"), seen, kept, strict=True):
+        project = layers.Dense(columns.shape[1], use_bias=False, name=f"{name}_project")
+        halves.append(UnitLength(name=f"{name}_unit", dtype="float32")(project(rows)))
+        project.set_weights([columns])
+    of_maps, of_shape = halves
+    of_picture = picture(image)
+    both = layers.Concatenate(name="both")([of_maps, of_picture])
+    outputs = {
+        "embedding": UnitLength(name="embedding", dtype="float32")(both),
+        "shape": layers.Identity(name="shape")(of_shape),
+        "picture": layers.Identity(name="picture_key")(of_picture),
+    }
+    return keras.Model({"tensor": tensor, "chip": chip}, outputs, name="faceid")
+
+
+def fit_picture(weights: Path, captured: Captured) -> keras.Model:
+    """Build the picture's tower with a whitening from captured people and portraits."""
+    trunk = dlib_resnet.build(weights)
+    portraits = load_portrait_chips()
+
+    def vectors(chips: NDArray[np.uint8]) -> Floats:
+        images = chips.transpose(0, 2, 3, 1)
+        found = [
+            np.asarray(trunk(images[at : at + 32].astype(np.float32), training=False))
+            for at in range(0, len(images), 32)
+        ]
+        rows = np.concatenate(found)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    of_people, of_portraits = vectors(captured.chips), vectors(portraits.chips)
+    whitening = whitening_of((of_people, captured.people), (of_portraits, portraits.people))
+    # People apart, each as often as another: what tells them apart is to be kept.
+    spread = np.concatenate(
+        [
+            whitening.apply(of_portraits),
+            *(
+                np.repeat(whitening.apply(of_people[captured.people == name]).mean(axis=0)[None], 5, axis=0)
+                for name in np.unique(captured.people)
+            ),
+        ]
+    )
+    return picture_tower(weights, whitening, principal_directions(spread.astype(np.float32), HALF))
+
+
+def joined(runs: tuple[Path, Path], data: Path, captured: Captured, weights: Path) -> keras.Model:
+    """Join two runs, of the maps and of depth alone, with the picture's tower."""
+    train, _ = load_split(data)
+    chosen = np.sort(np.random.default_rng(0).permutation(len(train))[:PROJECTED_IMAGES])
+    rows = np.concatenate([train.tensors[chosen], captured.tensors])
+    alone = rows.copy()
+    alone[:, 1:] = 0
+    maps, depth = (load_best(run) for run in runs)
+    kept = (
+        principal_directions(embed(maps, rows), HALF),
+        principal_directions(embed(depth, alone), HALF),
+    )
+    return join(maps, depth, fit_picture(weights, captured), kept)
+
+
+def main() -> None:
+    """Command line; see the module's docstring."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    add = parser.add_argument
+    add("--maps", type=Path, required=True, help="run that saw the whole tensor, with chimeras")
+    add("--depth", type=Path, required=True, help="run with --inputs depth")
+    add("--captured", type=Path, required=True, help="what training.data.captured wrote")
+    add("--leave-out", nargs="*", default=(), metavar="PERSON", help="of them")
+    add("--data", type=Path, required=True, help="folder of rendered shards")
+    add("--teacher", type=Path, default=TEACHERS_PATH / dlib_resnet.WEIGHTS, help="dlib's weights")
+    add("--out", type=Path, required=True)
+    given = parser.parse_args()
+    set_threads(2)
+    configs = {name: read_config(run) for name, run in (("maps", given.maps), ("depth", given.depth))}
+    left_out = sorted(given.leave_out)
+    for name, config in configs.items():
+        if sorted(config.get("left_out", ())) != left_out:
+            parser.error(f"--leave-out: the {name} run left out {config.get('left_out')}, not {left_out}")
+    captured = load_captured(given.captured, left_out)
+    network = joined((given.maps, given.depth), given.data, captured, given.teacher)
+    given.out.mkdir(parents=True, exist_ok=True)
+    save_network(given.out / "best.keras", network)
+    config: dict[str, Any] = {
+        "towers": configs,
+        "left_out": left_out,
+        "captured": hashlib.sha256(given.captured.read_bytes()).hexdigest(),
+        "teacher": hashlib.sha256(given.teacher.read_bytes()).hexdigest(),
+        "training_commit": configs["maps"]["training_commit"],
+    }
+    (given.out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
