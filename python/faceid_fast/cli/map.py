@@ -105,7 +105,7 @@ def map_people(
                 why = look.outcome if isinstance(look, NoFace) else of
                 screen.print(plain(f"left out: {label} ({why})"))
             else:
-                points.append(_Point(label, True, pipeline.embed([look])[0]))
+                points.append(_Point(label, True, pipeline.embed([look]).joined[0]))
         if not FEWEST <= len(points) <= MOST:
             message = (
                 f"vault: expected {FEWEST} to {MOST} {chosen} references and frames to make a map of, "

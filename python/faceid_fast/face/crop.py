@@ -12,6 +12,8 @@ from faceid_fast.outcome import Outcome
 
 TENSOR_SHAPE: Final = (4, 72, 64)
 """(channels, height, width) of the network's input: depth, red, green, blue, on a grid of 2 mm."""
+CHIP_SHAPE: Final = (3, 150, 150)
+"""(channels, height, width) of the picture that the network's other input takes: red, green, blue."""
 GRID_STEP_MM: Final = 2.0
 Floats = NDArray[np.float32]
 
@@ -85,6 +87,8 @@ class FaceCrop:
         3: log of linear red, green and blue, each minus its own mean over a neighbourhood of 12 mm, all
         divided by the deviation of their mean there, clipped at +-3; infrared fills all three.
         Cells without a value are 0.
+    chip : (3, 150, 150) uint8
+        The picture of the face: red, green, blue; infrared fills all three.
     valid : (72, 64) bool
         True for cells that have depth, measured or filled.
     pose : HeadPose
@@ -115,6 +119,7 @@ class FaceCrop:
     """
 
     tensor: Floats
+    chip: NDArray[np.uint8]
     valid: NDArray[np.bool_]
     pose: HeadPose
     principal_point_px: tuple[float, float]

@@ -95,7 +95,7 @@ def amended(
     """Return the security state after a change of a person; the same object if it stays. For stores."""
     if after is None:
         return state.without(identity)
-    if before is not None and before.vectors is after.vectors:
+    if before is not None and before.vectors is after.vectors and before.keys is after.keys:
         return state
     return replace(state, presence=None)
 
