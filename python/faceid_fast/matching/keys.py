@@ -16,6 +16,9 @@ import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+
+from faceid_fast.face.embedding import Embedding
 
 from .decision import accepts
 from .gallery import nearest_distance
@@ -23,9 +26,6 @@ from .gallery import nearest_distance
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
-    from faceid_fast.face.embedding import Embedding
     from faceid_fast.storage.keys import Keys
     from faceid_fast.storage.references import References
 
@@ -114,6 +114,36 @@ def key_distances(kept: Keys | None, probe: Embedding) -> KeyDistances:
     if kept is None:
         return NOTHING_NEAR.keys
     return KeyDistances(_smallest(kept.shape, probe.shape), _smallest(kept.picture, probe.picture))
+
+
+def as_probes(references: References, modality: str) -> list[Embedding]:
+    """Return references of a modality as probes, to compare them with other people's; none without keys."""
+    if (kept := references.keys_of(modality)) is None:
+        return []
+    exact = (each.astype(np.float32) for each in (kept.shape, kept.picture))  # every float16 is a float32
+    return [Embedding(*vectors) for vectors in zip(references.of(modality), *exact, strict=True)]
+
+
+class WithinLimits(NamedTuple):
+    """Which of n references are within the limit of each key of which of m others: (n, m) bool each."""
+
+    shape: NDArray[np.bool_]
+    picture: NDArray[np.bool_]
+
+
+def within_limits(first: Keys, second: Keys, limits: KeyLimits) -> WithinLimits:
+    """Compare the keys of n references with those of m others, of the same sizes."""
+    return WithinLimits(
+        _pairwise(first.shape, second.shape) <= limits.shape,
+        _pairwise(first.picture, second.picture) <= limits.picture,
+    )
+
+
+def _pairwise(first: NDArray[np.float16], second: NDArray[np.float16]) -> NDArray[np.float64]:
+    """Return the distances (n, m) of (n, S) and (m, S), in float64."""
+    wide = second.astype(np.float64)
+    distances = [np.sqrt(np.square(wide - row).sum(axis=1)) for row in first.astype(np.float64)]
+    return np.array(distances, np.float64).reshape(len(first), len(second))
 
 
 def _smallest(references: NDArray[np.float16], probe: NDArray[np.float32]) -> float:
