@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -67,7 +67,7 @@ class ModelContract:
     calibration: Mapping[str, Any]
     preprocessing: Mapping[str, Any]
     teachers: tuple[Mapping[str, str], ...] = ()
-    inputs: Mapping[str, tuple[int, ...]] = INPUTS
+    inputs: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: INPUTS)
     channels: tuple[str, ...] = CHANNELS
     metric: str = METRIC
     schema_version: int = SCHEMA_VERSION

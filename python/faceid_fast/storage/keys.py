@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from faceid_fast.checks import checked_instance, kinds_of
 from faceid_fast.errors import InvalidInputError
 
 HALF: Final = np.dtype("<f2")
@@ -71,12 +72,14 @@ class Keys:
         """Values per shape vector and per picture vector, (S, P)."""
         return self.shape.shape[1], self.picture.shape[1]
 
-    def rows(self, kept: Sequence[int] | Sequence[bool]) -> Keys:
-        """Return the keys of some references, as numpy chooses rows."""
+    def rows(self, kept: Sequence[int]) -> Keys:
+        """Return the keys of some references, by ints from 0 on; at least one."""
+        check_rows(kept, len(self))
         return Keys(self.shape[list(kept)], self.picture[list(kept)])
 
     def joined(self, others: Keys) -> Keys:
         """Return these keys and others together; InvalidInputError if they are of other sizes."""
+        checked_instance("others", others, Keys)
         if self.sizes != others.sizes:
             message = f"keys: expected those of {self.sizes} values, got {others.sizes}"
             raise InvalidInputError(message)
@@ -87,6 +90,14 @@ class Keys:
     def __repr__(self) -> str:
         """The sizes; the vectors are biometric."""
         return f"<Keys of {len(self)} references: {self.sizes[0]} and {self.sizes[1]} values>"
+
+
+def check_rows(kept: object, count: int) -> None:
+    """Refuse what are not rows of so many references."""
+    several = kept if isinstance(kept, (list, tuple, range)) else None
+    if several is None or any(type(row) is not int or not 0 <= row < count for row in several):
+        message = f"kept: expected rows from 0 to {count - 1}, got {kinds_of(kept)}"
+        raise InvalidInputError(message)
 
 
 def _unit_rows(name: str, value: Any, count: int) -> NDArray[np.float16]:  # noqa: ANN401  # checked here

@@ -13,11 +13,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.checks import checked_instance
+from faceid_fast.checks import checked_instance, kinds_of
 from faceid_fast.errors import InvalidInputError, ModelError, UnknownIdentityError
 from faceid_fast.frame import MODALITIES
 
-from .keys import Keys
+from .keys import Keys, check_rows
 
 MAX_IDENTITY_CHARS: Final = 200
 MAX_CONSENT_CHARS: Final = 1000
@@ -252,23 +252,20 @@ class References:
         chosen = self._rows_of(modality)
         if self.keys is None or chosen is None:
             return self.keys
-        return self.keys.rows(chosen) if any(chosen) else None
+        return self.keys.rows(chosen) if chosen else None
 
-    def _rows_of(self, modality: str) -> list[bool] | None:
-        """Return which references are of a modality; None: all of them."""
+    def _rows_of(self, modality: str) -> list[int] | None:
+        """Return the rows of a modality; None: all of them."""
         if not isinstance(modality, str):
             message = f"modality: expected {' or '.join(MODALITIES)}, got {type(modality).__name__}"
             raise InvalidInputError(message)
         if self.modalities.count(modality) == len(self.modalities):
             return None
-        return [kept == modality for kept in self.modalities]
+        return [row for row, kept in enumerate(self.modalities) if kept == modality]
 
     def rows(self, kept: Sequence[int]) -> References:
         """Return the references of some rows, ints from 0 on; at least one."""
-        several = isinstance(kept, (list, tuple, range))
-        if not several or any(type(row) is not int or not 0 <= row < len(self.poses) for row in kept):
-            message = f"kept: expected rows from 0 to {len(self.poses) - 1}, got {kinds_of(kept)}"
-            raise InvalidInputError(message)
+        check_rows(kept, len(self.poses))
         return References(
             self.identity,
             self.vectors[list(kept)],
@@ -385,13 +382,6 @@ def _is_text(value: object) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def kinds_of(several: object) -> str:
-    """Describe a wrong column in a message: the types in it, never values."""
-    if not isinstance(several, (tuple, list)):
-        return type(several).__name__
-    return ", ".join(sorted({type(entry).__name__ for entry in several})) or "none"
 
 
 def unknown_identity(identity: str) -> UnknownIdentityError:

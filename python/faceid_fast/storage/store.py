@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
+from faceid_fast.checks import kinds_of
 from faceid_fast.errors import InvalidInputError
 
 from .audit import Event, EventKind
@@ -13,7 +14,6 @@ from .references import (
     References,
     check_identity,
     check_references,
-    kinds_of,
     unknown_identity,
 )
 from .security_state import Amend, SecurityState

@@ -67,8 +67,8 @@ def indifferent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a model in place to which all faces are one."""
 
     class Same(StandInEmbedder):
-        def embed(self, tensors: Any) -> Any:
-            return super().embed(tensors * 0)
+        def embed(self, tensors: Any, chips: Any) -> Any:
+            return super().embed(tensors * 0, chips)
 
     monkeypatch.setattr(Embedder, "bundled", staticmethod(Same))
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.enrollment.plan import ADVISED_REFERENCES
 from faceid_fast.enrollment.result import Enrollment, NoteKind
-from faceid_fast.enrollment.strangers import SAME_PICTURE, Strangers, find_copies, find_strangers
+from faceid_fast.enrollment.strangers import SAME_PICTURE, Questions, Strangers, find_copies, find_strangers
 from faceid_fast.errors import IdentityTakenError
 from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.outcome import Outcome
@@ -21,8 +21,17 @@ from faceid_fast.storage.audit import EventKind
 from faceid_fast.storage.memory import InMemoryStore
 from faceid_fast.storage.references import References
 from faceid_fast.storage.store import get
-from stand_ins import LIVE_LIMITS, THRESHOLD, StandInAligner, StandInEmbedder, frame_of, references
+from stand_ins import (
+    KEY_LIMITS,
+    LIVE_LIMITS,
+    THRESHOLD,
+    StandInAligner,
+    StandInEmbedder,
+    frame_of,
+    references,
+)
 
+ASKED = {"infrared": Questions(THRESHOLD, KEY_LIMITS)}
 ADA, BEN, CLEO = 0, 10, 20
 """Codes of people's pictures: each has ten, turned by 5 degrees more from one to the next."""
 
@@ -219,9 +228,7 @@ def test_whoever_is_taken_is_linked_and_whoever_is_linked_is_taken(angles: list[
     fresh = rows(*(turned(ADA, angle) for angle in angles))
     kept = rows(turned(ADA, 0.0)) if known else None
     single = [row for row in range(len(angles)) if row not in find_copies(fresh, None)]
-    found = find_strangers(
-        fresh, single, kept, {"infrared": THRESHOLD}, lambda _, vectors: [()] * len(vectors)
-    )
+    found = find_strangers(fresh, single, kept, ASKED, lambda _, candidates: [()] * len(candidates.vectors))
     step = float(np.degrees(2.0 * np.arcsin(THRESHOLD / 2.0)))
     order = sorted(single, key=lambda row: angles[row])
     chains: list[list[int]] = []
