@@ -251,10 +251,10 @@ def _as_dict(value: object) -> object:
 
 
 def _shape(name: str, sizes: object) -> tuple[int, ...]:
-    if not isinstance(sizes, list):
-        message = f"contract.{name:.80}: expected a list, got {_shown(sizes)}"
+    if not isinstance(sizes, list) or not all(type(size) is int for size in sizes):
+        message = f"contract.{name:.80}: expected a list of integers, got {_shown(sizes)}"
         raise ModelContractError(message)
-    return tuple(_integer(name, size) for size in sizes)
+    return tuple(sizes)
 
 
 def _integer(name: str, value: object) -> int:
