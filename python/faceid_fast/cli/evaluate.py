@@ -89,15 +89,6 @@ def acquired(shots: Sequence[Shot], embedder: Embedder, out: Console, reading: R
         )
 
 
-def threshold_of(embedder: Embedder, modality: str) -> float:
-    """The model's own threshold; InvalidInputError if it has none for frames of this kind."""
-    found = embedder.contract.thresholds.get(modality)
-    if found is None:
-        message = f"--threshold: expected one, since the model has none for {modality} frames; got none"
-        raise InvalidInputError(message)
-    return found
-
-
 def _checked_html(html: Path | None) -> Path | None:
     if html is not None:
         check_writable("--html", html)
@@ -151,7 +142,7 @@ def evaluate(
     out = console(json_to)
     embedder = Embedder.bundled()
     read = acquired(shots, embedder, out, reading)
-    limit = check_threshold(threshold_of(embedder, read.modality) if threshold is None else threshold)
+    limit = check_threshold(embedder.contract.thresholds[read.modality] if threshold is None else threshold)
     with busy(out, "scoring"):
         compared = compare(read)
         report = score_protocols(compared, limit)

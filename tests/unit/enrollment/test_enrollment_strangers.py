@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -23,10 +23,12 @@ from faceid_fast.storage.references import References
 from faceid_fast.storage.store import get
 from stand_ins import (
     KEY_LIMITS,
+    KEY_SIZES,
     LIVE_LIMITS,
     THRESHOLD,
     StandInAligner,
     StandInEmbedder,
+    at_distance,
     frame_of,
     references,
 )
@@ -216,6 +218,65 @@ def test_a_new_name_is_new() -> None:
     with pytest.raises(IdentityTakenError, match=r"expected a new name, got 'ada', who is enrolled"):
         enrolled(auth, "ada", ADA + 1, new=True)
     assert [event.kind for event in store.events()] == [EventKind.ENROLLED]
+
+
+FAR = {"shape": at_distance(1.0, KEY_SIZES[0]), "picture": at_distance(1.2, KEY_SIZES[1])}
+"""Keys beyond their limits."""
+
+
+def keyed(key: str, codes: tuple[int, ...], store: InMemoryStore | None = None) -> Authenticator:
+    """Everybody's keys agree, but one key of the pictures of these codes."""
+    auth = make(store)
+    model = cast("Any", auth._stages.pipeline)._embedder
+    getattr(model, f"{key}s").update(dict.fromkeys(codes, FAR[key]))
+    return auth
+
+
+@pytest.mark.parametrize("key", FAR)
+def test_of_a_new_person_those_with_another_key_are_left_out(key: str) -> None:
+    """Their joined vectors agree with the majority's."""
+    auth = keyed(key, (ADA + 1, ADA + 3))
+    result = enrolled(auth, "ada", ADA, ADA + 1, ADA + 2, ADA + 3, ADA + 4)
+    assert (result.accepted, left_out(result)) == (3, [1, 3])
+    assert result.rejected[0].reasons == ("unlike most of these frames",)
+
+
+@pytest.mark.parametrize("key", FAR)
+def test_frames_with_another_key_match_no_reference(key: str) -> None:
+    auth = keyed(key, (ADA + 1, ADA + 2))
+    enrolled(auth, "ada", ADA)
+    result = enrolled(auth, "ada", ADA + 1, ADA + 2, ADA + 3)
+    assert (result.accepted, left_out(result)) == (1, [0, 1])
+    assert result.rejected[0].reasons == ("matches none of the references that this person has",)
+
+
+@pytest.mark.parametrize("key", FAR)
+def test_frames_with_another_key_replace_with_a_note(key: str) -> None:
+    auth = keyed(key, (ADA + 1,))
+    enrolled(auth, "ada", ADA)
+    assert NoteKind.REPLACED_UNLIKE in kinds(enrolled(auth, "ada", ADA + 1, replace=True))
+    again = enrolled(auth, "ada", ADA + 1, replace=True)
+    assert NoteKind.REPLACED_UNLIKE not in kinds(again)
+
+
+@pytest.mark.parametrize("key", FAR)
+def test_people_whose_keys_differ_are_not_alike(key: str) -> None:
+    alike, apart = make(), keyed(key, (ADA + 1,))
+    for auth in (alike, apart):
+        enrolled(auth, "ada", ADA)
+    assert enrolled(alike, "ben", ADA + 1).alike == ("ada",)
+    assert enrolled(apart, "ben", ADA + 1).alike == ()
+
+
+@pytest.mark.parametrize("key", FAR)
+def test_nearer_to_somebody_else_counts_whatever_the_keys_say(key: str) -> None:
+    """What was refused before there were keys still is."""
+    auth = keyed(key, (ADA + 4,))
+    enrolled(auth, "ada", ADA)
+    enrolled(auth, "ben", ADA + 4)
+    result = enrolled(auth, "ada", ADA + 3)
+    assert left_out(result) == [0]
+    assert result.rejected[0].reasons[0].startswith("nearer to somebody else than to this person (like 'ben'")
 
 
 def rows(*vectors: NDArray[np.float32]) -> References:
