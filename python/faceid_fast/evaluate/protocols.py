@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from faceid_fast.evaluate.acquisition import Acquired, Shot
 from faceid_fast.evaluate.intervals import Comparisons, Intervals, bootstrap, draw_people
 from faceid_fast.evaluate.scores import EqualErrors, Scores, equal_errors, score
+from faceid_fast.face.model_contract import KEYS
 from faceid_fast.outcome import Outcome
 
 ENROLLED_EXPRESSION: Final = 2
@@ -169,7 +170,9 @@ def evaluate(compared: Compared, threshold: float) -> Report:
             for name, found in compared.protocols.items()
         },
         threshold=threshold,
-        key_limits={} if compared.acquired.keys is None else dict(compared.acquired.keys.limits),
+        key_limits={}
+        if (keys := compared.acquired.keys) is None
+        else {key: keys.limits[key] for key in KEYS},
         people=len(compared.names),
         captures=len(compared.who),
         failures=_counted(failures),
@@ -185,7 +188,7 @@ def _refused(
     answers = (distances <= threshold, agree[:, 0], agree[:, 1])
     return {
         question: int((there & ~answer).sum())
-        for question, answer in zip(("distance", "shape", "picture"), answers, strict=True)
+        for question, answer in zip(("distance", *KEYS), answers, strict=True)
     }
 
 
@@ -265,8 +268,8 @@ def _keys(acquired: Acquired) -> NDArray[np.bool_]:
     """Return whether the shapes, and the pictures, of two captures agree (n, n, 2); without keys all do."""
     if (keys := acquired.keys) is None:
         return np.ones((len(acquired.vectors), len(acquired.vectors), 2), bool)
-    each = (keys.shape, "shape"), (keys.picture, "picture")
-    return np.stack([_distances(vectors) <= keys.limits[name] for vectors, name in each], axis=-1)
+    each = zip(KEYS, (keys.shape, keys.picture), strict=True)
+    return np.stack([_distances(vectors) <= keys.limits[key] for key, vectors in each], axis=-1)
 
 
 def _share(flags: NDArray[np.bool_]) -> float | None:
