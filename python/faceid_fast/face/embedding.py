@@ -13,6 +13,8 @@ from faceid_fast.errors import InvalidInputError
 
 from .crop import Floats
 
+_MAX_NUMBERS: Final = 1 << 28
+"""Most numbers of one array: an array may claim more than there is memory for."""
 _TOLERANCE: Final = 1e-3
 """Largest difference from 1 of the length of a vector."""
 
@@ -83,7 +85,7 @@ def _unit_rows(name: str, value: object, count: int) -> Floats:
     if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray) or value.dtype != np.float32:
         message = f"{wanted}, got {getattr(value, 'dtype', type(value).__name__)}"
         raise InvalidInputError(message)
-    if value.ndim != 2 or len(value) != count or not value.shape[1]:
+    if value.ndim != 2 or len(value) != count or not value.shape[1] or value.size > _MAX_NUMBERS:
         message = f"{wanted}, got shape {value.shape}"
         raise InvalidInputError(message)
     lengths = np.sqrt(np.einsum("nd,nd->n", value, value, dtype=np.float64))

@@ -16,6 +16,8 @@ HALF: Final = np.dtype("<f2")
 """Keys are kept as float16, half as large as float32: each value is rounded by at most 2^-11 of itself, so a
 distance differs by less than 0.0005. They are rounded once, when they are made: a vault that is opened again
 decides as the memory did."""
+MAX_NUMBERS: Final = 1 << 24
+"""Most numbers of one array: an array may claim more than there is memory for."""
 _TOLERANCE: Final = 2e-3
 """Largest difference from 1 of the length of a vector: 1e-3 as of other vectors, and the rounding."""
 
@@ -106,7 +108,7 @@ def _unit_rows(name: str, value: Any, count: int) -> NDArray[np.float16]:  # noq
     if not isinstance(value, np.ndarray) or value.dtype != HALF:
         message = f"{wanted}, got {getattr(value, 'dtype', type(value).__name__)}"
         raise InvalidInputError(message)
-    if value.ndim != 2 or len(value) != count or not value.size:
+    if value.ndim != 2 or len(value) != count or not 0 < value.size <= MAX_NUMBERS:
         message = f"{wanted}, got shape {value.shape}"
         raise InvalidInputError(message)
     kept = np.array(value, HALF, order="C", copy=True)
@@ -122,6 +124,9 @@ def _rounded(name: str, value: object) -> NDArray[np.float16]:
     if not isinstance(value, np.ndarray) or value.dtype != np.float32:
         given = getattr(value, "dtype", type(value).__name__)
         message = f"keys.{name}: expected float32 unit vectors, got {given}"
+        raise InvalidInputError(message)
+    if value.size > MAX_NUMBERS:
+        message = f"keys.{name}: expected at most {MAX_NUMBERS} numbers, got shape {value.shape}"
         raise InvalidInputError(message)
     with np.errstate(over="ignore"):  # too large a number becomes infinite, which is refused
         return value.astype(HALF)

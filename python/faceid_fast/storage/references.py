@@ -17,14 +17,13 @@ from faceid_fast.checks import checked_instance, kinds_of
 from faceid_fast.errors import InvalidInputError, ModelError, UnknownIdentityError
 from faceid_fast.frame import MODALITIES
 
-from .keys import Keys, check_rows
+from .keys import MAX_NUMBERS, Keys, check_rows
 
 MAX_IDENTITY_CHARS: Final = 200
 MAX_CONSENT_CHARS: Final = 1000
 UNIT_TOLERANCE: Final = 1e-3
 """Largest difference from 1 of the length of a stored vector."""
 _MAX_TIME_S: Final = 1e12
-_MAX_NUMBERS: Final = 1 << 24
 _SHA256: Final = re.compile("[0-9a-f]{64}")
 
 
@@ -396,7 +395,7 @@ def _unit_vectors(value: NDArray[Any]) -> NDArray[np.float32]:
         message = f"{wanted}, got {getattr(value, 'dtype', type(value).__name__)}"
         raise InvalidInputError(message)
     # An array may claim more than there is memory for.
-    if value.ndim != 2 or not 0 < value.size <= _MAX_NUMBERS:
+    if value.ndim != 2 or not 0 < value.size <= MAX_NUMBERS:
         message = f"{wanted}, got shape {value.shape}"
         raise InvalidInputError(message)
     norms = np.sqrt(np.einsum("nd,nd->n", value, value, dtype=np.float64))

@@ -154,6 +154,7 @@ def test_what_is_shown_of_embeddings_is_their_size() -> None:
         unit(0, 32)[None] * np.float32(1.01),
         unit(0, 32)[None] * np.float32(np.nan),
         np.stack([unit(0, 32)] * 2),
+        np.broadcast_to(unit(0, 32), (1 << 40, 32)),
         np.ma.masked_array(unit(0, 32)[None]),
     ],
 )

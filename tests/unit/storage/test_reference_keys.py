@@ -35,6 +35,7 @@ HALF = unit(0, 8)[None].astype(np.float16)
         HALF * np.float16(np.nan),
         np.zeros((1, 0), np.float16),
         np.concatenate([HALF, HALF]),
+        np.broadcast_to(HALF, (1 << 40, 8)),
     ],
 )
 def test_what_are_no_keys(name: str, wrong: Any) -> None:
@@ -45,7 +46,10 @@ def test_what_are_no_keys(name: str, wrong: Any) -> None:
     assert "0." not in str(caught.value)
 
 
-@pytest.mark.parametrize("wrong", [None, HALF, [1.0], unit(0, 8)[None] * np.float32(1e6)])
+MANY = np.broadcast_to(unit(0, 8), (1 << 40, 8))
+
+
+@pytest.mark.parametrize("wrong", [None, HALF, [1.0], unit(0, 8)[None] * np.float32(1e6), MANY])
 def test_what_cannot_be_rounded_to_keys(wrong: Any) -> None:
     with pytest.raises(InvalidInputError, match=r"^keys\.shape: expected"):
         Keys.of(wrong, unit(0, 8)[None])
