@@ -19,7 +19,7 @@ from faceid_fast.errors import InvalidInputError, ModelError
 from faceid_fast.frame import Frame
 
 from .bundled import read_bundled_model
-from .crop import CHIP_SHAPE, Cues, FaceCrop, HeadPose, NoFace
+from .crop import Cues, FaceCrop, HeadPose, NoFace
 from .head_model import HEAD_MODEL, head_arrays
 from .refusals import refusal
 
@@ -141,7 +141,7 @@ def _crop(face: AlignedFace) -> FaceCrop:
     eyes = np.array(face.eye_midpoint_mm, np.float32)
     return FaceCrop(
         tensor=face.tensor,
-        chip=np.zeros(CHIP_SHAPE, np.uint8),  # until the core cuts it out
+        chip=face.chip,
         valid=face.valid,
         pose=pose,
         principal_point_px=face.principal_point,

@@ -12,9 +12,9 @@ from faceid_fast.outcome import Outcome
 
 TENSOR_SHAPE: Final = (4, 72, 64)
 """(channels, height, width) of the network's input: depth, red, green, blue, on a grid of 2 mm."""
-CHIP_SHAPE: Final = (3, 150, 150)
-"""(channels, height, width) of the picture that the network's other input takes: red, green, blue."""
 GRID_STEP_MM: Final = 2.0
+CHIP_SHAPE: Final = (3, 150, 150)
+"""(channels, height, width) of the picture that is cut out of the frame's: red, green, blue."""
 Floats = NDArray[np.float32]
 
 
@@ -88,7 +88,11 @@ class FaceCrop:
         divided by the deviation of their mean there, clipped at +-3; infrared fills all three.
         Cells without a value are 0.
     chip : (3, 150, 150) uint8
-        The picture of the face: red, green, blue; infrared fills all three.
+        Red, green and blue of the face, cut out of the frame's picture and brought upright by a similarity
+        that follows from the pose: the outer eye corners of a frontal face are at about (column, row) =
+        (37, 46) and (111, 46), the base of its nose at (74, 88). Colours are those of the frame (sRGB).
+        Infrared is scaled so that 98 % of the pixels are not clipped, its square root taken, and fills all
+        three. What lies outside of the frame is 0.
     valid : (72, 64) bool
         True for cells that have depth, measured or filled.
     pose : HeadPose
