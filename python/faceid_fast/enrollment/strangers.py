@@ -2,9 +2,12 @@
 
 Frames of one person in different poses may lie farther apart than the threshold, but poses in between link
 them: a frame belongs to a group if it matches any frame of it. Frames of somebody else form another group.
+Frames match each other, and a person, as probes do: the joined vectors are within the threshold, and both
+keys agree (`faceid_fast.matching.keys`).
 
 - Somebody who has references is known by them: a group belongs to the person if one of its frames matches a
-  reference. A frame that is nearer to somebody else who is enrolled never counts.
+  reference. A frame whose joined vector is nearer to somebody else's, within the threshold, never counts,
+  whether the keys agree with them or not.
 - Somebody new is known by the majority: the group of more than half of the frames. If there is none, nobody
   can tell which frames show the person, and none is taken.
 """
@@ -17,16 +20,18 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from faceid_fast.matching.gallery import Gallery, nearest_distance
+from faceid_fast.matching.keys import within_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from faceid_fast.matching.keys import KeyLimits
     from faceid_fast.storage.references import References
 
     Vectors = NDArray[np.float32]
-    FindOthers = Callable[[str, Vectors], Sequence[Sequence["Other"]]]
+    FindOthers = Callable[[str, References], Sequence[Sequence["Other"]]]
 
 SAME_PICTURE: Final = 1e-3
 """Largest distance between vectors of one picture: rounding. Pictures of a face held still lie 0.1 apart."""
@@ -44,16 +49,57 @@ class Strangers(StrEnum):
 
 
 class Other(NamedTuple):
-    """Another person who is enrolled and matches a vector.
+    """Another person who is enrolled, and whose joined vectors are within the threshold.
 
     Attributes
     ----------
     identity : the name.
-    distance : Euclidean, to the nearest of their references.
+    distance : Euclidean, of the joined vector to the nearest of their references.
+    keys_agree : whether both keys agree, too: whether it would be accepted as theirs.
     """
 
     identity: str
     distance: float
+    keys_agree: bool
+
+
+class Questions(NamedTuple):
+    """What two frames of one modality must meet to be taken for one face.
+
+    Attributes
+    ----------
+    threshold : the largest joined distance.
+    limits : of the two keys.
+    """
+
+    threshold: float
+    limits: KeyLimits
+
+
+class Matches(NamedTuple):
+    """Which of n references match which of m others.
+
+    Attributes
+    ----------
+    pairs : (n, m) bool: the two match each other.
+    person : (n,) bool: it matches the person whom the m are of, as a probe would: of each question some one
+        of the m answers it with yes.
+    """
+
+    pairs: NDArray[np.bool_]
+    person: NDArray[np.bool_]
+
+
+def matches(first: References, second: References | None, modality: str, asked: Questions) -> Matches:
+    """Match references of a modality with others of it; without keys nothing matches."""
+    mine, theirs = first.of(modality), None if second is None else second.of(modality)
+    near = within(mine, mine[:0] if theirs is None else theirs, asked.threshold)
+    keys = first.keys_of(modality), None if second is None else second.keys_of(modality)
+    if keys[0] is None or keys[1] is None:
+        return Matches(np.zeros_like(near), np.zeros(len(near), np.bool_))
+    shape, picture = within_limits(keys[0], keys[1], asked.limits)
+    every = near.any(axis=1), shape.any(axis=1), picture.any(axis=1)
+    return Matches(near & shape & picture, np.logical_and.reduce(every))
 
 
 def find_copies(fresh: References, kept: References | None) -> dict[int, int | None]:
@@ -83,7 +129,7 @@ def find_strangers(
     fresh: References,
     rows: Sequence[int],
     kept: References | None,
-    thresholds: Mapping[str, float],
+    asked: Mapping[str, Questions],
     find_others: FindOthers,
 ) -> dict[int, str]:
     """Return the rows of `fresh` that seem to show somebody else, each with the reason in words.
@@ -93,17 +139,21 @@ def find_strangers(
     fresh : references made of the frames.
     rows : those rows of `fresh` to look at; no two of one picture.
     kept : the references that the person has; None: the person is new.
-    thresholds : the largest distance to accept, by modality.
-    find_others : returns, for a modality and (n, D) vectors, the other people who match each, nearest first.
+    asked : what two frames of one face must meet, by modality.
+    find_others : returns, for each of the references of a modality, the other people who are within the
+        threshold, nearest first.
     """
     found: dict[int, str] = {}
     for modality in sorted({fresh.modalities[row] for row in rows}):
         chosen = [row for row in _rows_of(fresh, modality) if row in rows]
-        vectors = fresh.vectors[chosen]
-        own = _of(kept, modality, vectors)
-        others = find_others(modality, vectors)
-        threshold = thresholds[modality]
-        odd = _unlike(vectors, own, threshold, others) if len(own) else _minority(vectors, threshold)
+        candidates = fresh.rows(chosen)
+        others = find_others(modality, candidates)
+        linked = matches(candidates, candidates, modality, asked[modality]).pairs
+        if kept is not None and len(kept.of(modality)):
+            matched = matches(candidates, kept, modality, asked[modality]).person
+            odd = _unlike(candidates.vectors, kept.of(modality), matched, linked, others)
+        else:
+            odd = _minority(linked)
         for at, reason in odd.items():
             like = f" (like {others[at][0].identity!a}, who is enrolled)" if others[at] else ""
             found[chosen[at]] = reason + like
@@ -125,31 +175,42 @@ def _any_within(queries: Vectors, references: Vectors, threshold: float) -> NDAr
 
 
 def _unlike(
-    vectors: Vectors, own: Vectors, threshold: float, others: Sequence[Sequence[Other]]
+    vectors: Vectors,
+    own: Vectors,
+    matched: NDArray[np.bool_],
+    linked: NDArray[np.bool_],
+    others: Sequence[Sequence[Other]],
 ) -> dict[int, str]:
-    """Return the strangers, with the reasons, among frames of somebody who has references, `own`."""
+    """Return the strangers, with the reasons, among frames of somebody who has references.
+
+    Parameters
+    ----------
+    vectors, own : joined vectors of the frames and of the references.
+    matched : (n,), which frames match the person.
+    linked : (n, n), which frames match each other.
+    others : other people near each frame.
+    """
     nearer = [
         at
         for at, vector in enumerate(vectors)
         if others[at] and others[at][0].distance < nearest_distance(own, vector)
     ]
     rest = np.delete(np.arange(len(vectors)), nearer)
-    matched = _any_within(vectors, own, threshold)
     strange = [
         int(row)
-        for group in _groups(within(vectors[rest], vectors[rest], threshold))
+        for group in _groups(linked[np.ix_(rest, rest)])
         if not matched[rest[group]].any()
         for row in rest[group]
     ]
     return dict.fromkeys(nearer, _NEARER) | dict.fromkeys(strange, _UNLIKE)
 
 
-def _minority(vectors: Vectors, threshold: float) -> dict[int, str]:
-    """Return the strangers, with the reasons, among frames of somebody new."""
-    groups = _groups(within(vectors, vectors, threshold))
+def _minority(linked: NDArray[np.bool_]) -> dict[int, str]:
+    """Return the strangers, with the reasons, among frames of somebody new; `linked` (n, n) as above."""
+    groups = _groups(linked)
     largest = max(groups, key=len)
-    if 2 * len(largest) <= len(vectors):
-        return dict.fromkeys(range(len(vectors)), _DIVIDED)
+    if 2 * len(largest) <= len(linked):
+        return dict.fromkeys(range(len(linked)), _DIVIDED)
     return dict.fromkeys((row for group in groups if group is not largest for row in group), _MINORITY)
 
 
