@@ -17,6 +17,8 @@ import argparse
 import hashlib
 import json
 import os
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +34,20 @@ from faceid_fast.face.crop import CHIP_SHAPE, TENSOR_SHAPE
 from training.data.batches import load_split
 from training.data.captured import Captured, load_captured
 from training.data.portrait_chips import load_portrait_chips
+from training.data.raw import write_arrays
 from training.metrics.verification import embed
 from training.network.checkpoint import save_network
 from training.network.ensemble import principal_directions
 from training.network.model import UnitLength
 from training.network.run_folder import read_config
 from training.network.train import load_best, set_threads
-from training.network.whitening import Whitening, whitening_of
+from training.network.whitening import whitening_of
 from training.teachers import dlib_resnet
 
 HALF = 64
 """Numbers of each half of the joined vector, and of each key."""
 PROJECTED_IMAGES = 6_000
+PROJECTION = "picture.npz"
 TEACHERS_PATH = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "teachers"
 
 Floats = NDArray[np.float32]
@@ -58,30 +62,50 @@ class DepthOnly(layers.Layer):  # type: ignore[misc]
         return keras.ops.concatenate([inputs[:, :1], keras.ops.zeros_like(inputs[:, 1:])], axis=1)
 
 
-def picture_tower(weights: Path, whitening: Whitening, directions: Floats) -> keras.Model:
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """What the picture's tower does with dlib's unit vectors: ``(row - mean) @ matrix``, to unit length.
+
+    Attributes
+    ----------
+    mean : (128,) float32.
+    matrix : (128, `HALF`) float32.
+    """
+
+    mean: Floats
+    matrix: Floats
+
+    @classmethod
+    def read(cls, path: Path) -> Projection:
+        """Read what `write` wrote."""
+        with np.load(path) as file:
+            return cls(file["mean"], file["matrix"])
+
+    def write(self, path: Path) -> None:
+        """Write the arrays."""
+        write_arrays(path, {"mean": self.mean, "matrix": self.matrix})
+
+
+def picture_tower(weights: Path, projection: Projection) -> keras.Model:
     """Build the picture's tower: (N, 150, 150, 3) float32, 0 to 255, to (N, `HALF`) unit rows.
 
     Parameters
     ----------
     weights : dlib's file.
-    whitening : of dlib's unit vectors, from real people.
-    directions : (128, `HALF`) orthonormal columns: what of the whitened vectors is kept.
+    projection : learned from real people.
     """
     trunk = dlib_resnet.build(weights)
     last = trunk.get_layer("last")
     features = keras.Model(trunk.input, trunk.get_layer("features").output, name="dlib_resnet")
-    # One matrix instead of three. The length of dlib's vectors says nothing about who it is, so the mean is
-    # that of unit vectors; a vector's own length then scales the mean instead of the vector.
     inputs = keras.Input(trunk.input_shape[1:], name="chip_image", dtype="float32")
     unit = UnitLength(name="picture_unit")(
         layers.Dense(128, use_bias=False, name="picture_last")(features(inputs))
     )
-    project = layers.Dense(directions.shape[1], name="picture_project")
+    project = layers.Dense(projection.matrix.shape[1], name="picture_project")
     outputs = UnitLength(name="picture", dtype="float32")(project(unit))
     tower = keras.Model(inputs, outputs, name="picture_tower")
     tower.get_layer("picture_last").set_weights(last.get_weights())
-    matrix = whitening.matrix @ directions
-    project.set_weights([matrix.astype(np.float32), (-whitening.mean @ matrix).astype(np.float32)])
+    project.set_weights([projection.matrix, -projection.mean @ projection.matrix])
     return tower
 
 
@@ -117,8 +141,8 @@ def join(
     return keras.Model({"tensor": tensor, "chip": chip}, outputs, name="faceid")
 
 
-def fit_picture(weights: Path, captured: Captured) -> keras.Model:
-    """Build the picture's tower with a whitening from captured people and portraits."""
+def fit_projection(weights: Path, captured: Captured) -> Projection:
+    """Learn the projection of dlib's vectors from captured people and portraits."""
     trunk = dlib_resnet.build(weights)
     portraits = load_portrait_chips()
 
@@ -143,10 +167,11 @@ def fit_picture(weights: Path, captured: Captured) -> keras.Model:
             ),
         ]
     )
-    return picture_tower(weights, whitening, principal_directions(spread.astype(np.float32), HALF))
+    matrix = whitening.matrix @ principal_directions(spread.astype(np.float32), HALF)
+    return Projection(whitening.mean.astype(np.float32), matrix.astype(np.float32))
 
 
-def joined(runs: tuple[Path, Path], data: Path, captured: Captured, weights: Path) -> keras.Model:
+def joined(runs: tuple[Path, Path], data: Path, captured: Captured, picture: keras.Model) -> keras.Model:
     """Join two runs, of the maps and of depth alone, with the picture's tower."""
     train, _ = load_split(data)
     chosen = np.sort(np.random.default_rng(0).permutation(len(train))[:PROJECTED_IMAGES])
@@ -158,7 +183,7 @@ def joined(runs: tuple[Path, Path], data: Path, captured: Captured, weights: Pat
         principal_directions(embed(maps, rows), HALF),
         principal_directions(embed(depth, alone), HALF),
     )
-    return join(maps, depth, fit_picture(weights, captured), kept)
+    return join(maps, depth, picture, kept)
 
 
 def main() -> None:
@@ -170,6 +195,7 @@ def main() -> None:
     add("--captured", type=Path, required=True, help="what training.data.captured wrote")
     add("--leave-out", nargs="*", default=(), metavar="PERSON", help="of them")
     add("--data", type=Path, required=True, help="folder of rendered shards")
+    add("--projection", type=Path, help="of the picture's tower: learned before, not from these people")
     add("--teacher", type=Path, default=TEACHERS_PATH / dlib_resnet.WEIGHTS, help="dlib's weights")
     add("--out", type=Path, required=True)
     given = parser.parse_args()
@@ -180,8 +206,16 @@ def main() -> None:
         if sorted(config.get("left_out", ())) != left_out:
             parser.error(f"--leave-out: the {name} run left out {config.get('left_out')}, not {left_out}")
     captured = load_captured(given.captured, left_out)
-    network = joined((given.maps, given.depth), given.data, captured, given.teacher)
     given.out.mkdir(parents=True, exist_ok=True)
+    if given.projection is not None:
+        projection = Projection.read(given.projection)
+    else:
+        projection = fit_projection(given.teacher, captured)
+    projection.write(given.out / PROJECTION)
+    picture = picture_tower(given.teacher, projection)
+    network = joined((given.maps, given.depth), given.data, captured, picture)
+    for name, run in (("maps", given.maps), ("depth", given.depth)):
+        shutil.copyfile(run / "best.keras", given.out / f"{name}.keras")
     save_network(given.out / "best.keras", network)
     config: dict[str, Any] = {
         "towers": configs,

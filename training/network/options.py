@@ -15,8 +15,11 @@ from training.network.losses import LossConfig
 from training.network.model import NETWORKS, NetworkConfig
 from training.provenance.revision import ROOT
 
-SHIPPED_WEIGHTS = ROOT / "training" / "weights" / "faceid.keras"
-"""The shipped network as Keras has it: what a fine-tune begins with."""
+SHIPPED_WEIGHTS = ROOT / "training" / "weights"
+SHIPPED_FILES = ("maps.keras", "depth.keras", "picture.npz")
+"""The shipped network's towers as Keras has them, and the projection of its picture's tower."""
+SHIPPED_MAPS = SHIPPED_WEIGHTS / "maps.keras"
+"""What a fine-tune begins with."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ from training.network.checkpoint import restore_checkpoint, save_checkpoint, sav
 from training.network.curves import draw_curves
 from training.network.losses import Loss, fine_tune_loss, main_loss
 from training.network.model import build_network
-from training.network.options import SHIPPED_WEIGHTS, TrainConfig, configure, parse
+from training.network.options import SHIPPED_MAPS, TrainConfig, configure, parse
 from training.network.run_folder import Log, pin_config
 
 
@@ -246,10 +246,10 @@ def main() -> None:
             data, held = load_captures(given.data, given.layout, given.out / "tensors")
         except (ValueError, OSError) as error:
             sys.exit(f"error: {error}")
-        if init is None and SHIPPED_WEIGHTS.exists():
-            init = SHIPPED_WEIGHTS
+        if init is None and SHIPPED_MAPS.exists():
+            init = SHIPPED_MAPS
         if init is None:
-            print(f"no {SHIPPED_WEIGHTS} and no --init: trained from random weights", file=sys.stderr)
+            print(f"no {SHIPPED_MAPS} and no --init: trained from random weights", file=sys.stderr)
     else:
         data, held = load_split(given.data)
     figures = train(data, held, given.out, configure(given), init, given.captured)

@@ -53,7 +53,7 @@ from training.metrics.verification import (
     pairs_by_modality,
     tail_of,
 )
-from training.network.options import SHIPPED_WEIGHTS
+from training.network.options import SHIPPED_FILES, SHIPPED_WEIGHTS
 from training.network.run_folder import read_config
 from training.provenance.aligner import aligner_digest
 from training.provenance.models_manifest import record_model
@@ -325,12 +325,13 @@ def _write_contract(path: Path, contract: ModelContract) -> None:
 def ship(run: Path) -> str:
     """Copy the model of a run into the package and record its SHA-256, which is returned.
 
-    Its Keras weights become those that a fine-tune begins with.
+    The weights of its towers become those that a fine-tune begins with; dlib's are not among them.
     """
     target = MODELS / BUNDLED_MODEL
     shutil.copyfile(run / BUNDLED_MODEL, target)
-    SHIPPED_WEIGHTS.parent.mkdir(exist_ok=True)
-    shutil.copyfile(run / "best.keras", SHIPPED_WEIGHTS)
+    SHIPPED_WEIGHTS.mkdir(exist_ok=True)
+    for name in SHIPPED_FILES:
+        shutil.copyfile(run / name, SHIPPED_WEIGHTS / name)
     return record_model(target)
 
 
