@@ -203,7 +203,7 @@ def main() -> None:
     configs = {name: read_config(run) for name, run in (("maps", given.maps), ("depth", given.depth))}
     left_out = sorted(given.leave_out)
     for name, config in configs.items():
-        if sorted(config.get("left_out", ())) != left_out:
+        if config.get("captured") and sorted(config["left_out"]) != left_out:
             parser.error(f"--leave-out: the {name} run left out {config.get('left_out')}, not {left_out}")
     captured = load_captured(given.captured, left_out)
     given.out.mkdir(parents=True, exist_ok=True)

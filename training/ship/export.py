@@ -30,6 +30,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from faceid_fast.calibration.impostor_tail import Tail
+from faceid_fast.evaluate.scores import threshold_at_far
 from faceid_fast.face.crop import TENSOR_SHAPE
 from faceid_fast.face.embedder import BUNDLED_MODEL
 from faceid_fast.face.model_contract import (
@@ -41,7 +42,6 @@ from faceid_fast.face.model_contract import (
     served_preprocessing,
 )
 from training.data.batches import MODALITIES, TensorSet, load_held
-from training.data.captured import Captured, load_captured
 from training.data.portrait_chips import load_portrait_chips
 from training.fitted.key_limits import REFUSED_SHARE, honest_distances, key_limits
 from training.metrics.verification import (
@@ -58,6 +58,7 @@ from training.network.run_folder import read_config
 from training.provenance.aligner import aligner_digest
 from training.provenance.models_manifest import record_model
 from training.provenance.revision import ROOT, training_commit
+from training.reports.left_out import LeftOut
 from training.ship.model_card import CARD, write_card
 from training.ship.quantise import CALIBRATION_CHIPS, quantise_tower
 
@@ -67,6 +68,10 @@ PARITY_TOLERANCE = 1e-5
 PARITY_IMAGES = 16
 QUANTISED_TOWER = "dlib_resnet"
 """Part of the names of the nodes that become 8-bit numbers."""
+CAPTURED_MODALITY = MODALITIES[0]
+"""Of the captured people: those who are at hand were all seen in infrared."""
+INVERSE_FMR_OF_CAPTURED = 1000
+"""One in so many unlock attempts of captured strangers may match."""
 TEACHERS = (
     {
         "name": "dlib_face_recognition_resnet_model_v1 (Davis King)",
@@ -102,7 +107,7 @@ def export(
     path: Path,
     training: dict[str, Any],
     *,
-    captured: Captured | None = None,
+    left_out: LeftOut | None = None,
     same_tensors: bool = False,
 ) -> Exported:
     """Write ``network`` to ``path`` with a contract whose thresholds and limits come from ``held``.
@@ -114,7 +119,7 @@ def export(
     path : of the ONNX file.
     training : how the network was trained, as `training.network.run_folder.read_config` gives it; its
         ``training_commit`` becomes the contract's, all of it stands under ``calibration.training``.
-    captured : real people whose honest attempts the keys' limits must let in too.
+    left_out : what networks that had left captured people out measured on them.
     same_tensors : the core was built anew since the tensors were made, and still makes the same.
 
     Raises
@@ -135,14 +140,21 @@ def export(
     rows = embed_all(path, held.tensors, held.chips)
     pairs = pairs_by_modality(rows["embedding"], held)
     thresholds = {name: choose_threshold(each) for name, each in pairs.items()}
-    limits = key_limits(_honest(rows, held, path, captured))
+    honest = _honest(rows, held)
+    if left_out is not None:
+        captured = threshold_at_far(left_out.strangers, INVERSE_FMR_OF_CAPTURED)
+        thresholds[CAPTURED_MODALITY] = _smaller(thresholds[CAPTURED_MODALITY], captured)
+        honest[CAPTURED_MODALITY].append({key: left_out.honest[key] for key in KEYS})
+    limits = key_limits(honest)
     calibration = {
         "source": "rendered identities that the training has not seen"
-        + (", and for the keys' limits captured people" if captured is not None else ""),
+        + ("" if left_out is None else ", and captured people by networks that had left them out"),
         "rule": (
-            f"largest distance with FMR <= 1/{THRESHOLD_INVERSE_FMR} over pairs of strangers and "
-            f"<= 1/{THRESHOLD_INVERSE_HARD_FMR} over pairs of look-alikes, at most {THRESHOLD_CAP}; "
-            f"a key's limit refuses at most {REFUSED_SHARE:.1%} of the honest attempts of any group"
+            f"largest distance with FMR <= 1/{THRESHOLD_INVERSE_FMR} over pairs of rendered strangers, "
+            f"<= 1/{THRESHOLD_INVERSE_HARD_FMR} over pairs of look-alikes, and "
+            f"<= 1/{INVERSE_FMR_OF_CAPTURED} over unlock attempts of captured strangers, at most "
+            f"{THRESHOLD_CAP}; a key's limit refuses at most {REFUSED_SHARE:.1%} of the honest attempts of "
+            "any group"
         ),
         "n_identities": len(np.unique(held.identities)),
         "modalities": {name: figures_at(each, thresholds[name]) for name, each in pairs.items()},
@@ -164,25 +176,17 @@ def _calibration_chips(held: TensorSet) -> NDArray[np.uint8]:
     return np.concatenate([portraits[: CALIBRATION_CHIPS // 2], held.chips[chosen]])[:CALIBRATION_CHIPS]
 
 
-def _honest(
-    rows: Mapping[str, Floats], held: TensorSet, path: Path, captured: Captured | None
-) -> dict[str, list[dict[str, Any]]]:
-    """Distances of honest attempts by modality: of rendered people, and of captured ones."""
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for name, chosen in held.rows_of_modalities().items():
-        people = held.identities[chosen]
-        groups[name] = [{key: honest_distances(rows[key][chosen], people) for key in KEYS}]
-    if captured is not None:
-        of_captured = embed_all(path, captured.tensors, captured.chips)
-        for number, name in enumerate(MODALITIES):
-            chosen = np.flatnonzero(captured.modalities == number)
-            if not len(chosen):
-                continue
-            enrolled = captured.are_enrolled()[chosen]
-            people = captured.people[chosen]
-            distances = {key: honest_distances(of_captured[key][chosen], people, enrolled) for key in KEYS}
-            groups.setdefault(name, []).append(distances)
-    return groups
+def _honest(rows: Mapping[str, Floats], held: TensorSet) -> dict[str, list[dict[str, Any]]]:
+    """Distances of rendered people's honest attempts, by modality and key."""
+    return {
+        name: [{key: honest_distances(rows[key][chosen], held.identities[chosen]) for key in KEYS}]
+        for name, chosen in held.rows_of_modalities().items()
+    }
+
+
+def _smaller(threshold: float, other: float | None) -> float:
+    """Return the smaller of a threshold and another that there may be too few pairs for."""
+    return threshold if other is None else float(np.floor(min(threshold, other) * 1e4) / 1e4)
 
 
 def embed_all(
@@ -342,7 +346,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="folder that training.network.train wrote")
     parser.add_argument("--data", type=Path, required=True, help="folder of rendered shards")
-    parser.add_argument("--captured", type=Path, help="real people that the keys' limits must let in too")
+    parser.add_argument("--left-out", type=Path, help="what training.reports.left_out measured")
     parser.add_argument("--ship", action="store_true", help="copy the model into the package")
     parser.add_argument(
         "--same-tensors",
@@ -352,15 +356,13 @@ def main() -> None:
     arguments = parser.parse_args()
     held = load_held(arguments.data, with_chips=True)
     training = read_config(arguments.run)
-    captured = None
-    if arguments.captured is not None:
-        captured = load_captured(arguments.captured, training["left_out"])
+    left_out = None if arguments.left_out is None else LeftOut.read(arguments.left_out)
     done = export(
         load_best(arguments.run),
         held,
         arguments.run / BUNDLED_MODEL,
         training,
-        captured=captured,
+        left_out=left_out,
         same_tensors=arguments.same_tensors,
     )
     print(done.contract.to_json())
