@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,22 +37,58 @@ class LeftOut:
     Attributes
     ----------
     honest : for every output of the network (n,): attempts of people left out, to their own references.
-    strangers : (n,) joined distances of attempts to somebody else's references, one side left out or both.
+    honest_people : (n,) str, whose.
+    strangers : (m,) joined distances of attempts to somebody else's references, one side left out or both.
+    asking, owners : (m,) str, who attempts, and whose references.
     """
 
     honest: dict[str, Floats]
+    honest_people: NDArray[np.str_]
     strangers: Floats
+    asking: NDArray[np.str_]
+    owners: NDArray[np.str_]
 
     @classmethod
     def read(cls, path: Path) -> LeftOut:
         """Read what `write` wrote."""
         with np.load(path) as file:
-            return cls({name: file[f"honest_{name}"] for name in OUTPUTS}, file["strangers"])
+            honest = {name: file[f"honest_{name}"] for name in OUTPUTS}
+            return cls(honest, file["honest_people"], file["strangers"], file["asking"], file["owners"])
+
+    @classmethod
+    def joined(cls, parts: Sequence[LeftOut]) -> LeftOut:
+        """Put several together."""
+        return cls(
+            {name: np.concatenate([part.honest[name] for part in parts]) for name in OUTPUTS},
+            np.concatenate([part.honest_people for part in parts]),
+            np.concatenate([part.strangers for part in parts]),
+            np.concatenate([part.asking for part in parts]),
+            np.concatenate([part.owners for part in parts]),
+        )
 
     def write(self, path: Path) -> None:
-        """Write the distances."""
+        """Write the arrays."""
         named = {f"honest_{name}": values for name, values in self.honest.items()}
-        write_arrays(path, {**named, "strangers": self.strangers})
+        rest = {
+            "honest_people": self.honest_people,
+            "strangers": self.strangers,
+            "asking": self.asking,
+            "owners": self.owners,
+        }
+        write_arrays(path, named | rest)
+
+    def without(self, people: Collection[str]) -> LeftOut:
+        """Leave out everything that some people had a part in: thresholds for figures on them."""
+        listed = sorted(people)
+        honest = ~np.isin(self.honest_people, listed)
+        strangers = ~np.isin(self.asking, listed) & ~np.isin(self.owners, listed)
+        return LeftOut(
+            {name: values[honest] for name, values in self.honest.items()},
+            self.honest_people[honest],
+            self.strangers[strangers],
+            self.asking[strangers],
+            self.owners[strangers],
+        )
 
 
 def rows_of(network: keras.Model, captured: Captured, batch: int = 32) -> dict[str, Floats]:
@@ -69,25 +106,27 @@ def rows_of(network: keras.Model, captured: Captured, batch: int = 32) -> dict[s
     return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in OUTPUTS}
 
 
-def measure_fold(rows: dict[str, Floats], captured: Captured, left_out: list[str]) -> LeftOut:
+def measure_fold(rows: dict[str, Floats], captured: Captured, left_out: Collection[str]) -> LeftOut:
     """Distances of the unlock protocol in one fold."""
     enrolled = captured.are_enrolled()
-    honest: dict[str, list[Floats]] = {name: [] for name in OUTPUTS}
-    strangers = []
-    for person in np.unique(captured.people):
-        own = captured.people == person
-        references, attempts = own & enrolled, ~enrolled
-        nearest = {name: _nearest(each[references], each[attempts]) for name, each in rows.items()}
-        asking = captured.people[attempts]
-        if person in left_out:
-            for name in OUTPUTS:
-                honest[name].append(nearest[name][asking == person])
-        apart = (asking != person) & (np.isin(asking, left_out) | (person in left_out))
-        strangers.append(nearest["embedding"][apart])
-    return LeftOut(
-        {name: np.concatenate([np.empty(0), *found]) for name, found in honest.items()},
-        np.concatenate(strangers),
-    )
+    asking = captured.people[~enrolled]
+    seen = ~np.isin(asking, sorted(left_out))
+    parts = []
+    for owner in np.unique(captured.people):
+        references = enrolled & (captured.people == owner)
+        nearest = {name: _nearest(each[references], each[~enrolled]) for name, each in rows.items()}
+        own = (asking == owner) & (owner in left_out)
+        apart = (asking != owner) & ~(seen & (owner not in left_out))
+        parts.append(
+            LeftOut(
+                {name: values[own] for name, values in nearest.items()},
+                asking[own],
+                nearest["embedding"][apart],
+                asking[apart],
+                np.full(int(apart.sum()), owner),
+            )
+        )
+    return LeftOut.joined(parts)
 
 
 def _nearest(references: Floats, attempts: Floats) -> Floats:
@@ -108,13 +147,11 @@ def measure(captured: Captured, folds: list[Path]) -> LeftOut:
     if everybody != wanted:
         message = f"folds: expected each of {wanted} to be left out once, got {everybody}"
         raise ValueError(message)
-    each = [
-        measure_fold(rows_of(load_best(fold), captured), captured, left_out)
-        for fold, left_out in named.items()
-    ]
-    return LeftOut(
-        {name: np.concatenate([fold.honest[name] for fold in each]) for name in OUTPUTS},
-        np.concatenate([fold.strangers for fold in each]),
+    return LeftOut.joined(
+        [
+            measure_fold(rows_of(load_best(fold), captured), captured, left_out)
+            for fold, left_out in named.items()
+        ]
     )
 
 

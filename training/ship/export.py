@@ -356,7 +356,10 @@ def main() -> None:
     arguments = parser.parse_args()
     held = load_held(arguments.data, with_chips=True)
     training = read_config(arguments.run)
-    left_out = None if arguments.left_out is None else LeftOut.read(arguments.left_out)
+    left_out = None
+    if arguments.left_out is not None:
+        # A fold's threshold must not have seen the people on whom the fold is measured.
+        left_out = LeftOut.read(arguments.left_out).without(training["left_out"])
     done = export(
         load_best(arguments.run),
         held,
