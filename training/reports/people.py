@@ -26,14 +26,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast.evaluate.acquisition import Acquired, acquire
+from faceid_fast.evaluate.claims import support
 from faceid_fast.evaluate.intervals import Comparisons, bootstrap, draw_people
 from faceid_fast.evaluate.protocols import Compared, compare
-from faceid_fast.evaluate.scores import score
+from faceid_fast.evaluate.scores import REPORTED_FARS, score
 from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.face.crop import FaceCrop, NoFace
 from faceid_fast.face.embedder import Embedder
 from faceid_fast.face.liveness import LivenessCheck
-from faceid_fast.face.model_contract import KEYS
+from faceid_fast.face.model_contract import KEYS, ModelContract
 from faceid_fast.frame import Frame
 from faceid_fast.sources.layouts import kinect_v2
 from training.data.portrait_chips import similarity
@@ -80,7 +81,7 @@ def left_out_only(found: Comparisons, left_out: NDArray[np.bool_]) -> Comparison
 
 
 def _scaled(found: Comparisons, factor: float) -> Comparisons:
-    """Multiply distances: in units of their model's threshold those of several models stand together."""
+    """Multiply distances: in units of their thresholds those of several models stand together."""
     return Comparisons(
         found.genuine * factor, found.person, found.impostor * factor, found.first, found.second, found.people,
         found.genuine_keys, found.impostor_keys,
@@ -98,8 +99,10 @@ def together(parts: Sequence[Comparisons]) -> Comparisons:
     return Comparisons(*map(all_of, names), parts[0].people, **{name: all_of(name) for name in keys})
 
 
-def measure(captures: Sequence[kinect_v2.Capture], folds: Sequence[Fold]) -> dict[str, Any]:
-    """Measure every figure; JSON."""
+def measure(
+    captures: Sequence[kinect_v2.Capture], folds: Sequence[Fold], shipped: ModelContract
+) -> dict[str, Any]:
+    """Measure every figure, as JSON, of the folds that stand for the model that ships."""
     aligner, liveness = FaceAligner.bundled(), LivenessCheck.bundled()
     by_protocol: dict[str, list[Comparisons]] = {}
     identified: list[dict[str, int]] = []
@@ -119,24 +122,37 @@ def measure(captures: Sequence[kinect_v2.Capture], folds: Sequence[Fold]) -> dic
     merged = {name: together(parts) for name, parts in by_protocol.items()}
     draws = draw_people(len(failures))
     return {
+        "model": {"id": shipped.model_id, "training_commit": shipped.training_commit},
         "people": len(failures),
         "captures": len(captures),
         "left_out": [list(fold.left_out) for fold in folds],
         "thresholds": [fold.threshold for fold in folds],
         "key_limits": [dict(fold.embedder.contract.key_limits[INFRARED]) for fold in folds],
         "models": [fold.embedder.contract.model_id for fold in folds],
-        "protocols": {
-            name: asdict(
-                score(found.genuine, found.impostor, threshold=1.0, failure_to_acquire=None,
-                      decided=found.decided())
-            )
-            | {"intervals": asdict(bootstrap(found, draws, 1.0))}
-            for name, found in merged.items()
-        },
+        "protocols": {name: _protocol(found, draws) for name, found in merged.items()},
         "identified": _summed(identified),
         "swaps": _summed(swaps),
         "refused_as_not_live": failures,
-    }  # fmt: skip
+    }
+
+
+def _protocol(found: Comparisons, draws: NDArray[np.int64]) -> dict[str, Any]:
+    """Scores, intervals and support of one protocol, as ``faceid evaluate`` writes them.
+
+    Distances are in units of their model's threshold.
+    """
+    scores = score(
+        found.genuine, found.impostor, threshold=1.0, failure_to_acquire=None, decided=found.decided()
+    )
+    intervals = asdict(bootstrap(found, draws, 1.0))
+    pairs = intervals.pop("person_pairs")
+    return asdict(scores) | {
+        "intervals": intervals,
+        "n_person_pairs": pairs,
+        "support": {
+            key: support(scores.n_impostor, pairs, inverse) for key, inverse in REPORTED_FARS.items()
+        },
+    }
 
 
 def _refused_live(acquired: Acquired, person: str) -> int:
@@ -239,8 +255,11 @@ def main() -> None:
     parser.add_argument("--captures", type=Path, required=True, help="folder in the layout kinect_v2")
     parser.add_argument("--folds", type=Path, nargs="+", required=True, help="models that left people out")
     parser.add_argument("--json", type=Path, required=True)
+    parser.add_argument("--shipped", type=Path, help="the model that the folds stand for; the package's own")
     given = parser.parse_args()
-    found = measure(list(kinect_v2.captures(given.captures)), [Fold.read(path) for path in given.folds])
+    shipped = Embedder.bundled() if given.shipped is None else Fold.read(given.shipped).embedder
+    folds = [Fold.read(path) for path in given.folds]
+    found = measure(list(kinect_v2.captures(given.captures)), folds, shipped.contract)
     given.json.parent.mkdir(parents=True, exist_ok=True)
     given.json.write_text(json.dumps(found, indent=2) + "\n")
     for name, scores in found["protocols"].items():
