@@ -46,7 +46,7 @@ from training.teachers import dlib_resnet
 
 HALF = 64
 """Numbers of each half of the joined vector, and of each key."""
-PROJECTED_IMAGES = 6_000
+PROJECTED_IMAGES = 3_000
 PROJECTION = "picture.npz"
 TEACHERS_PATH = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "teachers"
 
@@ -184,6 +184,11 @@ def joined(runs: tuple[Path, Path], data: Path, captured: Captured, picture: ker
         principal_directions(embed(depth, alone), HALF),
     )
     return join(maps, depth, picture, kept)
+
+
+def load_joined(run: Path) -> keras.Model:
+    """Load the network that this module wrote into a run's folder, with its own layers."""
+    return load_best(run)
 
 
 def main() -> None:

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from faceid_fast.face.model_contract import KEYS, OUTPUTS
 from training.data.captured import Captured, load_captured
 from training.data.raw import write_arrays
+from training.network.joined import load_joined
 from training.network.run_folder import read_config
-from training.network.train import load_best
 
 Floats = NDArray[np.float64]
 
@@ -149,7 +149,7 @@ def measure(captured: Captured, folds: list[Path]) -> LeftOut:
         raise ValueError(message)
     return LeftOut.joined(
         [
-            measure_fold(rows_of(load_best(fold), captured), captured, left_out)
+            measure_fold(rows_of(load_joined(fold), captured), captured, left_out)
             for fold, left_out in named.items()
         ]
     )

@@ -341,7 +341,7 @@ def ship(run: Path) -> str:
 
 def main() -> None:
     """Command line; see the module's docstring."""
-    from training.network.train import load_best  # noqa: PLC0415  TensorFlow: only when run
+    from training.network.joined import load_joined  # noqa: PLC0415  TensorFlow: only when run
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="folder that training.network.train wrote")
@@ -361,7 +361,7 @@ def main() -> None:
         # A fold's threshold must not have seen the people on whom the fold is measured.
         left_out = LeftOut.read(arguments.left_out).without(training["left_out"])
     done = export(
-        load_best(arguments.run),
+        load_joined(arguments.run),
         held,
         arguments.run / BUNDLED_MODEL,
         training,
