@@ -78,7 +78,7 @@ def crop_of(code: int, *, yaw_deg: float = 0.0, pitch_deg: float = 0.0, live: bo
     tensor[0, 0, 0] = code
     return FaceCrop(
         tensor=tensor,
-        chip=np.full(CHIP_SHAPE, code % 256, np.uint8),
+        chip=np.zeros(CHIP_SHAPE, np.uint8),
         valid=np.ones(TENSOR_SHAPE[1:], bool),
         pose=HeadPose(
             rotation=np.eye(3, dtype=np.float32),

@@ -217,9 +217,8 @@ class Attempt:
             votes, distances = updater.judge(
                 claimed, self._modality, self._threshold, probes, self._is_majority
             )
-        return self._matched(
-            claimed if self._is_majority(sum(votes)) else None, [(claimed, each) for each in distances]
-        )
+        accepted = claimed if self._is_majority(sum(votes)) else None
+        return self._matched(accepted, [(claimed, each) for each in distances], votes)
 
     def _search(self, probes: Embeddings) -> _Match:
         """Search 1:N, with a threshold that gets smaller the more people there are."""
@@ -228,11 +227,10 @@ class Attempt:
             people = max(self._people, self._stages.index.count(self._modality))
             self._threshold = tightened(self._threshold, tails[self._modality], people)
         found = [self._nearest(probe) for probe in probes]
-        votes = Counter(
-            name for name, distances in found if distances.accepted(self._threshold, self._key_limits)
-        )
+        voted = [distances.accepted(self._threshold, self._key_limits) for _, distances in found]
+        votes = Counter(name for (name, _), vote in zip(found, voted, strict=True) if vote)
         name, count = votes.most_common(1)[0] if votes else (None, 0)
-        return self._matched(name if self._is_majority(count) else None, found)
+        return self._matched(name if self._is_majority(count) else None, found, voted)
 
     def _nearest(self, probe: Embedding) -> tuple[str | None, Distances]:
         """Return the identity whose joined vector is nearest, and the distances to it.
@@ -247,11 +245,16 @@ class Attempt:
             return None, NOTHING_NEAR
         return nearest, distances_to(kept, self._modality, probe)
 
-    def _matched(self, accepted: str | None, found: Sequence[tuple[str | None, Distances]]) -> _Match:
+    def _matched(
+        self, accepted: str | None, found: Sequence[tuple[str | None, Distances]], voted: Sequence[bool]
+    ) -> _Match:
         """Make the result of the matching from what each probe came to."""
         nearest, distances = min(found, key=lambda each: each[1].joined)
         refused = Counter(
-            question for _, each in found for question in each.refused_by(self._threshold, self._key_limits)
+            question
+            for (_, each), vote in zip(found, voted, strict=True)
+            if not vote
+            for question in each.refused_by(self._threshold, self._key_limits)
         )
         return _Match(accepted, nearest, distances, refused)
 

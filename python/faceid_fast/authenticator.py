@@ -281,8 +281,9 @@ class Authenticator:
           frames that are nearer to somebody else who is enrolled;
         - of somebody new, frames unlike the majority. If no more than half of the frames agree, none is used.
 
-        Frames agree if their distance is within the threshold, or if other frames link them. So a head that
-        is turned far is taken together with a frame in which it is turned half as far.
+        Frames agree if their joined distance is within the threshold, or if other frames link them. So a head
+        that is turned far is taken together with a frame in which it is turned half as far. Both keys of a
+        frame must agree with another one that is taken, or with a reference.
 
         A picture that was enrolled before is not added again.
 

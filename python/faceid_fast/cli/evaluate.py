@@ -190,7 +190,7 @@ def _heading(directory: Path, report: Report, read: Acquired, embedder: Embedder
         f"Error rates: {printable(directory.resolve().name)}",
         (
             f"{report.people} people, {report.captures} {read.modality} captures.",
-            f"Threshold: {report.threshold:.3f}. {_limits(report)}",
+            f"Threshold: {report.threshold:.3f}. Both keys must agree, too: {_limits(report)}.",
             f"Model {model.model_id}, SHA-256 {embedder.sha256}, preprocessing {PREPROCESSING_ID}.",
             f"faceid-fast {faceid_fast.__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
         ),
@@ -222,14 +222,13 @@ def _how_sure(report: Report, protocol: str) -> dict[str, object]:
 
 def _limits(report: Report) -> str:
     """Say how far the keys may be apart."""
-    limits = " and ".join(f"{key} up to {limit:.3f}" for key, limit in report.key_limits.items())
-    return f"Both keys must agree, too: {limits}."
+    return ", ".join(f"{key} up to {limit:.3f}" for key, limit in report.key_limits.items())
 
 
 def _asked(report: Report) -> list[str]:
     """Say what the rates at the threshold stand for, and what each question refuses as a device asks it."""
     counts, scores = report.counts["unlock"], report.protocols["unlock"]
-    notes = [f"at the threshold: {_limits(report)}"]
+    notes = [f"at the threshold both keys must agree, too: {_limits(report)}"]
     for kind, refused, total in (
         ("genuine", counts.genuine_refused, scores.n_genuine),
         ("impostor", counts.impostor_refused, scores.n_impostor),

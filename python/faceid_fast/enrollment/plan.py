@@ -234,7 +234,7 @@ def _replaced_notes(
         matched = matches(new, seen, modality, questions)
         if matched.person.any():
             return []
-        compared = compared or matched.pairs.size > 0
+        compared = compared or matched.joined.size > 0
     words = "none of the frames matches the references that were replaced: is it the same person?"
     return [Note(NoteKind.REPLACED_UNLIKE, words)] if compared else []
 

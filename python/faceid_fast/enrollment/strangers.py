@@ -1,13 +1,13 @@
 """Strangers among the frames of an enrolment: frames that seem to show somebody else. Pure.
 
 Frames of one person in different poses may lie farther apart than the threshold, but poses in between link
-them: a frame belongs to a group if it matches any frame of it. Frames of somebody else form another group.
-Frames match each other, and a person, as probes do: the joined vectors are within the threshold, and both
-keys agree (`faceid_fast.matching.keys`).
+them: a frame belongs to a group if its joined vector is within the threshold of any frame's of it. Frames
+of somebody else form another group. Of a group those frames belong to the person whose keys both agree, each
+with another frame that belongs, or with a reference (`faceid_fast.matching.keys`).
 
-- Somebody who has references is known by them: a group belongs to the person if one of its frames matches a
-  reference. A frame whose joined vector is nearer to somebody else's, within the threshold, never counts,
-  whether the keys agree with them or not.
+- Somebody who has references is known by them: a group belongs to the person if one of its frames matches
+  them as a probe does. A frame whose joined vector is nearer to somebody else's, within the threshold,
+  never counts, whether the keys agree with them or not.
 - Somebody new is known by the majority: the group of more than half of the frames. If there is none, nobody
   can tell which frames show the person, and none is taken.
 """
@@ -77,29 +77,25 @@ class Questions(NamedTuple):
 
 
 class Matches(NamedTuple):
-    """Which of n references match which of m others.
+    """Which of n references are within which limit of which of m others: (n, m) bool each."""
 
-    Attributes
-    ----------
-    pairs : (n, m) bool: the two match each other.
-    person : (n,) bool: it matches the person whom the m are of, as a probe would: of each question some one
-        of the m answers it with yes.
-    """
+    joined: NDArray[np.bool_]
+    shape: NDArray[np.bool_]
+    picture: NDArray[np.bool_]
 
-    pairs: NDArray[np.bool_]
-    person: NDArray[np.bool_]
+    @property
+    def person(self) -> NDArray[np.bool_]:
+        """(n,) bool: it matches the person whom the m are of, as a probe would."""
+        return np.asarray(np.array([each.any(axis=1) for each in self]).all(axis=0))
 
 
-def matches(first: References, second: References | None, modality: str, asked: Questions) -> Matches:
-    """Match references of a modality with others of it; without keys nothing matches."""
-    mine, theirs = first.of(modality), None if second is None else second.of(modality)
-    near = within(mine, mine[:0] if theirs is None else theirs, asked.threshold)
-    keys = first.keys_of(modality), None if second is None else second.keys_of(modality)
-    if keys[0] is None or keys[1] is None:
-        return Matches(np.zeros_like(near), np.zeros(len(near), np.bool_))
-    shape, picture = within_limits(keys[0], keys[1], asked.limits)
-    every = near.any(axis=1), shape.any(axis=1), picture.any(axis=1)
-    return Matches(near & shape & picture, np.logical_and.reduce(every))
+def matches(first: References, second: References, modality: str, asked: Questions) -> Matches:
+    """Compare references of a modality with others of it; without keys nothing is within a limit of them."""
+    joined = within(first.of(modality), second.of(modality), asked.threshold)
+    mine, theirs = first.keys_of(modality), second.keys_of(modality)
+    if mine is None or theirs is None:
+        return Matches(joined, np.zeros_like(joined), np.zeros_like(joined))
+    return Matches(joined, *within_limits(mine, theirs, asked.limits))
 
 
 def find_copies(fresh: References, kept: References | None) -> dict[int, int | None]:
@@ -148,12 +144,12 @@ def find_strangers(
         chosen = [row for row in _rows_of(fresh, modality) if row in rows]
         candidates = fresh.rows(chosen)
         others = find_others(modality, candidates)
-        linked = matches(candidates, candidates, modality, asked[modality]).pairs
-        if kept is not None and len(kept.of(modality)):
-            matched = matches(candidates, kept, modality, asked[modality]).person
-            odd = _unlike(candidates.vectors, kept.of(modality), matched, linked, others)
+        alike = matches(candidates, candidates, modality, asked[modality])
+        if kept is not None and len(own := kept.of(modality)):
+            known = matches(candidates, kept, modality, asked[modality])
+            odd = _unlike(_nearer(candidates.vectors, own, others), alike, known)
         else:
-            odd = _minority(linked)
+            odd = _minority(alike)
         for at, reason in odd.items():
             like = f" (like {others[at][0].identity!a}, who is enrolled)" if others[at] else ""
             found[chosen[at]] = reason + like
@@ -174,44 +170,59 @@ def _any_within(queries: Vectors, references: Vectors, threshold: float) -> NDAr
     return np.asarray(within(queries, references, threshold).any(axis=1))
 
 
-def _unlike(
-    vectors: Vectors,
-    own: Vectors,
-    matched: NDArray[np.bool_],
-    linked: NDArray[np.bool_],
-    others: Sequence[Sequence[Other]],
-) -> dict[int, str]:
-    """Return the strangers, with the reasons, among frames of somebody who has references.
-
-    Parameters
-    ----------
-    vectors, own : joined vectors of the frames and of the references.
-    matched : (n,), which frames match the person.
-    linked : (n, n), which frames match each other.
-    others : other people near each frame.
-    """
-    nearer = [
+def _nearer(vectors: Vectors, own: Vectors, others: Sequence[Sequence[Other]]) -> list[int]:
+    """Return the frames that are nearer to somebody else than to the person's own references."""
+    return [
         at
         for at, vector in enumerate(vectors)
         if others[at] and others[at][0].distance < nearest_distance(own, vector)
     ]
-    rest = np.delete(np.arange(len(vectors)), nearer)
-    strange = [
-        int(row)
-        for group in _groups(linked[np.ix_(rest, rest)])
-        if not matched[rest[group]].any()
-        for row in rest[group]
-    ]
+
+
+def _unlike(nearer: list[int], alike: Matches, known: Matches) -> dict[int, str]:
+    """Return the strangers, with the reasons, among frames of somebody who has references.
+
+    Parameters
+    ----------
+    nearer : frames that are nearer to somebody else.
+    alike : the n frames among each other.
+    known : the n frames with the m references.
+    """
+    rest = np.delete(np.arange(len(alike.joined)), nearer)
+    belong: set[int] = set()
+    for group in _groups(alike.joined[np.ix_(rest, rest)]):
+        if known.person[rest[group]].any():
+            belong |= set(_agreeing(rest[group], alike, known).tolist())
+    strange = [int(row) for row in rest if int(row) not in belong]
     return dict.fromkeys(nearer, _NEARER) | dict.fromkeys(strange, _UNLIKE)
 
 
-def _minority(linked: NDArray[np.bool_]) -> dict[int, str]:
-    """Return the strangers, with the reasons, among frames of somebody new; `linked` (n, n) as above."""
-    groups = _groups(linked)
-    largest = max(groups, key=len)
-    if 2 * len(largest) <= len(linked):
-        return dict.fromkeys(range(len(linked)), _DIVIDED)
-    return dict.fromkeys((row for group in groups if group is not largest for row in group), _MINORITY)
+def _minority(alike: Matches) -> dict[int, str]:
+    """Return the strangers, with the reasons, among frames of somebody new."""
+    groups = [_agreeing(np.array(group), alike) for group in _groups(alike.joined)]
+    largest = set(max(groups, key=len).tolist())
+    every = range(len(alike.joined))
+    if 2 * len(largest) <= len(every):
+        return dict.fromkeys(every, _DIVIDED)
+    return dict.fromkeys((row for row in every if row not in largest), _MINORITY)
+
+
+def _agreeing(group: NDArray[np.intp], alike: Matches, known: Matches | None = None) -> NDArray[np.intp]:
+    """Return those of a group whose keys both agree with another that stays, or with a reference.
+
+    A frame that is alone from the beginning, of somebody new, has nobody to agree with, and stays.
+    """
+    if known is None and len(group) == 1:
+        return group
+    while len(group):
+        stays = np.ones(len(group), np.bool_)
+        for key in ("shape", "picture"):
+            among = getattr(alike, key)[np.ix_(group, group)] & ~np.eye(len(group), dtype=np.bool_)
+            stays &= among.any(axis=1) | (known is not None and getattr(known, key)[group].any(axis=1))
+        if stays.all():
+            break
+        group = group[stays]
+    return group
 
 
 def _groups(linked: NDArray[np.bool_]) -> list[list[int]]:

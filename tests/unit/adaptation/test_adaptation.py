@@ -25,6 +25,7 @@ from faceid_fast.storage.store import get
 from stand_ins import (
     FLOOR,
     KEY_LIMITS,
+    KEY_SIZES,
     LIVE_LIMITS,
     THRESHOLD,
     StandInAligner,
@@ -417,6 +418,38 @@ def test_undoing_counts_what_it_undoes(now: Time, monkeypatch: pytest.MonkeyPatc
     )
     monkeypatch.setattr(store, "alter", late)
     assert auth.undo_adaptation("ada") == 0
+
+
+@pytest.mark.parametrize("key", ["shape", "picture"])
+def test_of_several_frames_one_that_a_key_refuses_stands_for_none(now: Time, key: str) -> None:
+    """The nearest frame is refused by a key: the near miss is the other's, and the other one is kept."""
+    auth, store = adapting(now)
+    model: Any = auth._stages.pipeline._embedder
+    nearer, size = 60, dict(zip(("shape", "picture"), KEY_SIZES, strict=True))[key]
+    model.special[nearer] = at_distance(0.65)
+    getattr(model, f"{key}s")[nearer] = at_distance(1.3, size)
+    frames = [frame_of(nearer), frame_of(NEAR)]
+    assert auth.verify(frames, "ada").outcome is Outcome.NO_MATCH
+    auth.unlock("ada", credential=PIN)
+    assert auth.verify(frames, "ada").outcome is Outcome.NO_MATCH
+    (kept_one,) = get(store, "ada").adapted
+    np.testing.assert_array_equal(kept_one.vector, at_distance(0.7))
+    assert outcome(auth, NEAR) is Outcome.ACCEPTED
+    assert outcome(auth, nearer) is Outcome.NO_MATCH
+
+
+@pytest.mark.parametrize("key", ["shape", "picture"])
+def test_a_near_miss_that_a_key_refuses_confirms_nothing(now: Time, key: str) -> None:
+    auth, store = adapting(now, "anchored")
+    model: Any = auth._stages.pipeline._embedder
+    size = dict(zip(("shape", "picture"), KEY_SIZES, strict=True))[key]
+    for code, distance in ((NEAR, 0.7), (61, 0.1)):
+        model.special[code] = at_distance(distance)
+        getattr(model, f"{key}s")[code] = at_distance(1.3, size)
+        assert outcome(auth, code) is Outcome.NO_MATCH
+        auth.unlock("ada", credential=PIN)
+        assert outcome(auth, code) is Outcome.NO_MATCH
+    assert get(store, "ada").adapted == ()
 
 
 def test_a_refused_sequence_keeps_nothing(now: Time) -> None:

@@ -196,7 +196,7 @@ def test_evaluate_writes_every_figure(data: Path, tmp_path: Path) -> None:
     written = json.loads(record.read_text())
     protocols = written["protocols"]
     assert set(written["key_limits"]) == {"shape", "picture"}
-    assert "Both keys must agree, too: shape up to" in result.output
+    assert "at the threshold both keys must agree, too: shape up to" in result.output
     assert "genuine comparisons of unlock are refused by the distance" in result.output
     assert list(protocols) == ["frontal", "yaw0", "all", "unlock"]
     for figures in protocols.values():

@@ -28,9 +28,9 @@ from stand_ins import (
     THRESHOLD,
     StandInAligner,
     StandInEmbedder,
-    at_distance,
     frame_of,
     references,
+    unit,
 )
 
 ASKED = {"infrared": Questions(THRESHOLD, KEY_LIMITS)}
@@ -220,19 +220,18 @@ def test_a_new_name_is_new() -> None:
     assert [event.kind for event in store.events()] == [EventKind.ENROLLED]
 
 
-FAR = {"shape": at_distance(1.0, KEY_SIZES[0]), "picture": at_distance(1.2, KEY_SIZES[1])}
-"""Keys beyond their limits."""
+SIZES = {"shape": KEY_SIZES[0], "picture": KEY_SIZES[1]}
 
 
 def keyed(key: str, codes: tuple[int, ...], store: InMemoryStore | None = None) -> Authenticator:
-    """Everybody's keys agree, but one key of the pictures of these codes."""
+    """Everybody's keys agree, but one key of the pictures of these codes, which agrees with no other."""
     auth = make(store)
     model = cast("Any", auth._stages.pipeline)._embedder
-    getattr(model, f"{key}s").update(dict.fromkeys(codes, FAR[key]))
+    getattr(model, f"{key}s").update({code: unit(1 + at, SIZES[key]) for at, code in enumerate(codes)})
     return auth
 
 
-@pytest.mark.parametrize("key", FAR)
+@pytest.mark.parametrize("key", SIZES)
 def test_of_a_new_person_those_with_another_key_are_left_out(key: str) -> None:
     """Their joined vectors agree with the majority's."""
     auth = keyed(key, (ADA + 1, ADA + 3))
@@ -241,7 +240,41 @@ def test_of_a_new_person_those_with_another_key_are_left_out(key: str) -> None:
     assert result.rejected[0].reasons == ("unlike most of these frames",)
 
 
-@pytest.mark.parametrize("key", FAR)
+@pytest.mark.parametrize("key", SIZES)
+def test_two_frames_whose_keys_disagree_are_no_majority(key: str) -> None:
+    auth = keyed(key, (ADA, ADA + 1))
+    result = enrolled(auth, "ada", ADA, ADA + 1)
+    assert (result.enrolled, left_out(result)) == (False, [0, 1])
+    assert enrolled(auth, "ada", ADA).enrolled  # alone it has nobody to agree with
+
+
+@pytest.mark.parametrize("key", SIZES)
+def test_a_key_may_agree_with_another_frame_or_with_a_reference(key: str) -> None:
+    """As poses in between link joined vectors, so a turned head's key agrees with one that is turned so."""
+    auth = keyed(key, (ADA + 1,))
+    model = cast("Any", auth._stages.pipeline)._embedder
+    like = getattr(model, f"{key}s")
+    like[ADA + 2] = like[ADA + 1]
+    result = enrolled(auth, "ada", ADA, ADA + 1, ADA + 2, ADA + 3)
+    assert (result.accepted, left_out(result)) == (4, [])
+    like[ADA + 4] = like[ADA + 1]
+    assert enrolled(auth, "ada", ADA + 4).accepted == 1
+    assert len(auth.identities) == 1
+
+
+@pytest.mark.parametrize("key", SIZES)
+def test_support_of_a_frame_that_goes_is_none(key: str) -> None:
+    """ADA + 2 agrees with ADA + 1 alone, which another key leaves out."""
+    auth = keyed(key, (ADA + 1,))
+    model = cast("Any", auth._stages.pipeline)._embedder
+    like, other = getattr(model, f"{key}s"), "picture" if key == "shape" else "shape"
+    like[ADA + 2] = like[ADA + 1]
+    getattr(model, f"{other}s")[ADA + 1] = unit(5, SIZES[other])
+    result = enrolled(auth, "ada", ADA, ADA + 1, ADA + 2, ADA + 3, ADA + 4)
+    assert (result.accepted, left_out(result)) == (3, [1, 2])
+
+
+@pytest.mark.parametrize("key", SIZES)
 def test_frames_with_another_key_match_no_reference(key: str) -> None:
     auth = keyed(key, (ADA + 1, ADA + 2))
     enrolled(auth, "ada", ADA)
@@ -250,16 +283,16 @@ def test_frames_with_another_key_match_no_reference(key: str) -> None:
     assert result.rejected[0].reasons == ("matches none of the references that this person has",)
 
 
-@pytest.mark.parametrize("key", FAR)
+@pytest.mark.parametrize("key", SIZES)
 def test_frames_with_another_key_replace_with_a_note(key: str) -> None:
     auth = keyed(key, (ADA + 1,))
     enrolled(auth, "ada", ADA)
     assert NoteKind.REPLACED_UNLIKE in kinds(enrolled(auth, "ada", ADA + 1, replace=True))
-    again = enrolled(auth, "ada", ADA + 1, replace=True)
+    again = enrolled(auth, "ada", ADA + 1, replace=True)  # the same key as what is replaced now
     assert NoteKind.REPLACED_UNLIKE not in kinds(again)
 
 
-@pytest.mark.parametrize("key", FAR)
+@pytest.mark.parametrize("key", SIZES)
 def test_people_whose_keys_differ_are_not_alike(key: str) -> None:
     alike, apart = make(), keyed(key, (ADA + 1,))
     for auth in (alike, apart):
@@ -268,7 +301,7 @@ def test_people_whose_keys_differ_are_not_alike(key: str) -> None:
     assert enrolled(apart, "ben", ADA + 1).alike == ()
 
 
-@pytest.mark.parametrize("key", FAR)
+@pytest.mark.parametrize("key", SIZES)
 def test_nearer_to_somebody_else_counts_whatever_the_keys_say(key: str) -> None:
     """What was refused before there were keys still is."""
     auth = keyed(key, (ADA + 4,))

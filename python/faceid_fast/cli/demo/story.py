@@ -149,6 +149,9 @@ class _Stage:
                 self._lock.unlock(person, credential=self._pin)
                 pin_shown = True
             was_kept = kept
+        if not decision.accepted:
+            self._say(f"{person} types the PIN instead")  # which clears the failures
+            self._lock.unlock(person, credential=self._pin)
 
     def _beyond(self, keys: KeyDistances) -> str:
         """Say beyond what a face is that adapted references do not help."""
