@@ -83,8 +83,8 @@ def left_out_only(found: Comparisons, left_out: NDArray[np.bool_]) -> Comparison
 def _scaled(found: Comparisons, factor: float) -> Comparisons:
     """Multiply distances: in units of their thresholds those of several models stand together."""
     return Comparisons(
-        found.genuine * factor, found.person, found.impostor * factor, found.first, found.second, found.people,
-        found.genuine_keys, found.impostor_keys,
+        found.genuine * factor, found.person, found.impostor * factor, found.first, found.second,
+        found.people, found.genuine_keys, found.impostor_keys,
     )  # fmt: skip
 
 

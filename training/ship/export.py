@@ -163,7 +163,8 @@ def export(
         "export_commit": training_commit(),
     }
     tails = {name: tail_of(each) for name, each in pairs.items()}
-    contract = _contract(network, thresholds, limits, tails, calibration)
+    sizes = {name: rows[name].shape[1] for name in OUTPUTS}
+    contract = _contract(network, sizes, thresholds, limits, tails, calibration)
     _write_contract(path, contract)
     return Exported(path, contract, parity, measure_latency(path))
 
@@ -298,16 +299,16 @@ def measure_latency(path: Path, repeats: int = 200) -> float:
 
 def _contract(
     network: keras.Model,
+    sizes: dict[str, int],
     thresholds: dict[str, float],
     limits: dict[str, dict[str, float]],
     tails: dict[str, Tail],
     calibration: dict[str, Any],
 ) -> ModelContract:
     weights = hashlib.sha256(b"".join(np.asarray(w).tobytes() for w in network.weights))
-    sizes = network.output_shape
     contract = ModelContract(
         model_id=f"faceid-two-keys-{weights.hexdigest()[:12]}",
-        outputs={name: sizes[name][-1] for name in OUTPUTS},
+        outputs=sizes,
         thresholds=thresholds,
         key_limits=limits,
         tails=tails,
