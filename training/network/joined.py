@@ -58,12 +58,12 @@ class DepthOnly(layers.Layer):  # type: ignore[misc]
         return keras.ops.concatenate([inputs[:, :1], keras.ops.zeros_like(inputs[:, 1:])], axis=1)
 
 
-def picture_tower(weights: Path, whitening: Whitening, directions: Floats) -> keras.Model:
+def picture_tower(weights: Path | None, whitening: Whitening, directions: Floats) -> keras.Model:
     """Build the picture's tower: (N, 150, 150, 3) float32, 0 to 255, to (N, `HALF`) unit rows.
 
     Parameters
     ----------
-    weights : dlib's file.
+    weights : dlib's file; None for random weights.
     whitening : of dlib's unit vectors, from real people.
     directions : (128, `HALF`) orthonormal columns: what of the whitened vectors is kept.
     """

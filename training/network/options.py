@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Final
 
 from training.data.augment import Augmentation, InputChoice, InputNames
 from training.data.batches import BatchConfig
@@ -16,7 +17,12 @@ from training.network.model import NETWORKS, NetworkConfig
 from training.provenance.revision import ROOT
 
 SHIPPED_WEIGHTS = ROOT / "training" / "weights" / "faceid.keras"
-"""The shipped network as Keras has it: what a fine-tune begins with."""
+"""The shipped network as Keras has it."""
+SHIPPED_TOWERS: Final = {
+    "both": ROOT / "training" / "weights" / "maps.keras",
+    "depth": ROOT / "training" / "weights" / "depth.keras",
+}
+"""Its towers of the aligned tensor, by the ``--inputs`` they were trained with: what a fine-tune begins with."""
 
 
 @dataclass(frozen=True)
