@@ -29,6 +29,7 @@ from keras import layers
 from numpy.typing import NDArray
 
 from faceid_fast.face.crop import CHIP_SHAPE, TENSOR_SHAPE
+from training.data.augment import InputChoice
 from training.data.batches import load_split
 from training.data.captured import Captured, load_captured
 from training.data.portrait_chips import load_portrait_chips
@@ -36,7 +37,7 @@ from training.metrics.verification import embed
 from training.network.checkpoint import save_network
 from training.network.ensemble import principal_directions
 from training.network.model import UnitLength
-from training.network.run_folder import read_config
+from training.network.run_folder import inputs_of, read_config
 from training.network.train import load_best, set_threads
 from training.network.whitening import Whitening, whitening_of
 from training.teachers import dlib_resnet
@@ -175,6 +176,9 @@ def main() -> None:
     given = parser.parse_args()
     set_threads(2)
     configs = {name: read_config(run) for name, run in (("maps", given.maps), ("depth", given.depth))}
+    for name, wanted in (("maps", InputChoice()), ("depth", InputChoice("depth"))):
+        if (seen := inputs_of(configs[name])) != wanted:
+            parser.error(f"--{name}: expected a run that saw {wanted}, got one that saw {seen}")
     left_out = sorted(given.leave_out)
     for name, config in configs.items():
         if sorted(config.get("left_out", ())) != left_out:

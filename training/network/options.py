@@ -22,7 +22,7 @@ SHIPPED_TOWERS: Final = {
     "both": ROOT / "training" / "weights" / "maps.keras",
     "depth": ROOT / "training" / "weights" / "depth.keras",
 }
-"""Its towers of the aligned tensor, by the ``--inputs`` they were trained with: what a fine-tune begins with."""
+"""Its towers of the aligned tensor, by the ``--inputs`` that trained them: what a fine-tune begins with."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,8 @@ def parse(description: str | None = None, arguments: Sequence[str] | None = None
         parser.error("--data is required without --smoke")
     if given.leave_out and not given.captured:
         parser.error("--leave-out is of the people of --captured")
+    if given.chimeras and given.inputs != "both":
+        parser.error("--chimeras are faces of two people only where --inputs are both")
     return given
 
 

@@ -82,7 +82,7 @@ def _tensors(path: Path, content: bytes, counts: list[int]) -> list[Floats]:
             message = f"{path}: expected {len(counts)} tensors, got {len(found)}"
             raise ValueError(message)
         place, count = _header(content, at + len(_TENSOR))
-        if count == counts[len(found)]:
+        if count == counts[len(found)] and place + 4 * count <= len(content):
             found.append(np.frombuffer(content, "<f4", count, place).astype(np.float32))
             at = place + 4 * count
         else:
@@ -94,7 +94,7 @@ def _header(content: bytes, place: int) -> tuple[int, int]:
     """Read four dimensions: where the numbers begin, and how many there are (0: these are none)."""
     count = 1
     for _ in range(4):
-        length = content[place]
+        length = content[place] if place < len(content) else 0
         if not 1 <= length <= 4:
             return place, 0
         count *= int.from_bytes(content[place + 1 : place + 1 + length], "little")

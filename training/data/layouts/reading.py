@@ -36,8 +36,8 @@ LAYOUTS: Final[dict[str, Callable[[Path], Iterator[Found]]]] = {
 }
 
 SHIPPED_PEOPLE: Final = (
-    "the model that ships learned from these six people. A figure on one of them is a figure only of a network "
-    "that never saw that person, not in the weights it began with either, and is to say so."
+    "the model that ships learned from these six people. A figure on one of them is a figure only of a "
+    "network that never saw that person, not in the weights it began with either, and is to say so."
 )
 
 

@@ -63,14 +63,14 @@ def load_captures(root: Path, layout: str, folder: Path) -> tuple[TensorSet, Ten
 def _write_shards(captures: Captures, folder: Path, aligner: str) -> dict[str, object]:
     """Align everything, split the people, write; return what there is to say about it."""
     aligned = align_captures(captures)
-    people = aligned.people
+    people, outcomes = aligned.people, dict(aligned.outcomes)
     for error in captures.damaged:
         print(f"skipped: {error}", file=sys.stderr)
     usable = [name for name, count in sorted(Counter(people).items()) if count >= 2]
     if len(usable) < 4:
         message = (
             f"{captures.root}: expected 4 or more people with 2 or more aligned captures, got {len(usable)} "
-            f"({captures.read} captures read, {len(captures.damaged)} damaged; aligner: {dict(aligned.outcomes)})"
+            f"({captures.read} captures read, {len(captures.damaged)} damaged; aligner: {outcomes})"
         )
         raise ValueError(message)
     held = held_out(usable)
@@ -89,7 +89,7 @@ def _write_shards(captures: Captures, folder: Path, aligner: str) -> dict[str, o
         )
     return {
         "summary": captures.summary(),
-        "outcomes": dict(aligned.outcomes),
+        "outcomes": outcomes,
         "damaged": [str(error) for error in captures.damaged],
         "people": usable,
         "held_out": sorted(held),
