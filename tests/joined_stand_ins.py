@@ -66,6 +66,4 @@ def faces(identities: int = 20, captures: int = 6, *, seed: int = 5) -> TensorSe
     tensors = np.clip(own + 0.3 * rng.standard_normal((count, *TENSOR_SHAPE)), -2.5, 2.5)
     coarse = rng.integers(0, 256, (identities, 3, 15, 15))[who] + rng.integers(-20, 21, (count, 3, 15, 15))
     chips = np.clip(np.kron(coarse, np.ones((10, 10), int)), 0, 255).astype(np.uint8)
-    return TensorSet(
-        tensors.astype(np.float16), who, who // 4, np.zeros_like(who), aligner_digest(), chips
-    )
+    return TensorSet(tensors.astype(np.float16), who, who // 4, np.zeros_like(who), aligner_digest(), chips)

@@ -20,7 +20,7 @@ import keras  # noqa: E402
 
 from faceid_fast.face.embedder import Embedder  # noqa: E402
 from faceid_fast.face.model_contract import INPUTS, KEYS, OUTPUTS, ModelContract  # noqa: E402
-from tests.joined_stand_ins import faces, joined_stand_in, tower  # noqa: E402
+from joined_stand_ins import faces, joined_stand_in, tower  # noqa: E402
 from training.data.batches import TensorSet  # noqa: E402
 from training.data.captured import Captured  # noqa: E402
 from training.fitted.key_limits import honest_distances  # noqa: E402
@@ -149,9 +149,7 @@ def test_the_commit_is_the_one_that_trained(
     run = tmp_path / "config.json"
     run.write_text(json.dumps({"steps": 3, "training_commit": "abc-dirty"}))
     _contract_only(monkeypatch)
-    named: ModelContract = exporter.export(
-        network, held, tmp_path / "m.onnx", read_config(tmp_path)
-    ).contract
+    named: ModelContract = exporter.export(network, held, tmp_path / "m.onnx", read_config(tmp_path)).contract
     assert named.training_commit == "abc-dirty"
     assert named.calibration["training"]["steps"] == 3
     assert named.calibration["export_commit"] == training_commit()

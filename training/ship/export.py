@@ -167,7 +167,7 @@ def _check_joined(network: keras.Model) -> None:
 
 
 def _calibration_chips(held: TensorSet) -> NDArray[np.uint8]:
-    """Chips that the range of activations is found on: of ``held``, and as many portraits if there are some."""
+    """Chips that show the range of activations: of ``held``, and as many portraits if they are there."""
     assert held.chips is not None
     chosen = np.random.default_rng(0).permutation(len(held))[:CALIBRATION_CHIPS]
     if not PORTRAITS_PATH.is_dir():

@@ -64,7 +64,10 @@ def test_a_batch_has_everybody_and_chimeras(people: TensorSet) -> None:
         assert np.isfinite(tensors).all()
         assert np.abs(tensors[:, 0]).max() <= DEPTH_LIMIT
         assert np.abs(tensors[:, 1:]).max() <= INTENSITY_LIMIT
-        rendered, real = identities < CAPTURED_FROM, (identities >= CAPTURED_FROM) & (identities < CHIMERAS_FROM)
+        rendered, real = (
+            identities < CAPTURED_FROM,
+            (identities >= CAPTURED_FROM) & (identities < CHIMERAS_FROM),
+        )
         assert rendered.sum() == 24
         assert np.unique(identities[real], return_counts=True)[1].tolist() == [4, 4]
         chimeras = identities[identities >= CHIMERAS_FROM]

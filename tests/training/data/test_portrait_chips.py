@@ -8,7 +8,14 @@ import pytest
 
 from faceid_fast.face.crop import CHIP_SHAPE
 from tests.contract import chip_oracle
-from training.data.portrait_chips import CHIP_POINTS, _carried, _read, cut_chip, load_portrait_chips, similarity
+from training.data.portrait_chips import (
+    CHIP_POINTS,
+    _carried,
+    _read,
+    cut_chip,
+    load_portrait_chips,
+    similarity,
+)
 from training.people.portraits import PORTRAITS_PATH, SETS
 
 PLACES = np.array(CHIP_POINTS)
@@ -48,9 +55,11 @@ def test_a_cut_is_as_the_cores(scale: float, tolerance: float) -> None:
     rng = np.random.default_rng(2)
     rows, columns = np.mgrid[:420, :420]
     waves = [np.sin(rows / p + columns / q) for p, q in ((19.0, 31.0), (-23.0, 17.0), (40.0, -11.0))]
-    picture = np.clip(128 + 90 * np.stack(waves, 2) + rng.normal(0, 3, (420, 420, 3)), 0, 255).astype(np.uint8)
+    picture = np.clip(128 + 90 * np.stack(waves, 2) + rng.normal(0, 3, (420, 420, 3)), 0, 255).astype(
+        np.uint8
+    )
     middle = np.array([75.0, 75.0]) - scale * np.array([210.0, 210.0])
-    move, points = _moved(scale, 0.0, tuple(middle))
+    move, points = _moved(scale, 0.0, (float(middle[0]), float(middle[1])))
     whole = np.linalg.inv(np.vstack([move, [0.0, 0.0, 1.0]]))[:2]
     wanted = chip_oracle.toned(chip_oracle.sampled(picture, whole))
     got = cut_chip(picture, points)

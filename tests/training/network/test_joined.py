@@ -16,7 +16,7 @@ pytest.importorskip("tensorflow", reason="needs the training environment (Tensor
 import keras
 
 from faceid_fast.face.crop import CHIP_SHAPE
-from tests.joined_stand_ins import KEPT, faces, joined_stand_in, picture_stand_in, tower
+from joined_stand_ins import KEPT, faces, joined_stand_in, picture_stand_in, tower
 from training.data.batches import TensorSet
 from training.metrics.verification import embed, embed_joined
 from training.network import joined as module

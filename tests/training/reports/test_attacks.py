@@ -11,7 +11,7 @@ import pytest
 from faceid_fast.face.embedder import Embedder
 from faceid_fast.face.embedding import Embedding, Embeddings
 from faceid_fast.matching.keys import KeyLimits, distances_to
-from tests.stand_ins import MODEL_SHA256, crop_of
+from stand_ins import MODEL_SHA256, crop_of
 from training.reports.attacks import embedding_of, references_of
 
 LIMITS = KeyLimits(shape=0.9, picture=0.9)

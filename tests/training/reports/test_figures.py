@@ -16,7 +16,7 @@ from faceid_fast.evaluate.intervals import Comparisons, draw_people
 from faceid_fast.evaluate.intervals import bootstrap as bootstrap_exactly
 from faceid_fast.face.embedding import Embeddings
 from faceid_fast.face.model_contract import INPUTS, KEYS, OUTPUTS
-from tests.stand_ins import contract as contract_of
+from stand_ins import contract as contract_of
 from training.data.batches import TensorSet
 from training.fitted.key_limits import honest_distances
 from training.metrics.intervals import BLOCK, STEP, bootstrap

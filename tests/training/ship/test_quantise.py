@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-for module in ("tensorflow", "tf2onnx", "onnx"):
-    pytest.importorskip(module, reason=f"needs the training environment ({module})")
+pytest.importorskip("tensorflow", reason="needs the training environment (TensorFlow)")
+pytest.importorskip("tf2onnx", reason="needs the training environment (tf2onnx)")
 
 import onnx
 from onnx import numpy_helper
 
 from faceid_fast.face.crop import TENSOR_SHAPE
-from tests.joined_stand_ins import faces, joined_stand_in
+from joined_stand_ins import faces, joined_stand_in
 from training.ship.export import QUANTISED_TOWER, embed_all, write_onnx
 from training.ship.quantise import QUANTISED_OPERATORS, quantise_tower
 
@@ -51,7 +51,9 @@ def test_only_the_towers_nodes_are_quantised(models: tuple[Path, Path]) -> None:
             quantised.append(node.name)
         elif QUANTISED_TOWER not in node.name:
             names = [made[name].name for name in node.input if name in made]
-            assert not any("DequantizeLinear" in name and QUANTISED_TOWER not in name for name in names), node.name
+            assert not any("DequantizeLinear" in name and QUANTISED_TOWER not in name for name in names), (
+                node.name
+            )
     convolutions = [node.name for node in graph.node if node.op_type == "Conv"]
     assert quantised == [name for name in convolutions if QUANTISED_TOWER in name]
     assert len(quantised) == 2 < len(convolutions)
@@ -60,7 +62,9 @@ def test_only_the_towers_nodes_are_quantised(models: tuple[Path, Path]) -> None:
 
 def test_weights_have_seven_bits(models: tuple[Path, Path]) -> None:
     weights = {
-        name: values for name, values in _initializers(onnx.load(models[1])).items() if values.dtype == np.int8 and values.ndim == 4
+        name: values
+        for name, values in _initializers(onnx.load(models[1])).items()
+        if values.dtype == np.int8 and values.ndim == 4
     }
     assert len(weights) == 2
     for values in weights.values():

@@ -63,7 +63,7 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / WEIGHTS
     path.write_bytes(tensor(4736, 1, 1, 1))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    with pytest.raises(ValueError, match=f"expected SHA-256 55533b28..., got {digest[:8]}"):
+    with pytest.raises(ValueError, match=rf"expected SHA-256 55533b28\.\.\., got {digest[:8]}"):
         read_weights(path)
     with pytest.raises(ValueError, match="expected SHA-256"):
         build(path)
@@ -118,7 +118,13 @@ def forward(chip: NDArray[np.uint8], weights: tuple[list[dlib_resnet.Convolution
 
     x = (chip.astype(float) - np.array([122.782, 117.001, 104.298])) / 256
     x = pooled(np.maximum(convolve(x, 2), 0), 3, 2, "max")
-    for filters, blocks, halves in ((32, 3, False), (64, 4, True), (128, 3, True), (256, 3, True), (256, 1, True)):
+    for filters, blocks, halves in (
+        (32, 3, False),
+        (64, 4, True),
+        (128, 3, True),
+        (256, 3, True),
+        (256, 1, True),
+    ):
         for block in range(blocks):
             down = halves and block == 0
             through = convolve(np.maximum(convolve(x, 2 if down else 1), 0), 1)
