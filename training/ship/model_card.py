@@ -18,7 +18,7 @@ from typing import Any
 import onnxruntime
 
 from faceid_fast.face.embedder import BUNDLED_MODEL
-from faceid_fast.face.model_contract import CONTRACT_KEY, ModelContract
+from faceid_fast.face.model_contract import CONTRACT_KEY, KEYS, ModelContract
 from training.provenance.revision import ROOT
 from training.reports.ablation_table import ABLATION_COLUMNS, ablation_rows
 
@@ -42,6 +42,11 @@ RENDERED_ROWS = {
     "hard_eer": "look-alikes only: EER",
     "hard_tar_at_far_1e_2": "look-alikes only: TMR at FMR 1e-2",
     "hard_far_at_threshold": "look-alikes only: FMR at the model's threshold",
+}
+KEY_ROWS = {
+    "eer": "EER",
+    "far_at_threshold": "FMR at its limit",
+    "frr_at_threshold": "FNMR at its limit",
 }
 REAL_ROWS = {
     "eer": "EER",
@@ -81,7 +86,16 @@ def card(contract: ModelContract, figures: dict[str, Any]) -> str:
         "model_id": contract.model_id,
         "training_commit": contract.training_commit,
         "thresholds": " or ".join(f"{at:.4f} ({name})" for name, at in contract.thresholds.items()),
-        "input_shape": " x ".join(map(str, contract.input_shape)),
+        "tensor_shape": " x ".join(map(str, contract.inputs["tensor"])),
+        "chip_shape": " x ".join(map(str, contract.inputs["chip"])),
+        "key_limits": "; ".join(
+            f"{name}: " + ", ".join(f"{key} {at:.4f}" for key, at in limits.items())
+            for name, limits in contract.key_limits.items()
+        ),
+        "key_sizes": " and ".join(f"{contract.outputs[key]} ({key})" for key in KEYS),
+        "teachers": "\n".join(
+            f"| {each['name']} | {each['used_for']} | {each['licence']} |" for each in contract.teachers
+        ),
         "channels": ", ".join(contract.channels),
         "embedding_size": str(contract.embedding_size),
         "preprocessing": str(contract.preprocessing["id"]),
@@ -115,6 +129,13 @@ def _rendered(record: dict[str, Any]) -> Iterator[str]:
             (label, _rendered_cell(name, found[name], part))
             for name, label in RENDERED_ROWS.items()
             if found.get(name, {}).get("value") is not None
+        ]
+        rows += [
+            (f"{key} alone: {label}", _rendered_cell(name, of_key["figures"][name], of_key))
+            for key in record.get("keys", {})
+            for of_key in [record["keys"][key][modality]]
+            for name, label in KEY_ROWS.items()
+            if of_key["figures"].get(name, {}).get("value") is not None
         ]
         yield (
             f"Split `{record['split']}`, {modality}: {part['n_identities']:,} identities, "

@@ -91,7 +91,7 @@ def test_landmarks_are_carried_over_to_another_picture() -> None:
     with np.load(PORTRAITS_PATH / SETS[0] / "landmarks189.npz") as marks:
         name, points = str(marks["names"][0]), marks["points"][0].astype(np.float64)
     picture = _read(PORTRAITS_PATH / SETS[0] / f"{name}.jpg")
-    turn = cv2.getRotationMatrix2D((320.0, 320.0), 2.0, 1.0) + [[0.0, 0.0, 4.0], [0.0, 0.0, -12.0]]
+    turn = cv2.getRotationMatrix2D((320.0, 320.0), 2.0, 1.0) + np.array([[0.0, 0.0, 4.0], [0.0, 0.0, -12.0]])
     other = cv2.warpAffine(picture, turn, picture.shape[1::-1])
     moved = _carried(picture, other, points)
     assert moved is not None

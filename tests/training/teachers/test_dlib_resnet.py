@@ -48,7 +48,7 @@ def test_what_only_looks_like_a_tensor_is_walked_over() -> None:
 
 
 def test_a_file_without_all_tensors_is_named() -> None:
-    with pytest.raises(ValueError, match="some.dat: expected 2 tensors, got 1"):
+    with pytest.raises(ValueError, match=r"some\.dat: expected 2 tensors, got 1"):
         _tensors(Path("some.dat"), tensor(5, 1, 1, 1), [5, 3])
 
 
