@@ -18,8 +18,10 @@ for module in ("tensorflow", "tf2onnx", "onnx"):
 
 import keras  # noqa: E402
 
+from faceid_fast import Authenticator  # noqa: E402
 from faceid_fast.face.embedder import Embedder  # noqa: E402
 from faceid_fast.face.model_contract import INPUTS, KEYS, OUTPUTS, ModelContract  # noqa: E402
+from faceid_fast.sources.renders import bundled_renders  # noqa: E402
 from joined_stand_ins import faces, joined_stand_in, tower  # noqa: E402
 from training.data.batches import TensorSet  # noqa: E402
 from training.data.captured import Captured  # noqa: E402
@@ -107,6 +109,20 @@ def test_the_package_loads_what_training_exports(
     # Eight-bit numbers: nearly the same.
     assert (theirs.picture * ours["picture"]).sum(axis=1).min() > 0.98
     assert (theirs.joined * ours["embedding"]).sum(axis=1).min() > 0.98
+
+
+def test_an_authenticator_takes_what_training_exports(done: Exported) -> None:
+    embedder = Embedder(done.path, sha256=hashlib.sha256(done.path.read_bytes()).hexdigest())
+    auth = Authenticator(embedder=embedder)
+    frames = {
+        render.person: render.read()
+        for render in bundled_renders()
+        if render.kind == "enroll" and render.number == 0
+    }
+    # Untrained towers know nobody in another pose: one frame of each.
+    for person in ("ada", "ben"):
+        assert auth.enroll(person, [frames[person]], strangers="keep").accepted == 1
+        assert auth.verify(frames[person], person).accepted
 
 
 def test_a_tower_alone_is_not_exported(held: TensorSet, tmp_path: Path) -> None:

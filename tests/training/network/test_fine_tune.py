@@ -173,7 +173,7 @@ def test_the_command_ends_where_there_are_no_captures(
     words = ["train", "--data", str(tmp_path), "--out", str(tmp_path / "run"), "--layout", "kinect_v2"]
     monkeypatch.setattr("sys.argv", words)
     monkeypatch.setattr(module, "set_threads", lambda _: None)  # only before TensorFlow's first operation
-    with pytest.raises(SystemExit, match="expected captures in layout 'kinect_v2', got none"):
+    with pytest.raises(SystemExit, match=r"expected folders of NN_depth\.png and NN_ir\.png, got none"):
         main()
 
 
