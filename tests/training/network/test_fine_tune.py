@@ -14,6 +14,7 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="needs the training environment (TensorFlow)")
 
+from examples.fine_tune import commands
 from faceid_fast.face.crop import TENSOR_SHAPE
 from training.data.augment import Augmentation
 from training.data.batches import BatchConfig, TensorSet
@@ -175,6 +176,18 @@ def test_the_command_ends_where_there_are_no_captures(
     monkeypatch.setattr(module, "set_threads", lambda _: None)  # only before TensorFlow's first operation
     with pytest.raises(SystemExit, match=r"expected folders of NN_depth\.png and NN_ir\.png, got none"):
         main()
+
+
+def test_the_example_trains_both_towers_and_joins_them(tmp_path: Path) -> None:
+    maps, depth, joined, exported = commands(Path("faces"), "pairs", tmp_path)
+    configs = [configure(parse(arguments=words[1:])) for words in (maps, depth)]
+    assert [config.inputs for config in configs] == ["both", "depth"]
+    assert all(config == replace(FINE_TUNE, layout="pairs", inputs=config.inputs) for config in configs)
+    runs = [parse(arguments=words[1:]).out for words in (maps, depth)]
+    given = dict(zip(joined[1::2], joined[2::2], strict=True))
+    assert (given["--maps"], given["--depth"]) == tuple(map(str, runs))
+    assert given["--data"] == str(runs[0] / "tensors") == exported[exported.index("--data") + 1]
+    assert given["--out"] == exported[exported.index("--run") + 1] == str(tmp_path)
 
 
 def test_chimeras_are_refused_where_half_of_them_is_not_seen() -> None:
