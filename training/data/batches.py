@@ -143,17 +143,21 @@ def _chips_of(path: Path, shard: Any, count: int) -> NDArray[np.uint8]:
     return chips
 
 
-def load_split(folder: Path, held_out_share: float = 0.1) -> tuple[TensorSet, TensorSet]:
+def load_split(
+    folder: Path, held_out_share: float = 0.1, *, with_chips: bool = False
+) -> tuple[TensorSet, TensorSet]:
     """Read training and validation tensors, with no identity and no cluster in both.
 
     All folders whose names begin with ``train``, and ``folder/val``, where the renderer made them; otherwise
-    the identities with the largest numbers are held out (whole clusters of them).
+    the identities with the largest numbers are held out (whole clusters of them). ``with_chips`` reads the
+    chips of validation tensors too, and of all where nothing says which these are.
     """
     if (folder / "val").is_dir():
-        train, validation = load_shards(*_train_folders(folder)), load_shards(folder / "val")
+        train = load_shards(*_train_folders(folder))
+        validation = load_shards(folder / "val", with_chips=with_chips)
         _check_apart(train, validation)
         return train, validation
-    everything = load_shards(folder)
+    everything = load_shards(folder, with_chips=with_chips)
     groups = np.where(everything.clusters >= 0, everything.clusters, -1 - everything.identities)
     names, newest = np.unique(groups, return_index=True)
     names = names[np.argsort(everything.identities[newest], kind="stable")]
@@ -164,7 +168,7 @@ def load_split(folder: Path, held_out_share: float = 0.1) -> tuple[TensorSet, Te
 def load_held(folder: Path, *, with_chips: bool = False) -> TensorSet:
     """Read the validation tensors alone, with the checks of `load_split`."""
     if not (folder / "val").is_dir():
-        return load_split(folder)[1]
+        return load_split(folder, with_chips=with_chips)[1]
     validation = load_shards(folder / "val", with_chips=with_chips)
     _check_apart(load_shards(*_train_folders(folder), labels_only=True), validation)
     return validation

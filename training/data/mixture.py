@@ -172,11 +172,12 @@ class MixedSampler:
         chimeras = tensors[picture].copy()
         chimeras[:, 0] = tensors[depth, 0]
         kinds = rng.choice(len(_SHARES), count, p=_SHARES)
+        # Somebody's own depth under their own picture is no chimera, but blurred it is.
+        kinds[(kinds < _Kind.MEAN_HEAD) & (identities[depth] == identities[picture])] = _Kind.BLURRED
         for row in np.flatnonzero(kinds != _Kind.ANOTHERS):
             shape = tensors[picture[row], 0]
             chimeras[row, 0] = self._reshaped(_Kind(kinds[row]), shape, tensors[depth[row], 0], rng)
-        # Over a shape that was never the person's, own pictures are chimeras too.
-        return chimeras[(identities[depth] != identities[picture]) | (kinds >= _Kind.MEAN_HEAD)]
+        return chimeras
 
     def _reshaped(self, kind: _Kind, own: Floats, anothers: Floats, rng: np.random.Generator) -> Floats:
         """Make a chimera's shape from that of the picture's owner and another's, both (H, W)."""

@@ -43,8 +43,8 @@ class PortraitChips:
     people: NDArray[np.str_]
 
 
-def load_portrait_chips(folder: Path = PORTRAITS_PATH) -> PortraitChips:
-    """Cut the chips of all portraits.
+def load_portrait_chips(folder: Path = PORTRAITS_PATH, *, smiling: bool = True) -> PortraitChips:
+    """Cut the chips of all portraits; without the smiling ones in seconds instead of minutes.
 
     Raises
     ------
@@ -59,10 +59,12 @@ def load_portrait_chips(folder: Path = PORTRAITS_PATH) -> PortraitChips:
             picture = _read(folder / group / f"{name}.jpg")
             chips.append(cut_chip(picture, points[list(LANDMARKS)].astype(np.float64)))
             people.append(f"{group}/{name.split('_')[0]}")
-            smiling = sorted((folder / SMILING).glob(f"{name.split('_')[0]}_*.jpg"))
             if group != SETS[0] or not smiling:
                 continue
-            other = _read(smiling[0])
+            others = sorted((folder / SMILING).glob(f"{name.split('_')[0]}_*.jpg"))
+            if not others:
+                continue
+            other = _read(others[0])
             moved = _carried(picture, other, points.astype(np.float64))
             if moved is not None:
                 chips.append(cut_chip(other, moved[list(LANDMARKS)]))

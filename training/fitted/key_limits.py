@@ -54,7 +54,10 @@ def limit_of(groups: Iterable[Floats]) -> float:
     ValueError
         No group has a distance.
     """
-    quantiles = [float(np.quantile(group, 1.0 - REFUSED_SHARE)) for group in groups if len(group)]
+    # A distance that there is: between two, one more than may be would be refused of a small group.
+    quantiles = [
+        float(np.quantile(group, 1.0 - REFUSED_SHARE, method="higher")) for group in groups if len(group)
+    ]
     if not quantiles:
         message = "expected honest distances, got none"
         raise ValueError(message)
@@ -65,7 +68,8 @@ def key_limits(
     honest: Mapping[str, Iterable[Mapping[str, Floats]]],
 ) -> dict[str, dict[str, float]]:
     """Limits by modality and key, from honest distances by modality: of each group, by key."""
+    each = {modality: list(groups) for modality, groups in honest.items()}
     return {
-        modality: {key: limit_of(group[key] for group in list(groups)) for key in KEYS}
-        for modality, groups in honest.items()
+        modality: {key: limit_of(group[key] for group in groups) for key in KEYS}
+        for modality, groups in each.items()
     }

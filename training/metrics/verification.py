@@ -93,6 +93,30 @@ def embed(network: keras.Model, tensors: NDArray[np.float16], batch: int = 256) 
     return np.concatenate(rows)
 
 
+def embed_joined(network: keras.Model, held: TensorSet, batch: int = 64) -> dict[str, Floats]:
+    """Embed faces with a joined network: unit rows (N, D) float32 by the name of the output.
+
+    Raises
+    ------
+    ValueError
+        The tensors come without their chips.
+    """
+    if held.chips is None:
+        message = "held: expected tensors with their chips, got none"
+        raise ValueError(message)
+    parts = [
+        network(
+            {
+                "tensor": held.tensors[start : start + batch].astype(np.float32),
+                "chip": held.chips[start : start + batch],
+            },
+            training=False,
+        )
+        for start in range(0, len(held), batch)
+    ]
+    return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in network.output}
+
+
 def all_pairs(embeddings: Floats, held: TensorSet) -> Pairs:
     """Distances of all pairs of embeddings of one modality, each pair once.
 

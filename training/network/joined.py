@@ -31,6 +31,7 @@ from keras import layers
 from numpy.typing import NDArray
 
 from faceid_fast.face.crop import CHIP_SHAPE, TENSOR_SHAPE
+from training.data.augment import InputChoice
 from training.data.batches import load_split
 from training.data.captured import Captured, load_captured
 from training.data.portrait_chips import load_portrait_chips
@@ -39,7 +40,7 @@ from training.metrics.verification import embed
 from training.network.checkpoint import save_network
 from training.network.ensemble import principal_directions
 from training.network.model import UnitLength
-from training.network.run_folder import read_config
+from training.network.run_folder import inputs_of, read_config
 from training.network.train import load_best, set_threads
 from training.network.whitening import whitening_of
 from training.teachers import dlib_resnet
@@ -86,12 +87,12 @@ class Projection:
         write_arrays(path, {"mean": self.mean, "matrix": self.matrix})
 
 
-def picture_tower(weights: Path, projection: Projection) -> keras.Model:
+def picture_tower(weights: Path | None, projection: Projection) -> keras.Model:
     """Build the picture's tower: (N, 150, 150, 3) float32, 0 to 255, to (N, `HALF`) unit rows.
 
     Parameters
     ----------
-    weights : dlib's file.
+    weights : dlib's file; None for random weights.
     projection : learned from real people.
     """
     trunk = dlib_resnet.build(weights)
@@ -171,11 +172,15 @@ def fit_projection(weights: Path, captured: Captured) -> Projection:
     return Projection(whitening.mean.astype(np.float32), matrix.astype(np.float32))
 
 
-def joined(runs: tuple[Path, Path], data: Path, captured: Captured, picture: keras.Model) -> keras.Model:
+def joined(
+    runs: tuple[Path, Path], data: Path, captured: Captured | None, picture: keras.Model
+) -> keras.Model:
     """Join two runs, of the maps and of depth alone, with the picture's tower."""
     train, _ = load_split(data)
     chosen = np.sort(np.random.default_rng(0).permutation(len(train))[:PROJECTED_IMAGES])
-    rows = np.concatenate([train.tensors[chosen], captured.tensors])
+    rows = train.tensors[chosen]
+    if captured is not None:
+        rows = np.concatenate([rows, captured.tensors])
     alone = rows.copy()
     alone[:, 1:] = 0
     maps, depth = (load_best(run) for run in runs)
@@ -184,6 +189,10 @@ def joined(runs: tuple[Path, Path], data: Path, captured: Captured, picture: ker
         principal_directions(embed(depth, alone), HALF),
     )
     return join(maps, depth, picture, kept)
+
+
+def _digest(path: Path | None) -> str:
+    return "" if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def load_joined(run: Path) -> keras.Model:
@@ -197,25 +206,30 @@ def main() -> None:
     add = parser.add_argument
     add("--maps", type=Path, required=True, help="run that saw the whole tensor, with chimeras")
     add("--depth", type=Path, required=True, help="run with --inputs depth")
-    add("--captured", type=Path, required=True, help="what training.data.captured wrote")
+    add("--captured", type=Path, help="what training.data.captured wrote")
     add("--leave-out", nargs="*", default=(), metavar="PERSON", help="of them")
     add("--data", type=Path, required=True, help="folder of rendered shards")
-    add("--projection", type=Path, help="of the picture's tower: learned before, not from these people")
+    add("--picture", type=Path, help="projection of the picture's tower, instead of learning one")
     add("--teacher", type=Path, default=TEACHERS_PATH / dlib_resnet.WEIGHTS, help="dlib's weights")
     add("--out", type=Path, required=True)
     given = parser.parse_args()
     set_threads(2)
     configs = {name: read_config(run) for name, run in (("maps", given.maps), ("depth", given.depth))}
+    for name, wanted in (("maps", InputChoice()), ("depth", InputChoice("depth"))):
+        if (seen := inputs_of(configs[name])) != wanted:
+            parser.error(f"--{name}: expected a run that saw {wanted}, got one that saw {seen}")
     left_out = sorted(given.leave_out)
     for name, config in configs.items():
         if config.get("captured") and sorted(config["left_out"]) != left_out:
             parser.error(f"--leave-out: the {name} run left out {config.get('left_out')}, not {left_out}")
-    captured = load_captured(given.captured, left_out)
+    captured = None if given.captured is None else load_captured(given.captured, left_out)
     given.out.mkdir(parents=True, exist_ok=True)
-    if given.projection is not None:
-        projection = Projection.read(given.projection)
-    else:
+    if given.picture is not None:
+        projection = Projection.read(given.picture)
+    elif captured is not None:
         projection = fit_projection(given.teacher, captured)
+    else:
+        parser.error("--captured or --picture: the projection of pictures is learned from real people")
     projection.write(given.out / PROJECTION)
     picture = picture_tower(given.teacher, projection)
     network = joined((given.maps, given.depth), given.data, captured, picture)
@@ -225,8 +239,8 @@ def main() -> None:
     config: dict[str, Any] = {
         "towers": configs,
         "left_out": left_out,
-        "captured": hashlib.sha256(given.captured.read_bytes()).hexdigest(),
-        "teacher": hashlib.sha256(given.teacher.read_bytes()).hexdigest(),
+        "captured": _digest(given.captured),
+        "teacher": _digest(given.teacher),
         "training_commit": configs["maps"]["training_commit"],
     }
     (given.out / "config.json").write_text(json.dumps(config, indent=2) + "\n")

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Final
 
 from training.data.augment import Augmentation, InputChoice, InputNames
 from training.data.batches import BatchConfig
@@ -18,8 +19,8 @@ from training.provenance.revision import ROOT
 SHIPPED_WEIGHTS = ROOT / "training" / "weights"
 SHIPPED_FILES = ("maps.keras", "depth.keras", "picture.npz")
 """The shipped network's towers as Keras has them, and the projection of its picture's tower."""
-SHIPPED_MAPS = SHIPPED_WEIGHTS / "maps.keras"
-"""What a fine-tune begins with."""
+SHIPPED_TOWERS: Final = {"both": SHIPPED_WEIGHTS / "maps.keras", "depth": SHIPPED_WEIGHTS / "depth.keras"}
+"""Its towers of the aligned tensor, by the ``--inputs`` that trained them: what a fine-tune begins with."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,8 @@ def parse(description: str | None = None, arguments: Sequence[str] | None = None
         parser.error("--data is required without --smoke")
     if given.leave_out and not given.captured:
         parser.error("--leave-out is of the people of --captured")
+    if given.chimeras and given.inputs != "both":
+        parser.error("--chimeras are faces of two people only where --inputs are both")
     return given
 
 

@@ -5,8 +5,8 @@ on from the last checkpoint. ``--smoke`` runs the whole pipeline on a few identi
 render, train, export, check (minutes).
 
 ``python -m training.network.train --data DIR --layout vap --out DIR [--init RUN_OR_KERAS_FILE]``
-fine-tunes on a set of real captures (`training.data.layouts.reading`), aligned by the package's own aligner.
-``kinect_v2`` is refused: it is for validation only.
+fine-tunes on a set of real captures (`training.data.layouts.reading`), aligned by the package's own aligner;
+with ``--inputs depth`` the tower of the shape, otherwise that of the maps.
 
 Written to the output folder: ``checkpoint.npz`` (to resume), ``best.keras`` (the best by validation
 on unseen rendered identities), ``log.csv``, ``curves.png``, ``config.json``, ``figures.json``.
@@ -43,7 +43,7 @@ from training.network.checkpoint import restore_checkpoint, save_checkpoint, sav
 from training.network.curves import draw_curves
 from training.network.losses import Loss, fine_tune_loss, main_loss
 from training.network.model import build_network
-from training.network.options import SHIPPED_MAPS, TrainConfig, configure, parse
+from training.network.options import SHIPPED_TOWERS, TrainConfig, configure, parse
 from training.network.run_folder import Log, pin_config
 
 
@@ -246,14 +246,21 @@ def main() -> None:
             data, held = load_captures(given.data, given.layout, given.out / "tensors")
         except (ValueError, OSError) as error:
             sys.exit(f"error: {error}")
-        if init is None and SHIPPED_MAPS.exists():
-            init = SHIPPED_MAPS
         if init is None:
-            print(f"no {SHIPPED_MAPS} and no --init: trained from random weights", file=sys.stderr)
+            init = _shipped_tower(given.inputs)
     else:
         data, held = load_split(given.data)
     figures = train(data, held, given.out, configure(given), init, given.captured)
     print(json.dumps(asdict(figures), indent=2))
+
+
+def _shipped_tower(inputs: str) -> Path | None:
+    """Find the shipped weights that a fine-tune begins with; says so where there are none."""
+    tower = SHIPPED_TOWERS.get(inputs)
+    if tower is not None and tower.exists():
+        return tower
+    print(f"no {tower or 'shipped weights'} and no --init: trained from random weights", file=sys.stderr)
+    return None
 
 
 def set_threads(threads: int) -> None:

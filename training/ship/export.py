@@ -55,6 +55,7 @@ from training.metrics.verification import (
 )
 from training.network.options import SHIPPED_FILES, SHIPPED_WEIGHTS
 from training.network.run_folder import read_config
+from training.people.portraits import PORTRAITS_PATH
 from training.provenance.aligner import aligner_digest
 from training.provenance.models_manifest import record_model
 from training.provenance.revision import ROOT, training_commit
@@ -125,10 +126,11 @@ def export(
     Raises
     ------
     ValueError
-        The ONNX file computes something else than the network, or the tensors come without a note of
-        their aligner, or from another preprocessing, head model or (without ``same_tensors``) core, or
-        without chips.
+        It is no joined network, the ONNX file computes something else than the network, or the tensors come
+        without a note of their aligner, or from another preprocessing, head model or (without
+        ``same_tensors``) core, or without chips.
     """
+    _check_joined(network)
     if held.chips is None:
         message = "held: expected tensors with their chips, got none"
         raise ValueError(message)
@@ -169,11 +171,21 @@ def export(
     return Exported(path, contract, parity, measure_latency(path))
 
 
+def _check_joined(network: keras.Model) -> None:
+    """Refuse a tower alone: what saw a part of a face is not exported."""
+    outputs = sorted(network.output) if isinstance(network.output, dict) else "one output"
+    if outputs != sorted(OUTPUTS):
+        message = f"network: expected one of training.network.joined, got {outputs}: a tower is not exported"
+        raise ValueError(message)
+
+
 def _calibration_chips(held: TensorSet) -> NDArray[np.uint8]:
-    """Chips that the range of activations is found on: portraits and rendered people, in turns."""
+    """Chips that show the range of activations: of ``held``, and as many portraits if they are there."""
     assert held.chips is not None
     chosen = np.random.default_rng(0).permutation(len(held))[:CALIBRATION_CHIPS]
-    portraits = load_portrait_chips().chips
+    if not PORTRAITS_PATH.is_dir():
+        return held.chips[chosen]
+    portraits = load_portrait_chips(smiling=False).chips
     return np.concatenate([portraits[: CALIBRATION_CHIPS // 2], held.chips[chosen]])[:CALIBRATION_CHIPS]
 
 

@@ -82,7 +82,7 @@ def _tensors(path: Path, content: bytes, counts: list[int]) -> list[Floats]:
             message = f"{path}: expected {len(counts)} tensors, got {len(found)}"
             raise ValueError(message)
         place, count = _header(content, at + len(_TENSOR))
-        if count == counts[len(found)]:
+        if count == counts[len(found)] and place + 4 * count <= len(content):
             found.append(np.frombuffer(content, "<f4", count, place).astype(np.float32))
             at = place + 4 * count
         else:
@@ -94,7 +94,7 @@ def _header(content: bytes, place: int) -> tuple[int, int]:
     """Read four dimensions: where the numbers begin, and how many there are (0: these are none)."""
     count = 1
     for _ in range(4):
-        length = content[place]
+        length = content[place] if place < len(content) else 0
         if not 1 <= length <= 4:
             return place, 0
         count *= int.from_bytes(content[place + 1 : place + 1 + length], "little")
@@ -137,21 +137,31 @@ class Widen(layers.Layer):  # type: ignore[misc]
         return super().get_config() | sizes
 
 
-def build(weights: Path, chip_px: int = CHIP_PX) -> keras.Model:
+def build(weights: Path | None, chip_px: int = CHIP_PX) -> keras.Model:
     """Build the network with dlib's weights: (N, 150, 150, 3) RGB, 0 to 255, to (N, 128) float32.
 
     Two pictures of one person are at a Euclidean distance of less than 0.6, says its author.
+
+    Parameters
+    ----------
+    weights : dlib's file; None for random weights, which tell nobody apart: to try the code without the file.
+    chip_px : side of the chip.
+
+    Raises
+    ------
+    ValueError
+        It is another file.
     """
-    convolutions, last = read_weights(weights)
-    each = iter(enumerate(convolutions))
+    convolutions, last = (None, None) if weights is None else read_weights(weights)
+    each = iter(enumerate(_convolution_shapes()))
 
     def convolve(x: keras.KerasTensor, strides: int) -> keras.KerasTensor:
-        number, given = next(each)
-        size, filters = given.kernel.shape[0], given.kernel.shape[3]
+        number, (filters, _, _, size) = next(each)
         padding = "same" if strides == 1 else "valid"
         layer = layers.Conv2D(filters, size, strides=strides, padding=padding, name=f"convolution{number}")
         convolved = layer(x)
-        layer.set_weights([given.kernel, given.bias])
+        if convolutions is not None:
+            layer.set_weights([convolutions[number].kernel, convolutions[number].bias])
         return convolved
 
     inputs = keras.Input((chip_px, chip_px, 3), name="chip", dtype="float32")
@@ -173,5 +183,6 @@ def build(weights: Path, chip_px: int = CHIP_PX) -> keras.Model:
     x = layers.GlobalAveragePooling2D(name="features")(x)
     project = layers.Dense(EMBEDDING_SIZE, use_bias=False, name="last")
     outputs = project(x)
-    project.set_weights([last])
+    if last is not None:
+        project.set_weights([last])
     return keras.Model(inputs, outputs, name="dlib_resnet")
