@@ -16,13 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast.face.crop import CHIP_SHAPE
+from training.data.raw import write_arrays
 from training.people.portraits import PORTRAITS_PATH, SETS
+from training.provenance.revision import ROOT
 
 CHIP_POINTS: Final = ((110.96, 46.3), (89.6, 47.9), (37.06, 46.4), (58.4, 47.9), (74.0, 87.8))
 """Outer and inner eye corners and the base of the nose in a chip, as the core has them (`align/chip.rs`)."""
 LANDMARKS: Final = (27, 23, 18, 22, 55)
 """The same among the 189 landmarks."""
 SMILING: Final = "london_smiling"
+CACHE: Final = ROOT / "build" / "portraits" / "chips.npz"
+CACHE_VERSION: Final = 1
 _LEAST_CORRELATION: Final = 0.5
 """Pictures of one person that are less alike than this around the eyes were not registered."""
 
@@ -44,13 +48,27 @@ class PortraitChips:
 
 
 def load_portrait_chips(folder: Path = PORTRAITS_PATH, *, smiling: bool = True) -> PortraitChips:
-    """Cut the chips of all portraits; without the smiling ones in seconds instead of minutes.
+    """Cut the chips of all portraits; without the smiling ones in seconds instead of a minute.
+
+    All of the usual folder's are made once, and kept below ``build``.
 
     Raises
     ------
     FileNotFoundError
         A set or a portrait is missing.
     """
+    if not smiling or folder != PORTRAITS_PATH:
+        return _cut_all(folder, smiling=smiling)
+    if CACHE.exists():
+        with np.load(CACHE) as stored:
+            if int(stored["version"]) == CACHE_VERSION:
+                return PortraitChips(stored["chip"], stored["person"])
+    made = _cut_all(folder, smiling=True)
+    write_arrays(CACHE, {"version": np.array(CACHE_VERSION), "chip": made.chips, "person": made.people})
+    return made
+
+
+def _cut_all(folder: Path, *, smiling: bool) -> PortraitChips:
     chips, people = [], []
     for group in SETS:
         with np.load(folder / group / "landmarks189.npz") as marks:
@@ -103,9 +121,11 @@ def _read(path: Path) -> NDArray[Any]:
 
 def _carried(picture: NDArray[Any], other: NDArray[Any], points: Floats) -> Floats | None:
     """Carry landmarks (189, 2) over to another picture of the person; None if that fails."""
+    half = np.s_[::2, ::2]  # as good around the eyes, in a quarter of the time
     gray, other_gray = (
-        cv2.GaussianBlur(cv2.cvtColor(each, cv2.COLOR_RGB2GRAY), (0, 0), 2) for each in (picture, other)
+        cv2.GaussianBlur(cv2.cvtColor(each, cv2.COLOR_RGB2GRAY), (0, 0), 2)[half] for each in (picture, other)
     )
+    points = points / 2
     apart = float(np.linalg.norm(points[0] - points[1]))
     middle = (points[0] + points[1]) / 2
     around = np.zeros(gray.shape, np.uint8)
@@ -113,7 +133,7 @@ def _carried(picture: NDArray[Any], other: NDArray[Any], points: Floats) -> Floa
     cv2.ellipse(around, center, (round(apart), round(0.55 * apart)), 0, 0, 360, 255, -1)
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 200, 1e-5)
     best, best_move = _LEAST_CORRELATION, None
-    for shift in (-30.0, -15.0, 0.0, 15.0, 30.0):
+    for shift in (-15.0, -7.5, 0.0, 7.5, 15.0):
         move = np.array([[1, 0, 0], [0, 1, shift]], np.float32)
         try:
             likeness, move = cv2.findTransformECC(
@@ -123,4 +143,4 @@ def _carried(picture: NDArray[Any], other: NDArray[Any], points: Floats) -> Floa
             continue
         if likeness > best:
             best, best_move = likeness, move.astype(np.float64)
-    return None if best_move is None else points @ best_move[:, :2].T + best_move[:, 2]
+    return None if best_move is None else 2 * (points @ best_move[:, :2].T + best_move[:, 2])
