@@ -34,6 +34,8 @@ from faceid_fast.face.crop import CHIP_SHAPE, TENSOR_SHAPE
 from training.data.augment import InputChoice
 from training.data.batches import load_split
 from training.data.captured import Captured, load_captured
+from training.data.morph_chips import DEFAULT_FOLDER as DEFAULT_MORPHS
+from training.data.morph_chips import MorphChips
 from training.data.portrait_chips import load_portrait_chips
 from training.data.raw import write_arrays
 from training.metrics.verification import embed
@@ -48,6 +50,7 @@ from training.teachers import dlib_resnet
 HALF = 64
 """Numbers of each half of the joined vector, and of each key."""
 PROJECTED_IMAGES = 3_000
+CAPTURED_REPEATED = 5
 PROJECTION = "picture.npz"
 TEACHERS_PATH = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "teachers"
 
@@ -142,34 +145,35 @@ def join(
     return keras.Model({"tensor": tensor, "chip": chip}, outputs, name="faceid")
 
 
-def fit_projection(weights: Path, captured: Captured) -> Projection:
-    """Learn the projection of dlib's vectors from captured people and portraits."""
+def fit_projection(weights: Path, captured: Captured, morphs: MorphChips) -> Projection:
+    """Learn the projection of dlib's vectors from captured people, morphs and portraits."""
     trunk = dlib_resnet.build(weights)
     portraits = load_portrait_chips()
-
-    def vectors(chips: NDArray[np.uint8]) -> Floats:
-        images = chips.transpose(0, 2, 3, 1)
-        found = [
-            np.asarray(trunk(images[at : at + 32].astype(np.float32), training=False))
-            for at in range(0, len(images), 32)
-        ]
-        rows = np.concatenate(found)
-        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
-
-    of_people, of_portraits = vectors(captured.chips), vectors(portraits.chips)
-    whitening = whitening_of((of_people, captured.people), (of_portraits, portraits.people))
-    # People apart, each as often as another: what tells them apart is to be kept.
-    spread = np.concatenate(
-        [
-            whitening.apply(of_portraits),
-            *(
-                np.repeat(whitening.apply(of_people[captured.people == name]).mean(axis=0)[None], 5, axis=0)
-                for name in np.unique(captured.people)
-            ),
-        ]
-    )
-    matrix = whitening.matrix @ principal_directions(spread.astype(np.float32), HALF)
+    kinds = {
+        "captured": (_unit_vectors(trunk, captured.chips), captured.people),
+        "morphs": (_unit_vectors(trunk, morphs.chips), morphs.identities),
+        "portraits": (_unit_vectors(trunk, portraits.chips), portraits.people),
+    }
+    whitening = whitening_of(**kinds)
+    # What tells people apart is to be kept: one row a person, the captured ones more often, being few.
+    means = []
+    for name, (rows, people) in kinds.items():
+        whitened = whitening.apply(rows)
+        each = [whitened[people == person].mean(axis=0) for person in np.unique(people)]
+        means += each * (CAPTURED_REPEATED if name == "captured" else 1)
+    matrix = whitening.matrix @ principal_directions(np.array(means, np.float32), HALF)
     return Projection(whitening.mean.astype(np.float32), matrix.astype(np.float32))
+
+
+def _unit_vectors(trunk: keras.Model, chips: NDArray[np.uint8], batch: int = 32) -> Floats:
+    """Embed chips (N, 3, 150, 150) by dlib's network: (N, 128), to unit length."""
+    images = chips.transpose(0, 2, 3, 1)
+    parts = [
+        np.asarray(trunk(images[at : at + batch].astype(np.float32), training=False))
+        for at in range(0, len(images), batch)
+    ]
+    rows = np.concatenate(parts)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
 def joined(
@@ -209,6 +213,7 @@ def main() -> None:
     add("--captured", type=Path, help="what training.data.captured wrote")
     add("--leave-out", nargs="*", default=(), metavar="PERSON", help="of them")
     add("--data", type=Path, required=True, help="folder of rendered shards")
+    add("--morphs", type=Path, default=DEFAULT_MORPHS, help="what training.data.morph_chips made")
     add("--picture", type=Path, help="projection of the picture's tower, instead of learning one")
     add("--teacher", type=Path, default=TEACHERS_PATH / dlib_resnet.WEIGHTS, help="dlib's weights")
     add("--out", type=Path, required=True)
@@ -227,7 +232,7 @@ def main() -> None:
     if given.picture is not None:
         projection = Projection.read(given.picture)
     elif captured is not None:
-        projection = fit_projection(given.teacher, captured)
+        projection = fit_projection(given.teacher, captured, MorphChips.read(given.morphs))
     else:
         parser.error("--captured or --picture: the projection of pictures is learned from real people")
     projection.write(given.out / PROJECTION)

@@ -72,7 +72,7 @@ def test_a_batch_has_everybody_and_chimeras(people: TensorSet) -> None:
         assert np.unique(identities[real], return_counts=True)[1].tolist() == [4, 4]
         chimeras = identities[identities >= CHIMERAS_FROM]
         # Some had both halves of one person, and are none.
-        assert 20 < len(chimeras) <= 40
+        assert len(chimeras) == 40
         assert len(np.unique(chimeras)) == len(chimeras)
 
 
@@ -106,16 +106,18 @@ def test_a_chimera_is_nobody(people: TensorSet, monkeypatch: pytest.MonkeyPatch,
     tensors, identities = mixed.draw(0)
     of_people, of_chimeras = tensors[identities < CHIMERAS_FROM], tensors[identities >= CHIMERAS_FROM]
     owners = identities[identities < CHIMERAS_FROM]
-    assert len(of_chimeras) > 20
+    others_depth = 0
     for chimera in of_chimeras:
         pictures = np.flatnonzero((of_people[:, 1:] == chimera[1:]).all(axis=(1, 2, 3)))
         depths = np.flatnonzero((of_people[:, 0] == chimera[0]).all(axis=(1, 2)))
         assert len(pictures)  # somebody's picture, as it is
         assert not set(owners[pictures]) & set(owners[depths])  # over a shape that is not theirs
-        assert (kind is _Kind.ANOTHERS) == bool(len(depths))
+        others_depth += bool(len(depths))
         own = of_people[pictures[0], 0]
         if kind >= _Kind.MEAN_HEAD:
             assert not chimera[0][own == 0].any()  # what is not known stays so
+    # Where chance gives both to one person, the shape is blurred.
+    assert 20 < others_depth < 40 if kind is _Kind.ANOTHERS else not others_depth
     if kind is _Kind.MEAN_HEAD:
         assert np.abs(of_chimeras[:, 0]).max() < 0.5
     if kind is _Kind.BLURRED:

@@ -144,7 +144,11 @@ def test_the_picture_tower_whitens_dlibs_unit_vectors(some: TensorSet) -> None:
         ({"inputs": "depth"}, {"inputs": "depth"}, "--maps: expected a run that saw"),
         ({}, {}, "--depth: expected a run that saw"),
         ({}, {"inputs": "depth", "hair_band": False}, "--depth: expected a run that saw"),
-        ({}, {"inputs": "depth", "left_out": ["p01"]}, r"--leave-out: the depth run left out \['p01'\]"),
+        (
+            {},
+            {"inputs": "depth", "captured": "of them", "left_out": ["p01"]},
+            r"--leave-out: the depth run left out \['p01'\]",
+        ),
     ],
 )
 def test_runs_that_do_not_belong_together_are_refused(
