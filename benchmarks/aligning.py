@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from shutil import which
@@ -32,7 +33,7 @@ from faceid_fast.face.crop import FaceCrop
 from faceid_fast.frame import Frame
 from faceid_fast.sources.layouts.kinect_v2 import captures
 from faceid_fast.vault import Vault
-from training.camera.degraded import degraded, single_holes, with_depth
+from training.camera.degraded import degraded, single_holes
 
 from .core import CARGO, KEPT_MM, ROOT, Stage, hand_over
 from .opencv.align import Aligner
@@ -121,7 +122,7 @@ def clean_up(stage: Stage, infrared: Frame, title: str) -> Contest:
 def measured_everywhere(frame: Frame) -> Frame:
     """Return the frame with the far end of what is kept where nothing was measured."""
     depth = np.where(frame.depth == 0, np.uint16(KEPT_MM[1] - 10), frame.depth)
-    return with_depth(frame, depth)
+    return replace(frame, depth=depth)
 
 
 def same_cells(ours: Answer, other: Answer) -> bool:

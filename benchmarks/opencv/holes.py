@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast.frame import Frame
-from training.camera.degraded import with_depth
 
 LONGER_MM, SHORTER_MM, STEP_MM, SILHOUETTE_MM = 30.0, 25.0, 25.5, 60.5
 
@@ -57,7 +58,7 @@ def filled(frame: Frame) -> Frame:
     mean = (down * heavy + across * heavier)[fits] / total[fits]
     after = depth.copy()
     after[rows[fits], columns[fits]] = np.maximum(np.floor(mean + 0.5), 1).astype(np.uint16)
-    return with_depth(frame, after)
+    return replace(frame, depth=after)
 
 
 def _around(

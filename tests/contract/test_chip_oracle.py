@@ -8,7 +8,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from faceid_fast.face.aligner import FaceAligner
@@ -28,11 +27,7 @@ def tinted(frame: Frame) -> Frame:
     grey = np.sqrt(frame.infrared / float(frame.infrared.max())) * 255
     across = np.linspace(0.0, 1.0, grey.shape[1])
     tint = np.stack([np.ones_like(across), 0.6 + 0.3 * across, 0.9 - 0.4 * across**2], axis=1)
-    return with_picture(frame, color=(grey[..., None] * tint).astype(np.uint8))
-
-
-def with_picture(frame: Frame, **picture: NDArray[np.generic]) -> Frame:
-    return Frame(depth=frame.depth, depth_unit_m=frame.depth_unit_m, intrinsics=frame.intrinsics, **picture)
+    return replace(frame, infrared=None, color=(grey[..., None] * tint).astype(np.uint8))
 
 
 def enlarged(frame: Frame, scale: float) -> Frame:
@@ -104,15 +99,15 @@ def test_infrared_of_8_bits_has_the_chip_of_16() -> None:
     assert FRAMES[0].infrared is not None
     byte = (FRAMES[0].infrared >> 8).astype(np.uint8)
     assert len(np.unique(byte)) > 20
-    found = aligned(with_picture(FRAMES[0], infrared=byte))
-    wide = aligned(with_picture(FRAMES[0], infrared=byte.astype(np.uint16)))
+    found = aligned(replace(FRAMES[0], infrared=byte))
+    wide = aligned(replace(FRAMES[0], infrared=byte.astype(np.uint16)))
     np.testing.assert_array_equal(found.chip, wide.chip)
-    assert_chip_is_the_oracles(with_picture(FRAMES[0], infrared=byte), found)
+    assert_chip_is_the_oracles(replace(FRAMES[0], infrared=byte), found)
 
 
 def test_a_dark_picture_has_a_dark_chip() -> None:
     pose = aligned(FRAMES[0]).pose
-    black = with_picture(FRAMES[0], infrared=np.zeros_like(FRAMES[0].picture))
+    black = replace(FRAMES[0], infrared=np.zeros_like(FRAMES[0].picture))
     assert not FaceAligner.bundled().cut_out(black, pose).chip.any()
 
 

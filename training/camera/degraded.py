@@ -6,6 +6,7 @@ Lengths across the picture are in pixels of the frame, depths in millimetres.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import cv2
@@ -149,10 +150,4 @@ def degraded(frame: Frame, degradation: Degradation, seed: int) -> Frame:
     after = degradation(before, np.random.default_rng(seed), frame.intrinsics.fx)
     units = np.rint(np.where(frame.depth > 0, after, 0) / mm_per_unit)
     depth = np.clip(units, 0, np.iinfo(np.uint16).max).astype(np.uint16)
-    return with_depth(frame, depth)
-
-
-def with_depth(frame: Frame, depth: NDArray[np.uint16]) -> Frame:
-    """Return a frame with other depth, (H, W) in the same unit, and the same picture and camera."""
-    picture = {frame.modality: frame.picture}
-    return Frame(depth=depth, depth_unit_m=frame.depth_unit_m, intrinsics=frame.intrinsics, **picture)
+    return replace(frame, depth=depth)
