@@ -18,14 +18,17 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.face.crop import NoFace
 from faceid_fast.face.embedder import Embedder
+from faceid_fast.face.embedding import Embedding
 from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.frame import Frame
+from faceid_fast.matching.keys import KeyLimits, distances_to
 from faceid_fast.sources.layouts.kinect_v2 import Capture, captures
+from faceid_fast.storage.keys import Keys
+from faceid_fast.storage.references import References
 from training.camera.degraded import (
     Degradation,
     blurred,
@@ -45,8 +48,11 @@ ENROLLED: Final = 2
 ADVISED: Final = 5
 """References that a person should have at least."""
 CLEAN: Final = "clean"
-OWN: Final = Embedder.bundled().contract.thresholds["infrared"]
+MODALITY: Final = "infrared"
+OWN: Final = Embedder.bundled().contract.thresholds[MODALITY]
 """The model's own threshold."""
+LIMITS: Final = KeyLimits.by_modality(Embedder.bundled().contract.key_limits)[MODALITY]
+"""The model's limits of the two keys."""
 
 ATTEMPTS: Final[dict[str, Degradation]] = {
     "2 % single holes": single_holes(0.02),
@@ -71,16 +77,16 @@ BOTH: Final[dict[str, Degradation]] = {
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What became of a capture up to its vector.
+    """What became of a capture up to its embedding.
 
     Attributes
     ----------
-    outcome : "live", or why there is no vector.
-    vector : (D,), or None.
+    outcome : "live", or why there is no embedding.
+    embedding : of the face, or None.
     """
 
     outcome: str
-    vector: NDArray[np.float32] | None
+    embedding: Embedding | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +126,8 @@ def look(frames: Iterable[Frame]) -> list[Looked]:
         elif not (verdict := check.check(crop)).live:
             found.append(Looked(f"not live: {'; '.join(verdict.reasons)}", None))
         else:
-            found.append(Looked("live", embedder.embed(crop.tensor[None])[0]))
+            (embedding,) = embedder.embed(crop.tensor[None], crop.chip[None])
+            found.append(Looked("live", embedding))
     return found
 
 
@@ -140,17 +147,18 @@ def score(
     shots : the captures.
     enrolled, tried : what was found in each, as far as it serves as a reference, and as an attempt.
     clean : attempts that are accepted with good depth; None: these.
-    threshold : the largest distance to accept.
+    threshold : the largest joined distance to accept; the keys have the model's own limits.
     """
     people = sorted({shot.person for shot in shots})
     references = {
         person: [
-            each.vector
+            each.embedding
             for shot, each in zip(shots, enrolled, strict=True)
-            if shot.person == person and shot.expression == ENROLLED and each.vector is not None
+            if shot.person == person and shot.expression == ENROLLED and each.embedding is not None
         ]
         for person in people
     }
+    kept = {person: _references(person, found) for person, found in references.items() if found}
     refused: Counter[str] = Counter()
     attempts = accepted = impostor_attempts = impostors = 0
     for shot, each in zip(shots, tried, strict=True):
@@ -160,16 +168,15 @@ def score(
             genuine = person == shot.person
             attempts += genuine
             impostor_attempts += not genuine
-            if each.vector is None:
+            if each.embedding is None:
                 refused[each.outcome] += genuine
                 continue
-            gaps = [float(np.linalg.norm(each.vector - reference)) for reference in references[person]]
-            near = min(gaps, default=np.inf) <= threshold
+            near = distances_to(kept.get(person), MODALITY, each.embedding).accepted(threshold, LIMITS)
             accepted += genuine and near
             impostors += not genuine and near
             if genuine and not near:
-                refused["no match" if gaps else "not enrolled"] += 1
-    taken = {person: len(vectors) for person, vectors in references.items()}
+                refused["no match" if person in kept else "not enrolled"] += 1
+    taken = {person: len(found) for person, found in references.items()}
     return Row(
         name=name,
         attempts=attempts,
@@ -181,6 +188,15 @@ def score(
         impostors_accepted=impostors,
         refused=dict(refused.most_common()),
     )
+
+
+def _references(person: str, found: Sequence[Embedding]) -> References:
+    joined, shape, picture = (
+        np.stack([getattr(each, name) for each in found]) for name in ("joined", "shape", "picture")
+    )
+    poses, modalities = ("frontal",) * len(found), (MODALITY,) * len(found)
+    model = Embedder.bundled().sha256
+    return References(person, joined, poses, modalities, model, keys=Keys.of(shape, picture))
 
 
 def measure(directory: Path, draws: int, threshold: float) -> list[Row]:

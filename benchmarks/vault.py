@@ -14,26 +14,34 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from faceid_fast.access.attempt_limiter import AttemptLimiter
 from faceid_fast.access.lockout import DEVICE
 from faceid_fast.matching.index import GalleryIndex
+from faceid_fast.storage.keys import Keys
 from faceid_fast.storage.references import References
 from faceid_fast.storage.store import put
 from faceid_fast.vault import Vault
 
 KEY = bytes(range(32))
 MODEL = "5e" * 32
+KEY_SIZES = (64, 64)
+"""Values per shape vector and per picture vector, as the bundled model's."""
 POSES = ("frontal", "left", "right", "up", "down")
 
 
 def person(number: int) -> References:
     """Somebody with five references."""
-    vectors = np.random.default_rng(number).standard_normal((len(POSES), 128))
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return References(
-        f"person {number}", vectors.astype(np.float32), POSES, ("infrared",) * len(POSES), MODEL
-    )
+    rng = np.random.default_rng(number)
+    joined, shape, picture = (_unit_vectors(rng, size) for size in (128, *KEY_SIZES))
+    modalities = ("infrared",) * len(POSES)
+    return References(f"person {number}", joined, POSES, modalities, MODEL, keys=Keys.of(shape, picture))
+
+
+def _unit_vectors(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
+    vectors = rng.standard_normal((len(POSES), size))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
 def report(what: str, work: Callable[[], object], rounds: int) -> None:
@@ -61,7 +69,7 @@ def main() -> None:
         with Vault.open(place, key=KEY) as vault:
             report(
                 "  and have them ready to be searched",
-                lambda: GalleryIndex(vault, 128, MODEL).refresh(),
+                lambda: GalleryIndex(vault, 128, KEY_SIZES, MODEL).refresh(),
                 given.rounds,
             )
             report("replace one of them", lambda: put(vault, person(7)), given.rounds)

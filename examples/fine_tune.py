@@ -1,12 +1,13 @@
-"""Fine-tune the network on captures of your own: look at them, train, export.
+"""Fine-tune the network on captures of your own: look at them, train, join, export.
 
     make train-smoke                                                        # makes the environment, once
     .venv-train/bin/python -m examples.fine_tune DIR --check                # what is there? no TensorFlow yet
     .venv-train/bin/python -m examples.fine_tune DIR --out build/mine
 
 DIR holds a folder a person in one of the layouts of training/README.md. A quarter of the people, two at
-least, is held out and measured on; what measures worse than the weights it began with is not kept. Of so
-few people no threshold can be measured, and that of what is exported is a guess: choose one by
+least, is held out and measured on; what measures worse than the weights it began with is not kept. The tower
+of the picture stays as it ships: so few people cannot teach it anything. Nor can a threshold be measured on
+them, and that of what is exported is a guess, as the limits of the keys are: choose one by
 docs/guides/thresholds.md. Whoever was enrolled with another model has to be enrolled again.
 """
 
@@ -19,27 +20,47 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from training.data.layouts.reading import LAYOUTS, Captures, refuse_validation_set
+from training.data.layouts.reading import LAYOUTS, Captures, note_on_figures
 from training.data.layouts.tensors import align_captures
 
-FEWEST_PEOPLE, FEWEST_CAPTURES = 4, 2
+FEWEST_PEOPLE, FEWEST_CAPTURES = 4, 5
+"""Four captures of a person stand for what is enrolled, and the others for attempts."""
+PICTURE = Path("training/weights/picture.npz")
 
 
 def look(root: Path, layout: str) -> bool:
     """Print how many captures of each person show a face; whether there are enough."""
-    refuse_validation_set(root, layout)
     captures = Captures(root, layout)
-    _, people, _, _, outcomes = align_captures(captures)
-    counts = Counter(people)
+    aligned = align_captures(captures)
+    counts = Counter(aligned.people)
     for name, count in sorted(counts.items()):
         print(f"{name}: {count} captures with a face")
-    print(f"{captures.summary()}; aligner: {dict(outcomes)}")
+    print(f"{captures.summary()}; aligner: {dict(aligned.outcomes)}")
+    if note := note_on_figures(root, layout):
+        print(note)
     usable = sum(count >= FEWEST_CAPTURES for count in counts.values())
     print(
         f"{usable} people with {FEWEST_CAPTURES} captures or more; at least {FEWEST_PEOPLE} are needed, "
         "dozens for the figures to mean something"
     )
     return usable >= FEWEST_PEOPLE
+
+
+def commands(data: Path, layout: str, out: Path) -> list[list[str]]:
+    """Command lines of `training`, in their order: the module first."""
+    captures = ["--data", str(data), "--layout", layout]
+    maps, depth = str(out / "maps"), str(out / "depth")
+    tensors = str(out / "maps" / "tensors")
+    return [
+        ["training.network.train", *captures, "--out", maps],
+        ["training.network.train", *captures, "--inputs", "depth", "--out", depth],
+        [
+            "training.network.joined",
+            *("--maps", maps, "--depth", depth, "--picture", str(PICTURE), "--data", tensors),
+            *("--out", str(out)),
+        ],
+        ["training.ship.export", "--run", str(out), "--data", tensors],
+    ]
 
 
 def main() -> int:
@@ -56,12 +77,8 @@ def main() -> int:
         sys.exit(f"error: {error}")
     if given.check or not enough:
         return 0 if enough else 1
-    run, tensors = str(given.out), str(given.out / "tensors")
-    for arguments in (
-        ("training.network.train", "--data", str(given.data), "--layout", given.layout, "--out", run),
-        ("training.ship.export", "--run", run, "--data", tensors),
-    ):
-        subprocess.run([sys.executable, "-m", *arguments], check=True)
+    for module, *arguments in commands(given.data, given.layout, given.out):
+        subprocess.run([sys.executable, "-m", module, *arguments], check=True)
     model = given.out / "faceid.onnx"
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
     print(f"Authenticator(embedder=Embedder({str(model)!r}, sha256={digest!r}), threshold=...)")

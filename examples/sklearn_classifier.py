@@ -28,8 +28,8 @@ def embedded(frame: Frame) -> NDArray[np.float32] | None:
     crop = FaceAligner.bundled().align(frame)
     if isinstance(crop, NoFace) or not LivenessCheck.bundled().check(crop).live:
         return None
-    vector: NDArray[np.float32] = Embedder.bundled().embed(crop.tensor[None])[0]
-    return vector
+    (made,) = Embedder.bundled().embed(crop.tensor[None], crop.chip[None])
+    return made.joined  # an Authenticator asks made.shape and made.picture, too
 
 
 def main() -> None:

@@ -13,11 +13,14 @@ from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.face.bundled import bundled_model_sha256
 from faceid_fast.face.crop import CHIP_SHAPE, TENSOR_SHAPE, Cues, FaceCrop, HeadPose, NoFace
 from faceid_fast.face.embedder import Embedder
+from faceid_fast.face.embedding import Embedding, Embeddings
 from faceid_fast.face.head_model import HEAD_MODEL
 from faceid_fast.face.liveness_limits import CUES, FIGURES, Limits
 from faceid_fast.face.model_contract import ModelContract, served_preprocessing
 from faceid_fast.frame import Frame, Intrinsics
+from faceid_fast.matching.keys import KeyLimits
 from faceid_fast.outcome import Outcome
+from faceid_fast.storage.keys import Keys
 from faceid_fast.storage.references import References
 
 SIZE = 64
@@ -25,6 +28,9 @@ THRESHOLD = 0.6
 FLOOR = 0.8
 TAIL = ((1e-8, THRESHOLD), (1e-3, FLOOR))  # so few strangers are near that numbers of people change nothing
 MODEL_SHA256 = "5e" * 32
+KEY_LIMITS = KeyLimits(shape=0.9, picture=1.1)
+KEY_SIZES = (64, 32)
+"""Values per shape vector and per picture vector."""
 
 
 class Time:
@@ -114,9 +120,9 @@ def contract(**changes: object) -> ModelContract:
     """Make a contract that this package meets, with some fields changed."""
     fields: dict[str, Any] = {
         "model_id": "stand-in",
-        "input_name": "tensor",
-        "output_name": "embedding",
+        "outputs": {"embedding": 128, "shape": KEY_SIZES[0], "picture": KEY_SIZES[1]},
         "thresholds": {"infrared": THRESHOLD, "color": THRESHOLD},
+        "key_limits": {name: KEY_LIMITS._asdict() for name in ("infrared", "color")},
         "tails": dict.fromkeys(("infrared", "color"), TAIL),
         "training_commit": "none",
         "calibration": {},
@@ -127,16 +133,27 @@ def contract(**changes: object) -> ModelContract:
 
 @dataclass
 class StandInEmbedder:
-    """Gives the vector entered for a code; by default a unit vector of its own for every code."""
+    """Gives the vectors entered for a code; by default a joined one of its own for every code, and one key.
+
+    So everybody's keys agree, unless a test says otherwise, and the joined vectors decide.
+    """
 
     special: dict[int, NDArray[Any]] = field(default_factory=dict)
     dim: int = 128
     sha256: str = MODEL_SHA256
     contract: ModelContract = field(default_factory=contract)
+    shapes: dict[int, NDArray[Any]] = field(default_factory=dict)
+    pictures: dict[int, NDArray[Any]] = field(default_factory=dict)
 
-    def embed(self, tensors: NDArray[np.float32]) -> NDArray[np.float32]:
-        codes = tensors[:, 0, 0, 0].astype(int)
-        return np.stack([self.special.get(int(code), unit(int(code) % self.dim, self.dim)) for code in codes])
+    def embed(self, tensors: NDArray[np.float32], chips: NDArray[np.uint8]) -> Embeddings:
+        assert len(chips) == len(tensors)
+        codes = [int(code) for code in tensors[:, 0, 0, 0]]
+        same = [unit(0, size) for size in KEY_SIZES]
+        return Embeddings(
+            np.stack([self.special.get(code, unit(code % self.dim, self.dim)) for code in codes]),
+            np.stack([self.shapes.get(code, same[0]) for code in codes]),
+            np.stack([self.pictures.get(code, same[1]) for code in codes]),
+        )
 
     def as_embedder(self) -> Embedder:
         return cast("Embedder", self)
@@ -145,7 +162,29 @@ class StandInEmbedder:
 def references(identity: str, *vectors: NDArray[np.float32], modality: str = "infrared") -> References:
     """Make what the stand-ins would have enrolled."""
     count = len(vectors)
-    return References(identity, np.stack(vectors), ("frontal",) * count, (modality,) * count, MODEL_SHA256)
+    return References(
+        identity,
+        np.stack(vectors),
+        ("frontal",) * count,
+        (modality,) * count,
+        MODEL_SHA256,
+        keys=keys(count),
+    )
+
+
+def keys(count: int, *, shape: float = 0.0, picture: float = 0.0) -> Keys:
+    """Make keys of references, at these distances from those that the stand-ins give to everybody."""
+    return Keys.of(
+        *(
+            np.stack([at_distance(off, size)] * count)
+            for off, size in zip((shape, picture), KEY_SIZES, strict=True)
+        )
+    )
+
+
+def probe(joined: NDArray[np.float32], *, shape: float = 0.0, picture: float = 0.0) -> Embedding:
+    """Make a probe, its keys at these distances from those that the stand-ins give to everybody."""
+    return Embedding(joined, at_distance(shape, KEY_SIZES[0]), at_distance(picture, KEY_SIZES[1]))
 
 
 def unit(axis: int, dim: int = 128) -> NDArray[np.float32]:

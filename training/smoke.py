@@ -12,6 +12,7 @@ import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -21,11 +22,17 @@ from faceid_fast.face.crop import FaceCrop
 from faceid_fast.face.embedder import Embedder
 from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.face.liveness_limits import Limits
-from training.data.batches import BatchConfig, load_split
+from training.data.batches import BatchConfig, TensorSet, load_held, load_split
 from training.data.build import Copy, align_split, render_split
 from training.data.config import TRAIN, VALIDATION, SplitConfig
+from training.data.mixture import Mixture
 from training.data.raw import RawShard, raw_shards, shard_frames
 from training.heads.ict import DEFAULT_PATH
+
+if TYPE_CHECKING:
+    import keras
+
+    from training.ship.export import Exported
 
 CAPTURES = 5
 SPLITS = (
@@ -33,12 +40,14 @@ SPLITS = (
     replace(VALIDATION, identities=10, captures=CAPTURES),
 )
 BATCH = BatchConfig(identities=12, images=4)
+CHIMERAS = Mixture(chimeras=12, difference_share=0.0)
 
 
 def run_smoke(out: Path, processes: int = 2) -> None:
-    """Render, align, train, export and load; then fine-tune on captures. Leaves nothing in the package.
+    """Render, align, train, join, export and load; then fine-tune on captures. Leaves nothing in the package.
 
-    Without the parametric head it says so and returns: the head is not part of the repository.
+    Without the parametric head it says so and returns: the head is not part of the repository. Without
+    dlib's weights the picture's tower has random ones.
 
     Raises
     ------
@@ -51,11 +60,10 @@ def run_smoke(out: Path, processes: int = 2) -> None:
         print(f"training smoke run skipped: no parametric head at {DEFAULT_PATH}", file=sys.stderr)
         return
     # The renderer's processes import this module: TensorFlow must not come with it.
-    from training.network.run_folder import read_config  # noqa: PLC0415
     from training.network.train import TrainConfig, load_best, train  # noqa: PLC0415
-    from training.ship.export import export  # noqa: PLC0415
 
-    shutil.rmtree(out / "run", ignore_errors=True)
+    for name in ("maps", "depth", "run"):
+        shutil.rmtree(out / name, ignore_errors=True)
     wanted = aligned = 0
     for split in SPLITS:
         _drop_stale(split, out)
@@ -69,15 +77,15 @@ def run_smoke(out: Path, processes: int = 2) -> None:
         message = f"aligned {aligned} of {wanted} renders, expected at least 80 %"
         raise RuntimeError(message)
     data, held = load_split(out / "tensors")
-    figures = train(data, held, out / "run", TrainConfig(steps=50, validate_every=25, batch=BATCH))
+    config = TrainConfig(steps=50, validate_every=25, batch=BATCH)
+    figures = train(data, held, out / "maps", replace(config, mixture=CHIMERAS))
+    train(data, held, out / "depth", replace(config, steps=10, validate_every=10, inputs="depth"))
     if not figures.genuine_mean < figures.impostor_mean:
         message = (
             f"genuine pairs at {figures.genuine_mean:.2f}, impostor pairs at {figures.impostor_mean:.2f}"
         )
         raise RuntimeError(message)
-    done = export(load_best(out / "run"), held, out / "run" / "faceid.onnx", read_config(out / "run"))
-    embedder = Embedder(done.path, sha256=hashlib.sha256(done.path.read_bytes()).hexdigest())
-    embedder.embed(held.tensors[:3].astype(np.float32))
+    done = _exported(load_best(out / "maps"), load_best(out / "depth"), out / "tensors", out / "run")
     print(
         f"smoke run passed: {aligned}/{wanted} aligned, EER {figures.eer:.2f}, distances "
         f"{figures.genuine_mean:.2f} / {figures.impostor_mean:.2f}, parity {done.parity:.1e}, "
@@ -85,6 +93,37 @@ def run_smoke(out: Path, processes: int = 2) -> None:
     )
     _fine_tune(out)
     _liveness(out)
+
+
+def _exported(maps: keras.Model, depth: keras.Model, tensors: Path, run: Path) -> Exported:
+    """Join, quantise and export two towers and the picture's, and embed with what came out."""
+    from training.network.checkpoint import save_network  # noqa: PLC0415
+    from training.network.joined import HALF, TEACHERS_PATH, Projection, join, picture_tower  # noqa: PLC0415
+    from training.network.train import load_best  # noqa: PLC0415
+    from training.provenance.revision import training_commit  # noqa: PLC0415
+    from training.ship.export import export  # noqa: PLC0415
+    from training.teachers.dlib_resnet import EMBEDDING_SIZE, WEIGHTS  # noqa: PLC0415
+
+    weights = TEACHERS_PATH / WEIGHTS
+    # What of the vectors is kept needs real people to be chosen: here it is the first half of the numbers.
+    kept = np.eye(EMBEDDING_SIZE, HALF, dtype=np.float32)
+    plain = Projection(np.zeros(EMBEDDING_SIZE, np.float32), kept)
+    picture = picture_tower(weights if weights.exists() else None, plain)
+    run.mkdir(parents=True, exist_ok=True)
+    save_network(run / "best.keras", join(maps, depth, picture, (kept, kept)))
+    held = load_held(tensors, with_chips=True)
+    done = export(load_best(run), held, run / "faceid.onnx", {"training_commit": training_commit()})
+    _embed(done.path, held)
+    return done
+
+
+def _embed(path: Path, held: TensorSet) -> None:
+    assert held.chips is not None
+    embedder = Embedder(path, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    embedded = embedder.embed(held.tensors[:3].astype(np.float32), held.chips[:3])
+    if len(embedded) != 3:
+        message = f"{path}: expected embeddings of 3 faces, got {len(embedded)}"
+        raise RuntimeError(message)
 
 
 def _liveness(out: Path) -> None:
@@ -109,9 +148,9 @@ def _fine_tune(out: Path) -> None:
     """Validation renders, written as if they were someone's captures, go the way that real ones go."""
     from training.data.layouts.tensors import load_captures  # noqa: PLC0415
     from training.network.options import FINE_TUNE  # noqa: PLC0415
-    from training.network.train import train  # noqa: PLC0415
+    from training.network.train import load_best, train  # noqa: PLC0415
 
-    for name in ("pairs", "fine"):
+    for name in ("pairs", "fine", "fine_joined"):
         shutil.rmtree(out / name, ignore_errors=True)
     _write_pairs(RawShard.read(raw_shards(out / "raw" / VALIDATION.name)[0]), out / "pairs")
     damaged = next((out / "pairs").rglob("*_depth.png"))
@@ -121,7 +160,10 @@ def _fine_tune(out: Path) -> None:
         message = f"{damaged}: truncated, and yet not counted as damaged"
         raise RuntimeError(message)
     config = replace(FINE_TUNE, steps=10, validate_every=5, layout="pairs")
-    figures = train(data, held, out / "fine", config, out / "run")
+    figures = train(data, held, out / "fine", config, out / "maps")
+    _exported(
+        load_best(out / "fine"), load_best(out / "depth"), out / "fine" / "tensors", out / "fine_joined"
+    )
     print(
         f"fine-tune passed: {len(data)} captures of {len(np.unique(data.identities))} people, "
         f"EER {figures.eer:.2f} over {len(np.unique(held.identities))} others"

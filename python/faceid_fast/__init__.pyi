@@ -39,6 +39,8 @@ from .face.crop import FaceCrop as FaceCrop
 from .face.crop import HeadPose as HeadPose
 from .face.crop import NoFace as NoFace
 from .face.embedder import Embedder as Embedder
+from .face.embedding import Embedding as Embedding
+from .face.embedding import Embeddings as Embeddings
 from .face.liveness import Liveness as Liveness
 from .face.liveness import LivenessCheck as LivenessCheck
 from .face.liveness_limits import Limits as Limits
@@ -51,6 +53,7 @@ from .outcome import Outcome as Outcome
 from .sources.recognized import read_frames as read_frames
 from .storage.audit import Event as Event
 from .storage.audit import EventKind as EventKind
+from .storage.keys import Keys as Keys
 from .storage.memory import InMemoryStore as InMemoryStore
 from .storage.references import Consent as Consent
 from .storage.references import References as References

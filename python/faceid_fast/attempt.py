@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
-
-import numpy as np
 
 from .access.lockout import DEVICE, SPOOF_WEIGHT
 from .adaptation.rules import Mode
 from .calibration.impostor_tail import tightened
-from .errors import CredentialError, InvalidInputError, UnknownIdentityError
+from .errors import CredentialError, InvalidInputError
 from .face.crop import NoFace
 from .face.stopwatch import Stopwatch
 from .face.turned import hint_of
 from .frame import as_frames
-from .matching.decision import Decision, accepts
+from .matching.decision import Decision
+from .matching.keys import NOTHING_NEAR, Distances, distances_to
 from .outcome import Outcome
 from .storage.references import unknown_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from numpy.typing import NDArray
-
     from .access.attempt_limiter import AttemptLimiter
     from .adaptation.updater import AdaptationUpdater
     from .face.crop import FaceCrop
+    from .face.embedding import Embedding, Embeddings
     from .face.pipeline import Pipeline
     from .frame import Frame
     from .matching.index import GalleryIndex
@@ -66,12 +64,14 @@ class _Match(NamedTuple):
     ----------
     accepted : the identity that a majority of the frames matches; None if there is none.
     nearest : the identity of the reference that is nearest to any of the probes; None if there is none.
-    distance : distance to that reference, not rounded.
+    distances : of that probe to the references of that identity, not rounded.
+    refused : for each question how many probes it refused, by name; see `Distances.refused_by`.
     """
 
     accepted: str | None
     nearest: str | None
-    distance: float
+    distances: Distances
+    refused: Counter[str]
 
 
 class Attempt:
@@ -105,6 +105,7 @@ class Attempt:
         self._claimed = claimed
         self._modality = self._frames[0].modality
         self._threshold = stages.thresholds.of_frame(self._frames[0])
+        self._key_limits = stages.thresholds.key_limits[self._modality]
         self._charged_to = (DEVICE,) if claimed is None else (claimed, DEVICE)
         self._people = 0
         self._crops: list[FaceCrop] = []
@@ -191,55 +192,71 @@ class Attempt:
             self._stopwatch.lap("charge")
         return None
 
-    def _embed(self) -> NDArray[np.float32]:
-        """Turn the n live faces into probes, (n, D) float32 unit vectors."""
+    def _embed(self) -> Embeddings:
+        """Turn the n live faces into probes."""
         probes = self._stages.pipeline.embed(self._crops)
         self._stopwatch.lap("embed")
         return probes
 
-    def _match(self, probes: NDArray[np.float32]) -> _Match:
+    def _match(self, probes: Embeddings) -> _Match:
         """Compare the probes with the claimed person's references, or search everybody's."""
         self._stages.index.refresh()  # a person removed meanwhile must not be accepted
         found = self._search(probes) if self._claimed is None else self._compare(probes, self._claimed)
         self._stopwatch.lap("match")
         return found
 
-    def _compare(self, probes: NDArray[np.float32], claimed: str) -> _Match:
+    def _compare(self, probes: Embeddings, claimed: str) -> _Match:
         """Compare the probes 1:1, also with adapted references if adaptation is on."""
         updater = self._stages.updater
         if updater.mode is Mode.NEVER:
-            gallery = self._stages.index.of(self._modality)
-            distances = [gallery.distance_to(claimed, probe) for probe in probes]
-            votes = [accepts(distance, self._threshold) for distance in distances]
+            if (kept := self._stages.index.references(claimed)) is None:  # removed since
+                raise unknown_identity(claimed)
+            distances = [distances_to(kept, self._modality, probe) for probe in probes]
+            votes = [each.accepted(self._threshold, self._key_limits) for each in distances]
         else:
             votes, distances = updater.judge(
                 claimed, self._modality, self._threshold, probes, self._is_majority
             )
-        return _Match(claimed if self._is_majority(sum(votes)) else None, claimed, min(distances))
+        accepted = claimed if self._is_majority(sum(votes)) else None
+        return self._matched(accepted, [(claimed, each) for each in distances], votes)
 
-    def _search(self, probes: NDArray[np.float32]) -> _Match:
+    def _search(self, probes: Embeddings) -> _Match:
         """Search 1:N, with a threshold that gets smaller the more people there are."""
         tails = self._stages.thresholds.tails
         if self._modality in tails:
             people = max(self._people, self._stages.index.count(self._modality))
             self._threshold = tightened(self._threshold, tails[self._modality], people)
         found = [self._nearest(probe) for probe in probes]
-        votes = Counter(name for name, distance in found if accepts(distance, self._threshold))
+        voted = [distances.accepted(self._threshold, self._key_limits) for _, distances in found]
+        votes = Counter(name for (name, _), vote in zip(found, voted, strict=True) if vote)
         name, count = votes.most_common(1)[0] if votes else (None, 0)
-        nearest, distance = min(found, key=lambda each: each[1])
-        return _Match(name if self._is_majority(count) else None, nearest, distance)
+        return self._matched(name if self._is_majority(count) else None, found, voted)
 
-    def _nearest(self, probe: NDArray[np.float32]) -> tuple[str | None, float]:
-        """Return the nearest identity and its distance.
+    def _nearest(self, probe: Embedding) -> tuple[str | None, Distances]:
+        """Return the identity whose joined vector is nearest, and the distances to it.
 
-        The distance is not rounded: rounding could bring one just beyond the threshold within it.
+        Whoever is nearest is the only one who is asked about the keys. To go on to the second nearest if they
+        disagree would give every probe as many tries as there are people within the threshold, and name
+        somebody although another one is nearer.
         """
-        gallery = self._stages.index.of(self._modality)
-        nearest: str | None = gallery.best_identity(probe).names.item()
-        try:
-            return nearest, np.inf if nearest is None else gallery.distance_to(nearest, probe)
-        except UnknownIdentityError:  # removed since the search
-            return None, np.inf
+        index = self._stages.index
+        nearest: str | None = index.of(self._modality).best_identity(probe.joined).names.item()
+        if nearest is None or (kept := index.references(nearest)) is None:  # removed since the search
+            return None, NOTHING_NEAR
+        return nearest, distances_to(kept, self._modality, probe)
+
+    def _matched(
+        self, accepted: str | None, found: Sequence[tuple[str | None, Distances]], voted: Sequence[bool]
+    ) -> _Match:
+        """Make the result of the matching from what each probe came to."""
+        nearest, distances = min(found, key=lambda each: each[1].joined)
+        refused = Counter(
+            question
+            for (_, each), vote in zip(found, voted, strict=True)
+            if not vote
+            for question in each.refused_by(self._threshold, self._key_limits)
+        )
+        return _Match(accepted, nearest, distances, refused)
 
     def _settle(self, found: _Match) -> Decision:
         """Take back the charge if the attempt is accepted, and make the decision."""
@@ -253,7 +270,15 @@ class Attempt:
                 index.refresh()  # nor must a person removed while that was written
             if index.knows(found.accepted):
                 return self._decision(Outcome.ACCEPTED, found, identity=found.accepted, reasons=self._hints())
-        return self._decision(Outcome.NO_MATCH, found, reasons=(_TOO_FAR, *self._hints()))
+        reasons = (_TOO_FAR, *self._refused_by(found), *self._hints())
+        return self._decision(Outcome.NO_MATCH, found, reasons=reasons)
+
+    def _refused_by(self, found: _Match) -> tuple[str, ...]:
+        """Say which questions refused how many probes, with diagnostics only: it would help an attacker."""
+        if not self._stages.diagnostics or not found.refused:
+            return ()
+        counts = ", ".join(f"{question} {count}" for question, count in sorted(found.refused.items()))
+        return (f"of {len(self._crops)} live frames refused by: {counts}",)
 
     def _hints(self) -> tuple[str, ...]:
         """Say that the frames were turned, if they were."""
@@ -272,11 +297,12 @@ class Attempt:
         reasons: tuple[str, ...] = (),
     ) -> Decision:
         shown = found if self._stages.diagnostics else None
+        keys, limits = (None, None) if shown is None else (shown.distances.keys, self._key_limits)
         return Decision(
             outcome=outcome,
             identity=identity,
             threshold=self._threshold,
-            distance=None if shown is None else shown.distance,
+            distance=None if shown is None else shown.distances.joined,
             reasons=reasons,
             # Each frame with a live face has the outcome of the attempt: separate results would be as many
             # attempts for the charge of one.
@@ -285,4 +311,8 @@ class Attempt:
             claimed=self._claimed,
             nearest=None if shown is None else shown.nearest,
             turned_deg=self._turned_deg,
+            shape_distance=None if keys is None else keys.shape,
+            picture_distance=None if keys is None else keys.picture,
+            shape_limit=None if limits is None else limits.shape,
+            picture_limit=None if limits is None else limits.picture,
         )

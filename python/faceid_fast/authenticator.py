@@ -55,6 +55,9 @@ class _Options(TypedDict, total=False):
 class Authenticator:
     """Enrols people, and decides whether frames show one of them. Threads may share one.
 
+    A face is accepted if its joined vector is near enough to a reference and both of its keys agree, its
+    shape and its picture (:mod:`faceid_fast.matching.keys`).
+
     A frame is compared only with references of its own modality. The distance between an infrared and a
     colour frame of one person has not been measured, so no threshold holds for it.
 
@@ -71,8 +74,9 @@ class Authenticator:
     liveness : LivenessCheck, optional
         By default the bundled one. The check cannot be left out.
     threshold : float, optional
-        Largest distance to accept, Euclidean between unit vectors, in [0, 2), for frames of every
-        modality, however many people are enrolled. By default there is one threshold for each modality:
+        Largest joined distance to accept, Euclidean between unit vectors, in [0, 2), for frames of every
+        modality that the model has one for, however many people are enrolled. The limits of the two keys stay
+        the model's (:mod:`faceid_fast.matching.keys`). By default there is one threshold for each modality:
         that which the store has adopted (`adopt`), else that of the model's contract. For `identify` the
         default gets smaller the more people are enrolled
         (`faceid_fast.calibration.impostor_tail.tightened`).
@@ -90,8 +94,8 @@ class Authenticator:
         Whether failures are counted, and too many of them lock: see :mod:`faceid_fast.access.lockout`. Every
         call of `verify` or `identify` is an attempt: call once for each time that somebody shows their face.
     diagnostics : bool
-        Whether decisions carry distances. Leave it off wherever a caller could be an attacker: a
-        few hundred distances reveal a template.
+        Whether decisions carry distances, and say which question refused. Leave it off wherever a caller
+        could be an attacker: a few hundred distances reveal a template.
     try_turns : bool
         Whether frames without an upright face are tried turned by 90, 180 and 270 degrees, as a camera on its
         side or head down gives them: see :mod:`faceid_fast.face.turned`. It takes up to four times as long to
@@ -143,7 +147,12 @@ class Authenticator:
         pipeline = Pipeline(aligner, embedder, liveness, diagnostics=diagnostics, try_turns=try_turns)
         contract, model_sha256 = pipeline.contract, pipeline.model_sha256
         self._thresholds = Thresholds(self._store, contract, model_sha256, threshold)
-        self._index = GalleryIndex(self._store, contract.embedding_size, model_sha256)
+        self._index = GalleryIndex(
+            self._store,
+            contract.embedding_size,
+            (contract.outputs["shape"], contract.outputs["picture"]),
+            model_sha256,
+        )
         self._limiter = AttemptLimiter(
             self._store, policy=checked_choice("policy", policy, Policy), lockout=lockout
         )
@@ -236,7 +245,9 @@ class Authenticator:
 
     @property
     def thresholds(self) -> Mapping[str, float]:
-        """Largest distance that `verify` accepts, Euclidean between unit vectors, by modality.
+        """Largest joined distance that `verify` accepts, Euclidean between unit vectors, by modality.
+
+        Both keys of the face must agree as well (:mod:`faceid_fast.matching.keys`).
 
         Raises
         ------
@@ -270,8 +281,9 @@ class Authenticator:
           frames that are nearer to somebody else who is enrolled;
         - of somebody new, frames unlike the majority. If no more than half of the frames agree, none is used.
 
-        Frames agree if their distance is within the threshold, or if other frames link them. So a head that
-        is turned far is taken together with a frame in which it is turned half as far.
+        Frames agree if their joined distance is within the threshold, or if other frames link them. So a head
+        that is turned far is taken together with a frame in which it is turned half as far. Both keys of a
+        frame must agree with another one that is taken, or with a reference.
 
         A picture that was enrolled before is not added again.
 

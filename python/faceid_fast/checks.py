@@ -147,6 +147,13 @@ def checked_instance(name: str, value: object, kind: type[Kind]) -> Kind:
     raise InvalidInputError(message)
 
 
+def kinds_of(several: object) -> str:
+    """Describe a wrong column in a message: the types in it, never values."""
+    if not isinstance(several, (tuple, list)):
+        return type(several).__name__
+    return ", ".join(sorted({type(entry).__name__ for entry in several})) or "none"
+
+
 def checked_three(name: str, value: object) -> tuple[object, object, object]:
     """Return the three items of a list, tuple or array; refuse other iterables, which may be endless."""
     if isinstance(value, np.ndarray) and value.shape[:1] == (3,):

@@ -253,7 +253,8 @@ class Malformed:
             value = value.astype(np.float32)
         copy = value.copy()
         real = copy.dtype.kind == "f"
-        extremes = (math.nan, math.inf, -math.inf, 1e-40, -1.0, 1e30, 0.0) if real else (0, 1, 255)
+        large = min(1e30, float(np.finfo(copy.dtype).max)) if real else 255
+        extremes = (math.nan, math.inf, -math.inf, 1e-40, -1.0, large, 0.0) if real else (0, 1, large)
         rows = slice(rng.randrange(max(1, len(copy))), None, rng.choice((1, 2, 7)))
         match rng.randrange(5):
             case 0:

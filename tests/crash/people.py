@@ -57,9 +57,13 @@ class World:
         assert isinstance(crop, faceid.FaceCrop)
         assert crop.tensor.shape == TENSOR_SHAPE
         self.crop = crop
-        self.tensors = crop.tensor[None]
-        self.stranger = faceid.Embedder.bundled().embed(self.tensors)
-        self.faces = [*(kept.vectors for kept in self.kept.values()), self.stranger, self.tensors]
+        self.tensors, self.chips = crop.tensor[None], crop.chip[None]
+        self.stranger = faceid.Embedder.bundled().embed(self.tensors, self.chips)
+        self.faces = [
+            *(kept.vectors for kept in self.kept.values()),
+            *(self.stranger.joined, self.stranger.shape, self.stranger.picture),
+            *(self.tensors, self.chips),
+        ]
         self.before = self.state()
 
     def state(self) -> list[dict[str, str]]:

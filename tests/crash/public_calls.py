@@ -176,11 +176,13 @@ def _records(world: World) -> list[Call]:
     }
     color = np.repeat((frame.picture >> 8).astype(np.uint8)[..., None], 3, axis=2)
     references = {name: getattr(kept, name) for name in faceid.References.__slots__}
+    made = world.stranger
+    embeddings = {"joined": made.joined, "shape": made.shape, "picture": made.picture}
     references["consent"] = faceid.Consent("form 7", 1e9)
     contract = faceid.Embedder.bundled().contract
     fields = {name: getattr(contract, name) for name in type(contract).__slots__}
     fields |= {"preprocessing": served_preprocessing(), "thresholds": dict(contract.thresholds)}
-    fields["tails"] = dict(contract.tails)
+    fields |= {name: dict(fields[name]) for name in ("tails", "key_limits", "inputs", "outputs")}
 
     def checked(**changed: Any) -> None:
         made = faceid.ModelContract(**changed)
@@ -208,6 +210,12 @@ def _records(world: World) -> list[Call]:
         Call("References", lambda: faceid.References, references, 12),
         Call("Consent", lambda: faceid.Consent, {"note": "form 7", "at": 1e9}),
         Call("References.of", lambda: kept.of, {"modality": "infrared"}),
+        Call("References.keys_of", lambda: kept.keys_of, {"modality": "infrared"}),
+        Call("Keys", lambda: faceid.Keys, {"shape": kept.keys.shape, "picture": kept.keys.picture}, 4),
+        Call("Keys.of", lambda: faceid.Keys.of, {"shape": made.shape, "picture": made.picture}, 4),
+        Call("Keys.rows", lambda: kept.keys.rows, {"kept": [0, 1]}),
+        Call("Keys.joined", lambda: kept.keys.joined, {"others": kept.keys}),
+        Call("Embeddings", lambda: faceid.Embeddings, embeddings, 4),
         Call("References.rows", lambda: kept.rows, {"kept": [0, 1]}),
         Call("References.joined", lambda: kept.joined, {"others": kept}),
         Call(
@@ -236,7 +244,7 @@ def _stages(world: World) -> list[Call]:
     flat_crop = aligner.cut_out(flat, world.crop.pose)
     return [
         Call("Embedder", lambda: faceid.Embedder, {"model": model, "sha256": embedder.sha256}, 1),
-        Call("Embedder.embed", lambda: embedder.embed, {"tensors": world.tensors}, 8),
+        Call("Embedder.embed", lambda: embedder.embed, {"tensors": world.tensors, "chips": world.chips}, 8),
         Call("Embedder.bundled", lambda: faceid.Embedder.bundled, {}, 1),
         Call("FaceAligner", lambda: faceid.FaceAligner, {"head_model": head}, 1),
         Call("FaceAligner.align", lambda: aligner.align, {"frame": world.frames["cleo", "probe", 1]}, 8),
@@ -289,7 +297,12 @@ def _stores(world: World) -> list[Call]:
     for made, weight in ((world.memory, 4), (world.vault, 1)):
         kind = type(made).__name__
         stranger = faceid.References(
-            NOBODY, world.stranger, ("frontal",), ("infrared",), world.kept["ada"].model_sha256
+            NOBODY,
+            world.stranger.joined,
+            ("frontal",),
+            ("infrared",),
+            world.kept["ada"].model_sha256,
+            keys=faceid.Keys.of(world.stranger.shape, world.stranger.picture),
         )
         calls += [
             Call("get", lambda m=made: partial(store.get, m), {"identity": NOBODY}, weight),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from faceid_fast.storage.keys import Keys
 from faceid_fast.storage.references import References
 from faceid_fast.storage.store import ReferenceStore, put, remove
 from faceid_fast.vault import Vault
@@ -68,14 +69,26 @@ def person(name: str, seed: int) -> References:
     count = 1 + seed % 9
     vectors = rng.standard_normal((count, 128))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    keys = []
+    for size in (64, 32):
+        key = rng.standard_normal((count, size))
+        keys.append((key / np.linalg.norm(key, axis=1, keepdims=True)).astype(np.float32))
     return References(
-        name, vectors.astype(np.float32), ("frontal",) * count, ("infrared",) * count, "5e" * 32
+        name,
+        vectors.astype(np.float32),
+        ("frontal",) * count,
+        ("infrared",) * count,
+        "5e" * 32,
+        keys=Keys.of(*keys),
     )
 
 
 def digest_of(references: References) -> str:
     parts = (references.identity, references.poses, references.modalities, references.model_sha256)
-    return hashlib.sha256(repr(parts).encode() + references.vectors.tobytes()).hexdigest()
+    keys = references.keys
+    values = [references.vectors, *(() if keys is None else (keys.shape, keys.picture))]
+    content = b"".join(each.tobytes() for each in values)
+    return hashlib.sha256(repr(parts).encode() + content).hexdigest()
 
 
 def state_of(store: ReferenceStore) -> State:

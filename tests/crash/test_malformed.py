@@ -35,6 +35,7 @@ from faceid_fast.errors import (
 )
 from faceid_fast.matching import decision
 from faceid_fast.matching.decision import Decision
+from faceid_fast.matching.keys import KeyLimits
 from faceid_fast.outcome import Outcome
 from malformed import CallersError, Malformed
 from people import World
@@ -219,12 +220,24 @@ def test_nothing_malformed_does_harm(world: World, long: bool) -> None:
 
 
 FILLED_BY_THE_PACKAGE = {
-    *("Cues", "Enrollment", "Event", "FaceCrop", "HeadPose", "Liveness", "NoFace", "Note", "RejectedFrame"),
+    *(
+        "Cues",
+        "Embedding",
+        "Enrollment",
+        "Event",
+        "FaceCrop",
+        "HeadPose",
+        "Liveness",
+        "NoFace",
+        "Note",
+        "RejectedFrame",
+    ),
 }
 """Records without a check: what is in them decides nothing."""
 CALLED_BY_OTHERS = {
     *("Gallery.find_best_identity", "Gallery.find_nearest", "Gallery.find_within"),
     *("References.checked_before", "References.with_adapted", "References.with_consent", "Event.now"),
+    "Keys.checked_before",
     *("MeasuredThreshold.summary", "MeasuredThreshold.to_json"),
     *("ModelContract.check", "ModelContract.to_json", "Authenticator.close", "Vault", "Vault.close"),
     *("Liveness.figures", "read_bounded", "read_json", "read_array", "read_arrays", "frame_of", "associated"),
@@ -288,7 +301,9 @@ def test_an_acceptance_that_is_written_the_other_way_round_is_noticed(
 
 
 def test_a_threshold_that_lets_strangers_in_is_noticed(world: World) -> None:
-    world.doors["memory"]._thresholds._own = {"infrared": 1.9}
+    thresholds = world.doors["memory"]._thresholds
+    thresholds._own = {"infrared": 1.9}
+    thresholds.key_limits = {"infrared": KeyLimits(2.0, 2.0)}
     report = campaign(world, named(world, "Authenticator.identify", "Authenticator.verify"), 200, 2)
     assert report.let_in
 
@@ -303,7 +318,7 @@ def test_a_message_that_shows_a_face_is_noticed(world: World) -> None:
         message = f"vector: expected another one, got {vector}"
         raise InvalidInputError(message)
 
-    call = Call("telling", lambda: telling, {"vector": world.stranger[0, :2].tolist()})
+    call = Call("telling", lambda: telling, {"vector": world.stranger.joined[0, :2].tolist()})
     assert campaign(world, [call], 100, 2).telling
 
 

@@ -164,7 +164,7 @@ def test_fine_tune_looks_before_it_trains(tmp_path: Path) -> None:
     few = check()
     assert few.returncode == 1, few.stderr
     assert "ada: 7 captures with a face\n" in few.stdout  # the print is none
-    assert "3 people with 2 captures or more; at least 4 are needed" in few.stdout
+    assert "3 people with 5 captures or more; at least 4 are needed" in few.stdout
     shutil.copytree(home / "ada", people / "dora")
     assert check().returncode == 0
     assert run("-m", "examples.fine_tune", tmp_path / "nothing", place=tmp_path).returncode == 1

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ class TensorSet:
     clusters : (N,) int32; identities of one cluster look alike; -1 for none.
     modalities : (N,) int32; 0 where infrared stands in for the three colours, 1 where they are colours.
     aligner : which aligner made the tensors, as `training.data.build` names it; empty if not known.
+    chips : (N, 3, 150, 150) uint8, the pictures' chips, where they were asked for.
     """
 
     tensors: Floats16
@@ -39,6 +41,7 @@ class TensorSet:
     clusters: Ints
     modalities: Ints
     aligner: str = ""
+    chips: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.identities)
@@ -51,6 +54,7 @@ class TensorSet:
             self.clusters[chosen],
             self.modalities[chosen],
             self.aligner,
+            None if self.chips is None else self.chips[chosen],
         )
 
     def rows_of_modalities(self) -> dict[str, NDArray[np.int64]]:
@@ -68,15 +72,16 @@ class TensorSet:
             return self
         tensors = self.tensors.copy()
         inputs.empty_rest(tensors)
-        return TensorSet(tensors, self.identities, self.clusters, self.modalities, self.aligner)
+        return replace(self, tensors=tensors)
 
 
-def load_shards(*folders: Path, labels_only: bool = False) -> TensorSet:
+def load_shards(*folders: Path, labels_only: bool = False, with_chips: bool = False) -> TensorSet:
     """Read every ``*.npz`` shard below some folders, in the order of their names.
 
     A shard holds ``tensor`` (n, C, 72, 64) float16, ``identity`` (n,) int32, and may hold
     ``cluster`` (n,) int32, ``modality`` (n,) integer and ``aligner`` (a string); other arrays are left
     alone. ``labels_only`` leaves the tensors, which fill gigabytes, on the disk: there are no rows of them.
+    ``with_chips`` reads ``chip`` (n, 3, 150, 150) uint8 too, which training sets do not have.
 
     Raises
     ------
@@ -92,13 +97,15 @@ def load_shards(*folders: Path, labels_only: bool = False) -> TensorSet:
             message = f"no *.npz shard below {folder}"
             raise FileNotFoundError(message)
         paths += found
-    identities, clusters, modalities, aligners = [], [], [], set()
+    identities, clusters, modalities, chips, aligners = [], [], [], [], set()
     for path in paths:
         with np.load(path) as shard:
             identity = shard["identity"].astype(np.int32)
             cluster = shard["cluster"] if "cluster" in shard else np.full(len(identity), -1)
             modality = shard["modality"] if "modality" in shard else np.zeros(len(identity))
             aligners.add(str(shard["aligner"]) if "aligner" in shard else "")
+            if with_chips:
+                chips.append(_chips_of(path, shard, len(identity)))
         identities.append(identity)
         clusters.append(cluster.astype(np.int32))
         modalities.append(modality.astype(np.int32))
@@ -124,20 +131,33 @@ def load_shards(*folders: Path, labels_only: bool = False) -> TensorSet:
         np.concatenate(clusters),
         np.concatenate(modalities),
         aligners.pop(),
+        np.concatenate(chips) if with_chips else None,
     )
 
 
-def load_split(folder: Path, held_out_share: float = 0.1) -> tuple[TensorSet, TensorSet]:
+def _chips_of(path: Path, shard: Any, count: int) -> NDArray[np.uint8]:
+    chips: NDArray[np.uint8] = shard["chip"] if "chip" in shard else np.empty((0,), np.uint8)
+    if len(chips) != count:
+        message = f"{path}: expected a chip for each of {count} tensors, got {len(chips)}: align the set anew"
+        raise ValueError(message)
+    return chips
+
+
+def load_split(
+    folder: Path, held_out_share: float = 0.1, *, with_chips: bool = False
+) -> tuple[TensorSet, TensorSet]:
     """Read training and validation tensors, with no identity and no cluster in both.
 
     All folders whose names begin with ``train``, and ``folder/val``, where the renderer made them; otherwise
-    the identities with the largest numbers are held out (whole clusters of them).
+    the identities with the largest numbers are held out (whole clusters of them). ``with_chips`` reads the
+    chips of validation tensors too, and of all where nothing says which these are.
     """
     if (folder / "val").is_dir():
-        train, validation = load_shards(*_train_folders(folder)), load_shards(folder / "val")
+        train = load_shards(*_train_folders(folder))
+        validation = load_shards(folder / "val", with_chips=with_chips)
         _check_apart(train, validation)
         return train, validation
-    everything = load_shards(folder)
+    everything = load_shards(folder, with_chips=with_chips)
     groups = np.where(everything.clusters >= 0, everything.clusters, -1 - everything.identities)
     names, newest = np.unique(groups, return_index=True)
     names = names[np.argsort(everything.identities[newest], kind="stable")]
@@ -145,11 +165,11 @@ def load_split(folder: Path, held_out_share: float = 0.1) -> tuple[TensorSet, Te
     return everything.subset(~held_out), everything.subset(held_out)
 
 
-def load_held(folder: Path) -> TensorSet:
+def load_held(folder: Path, *, with_chips: bool = False) -> TensorSet:
     """Read the validation tensors alone, with the checks of `load_split`."""
     if not (folder / "val").is_dir():
-        return load_split(folder)[1]
-    validation = load_shards(folder / "val")
+        return load_split(folder, with_chips=with_chips)[1]
+    validation = load_shards(folder / "val", with_chips=with_chips)
     _check_apart(load_shards(*_train_folders(folder), labels_only=True), validation)
     return validation
 

@@ -5,8 +5,9 @@
 serves, so that its errors are in the training set; a changed aligner needs no new renders.
 
 Raw shards hold crops of different sizes end to end: see `training.data.raw.RawShard`. Tensor shards hold
-``tensor`` (n, 4, 72, 64) float16, ``cues`` (n, 7) in the order of `faceid_fast.face.crop.Cues`, ``identity``,
-``cluster`` (-1 for none), ``modality``, the truth and the alignment's error.
+``tensor`` (n, 4, 72, 64) float16, ``chip`` (n, 3, 150, 150) uint8 (empty in training sets), ``cues`` (n, 7)
+in the order of `faceid_fast.face.crop.Cues`, ``identity``, ``cluster`` (-1 for none), ``modality``, the truth
+and the alignment's error.
 """
 
 from __future__ import annotations
@@ -190,15 +191,17 @@ def _complete(path: Path, captures: int) -> bool:
 
 def _align_job(job: tuple[Path, Path, str, Copy]) -> Counter[str]:
     """Align one raw shard; returns outcomes counted."""
-    from faceid_fast.face.crop import TENSOR_SHAPE, Cues, NoFace  # noqa: PLC0415 - rendering needs no built package
+    from faceid_fast.face.crop import CHIP_SHAPE, TENSOR_SHAPE, Cues, NoFace  # noqa: PLC0415 - rendering needs no built package
 
     source, target, digest, copy = job
     rng = np.random.default_rng([_MISFIT_SEED, int(source.stem.rsplit("-", 1)[1])])
     aligners = _aligners(rng, misfit=copy is Copy.MISFIT)
     blur = blurred(SMOOTHEST_MM)
     raw = RawShard.read(source)
+    # Rendered pictures teach the picture's tower nothing, and fill gigabytes.
+    with_chips = not target.parent.name.startswith("train")
     outcomes: Counter[str] = Counter()
-    rows, modalities, tensors, facts, cues = [], [], [], [], []
+    rows, modalities, tensors, chips, facts, cues = [], [], [], [], [], []
     for row, modality, sharp in shard_frames(raw):
         frame = degraded(sharp, blur, row) if copy is Copy.BLURRED else sharp
         face = aligners[rng.integers(len(aligners))].align(frame)
@@ -213,6 +216,8 @@ def _align_job(job: tuple[Path, Path, str, Copy]) -> Counter[str]:
         rows.append(row)
         modalities.append(MODALITIES.index(modality))
         tensors.append(face.tensor.astype(np.float16))
+        if with_chips:
+            chips.append(face.chip)
         facts.append((eye_error, angle, face.fit_score))
         cues.append(astuple(face.cues))
     fact = np.array(facts, np.float32).reshape(-1, 3)
@@ -220,6 +225,7 @@ def _align_job(job: tuple[Path, Path, str, Copy]) -> Counter[str]:
         target,
         {
             "tensor": np.array(tensors, np.float16).reshape(-1, *TENSOR_SHAPE),
+            "chip": np.array(chips, np.uint8).reshape(-1, *CHIP_SHAPE),
             "identity": raw.identity[rows],
             "cluster": raw.cluster[rows],
             "modality": np.array(modalities, np.int32),

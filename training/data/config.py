@@ -121,6 +121,20 @@ TRAIN_ALIKE = replace(
     cluster_own=0.53,
     alike_skin_share=1.0,
 )
+# Whole populations whose faces are alike, and far from the mean head: flat in the middle, low at the bridge
+# of the nose, narrow, broad. Real people of one origin lie so, and N(0, I) hardly ever does.
+TRAIN_POPULATIONS = replace(
+    TRAIN,
+    name="train_populations",
+    seed=71_014,
+    first_identity=70_000,
+    identities=1500,
+    scale=(0.8, 1.1),
+    clustered_share=1.0,
+    cluster_size=20,
+    cluster_base=1.1,
+    cluster_own=0.6,
+)
 # The training set's people as the tests' camera sees them.
 VALIDATION = SplitConfig(
     "val",
@@ -149,6 +163,19 @@ VALIDATION_WIDE = replace(
     first_identity=120_000,
     identities=200,
     cameras=tuple((name, 1.0) for name in WIDE_CAMERAS),
+)
+# Such populations: live faces among them must not be refused as evenly bent.
+VALIDATION_POPULATIONS = replace(
+    VALIDATION,
+    name="val_populations",
+    seed=71_015,
+    first_identity=130_000,
+    identities=200,
+    scale=TRAIN_POPULATIONS.scale,
+    clustered_share=1.0,
+    cluster_size=TRAIN_POPULATIONS.cluster_size,
+    cluster_base=TRAIN_POPULATIONS.cluster_base,
+    cluster_own=TRAIN_POPULATIONS.cluster_own,
 )
 # The tests are frozen: plain N(0, I), nobody made alike, so that figures can be compared over time.
 TEST = SplitConfig(
@@ -197,9 +224,11 @@ SPLITS = {
         TRAIN,
         TRAIN_OPEN,
         TRAIN_ALIKE,
+        TRAIN_POPULATIONS,
         VALIDATION,
         VALIDATION_CAMERAS,
         VALIDATION_WIDE,
+        VALIDATION_POPULATIONS,
         TEST,
         TEST_COLOR,
         TEST_WORN,

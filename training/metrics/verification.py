@@ -28,8 +28,10 @@ THRESHOLD_INVERSE_FMR = 10_000
 """One in so many pairs of strangers may match."""
 THRESHOLD_INVERSE_HARD_FMR = 100
 """One in so many pairs of look-alikes may match."""
+THRESHOLD_INVERSE_CAPTURED_FMR = 1000
+"""One in so many attempts of captured strangers may match."""
 THRESHOLD_CAP = 0.6
-"""No threshold is larger."""
+"""No threshold is larger, unless strangers of captured people were measured too."""
 UNMEASURED_CAP = 0.4
 """Nor larger than this where the pairs are too few: the threshold of 2018, and stricter than any since."""
 TAIL_INVERSE_FMRS = tuple(
@@ -93,6 +95,30 @@ def embed(network: keras.Model, tensors: NDArray[np.float16], batch: int = 256) 
     return np.concatenate(rows)
 
 
+def embed_joined(network: keras.Model, held: TensorSet, batch: int = 64) -> dict[str, Floats]:
+    """Embed faces with a joined network: unit rows (N, D) float32 by the name of the output.
+
+    Raises
+    ------
+    ValueError
+        The tensors come without their chips.
+    """
+    if held.chips is None:
+        message = "held: expected tensors with their chips, got none"
+        raise ValueError(message)
+    parts = [
+        network(
+            {
+                "tensor": held.tensors[start : start + batch].astype(np.float32),
+                "chip": held.chips[start : start + batch],
+            },
+            training=False,
+        )
+        for start in range(0, len(held), batch)
+    ]
+    return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in network.output}
+
+
 def all_pairs(embeddings: Floats, held: TensorSet) -> Pairs:
     """Distances of all pairs of embeddings of one modality, each pair once.
 
@@ -148,24 +174,34 @@ def measure_network(network: keras.Model, held: TensorSet) -> Figures:
     return measure(all_pairs(embed(network, held.tensors), held))
 
 
-def choose_threshold(pairs: Pairs) -> float:
-    """Choose the threshold of a model from pairs of rendered validation identities alone.
+def choose_threshold(pairs: Pairs, captured_strangers: NDArray[np.floating] | None = None) -> float:
+    """Choose the threshold of a model from pairs of rendered validation identities, and captured strangers.
 
     It is the largest distance at which at most 1 in 10,000 pairs of strangers and at most 1 in 100 pairs of
     look-alikes match, and never more than 0.6. Where the pairs are too few to tell, no pair that was seen
-    may match, and it is at most 0.4.
+    may match, and it is at most 0.4. With captured strangers at most 1 in 1,000 of their attempts may match,
+    instead of the cap.
+
+    Parameters
+    ----------
+    captured_strangers : distances of attempts to somebody else's references, by networks that had left
+        one of the two out.
 
     Look-alikes count because rendered strangers lie farther apart than real ones: a threshold set on
     strangers alone lets real strangers in. At 1 in 1,000 look-alikes, four of five rendered genuine pairs
-    would be refused. The cap stands because renders do not tell how far apart real impostors lie.
+    would be refused. The cap stands where nothing else tells how far apart real impostors lie.
     """
     wanted = [(pairs.impostor, THRESHOLD_INVERSE_FMR)]
     if len(pairs.hard) >= MINIMUM_PAIRS:
         wanted.append((pairs.hard, THRESHOLD_INVERSE_HARD_FMR))
     limits = [threshold_at_far(impostor, inverse) for impostor, inverse in wanted]
     nearest = min(float(np.min(pairs.impostor)) - 1e-4, UNMEASURED_CAP)
+    of_captured = None
+    if captured_strangers is not None:
+        of_captured = threshold_at_far(captured_strangers, THRESHOLD_INVERSE_CAPTURED_FMR)
+    limits.append(THRESHOLD_CAP if of_captured is None else of_captured)
     threshold = min(nearest if limit is None else limit for limit in limits)
-    return float(np.floor(np.clip(threshold, 1e-3, THRESHOLD_CAP) * 1e4) / 1e4)
+    return float(np.floor(max(threshold, 1e-3) * 1e4) / 1e4)
 
 
 def tail_of(pairs: Pairs) -> Tail:

@@ -6,16 +6,21 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Final
 
 from training.data.augment import Augmentation, InputChoice, InputNames
 from training.data.batches import BatchConfig
 from training.data.layouts.reading import LAYOUTS
+from training.data.mixture import Mixture
 from training.network.losses import LossConfig
 from training.network.model import NETWORKS, NetworkConfig
 from training.provenance.revision import ROOT
 
-SHIPPED_WEIGHTS = ROOT / "training" / "weights" / "faceid.keras"
-"""The shipped network as Keras has it: what a fine-tune begins with."""
+SHIPPED_WEIGHTS = ROOT / "training" / "weights"
+SHIPPED_FILES = ("maps.keras", "depth.keras", "picture.npz")
+"""The shipped network's towers as Keras has them, and the projection of its picture's tower."""
+SHIPPED_TOWERS: Final = {"both": SHIPPED_WEIGHTS / "maps.keras", "depth": SHIPPED_WEIGHTS / "depth.keras"}
+"""Its towers of the aligned tensor, by the ``--inputs`` that trained them: what a fine-tune begins with."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,9 @@ class TrainConfig:
     inputs, hair_band : what the network may see (`training.data.augment.InputChoice`), in training and in
         validation; a network that does not see everything is for comparison, and is not exported.
     layout : of the real captures it is trained on; empty for renders.
+    captured : SHA-256 of the aligned captures of real people among the rendered ones; empty for none.
+    left_out : people of them who were left out, so that figures on them are figures.
+    mixture : how real people and chimeras are mixed in; None: not at all.
     init : SHA-256 of the weights it begins with; empty for random ones. They bring their own network:
         `network` is not looked at.
     """
@@ -49,6 +57,9 @@ class TrainConfig:
     inputs: InputNames = "both"
     hair_band: bool = True
     layout: str = ""
+    captured: str = ""
+    left_out: tuple[str, ...] = ()
+    mixture: Mixture | None = None
     init: str = ""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     loss: LossConfig = field(default_factory=LossConfig)
@@ -100,10 +111,22 @@ def parse(description: str | None = None, arguments: Sequence[str] | None = None
         add(f"--{switch.name.replace('_', '-')}", type=float, default=switch.default)
     add("--inputs", choices=("both", "depth", "intensity"), default="both", help="for comparison")
     add("--no-hair-band", action="store_true", help="for comparison")
+    add(
+        "--captured", type=Path, help="real people among the rendered ones: what training.data.captured wrote"
+    )
+    add("--leave-out", nargs="*", default=(), metavar="PERSON", help="of them, for figures on these people")
+    add("--captures", type=int, default=Mixture.captures, help="of each real person in a batch")
+    add("--chimeras", type=int, default=0, help=f"in a batch, for instance {Mixture.chimeras}")
+    add("--difference-share", type=float, default=Mixture.difference_share, help="of the rendered images")
+    add("--learning-rate", type=float)
     add("--threads", type=int, default=TrainConfig.threads)
     given = parser.parse_args(arguments)
     if given.data is None and not given.smoke:
         parser.error("--data is required without --smoke")
+    if given.leave_out and not given.captured:
+        parser.error("--leave-out is of the people of --captured")
+    if given.chimeras and given.inputs != "both":
+        parser.error("--chimeras are faces of two people only where --inputs are both")
     return given
 
 
@@ -120,6 +143,14 @@ def configure(given: argparse.Namespace) -> TrainConfig:
     return replace(
         base, steps=given.steps or base.steps, seed=given.seed, threads=given.threads,
         identities=given.identities, inputs=given.inputs, hair_band=not given.no_hair_band,
-        layout=given.layout or "", network=NETWORKS[given.network], batch=batch,
+        layout=given.layout or "", left_out=tuple(sorted(given.leave_out)), mixture=_mixture(given),
+        learning_rate=given.learning_rate or base.learning_rate, network=NETWORKS[given.network], batch=batch,
         loss=LossConfig(name=given.loss),
     )  # fmt: skip
+
+
+def _mixture(given: argparse.Namespace) -> Mixture | None:
+    if not given.captured and not given.chimeras:
+        return None
+    share = given.difference_share if given.captured else 0.0
+    return Mixture(captures=given.captures, chimeras=given.chimeras, difference_share=share)

@@ -5,8 +5,8 @@ on from the last checkpoint. ``--smoke`` runs the whole pipeline on a few identi
 render, train, export, check (minutes).
 
 ``python -m training.network.train --data DIR --layout vap --out DIR [--init RUN_OR_KERAS_FILE]``
-fine-tunes on a set of real captures (`training.data.layouts.reading`), aligned by the package's own aligner.
-``kinect_v2`` is refused: it is for validation only.
+fine-tunes on a set of real captures (`training.data.layouts.reading`), aligned by the package's own aligner;
+with ``--inputs depth`` the tower of the shape, otherwise that of the maps.
 
 Written to the output folder: ``checkpoint.npz`` (to resume), ``best.keras`` (the best by validation
 on unseen rendered identities), ``log.csv``, ``curves.png``, ``config.json``, ``figures.json``.
@@ -34,14 +34,16 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from training.data.batches import BatchSampler, TensorSet, load_split, prefetch
+from training.data.captured import load_captured
 from training.data.layouts.tensors import load_captures
+from training.data.mixture import MixedSampler
 from training.metrics.verification import Figures, measure_network
 from training.network.batch_norm import TOLERATED_DRIFT, check_batch_norm
 from training.network.checkpoint import restore_checkpoint, save_checkpoint, save_network
 from training.network.curves import draw_curves
 from training.network.losses import Loss, fine_tune_loss, main_loss
 from training.network.model import build_network
-from training.network.options import SHIPPED_WEIGHTS, TrainConfig, configure, parse
+from training.network.options import SHIPPED_TOWERS, TrainConfig, configure, parse
 from training.network.run_folder import Log, pin_config
 
 
@@ -89,7 +91,12 @@ class Trainer:
 
 
 def train(
-    data: TensorSet, held: TensorSet, out: Path, config: TrainConfig, init: Path | None = None
+    data: TensorSet,
+    held: TensorSet,
+    out: Path,
+    config: TrainConfig,
+    init: Path | None = None,
+    captured: Path | None = None,
 ) -> Figures:
     """Train from the last checkpoint in ``out``, or from the start; return the figures of the best network.
 
@@ -98,7 +105,9 @@ def train(
     data, held : the training set, and a validation set of other people.
     out : folder of the run.
     config : its network takes the shape of the tensors.
-    init : ``.keras`` file, or folder of a run, to begin with; what validates worse than it is not kept.
+    init : ``.keras`` file, or folder of a run, to begin with. What validates worse than it is not kept,
+        unless real people or chimeras are mixed in: rendered people cannot tell what they are worth.
+    captured : real people that `config.mixture` mixes in, without `config.left_out`.
 
     Raises
     ------
@@ -113,12 +122,14 @@ def train(
     if init is not None:
         network, digest = _load_init(init, shape)
         config = replace(config, init=digest)
+    if captured is not None:
+        config = replace(config, captured=hashlib.sha256(captured.read_bytes()).hexdigest())
     out.mkdir(parents=True, exist_ok=True)
     pin_config(out / "config.json", config)
     trainer = Trainer(config, network)
     if config.identities:
         data = data.first_identities(config.identities)
-    sampler = BatchSampler(data, config.batch, config.seed, config.seen)
+    sampler = _sampler(data, config, captured)
     held = _first_images(held, config.validation_images).seen_through(config.seen)
     checkpoint, log = out / "checkpoint.npz", Log(out / "log.csv")
     start, best = 0, -1.0
@@ -127,7 +138,7 @@ def train(
     log.truncate(start if checkpoint.exists() else -1)
     if network is not None and not start:
         figures = measure_network(network, held)
-        best = figures.score
+        best = figures.score if config.mixture is None else best
         save_network(out / "best.keras", network)
         log.append(step=0, phase="init", score=best, **asdict(figures))
     with _progress() as progress:
@@ -164,6 +175,15 @@ def train(
     return _finish(out, sampler, config, held)
 
 
+def _sampler(data: TensorSet, config: TrainConfig, captured: Path | None) -> BatchSampler | MixedSampler:
+    """Draw batches of rendered people; with real ones and chimeras if the configuration says so."""
+    rendered = BatchSampler(data, config.batch, config.seed, config.seen)
+    if config.mixture is None:
+        return rendered
+    people = None if captured is None else load_captured(captured, config.left_out)
+    return MixedSampler(rendered, people, config.mixture, config.seed, config.seen)
+
+
 def _load_init(source: Path, shape: tuple[int, ...]) -> tuple[keras.Model, str]:
     """Load the network that a run begins with, and the SHA-256 of its file."""
     path = source / "best.keras" if source.is_dir() else source
@@ -179,14 +199,14 @@ def load_best(run: Path) -> keras.Model:
     return keras.models.load_model(run / "best.keras")
 
 
-def _finish(out: Path, sampler: BatchSampler, config: TrainConfig, held: TensorSet) -> Figures:
+def _finish(out: Path, sampler: BatchSampler | MixedSampler, config: TrainConfig, held: TensorSet) -> Figures:
     """Check the BatchNorm statistics of the best network, correct them if need be, measure it."""
     network = load_best(out)
     # Batches beyond the last step: drawn alike, not trained on in this order.
     drift = check_batch_norm(network, lambda i: sampler.draw(config.steps + i)[0])
     figures = measure_network(network, held)
     corrected = drift > TOLERATED_DRIFT
-    if corrected and config.init:
+    if corrected and config.init and config.mixture is None:
         # Few people's statistics need not be better than those that came with the weights.
         before = measure_network(load_best(out), held)
         if before.score > figures.score:
@@ -226,14 +246,21 @@ def main() -> None:
             data, held = load_captures(given.data, given.layout, given.out / "tensors")
         except (ValueError, OSError) as error:
             sys.exit(f"error: {error}")
-        if init is None and SHIPPED_WEIGHTS.exists():
-            init = SHIPPED_WEIGHTS
         if init is None:
-            print(f"no {SHIPPED_WEIGHTS} and no --init: trained from random weights", file=sys.stderr)
+            init = _shipped_tower(given.inputs)
     else:
         data, held = load_split(given.data)
-    figures = train(data, held, given.out, configure(given), init)
+    figures = train(data, held, given.out, configure(given), init, given.captured)
     print(json.dumps(asdict(figures), indent=2))
+
+
+def _shipped_tower(inputs: str) -> Path | None:
+    """Find the shipped weights that a fine-tune begins with; says so where there are none."""
+    tower = SHIPPED_TOWERS.get(inputs)
+    if tower is not None and tower.exists():
+        return tower
+    print(f"no {tower or 'shipped weights'} and no --init: trained from random weights", file=sys.stderr)
+    return None
 
 
 def set_threads(threads: int) -> None:

@@ -143,7 +143,7 @@ def _targets(points: NDArray[np.float64]) -> tuple[list[int], NDArray[np.float64
     return numbers, np.array(exact + between), np.array(weights)
 
 
-def _fit(
+def fit_head(
     head: ParametricHead, points: NDArray[np.float64], modes: int = 30
 ) -> tuple[Floats, NDArray[np.float64], NDArray[np.float64]]:
     """Fit a head to landmarks: vertices (V, 3), their pixels (V, 2), rotation (3, 3)."""
@@ -193,7 +193,7 @@ def _detail_of(
     head: ParametricHead, picture: NDArray[np.uint8], points: NDArray[np.float64]
 ) -> NDArray[np.int8]:
     """One portrait's map."""
-    vertices, pixels, rotation = _fit(head, points)
+    vertices, pixels, rotation = fit_head(head, points)
     normals = normals_of(vertices, head.triangles) @ rotation.T.astype(np.float32)
     places, surface = _on_atlas(head, np.hstack([pixels, np.zeros((len(pixels), 1))]).astype(np.float32))
     directions, _ = _on_atlas(head, normals.astype(np.float32))

@@ -6,7 +6,7 @@ real; it writes ``docs/figures/liveness.json`` and the tables in ``docs/LIVENESS
 measured twice: from frame to verdict, and once more where it is said to the aligner where the face is, so
 that nothing is refused for not being found. Pictures, flat or bent, are measured again with worse depth
 (`WORSE`). And attacks in infrared are compared with their victims, enrolled with five rendered captures each:
-how often they are accepted is the IAPAR.
+how often they are accepted, by the joined distance and by both keys, is the IAPAR.
 """
 
 from __future__ import annotations
@@ -28,12 +28,15 @@ from rich.progress import track
 
 from faceid_fast.evaluate.pad import ErrorRate, PadReport, classify, count
 from faceid_fast.face.aligner import FaceAligner
-from faceid_fast.face.crop import HeadPose, NoFace
+from faceid_fast.face.crop import FaceCrop, HeadPose, NoFace
 from faceid_fast.face.embedder import Embedder
+from faceid_fast.face.embedding import Embedding, Embeddings
 from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.frame import Frame
-from faceid_fast.matching.decision import accepts
+from faceid_fast.matching.keys import KeyLimits, distances_to
 from faceid_fast.sources.layouts import kinect_v2
+from faceid_fast.storage.keys import Keys
+from faceid_fast.storage.references import References
 from training.attacks import flat_sheets, sets
 from training.attacks.species import SPECIES
 from training.camera.degraded import (
@@ -163,10 +166,11 @@ def rendered_frames(folder: Path, name: str) -> list[Callable[[], Frame]]:
 def impersonations(folder: Path) -> dict[str, Any]:
     """Compare infrared attacks with their victims: IAPAR by species.
 
-    The victims are enrolled with rendered captures, and the model's threshold decides.
+    The victims are enrolled with rendered captures. The model's threshold and its limits of both keys decide.
     """
     aligner, check, embedder = FaceAligner.bundled(), LivenessCheck.bundled(), Embedder.bundled()
     threshold = embedder.contract.thresholds["infrared"]
+    limits = KeyLimits.by_modality(embedder.contract.key_limits)["infrared"]
     enrolled = _enrolled(folder, aligner, embedder)
     found = {}
     for species in SPECIES:
@@ -181,28 +185,50 @@ def impersonations(folder: Path) -> dict[str, Any]:
                     continue
                 live += 1
                 _, victim, _ = sets.cast(species, int(raw.identity[row]))
-                off = enrolled[victim] - embedder.embed(crop.tensor[None])
-                accepted += accepts(float(np.sqrt((off**2).sum(axis=1)).min()), threshold)
+                distances = distances_to(enrolled[victim], "infrared", embedding_of(embedder, crop))
+                accepted += distances.accepted(threshold, limits)
         rate = ErrorRate.of(accepted, frames)
         found[species] = {"presentations": frames, "live": live, "accepted": accepted}
         found[species] |= {"iapar": rate.rate, "interval": rate.interval}
     return found
 
 
-def _enrolled(folder: Path, aligner: FaceAligner, embedder: Embedder) -> dict[int, NDArray[np.float32]]:
-    """References (n, D) of the victims, by their index in `TEST`."""
-    vectors: dict[int, list[NDArray[np.float32]]] = {index: [] for index in range(sets.VICTIMS)}
+def embedding_of(embedder: Embedder, crop: FaceCrop) -> Embedding:
+    """Embed one aligned face."""
+    return next(iter(embedder.embed(crop.tensor[None], crop.chip[None])))
+
+
+def references_of(name: str, faces: list[Embedding], model_sha256: str) -> References:
+    """References of somebody by infrared captures, with their keys."""
+    each = Embeddings(*(np.stack(rows) for rows in zip(*map(_vectors, faces), strict=True)))
+    return References(
+        name,
+        each.joined,
+        ("rendered",) * len(each),
+        ("infrared",) * len(each),
+        model_sha256,
+        keys=Keys.of(each.shape, each.picture),
+    )
+
+
+def _vectors(face: Embedding) -> tuple[NDArray[np.float32], ...]:
+    return face.joined, face.shape, face.picture
+
+
+def _enrolled(folder: Path, aligner: FaceAligner, embedder: Embedder) -> dict[int, References]:
+    """References of the victims, by their index in `TEST`."""
+    faces: dict[int, list[Embedding]] = {index: [] for index in range(sets.VICTIMS)}
     for path in raw_shards(folder / "raw" / TEST.name):
         raw = RawShard.read(path)
         if raw.identity[0] >= TEST.first_identity + sets.VICTIMS:
             break
         for row, _, frame in track(list(shard_frames(raw)), "enrol the victims"):
             victim = int(raw.identity[row]) - TEST.first_identity
-            if victim < sets.VICTIMS and len(vectors[victim]) < REFERENCES:
+            if victim < sets.VICTIMS and len(faces[victim]) < REFERENCES:
                 crop = aligner.align(frame)
                 if not isinstance(crop, NoFace):
-                    vectors[victim].append(embedder.embed(crop.tensor[None])[0])
-    return {index: np.array(found) for index, found in vectors.items()}
+                    faces[victim].append(embedding_of(embedder, crop))
+    return {index: references_of(f"victim {index}", found, embedder.sha256) for index, found in faces.items()}
 
 
 def check_ms(repeats: int = 300) -> dict[str, float]:

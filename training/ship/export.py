@@ -1,8 +1,9 @@
-"""Export a trained network to ONNX, with the contract that the package checks when it loads it.
+"""Export a joined network to ONNX, with the contract that the package checks when it loads it.
 
-``python -m training.ship.export --run DIR --data DIR`` measures the thresholds on rendered validation
-identities, writes ``faceid.onnx`` into the run's folder, checks it against Keras, and with ``--ship``
-copies it into the package and enters its SHA-256 into ``models.json``.
+``python -m training.ship.export --run DIR --data DIR`` takes what `training.network.joined` wrote, measures
+thresholds and the keys' limits on rendered validation identities, writes ``faceid.onnx`` into the run's
+folder, checks it against Keras, turns the picture's tower into 8-bit numbers (`training.ship.quantise`), and
+with ``--ship`` copies it into the package and enters its SHA-256 into ``models.json``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import shutil
 import statistics
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,30 +30,54 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from faceid_fast.calibration.impostor_tail import Tail
+from faceid_fast.face.crop import TENSOR_SHAPE
 from faceid_fast.face.embedder import BUNDLED_MODEL
-from faceid_fast.face.model_contract import CONTRACT_KEY, ModelContract, served_preprocessing
-from training.data.batches import TensorSet, load_held
+from faceid_fast.face.model_contract import (
+    CONTRACT_KEY,
+    INPUTS,
+    KEYS,
+    OUTPUTS,
+    ModelContract,
+    served_preprocessing,
+)
+from training.data.batches import MODALITIES, TensorSet, load_held
+from training.data.portrait_chips import load_portrait_chips
+from training.fitted.key_limits import REFUSED_SHARE, honest_distances, key_limits
 from training.metrics.verification import (
     THRESHOLD_CAP,
+    THRESHOLD_INVERSE_CAPTURED_FMR,
     THRESHOLD_INVERSE_FMR,
     THRESHOLD_INVERSE_HARD_FMR,
     choose_threshold,
-    embed,
     figures_at,
     pairs_by_modality,
     tail_of,
 )
-from training.network.model import OUTPUT_NAME
-from training.network.options import SHIPPED_WEIGHTS
-from training.network.run_folder import inputs_of, read_config
+from training.network.options import SHIPPED_FILES, SHIPPED_WEIGHTS
+from training.network.run_folder import read_config
+from training.people.portraits import PORTRAITS_PATH
 from training.provenance.aligner import aligner_digest
 from training.provenance.models_manifest import record_model
 from training.provenance.revision import ROOT, training_commit
+from training.reports.left_out import LeftOut
 from training.ship.model_card import CARD, write_card
+from training.ship.quantise import CALIBRATION_CHIPS, quantise_tower
 
 MODELS = ROOT / "python" / "faceid_fast" / "models"
 OPSET = 15
 PARITY_TOLERANCE = 1e-5
+PARITY_IMAGES = 16
+QUANTISED_TOWER = "dlib_resnet"
+"""Part of the names of the nodes that become 8-bit numbers."""
+CAPTURED_MODALITY = MODALITIES[0]
+"""Of the captured people: those who are at hand were all seen in infrared."""
+TEACHERS = (
+    {
+        "name": "dlib_face_recognition_resnet_model_v1 (Davis King)",
+        "licence": "public domain",
+        "used_for": "the weights of the picture's tower, in 8-bit numbers, below a projection of our own",
+    },
+)
 
 Floats = NDArray[np.float32]
 
@@ -80,42 +106,55 @@ def export(
     path: Path,
     training: dict[str, Any],
     *,
+    left_out: LeftOut | None = None,
     same_tensors: bool = False,
 ) -> Exported:
-    """Write ``network`` to ``path`` with a contract whose thresholds come from ``held``.
+    """Write ``network`` to ``path`` with a contract whose thresholds and limits come from ``held``.
 
     Parameters
     ----------
-    network : as `training.network.model.build_network` makes it, trained.
-    held : rendered identities that the training has not seen.
+    network : as `training.network.joined.join` makes it.
+    held : rendered identities that the training has not seen, with their chips.
     path : of the ONNX file.
     training : how the network was trained, as `training.network.run_folder.read_config` gives it; its
         ``training_commit`` becomes the contract's, all of it stands under ``calibration.training``.
+    left_out : what networks that had left captured people out measured on them.
     same_tensors : the core was built anew since the tensors were made, and still makes the same.
 
     Raises
     ------
     ValueError
-        The ONNX file computes something else than the network, or the tensors come without a note of
-        their aligner, or from another preprocessing, head model or (without ``same_tensors``) core; or
-        the network was trained on a part of the tensor only, for comparison.
+        It is no joined network, the ONNX file computes something else than the network, or the tensors come
+        without a note of their aligner, or from another preprocessing, head model or (without
+        ``same_tensors``) core, or without chips.
     """
-    if not inputs_of(training).complete:
-        message = (
-            "the run has seen a part of the tensor only (inputs, hair_band): the package gives the whole "
-            "tensor, so such a network is for comparison and is not exported"
-        )
+    _check_joined(network)
+    if held.chips is None:
+        message = "held: expected tensors with their chips, got none"
         raise ValueError(message)
     _check_aligner(held.aligner, same_tensors=same_tensors)
-    embeddings = embed(network, held.tensors)
-    pairs = pairs_by_modality(embeddings, held)
-    thresholds = {name: choose_threshold(each) for name, each in pairs.items()}
+    write_onnx(network, path)
+    first = {"tensor": held.tensors[:PARITY_IMAGES].astype(np.float32), "chip": held.chips[:PARITY_IMAGES]}
+    parity = check_parity(network, path, first)
+    quantise_tower(path, QUANTISED_TOWER, _calibration_chips(held), TENSOR_SHAPE)
+    rows = embed_all(path, held.tensors, held.chips)
+    pairs = pairs_by_modality(rows["embedding"], held)
+    strangers = {} if left_out is None else {CAPTURED_MODALITY: left_out.strangers}
+    thresholds = {name: choose_threshold(each, strangers.get(name)) for name, each in pairs.items()}
+    honest = _honest(rows, held)
+    if left_out is not None:
+        # Rendered people, seen by all kinds of cameras, would let half of all swaps in.
+        honest[CAPTURED_MODALITY] = [{key: left_out.honest[key] for key in KEYS}]
+    limits = key_limits(honest)
     calibration = {
-        "source": f"{'real people' if training.get('layout') else 'rendered identities'} "
-        "that the training has not seen",
+        "source": "rendered identities that the training has not seen"
+        + ("" if left_out is None else ", and captured people by networks that had left them out"),
         "rule": (
-            f"largest distance with FMR <= 1/{THRESHOLD_INVERSE_FMR} over pairs of strangers and "
-            f"<= 1/{THRESHOLD_INVERSE_HARD_FMR} over pairs of look-alikes, at most {THRESHOLD_CAP}"
+            f"largest distance with FMR <= 1/{THRESHOLD_INVERSE_FMR} over pairs of rendered strangers, "
+            f"<= 1/{THRESHOLD_INVERSE_HARD_FMR} over pairs of look-alikes, and "
+            f"<= 1/{THRESHOLD_INVERSE_CAPTURED_FMR} over unlock attempts of captured strangers; where these "
+            f"were not measured, at most {THRESHOLD_CAP}. A key's limit refuses at most {REFUSED_SHARE:.1%} "
+            "of the honest unlock attempts of captured people, or of rendered ones where there are none"
         ),
         "n_identities": len(np.unique(held.identities)),
         "modalities": {name: figures_at(each, thresholds[name]) for name, each in pairs.items()},
@@ -123,12 +162,54 @@ def export(
         "aligner": held.aligner,
         "export_commit": training_commit(),
     }
-    write_onnx(network, path)
     tails = {name: tail_of(each) for name, each in pairs.items()}
-    contract = _contract(network, path, thresholds, tails, calibration)
+    sizes = {name: rows[name].shape[1] for name in OUTPUTS}
+    contract = _contract(network, sizes, thresholds, limits, tails, calibration)
     _write_contract(path, contract)
-    parity = check_parity(network, path, held.tensors[:64].astype(np.float32))
     return Exported(path, contract, parity, measure_latency(path))
+
+
+def _check_joined(network: keras.Model) -> None:
+    """Refuse a tower alone: what saw a part of a face is not exported."""
+    outputs = sorted(network.output) if isinstance(network.output, dict) else "one output"
+    if outputs != sorted(OUTPUTS):
+        message = f"network: expected one of training.network.joined, got {outputs}: a tower is not exported"
+        raise ValueError(message)
+
+
+def _calibration_chips(held: TensorSet) -> NDArray[np.uint8]:
+    """Chips that show the range of activations: of ``held``, and as many portraits if they are there."""
+    assert held.chips is not None
+    chosen = np.random.default_rng(0).permutation(len(held))[:CALIBRATION_CHIPS]
+    if not PORTRAITS_PATH.is_dir():
+        return held.chips[chosen]
+    portraits = load_portrait_chips(smiling=False).chips
+    return np.concatenate([portraits[: CALIBRATION_CHIPS // 2], held.chips[chosen]])[:CALIBRATION_CHIPS]
+
+
+def _honest(rows: Mapping[str, Floats], held: TensorSet) -> dict[str, list[dict[str, Any]]]:
+    """Distances of rendered people's honest attempts, by modality and key."""
+    return {
+        name: [{key: honest_distances(rows[key][chosen], held.identities[chosen]) for key in KEYS}]
+        for name, chosen in held.rows_of_modalities().items()
+    }
+
+
+def embed_all(
+    path: Path, tensors: NDArray[np.floating], chips: NDArray[np.uint8], batch: int = 32
+) -> dict[str, Floats]:
+    """Run an exported model on (N, 4, 72, 64) tensors and (N, 3, 150, 150) chips: rows by output."""
+    session = open_session(path)
+    parts = [
+        session.run(
+            OUTPUTS,
+            {"tensor": tensors[at : at + batch].astype(np.float32), "chip": chips[at : at + batch]},
+        )
+        for at in range(0, len(tensors), batch)
+    ]
+    return {
+        name: np.concatenate(found) for name, found in zip(OUTPUTS, zip(*parts, strict=True), strict=True)
+    }
 
 
 def _check_aligner(aligner: str, *, same_tensors: bool) -> None:
@@ -150,32 +231,26 @@ def _check_aligner(aligner: str, *, same_tensors: bool) -> None:
 
 
 def write_onnx(network: keras.Model, path: Path) -> None:
-    """Write the graph: batch size free, opset 15, named input and output."""
-    network(np.zeros((1, *network.input_shape[1:]), np.float32))  # export needs a traced network
+    """Write the graph: batch size free, opset 15, named inputs and outputs."""
+    empty = {
+        name: np.zeros((1, *shape), np.uint8 if name == "chip" else np.float32)
+        for name, shape in INPUTS.items()
+    }
+    network(empty)  # export needs a traced network
     network.export(path, format="onnx", opset_version=OPSET, verbose=False)
     model = onnx.load(path)
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
-    _rename_output(model.graph, OUTPUT_NAME)
     model.producer_name, model.producer_version = "faceid_fast.training", ""
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
 
 
-def _rename_output(graph: onnx.GraphProto, name: str) -> None:
-    """Give the single output a name that says what it is (the converter calls it ``Identity:0``)."""
-    (output,) = graph.output
-    for node in graph.node:
-        for names in (node.input, node.output):
-            names[:] = [name if entry == output.name else entry for entry in names]
-    output.name = name
-
-
-def check_parity(network: keras.Model, path: Path, tensors: Floats) -> float:
+def check_parity(network: keras.Model, path: Path, faces: Mapping[str, NDArray[Any]]) -> float:
     """Check that onnxruntime computes what Keras does; returns the largest absolute difference.
 
-    On the given tensors, on noise over their whole range, and on empty input, in batches of 1, 7
-    and all.
+    On the given faces, on noise over their whole range, and on empty input, in batches of 1, 7 and all.
+    It is checked before the picture's tower is turned into 8-bit numbers, which differ by design.
 
     Raises
     ------
@@ -183,14 +258,20 @@ def check_parity(network: keras.Model, path: Path, tensors: Floats) -> float:
         It is above `PARITY_TOLERANCE`, or not a number.
     """
     session = open_session(path)
-    name = session.get_inputs()[0].name
-    noise = np.random.default_rng(0).uniform(-3.0, 3.0, tensors.shape).astype(np.float32)
+    rng = np.random.default_rng(0)
+    noise = {
+        "tensor": rng.uniform(-3.0, 3.0, faces["tensor"].shape).astype(np.float32),
+        "chip": rng.integers(0, 256, faces["chip"].shape, np.uint8),
+    }
+    empty = {name: np.zeros_like(part[:1]) for name, part in faces.items()}
     largest = 0.0
-    for content in (tensors, noise, np.zeros_like(tensors[:1])):
-        for size in {1, 7, len(content)}:
-            ours = np.asarray(network(content[:size], training=False))
-            theirs = session.run(None, {name: content[:size]})[0]
-            largest = max(largest, float(np.max(np.abs(ours - theirs))))
+    for content in (faces, noise, empty):
+        for size in {1, 7, len(content["chip"])}:
+            given = {name: part[:size] for name, part in content.items()}
+            ours = network(given, training=False)
+            theirs = session.run(OUTPUTS, given)
+            for name, found in zip(OUTPUTS, theirs, strict=True):
+                largest = max(largest, float(np.max(np.abs(np.asarray(ours[name]) - found))))
     if not largest <= PARITY_TOLERANCE:
         message = f"{path}: differs from Keras by {largest:.2g}, expected <= {PARITY_TOLERANCE:g}"
         raise ValueError(message)
@@ -209,8 +290,10 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
 def measure_latency(path: Path, repeats: int = 200) -> float:
     """Median milliseconds for one input on one thread."""
     session = open_session(path)
-    entry = session.get_inputs()[0]
-    feed = {entry.name: np.zeros((1, *entry.shape[1:]), np.float32)}
+    feed = {
+        "tensor": np.zeros((1, *INPUTS["tensor"]), np.float32),
+        "chip": np.zeros((1, *INPUTS["chip"]), np.uint8),
+    }
     seconds = []
     for _ in range(repeats):
         began = time.perf_counter()
@@ -221,24 +304,23 @@ def measure_latency(path: Path, repeats: int = 200) -> float:
 
 def _contract(
     network: keras.Model,
-    path: Path,
+    sizes: dict[str, int],
     thresholds: dict[str, float],
+    limits: dict[str, dict[str, float]],
     tails: dict[str, Tail],
     calibration: dict[str, Any],
 ) -> ModelContract:
-    session = open_session(path)
     weights = hashlib.sha256(b"".join(np.asarray(w).tobytes() for w in network.weights))
     contract = ModelContract(
-        model_id=f"faceid-squeezenet-{weights.hexdigest()[:12]}",
-        input_name=session.get_inputs()[0].name,
-        output_name=session.get_outputs()[0].name,
+        model_id=f"faceid-two-keys-{weights.hexdigest()[:12]}",
+        outputs=sizes,
         thresholds=thresholds,
+        key_limits=limits,
         tails=tails,
+        teachers=TEACHERS,
         training_commit=str(calibration["training"].get("training_commit", "unknown")),
         calibration=calibration,
         preprocessing=served_preprocessing(),
-        input_shape=network.input_shape[1:],
-        embedding_size=network.output_shape[-1],
     )
     contract.check()
     return contract
@@ -253,22 +335,24 @@ def _write_contract(path: Path, contract: ModelContract) -> None:
 def ship(run: Path) -> str:
     """Copy the model of a run into the package and record its SHA-256, which is returned.
 
-    Its Keras weights become those that a fine-tune begins with.
+    The weights of its towers become those that a fine-tune begins with; dlib's are not among them.
     """
     target = MODELS / BUNDLED_MODEL
     shutil.copyfile(run / BUNDLED_MODEL, target)
-    SHIPPED_WEIGHTS.parent.mkdir(exist_ok=True)
-    shutil.copyfile(run / "best.keras", SHIPPED_WEIGHTS)
+    SHIPPED_WEIGHTS.mkdir(exist_ok=True)
+    for name in SHIPPED_FILES:
+        shutil.copyfile(run / name, SHIPPED_WEIGHTS / name)
     return record_model(target)
 
 
 def main() -> None:
     """Command line; see the module's docstring."""
-    from training.network.train import load_best  # noqa: PLC0415  TensorFlow: only when run
+    from training.network.joined import load_joined  # noqa: PLC0415  TensorFlow: only when run
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="folder that training.network.train wrote")
     parser.add_argument("--data", type=Path, required=True, help="folder of rendered shards")
+    parser.add_argument("--left-out", type=Path, help="what training.reports.left_out measured")
     parser.add_argument("--ship", action="store_true", help="copy the model into the package")
     parser.add_argument(
         "--same-tensors",
@@ -276,12 +360,18 @@ def main() -> None:
         help="the core was rebuilt since the tensors were made, for reasons that do not change them",
     )
     arguments = parser.parse_args()
-    held = load_held(arguments.data)
+    held = load_held(arguments.data, with_chips=True)
+    training = read_config(arguments.run)
+    left_out = None
+    if arguments.left_out is not None:
+        # A fold's threshold must not have seen the people on whom the fold is measured.
+        left_out = LeftOut.read(arguments.left_out).without(training["left_out"])
     done = export(
-        load_best(arguments.run),
+        load_joined(arguments.run),
         held,
         arguments.run / BUNDLED_MODEL,
-        read_config(arguments.run),
+        training,
+        left_out=left_out,
         same_tensors=arguments.same_tensors,
     )
     print(done.contract.to_json())

@@ -2,7 +2,7 @@
 
 ``python -m training.ship.model_card`` writes it anew from ``models/faceid.onnx`` and
 ``docs/figures/model.json``. Figures come in with ``--rendered`` (JSON of `training.reports.evaluate`, once
-for each split), ``--real`` (JSON of ``faceid evaluate``) and ``--ablation`` (``results.json`` of
+for each split), ``--real`` (JSON of `training.reports.people`) and ``--ablation`` (``results.json`` of
 `training.reports.ablate`); they are kept in that file. Figures of another model than the shipped one are
 refused when they come in, and left out of the card once another model ships.
 """
@@ -18,7 +18,7 @@ from typing import Any
 import onnxruntime
 
 from faceid_fast.face.embedder import BUNDLED_MODEL
-from faceid_fast.face.model_contract import CONTRACT_KEY, ModelContract
+from faceid_fast.face.model_contract import CONTRACT_KEY, KEYS, ModelContract
 from training.provenance.revision import ROOT
 from training.reports.ablation_table import ABLATION_COLUMNS, ablation_rows
 
@@ -68,7 +68,7 @@ def card(contract: ModelContract, figures: dict[str, Any]) -> str:
     Parameters
     ----------
     figures : ``rendered`` (records of `training.reports.evaluate` by split), ``real`` (of
-        ``faceid evaluate``, or None), ``ablation`` (of `training.reports.ablate`, or None).
+        `training.reports.people`, or None), ``ablation`` (of `training.reports.ablate`, or None).
     """
     rendered = [
         record for record in figures["rendered"].values() if record["model"]["id"] == contract.model_id
@@ -81,7 +81,17 @@ def card(contract: ModelContract, figures: dict[str, Any]) -> str:
         "model_id": contract.model_id,
         "training_commit": contract.training_commit,
         "thresholds": " or ".join(f"{at:.4f} ({name})" for name, at in contract.thresholds.items()),
-        "input_shape": " x ".join(map(str, contract.input_shape)),
+        "tensor_shape": " x ".join(map(str, contract.inputs["tensor"])),
+        "chip_shape": " x ".join(map(str, contract.inputs["chip"])),
+        "key_sizes": " and ".join(str(contract.outputs[key]) for key in KEYS),
+        "key_limits": "; ".join(
+            f"{name} " + ", ".join(f"{key} up to {limit:.4f}" for key, limit in limits.items())
+            for name, limits in contract.key_limits.items()
+        ),
+        "teachers": "\n".join(
+            f"- **{each['name']}** ({each['licence']}): {each['used_for']}." for each in contract.teachers
+        ),
+        "captured_use": _captured_use(contract),
         "channels": ", ".join(contract.channels),
         "embedding_size": str(contract.embedding_size),
         "preprocessing": str(contract.preprocessing["id"]),
@@ -98,6 +108,14 @@ def card(contract: ModelContract, figures: dict[str, Any]) -> str:
     for name, value in values.items():
         text = text.replace(f"{{{{{name}}}}}", value)
     return text
+
+
+def _captured_use(contract: ModelContract) -> str:
+    """Say what the model has of the captured people."""
+    towers = contract.calibration["training"].get("towers", {})
+    trained = [name for name, tower in towers.items() if tower.get("captured")]
+    weights = f", weights ({' and '.join(trained)})" if trained else ""
+    return f"the projection of the picture's network, thresholds and limits{weights}"
 
 
 def _calibration_rates(calibration: Any) -> str:
@@ -159,14 +177,30 @@ def _real(record: dict[str, Any]) -> str:
         (label, *(cell(scores, name) for scores in protocols.values())) for name, label in REAL_ROWS.items()
     ]
     rows += [
-        ("failure to acquire", *(_percent(s["failure_to_acquire"]) for s in protocols.values())),
         (
             "genuine / impostor pairs",
             *(f"{s['n_genuine']:,} / {s['n_impostor']:,}" for s in protocols.values()),
         ),
     ]
-    head = f"{record['people']} people, {record['captures']} captures, threshold {record['threshold']:.4f}."
-    return f"{head}\n\n" + _markdown(["figure (95 % interval)", *protocols], rows)
+    head = f"{record['people']} people, {record['captures']} captures."
+    table = _markdown(["figure (95 % interval)", *protocols], rows)
+    return f"{head}\n\n{table}\n\n{_decided(record)}"
+
+
+def _decided(record: dict[str, Any]) -> str:
+    """Say what a device would decide about the people left out."""
+    named, swaps = record["identified"], record["swaps"]
+    refused = ", ".join(f"{who} {count}" for who, count in record["refused_as_not_live"].items())
+    each = record["captures"] // record["people"]
+    return (
+        f"Identified among all, with nine references each: {named['right']} of {named['attempts']} attempts "
+        f"right, {named['wrong']} wrong; {named['not_enrolled_accepted']} of "
+        f"{named['not_enrolled_attempts']} accepted as somebody else while not enrolled themselves. "
+        f"With the victim's picture in the place of the face on a stranger's depth, both real, whole frames: "
+        f"{swaps['accepted']} of {swaps['attempts']} accepted as the victim ({swaps['not_live']} refused as "
+        f"not live, {swaps['no_face']} without a face). Captures of {each} without a live face, by person: "
+        f"{refused}."
+    )
 
 
 def _ablation(record: dict[str, Any]) -> str:
@@ -258,7 +292,7 @@ def main() -> None:
     parser.add_argument(
         "--rendered", type=Path, nargs="*", default=[], help="JSON of training.reports.evaluate --model"
     )
-    parser.add_argument("--real", type=Path, help="JSON of faceid evaluate")
+    parser.add_argument("--real", type=Path, help="JSON of training.reports.people")
     parser.add_argument("--ablation", type=Path, help="results.json of training.reports.ablate")
     arguments = parser.parse_args()
 

@@ -3,10 +3,14 @@
 Enrolled references never change. Beside them a person may have a few *adapted* references, each of one
 modality and for a limited number of uses and days, under these rules:
 
-- A probe that matches only an adapted reference must still lie within the *floor*: a distance to the nearest
-  enrolled reference, with a measured false match rate (`faceid_fast.calibration.impostor_tail`).
+- A probe that matches only an adapted reference must still lie within the *floor*: a joined distance to the
+  nearest enrolled reference, with a measured false match rate (`faceid_fast.calibration.impostor_tail`).
+- Both keys of a probe, its shape and its picture, must agree with the enrolled references in any case
+  (`faceid_fast.matching.keys`). An adapted reference matches a probe as an enrolled one does, its own keys
+  included; that asks for more, and never widens what the enrolled keys allow.
 - An adapted reference never helps to admit another one. An admitted probe lies within the floor of the
   enrolled references themselves.
+- Only a probe whose keys agree with the enrolled references is a near miss, or admitted.
 - None is admitted while another one is younger than a day.
 
 So no sequence of attempts, not even with the credential, gets a face accepted that lies beyond the floor.
@@ -23,14 +27,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.matching.decision import accepts
 from faceid_fast.matching.gallery import nearest_distance
+from faceid_fast.matching.keys import Distances, KeyLimits, key_distances
+from faceid_fast.storage.keys import Keys
 from faceid_fast.storage.references import Adapted, Origin
+
+if TYPE_CHECKING:
+    from faceid_fast.face.embedding import Embedding
 
 CONFIRM_WITHIN_S: Final = 10.0
 """Most seconds from a near miss to the credential, and from the credential to the next probe."""
@@ -59,16 +67,18 @@ _TERMS: Final = {Origin.CONFIRMED: _Terms(2, 50, 30.0), Origin.SUCCESS: _Terms(1
 
 
 class Limits(NamedTuple):
-    """The two limits of a modality, Euclidean distances between unit vectors.
+    """The limits of a modality, Euclidean distances between unit vectors.
 
     Attributes
     ----------
-    threshold : largest distance to a reference, enrolled or adapted, that accepts the probe.
-    floor : largest distance to the nearest enrolled reference in any case.
+    threshold : largest joined distance to a reference, enrolled or adapted, that accepts the probe.
+    floor : largest joined distance to the nearest enrolled reference in any case.
+    keys : largest distance of each key to the enrolled references, in any case, too.
     """
 
     threshold: float
     floor: float
+    keys: KeyLimits
 
 
 class Verdict(NamedTuple):
@@ -77,8 +87,8 @@ class Verdict(NamedTuple):
     Attributes
     ----------
     accepted : whether the probe matches, be it only an adapted reference.
-    near_miss : whether the probe is within the floor but beyond the threshold of the enrolled references; the
-        credential, shown now, has the next probe admitted.
+    near_miss : whether the probe is within the floor but beyond the threshold of the enrolled references, and
+        both keys agree; the credential, shown now, has the next probe admitted.
     adapted : the person's new adapted references; the same tuple that was given if nothing changed.
     admitted, ended : numbers of adapted references that were added and dropped.
     """
@@ -91,9 +101,9 @@ class Verdict(NamedTuple):
 
 
 def judge(
-    query: NDArray[np.float32],
+    query: Embedding,
     modality: str,
-    to_enrolled: float,
+    to_enrolled: Distances,
     adapted: tuple[Adapted, ...],
     *,
     limits: Limits,
@@ -106,9 +116,9 @@ def judge(
 
     Parameters
     ----------
-    query : the probe, (D,) float32 unit vector.
+    query : the probe.
     modality : of the probe.
-    to_enrolled : distance to the nearest of the person's enrolled references of this modality.
+    to_enrolled : distances to the person's enrolled references of this modality.
     adapted : the person's adapted references.
     limits : of this modality.
     mode : which references may be used and admitted.
@@ -117,8 +127,8 @@ def judge(
     counted : whether this is the one probe that stands for an accepted attempt. Any other probe uses no
         adapted reference up, and is admitted only if `confirmed`.
     """
-    direct = accepts(to_enrolled, limits.threshold)
-    within = accepts(to_enrolled, limits.floor)
+    direct = to_enrolled.accepted(limits.threshold, limits.keys)
+    within = to_enrolled.accepted(limits.floor, limits.keys)
     if mode is Mode.NEVER:
         return Verdict(direct, near_miss=False, adapted=adapted)
     kept = [each for each in adapted if not _is_over(each, mode, now)]
@@ -126,16 +136,16 @@ def judge(
     for place, each in enumerate(kept):
         if each.modality != modality:
             continue
-        matched = accepts(nearest_distance(each.vector[None], query), limits.threshold)
+        matched = _matches(each, query, limits)
         if counted:
             kept[place] = _seen(each, direct=direct, matched=matched, used=within and not accepted)
         accepted = accepted or (within and matched)
     kept = [each for each in kept if each.uses_left > 0 and each.misses < MAX_MISSES]
     # `accepted` must not decide here: a match with an adapted reference must not admit another one.
-    origin = None
+    origin, strong = None, STRONG_SHARE * limits.threshold
     if confirmed and within:
         origin = Origin.CONFIRMED
-    elif counted and mode is Mode.ANCHORED and accepts(to_enrolled, STRONG_SHARE * limits.threshold):
+    elif counted and mode is Mode.ANCHORED and to_enrolled.accepted(strong, limits.keys):
         origin = Origin.SUCCESS
     ended = len(adapted) - len(kept)
     admitted = 0
@@ -146,10 +156,17 @@ def judge(
             oldest = min(same, key=lambda each: each.made_at)
             kept = [each for each in kept if each is not oldest]
             ended += 1
-        kept.append(Adapted(_own(query), modality, origin, now, terms.uses))
+        keys = Keys.of(query.shape[None], query.picture[None])
+        kept.append(Adapted(_own(query.joined), modality, origin, now, terms.uses, keys=keys))
         admitted = 1
     changed = admitted or ended or any(map(_differ, kept, adapted))
     return Verdict(accepted, within and not direct, tuple(kept) if changed else adapted, admitted, ended)
+
+
+def _matches(each: Adapted, query: Embedding, limits: Limits) -> bool:
+    """Whether a probe matches an adapted reference: the three questions that are asked of every reference."""
+    distance = nearest_distance(each.vector[None], query.joined)
+    return Distances(distance, key_distances(each.keys, query)).accepted(limits.threshold, limits.keys)
 
 
 def _seen(each: Adapted, *, direct: bool, matched: bool, used: bool) -> Adapted:

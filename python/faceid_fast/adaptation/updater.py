@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from faceid_fast.calibration import impostor_tail
-from faceid_fast.matching.gallery import nearest_distance
+from faceid_fast.matching.keys import NOTHING_NEAR, distances_to
 from faceid_fast.storage.audit import Event, EventKind
 from faceid_fast.storage.plan import Plan, carry_out
 from faceid_fast.storage.references import check_model, unknown_identity
@@ -19,7 +16,10 @@ from faceid_fast.storage.references import check_model, unknown_identity
 from . import rules
 
 if TYPE_CHECKING:
+    from faceid_fast.face.embedding import Embedding, Embeddings
     from faceid_fast.face.pipeline import Pipeline
+    from faceid_fast.matching.keys import Distances
+    from faceid_fast.matching.thresholds import Thresholds
     from faceid_fast.storage.references import References
     from faceid_fast.storage.store import ReferenceStore
 
@@ -33,7 +33,7 @@ class AdaptationUpdater:
     ----------
     store : keeps the adapted references.
     mode : which adapted references are used and admitted.
-    thresholds : the largest distance to accept, by modality.
+    thresholds : the largest joined distance to accept, by modality, and the limits of the keys.
     pipeline : makes the probes; its model's contract has the impostor tails that give the floors.
     clock : returns seconds, which setting the computer's clock does not change.
 
@@ -47,7 +47,7 @@ class AdaptationUpdater:
         self,
         store: ReferenceStore,
         mode: rules.Mode,
-        thresholds: Mapping[str, float],
+        thresholds: Thresholds,
         pipeline: Pipeline,
         clock: Callable[[], float],
     ) -> None:
@@ -56,6 +56,7 @@ class AdaptationUpdater:
         self._model_sha256 = pipeline.model_sha256
         self._clock = clock
         self._tails = pipeline.contract.tails
+        self._key_limits = thresholds.key_limits
         if mode is not rules.Mode.NEVER:
             for name, at in thresholds.items():
                 impostor_tail.floor(at, self._tails.get(name, ()))
@@ -72,9 +73,9 @@ class AdaptationUpdater:
         identity: str,
         modality: str,
         threshold: float,
-        queries: NDArray[np.float32],
+        queries: Embeddings,
         is_majority: Callable[[int], bool],
-    ) -> tuple[list[bool], list[float]]:
+    ) -> tuple[list[bool], list[Distances]]:
         """Match the probes of one attempt with a person, and update the person's adapted references.
 
         A use is counted only if the references are still those that were matched; else these are matched.
@@ -83,14 +84,14 @@ class AdaptationUpdater:
         ----------
         identity : the claimed identity.
         modality : of the probes.
-        threshold : the largest distance to accept.
-        queries : the probes, (n, D) float32 unit vectors.
+        threshold : the largest joined distance to accept.
+        queries : the probes.
         is_majority : whether a number of votes accepts the attempt.
 
         Returns
         -------
         tuple
-            For each probe whether it matches, and its distance to the nearest enrolled reference.
+            For each probe whether it matches, and its distances to the enrolled references.
 
         Raises
         ------
@@ -100,13 +101,14 @@ class AdaptationUpdater:
             If their references were made with another model.
         """
         confirmed = self._was_just_now(self._confirmed, identity)
-        limits = rules.Limits(threshold, impostor_tail.floor(threshold, self._tails.get(modality, ())))
+        floor = impostor_tail.floor(threshold, self._tails.get(modality, ()))
+        limits = rules.Limits(threshold, floor, self._key_limits[modality])
 
         def make(seen: References | None) -> Plan[_Judged]:
             if seen is None:
                 raise unknown_identity(identity)
             check_model(seen, self._model_sha256)
-            probes = _Probes(queries, modality, limits, self.mode, time.time())
+            probes = _Probes(tuple(queries), modality, limits, self.mode, time.time())
             return probes.plan(seen, is_majority, confirmed=confirmed)
 
         judged = carry_out(self._store, identity, make).result
@@ -123,14 +125,14 @@ class _Judged(NamedTuple):
     """What an attempt's probes came to: see `AdaptationUpdater.judge` and `rules.Verdict`."""
 
     votes: list[bool]
-    distances: list[float]
+    distances: list[Distances]
     near_miss: bool
 
 
 class _Probes(NamedTuple):
     """The probes of an attempt, and what they are judged by."""
 
-    queries: NDArray[np.float32]
+    queries: tuple[Embedding, ...]
     modality: str
     limits: rules.Limits
     mode: rules.Mode
@@ -138,18 +140,21 @@ class _Probes(NamedTuple):
 
     def plan(self, seen: References, is_majority: Callable[[int], bool], *, confirmed: bool) -> Plan[_Judged]:
         """Match the probes, and plan the change of the person's adapted references."""
-        enrolled = seen.of(self.modality)
-        if not len(enrolled):
-            unmatched = _Judged([False] * len(self.queries), [math.inf] * len(self.queries), near_miss=False)
+        if not len(seen.of(self.modality)):
+            unmatched = _Judged(
+                [False] * len(self.queries), [NOTHING_NEAR] * len(self.queries), near_miss=False
+            )
             return Plan(seen, seen, (), unmatched)
-        distances = [nearest_distance(enrolled, query) for query in self.queries]
+        distances = [distances_to(seen, self.modality, query) for query in self.queries]
         votes = [
             self._verdict(at, distances, seen, confirmed=False, counted=False).accepted
             for at in range(len(distances))
         ]
         # An attempt counts as one use: that of a probe which only an adapted reference accepts, if any.
-        beyond = [at for at, vote in enumerate(votes) if vote and distances[at] > self.limits.threshold]
-        chosen = beyond[0] if beyond else int(np.argmin(distances))
+        beyond = [
+            at for at, vote in enumerate(votes) if vote and distances[at].joined > self.limits.threshold
+        ]
+        chosen = beyond[0] if beyond else self._nearest(distances)
         kept = self._verdict(chosen, distances, seen, confirmed=confirmed, counted=is_majority(sum(votes)))
         judged = _Judged(votes, distances, kept.near_miss)
         if kept.adapted is seen.adapted:
@@ -158,8 +163,15 @@ class _Probes(NamedTuple):
         events += [Event.now(EventKind.ADAPTED_ENDED, seen.identity)] * kept.ended
         return Plan(seen, seen.with_adapted(kept.adapted), tuple(events), judged)
 
+    def _nearest(self, distances: list[Distances]) -> int:
+        """Return the nearest probe, of those whose keys agree, if there are any."""
+        return min(
+            range(len(distances)),
+            key=lambda at: (not distances[at].keys.agree(self.limits.keys), distances[at].joined),
+        )
+
     def _verdict(
-        self, at: int, distances: list[float], seen: References, *, confirmed: bool, counted: bool
+        self, at: int, distances: list[Distances], seen: References, *, confirmed: bool, counted: bool
     ) -> rules.Verdict:
         return rules.judge(
             self.queries[at],

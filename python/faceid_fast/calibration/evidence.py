@@ -52,11 +52,11 @@ class MeasuredThreshold:
     people, captures : numbers of people and of captures that were compared.
     trials, genuine_trials : numbers of impostor and of genuine comparisons, of captures that gave a face.
     person_pairs : number of pairs of people that `trials` come from.
-    matched_person_pairs : number of these pairs with at least one comparison within the threshold.
-    fmr : false match rate, the share of `trials` within the threshold.
+    matched_person_pairs : number of these pairs with at least one comparison that matches.
+    fmr : false match rate, the share of `trials` that match: within the threshold, with both keys agreeing.
     fmr_upper : one-sided exact upper 95 % bound of the share of pairs of people that match, which bounds the
         false match rate.
-    fnmr : false non-match rate, the share of `genuine_trials` beyond the threshold; None if there are none.
+    fnmr : false non-match rate, the share of `genuine_trials` that do not match; None if there are none.
     fnmr_interval : 95 % interval of `fnmr`, by bootstrap over people; None if there is none.
     failure_to_acquire : share of the captures that gave no usable face; they count in neither rate.
     data_sha256 : of the captures, see `faceid_fast.evaluate.calibrate.data_sha256`.

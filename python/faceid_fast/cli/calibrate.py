@@ -62,6 +62,7 @@ def calibrate(
 ) -> None:
     """Choose a threshold from captures of your own people.
 
+    It is chosen as if the two keys of a face refused nobody; the counts say what the product decides.
     Refuses a rate that too few people can show.
     `faceid vault adopt` makes a vault use the threshold.
     """

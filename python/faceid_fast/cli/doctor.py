@@ -179,6 +179,11 @@ def _contract() -> dict[str, Any]:
         "liveness_id": LivenessCheck.bundled().limits.limits_id,
         "model_id": contract.model_id,
         "thresholds": dict(contract.thresholds),
+        "key_limits": {
+            f"{modality} {key}": limit
+            for modality, limits in contract.key_limits.items()
+            for key, limit in limits.items()
+        },
         "training_commit": contract.training_commit,
         "embedding_size": contract.embedding_size,
     }

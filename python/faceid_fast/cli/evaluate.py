@@ -89,15 +89,6 @@ def acquired(shots: Sequence[Shot], embedder: Embedder, out: Console, reading: R
         )
 
 
-def threshold_of(embedder: Embedder, modality: str) -> float:
-    """The model's own threshold; InvalidInputError if it has none for frames of this kind."""
-    found = embedder.contract.thresholds.get(modality)
-    if found is None:
-        message = f"--threshold: expected one, since the model has none for {modality} frames; got none"
-        raise InvalidInputError(message)
-    return found
-
-
 def _checked_html(html: Path | None) -> Path | None:
     if html is not None:
         check_writable("--html", html)
@@ -110,7 +101,10 @@ def evaluate(
     layout: LayoutOption = Layout.AUTO,
     threshold: Annotated[
         float | None,
-        typer.Option(metavar="DISTANCE", help="Used instead of the model's own: Euclidean distance, 0 to 2."),
+        typer.Option(
+            metavar="DISTANCE",
+            help="Used instead of the model's own: Euclidean distance, 0 to 2. The limits of the keys stay.",
+        ),
     ] = None,
     *,
     html: Annotated[
@@ -135,6 +129,7 @@ def evaluate(
     """Measure the error rates of comparisons (FMR, FNMR) on captures of your own.
 
     Compares every pair of captures, and every probe with a few references of each person.
+    Rates at the threshold are what the product decides: shape and picture must agree, too.
     Every rate has its counts and its 95 % interval, and a mark where too few people stand behind it.
     """
     if crops and html is None:
@@ -147,7 +142,7 @@ def evaluate(
     out = console(json_to)
     embedder = Embedder.bundled()
     read = acquired(shots, embedder, out, reading)
-    limit = check_threshold(threshold_of(embedder, read.modality) if threshold is None else threshold)
+    limit = check_threshold(embedder.contract.thresholds[read.modality] if threshold is None else threshold)
     with busy(out, "scoring"):
         compared = compare(read)
         report = score_protocols(compared, limit)
@@ -160,7 +155,7 @@ def evaluate(
         f"below each rate of how many comparisons it is (EER: impostor, then genuine), and its {LEVEL:.0%} "
         "interval: bootstrap over people",
     )
-    for note in _notes(report):
+    for note in (*_asked(report), *_notes(report)):
         out.print(note)
     for outcome, count in report.failures.items():
         out.print(f"not acquired, {outcome}: {count} of {report.captures}")
@@ -174,6 +169,7 @@ def evaluate(
             },
             "intervals": {"over": "people", "level": LEVEL, "resamples": RESAMPLES, "seed": SEED},
             "threshold": report.threshold,
+            "key_limits": report.key_limits,
             "modality": read.modality,
             "model": {
                 "id": embedder.contract.model_id,
@@ -194,7 +190,7 @@ def _heading(directory: Path, report: Report, read: Acquired, embedder: Embedder
         f"Error rates: {printable(directory.resolve().name)}",
         (
             f"{report.people} people, {report.captures} {read.modality} captures.",
-            f"Threshold: {report.threshold:.3f}.",
+            f"Threshold: {report.threshold:.3f}. Both keys must agree, too: {_limits(report)}.",
             f"Model {model.model_id}, SHA-256 {embedder.sha256}, preprocessing {PREPROCESSING_ID}.",
             f"faceid-fast {faceid_fast.__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
         ),
@@ -215,9 +211,31 @@ def _how_sure(report: Report, protocol: str) -> dict[str, object]:
     pairs = found.pop("person_pairs")
     return {
         "intervals": found,
+        "refused_by": {
+            "genuine": report.counts[protocol].genuine_refused,
+            "impostor": report.counts[protocol].impostor_refused,
+        },
         "n_person_pairs": pairs,
         "support": {key: support_of(report, protocol, inverse) for key, inverse in REPORTED_FARS.items()},
     }
+
+
+def _limits(report: Report) -> str:
+    """Say how far the keys may be apart."""
+    return ", ".join(f"{key} up to {limit:.3f}" for key, limit in report.key_limits.items())
+
+
+def _asked(report: Report) -> list[str]:
+    """Say what the rates at the threshold stand for, and what each question refuses as a device asks it."""
+    counts, scores = report.counts["unlock"], report.protocols["unlock"]
+    notes = [f"at the threshold both keys must agree, too: {_limits(report)}"]
+    for kind, refused, total in (
+        ("genuine", counts.genuine_refused, scores.n_genuine),
+        ("impostor", counts.impostor_refused, scores.n_impostor),
+    ):
+        each = ", ".join(f"the {question} {count:,}" for question, count in refused.items())
+        notes.append(f"of {total:,} {kind} comparisons of unlock are refused by {each}; some by several")
+    return notes
 
 
 _MARKS: Final = {Support.FULL: "", Support.COMPARISONS_ONLY: " ~", Support.NONE: " ?"}

@@ -84,7 +84,10 @@ def map_people(
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
-    """Draw PCA and t-SNE maps of the references in the vault, a colour per person; the log notes it."""
+    """Draw PCA and t-SNE maps of the references in the vault, a colour per person; the log notes it.
+
+    Placed are the joined vectors; the two keys of a face are not drawn.
+    """
     if not diagnostics:
         message = (
             "--diagnostics: expected it, since a map shows who is near whom and where a forgery would have "
@@ -105,7 +108,7 @@ def map_people(
                 why = look.outcome if isinstance(look, NoFace) else of
                 screen.print(plain(f"left out: {label} ({why})"))
             else:
-                points.append(_Point(label, True, pipeline.embed([look])[0]))
+                points.append(_Point(label, True, pipeline.embed([look]).joined[0]))
         if not FEWEST <= len(points) <= MOST:
             message = (
                 f"vault: expected {FEWEST} to {MOST} {chosen} references and frames to make a map of, "

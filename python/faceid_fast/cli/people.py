@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from faceid_fast.enrollment.result import Enrollment
     from faceid_fast.frame import Frame
     from faceid_fast.matching.decision import Decision
+    from faceid_fast.storage.keys import Keys
     from faceid_fast.storage.references import References
 
 REJECTED: Final = 1
@@ -255,6 +256,8 @@ def export(
     if templates:
         record["vectors"] = kept.vectors.tolist()
         record["adapted_vectors"] = [each.vector.tolist() for each in kept.adapted]
+        record["keys"] = _keys(kept.keys)
+        record["adapted_keys"] = [_keys(each.keys) for each in kept.adapted]
     write_json(record, json_to)
 
 
@@ -306,6 +309,11 @@ def opened(directory: Path | None, *, create: bool = False) -> Iterator[Vault]:
 def when(seconds: float) -> str:
     """Write a time so that people and programs can read it: ISO 8601, UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _keys(keys: Keys | None) -> dict[str, Any] | None:
+    """Return the vectors of keys as JSON."""
+    return None if keys is None else {"shape": keys.shape.tolist(), "picture": keys.picture.tolist()}
 
 
 def _described(kept: References) -> dict[str, Any]:

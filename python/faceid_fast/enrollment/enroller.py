@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from faceid_fast.errors import UnknownIdentityError
 from faceid_fast.face.crop import NoFace
 from faceid_fast.face.stopwatch import Stopwatch
+from faceid_fast.matching.keys import as_probes, distances_to
+from faceid_fast.storage.keys import Keys
 from faceid_fast.storage.plan import Plan, carry_out
 from faceid_fast.storage.references import Consent, References
 from faceid_fast.storage.store import remove as remove_from
@@ -18,15 +19,15 @@ from faceid_fast.storage.store import remove as remove_from
 from .plan import Candidates, Wishes, identity_taken, plan_enrollment
 from .poses import pose_name
 from .result import Enrollment, RejectedFrame
-from .strangers import Other, Strangers
+from .strangers import Other, Questions, Strangers
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from faceid_fast.face.crop import FaceCrop
+    from faceid_fast.face.embedding import Embedding
     from faceid_fast.face.pipeline import Pipeline
     from faceid_fast.frame import Frame
     from faceid_fast.matching.index import GalleryIndex
+    from faceid_fast.matching.thresholds import Thresholds
     from faceid_fast.storage.store import ReferenceStore
 
 Result = TypeVar("Result")
@@ -40,11 +41,11 @@ class Enroller:
     store : keeps the references.
     pipeline : turns frames into vectors.
     index : the galleries that are searched.
-    thresholds : the largest distance to accept, by modality.
+    thresholds : the largest joined distance to accept, by modality, and the limits of the keys.
     """
 
     def __init__(
-        self, store: ReferenceStore, pipeline: Pipeline, index: GalleryIndex, thresholds: Mapping[str, float]
+        self, store: ReferenceStore, pipeline: Pipeline, index: GalleryIndex, thresholds: Thresholds
     ) -> None:
         self._store = store
         self._pipeline = pipeline
@@ -71,9 +72,7 @@ class Enroller:
 
         def make(seen: References | None) -> Plan[Enrollment]:
             self._index.refresh()
-            return plan_enrollment(
-                seen, candidates, wishes, self._thresholds, partial(self._others, identity)
-            )
+            return plan_enrollment(seen, candidates, wishes, self._asked(), partial(self._others, identity))
 
         return self.carry_out(identity, make)
 
@@ -114,16 +113,7 @@ class Enroller:
         crops = {place: look for place, look in enumerate(looks) if not isinstance(look, NoFace)}
         return Candidates(
             identity,
-            References(
-                identity,
-                self._pipeline.embed(list(crops.values())),
-                tuple(pose_name(crop.pose) for crop in crops.values()),
-                tuple(frames[place].modality for place in crops),
-                self._pipeline.model_sha256,
-                consent,
-            )
-            if crops
-            else None,
+            self._references(identity, frames, crops, consent) if crops else None,
             places=tuple(crops),
             held=tuple(crop.pose for crop in crops.values()),
             refused=tuple(
@@ -135,24 +125,49 @@ class Enroller:
             model_sha256=self._pipeline.model_sha256,
         )
 
-    def _others(self, identity: str, modality: str, vectors: NDArray[np.float32]) -> list[list[Other]]:
-        """Return, for each of (n, D) vectors, the people but this one within the threshold, nearest first."""
-        if modality not in self._thresholds:
-            return [[] for _ in vectors]
-        found = self._index.of(modality).within(vectors, self._thresholds[modality])
+    def _references(
+        self,
+        identity: str,
+        frames: Sequence[Frame],
+        crops: Mapping[int, FaceCrop],
+        consent: Consent | None,
+    ) -> References:
+        """Make references of the faces that were found, by the place of their frame."""
+        made = self._pipeline.embed(list(crops.values()))
+        return References(
+            identity,
+            made.joined,
+            tuple(pose_name(crop.pose) for crop in crops.values()),
+            tuple(frames[place].modality for place in crops),
+            self._pipeline.model_sha256,
+            consent,
+            keys=Keys.of(made.shape, made.picture),
+        )
+
+    def _asked(self) -> dict[str, Questions]:
+        """Return what two frames of one face must meet, by modality."""
+        limits = self._thresholds.key_limits
+        return {name: Questions(at, limits[name]) for name, at in self._thresholds.items()}
+
+    def _others(self, identity: str, modality: str, references: References) -> list[list[Other]]:
+        """Return, for each reference, the people but this one within the threshold, nearest first."""
+        probes = as_probes(references, modality)
+        if modality not in self._thresholds or not probes:
+            return [[] for _ in references.of(modality)]
+        found = self._index.of(modality).within(references.of(modality), self._thresholds[modality])
         first, names = found.offsets, found.names
         return [
             [
                 other
                 for name in dict.fromkeys(names[first[row] : first[row + 1]])
-                if name not in {None, identity} and (other := self._other(name, modality, vector)) is not None
+                if name not in {None, identity} and (other := self._other(name, modality, probe)) is not None
             ]
-            for row, vector in enumerate(vectors)
+            for row, probe in enumerate(probes)
         ]
 
-    def _other(self, identity: str, modality: str, vector: NDArray[np.float32]) -> Other | None:
-        try:
-            # Not rounded, as the distances in `found` are: it decides who is nearer.
-            return Other(identity, self._index.of(modality).distance_to(identity, vector))
-        except UnknownIdentityError:  # removed since
+    def _other(self, identity: str, modality: str, probe: Embedding) -> Other | None:
+        if (kept := self._index.references(identity)) is None:  # removed since
             return None
+        # Not rounded, as the distances in `found` are: it decides who is nearer.
+        distances = distances_to(kept, modality, probe)
+        return Other(identity, distances.joined, distances.keys.agree(self._thresholds.key_limits[modality]))

@@ -9,10 +9,10 @@ from faceid_fast.errors import IdentityTakenError, InvalidInputError
 from faceid_fast.outcome import Outcome
 from faceid_fast.storage.audit import Event, EventKind
 from faceid_fast.storage.plan import Plan
-from faceid_fast.storage.references import check_model
+from faceid_fast.storage.references import check_model, is_of_model
 
 from .result import Enrollment, Note, NoteKind, RejectedFrame, summarise
-from .strangers import Strangers, find_copies, find_strangers, within
+from .strangers import Strangers, find_copies, find_strangers, matches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from faceid_fast.face.crop import HeadPose
     from faceid_fast.storage.references import Consent, References
 
-    from .strangers import FindOthers
+    from .strangers import FindOthers, Questions
 
 MAX_REFERENCES: Final = 64
 """Most references of a person; every reference is one more chance of a false match."""
@@ -84,7 +84,7 @@ def plan_enrollment(
     seen: References | None,
     candidates: Candidates,
     wishes: Wishes,
-    thresholds: Mapping[str, float],
+    asked: Mapping[str, Questions],
     find_others: FindOthers,
 ) -> Plan[Enrollment]:
     """Plan an enrolment.
@@ -94,7 +94,7 @@ def plan_enrollment(
     seen : the person's references; None: the person is new.
     candidates : the frames.
     wishes : what the caller asked for.
-    thresholds : the largest distance to accept, by modality.
+    asked : what two frames of one face must meet, by modality.
     find_others : as for `faceid_fast.enrollment.strangers.find_strangers`.
 
     Raises
@@ -117,13 +117,13 @@ def plan_enrollment(
         return Plan(
             seen, seen, (), _result(candidates, seen, found, (), _alike(candidates, seen, find_others))
         )
-    found = _sort(fresh, kept, wishes.strangers, thresholds, find_others)
+    found = _sort(fresh, kept, wishes.strangers, asked, find_others)
     after = _after(seen, kept, fresh, found)
     alike = _alike(candidates, after, find_others)
     if after is None or after is seen:
         return Plan(seen, seen, (), _result(candidates, seen, found, (), alike))
     notes = [
-        *_replaced_notes(fresh, seen, found, thresholds, wishes),
+        *_replaced_notes(fresh, seen, found, asked, wishes),
         *_modality_notes(fresh, kept, after, found),
     ]
     kind = EventKind.ENROLLED if seen is None else EventKind.REPLACED if wishes.replace else EventKind.ADDED
@@ -143,13 +143,13 @@ def _sort(
     fresh: References,
     kept: References | None,
     strangers: Strangers,
-    thresholds: Mapping[str, float],
+    asked: Mapping[str, Questions],
     find_others: FindOthers,
 ) -> _Sorted:
     """Sort the candidates' rows. A copy of a picture is no second witness: it goes where the first goes."""
     copies = find_copies(fresh, kept)
     single = [row for row in range(len(fresh.vectors)) if row not in copies]
-    strange = find_strangers(fresh, single, kept, thresholds, find_others)
+    strange = find_strangers(fresh, single, kept, asked, find_others)
     again = {row: first for row, first in copies.items() if first is not None}
     strange |= {row: strange[first] for row, first in again.items() if first in strange}
     left_out = strange if strangers is Strangers.LEAVE_OUT else {}
@@ -223,18 +223,18 @@ def _replaced_notes(
     fresh: References,
     seen: References | None,
     found: _Sorted,
-    thresholds: Mapping[str, float],
+    asked: Mapping[str, Questions],
     wishes: Wishes,
 ) -> list[Note]:
     """Return a note if the replaced references could be compared, and none of the frames matches them."""
     if not wishes.replace or seen is None or seen.model_sha256 != fresh.model_sha256:
         return []
     new, compared = fresh.rows(found.taken), False
-    for modality, threshold in thresholds.items():
-        matched = within(new.of(modality), seen.of(modality), threshold)
-        if matched.any():
+    for modality, questions in asked.items():
+        matched = matches(new, seen, modality, questions)
+        if matched.person.any():
             return []
-        compared = compared or matched.size > 0
+        compared = compared or matched.joined.size > 0
     words = "none of the frames matches the references that were replaced: is it the same person?"
     return [Note(NoteKind.REPLACED_UNLIKE, words)] if compared else []
 
@@ -263,12 +263,13 @@ def _modality_notes(
 
 def _alike(candidates: Candidates, references: References | None, find_others: FindOthers) -> tuple[str, ...]:
     """Return the other people who would be accepted as this person, sorted."""
-    if references is None or references.model_sha256 != candidates.model_sha256:
+    if references is None or not is_of_model(references, candidates.model_sha256):
         return ()
     found = {
         other.identity
         for modality in sorted(set(references.modalities))
-        for others in find_others(modality, references.of(modality))
+        for others in find_others(modality, references)
         for other in others
+        if other.keys_agree
     }
     return tuple(sorted(found))

@@ -1,10 +1,13 @@
 """Strangers among the frames of an enrolment: frames that seem to show somebody else. Pure.
 
 Frames of one person in different poses may lie farther apart than the threshold, but poses in between link
-them: a frame belongs to a group if it matches any frame of it. Frames of somebody else form another group.
+them: a frame belongs to a group if its joined vector is within the threshold of any frame's of it. Frames
+of somebody else form another group. Of a group those frames belong to the person whose keys both agree, each
+with another frame that belongs, or with a reference (`faceid_fast.matching.keys`).
 
-- Somebody who has references is known by them: a group belongs to the person if one of its frames matches a
-  reference. A frame that is nearer to somebody else who is enrolled never counts.
+- Somebody who has references is known by them: a group belongs to the person if one of its frames matches
+  them as a probe does. A frame whose joined vector is nearer to somebody else's, within the threshold,
+  never counts, whether the keys agree with them or not.
 - Somebody new is known by the majority: the group of more than half of the frames. If there is none, nobody
   can tell which frames show the person, and none is taken.
 """
@@ -17,16 +20,18 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from faceid_fast.matching.gallery import Gallery, nearest_distance
+from faceid_fast.matching.keys import within_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from faceid_fast.matching.keys import KeyLimits
     from faceid_fast.storage.references import References
 
     Vectors = NDArray[np.float32]
-    FindOthers = Callable[[str, Vectors], Sequence[Sequence["Other"]]]
+    FindOthers = Callable[[str, References], Sequence[Sequence["Other"]]]
 
 SAME_PICTURE: Final = 1e-3
 """Largest distance between vectors of one picture: rounding. Pictures of a face held still lie 0.1 apart."""
@@ -44,16 +49,53 @@ class Strangers(StrEnum):
 
 
 class Other(NamedTuple):
-    """Another person who is enrolled and matches a vector.
+    """Another person who is enrolled, and whose joined vectors are within the threshold.
 
     Attributes
     ----------
     identity : the name.
-    distance : Euclidean, to the nearest of their references.
+    distance : Euclidean, of the joined vector to the nearest of their references.
+    keys_agree : whether both keys agree, too: whether it would be accepted as theirs.
     """
 
     identity: str
     distance: float
+    keys_agree: bool
+
+
+class Questions(NamedTuple):
+    """What two frames of one modality must meet to be taken for one face.
+
+    Attributes
+    ----------
+    threshold : the largest joined distance.
+    limits : of the two keys.
+    """
+
+    threshold: float
+    limits: KeyLimits
+
+
+class Matches(NamedTuple):
+    """Which of n references are within which limit of which of m others: (n, m) bool each."""
+
+    joined: NDArray[np.bool_]
+    shape: NDArray[np.bool_]
+    picture: NDArray[np.bool_]
+
+    @property
+    def person(self) -> NDArray[np.bool_]:
+        """(n,) bool: it matches the person whom the m are of, as a probe would."""
+        return np.asarray(np.array([each.any(axis=1) for each in self]).all(axis=0))
+
+
+def matches(first: References, second: References, modality: str, asked: Questions) -> Matches:
+    """Compare references of a modality with others of it; without keys nothing is within a limit of them."""
+    joined = within(first.of(modality), second.of(modality), asked.threshold)
+    mine, theirs = first.keys_of(modality), second.keys_of(modality)
+    if mine is None or theirs is None:
+        return Matches(joined, np.zeros_like(joined), np.zeros_like(joined))
+    return Matches(joined, *within_limits(mine, theirs, asked.limits))
 
 
 def find_copies(fresh: References, kept: References | None) -> dict[int, int | None]:
@@ -83,7 +125,7 @@ def find_strangers(
     fresh: References,
     rows: Sequence[int],
     kept: References | None,
-    thresholds: Mapping[str, float],
+    asked: Mapping[str, Questions],
     find_others: FindOthers,
 ) -> dict[int, str]:
     """Return the rows of `fresh` that seem to show somebody else, each with the reason in words.
@@ -93,17 +135,21 @@ def find_strangers(
     fresh : references made of the frames.
     rows : those rows of `fresh` to look at; no two of one picture.
     kept : the references that the person has; None: the person is new.
-    thresholds : the largest distance to accept, by modality.
-    find_others : returns, for a modality and (n, D) vectors, the other people who match each, nearest first.
+    asked : what two frames of one face must meet, by modality.
+    find_others : returns, for each of the references of a modality, the other people who are within the
+        threshold, nearest first.
     """
     found: dict[int, str] = {}
     for modality in sorted({fresh.modalities[row] for row in rows}):
         chosen = [row for row in _rows_of(fresh, modality) if row in rows]
-        vectors = fresh.vectors[chosen]
-        own = _of(kept, modality, vectors)
-        others = find_others(modality, vectors)
-        threshold = thresholds[modality]
-        odd = _unlike(vectors, own, threshold, others) if len(own) else _minority(vectors, threshold)
+        candidates = fresh.rows(chosen)
+        others = find_others(modality, candidates)
+        alike = matches(candidates, candidates, modality, asked[modality])
+        if kept is not None and len(own := kept.of(modality)):
+            known = matches(candidates, kept, modality, asked[modality])
+            odd = _unlike(_nearer(candidates.vectors, own, others), alike, known)
+        else:
+            odd = _minority(alike)
         for at, reason in odd.items():
             like = f" (like {others[at][0].identity!a}, who is enrolled)" if others[at] else ""
             found[chosen[at]] = reason + like
@@ -124,33 +170,59 @@ def _any_within(queries: Vectors, references: Vectors, threshold: float) -> NDAr
     return np.asarray(within(queries, references, threshold).any(axis=1))
 
 
-def _unlike(
-    vectors: Vectors, own: Vectors, threshold: float, others: Sequence[Sequence[Other]]
-) -> dict[int, str]:
-    """Return the strangers, with the reasons, among frames of somebody who has references, `own`."""
-    nearer = [
+def _nearer(vectors: Vectors, own: Vectors, others: Sequence[Sequence[Other]]) -> list[int]:
+    """Return the frames that are nearer to somebody else than to the person's own references."""
+    return [
         at
         for at, vector in enumerate(vectors)
         if others[at] and others[at][0].distance < nearest_distance(own, vector)
     ]
-    rest = np.delete(np.arange(len(vectors)), nearer)
-    matched = _any_within(vectors, own, threshold)
-    strange = [
-        int(row)
-        for group in _groups(within(vectors[rest], vectors[rest], threshold))
-        if not matched[rest[group]].any()
-        for row in rest[group]
-    ]
+
+
+def _unlike(nearer: list[int], alike: Matches, known: Matches) -> dict[int, str]:
+    """Return the strangers, with the reasons, among frames of somebody who has references.
+
+    Parameters
+    ----------
+    nearer : frames that are nearer to somebody else.
+    alike : the n frames among each other.
+    known : the n frames with the m references.
+    """
+    rest = np.delete(np.arange(len(alike.joined)), nearer)
+    belong: set[int] = set()
+    for group in _groups(alike.joined[np.ix_(rest, rest)]):
+        if known.person[rest[group]].any():
+            belong |= set(_agreeing(rest[group], alike, known).tolist())
+    strange = [int(row) for row in rest if int(row) not in belong]
     return dict.fromkeys(nearer, _NEARER) | dict.fromkeys(strange, _UNLIKE)
 
 
-def _minority(vectors: Vectors, threshold: float) -> dict[int, str]:
+def _minority(alike: Matches) -> dict[int, str]:
     """Return the strangers, with the reasons, among frames of somebody new."""
-    groups = _groups(within(vectors, vectors, threshold))
-    largest = max(groups, key=len)
-    if 2 * len(largest) <= len(vectors):
-        return dict.fromkeys(range(len(vectors)), _DIVIDED)
-    return dict.fromkeys((row for group in groups if group is not largest for row in group), _MINORITY)
+    groups = [_agreeing(np.array(group), alike) for group in _groups(alike.joined)]
+    largest = set(max(groups, key=len).tolist())
+    every = range(len(alike.joined))
+    if 2 * len(largest) <= len(every):
+        return dict.fromkeys(every, _DIVIDED)
+    return dict.fromkeys((row for row in every if row not in largest), _MINORITY)
+
+
+def _agreeing(group: NDArray[np.intp], alike: Matches, known: Matches | None = None) -> NDArray[np.intp]:
+    """Return those of a group whose keys both agree with another that stays, or with a reference.
+
+    A frame that is alone from the beginning, of somebody new, has nobody to agree with, and stays.
+    """
+    if known is None and len(group) == 1:
+        return group
+    while len(group):
+        stays = np.ones(len(group), np.bool_)
+        for key in ("shape", "picture"):
+            among = getattr(alike, key)[np.ix_(group, group)] & ~np.eye(len(group), dtype=np.bool_)
+            stays &= among.any(axis=1) | (known is not None and getattr(known, key)[group].any(axis=1))
+        if stays.all():
+            break
+        group = group[stays]
+    return group
 
 
 def _groups(linked: NDArray[np.bool_]) -> list[list[int]]:

@@ -26,6 +26,8 @@ class Group:
     name : of the group.
     captures, failed : number of captures, and of those that gave no usable face.
     genuine, impostor : distances (n,), (m,); infinity for a failed acquisition.
+    decided_genuine, decided_impostor : the same, infinite also where a key refuses: what is counted at the
+        threshold in use.
     """
 
     name: str
@@ -33,19 +35,21 @@ class Group:
     failed: int
     genuine: Floats
     impostor: Floats
+    decided_genuine: Floats
+    decided_impostor: Floats
 
     def refused(self, threshold: float) -> float | None:
         """FNMR at a threshold; None without genuine comparisons."""
-        accepted = accept_rate(self.genuine, threshold)
+        accepted = accept_rate(self.decided_genuine, threshold)
         return None if accepted is None else 1.0 - accepted
 
     def refusals(self, threshold: float) -> int:
-        """Number of genuine comparisons beyond a threshold: false non-matches."""
-        return len(self.genuine) - int((self.genuine <= threshold).sum())
+        """Number of genuine comparisons that a threshold or a key refuses: false non-matches."""
+        return len(self.genuine) - int((self.decided_genuine <= threshold).sum())
 
     def accepted(self, threshold: float) -> int:
-        """Number of impostor comparisons within a threshold: false matches."""
-        return int((self.impostor <= threshold).sum())
+        """Number of impostor comparisons that a threshold and the keys accept: false matches."""
+        return int((self.decided_impostor <= threshold).sum())
 
     @property
     def failure_to_acquire(self) -> float:
@@ -72,6 +76,7 @@ def by_person(compared: Compared) -> list[Group]:
     """Group by person: their genuine comparisons, and impostor ones with them as either of the two."""
     found = compared.protocols["unlock"]
     failed = _failed(compared)
+    own, others = found.decided()
     return [
         Group(
             name,
@@ -79,6 +84,8 @@ def by_person(compared: Compared) -> list[Group]:
             int(failed[compared.who == number].sum()),
             found.genuine[found.person == number],
             found.impostor[(found.first == number) | (found.second == number)],
+            own[found.person == number],
+            others[(found.first == number) | (found.second == number)],
         )
         for number, name in enumerate(compared.names)
     ]
@@ -142,14 +149,17 @@ def _by_probe(compared: Compared, keys: Sequence[str], wanted: Sequence[str]) ->
     for name in wanted:
         members, probes = key == name, key[unlocking.probes] == name
         if members.any():
-            nearest = unlocking.nearest[:, probes]
+            nearest, mine = unlocking.nearest[:, probes], own[:, probes]
+            decided = np.where(unlocking.keys[:, probes].all(axis=-1), nearest, np.inf)
             groups.append(
                 Group(
                     name,
                     int(members.sum()),
                     int(failed[members].sum()),
-                    nearest[own[:, probes]],
-                    nearest[~own[:, probes]],
+                    nearest[mine],
+                    nearest[~mine],
+                    decided[mine],
+                    decided[~mine],
                 )
             )
     return groups

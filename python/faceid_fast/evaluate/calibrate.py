@@ -6,6 +6,9 @@ matches if any of its comparisons is within the threshold. The share of pairs th
 the share of comparisons that match (the FMR, averaged over pairs). So the exact binomial bound of the
 former also bounds the latter. The threshold is the largest whose bound is not above the target. The
 bound takes pairs for independent; those that share a person are not quite.
+
+The threshold is chosen by the joined distances alone, as if the two keys of a face refused nobody: it must
+hold if they do not. What is counted at it is what the product decides, with both keys.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
 
 RULE: Final = (
     "largest threshold at which the exact one-sided 95 % bound of the share of pairs of people with any "
-    "match is at most the target"
+    "match, by distance alone, is at most the target"
 )
 STEPS: Final = 10_000
 """Thresholds are multiples of 1 / `STEPS`."""
@@ -91,7 +94,7 @@ def measure(
     """
     check_target(target_far)
     found = compared.protocols["unlock"]
-    nearest = _nearest_of_pairs(found)
+    nearest = _nearest_of_pairs(found, found.impostor)
     pairs = len(nearest)
     check_enough(target_far, len(compared.names), pairs)
     # As many pairs may match as still show the target; the next one must not.
@@ -103,9 +106,9 @@ def measure(
             "is one person in two folders?"
         )
         raise CalibrationError(message)
-    strangers = found.impostor[np.isfinite(found.impostor)]
-    own = found.genuine[np.isfinite(found.genuine)]
-    matched = int((nearest <= threshold).sum())
+    genuine, impostor = found.decided()
+    strangers, own = impostor[np.isfinite(found.impostor)], genuine[np.isfinite(found.genuine)]
+    matched = int((_nearest_of_pairs(found, impostor) <= threshold).sum())
     return MeasuredThreshold(
         modality=compared.acquired.modality,
         threshold=threshold,
@@ -182,13 +185,16 @@ def _files(directory: Path) -> list[Path]:
     return found
 
 
-def _nearest_of_pairs(found: Comparisons) -> NDArray[np.float64]:
-    """Smallest distance of each pair of people that was compared, sorted."""
+def _nearest_of_pairs(found: Comparisons, impostor: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Smallest of some distances of the impostor comparisons of each pair of people, sorted.
+
+    Pairs of people of whom no two captures gave a face are left out.
+    """
     usable = np.isfinite(found.impostor)
     low, high = np.minimum(found.first, found.second), np.maximum(found.first, found.second)
     pairs, groups = np.unique((low * found.people + high)[usable], return_inverse=True)
     nearest = np.full(len(pairs), np.inf)
-    np.minimum.at(nearest, groups, found.impostor[usable])
+    np.minimum.at(nearest, groups, impostor[usable])
     return np.sort(nearest)
 
 
@@ -203,5 +209,7 @@ def _interval(compared: Compared, threshold: float) -> tuple[float, float] | Non
         first=found.first[strangers],
         second=found.second[strangers],
         people=found.people,
+        genuine_keys=None if found.genuine_keys is None else found.genuine_keys[own],
+        impostor_keys=None if found.impostor_keys is None else found.impostor_keys[strangers],
     )
     return bootstrap(usable, draw_people(found.people), threshold).frr_at_threshold

@@ -35,6 +35,8 @@ class Comparisons:
     impostor : (m,) float64 distances.
     first, second : (m,) int64; the two people, in any order.
     people : number of people.
+    genuine_keys, impostor_keys : (n, 2) and (m, 2) bool, whether the shape, and the picture, agree; None:
+        they were not asked.
     """
 
     genuine: Floats
@@ -43,6 +45,18 @@ class Comparisons:
     first: Ints
     second: Ints
     people: int
+    genuine_keys: NDArray[np.bool_] | None = None
+    impostor_keys: NDArray[np.bool_] | None = None
+
+    def decided(self) -> tuple[Floats, Floats]:
+        """Return genuine and impostor distances, infinite where a key refuses.
+
+        A threshold accepts exactly those of them that the product accepts at it.
+        """
+        return (
+            _where_keys_agree(self.genuine, self.genuine_keys),
+            _where_keys_agree(self.impostor, self.impostor_keys),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +79,10 @@ class Intervals:
     far_at_threshold: Interval | None
     frr_at_threshold: Interval | None
     person_pairs: int
+
+
+def _where_keys_agree(distances: Floats, keys: NDArray[np.bool_] | None) -> Floats:
+    return distances if keys is None else np.where(keys.all(axis=1), distances, np.inf)
 
 
 class Weighted(Protocol):
@@ -135,6 +153,9 @@ def bootstrap(comparisons: Comparisons, draws: Ints, threshold: float) -> Interv
     together = draws[pairs // comparisons.people] * draws[pairs % comparisons.people]
     genuine = GroupedDistances(comparisons.genuine, comparisons.person, draws)
     impostor = GroupedDistances(comparisons.impostor, groups, together)
+    own, others = comparisons.decided()
+    decided_genuine = GroupedDistances(own, comparisons.person, draws)
+    decided_impostor = GroupedDistances(others, groups, together)
     observed = observed_thresholds(comparisons.genuine, comparisons.impostor)
     at = np.full(draws.shape[1], threshold)
 
@@ -149,8 +170,8 @@ def bootstrap(comparisons: Comparisons, draws: Ints, threshold: float) -> Interv
         },
         genuine_mean=spread(genuine.means(), genuine),
         impostor_mean=spread(impostor.means(), impostor),
-        far_at_threshold=spread(_share(impostor.accepted(at), impostor.total), impostor),
-        frr_at_threshold=spread(1.0 - _share(genuine.accepted(at), genuine.total), genuine),
+        far_at_threshold=spread(_share(decided_impostor.accepted(at), impostor.total), impostor),
+        frr_at_threshold=spread(1.0 - _share(decided_genuine.accepted(at), genuine.total), genuine),
         person_pairs=impostor.group_count,
     )
 

@@ -3,7 +3,9 @@
 A comparison matches if its distance is at or below the threshold. FMR, the false match rate, is the
 share of impostor comparisons that match; FNMR, the false non-match rate, the share of genuine ones that
 do not. A failed acquisition has distance infinity, so it never matches. Rates are fractions, 0 to 1. A
-threshold may be any real number, not only a distance that was observed. Fields such as
+threshold may be any real number, not only a distance that was observed. A match at the threshold in use is
+what the product accepts: both keys of the face are asked, too, each with its own limit. All other rates,
+those at other thresholds, are of the joined distances alone. Fields such as
 ``far_at_threshold`` keep the names that the JSON has: they hold FMR and FNMR.
 """
 
@@ -39,7 +41,7 @@ class Scores:
     eer : equal error rate, see `equal_error_rate`.
     tar_at_far : true match rate (TMR) at the FMR of each key of `REPORTED_FARS`, see `tar_at_far`.
     genuine_mean, impostor_mean : mean Euclidean distance, failed acquisitions left out.
-    far_at_threshold, frr_at_threshold : FMR and FNMR at the threshold in use.
+    far_at_threshold, frr_at_threshold : FMR and FNMR at the threshold in use, where both keys are asked, too.
     n_genuine, n_impostor : comparisons, failed acquisitions included.
     failure_to_acquire : share of the protocol's captures that gave no usable face.
     """
@@ -56,7 +58,12 @@ class Scores:
 
 
 def score(
-    genuine: ArrayLike, impostor: ArrayLike, *, threshold: float, failure_to_acquire: float | None
+    genuine: ArrayLike,
+    impostor: ArrayLike,
+    *,
+    threshold: float,
+    failure_to_acquire: float | None,
+    decided: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> Scores:
     """Work out all figures of one protocol.
 
@@ -65,6 +72,7 @@ def score(
     genuine, impostor : (n,) distances >= 0; infinity for a failed acquisition.
     threshold : in use, Euclidean.
     failure_to_acquire : goes into the result as it is.
+    decided : the same distances, genuine and impostor, infinite where a key refuses; None: no key does.
 
     Raises
     ------
@@ -72,13 +80,15 @@ def score(
         If a distance is NaN or negative, or an array is not one-dimensional.
     """
     same, other = _distances("genuine", genuine), _distances("impostor", impostor)
+    own, others = (genuine, impostor) if decided is None else decided
+    accepted = accept_rate(own, threshold)
     return Scores(
         eer=equal_error_rate(same, other),
         tar_at_far={key: tar_at_far(same, other, inverse) for key, inverse in REPORTED_FARS.items()},
         genuine_mean=_finite_mean(same),
         impostor_mean=_finite_mean(other),
-        far_at_threshold=accept_rate(other, threshold),
-        frr_at_threshold=None if not same.size else 1.0 - float(np.mean(same <= threshold)),
+        far_at_threshold=accept_rate(others, threshold),
+        frr_at_threshold=None if accepted is None else 1.0 - accepted,
         n_genuine=int(same.size),
         n_impostor=int(other.size),
         failure_to_acquire=failure_to_acquire,

@@ -1,4 +1,4 @@
-"""Turn aligned tensors into unit vectors.
+"""Turn aligned faces into unit vectors: the joined one, and one for each of the two keys.
 
 This is the only file that imports onnxruntime, and it does so only when a model is loaded.
 """
@@ -10,7 +10,7 @@ import os
 import re
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ from faceid_fast.checks import checked_path, open_file
 from faceid_fast.errors import InvalidInputError, ModelContractError, ModelError
 
 from .bundled import read_bundled_model
-from .model_contract import CONTRACT_KEY, ModelContract
+from .embedding import Embeddings
+from .model_contract import CONTRACT_KEY, INPUTS, OUTPUTS, ModelContract
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -127,7 +128,7 @@ class Embedder:
 
     @property
     def contract(self) -> ModelContract:
-        """The model's contract: its inputs, its outputs and its suggested thresholds."""
+        """The model's contract: its inputs, its outputs, its suggested thresholds and the keys' limits."""
         return self._contract
 
     @property
@@ -135,84 +136,111 @@ class Embedder:
         """SHA-256 (hex) of the model file; vectors of different models cannot be compared."""
         return self._sha256
 
-    def embed(self, tensors: NDArray[np.float32]) -> NDArray[np.float32]:
+    def embed(self, tensors: NDArray[np.float32], chips: NDArray[np.uint8]) -> Embeddings:
         """Embed aligned faces.
 
         Parameters
         ----------
         tensors : (N, 4, 72, 64) float32, finite, N at most `MAX_FACES`
             Stacked tensors of N faces, each as `FaceCrop.tensor`.
+        chips : (N, 3, 150, 150) uint8
+            Stacked chips of the same faces, each as `FaceCrop.chip`.
 
         Returns
         -------
-        (N, D) float32 unit vectors.
+        Embeddings of N faces.
 
         Raises
         ------
         InvalidInputError
-            If the tensors are of another type or shape, or not finite.
+            If the tensors or the chips are of another type or shape, or not finite.
         ModelError
             If the model fails, or gives a vector that is not finite, or too short to have a direction.
         """
-        shape = self._contract.input_shape
-        plain = isinstance(tensors, np.ndarray) and not isinstance(tensors, np.ma.MaskedArray)
-        if not plain or tensors.dtype != np.float32 or tensors.shape[1:] != shape or len(tensors) > MAX_FACES:
-            given = f"{tensors.dtype} {tensors.shape}" if plain else type(tensors).__name__
-            wanted = f"float32 (N, {', '.join(map(str, shape))}), N at most {MAX_FACES}"
-            message = f"tensors: expected {wanted}, got {given}"
+        _check_faces("tensors", tensors, np.dtype(np.float32), INPUTS["tensor"])
+        _check_faces("chips", chips, np.dtype(np.uint8), INPUTS["chip"])
+        if len(chips) != len(tensors):
+            message = f"chips: expected one for each of {len(tensors)} tensors, got {len(chips)}"
             raise InvalidInputError(message)
-        out = np.empty((len(tensors), self._contract.embedding_size), np.float32)
+        made = {
+            name: np.empty((len(tensors), size), np.float32) for name, size in self._contract.outputs.items()
+        }
         for start in range(0, len(tensors), _BATCH):
-            batch = np.ascontiguousarray(tensors[start : start + _BATCH])
+            of_batch = slice(start, start + _BATCH)
+            batch = np.ascontiguousarray(tensors[of_batch])
             if not np.isfinite(batch).all():
                 message = "tensors: expected finite values, got NaN or infinity"
                 raise InvalidInputError(message)
-            out[start : start + _BATCH] = self._run(batch)
-        return out
+            for name, vectors in self._run(batch, np.ascontiguousarray(chips[of_batch])).items():
+                made[name][of_batch] = vectors
+        return Embeddings(made["embedding"], made["shape"], made["picture"])
 
-    def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run(self, tensors: NDArray[np.float32], chips: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """Return the unit vectors of each output, by its name."""
         try:
-            (raw,) = self._session.run([self._contract.output_name], {self._contract.input_name: batch})
+            outputs = self._session.run(OUTPUTS, {"tensor": tensors, "chip": chips})
         except Exception as error:  # see _load
             message = f"{self._name}: the model failed: {_first_line(error)}"
             raise ModelError(message) from error
+        return {name: self._unit(name, raw, len(tensors)) for name, raw in zip(OUTPUTS, outputs, strict=True)}
+
+    def _unit(self, name: str, raw: object, count: int) -> NDArray[np.float32]:
+        """Check what the model gave at an output, and bring it to length 1."""
         vectors = np.asarray(raw)
-        wanted = (len(batch), self._contract.embedding_size)
+        wanted = (count, self._contract.outputs[name])
         if vectors.shape != wanted or vectors.dtype != np.float32:
-            message = (
-                f"{self._name}: expected embeddings float32 {wanted}, got {vectors.dtype} {vectors.shape}"
-            )
+            message = f"{self._name}: expected {name} float32 {wanted}, got {vectors.dtype} {vectors.shape}"
             raise ModelError(message)
         norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
         if not (np.isfinite(norms).all() and (norms >= _MIN_NORM).all()):
-            message = f"{self._name}: the model gave an embedding that is not finite or has no direction"
+            message = f"{self._name}: the model gave an {name} vector that is not finite or has no direction"
             raise ModelError(message)
         return np.asarray(vectors / norms[:, None], dtype=np.float32)
 
 
+def _check_faces(name: str, value: object, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    """Refuse what is not a stack of the inputs of some faces."""
+    plain = isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
+    fits = plain and value.dtype == dtype and value.shape[1:] == shape  # type: ignore[attr-defined]  # an array
+    if not fits or len(value) > MAX_FACES:  # type: ignore[arg-type]  # an array, too
+        given = f"{value.dtype} {value.shape}" if plain else type(value).__name__  # type: ignore[attr-defined]
+        message = (
+            f"{name}: expected {dtype} (N, {', '.join(map(str, shape))}), N at most {MAX_FACES}, got {given}"
+        )
+        raise InvalidInputError(message)
+
+
 def _check_graph(session: onnxruntime.InferenceSession, contract: ModelContract) -> None:
     """Check the graph against the contract: names, types and sizes."""
-    for kind, name, nodes, shape in (
-        ("input", contract.input_name, session.get_inputs(), contract.input_shape),
-        ("output", contract.output_name, session.get_outputs(), (contract.embedding_size,)),
+    sizes = {name: (contract.outputs[name],) for name in OUTPUTS}
+    floats = dict.fromkeys(OUTPUTS, "tensor(float)")
+    for kind, nodes, shapes, types in (
+        ("input", session.get_inputs(), INPUTS, {"tensor": "tensor(float)", "chip": "tensor(uint8)"}),
+        ("output", session.get_outputs(), sizes, floats),
     ):
-        if [node.name for node in nodes] != [name]:
+        if sorted(node.name for node in nodes) != sorted(shapes):
             names = ", ".join(node.name for node in nodes)
-            message = f"contract.{kind}_name: expected {name!r} to be the graph's only {kind}, got {names}"
+            message = f"graph: expected the {kind}s {', '.join(shapes)}, got {names:.200}"
             raise ModelContractError(message)
-        if nodes[0].type != "tensor(float)":
-            message = f"graph {kind} {name!r}: expected tensor(float), got {nodes[0].type}"
-            raise ModelContractError(message)
-        given = tuple(nodes[0].shape)
-        # The exporter may leave a size open (a name, or None); embed() checks the shape of the output.
-        fits = len(given) == 1 + len(shape) and all(
-            want == got for want, got in zip(shape, given[1:], strict=True) if isinstance(got, int)
+        for node in nodes:
+            _check_node(kind, node, shapes[node.name], types[node.name])
+
+
+def _check_node(kind: str, node: onnxruntime.NodeArg, shape: tuple[int, ...], wanted: str) -> None:
+    """Check an input or an output of the graph: its type, and its shape for any number of faces."""
+    if node.type != wanted:
+        message = f"graph {kind} {node.name!r}: expected {wanted}, got {node.type}"
+        raise ModelContractError(message)
+    given = tuple(node.shape)
+    # The exporter may leave a size open (a name, or None); embed() checks the shape of the output.
+    fits = len(given) == 1 + len(shape) and all(
+        want == got for want, got in zip(shape, given[1:], strict=True) if isinstance(got, int)
+    )
+    if not fits or isinstance(given[0], int):
+        message = (
+            f"graph {kind} {node.name!r}: expected the shape (batch, {shape}) with any batch, got {given}"
         )
-        if not fits or isinstance(given[0], int):
-            message = (
-                f"graph {kind} {name!r}: expected the shape (batch, {shape}) with any batch, got {given}"
-            )
-            raise ModelContractError(message)
+        raise ModelContractError(message)
 
 
 def _first_line(error: Exception) -> str:

@@ -12,10 +12,10 @@ from faceid_fast.errors import ModelError
 
 from .crop import TENSOR_SHAPE, Floats
 
-PREPROCESSING_ID: Final = "head-fit-3"
+PREPROCESSING_ID: Final = "head-fit-4"
 """The name of the preprocessing, recorded in a model's contract.
 
-It changes whenever the same frame would give another tensor.
+It changes whenever the same frame would give another tensor or chip.
 """
 HEAD_MODEL: Final = "head.npz"
 _HEAD_ARRAYS: Final = {

@@ -1,11 +1,11 @@
-"""A model's contract: its inputs, outputs and thresholds, checked before the model is used."""
+"""A model's contract: its inputs, outputs, thresholds and limits, checked before the model is used."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -14,12 +14,18 @@ from faceid_fast.errors import ModelContractError
 from faceid_fast.frame import MODALITIES
 
 from .bundled import bundled_model_sha256
-from .crop import GRID_STEP_MM, TENSOR_SHAPE
+from .crop import CHIP_SHAPE, GRID_STEP_MM, TENSOR_SHAPE
 from .head_model import HEAD_MODEL, PREPROCESSING_ID
 
 CONTRACT_KEY: Final = "faceid_fast.contract"
 """The key of the contract, as JSON, among the `metadata_props` of a model's ONNX file."""
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
+INPUTS: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType({"tensor": TENSOR_SHAPE, "chip": CHIP_SHAPE})
+"""The inputs of every model, as `FaceCrop` has them, by name: the shape of one face."""
+OUTPUTS: Final = ("embedding", "shape", "picture")
+"""The names of the outputs: the joined vector, and the vector of each key."""
+KEYS: Final = ("shape", "picture")
+"""The two keys of a face, both of which must agree: its depth, and how it looks."""
 CHANNELS: Final = ("depth", "red", "green", "blue")
 METRIC: Final = "euclidean"
 MAX_EMBEDDING_SIZE: Final = 2048
@@ -33,34 +39,43 @@ class ModelContract:
     Attributes
     ----------
     model_id : name and version of the model.
-    input_name, output_name : of the ONNX graph.
-    thresholds : suggested largest distance to accept, Euclidean between unit vectors, in (0, 2), for each
-        modality of `frame.MODALITIES` that it was measured for.
+    outputs : values per vector of each output of the ONNX graph, by name (`OUTPUTS`): the joined vector that
+        galleries hold ("embedding"), and the vectors of the two keys ("shape", "picture").
+    thresholds : suggested largest distance to accept, Euclidean between joined unit vectors, in (0, 2), for
+        each modality of `frame.MODALITIES` that it was measured for.
+    key_limits : for each of these modalities the largest distance of each key (`KEYS`) at which it agrees,
+        Euclidean between unit vectors, in (0, 2]: looser than the threshold, and asked in addition.
     tails : for each of these modalities pairs (share, distance), ascending: the largest distance at which at
         most this share of impostor comparisons, one frame against one, was accepted. May be empty.
     training_commit : the source revision that trained the model.
     calibration : how the thresholds were found; free JSON.
     preprocessing : "id" of the alignment, "head_model_sha256" of the head model and "grid_step_mm".
-    input_shape : (channels, height, width).
-    channels : meaning of each channel.
-    embedding_size : values per embedding, D.
+    teachers : the networks that this one learned from, each with its "name", its "licence" and what it was
+        "used_for"; empty if there was none.
+    inputs : shape of one face at each input of the ONNX graph, by name: "tensor" float32, "chip" uint8.
+    channels : meaning of each channel of the tensor.
     metric : how embeddings are compared.
     schema_version : version of the contract's fields.
     """
 
     model_id: str
-    input_name: str
-    output_name: str
+    outputs: Mapping[str, int]
     thresholds: Mapping[str, float]
+    key_limits: Mapping[str, Mapping[str, float]]
     tails: Mapping[str, Tail]
     training_commit: str
     calibration: Mapping[str, Any]
     preprocessing: Mapping[str, Any]
-    input_shape: tuple[int, ...] = TENSOR_SHAPE
+    teachers: tuple[Mapping[str, str], ...] = ()
+    inputs: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: INPUTS)
     channels: tuple[str, ...] = CHANNELS
-    embedding_size: int = 128
     metric: str = METRIC
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def embedding_size(self) -> int:
+        """Values per joined vector, D."""
+        return self.outputs["embedding"]
 
     @classmethod
     def from_json(cls, text: str) -> ModelContract:
@@ -84,7 +99,7 @@ class ModelContract:
             raise ModelContractError(message)
         wanted = {entry.name for entry in fields(cls)}
         # The version first: another version has other fields, and the message must name the version.
-        _expect("schema_version", SCHEMA_VERSION, record.get("schema_version"))
+        _check_version(record.get("schema_version"))
         if missing := sorted(wanted - set(record)):
             message = f"contract.{missing[0]}: expected a value, got nothing"
             raise ModelContractError(message)
@@ -99,10 +114,20 @@ class ModelContract:
         return cls(
             **{
                 **record,
-                "input_shape": tuple(record["input_shape"]),
+                "inputs": MappingProxyType(
+                    {name: _shape(f"inputs.{name}", shape) for name, shape in record["inputs"].items()}
+                ),
+                "outputs": MappingProxyType(
+                    {name: _integer(f"outputs.{name}", size) for name, size in record["outputs"].items()}
+                ),
                 "channels": tuple(record["channels"]),
-                "thresholds": MappingProxyType(
-                    {name: _number(f"thresholds.{name}", at) for name, at in record["thresholds"].items()}
+                "teachers": tuple(map(_teacher, record["teachers"])),
+                "thresholds": _numbers("thresholds", record["thresholds"]),
+                "key_limits": MappingProxyType(
+                    {
+                        name: _numbers(f"key_limits.{name}", each)
+                        for name, each in record["key_limits"].items()
+                    }
                 ),
                 "tails": MappingProxyType(
                     {name: _tail(f"tails.{name}", tail) for name, tail in record["tails"].items()}
@@ -118,13 +143,13 @@ class ModelContract:
 
     def _json(self, *, allow_nan: bool) -> str:
         record = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        for name in ("thresholds", "tails", "calibration", "preprocessing"):
+        for name in _MAPPINGS:
             if not isinstance(record[name], Mapping):
                 message = f"contract.{name}: expected a mapping, got {type(record[name]).__name__}"
                 raise ModelContractError(message)
             record[name] = dict(record[name])
         try:
-            return json.dumps(record, sort_keys=True, allow_nan=allow_nan)
+            return json.dumps(record, sort_keys=True, allow_nan=allow_nan, default=_as_dict)
         except (TypeError, ValueError, RecursionError):
             message = (
                 "contract: expected strings, finite numbers and lists of them, got what JSON cannot hold"
@@ -141,37 +166,13 @@ class ModelContract:
         """
         # Read again, types included: a contract made without `from_json` may hold anything.
         contract = ModelContract.from_json(self._json(allow_nan=True))
-        _expect("schema_version", SCHEMA_VERSION, contract.schema_version)
-        _expect("input_shape", TENSOR_SHAPE, contract.input_shape)
+        _check_graph_of(contract)
         _expect("channels", CHANNELS, contract.channels)
         _expect("metric", METRIC, contract.metric)
         serving = served_preprocessing()
         for name in sorted({*serving, *contract.preprocessing}):
             _expect(f"preprocessing.{name}", serving.get(name), contract.preprocessing.get(name))
-        if not 0 < contract.embedding_size <= MAX_EMBEDDING_SIZE or contract.embedding_size % 4:
-            message = (
-                f"contract.embedding_size: expected a positive multiple of 4 up to {MAX_EMBEDDING_SIZE}, "
-                f"got {_float(contract.embedding_size):g}"
-            )
-            raise ModelContractError(message)
-        if not contract.thresholds or not set(contract.thresholds) <= set(MODALITIES):
-            message = (
-                f"contract.thresholds: expected one for some of {', '.join(MODALITIES)}, "
-                f"got {', '.join(contract.thresholds) or 'none':.80}"
-            )
-            raise ModelContractError(message)
-        for name, threshold in contract.thresholds.items():
-            if not (math.isfinite(threshold) and 0.0 < threshold < 2.0):
-                message = f"contract.thresholds.{name}: expected a finite number in (0, 2), got {threshold}"
-                raise ModelContractError(message)
-        _expect("tails", sorted(self.thresholds), sorted(self.tails))
-        for name, tail in self.tails.items():
-            if not is_tail(tail):
-                message = (
-                    f"contract.tails.{name}: expected shares in (0, 1] and distances in (0, 2), both "
-                    "ascending, got others"
-                )
-                raise ModelContractError(message)
+        _check_thresholds_of(contract)
 
 
 def served_preprocessing() -> dict[str, Any]:
@@ -181,6 +182,104 @@ def served_preprocessing() -> dict[str, Any]:
         "head_model_sha256": bundled_model_sha256(HEAD_MODEL),
         "grid_step_mm": GRID_STEP_MM,
     }
+
+
+def _check_graph_of(contract: ModelContract) -> None:
+    """Refuse inputs that this package does not make, and vectors that it cannot compare."""
+    _expect("inputs", sorted(INPUTS), sorted(contract.inputs))
+    for name, shape in INPUTS.items():
+        _expect(f"inputs.{name}", shape, contract.inputs[name])
+    _expect("outputs", sorted(OUTPUTS), sorted(contract.outputs))
+    for name, size in contract.outputs.items():
+        if not 0 < size <= MAX_EMBEDDING_SIZE or size % 4:
+            message = (
+                f"contract.outputs.{name}: expected a positive multiple of 4 up to {MAX_EMBEDDING_SIZE}, "
+                f"got {_float(size):g}"
+            )
+            raise ModelContractError(message)
+
+
+def _check_thresholds_of(contract: ModelContract) -> None:
+    """Refuse distances that would accept nobody or everybody, and a modality that lacks some of them."""
+    if not contract.thresholds or not set(contract.thresholds) <= set(MODALITIES):
+        message = (
+            f"contract.thresholds: expected one for some of {', '.join(MODALITIES)}, "
+            f"got {', '.join(contract.thresholds) or 'none':.80}"
+        )
+        raise ModelContractError(message)
+    for name, threshold in contract.thresholds.items():
+        if not (math.isfinite(threshold) and 0.0 < threshold < 2.0):
+            message = f"contract.thresholds.{name}: expected a finite number in (0, 2), got {threshold}"
+            raise ModelContractError(message)
+    _expect("key_limits", sorted(contract.thresholds), sorted(contract.key_limits))
+    for name, limits in contract.key_limits.items():
+        _expect(f"key_limits.{name}", sorted(KEYS), sorted(limits))
+        for key, limit in limits.items():
+            if not (math.isfinite(limit) and 0.0 < limit <= 2.0):
+                message = f"contract.key_limits.{name}.{key}: expected a finite number in (0, 2], got {limit}"
+                raise ModelContractError(message)
+    _expect("tails", sorted(contract.thresholds), sorted(contract.tails))
+    for name, tail in contract.tails.items():
+        if not is_tail(tail):
+            message = (
+                f"contract.tails.{name}: expected shares in (0, 1] and distances in (0, 2), both "
+                "ascending, got others"
+            )
+            raise ModelContractError(message)
+
+
+def _check_version(given: object) -> None:
+    """Refuse a contract of another version, and say what to do about it."""
+    if type(given) is int and given == SCHEMA_VERSION:
+        return
+    older = type(given) is int and given < SCHEMA_VERSION
+    advice = (
+        "the model was made for an older version, before a face had two keys: use this package's own model, "
+        "or export yours anew, and enrol everybody again"
+        if older
+        else "is it a model for a newer version of faceid-fast?"
+    )
+    message = f"contract.schema_version: expected {SCHEMA_VERSION}, got {_shown(given)}: {advice}"
+    raise ModelContractError(message)
+
+
+def _as_dict(value: object) -> object:
+    """Give `json` a mapping of another type, within a field, as a dict."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError
+
+
+def _shape(name: str, sizes: object) -> tuple[int, ...]:
+    if not isinstance(sizes, list) or not all(type(size) is int for size in sizes):
+        message = f"contract.{name:.80}: expected a list of integers, got {_shown(sizes)}"
+        raise ModelContractError(message)
+    return tuple(sizes)
+
+
+def _integer(name: str, value: object) -> int:
+    if type(value) is not int:
+        message = f"contract.{name:.80}: expected an integer, got {_shown(value)}"
+        raise ModelContractError(message)
+    return value
+
+
+def _numbers(name: str, values: object) -> Mapping[str, float]:
+    if not isinstance(values, dict):
+        message = f"contract.{name:.80}: expected an object, got {_shown(values)}"
+        raise ModelContractError(message)
+    return MappingProxyType({key: _number(f"{name}.{key}", value) for key, value in values.items()})
+
+
+def _teacher(record: object) -> Mapping[str, str]:
+    if (
+        not isinstance(record, dict)
+        or set(record) != set(_TEACHER)
+        or not all(isinstance(text, str) and text for text in record.values())
+    ):
+        message = f"contract.teachers: expected objects of the texts {', '.join(_TEACHER)}, got others"
+        raise ModelContractError(message)
+    return MappingProxyType(record)
 
 
 def _tail(name: str, pairs: object) -> Tail:
@@ -219,21 +318,23 @@ def _expect(name: str, wanted: object, given: object) -> None:
         raise ModelContractError(message)
 
 
+_TEACHER: Final = ("name", "licence", "used_for")
 _FIELD_KINDS: Final[Mapping[str, Any]] = {
     "model_id": str,
-    "input_name": str,
-    "output_name": str,
+    "outputs": dict,
     "thresholds": dict,
+    "key_limits": dict,
     "tails": dict,
     "training_commit": str,
     "calibration": dict,
     "preprocessing": dict,
-    "input_shape": list,
+    "teachers": list,
+    "inputs": dict,
     "channels": list,
-    "embedding_size": int,
     "metric": str,
     "schema_version": int,
 }
+_MAPPINGS: Final = tuple(name for name, kind in _FIELD_KINDS.items() if kind is dict)
 _KIND_NAMES: Final[Mapping[Any, str]] = {
     str: "a string",
     dict: "an object",

@@ -1,4 +1,4 @@
-"""Turn a frame into the vector of a live face: locate and align, check liveness, embed."""
+"""Turn a frame into the embedding of a live face: locate and align, check liveness, embed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from faceid_fast.errors import ModelContractError, ModelError
 from faceid_fast.outcome import Outcome
@@ -15,6 +14,7 @@ from faceid_fast.outcome import Outcome
 from .aligner import FaceAligner
 from .crop import FaceCrop, NoFace
 from .embedder import Embedder
+from .embedding import Embeddings
 from .liveness import LivenessCheck
 from .replay import repeated
 from .stopwatch import Stopwatch
@@ -125,13 +125,24 @@ class Pipeline:
         hint = (hint_of(found.turned_deg),) if found.turned_deg else ()
         return self._explained(NoFace(Outcome.SPOOF, (*verdict.reasons, *hint), measured, found.turned_deg))
 
-    def embed(self, crops: Sequence[FaceCrop]) -> NDArray[np.float32]:
-        """Turn n faces into (n, D) float32 unit vectors; n >= 1."""
-        vectors: NDArray[np.float32] = self._embedder.embed(np.stack([crop.tensor for crop in crops]))
-        if vectors.shape != (wanted := (len(crops), self.contract.embedding_size)):
-            message = f"embedder: expected vectors of shape {wanted}, got {vectors.shape}"
-            raise ModelError(message)
-        return vectors
+    def embed(self, crops: Sequence[FaceCrop]) -> Embeddings:
+        """Turn n faces into their embeddings; n >= 1.
+
+        Raises
+        ------
+        ModelError
+            If the model fails, or gives vectors of other sizes than its contract says.
+        """
+        found: Embeddings = self._embedder.embed(
+            np.stack([crop.tensor for crop in crops]), np.stack([crop.chip for crop in crops])
+        )
+        made = {"embedding": found.joined, "shape": found.shape, "picture": found.picture}
+        for name, size in self.contract.outputs.items():
+            vectors = made[name]
+            if vectors.shape != (wanted := (len(crops), size)):
+                message = f"embedder: expected {name} vectors of shape {wanted}, got {vectors.shape}"
+                raise ModelError(message)
+        return found
 
     def _explained(self, refusal: NoFace) -> NoFace:
         """Add the measured figures to the reasons, with diagnostics only."""

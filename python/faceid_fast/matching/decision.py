@@ -28,6 +28,7 @@ class Decision:
     distance : distance to the nearest reference, 0 to 2; None without diagnostics
         (an attacker who sees distances can climb towards a template).
     reasons : why the attempt was refused, in words; empty if it was accepted, unless the frames were turned.
+        Which of the three questions refused it stands there with diagnostics only: it would help an attacker.
     frames : the outcome of each frame, empty if no frame was looked at. A frame with a live face has the
         outcome of the attempt.
     timings_ms : milliseconds of the stages that the attempt reached: "align", "liveness", "embed", "match",
@@ -35,6 +36,10 @@ class Decision:
     claimed : the identity that was claimed (`verify`); None if none was (`identify`).
     nearest : the identity of the nearest reference, accepted or not; None without diagnostics.
     turned_deg : degrees clockwise by which frames were turned to find the face in them: 0, 90, 180 or 270.
+    shape_distance, picture_distance : of the probe that `distance` is of, the smallest distance of each key
+        to a reference of `nearest`, 0 to 2; None without diagnostics. An attempt may be refused although
+        `distance` is within the threshold: both keys must agree as well.
+    shape_limit, picture_limit : the largest distance at which each key agrees; None without diagnostics.
 
     Raises
     ------
@@ -52,6 +57,10 @@ class Decision:
     claimed: str | None = None
     nearest: str | None = None
     turned_deg: int = 0
+    shape_distance: float | None = None
+    picture_distance: float | None = None
+    shape_limit: float | None = None
+    picture_limit: float | None = None
 
     def __post_init__(self) -> None:
         """Check that there is an identity if, and only if, the attempt was accepted."""

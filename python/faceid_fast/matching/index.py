@@ -11,7 +11,7 @@ import numpy as np
 
 from faceid_fast.errors import InvalidInputError, OtherModelWarning
 from faceid_fast.frame import MODALITIES
-from faceid_fast.storage.references import check_model
+from faceid_fast.storage.references import check_model, is_of_model
 
 from .gallery import Gallery
 
@@ -28,17 +28,22 @@ class GalleryIndex:
     Parameters
     ----------
     store : the store; `refresh` takes over every change in it, whoever made it.
-    dim : values per vector.
+    dim : values per joined vector.
+    key_sizes : values per shape vector and per picture vector.
     model_sha256 : SHA-256 of the model that makes the probes. References of another model are never searched:
         their distances would mean nothing.
     """
 
-    def __init__(self, store: ReferenceStore, dim: int, model_sha256: str) -> None:
+    def __init__(
+        self, store: ReferenceStore, dim: int, key_sizes: tuple[int, int], model_sha256: str
+    ) -> None:
         self._store = store
         self._dim = dim
+        self._key_sizes = key_sizes
         self._model_sha256 = model_sha256
         self._galleries = {modality: Gallery(dim=dim) for modality in MODALITIES}
         self._people: dict[str, set[str]] = {modality: set() for modality in MODALITIES}
+        self._held: dict[str, References] = {}
         self._shown: dict[str, References | None] = {}  # None: unknown, an error interrupted the change
         self._seen: object = None
         self._showing = threading.Lock()
@@ -46,6 +51,14 @@ class GalleryIndex:
     def of(self, modality: str) -> Gallery:
         """Return the gallery of a modality."""
         return self._galleries[modality]
+
+    def references(self, identity: str) -> References | None:
+        """Return the references of a person that the galleries hold; None if there are none.
+
+        They are one state of the person, however they change meanwhile: whoever asks several questions of
+        them gets answers that belong together.
+        """
+        return self._held.get(identity)
 
     def count(self, modality: str) -> int:
         """Return the number of people with references of a modality."""
@@ -85,6 +98,10 @@ class GalleryIndex:
 
     def show(self, identity: str, references: References | None) -> None:
         """Replace a person's references in the galleries by these; None removes them."""
+        if references is None:
+            self._held.pop(identity, None)
+        else:
+            self._check_keys(references)
         for modality, gallery in self._galleries.items():
             vectors = None if references is None else references.of(modality)
             if vectors is None or len(vectors) == 0:
@@ -97,6 +114,8 @@ class GalleryIndex:
             else:
                 gallery.add(identity, vectors)
             self._people[modality].add(identity)
+        if references is not None:
+            self._held[identity] = references
 
     def _fill(self, snapshot: Mapping[str, References]) -> None:
         """Fill empty galleries in one step: three times as fast as adding people one by one."""
@@ -111,7 +130,9 @@ class GalleryIndex:
                 rows = [name for name, vectors in of_each.items() for _ in vectors]
                 galleries[modality] = Gallery.from_arrays(np.concatenate(list(of_each.values())), rows)
                 people[modality] = set(of_each)
-        self._galleries, self._people = galleries, people
+        for kept in ours.values():
+            self._check_keys(kept)
+        self._galleries, self._people, self._held = galleries, people, ours
         self._shown = dict(snapshot)
         if others := len(snapshot) - len(ours):
             warnings.warn(
@@ -122,4 +143,10 @@ class GalleryIndex:
             )
 
     def _is_ours(self, references: References) -> bool:
-        return references.model_sha256 == self._model_sha256
+        return is_of_model(references, self._model_sha256)
+
+    def _check_keys(self, references: References) -> None:
+        sizes = None if references.keys is None else references.keys.sizes
+        if sizes != self._key_sizes:
+            message = f"references: expected keys of {self._key_sizes} values, got others"
+            raise InvalidInputError(message)

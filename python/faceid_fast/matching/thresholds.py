@@ -1,4 +1,7 @@
-"""The threshold of each modality: the caller's, else the one that the store has adopted, else the model's."""
+"""The threshold of each modality: the caller's, else the one that the store has adopted, else the model's.
+
+The limits of the two keys are always the model's: `Thresholds.key_limits`.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,11 @@ from faceid_fast.storage.security_state import SecurityState
 from faceid_fast.storage.store import ReferenceStore
 
 from .decision import check_threshold
+from .keys import KeyLimits
 
 
 class Thresholds(Mapping[str, float]):
-    """The largest distance to accept, by modality.
+    """The largest joined distance to accept, by modality.
 
     An adopted threshold takes the place of the model's for comparisons with one person (1:1). The threshold
     of a search (`calibration.impostor_tail.tightened`) and the floor of adapted references
@@ -30,7 +34,7 @@ class Thresholds(Mapping[str, float]):
     ----------
     store : the store that may have adopted thresholds; `refresh` takes over what other processes adopt.
     contract, model_sha256 : of the model that makes the vectors.
-    chosen : the caller's threshold for every modality, whatever was adopted; None: not chosen.
+    chosen : the caller's threshold for every modality of the model's, whatever was adopted; None: not chosen.
 
     Raises
     ------
@@ -41,7 +45,8 @@ class Thresholds(Mapping[str, float]):
     def __init__(
         self, store: ReferenceStore, contract: ModelContract, model_sha256: str, chosen: float | None
     ) -> None:
-        limits = contract.thresholds if chosen is None else dict.fromkeys(MODALITIES, chosen)
+        # The model's modalities only: of another one nobody knows when the keys agree.
+        limits = contract.thresholds if chosen is None else dict.fromkeys(contract.thresholds, chosen)
         self._own = {name: check_threshold(at) for name, at in limits.items()}
         self._is_chosen = chosen is not None
         self._store = store
@@ -51,6 +56,8 @@ class Thresholds(Mapping[str, float]):
         self._seen: object = None
         self.tails: Mapping[str, Tail] = {} if self._is_chosen else contract.tails
         """The model's impostor tails by modality; empty where the caller chose the threshold."""
+        self.key_limits: Mapping[str, KeyLimits] = KeyLimits.by_modality(contract.key_limits)
+        """The largest distance of each key at which it agrees, by modality."""
         self.refresh()
 
     def __getitem__(self, modality: str) -> float:
@@ -84,7 +91,7 @@ class Thresholds(Mapping[str, float]):
         if frame.modality not in self:
             message = (
                 f"frame: expected {' or '.join(self)}, which the model has a threshold for, "
-                f"got {frame.modality}; or choose one: Authenticator(threshold=...)"
+                f"got {frame.modality}"
             )
             raise InvalidInputError(message)
         return self[frame.modality]

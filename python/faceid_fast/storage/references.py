@@ -13,16 +13,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.checks import checked_instance
+from faceid_fast.checks import checked_instance, kinds_of
 from faceid_fast.errors import InvalidInputError, ModelError, UnknownIdentityError
 from faceid_fast.frame import MODALITIES
+
+from .keys import MAX_NUMBERS, Keys, check_rows
 
 MAX_IDENTITY_CHARS: Final = 200
 MAX_CONSENT_CHARS: Final = 1000
 UNIT_TOLERANCE: Final = 1e-3
 """Largest difference from 1 of the length of a stored vector."""
 _MAX_TIME_S: Final = 1e12
-_MAX_NUMBERS: Final = 1 << 24
 _SHA256: Final = re.compile("[0-9a-f]{64}")
 
 
@@ -71,12 +72,13 @@ class Adapted:
 
     Attributes
     ----------
-    vector : (D,) float32 unit vector, read-only.
+    vector : (D,) float32 unit vector, read-only: the joined vector.
     modality : "infrared" or "color".
     origin : why it was admitted.
     made_at : time of admission, seconds since 1970.
     uses_left : number of attempts that it may still decide.
     misses : number of accepted probes in a row that it did not match.
+    keys : its keys, of one reference; None: it was made before keys were kept, and matches no probe.
     """
 
     vector: NDArray[np.float32]
@@ -85,6 +87,7 @@ class Adapted:
     made_at: float
     uses_left: int
     misses: int = 0
+    keys: Keys | None = None
 
     def __post_init__(self) -> None:
         """Check every value: a stored reference is compared with probes for weeks.
@@ -106,6 +109,7 @@ class Adapted:
                 "whole numbers from 0, got others"
             )
             raise InvalidInputError(message)
+        _check_keys(self.keys, 1)
 
     def __repr__(self) -> str:
         """The origin and the uses left; never the vector."""
@@ -119,7 +123,8 @@ class References:
     Parameters
     ----------
     identity : the name, see `check_identity`.
-    vectors : the enrolled references, (n, D) float32 unit vectors, n >= 1; a read-only copy is kept.
+    vectors : the joined vectors of the enrolled references, (n, D) float32 unit vectors, n >= 1; a read-only
+        copy is kept.
     poses : one pose name per vector, see :mod:`faceid_fast.enrollment.poses`.
     modalities : "infrared" or "color" per vector, as the frame was. Only vectors of one modality are
         comparable.
@@ -128,6 +133,8 @@ class References:
     consent : the person's consent, if it was noted.
     adapted : references that follow the person's changing look, used 1:1 only and never searched; see
         :mod:`faceid_fast.adaptation.rules`.
+    keys : the keys of the enrolled references, in the order of `vectors`. None: they were made before keys
+        were kept; nobody is accepted by them, see `check_model`.
 
     Raises
     ------
@@ -142,6 +149,7 @@ class References:
     model_sha256: str
     consent: Consent | None = None
     adapted: tuple[Adapted, ...] = field(default=())
+    keys: Keys | None = None
 
     def __post_init__(self) -> None:
         """Check every value: a stored reference is compared with probes for years."""
@@ -167,14 +175,9 @@ class References:
             raise InvalidInputError(message)
         if self.consent is not None:
             checked_instance("consent", self.consent, Consent)
-        adapted = self.adapted
-        if not isinstance(adapted, tuple) or not all(isinstance(entry, Adapted) for entry in adapted):
-            message = f"adapted: expected a tuple of Adapted, got {kinds_of(adapted)}"
-            raise InvalidInputError(message)
-        if any(entry.vector.shape != vectors.shape[1:] for entry in adapted):
-            message = f"adapted: expected vectors of {vectors.shape[1]} values, got others"
-            raise InvalidInputError(message)
+        _check_keys(self.keys, len(vectors))
         object.__setattr__(self, "vectors", vectors)
+        self._check_adapted(self.adapted)
 
     @classmethod
     def checked_before(  # noqa: PLR0917  # as the fields are
@@ -186,6 +189,7 @@ class References:
         model_sha256: str,
         consent: Consent | None,
         adapted: tuple[Adapted, ...],
+        keys: Keys | None,
     ) -> References:
         """Make references without checks, from values that were checked when they were written.
 
@@ -200,35 +204,67 @@ class References:
         place(made, "model_sha256", model_sha256)
         place(made, "consent", consent)
         place(made, "adapted", adapted)
+        place(made, "keys", keys)
         return made
 
     def with_consent(self, consent: Consent | None) -> References:
         """Return the same references with another consent."""
-        return References.checked_before(
-            self.identity, self.vectors, self.poses, self.modalities, self.model_sha256, consent, self.adapted
-        )
+        return self._with(consent, self.adapted)
 
     def with_adapted(self, adapted: tuple[Adapted, ...]) -> References:
         """Return the same enrolled references, the same array, with other adapted references."""
+        self._check_adapted(adapted)
+        return self._with(self.consent, adapted)
+
+    def _check_adapted(self, adapted: object) -> None:
+        """Refuse adapted references of another kind or size than the enrolled ones."""
+        if not isinstance(adapted, tuple) or not all(isinstance(entry, Adapted) for entry in adapted):
+            message = f"adapted: expected a tuple of Adapted, got {kinds_of(adapted)}"
+            raise InvalidInputError(message)
+        if any(entry.vector.shape != self.vectors.shape[1:] for entry in adapted):
+            message = f"adapted: expected vectors of {self.vectors.shape[1]} values, got others"
+            raise InvalidInputError(message)
+        sizes = None if self.keys is None else self.keys.sizes
+        if any((None if entry.keys is None else entry.keys.sizes) != sizes for entry in adapted):
+            message = "adapted: expected keys of the same sizes as the enrolled references', got others"
+            raise InvalidInputError(message)
+
+    def _with(self, consent: Consent | None, adapted: tuple[Adapted, ...]) -> References:
         return References.checked_before(
-            self.identity, self.vectors, self.poses, self.modalities, self.model_sha256, self.consent, adapted
+            self.identity,
+            self.vectors,
+            self.poses,
+            self.modalities,
+            self.model_sha256,
+            consent,
+            adapted,
+            self.keys,
         )
 
     def of(self, modality: str) -> NDArray[np.float32]:
-        """Return the vectors of one modality: (m, D), m may be 0."""
+        """Return the joined vectors of one modality: (m, D), m may be 0."""
+        chosen = self._rows_of(modality)
+        return self.vectors if chosen is None else self.vectors[chosen]
+
+    def keys_of(self, modality: str) -> Keys | None:
+        """Return the keys of the references of one modality, in the order of `of`; None if there are none."""
+        chosen = self._rows_of(modality)
+        if self.keys is None or chosen is None:
+            return self.keys
+        return self.keys.rows(chosen) if chosen else None
+
+    def _rows_of(self, modality: str) -> list[int] | None:
+        """Return the rows of a modality; None: all of them."""
         if not isinstance(modality, str):
             message = f"modality: expected {' or '.join(MODALITIES)}, got {type(modality).__name__}"
             raise InvalidInputError(message)
         if self.modalities.count(modality) == len(self.modalities):
-            return self.vectors
-        return self.vectors[[kept == modality for kept in self.modalities]]
+            return None
+        return [row for row, kept in enumerate(self.modalities) if kept == modality]
 
     def rows(self, kept: Sequence[int]) -> References:
         """Return the references of some rows, ints from 0 on; at least one."""
-        several = isinstance(kept, (list, tuple, range))
-        if not several or any(type(row) is not int or not 0 <= row < len(self.poses) for row in kept):
-            message = f"kept: expected rows from 0 to {len(self.poses) - 1}, got {kinds_of(kept)}"
-            raise InvalidInputError(message)
+        check_rows(kept, len(self.poses))
         return References(
             self.identity,
             self.vectors[list(kept)],
@@ -237,6 +273,7 @@ class References:
             self.model_sha256,
             self.consent,
             self.adapted,
+            None if self.keys is None else self.keys.rows(kept),
         )
 
     def joined(self, others: References) -> References:
@@ -244,6 +281,9 @@ class References:
         check_references(others, "others")
         if (self.identity, self.model_sha256) != (others.identity, others.model_sha256):
             message = "others: expected references of the same person and model, got others"
+            raise InvalidInputError(message)
+        if (self.keys is None) != (others.keys is None):
+            message = "others: expected keys of references if these have some, and none if not, got the other"
             raise InvalidInputError(message)
         return References(
             self.identity,
@@ -253,6 +293,7 @@ class References:
             self.model_sha256,
             others.consent or self.consent,
             self.adapted,
+            None if self.keys is None or others.keys is None else self.keys.joined(others.keys),
         )
 
     def __repr__(self) -> str:
@@ -296,12 +337,12 @@ def check_references(value: object, name: str = "references") -> References:
 
 
 def check_model(references: References, model_sha256: str) -> None:
-    """Check that references were made with a model.
+    """Check that references were made with a model, and have keys, as those of every such model have.
 
     Raises
     ------
     ModelError
-        If they were made with another one.
+        If they were made with another one, or have none.
     """
     if references.model_sha256 != model_sha256:
         message = (
@@ -309,6 +350,26 @@ def check_model(references: References, model_sha256: str) -> None:
             f"got those of {references.model_sha256}: enrol again, enroll(..., replace=True)"
         )
         raise ModelError(message)
+    if references.keys is None:
+        message = (
+            f"references of {references.identity!a}: expected those with the keys of a face, got some of "
+            "before there were any: enrol again, enroll(..., replace=True)"
+        )
+        raise ModelError(message)
+
+
+def is_of_model(references: References, model_sha256: str) -> bool:
+    """Whether references were made with a model, and have keys: whether `check_model` passes them."""
+    return references.model_sha256 == model_sha256 and references.keys is not None
+
+
+def _check_keys(keys: Keys | None, count: int) -> None:
+    """Refuse keys that are not those of so many references."""
+    if keys is None:
+        return
+    if len(checked_instance("keys", keys, Keys)) != count:
+        message = f"keys: expected one for each of {count} vectors, got {len(keys)}"
+        raise InvalidInputError(message)
 
 
 def _is_text(value: object) -> bool:
@@ -320,13 +381,6 @@ def _is_text(value: object) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def kinds_of(several: object) -> str:
-    """Describe a wrong column in a message: the types in it, never values."""
-    if not isinstance(several, (tuple, list)):
-        return type(several).__name__
-    return ", ".join(sorted({type(entry).__name__ for entry in several})) or "none"
 
 
 def unknown_identity(identity: str) -> UnknownIdentityError:
@@ -341,7 +395,7 @@ def _unit_vectors(value: NDArray[Any]) -> NDArray[np.float32]:
         message = f"{wanted}, got {getattr(value, 'dtype', type(value).__name__)}"
         raise InvalidInputError(message)
     # An array may claim more than there is memory for.
-    if value.ndim != 2 or not 0 < value.size <= _MAX_NUMBERS:
+    if value.ndim != 2 or not 0 < value.size <= MAX_NUMBERS:
         message = f"{wanted}, got shape {value.shape}"
         raise InvalidInputError(message)
     norms = np.sqrt(np.einsum("nd,nd->n", value, value, dtype=np.float64))

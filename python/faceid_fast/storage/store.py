@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
+from faceid_fast.checks import kinds_of
 from faceid_fast.errors import InvalidInputError
 
 from .audit import Event, EventKind
@@ -13,7 +14,6 @@ from .references import (
     References,
     check_identity,
     check_references,
-    kinds_of,
     unknown_identity,
 )
 from .security_state import Amend, SecurityState
@@ -95,7 +95,7 @@ def amended(
     """Return the security state after a change of a person; the same object if it stays. For stores."""
     if after is None:
         return state.without(identity)
-    if before is not None and before.vectors is after.vectors:
+    if before is not None and before.vectors is after.vectors and before.keys is after.keys:
         return state
     return replace(state, presence=None)
 

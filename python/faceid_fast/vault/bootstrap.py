@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, Final
+from typing import Final
 
 from faceid_fast.errors import VaultError, VaultKeyError, VaultTooNewError
 from faceid_fast.private_files import PRIVATE_MODE
@@ -19,7 +19,7 @@ from .encryption import ID_BYTES, Sealer, same
 from .integrity import Part, damaged
 from .keys import KeyPlace
 from .rollback import EpochPlace, Epochs, begun
-from .schema import SCHEMA, check_schema, is_empty
+from .schema import FORMAT, FORMATS, SCHEMA, check_schema, format_of, is_empty
 
 DATABASE: Final = "vault.db"
 LOGS: Final = (f"{DATABASE}-wal", f"{DATABASE}-shm")
@@ -153,13 +153,13 @@ def head_of(database: Database) -> tuple[bytes, bytes]:
 
 
 def _head(database: Database) -> tuple[bytes, bytes]:
-    version: Any = database.execute("PRAGMA user_version")[0][0]
-    if version > SCHEMA and not is_empty(database):
-        message = f"vault: expected format {SCHEMA} or older, got {version}: use a newer faceid_fast"
+    version = format_of(database)
+    if version > FORMAT and not is_empty(database):
+        message = f"vault: expected format {FORMAT} or older, got {version}: use a newer faceid_fast"
         raise VaultTooNewError(message)
     check_schema(database)
     rows = database.execute("SELECT schema, id, key_check FROM store")
-    usable = version == SCHEMA and len(rows) == 1 and rows[0][0] == SCHEMA
+    usable = version in FORMATS and len(rows) == 1 and rows[0][0] == SCHEMA
     if not usable or not all(isinstance(part, bytes) for part in rows[0][1:]):
         raise damaged(Part.DATABASE)
     return rows[0][1], rows[0][2]

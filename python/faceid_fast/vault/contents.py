@@ -30,7 +30,7 @@ from .database import Database
 from .encryption import ListedRecord, SealedRecord, Sealer, same
 from .integrity import Part, damaged, rolled_back
 from .rollback import Epochs
-from .schema import SCHEMA, check_schema, make_tables
+from .schema import SCHEMA, bring_up_to_date, check_schema, make_tables
 
 _STORE: Final = "SELECT one, schema, id, key_check, epoch, records_mac, log, ledger, manifest FROM store"
 _ROWS: Final = "SELECT id, version, wrapped_key, sealed FROM records ORDER BY id"
@@ -201,6 +201,7 @@ class Contents:
         VaultDamagedError
             If the database holds another state afterwards.
         """
+        bring_up_to_date(self._database)
         state = state._replace(epoch=state.epoch + 1)
         manifest = self.sealer.manifest(*state)
         self._database.execute(

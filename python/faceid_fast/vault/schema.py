@@ -11,7 +11,14 @@ from typing import Any, Final, Protocol
 from .integrity import Part, damaged
 
 SCHEMA: Final = 1
-"""Version of the format."""
+"""Version of the tables and of the encryption, to which all data are bound."""
+FORMAT: Final = 2
+"""Version of the format: of what stands in the tables, too. From 2 on records may have keys
+(`storage.keys.Keys`). It is SQLite's user_version, so that older versions of this package refuse a vault that
+they cannot read as too new, not as damaged. It vouches for nothing: every record says itself whether it has
+keys."""
+FORMATS: Final = frozenset({1, FORMAT})
+"""Formats that are read. A vault of an older one becomes one of the newest with its next change."""
 # No index: it is not read when a vault is opened, so it could be changed unnoticed.
 _TABLES: Final = {
     "store": (
@@ -43,7 +50,18 @@ def make_tables(database: Executes) -> None:
     """Make the tables of a new vault, within a transaction."""
     for statement in _TABLES.values():
         database.execute(statement)
-    database.execute(f"PRAGMA user_version = {SCHEMA}")
+    database.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def format_of(database: Executes) -> int:
+    """Return the version of a database's format, within a transaction."""
+    return int(database.execute("PRAGMA user_version")[0][0])
+
+
+def bring_up_to_date(database: Executes) -> None:
+    """Note the newest format, within a transaction that writes."""
+    if format_of(database) != FORMAT:
+        database.execute(f"PRAGMA user_version = {FORMAT}")
 
 
 def check_schema(database: Executes) -> None:

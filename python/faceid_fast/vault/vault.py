@@ -27,7 +27,7 @@ from .encryption import Sealer
 from .integrity import Part, damaged
 from .keys import KeyPlace, checked_key, find_key, new_key
 from .rollback import EpochPlace, Epochs
-from .schema import SCHEMA
+from .schema import SCHEMA, format_of
 
 STATE_FILE: Final = "FACEID_STATE_FILE"
 """Environment variable that names the state file."""
@@ -353,7 +353,7 @@ class Vault:
             ledger = self._contents.ledger(state)
             return VaultInfo(
                 store=self._contents.sealer.store_id.hex()[:8],
-                format=SCHEMA,
+                format=format_of(self._database),
                 epoch=state.epoch,
                 people=len(everybody),
                 references=sum(len(kept.vectors) for kept in everybody),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceid_fast.face.crop import TENSOR_SHAPE
+from faceid_fast.face.crop import CHIP_SHAPE, TENSOR_SHAPE
 from training.data.augment import HAIR_ROWS, Augmentation
 from training.data.batches import (
     BatchConfig,
@@ -209,3 +209,25 @@ def test_borrowed_intensity_leaves_depth_alone(people: TensorSet) -> None:
     assert 8 <= changed.sum() <= 32
     low, high = tensors[:, 1:].min(axis=0), tensors[:, 1:].max(axis=0)
     assert ((mixed[:, 1:] >= low - 1e-5) & (mixed[:, 1:] <= high + 1e-5)).all()
+
+
+def test_chips_come_where_they_are_asked_for(people: TensorSet, tmp_path: Path) -> None:
+    few = people.subset(np.arange(24))
+    chips = np.arange(24, dtype=np.uint8)[:, None, None, None] * np.ones((1, *CHIP_SHAPE), np.uint8)
+    np.savez(tmp_path / "a.npz", tensor=few.tensors, identity=few.identities, chip=chips)
+    train, held = load_split(tmp_path, held_out_share=0.25, with_chips=True)
+    assert train.chips is not None
+    assert held.chips is not None
+    np.testing.assert_array_equal(held.chips, chips[18:])
+    again = load_held(tmp_path, with_chips=True)
+    assert again.chips is not None
+    assert len(again.chips) == len(again)
+    assert load_split(tmp_path)[1].chips is None
+    assert load_held(tmp_path).chips is None
+
+
+def test_shards_without_chips_are_named(people: TensorSet, tmp_path: Path) -> None:
+    _write(tmp_path / "train" / "a.npz", people)
+    _write(tmp_path / "val" / "b.npz", replace(people, identities=people.identities + 100))
+    with pytest.raises(ValueError, match=r"b\.npz: expected a chip for each of 288 tensors, got 0"):
+        load_held(tmp_path, with_chips=True)

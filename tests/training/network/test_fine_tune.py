@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +14,13 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="needs the training environment (TensorFlow)")
 
+from examples.fine_tune import commands
 from faceid_fast.face.crop import TENSOR_SHAPE
 from training.data.augment import Augmentation
 from training.data.batches import BatchConfig, TensorSet
 from training.data.layouts.reading import LAYOUTS
 from training.network import train as module
-from training.network.options import FINE_TUNE, SHIPPED_WEIGHTS, TrainConfig, configure, parse
+from training.network.options import FINE_TUNE, SHIPPED_TOWERS, TrainConfig, configure, parse
 from training.network.run_folder import inputs_of, read_config
 from training.network.train import load_best, main, train
 from training.ship.export import export
@@ -51,10 +53,13 @@ def test_fine_tune_begins_with_the_weights_given(
     assert json.loads((tmp_path / "a" / "config.json").read_text())["init"] != ""
 
 
-@pytest.mark.skipif(not SHIPPED_WEIGHTS.exists(), reason=f"no {SHIPPED_WEIGHTS}")
-def test_the_shipped_weights_load_wherever_their_layers_are_defined_now() -> None:
+@pytest.mark.parametrize("inputs", ["both", "depth"])
+def test_the_shipped_weights_load_wherever_their_layers_are_defined_now(inputs: str) -> None:
     # The file names the module that its layers stood in when it was written, and their registered names.
-    network, _ = module._load_init(SHIPPED_WEIGHTS, TENSOR_SHAPE)
+    path = SHIPPED_TOWERS[inputs]
+    if not path.exists():
+        pytest.skip(f"no {path}")
+    network, _ = module._load_init(path, TENSOR_SHAPE)
     rows = np.asarray(network(np.zeros((1, *TENSOR_SHAPE), np.float32)))
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1.0, rtol=1e-5)
 
@@ -89,6 +94,21 @@ def test_a_network_takes_the_shape_of_the_tensors(
     assert load_best(tmp_path).input_shape[1:] == two.tensors.shape[1:]
 
 
+def test_a_fine_tune_begins_with_the_tower_that_saw_the_same(
+    tmp_path: Path, first_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    towers = {name: tmp_path / f"{name}.keras" for name in ("both", "depth")}
+    for path in towers.values():
+        shutil.copy(first_run / "best.keras", path)
+    monkeypatch.setattr(module, "SHIPPED_TOWERS", towers)
+    assert {name: module._shipped_tower(name) for name in towers} == towers
+    assert capsys.readouterr().err == ""
+    assert module._shipped_tower("intensity") is None
+    towers["depth"].unlink()
+    assert module._shipped_tower("depth") is None
+    assert capsys.readouterr().err.count("trained from random weights") == 2
+
+
 def test_a_network_that_saw_a_part_is_not_exported(
     people: TensorSet, strangers: TensorSet, tmp_path: Path
 ) -> None:
@@ -96,7 +116,7 @@ def test_a_network_that_saw_a_part_is_not_exported(
     train(people, strangers, tmp_path, part)
     config = read_config(tmp_path)
     assert inputs_of(config) == part.seen
-    with pytest.raises(ValueError, match="not exported"):
+    with pytest.raises(ValueError, match="a tower is not exported"):
         export(load_best(tmp_path), strangers, tmp_path / "faceid.onnx", config)
     assert not (tmp_path / "faceid.onnx").exists()
 
@@ -148,10 +168,31 @@ def test_command_line_gives_the_configuration() -> None:
     assert set(LAYOUTS) == {"vap", "pairs", "npz", "kinect_v2"}
 
 
-def test_the_command_refuses_the_validation_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_ends_where_there_are_no_captures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     words = ["train", "--data", str(tmp_path), "--out", str(tmp_path / "run"), "--layout", "kinect_v2"]
     monkeypatch.setattr("sys.argv", words)
     monkeypatch.setattr(module, "set_threads", lambda _: None)  # only before TensorFlow's first operation
-    with pytest.raises(SystemExit, match="validation only"):
+    with pytest.raises(SystemExit, match=r"expected folders of NN_depth\.png and NN_ir\.png, got none"):
         main()
-    assert not (tmp_path / "run").exists()
+
+
+def test_the_example_trains_both_towers_and_joins_them(tmp_path: Path) -> None:
+    maps, depth, joined, exported = commands(Path("faces"), "pairs", tmp_path)
+    configs = [configure(parse(arguments=words[1:])) for words in (maps, depth)]
+    assert [config.inputs for config in configs] == ["both", "depth"]
+    assert all(config == replace(FINE_TUNE, layout="pairs", inputs=config.inputs) for config in configs)
+    runs = [parse(arguments=words[1:]).out for words in (maps, depth)]
+    given = dict(zip(joined[1::2], joined[2::2], strict=True))
+    assert (given["--maps"], given["--depth"]) == tuple(map(str, runs))
+    assert given["--data"] == str(runs[0] / "tensors") == exported[exported.index("--data") + 1]
+    assert given["--out"] == exported[exported.index("--run") + 1] == str(tmp_path)
+
+
+def test_chimeras_are_refused_where_half_of_them_is_not_seen() -> None:
+    words = ["--data", "d", "--out", "o", "--chimeras", "8"]
+    assert configure(parse(arguments=words)).mixture is not None
+    for inputs in ("depth", "intensity"):
+        with pytest.raises(SystemExit):
+            parse(arguments=[*words, "--inputs", inputs])

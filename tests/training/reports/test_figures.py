@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,13 +14,16 @@ from numpy.typing import NDArray
 
 from faceid_fast.evaluate.intervals import Comparisons, draw_people
 from faceid_fast.evaluate.intervals import bootstrap as bootstrap_exactly
-from faceid_fast.face.embedder import Embedder
+from faceid_fast.face.embedding import Embeddings
+from faceid_fast.face.model_contract import INPUTS, KEYS, OUTPUTS
+from stand_ins import contract as contract_of
 from training.data.batches import TensorSet
+from training.fitted.key_limits import honest_distances
 from training.metrics.intervals import BLOCK, STEP, bootstrap
 from training.metrics.verification import all_pairs, measure
 from training.reports import evaluate
 from training.reports.figures import describe
-from training.ship.model_card import MODEL
+from training.ship.model_card import FIGURES
 
 THRESHOLDS = {"0.4": 0.4, "threshold": 1.1}
 IDENTITIES, CAPTURES = 40, 10
@@ -115,25 +120,44 @@ def test_pairs_do_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> N
         np.testing.assert_allclose(once, again, atol=2e-4)
 
 
-def test_the_test_split_of_an_exported_model(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rows, held = made()
-    (tmp_path / "test").mkdir()
-    tensors = rows[:, :, None, None].astype(np.float16)
+LIMITS = {"infrared": {"shape": 1.2, "picture": 1.3}}
+
+
+def _shards(folder: Path, rows: NDArray[np.float32], held: TensorSet) -> None:
+    folder.mkdir(parents=True)
     np.savez(
-        tmp_path / "test" / "0.npz",
-        tensor=tensors,
+        folder / "0.npz",
+        tensor=rows[:, :, None, None].astype(np.float16),
+        chip=np.full((len(rows), 3, 2, 2), 9, np.uint8),
         identity=held.identities,
         cluster=held.clusters,
         aligner="the aligner",
         outcomes=json.dumps({"aligned": len(rows), "misaligned": 2, "no_face": 3}),
     )
 
-    def stand_in(_path: Path) -> object:
-        return lambda given: given[:, :, 0, 0].astype(np.float32), {"infrared": 1.1}, {"id": "stand-in"}
 
-    monkeypatch.setattr(evaluate, "_of_model", stand_in)
+def _stand_in(outputs: tuple[str, ...]) -> evaluate.Measured:
+    """Rows as the tensors hold them; with keys only where there are chips."""
+
+    def embed(faces: TensorSet) -> dict[str, NDArray[np.float32]]:
+        assert (faces.chips is not None) == (len(outputs) > 1)
+        rows = faces.tensors[:, :, 0, 0].astype(np.float32)
+        return dict.fromkeys(outputs, rows)
+
+    limits = LIMITS if len(outputs) > 1 else {}
+    return evaluate.Measured(embed, {"infrared": 1.1}, limits, {"id": "stand-in"})
+
+
+@pytest.mark.parametrize("outputs", [("embedding",), OUTPUTS])
+def test_the_test_split_of_a_model(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    outputs: tuple[str, ...],
+) -> None:
+    rows, held = made()
+    _shards(tmp_path / "test", rows, held)
+    monkeypatch.setattr(evaluate, "_of_model", lambda _: _stand_in(outputs))
     out = tmp_path / "figures.json"
     arguments = ["--model", "some.onnx", "--data", str(tmp_path), "--split", "test", "--out", str(out)]
     monkeypatch.setattr(sys, "argv", ["evaluate", *arguments])
@@ -145,11 +169,66 @@ def test_the_test_split_of_an_exported_model(
     assert record["thresholds"] == {"infrared": 1.1}
     assert record["modalities"]["infrared"]["n_identities"] == IDENTITIES
     assert record["outcomes"] == {"aligned": len(rows), "misaligned": 2, "no_face": 3}
+    if len(outputs) == 1:
+        assert (record["keys"], record["key_limits"]) == ({}, {})
+        return
+    assert record["key_limits"] == LIMITS
+    joined = record["modalities"]["infrared"]["figures"]
+    for key in KEYS:
+        figures = record["keys"][key]["infrared"]["figures"]
+        assert figures["eer"] == joined["eer"]  # the same rows
+        # At the key's own limit, which is looser than the threshold.
+        assert figures["far_at_threshold"]["value"] > joined["far_at_threshold"]["value"]
 
 
-def test_an_exported_model_is_run_as_the_package_runs_it() -> None:
-    embed_all, thresholds, described = evaluate._of_model(MODEL)
-    contract = Embedder.bundled().contract
-    tensors = np.random.default_rng(0).uniform(-2, 2, (5, *contract.input_shape)).astype(np.float16)
-    np.testing.assert_array_equal(embed_all(tensors), Embedder.bundled().embed(tensors.astype(np.float32)))
-    assert (thresholds, described["id"]) == (contract.thresholds, contract.model_id)
+def test_a_joined_run_is_measured_with_the_limits_of_its_renders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, held = made()
+    _shards(tmp_path / "val", rows, held)
+    _shards(tmp_path / "train", rows, replace(held, identities=held.identities + 5000))
+    stand_in = _stand_in(OUTPUTS)
+    network = SimpleNamespace(output=dict.fromkeys(OUTPUTS))
+    train = ModuleType("training.network.train")
+    train.load_best = lambda _: network
+    folder = ModuleType("training.network.run_folder")
+    folder.inputs_of = folder.read_config = None
+    monkeypatch.setitem(sys.modules, "training.network.train", train)
+    monkeypatch.setitem(sys.modules, "training.network.run_folder", folder)
+    monkeypatch.setattr(evaluate, "embed_joined", lambda _, faces: stand_in.embed(faces))
+    measured = evaluate._of_run(tmp_path / "run", tmp_path)
+    assert set(measured.limits) == set(measured.thresholds) == {"infrared"}
+    honest = honest_distances(rows.astype(np.float16).astype(np.float32), held.identities)
+    for limit in measured.limits["infrared"].values():
+        assert np.mean(honest > limit) <= 0.005
+
+
+def test_an_exported_model_is_run_as_the_package_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    faces = TensorSet(
+        rng.uniform(-2, 2, (5, *INPUTS["tensor"])).astype(np.float16),
+        np.arange(5, dtype=np.int32),
+        np.full(5, -1, np.int32),
+        np.zeros(5, np.int32),
+        chips=rng.integers(0, 256, (5, *INPUTS["chip"]), np.uint8),
+    )
+    seen = []
+
+    def unit(count: int, size: int) -> NDArray[np.float32]:
+        return np.tile(np.eye(1, size, dtype=np.float32), (count, 1))
+
+    def embed(tensors: NDArray[np.float32], chips: NDArray[np.uint8]) -> Embeddings:
+        seen.append((tensors, chips))
+        return Embeddings(unit(len(tensors), 128), unit(len(tensors), 64), unit(len(tensors), 32))
+
+    contract = contract_of(thresholds={"infrared": 0.5}, key_limits=LIMITS)
+    embedder = SimpleNamespace(embed=embed, contract=contract)
+    monkeypatch.setattr(evaluate, "Embedder", lambda *_, **__: embedder)
+    measured = evaluate._of_model(FIGURES)  # any file: its hash is taken
+    rows = measured.embed(faces)
+    assert [rows[name].shape for name in OUTPUTS] == [(5, 128), (5, 64), (5, 32)]
+    ((tensors, chips),) = seen
+    np.testing.assert_array_equal(tensors, faces.tensors.astype(np.float32))
+    np.testing.assert_array_equal(chips, faces.chips)
+    assert (measured.thresholds, measured.limits) == (contract.thresholds, LIMITS)
+    assert measured.described["id"] == contract.model_id

@@ -16,6 +16,7 @@ from faceid_fast.calibration import impostor_tail
 from faceid_fast.errors import CredentialError, InvalidInputError, UnknownIdentityError
 from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.matching.decision import Decision
+from faceid_fast.matching.keys import Distances, KeyDistances
 from faceid_fast.outcome import Outcome
 from faceid_fast.storage.audit import EventKind
 from faceid_fast.storage.memory import InMemoryStore
@@ -23,6 +24,8 @@ from faceid_fast.storage.references import Adapted, Origin
 from faceid_fast.storage.store import get
 from stand_ins import (
     FLOOR,
+    KEY_LIMITS,
+    KEY_SIZES,
     LIVE_LIMITS,
     THRESHOLD,
     StandInAligner,
@@ -31,10 +34,12 @@ from stand_ins import (
     at_distance,
     contract,
     frame_of,
+    keys,
+    probe,
     unit,
 )
 
-LIMITS = Limits(0.4, 0.6)
+LIMITS = Limits(0.4, 0.6, KEY_LIMITS)
 
 
 def at(distance: float, side: int = 1) -> NDArray[np.float32]:
@@ -46,11 +51,20 @@ def at(distance: float, side: int = 1) -> NDArray[np.float32]:
 
 
 def look(
-    query: NDArray[np.float32], adapted: tuple[Adapted, ...] = (), mode: Mode = Mode.CONFIRMED, **options: Any
+    query: NDArray[np.float32],
+    adapted: tuple[Adapted, ...] = (),
+    mode: Mode = Mode.CONFIRMED,
+    *,
+    shape: float = 0.0,
+    picture: float = 0.0,
+    **options: Any,
 ) -> Verdict:
+    """Judge a probe whose keys lie so far from those of the enrolled reference."""
     options.setdefault("now", 0.0)
-    distance = float(np.linalg.norm(query.astype(np.float64) - unit(0)))
-    return judge(query, "infrared", distance, adapted, limits=LIMITS, mode=mode, **options)
+    joined = float(np.linalg.norm(query.astype(np.float64) - unit(0)))
+    distances = Distances(joined, KeyDistances(shape, picture))
+    seen = probe(query, shape=shape, picture=picture)
+    return judge(seen, "infrared", distances, adapted, limits=LIMITS, mode=mode, **options)
 
 
 def kept(vector: NDArray[np.float32], **changes: Any) -> Adapted:
@@ -60,6 +74,7 @@ def kept(vector: NDArray[np.float32], **changes: Any) -> Adapted:
         "made_at": 0.0,
         "uses_left": 50,
         "misses": 0,
+        "keys": keys(1),
     }
     return Adapted(vector, **{**fields, **changes})
 
@@ -133,6 +148,48 @@ def test_uses_days_and_misses_end() -> None:
         assert len(missing) == 1
     assert look(at(0.1), missing).adapted == ()
     assert look(at(0.1), (kept(at(0.3), misses=9),)).adapted[0].misses == 0  # it matched again
+
+
+BEYOND = [{"shape": 1.0}, {"picture": 1.2}]
+"""Keys just beyond their limits, each alone."""
+
+
+@pytest.mark.parametrize("beyond", BEYOND)
+@pytest.mark.parametrize("distance", [0.0, 0.3, 0.5])
+def test_a_key_that_disagrees_refuses_and_admits_nothing(beyond: dict[str, float], distance: float) -> None:
+    """Neither an enrolled nor an adapted reference lets such a probe in, and it is no near miss."""
+    within = {name: limit - 0.01 for name, limit in KEY_LIMITS._asdict().items()}
+    for mode in (Mode.CONFIRMED, Mode.ANCHORED):
+        adapted = (kept(at(distance)),)
+        assert look(at(distance), adapted, mode, **within).accepted
+        refused = look(at(distance), adapted, mode, **beyond)
+        assert (refused.accepted, refused.near_miss) == (False, False)
+        assert refused.adapted is adapted
+        assert look(at(distance), (), mode, confirmed=True, **beyond).admitted == 0
+        assert look(at(distance), (), mode, confirmed=True, **within).admitted == 1
+
+
+@pytest.mark.parametrize("beyond", BEYOND)
+def test_an_adapted_reference_never_widens_the_keys(beyond: dict[str, float]) -> None:
+    """Its own keys are the probe's; the enrolled ones disagree, and they count."""
+    assert not look(at(0.5), (kept(at(0.5), keys=keys(1, **beyond)),), **beyond).accepted
+
+
+@pytest.mark.parametrize("beyond", BEYOND)
+def test_an_adapted_reference_matches_by_its_own_keys_too(beyond: dict[str, float]) -> None:
+    for others in (keys(1, **beyond), None):
+        verdict = look(at(0.5), (kept(at(0.5), keys=others),))
+        assert not verdict.accepted
+        assert verdict.near_miss
+    assert look(at(0.5), (kept(at(0.5)),)).accepted
+
+
+def test_an_admitted_probe_keeps_its_keys() -> None:
+    (reference,) = look(at(0.5), confirmed=True, shape=0.5, picture=0.25).adapted
+    wanted = keys(1, shape=0.5, picture=0.25)
+    assert reference.keys is not None
+    np.testing.assert_array_equal(reference.keys.shape, wanted.shape)
+    np.testing.assert_array_equal(reference.keys.picture, wanted.picture)
 
 
 def test_another_modality_and_another_mode_do_not_count() -> None:
@@ -361,6 +418,38 @@ def test_undoing_counts_what_it_undoes(now: Time, monkeypatch: pytest.MonkeyPatc
     )
     monkeypatch.setattr(store, "alter", late)
     assert auth.undo_adaptation("ada") == 0
+
+
+@pytest.mark.parametrize("key", ["shape", "picture"])
+def test_of_several_frames_one_that_a_key_refuses_stands_for_none(now: Time, key: str) -> None:
+    """The nearest frame is refused by a key: the near miss is the other's, and the other one is kept."""
+    auth, store = adapting(now)
+    model: Any = auth._stages.pipeline._embedder
+    nearer, size = 60, dict(zip(("shape", "picture"), KEY_SIZES, strict=True))[key]
+    model.special[nearer] = at_distance(0.65)
+    getattr(model, f"{key}s")[nearer] = at_distance(1.3, size)
+    frames = [frame_of(nearer), frame_of(NEAR)]
+    assert auth.verify(frames, "ada").outcome is Outcome.NO_MATCH
+    auth.unlock("ada", credential=PIN)
+    assert auth.verify(frames, "ada").outcome is Outcome.NO_MATCH
+    (kept_one,) = get(store, "ada").adapted
+    np.testing.assert_array_equal(kept_one.vector, at_distance(0.7))
+    assert outcome(auth, NEAR) is Outcome.ACCEPTED
+    assert outcome(auth, nearer) is Outcome.NO_MATCH
+
+
+@pytest.mark.parametrize("key", ["shape", "picture"])
+def test_a_near_miss_that_a_key_refuses_confirms_nothing(now: Time, key: str) -> None:
+    auth, store = adapting(now, "anchored")
+    model: Any = auth._stages.pipeline._embedder
+    size = dict(zip(("shape", "picture"), KEY_SIZES, strict=True))[key]
+    for code, distance in ((NEAR, 0.7), (61, 0.1)):
+        model.special[code] = at_distance(distance)
+        getattr(model, f"{key}s")[code] = at_distance(1.3, size)
+        assert outcome(auth, code) is Outcome.NO_MATCH
+        auth.unlock("ada", credential=PIN)
+        assert outcome(auth, code) is Outcome.NO_MATCH
+    assert get(store, "ada").adapted == ()
 
 
 def test_a_refused_sequence_keeps_nothing(now: Time) -> None:

@@ -40,6 +40,7 @@ FIGURES = {
     "intervals",
     "n_person_pairs",
     "support",
+    "refused_by",
 }
 
 
@@ -67,8 +68,8 @@ def indifferent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a model in place to which all faces are one."""
 
     class Same(StandInEmbedder):
-        def embed(self, tensors: Any) -> Any:
-            return super().embed(tensors * 0)
+        def embed(self, tensors: Any, chips: Any) -> Any:
+            return super().embed(tensors * 0, chips)
 
     monkeypatch.setattr(Embedder, "bundled", staticmethod(Same))
 
@@ -192,10 +193,15 @@ def test_evaluate_writes_every_figure(data: Path, tmp_path: Path) -> None:
     record = tmp_path / "figures.json"
     result = faceid("evaluate", data, "--layout", "kinect_v2", "--json", record)
     assert result.exit_code == 0, result.output
-    protocols = json.loads(record.read_text())["protocols"]
+    written = json.loads(record.read_text())
+    protocols = written["protocols"]
+    assert set(written["key_limits"]) == {"shape", "picture"}
+    assert "at the threshold both keys must agree, too: shape up to" in result.output
+    assert "genuine comparisons of unlock are refused by the distance" in result.output
     assert list(protocols) == ["frontal", "yaw0", "all", "unlock"]
     for figures in protocols.values():
         assert set(figures) == FIGURES
+        assert set(figures["refused_by"]["genuine"]) == {"distance", "shape", "picture"}
         assert set(figures["tar_at_far"]) == {"1e-1", "1e-2", "1e-3", "1e-4"}
     # Captures 24, 26 (of pose 4) and 27 of three people; 2, 8, 14, 20 are turned or tilted.
     assert (protocols["frontal"]["n_genuine"], protocols["frontal"]["n_impostor"]) == (9, 27)

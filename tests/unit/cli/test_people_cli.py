@@ -95,7 +95,9 @@ def test_somebody_enrolled_is_added_to_or_replaced_when_asked(vault: Path, peopl
         "references_replaced",
     ]
     assert len(exported["vectors"]) == 5
-    assert "vectors" not in json.loads(faceid("export", "Ada", *at).stdout)
+    assert [len(exported["keys"][name]) for name in ("shape", "picture")] == [5, 5]
+    assert exported["adapted_keys"] == []
+    assert not {"vectors", "keys"} & set(json.loads(faceid("export", "Ada", *at).stdout))
     happened = json.loads(faceid("audit", *at, "--json", "-").stdout)["events"]
     assert [event["what"] for event in happened][-2:] == ["exported", "exported"]
     assert {event["identity"] for event in happened} == {"Ada"}

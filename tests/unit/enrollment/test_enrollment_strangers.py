@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.enrollment.plan import ADVISED_REFERENCES
 from faceid_fast.enrollment.result import Enrollment, NoteKind
-from faceid_fast.enrollment.strangers import SAME_PICTURE, Strangers, find_copies, find_strangers
+from faceid_fast.enrollment.strangers import SAME_PICTURE, Questions, Strangers, find_copies, find_strangers
 from faceid_fast.errors import IdentityTakenError
 from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.outcome import Outcome
@@ -21,8 +21,19 @@ from faceid_fast.storage.audit import EventKind
 from faceid_fast.storage.memory import InMemoryStore
 from faceid_fast.storage.references import References
 from faceid_fast.storage.store import get
-from stand_ins import LIVE_LIMITS, THRESHOLD, StandInAligner, StandInEmbedder, frame_of, references
+from stand_ins import (
+    KEY_LIMITS,
+    KEY_SIZES,
+    LIVE_LIMITS,
+    THRESHOLD,
+    StandInAligner,
+    StandInEmbedder,
+    frame_of,
+    references,
+    unit,
+)
 
+ASKED = {"infrared": Questions(THRESHOLD, KEY_LIMITS)}
 ADA, BEN, CLEO = 0, 10, 20
 """Codes of people's pictures: each has ten, turned by 5 degrees more from one to the next."""
 
@@ -209,6 +220,98 @@ def test_a_new_name_is_new() -> None:
     assert [event.kind for event in store.events()] == [EventKind.ENROLLED]
 
 
+SIZES = {"shape": KEY_SIZES[0], "picture": KEY_SIZES[1]}
+
+
+def keyed(key: str, codes: tuple[int, ...], store: InMemoryStore | None = None) -> Authenticator:
+    """Everybody's keys agree, but one key of the pictures of these codes, which agrees with no other."""
+    auth = make(store)
+    model = cast("Any", auth._stages.pipeline)._embedder
+    getattr(model, f"{key}s").update({code: unit(1 + at, SIZES[key]) for at, code in enumerate(codes)})
+    return auth
+
+
+@pytest.mark.parametrize("key", SIZES)
+def test_of_a_new_person_those_with_another_key_are_left_out(key: str) -> None:
+    """Their joined vectors agree with the majority's."""
+    auth = keyed(key, (ADA + 1, ADA + 3))
+    result = enrolled(auth, "ada", ADA, ADA + 1, ADA + 2, ADA + 3, ADA + 4)
+    assert (result.accepted, left_out(result)) == (3, [1, 3])
+    assert result.rejected[0].reasons == ("unlike most of these frames",)
+
+
+@pytest.mark.parametrize("key", SIZES)
+def test_two_frames_whose_keys_disagree_are_no_majority(key: str) -> None:
+    auth = keyed(key, (ADA, ADA + 1))
+    result = enrolled(auth, "ada", ADA, ADA + 1)
+    assert (result.enrolled, left_out(result)) == (False, [0, 1])
+    assert enrolled(auth, "ada", ADA).enrolled  # alone it has nobody to agree with
+
+
+@pytest.mark.parametrize("key", SIZES)
+def test_a_key_may_agree_with_another_frame_or_with_a_reference(key: str) -> None:
+    """As poses in between link joined vectors, so a turned head's key agrees with one that is turned so."""
+    auth = keyed(key, (ADA + 1,))
+    model = cast("Any", auth._stages.pipeline)._embedder
+    like = getattr(model, f"{key}s")
+    like[ADA + 2] = like[ADA + 1]
+    result = enrolled(auth, "ada", ADA, ADA + 1, ADA + 2, ADA + 3)
+    assert (result.accepted, left_out(result)) == (4, [])
+    like[ADA + 4] = like[ADA + 1]
+    assert enrolled(auth, "ada", ADA + 4).accepted == 1
+    assert len(auth.identities) == 1
+
+
+@pytest.mark.parametrize("key", SIZES)
+def test_support_of_a_frame_that_goes_is_none(key: str) -> None:
+    """ADA + 2 agrees with ADA + 1 alone, which another key leaves out."""
+    auth = keyed(key, (ADA + 1,))
+    model = cast("Any", auth._stages.pipeline)._embedder
+    like, other = getattr(model, f"{key}s"), "picture" if key == "shape" else "shape"
+    like[ADA + 2] = like[ADA + 1]
+    getattr(model, f"{other}s")[ADA + 1] = unit(5, SIZES[other])
+    result = enrolled(auth, "ada", ADA, ADA + 1, ADA + 2, ADA + 3, ADA + 4)
+    assert (result.accepted, left_out(result)) == (3, [1, 2])
+
+
+@pytest.mark.parametrize("key", SIZES)
+def test_frames_with_another_key_match_no_reference(key: str) -> None:
+    auth = keyed(key, (ADA + 1, ADA + 2))
+    enrolled(auth, "ada", ADA)
+    result = enrolled(auth, "ada", ADA + 1, ADA + 2, ADA + 3)
+    assert (result.accepted, left_out(result)) == (1, [0, 1])
+    assert result.rejected[0].reasons == ("matches none of the references that this person has",)
+
+
+@pytest.mark.parametrize("key", SIZES)
+def test_frames_with_another_key_replace_with_a_note(key: str) -> None:
+    auth = keyed(key, (ADA + 1,))
+    enrolled(auth, "ada", ADA)
+    assert NoteKind.REPLACED_UNLIKE in kinds(enrolled(auth, "ada", ADA + 1, replace=True))
+    again = enrolled(auth, "ada", ADA + 1, replace=True)  # the same key as what is replaced now
+    assert NoteKind.REPLACED_UNLIKE not in kinds(again)
+
+
+@pytest.mark.parametrize("key", SIZES)
+def test_people_whose_keys_differ_are_not_alike(key: str) -> None:
+    alike, apart = make(), keyed(key, (ADA + 1,))
+    for auth in (alike, apart):
+        enrolled(auth, "ada", ADA)
+    assert enrolled(alike, "ben", ADA + 1).alike == ("ada",)
+    assert enrolled(apart, "ben", ADA + 1).alike == ()
+
+
+@pytest.mark.parametrize("key", SIZES)
+def test_nearer_to_somebody_else_counts_whatever_the_keys_say(key: str) -> None:
+    """What was refused before there were keys still is."""
+    auth = keyed(key, (ADA + 4,))
+    enrolled(auth, "ada", ADA)
+    enrolled(auth, "ben", ADA + 4)
+    result = enrolled(auth, "ada", ADA + 3)
+    assert left_out(result) == [0]
+    assert result.rejected[0].reasons[0].startswith("nearer to somebody else than to this person (like 'ben'")
+
+
 def rows(*vectors: NDArray[np.float32]) -> References:
     return references("ada", *vectors)
 
@@ -219,9 +322,7 @@ def test_whoever_is_taken_is_linked_and_whoever_is_linked_is_taken(angles: list[
     fresh = rows(*(turned(ADA, angle) for angle in angles))
     kept = rows(turned(ADA, 0.0)) if known else None
     single = [row for row in range(len(angles)) if row not in find_copies(fresh, None)]
-    found = find_strangers(
-        fresh, single, kept, {"infrared": THRESHOLD}, lambda _, vectors: [()] * len(vectors)
-    )
+    found = find_strangers(fresh, single, kept, ASKED, lambda _, candidates: [()] * len(candidates.vectors))
     step = float(np.degrees(2.0 * np.arcsin(THRESHOLD / 2.0)))
     order = sorted(single, key=lambda row: angles[row])
     chains: list[list[int]] = []

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from faceid_fast.calibration.binomial import shows
 from faceid_fast.calibration.evidence import MeasuredThreshold
 from faceid_fast.cli import app
 from faceid_fast.errors import CalibrationError, SourceError
-from faceid_fast.evaluate.acquisition import Acquired
+from faceid_fast.evaluate.acquisition import Acquired, AcquiredKeys
 from faceid_fast.evaluate.calibrate import check_enough, check_target, data_sha256, measure
 from faceid_fast.evaluate.protocols import Compared, compare
 from faceid_fast.frame import Frame
@@ -88,6 +88,24 @@ def test_the_threshold_is_the_largest_that_the_pairs_carry(target_far: float) ->
     assert found.fnmr == np.mean(strangers.genuine > found.threshold)
     assert (found.people, found.captures, found.trials) == (40, 160, len(strangers.impostor))
     assert found.model_sha256 == MODEL_SHA256
+
+
+def test_the_threshold_is_the_distances_and_the_counts_are_the_products() -> None:
+    """Keys that refuse some do not raise the threshold; what is counted at it is what they let through."""
+    plain, random = crowd(40), np.random.default_rng(8)
+    keys = [random.standard_normal((160, size)) + 2 * np.eye(size)[0] for size in (8, 8)]
+    unit_keys = [(each / np.linalg.norm(each, axis=1, keepdims=True)).astype(np.float32) for each in keys]
+    acquired = replace(plain.acquired, keys=AcquiredKeys(*unit_keys, {"shape": 0.9, "picture": 0.9}))
+    found, without = measured_of(compare(acquired), 0.1), measured_of(plain, 0.1)
+    assert found.threshold == without.threshold
+    genuine, impostor = compare(acquired).protocols["unlock"].decided()
+    assert 0 < found.fmr == np.mean(impostor <= found.threshold) < without.fmr
+    assert found.fnmr is not None
+    assert found.fnmr == np.mean(genuine > found.threshold) > without.fnmr
+    assert found.matched_person_pairs < without.matched_person_pairs
+    assert found.fmr_upper < without.fmr_upper
+    assert found.fnmr_interval != without.fnmr_interval
+    assert (found.trials, found.person_pairs) == (without.trials, without.person_pairs)
 
 
 def test_failed_captures_are_no_trials() -> None:

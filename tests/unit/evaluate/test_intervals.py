@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -124,6 +125,25 @@ def test_people_who_differ_widen_the_interval() -> None:
     assert narrow is not None
     assert wide is not None
     assert wide[1] - wide[0] > 3 * (narrow[1] - narrow[0])
+
+
+def test_intervals_at_the_threshold_are_of_what_the_keys_let_through() -> None:
+    """As of distances that are infinite where a key refuses; the other intervals stay as they are."""
+    rng = np.random.default_rng(9)
+    found, draws = made(6, 6), draw_people(6)
+    keyed = replace(
+        found,
+        genuine_keys=rng.random((len(found.genuine), 2)) < 0.8,
+        impostor_keys=rng.random((len(found.impostor), 2)) < 0.8,
+    )
+    genuine, impostor = keyed.decided()
+    assert (np.isinf(genuine).sum(), np.isinf(impostor).sum()) > (100 * 0.2, 500 * 0.2)
+    asked, plain = bootstrap(keyed, draws, THRESHOLD), bootstrap(found, draws, THRESHOLD)
+    decided = bootstrap(replace(found, genuine=genuine, impostor=impostor), draws, THRESHOLD)
+    for name in ("far_at_threshold", "frr_at_threshold"):
+        assert getattr(asked, name) == getattr(decided, name) != getattr(plain, name)
+    for name in ("eer", "tar_at_far", "genuine_mean", "impostor_mean", "person_pairs"):
+        assert getattr(asked, name) == getattr(plain, name)
 
 
 def test_the_same_seed_draws_the_same_people() -> None:

@@ -1,17 +1,29 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
-from faceid_fast.errors import SourceError
-from faceid_fast.evaluate.acquisition import Acquired, acquire
+from faceid_fast.authenticator import Authenticator
+from faceid_fast.errors import InvalidInputError, SourceError
+from faceid_fast.evaluate.acquisition import Acquired, AcquiredKeys, acquire
+from faceid_fast.evaluate.breakdown import by_person, by_pose
 from faceid_fast.evaluate.protocols import MOST_ENROLLED, compare, evaluate
 from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.frame import Frame
 from faceid_fast.outcome import Outcome
-from stand_ins import LIVE_LIMITS, StandInAligner, StandInEmbedder, at_distance, frame_of, no_face, unit
+from stand_ins import (
+    LIVE_LIMITS,
+    THRESHOLD,
+    StandInAligner,
+    StandInEmbedder,
+    at_distance,
+    contract,
+    frame_of,
+    no_face,
+    unit,
+)
 
 PEOPLE, CAPTURES = 3, 54
 
@@ -147,6 +159,114 @@ def test_acquire_takes_captures_of_one_modality() -> None:
         acquire([Shot("ada", 1), Colored("ada", 2)], *stages)
     with pytest.raises(SourceError, match="got none"):
         acquire([], *stages)
+
+
+LIMITS = {"shape": 0.9, "picture": 1.1}
+
+
+def keyed(
+    shots: list[Shot], beyond: dict[str, set[int]], failed: dict[int, Outcome] | None = None
+) -> Acquired:
+    """The same, with keys that agree, but those of some captures: beyond a limit from all others."""
+    found = acquired(shots, failed)
+    keys = {}
+    for name, size in (("shape", 64), ("picture", 32)):
+        rows = [unit(1 if index in beyond.get(name, ()) else 0, size) for index in range(len(shots))]
+        keys[name] = np.stack(rows)
+        keys[name][list(failed or {})] = np.nan
+    return replace(found, keys=AcquiredKeys(**keys, limits=LIMITS))
+
+
+@pytest.mark.parametrize("name", ["shape", "picture"])
+def test_at_the_threshold_each_key_refuses(name: str) -> None:
+    """Rates at the threshold follow the keys; the equal error rate and the means do not."""
+    shots = [Shot(f"person {p}", n, code=p, posed=False) for p in range(2) for n in range(4)]
+    compared = compare(keyed(shots, {name: {3, 7}}))  # a probe of each
+    report, plain = evaluate(compared, 0.5), evaluate(compare(keyed(shots, {})), 0.5)
+    unlock, counts = report.protocols["unlock"], report.counts["unlock"]
+    assert (unlock.frr_at_threshold, plain.protocols["unlock"].frr_at_threshold) == (0.5, 0.0)
+    assert unlock.far_at_threshold == 0.0
+    assert (unlock.eer, unlock.genuine_mean) == (0.0, 0.0)
+    assert report.key_limits == LIMITS
+    other = "picture" if name == "shape" else "shape"
+    assert counts.genuine_refused == {"distance": 0, name: 2, other: 0}
+    assert counts.impostor_refused == {"distance": 4, name: 2, other: 0}
+    assert plain.counts["unlock"].impostor_refused == {"distance": 4, "shape": 0, "picture": 0}
+    pairs = report.protocols["all"]
+    assert pairs.frr_at_threshold == pytest.approx(6 / 12)
+    lenient = evaluate(compared, 1.9)  # now the distance refuses nobody, and the keys still do
+    assert lenient.protocols["unlock"].far_at_threshold == pytest.approx(2 / 4)
+    assert plain.protocols["all"].far_at_threshold == 0.0
+    groups = by_person(compared)
+    assert [group.refusals(0.5) for group in groups] == [1, 1]
+    assert [group.accepted(1.9) for group in groups] == [2, 2]
+    assert [group.refused(0.5) for group in groups] == [0.5, 0.5]
+
+
+def test_by_pose_the_keys_refuse_too() -> None:
+    shots = everybody()
+    turned = {at for at, shot in enumerate(shots) if shot.pose == 3}
+    groups = by_pose(compare(keyed(shots, {"shape": turned})))
+    assert groups is not None
+    enrolled_too = {group.name: group.refusals(0.5) for group in groups}
+    assert set(enrolled_too.values()) == {0}  # each key is near that of the reference of the same pose
+    probes = {at for at, shot in enumerate(shots) if shot.pose == 3 and shot.expression != 2}
+    groups = by_pose(compare(keyed(shots, {"shape": probes})))
+    assert groups is not None
+    assert {group.name: group.refusals(0.5) for group in groups if group.refusals(0.5)} == {"3": 15}
+
+
+def test_captures_without_a_face_have_no_keys_that_agree() -> None:
+    shots = [Shot(f"person {p}", n, code=p, posed=False) for p in range(2) for n in range(4)]
+    report = evaluate(compare(keyed(shots, {}, {0: Outcome.CUT_OFF})), 0.5)
+    assert report.counts["unlock"].genuine_refused == {"distance": 0, "shape": 0, "picture": 0}
+    assert report.protocols["unlock"].frr_at_threshold == 0.0
+
+
+def test_figures_at_the_threshold_are_what_an_authenticator_decides() -> None:
+    """The same captures, enrolled and verified: as many are refused and accepted."""
+    random = np.random.default_rng(4)
+    model = StandInEmbedder()
+    shots = [Shot(f"person {p}", n, code=10 * p + n + 1, posed=False) for p in range(6) for n in range(9)]
+    for shot in shots:
+        person = int(shot.person[-1])
+        for of, size, spread in (
+            (model.special, 128, 0.03),
+            (model.shapes, 64, 0.11),
+            (model.pictures, 32, 0.22),
+        ):
+            center = np.random.default_rng((person, size)).standard_normal(size) * 0.07
+            noisy = unit(0, size) * 2 + center + random.normal(0.0, spread * 2, size)
+            of[shot.code] = (noisy / np.linalg.norm(noisy)).astype(np.float32)
+    stages = StandInAligner().as_aligner(), model.as_embedder(), LivenessCheck(LIVE_LIMITS)
+    compared = compare(acquire(shots, *stages))
+    report = evaluate(compared, THRESHOLD)
+    auth = Authenticator(
+        aligner=stages[0], embedder=stages[1], liveness=stages[2], lockout=False, threshold=THRESHOLD
+    )
+    probes = set(compared.unlocking.probes.tolist())
+    for name in compared.names:
+        mine = [shot for at, shot in enumerate(shots) if shot.person == name and at not in probes]
+        auth.enroll(name, [shot.read() for shot in mine], strangers="keep")
+    decided = [
+        (shots[at].person == name, auth.verify(shots[at].read(), name).accepted)
+        for at in probes
+        for name in compared.names
+    ]
+    refused = sum(not accepted for own, accepted in decided if own)
+    matched = sum(accepted for own, accepted in decided if not own)
+    unlock, counts = report.protocols["unlock"], report.counts["unlock"]
+    assert 0 < refused == round(unlock.frr_at_threshold * unlock.n_genuine)
+    assert 0 < matched == round(unlock.far_at_threshold * unlock.n_impostor)
+    assert min(counts.genuine_refused["shape"], counts.genuine_refused["picture"]) > 0
+
+
+def test_captures_of_a_modality_without_limits_are_refused() -> None:
+    one = StandInEmbedder(contract=contract(key_limits={"color": LIMITS}))
+    with pytest.raises(InvalidInputError, match=r"captures: expected color frames, .* got infrared ones"):
+        acquire(
+            [Shot("ada", 1)], StandInAligner().as_aligner(), one.as_embedder(), LivenessCheck(LIVE_LIMITS)
+        )
 
 
 def test_without_poses_the_first_captures_are_enrolled() -> None:

@@ -25,7 +25,11 @@ def crop_of(frame: Frame) -> FaceCrop:
 
 
 def apart(first: FaceCrop, second: FaceCrop) -> float:
-    vectors = Embedder.bundled().embed(np.stack([first.tensor, second.tensor]))
+    vectors = (
+        Embedder.bundled()
+        .embed(np.stack([first.tensor, second.tensor]), np.stack([first.chip, second.chip]))
+        .joined
+    )
     return float(np.linalg.norm(vectors[0] - vectors[1]))
 
 

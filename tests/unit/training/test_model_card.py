@@ -38,6 +38,10 @@ def of_split(split: str, model_id: str = CONTRACT.model_id, *, eer: float = 0.01
         "split": split,
         "outcomes": {"aligned": 9990, "misaligned": 5, "no_face": 7, "cut_off": 3},
         "modalities": {"infrared": {**part, "figures": figures}},
+        "keys": {
+            key: {"infrared": {**part, "figures": {**figures, "eer": {"value": at, "interval": None}}}}
+            for key, at in (("shape", 0.07), ("picture", 0.09))
+        },
     }
 
 
@@ -97,6 +101,8 @@ def test_figures_stand_with_their_intervals() -> None:
     assert "Split `test`, infrared: 1,000 identities, 9,990 captures" in text
     assert "The aligner refused 10 of the split's 10,000 pictures, which are in no pair." in text
     assert "| EER | 1.23 % (1.00 - 1.50) |" in text
+    assert "| shape alone: EER | 7.00 % |" in text
+    assert "| picture alone: FMR at its limit | 0 of 49,950,000 (< 0.0006 %) |" in text
     assert "| FMR at 0.4 | 0.0013 % (0.0000 - 0.0040) |" in text
     assert "| mean genuine distance | 0.250 (0.240 - 0.260) |" in text
     assert "look-alikes only" not in text
@@ -109,6 +115,15 @@ def test_figures_stand_with_their_intervals() -> None:
     assert "| both | 3 | 2.00 +- 1.00 | 2.00 +- 1.00 | 2.00 +- 1.00 | - |" in text
     assert "| depth | 1 | 4.00 | 4.00 | 4.00 | 4.00 |" in text
     assert "somewhere" not in json.dumps(figures)
+
+
+def test_limits_and_teachers_stand_in_the_card() -> None:
+    text = card(CONTRACT, {"rendered": {}, "real": None, "ablation": None})
+    for limits in CONTRACT.key_limits.values():
+        for key, at in limits.items():
+            assert f"{key} {at:.4f}" in text
+    for teacher in CONTRACT.teachers:
+        assert f"| {teacher['name']} | {teacher['used_for']} | {teacher['licence']} |" in text
 
 
 def test_figures_of_another_model_are_not_shown() -> None:

@@ -301,7 +301,7 @@ def test_an_older_file_put_back_is_noticed(filled: Path) -> None:
 
 def test_a_newer_format_is_left_alone(filled: Path) -> None:
     statements(filled, "PRAGMA user_version = 9")
-    with pytest.raises(VaultTooNewError, match="expected format 1 or older, got 9: use a newer"):
+    with pytest.raises(VaultTooNewError, match="expected format 2 or older, got 9: use a newer"):
         Vault.open(filled, key=KEY)
 
 

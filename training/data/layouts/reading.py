@@ -35,9 +35,9 @@ LAYOUTS: Final[dict[str, Callable[[Path], Iterator[Found]]]] = {
     "kinect_v2": _kinect_v2,
 }
 
-NOT_FOR_TRAINING: Final = (
-    "kinect_v2 is for validation only: nothing is trained on it, so that its figures say something. "
-    "Captures of your own in that form can be given as layout 'pairs', with a camera.json beside them."
+SHIPPED_PEOPLE: Final = (
+    "the model that ships learned from these six people. A figure on one of them is a figure only of a "
+    "network that never saw that person, not in the weights it began with either, and is to say so."
 )
 
 
@@ -93,16 +93,12 @@ class Captures:
         return f"{self.root}: {self.read} captures read, {len(self.damaged)} files skipped as damaged"
 
 
-def refuse_validation_set(root: Path, layout: str) -> None:
-    """Refuse the shared validation set, in whatever layout it is read: nothing is trained on it.
+def note_on_figures(root: Path, layout: str) -> str | None:
+    """Say what figures on a set are worth; None where there is nothing to say.
 
-    Raises
-    ------
-    ValueError
-        The layout is ``kinect_v2``, or the folder is that set: landmarks.csv beside p01 to p06.
+    The six people of the shared set may train, in whatever layout they are read: the layout is ``kinect_v2``,
+    or the folder is that set, landmarks.csv beside p01 to p06.
     """
     people = {f"p{number:02}" for number in range(1, 7)}
     is_set = (root / "landmarks.csv").exists() and all((root / name).is_dir() for name in people)
-    if layout == "kinect_v2" or is_set:
-        message = f"{root}: {NOT_FOR_TRAINING}"
-        raise ValueError(message)
+    return f"{root}: {SHIPPED_PEOPLE}" if layout == "kinect_v2" or is_set else None

@@ -23,6 +23,7 @@ from faceid_fast.cli.output import (
 from faceid_fast.enrollment.strangers import Strangers
 from faceid_fast.errors import SourceError
 from faceid_fast.face.aligner import FaceAligner
+from faceid_fast.face.embedder import Embedder
 from faceid_fast.outcome import Outcome
 
 from .attempts import Attempt, Rates
@@ -96,13 +97,15 @@ def demo(
         raise SourceError(message)
     # All are of one camera, among as many people.
     threshold, claimed = attempts[0].identified.threshold, attempts[0].claims[known[0]].threshold
+    limits = dict(Embedder.bundled().contract.key_limits[looks[0].frame.modality])
     if not story:
         show_table(screen, _enrollment_table(enrollments), "enrolled")
     show_table(
         screen,
         _attempt_table(attempts, known),
         f"unlocking: distance to each person, accepted up to {claimed:.3f} as who is claimed (1:1), "
-        f"up to {threshold:.3f} as the nearest of {len(known)} (1:N)",
+        f"up to {threshold:.3f} as the nearest of {len(known)} (1:N), if both keys agree, too: shape up to "
+        f"{limits['shape']:.3f}, picture up to {limits['picture']:.3f}",
     )
     rows = [_row(enrollments[person], looks, attempts, story, aligner) for person in people]
     _draw((claimed, threshold, len(known)), out, rows)
@@ -111,7 +114,7 @@ def demo(
             screen.print(plain(line))
     _summary(screen, attempts, story, out)
     record = _record(enrollments, attempts, story)
-    write_json({"threshold": threshold, **record, "picture": str(out)}, json_to)
+    write_json({"threshold": threshold, "key_limits": limits, **record, "picture": str(out)}, json_to)
     # Of renders it is known what must come of them; of other people only what did.
     if data is None and (not record["all_as_expected"] or len(known) < len(people)):
         raise typer.Exit(UNEXPECTED)
@@ -237,6 +240,10 @@ def _record(
                 "outcome": str(attempt.identified.outcome),
                 "identity": attempt.identified.identity,
                 "distances": {person: d.distance for person, d in attempt.claims.items()},
+                "key_distances": {
+                    person: {"shape": d.shape_distance, "picture": d.picture_distance}
+                    for person, d in attempt.claims.items()
+                },
                 "timings_ms": dict(attempt.identified.timings_ms),
                 "as_expected": attempt.as_expected,
             }

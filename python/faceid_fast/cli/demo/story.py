@@ -6,6 +6,7 @@ threshold and floor.
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from faceid_fast.cli.output import plain
 from faceid_fast.enrollment.poses import POSES
 from faceid_fast.face.embedder import Embedder
 from faceid_fast.matching.decision import accepts
+from faceid_fast.matching.keys import KeyDistances, KeyLimits
 from faceid_fast.outcome import Outcome
 from faceid_fast.storage.memory import InMemoryStore
 from faceid_fast.storage.store import get
@@ -92,7 +94,8 @@ class _Stage:
         self._pin = secrets.token_hex(4)
         self._lock.set_credential(self._pin)
         modality = looks[0].frame.modality
-        tail = Embedder.bundled().contract.tails[modality]
+        contract = Embedder.bundled().contract
+        tail, self._limits = contract.tails[modality], KeyLimits(**contract.key_limits[modality])
         self._floor = impostor_tail.floor(self._lock.thresholds[modality], tail)
 
     def scenes(self) -> Iterator[Scene]:
@@ -127,7 +130,8 @@ class _Stage:
         for number, look in enumerate(self._of("beard", person), start=1):
             decision = self._lock.verify(look.frame, person)
             kept, distance = bool(get(self._store, person).adapted), decision.distance
-            within = accepts(distance, self._floor)
+            keys = KeyDistances(_number(decision.shape_distance), _number(decision.picture_distance))
+            within = accepts(distance, self._floor) and keys.agree(self._limits)
             # What was kept must help, as far as adapted references may: up to the floor.
             wanted = _ACCEPTED if was_kept and within else _ACCEPTED | _REFUSED
             helped = decision.accepted and not accepts(distance, decision.threshold)
@@ -139,12 +143,19 @@ class _Stage:
             elif kept and not was_kept:
                 self._say("this picture is kept beside the enrolment: for 50 uses, or 30 days")
             elif not within:
-                self._say(f"beyond {self._floor:.3f} no picture that was kept helps: enrol the beard, too")
+                self._say(f"{self._beyond(keys)} no picture that was kept helps: enrol the beard, too")
             elif not pin_shown:
                 self._say(f"a near miss: {person} types the PIN, and looks again")
                 self._lock.unlock(person, credential=self._pin)
                 pin_shown = True
             was_kept = kept
+        if not decision.accepted:
+            self._say(f"{person} types the PIN instead")  # which clears the failures
+            self._lock.unlock(person, credential=self._pin)
+
+    def _beyond(self, keys: KeyDistances) -> str:
+        """Say beyond what a face is that adapted references do not help."""
+        return f"beyond {self._floor:.3f}" if keys.agree(self._limits) else "where a key does not agree"
 
     def _enrol(self, person: str) -> None:
         frames = [look.frame for look in self._of("enroll", person)]
@@ -180,6 +191,8 @@ class _Stage:
         )
         if distance is None and decision.reasons:
             self._say(decision.reasons[0])
+        elif not decision.accepted and accepts(distance, decision.threshold):
+            self._say("near enough, but a key does not agree: its shape, or its picture")
         return Scene(look, claim, decision, _lines(claim, decision, note), as_expected)
 
     def _say(self, words: str) -> None:
@@ -191,6 +204,10 @@ def ring(covered: Sequence[str]) -> Text:
     mark = {pose: f"{pose} {'(*)' if pose in covered else '( )'}" for pose in POSES}
     lines = (mark["up"], f"{mark['left']}   {mark['frontal']}   {mark['right']}", mark["down"])
     return Text("\n".join(f"       {line:^40}".rstrip() for line in lines))
+
+
+def _number(distance: float | None) -> float:
+    return math.inf if distance is None else distance
 
 
 def _lines(claim: str, decision: Decision, note: str) -> tuple[str, str]:

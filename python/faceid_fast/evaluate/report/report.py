@@ -110,7 +110,9 @@ def _rates(report: Report) -> Section:
         "A comparison is genuine if both captures are of one person, impostor if they are of two. FMR, the "
         "false match rate, is the share of impostor comparisons within the threshold; FNMR, the false "
         "non-match rate, the share of genuine ones beyond it; TMR, the true match rate, is 1 - FNMR; EER is "
-        "where FMR and FNMR are equal. A capture without a usable live face matches nobody: its comparisons "
+        "where FMR and FNMR are equal. At the threshold in use both keys of a face, its shape and its "
+        "picture, must agree as well, as in the product; all other rates, and all curves, are of the "
+        "distance alone. A capture without a usable live face matches nobody: its comparisons "
         "count as beyond every threshold. All are rates of "
         "comparisons. False accept and false reject rates (FAR, FRR) are those of whole attempts, with "
         "several frames, presentation attacks and the lockout: they are not measured here."
@@ -144,7 +146,8 @@ def _distances(compared: Compared, threshold: float) -> Section:
             "the threshold and the figures of 2018 as vertical lines",
             "How far captures of one person (genuine, blue) and of two people (impostor, red) are from each "
             "other. The less the two overlap, the better. Blue right of the black line is a false "
-            "non-match, red left of it a false match. Grey lines: the notebook of 2018 reported about "
+            "non-match, red left of it a false match, unless a key refuses it. "
+            "Grey lines: the notebook of 2018 reported about "
             f"{figures.NOTEBOOK_GENUINE:.2f} for genuine comparisons, about {figures.NOTEBOOK_IMPOSTOR:.1f} "
             f"for impostor ones and a threshold of {figures.NOTEBOOK_THRESHOLD:.1f}, on other captures and "
             "with another network: something to read the scale by, not a comparison of the two.",
@@ -278,8 +281,9 @@ def _people(compared: Compared, threshold: float) -> Section:
             "Who is hardest to recognise, the highest FNMR first, in the protocol unlock. Blue: genuine "
             "comparisons; red: impostor ones, in which others claim to be this person, or this person to be "
             "somebody else. Point: median; bar: middle half; line: middle 90 %; cross: the nearest impostor. "
-            "Blue right of the black line is a false non-match; a red cross left of it is a false match. At "
-            f"most {figures.MOST_PEOPLE} people are drawn.",
+            "Blue right of the black line is a false non-match; a red cross left of it is a false match, "
+            "unless a key refuses it, as the table below counts. At most "
+            f"{figures.MOST_PEOPLE} people are drawn.",
         ),
         Table.of(head, rows),
         Paragraph(f"The same in numbers.{left_out}"),
@@ -291,7 +295,7 @@ def _worst(compared: Compared, threshold: float, aligner: FaceAligner | None) ->
     parts: list[Block] = []
     for pairs, what, meaning in (
         (found.genuine, "the same person, far apart", "refused if beyond"),
-        (found.impostor, "two people, near each other", "accepted if within"),
+        (found.impostor, "two people, near each other", "accepted if both keys agree and it is within"),
     ):
         caption = (
             f"{what[0].upper()}{what[1:]}: of all pairs of captures the worst, each capture at most once; "

@@ -12,11 +12,12 @@ import pytest
 
 from faceid_fast.errors import SourceError
 from faceid_fast.face.aligner import FaceAligner
-from faceid_fast.face.crop import FaceCrop
+from faceid_fast.face.crop import CHIP_SHAPE, FaceCrop
 from faceid_fast.frame import Frame
 from faceid_fast.sources.layouts.vap import VAP_FOCAL_PX
 from faceid_fast.sources.renders import bundled_renders
-from training.data.layouts.reading import Captures, refuse_validation_set
+from training.data.batches import load_held
+from training.data.layouts.reading import Captures, note_on_figures
 from training.data.layouts.tensors import align_captures, held_out, load_captures
 
 CAMERA = {"fx": 600.0, "fy": 601.0, "cx": 79.5, "cy": 59.5, "depth_unit_m": 0.001}
@@ -256,22 +257,25 @@ def test_unknown_layout_is_named(tmp_path: Path) -> None:
         Captures(tmp_path, "lfw")
 
 
-def test_kinect_v2_is_read_and_not_trained_on(tmp_path: Path) -> None:
+def test_kinect_v2_is_read_and_figures_on_it_come_with_a_note(tmp_path: Path) -> None:
     (tmp_path / "ada").mkdir()
     assert cv2.imwrite(str(tmp_path / "ada" / "24_depth.png"), DEPTH)
     assert cv2.imwrite(str(tmp_path / "ada" / "24_ir.png"), COLOR[..., 0])
     assert _only(tmp_path, "kinect_v2")[:2] == ("ada", "24")
-    with pytest.raises(ValueError, match="validation only"):
-        refuse_validation_set(tmp_path, "kinect_v2")
-    refuse_validation_set(tmp_path, "pairs")
+    assert "never saw that person" in (note_on_figures(tmp_path, "kinect_v2") or "")
+    assert note_on_figures(tmp_path, "pairs") is None
 
 
-def test_the_validation_set_is_refused_under_any_name(tmp_path: Path) -> None:
-    for number in range(1, 7):
-        _write_pair(tmp_path / f"p{number:02}", "24", ending="ir", camera=tmp_path / "camera.json")
-    (tmp_path / "landmarks.csv").write_text("")
-    with pytest.raises(ValueError, match="validation only"):
-        load_captures(tmp_path, "pairs", tmp_path / "run")
+def test_the_six_people_may_train_and_their_figures_come_with_a_note(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people = tuple(f"p{number:02}" for number in range(1, 7))
+    _write_people(tmp_path / "set", people)
+    assert len(load_captures(tmp_path / "set", "pairs", tmp_path / "others")[0])
+    assert "figures:" not in capsys.readouterr().err
+    (tmp_path / "set" / "landmarks.csv").write_text("")  # now it is that set, under another layout
+    assert len(load_captures(tmp_path / "set", "pairs", tmp_path / "run")[0])
+    assert "learned from these six people" in capsys.readouterr().err
 
 
 def _write_people(root: Path, names: tuple[str, ...]) -> None:
@@ -294,6 +298,10 @@ def test_captures_become_shards_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert note["outcomes"] == {"aligned": 17}
     assert len(note["damaged"]) == 1
     assert "enroll_2_ir.png" in note["damaged"][0]
+    with_chips = load_held(tmp_path / "run", with_chips=True)
+    assert with_chips.chips is not None
+    assert with_chips.chips.shape == (len(held), *CHIP_SHAPE)
+    assert with_chips.chips.any(axis=(1, 2, 3)).all()
     monkeypatch.setattr("training.data.layouts.tensors.align_captures", None)  # not called again
     again, _ = load_captures(tmp_path / "set", "pairs", tmp_path / "run")
     np.testing.assert_array_equal(again.tensors, train.tensors)
@@ -309,10 +317,11 @@ def test_what_shows_no_face_is_counted_by_outcome(tmp_path: Path) -> None:
     _write_people(tmp_path, ("a",))
     assert cv2.imwrite(str(tmp_path / "a" / "enroll_0_depth.png"), np.zeros_like(
         cv2.imread(str(tmp_path / "a" / "enroll_0_depth.png"), cv2.IMREAD_UNCHANGED)))  # fmt: skip
-    tensors, people, names, _, outcomes = align_captures(Captures(tmp_path, "pairs"))
-    assert (len(tensors), people, names) == (2, ["a", "a"], ["a/enroll_1", "a/enroll_2"])
-    assert outcomes["aligned"] == 2
-    assert sum(outcomes.values()) == 3
+    found = align_captures(Captures(tmp_path, "pairs"))
+    assert (len(found.tensors), len(found.chips)) == (2, 2)
+    assert (found.people, found.names) == (["a", "a"], ["a/enroll_1", "a/enroll_2"])
+    assert found.outcomes["aligned"] == 2
+    assert sum(found.outcomes.values()) == 3
 
 
 def test_who_is_held_out_is_fixed() -> None:
