@@ -49,14 +49,13 @@ def look(root: Path, layout: str) -> bool:
 def commands(data: Path, layout: str, out: Path) -> list[list[str]]:
     """Command lines of `training`, in their order: the module first."""
     captures = ["--data", str(data), "--layout", layout]
-    maps, depth = str(out / "maps"), str(out / "depth")
-    tensors = str(out / "maps" / "tensors")
+    shape = str(out / "shape")
+    tensors = str(out / "shape" / "tensors")
     return [
-        ["training.network.train", *captures, "--out", maps],
-        ["training.network.train", *captures, "--inputs", "depth", "--out", depth],
+        ["training.network.train", *captures, "--inputs", "depth", "--out", shape],
         [
             "training.network.joined",
-            *("--maps", maps, "--depth", depth, "--picture", str(PICTURE), "--data", tensors),
+            *("--shape", shape, "--picture", str(PICTURE), "--data", tensors),
             *("--out", str(out)),
         ],
         ["training.ship.export", "--run", str(out), "--data", tensors],

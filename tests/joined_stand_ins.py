@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 
 from faceid_fast.face.crop import CHIP_SHAPE, TENSOR_SHAPE
 from training.data.batches import TensorSet
-from training.network.joined import HALF, join
+from training.network.joined import KEY_SIZE, Projection, join, shape_tower
 from training.network.model import NetworkConfig, UnitLength, build_network
 from training.provenance.aligner import aligner_digest
 
 SIZE = 128
-KEPT: NDArray[np.float32] = np.linalg.qr(np.random.default_rng(0).standard_normal((SIZE, HALF)))[0].astype(
-    np.float32
-)
+KEPT: NDArray[np.float32] = np.linalg.qr(np.random.default_rng(0).standard_normal((SIZE, KEY_SIZE)))[
+    0
+].astype(np.float32)
+MOVED = Projection(np.linspace(-0.05, 0.05, SIZE, dtype=np.float32), KEPT)
 SMALL = NetworkConfig(stem_filters=8, fires=(((4, 8),), ((4, 8),)), reduce_filters=4)
 
 
@@ -48,13 +49,13 @@ def picture_stand_in(seed: int) -> keras.Model:
     x = layers.AveragePooling2D(4, 4)(x)
     features = keras.Model(inputs, layers.Flatten(name="features")(x), name="dlib_resnet")
     again = keras.Input(inputs.shape[1:], name="chip_image", dtype="float32")
-    rows = layers.Dense(HALF, name="picture_project")(features(again))
+    rows = layers.Dense(KEY_SIZE, name="picture_project")(features(again))
     return keras.Model(again, UnitLength(name="picture", dtype="float32")(rows), name="picture_tower")
 
 
 def joined_stand_in(seed: int = 7, config: NetworkConfig = SMALL) -> keras.Model:
     """A joined network of small towers."""
-    return join(tower(seed, config), tower(seed + 1, config), picture_stand_in(seed), (KEPT, KEPT))
+    return join(shape_tower(tower(seed, config), MOVED), picture_stand_in(seed))
 
 
 def faces(identities: int = 20, captures: int = 6, *, seed: int = 5) -> TensorSet:

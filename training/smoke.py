@@ -62,7 +62,7 @@ def run_smoke(out: Path, processes: int = 2) -> None:
     # The renderer's processes import this module: TensorFlow must not come with it.
     from training.network.train import TrainConfig, load_best, train  # noqa: PLC0415
 
-    for name in ("maps", "depth", "run"):
+    for name in ("mixed", "shape", "run"):
         shutil.rmtree(out / name, ignore_errors=True)
     wanted = aligned = 0
     for split in SPLITS:
@@ -78,14 +78,14 @@ def run_smoke(out: Path, processes: int = 2) -> None:
         raise RuntimeError(message)
     data, held = load_split(out / "tensors")
     config = TrainConfig(steps=50, validate_every=25, batch=BATCH)
-    figures = train(data, held, out / "maps", replace(config, mixture=CHIMERAS))
-    train(data, held, out / "depth", replace(config, steps=10, validate_every=10, inputs="depth"))
+    figures = train(data, held, out / "shape", replace(config, inputs="depth"))
+    train(data, held, out / "mixed", replace(config, steps=10, validate_every=10, mixture=CHIMERAS))
     if not figures.genuine_mean < figures.impostor_mean:
         message = (
             f"genuine pairs at {figures.genuine_mean:.2f}, impostor pairs at {figures.impostor_mean:.2f}"
         )
         raise RuntimeError(message)
-    done = _exported(load_best(out / "maps"), load_best(out / "depth"), out / "tensors", out / "run")
+    done = _exported(load_best(out / "shape"), out / "tensors", out / "run")
     print(
         f"smoke run passed: {aligned}/{wanted} aligned, EER {figures.eer:.2f}, distances "
         f"{figures.genuine_mean:.2f} / {figures.impostor_mean:.2f}, parity {done.parity:.1e}, "
@@ -95,10 +95,17 @@ def run_smoke(out: Path, processes: int = 2) -> None:
     _liveness(out)
 
 
-def _exported(maps: keras.Model, depth: keras.Model, tensors: Path, run: Path) -> Exported:
-    """Join, quantise and export two towers and the picture's, and embed with what came out."""
+def _exported(shape: keras.Model, tensors: Path, run: Path) -> Exported:
+    """Join, quantise and export a tower of the shape and the picture's, and embed with what came out."""
     from training.network.checkpoint import save_network  # noqa: PLC0415
-    from training.network.joined import HALF, TEACHERS_PATH, Projection, join, picture_tower  # noqa: PLC0415
+    from training.network.joined import (  # noqa: PLC0415
+        KEY_SIZE,
+        TEACHERS_PATH,
+        Projection,
+        join,
+        picture_tower,
+        shape_tower,
+    )
     from training.network.train import load_best  # noqa: PLC0415
     from training.provenance.revision import training_commit  # noqa: PLC0415
     from training.ship.export import export  # noqa: PLC0415
@@ -106,11 +113,11 @@ def _exported(maps: keras.Model, depth: keras.Model, tensors: Path, run: Path) -
 
     weights = TEACHERS_PATH / WEIGHTS
     # What of the vectors is kept needs real people to be chosen: here it is the first half of the numbers.
-    kept = np.eye(EMBEDDING_SIZE, HALF, dtype=np.float32)
+    kept = np.eye(EMBEDDING_SIZE, KEY_SIZE, dtype=np.float32)
     plain = Projection(np.zeros(EMBEDDING_SIZE, np.float32), kept)
     picture = picture_tower(weights if weights.exists() else None, plain)
     run.mkdir(parents=True, exist_ok=True)
-    save_network(run / "best.keras", join(maps, depth, picture, (kept, kept)))
+    save_network(run / "best.keras", join(shape_tower(shape, plain), picture))
     held = load_held(tensors, with_chips=True)
     done = export(load_best(run), held, run / "faceid.onnx", {"training_commit": training_commit()})
     _embed(done.path, held)
@@ -159,11 +166,9 @@ def _fine_tune(out: Path) -> None:
     if len(json.loads((out / "fine" / "tensors" / "captures.json").read_text())["damaged"]) != 1:
         message = f"{damaged}: truncated, and yet not counted as damaged"
         raise RuntimeError(message)
-    config = replace(FINE_TUNE, steps=10, validate_every=5, layout="pairs")
-    figures = train(data, held, out / "fine", config, out / "maps")
-    _exported(
-        load_best(out / "fine"), load_best(out / "depth"), out / "fine" / "tensors", out / "fine_joined"
-    )
+    config = replace(FINE_TUNE, steps=10, validate_every=5, layout="pairs", inputs="depth")
+    figures = train(data, held, out / "fine", config, out / "shape")
+    _exported(load_best(out / "fine"), out / "fine" / "tensors", out / "fine_joined")
     print(
         f"fine-tune passed: {len(data)} captures of {len(np.unique(data.identities))} people, "
         f"EER {figures.eer:.2f} over {len(np.unique(held.identities))} others"

@@ -57,6 +57,7 @@ BLUR_MM = (9.0, 14.0)
 NOISE = 0.05
 """Of the mean head's depth, in the tensor's units of 10 mm."""
 DEPTH_UNIT_MM = 10.0
+_MEAN_BATCHES = 16
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Mixture:
     difference_share : of the rendered images that get a real difference.
     difference_scale : range of the factor that a difference is multiplied by.
     captured_share : of the chimeras have a real person's depth, and as many a real person's picture.
+    moved_share : of the batches: all rendered people in them are moved towards the captured ones' mean.
     """
 
     captures: int = 8
@@ -77,6 +79,7 @@ class Mixture:
     difference_share: float = 0.3
     difference_scale: tuple[float, float] = (0.3, 1.0)
     captured_share: float = 0.25
+    moved_share: float = 0.0
 
 
 class MixedSampler:
@@ -109,6 +112,7 @@ class MixedSampler:
         self._real = np.empty(0, np.float32) if captured is None else captured.tensors.astype(np.float32)
         names = [] if captured is None else sorted(set(captured.people.tolist()))
         self._rows = [np.flatnonzero(captured.people == name) for name in names] if captured else []
+        self._offset = self._mean_offset() if self._rows and mixture.moved_share else None
 
     @property
     def identity_count(self) -> int:
@@ -125,6 +129,7 @@ class MixedSampler:
         """Batch ``number``: (n, C, 72, 64) float32 tensors and their (n,) identities."""
         tensors, identities = self._rendered.draw(number)
         rng = np.random.default_rng([self._seed, number, _MIXTURE_STREAM])
+        self._move(tensors, rng)
         self._add_differences(tensors, rng)
         tensors, identities = self._with_captured(tensors, identities, rng)
         chimeras = self._chimeras(tensors, identities, rng)
@@ -144,6 +149,17 @@ class MixedSampler:
             known = (one != 0) & (other != 0) & (tensors[row] != 0)
             tensors[row] += scale * (one - other) * known
         _clip(tensors)
+
+    def _mean_offset(self) -> Floats:
+        """By how much the captured people's mean depth differs from the rendered ones', (H, W)."""
+        rendered = np.concatenate([self._rendered.draw(number)[0][:, 0] for number in range(_MEAN_BATCHES)])
+        people = [_mean_depth(self._real[rows, 0]) for rows in self._rows]
+        return np.asarray(np.mean(people, axis=0) - _mean_depth(rendered), np.float32)
+
+    def _move(self, tensors: Floats, rng: np.random.Generator) -> None:
+        """Move everybody in the batch alike: strangers of one population are alike in what their mean is."""
+        if self._offset is not None and rng.random() < self._mixture.moved_share:
+            tensors[:, 0] += np.float32(rng.uniform(0.3, 1.2)) * self._offset * (tensors[:, 0] != 0)
 
     def _with_captured(
         self, tensors: Floats, identities: Ints, rng: np.random.Generator
@@ -190,6 +206,14 @@ class MixedSampler:
             relief = (0.5 * own - 0.5 * self._mean_relief) * known
             return np.asarray(np.clip(relief, -DEPTH_LIMIT, DEPTH_LIMIT), np.float32)
         return np.asarray(0.5 * (own + anothers), np.float32)
+
+
+def _mean_depth(depth: Floats) -> Floats:
+    """Mean of (n, H, W) where it is known; 0 where it is in less than half of them."""
+    known = (depth != 0).sum(axis=0)
+    return np.asarray(
+        np.where(2 * known > len(depth), depth.sum(axis=0) / np.maximum(known, 1), 0), np.float32
+    )
 
 
 def _blurred(depth: Floats, deviation_mm: float) -> Floats:

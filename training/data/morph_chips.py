@@ -8,6 +8,7 @@ interrupted). A shard (`*.npz`) holds ``chip`` (n, 3, 150, 150) uint8, ``identit
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,8 +20,8 @@ from rich.progress import track
 from training.data.portrait_chips import cut_chip
 from training.data.raw import write_arrays
 from training.data.workers import studio, worker_pool
-from training.heads.ict import DEFAULT_PATH
-from training.scenes.morphs import draw_morph, sitters, take_photograph
+from training.heads.ict import DEFAULT_PATH, ParametricHead
+from training.scenes.morphs import Morph, Rng, Sitter, draw_morph, sitters, take_photograph
 
 DEFAULT_FOLDER: Final = Path("build/training/morphs")
 PEOPLE: Final = 960
@@ -73,12 +74,19 @@ def _make_person(number: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     morph = draw_morph(rng, head, people)
     chips, infrared = [], []
     for _ in range(PHOTOGRAPHS):
-        taken = take_photograph(rng, head, morph, people)
-        points = taken.points_px + rng.normal(0.0, JITTER_PX, taken.points_px.shape)
-        chip = cut_chip(taken.picture, points)
+        chip, is_infrared = photograph(rng, head, morph, people)
         chips.append(chip[:, :, ::-1] if number % 2 else chip)
-        infrared.append(taken.infrared)
+        infrared.append(is_infrared)
     return np.array(chips), np.array(infrared)
+
+
+def photograph(
+    rng: Rng, head: ParametricHead, morph: Morph, behind: Sequence[Sitter], *, infrared: bool | None = None
+) -> tuple[NDArray[np.uint8], bool]:
+    """Photograph somebody and cut the chip (3, 150, 150) out, off by as much as the aligner is."""
+    taken = take_photograph(rng, head, morph, behind, infrared=infrared)
+    points = taken.points_px + rng.normal(0.0, JITTER_PX, taken.points_px.shape)
+    return cut_chip(taken.picture, points), taken.infrared
 
 
 def make(folder: Path, people: int, processes: int, head: Path = DEFAULT_PATH) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from faceid_fast.face.crop import CHIP_SHAPE
 from training.data.raw import write_arrays
-from training.people.portraits import PORTRAITS_PATH, SETS
+from training.people.portraits import HELD_EVERY, PORTRAITS_PATH, SETS
 from training.provenance.revision import ROOT
 
 CHIP_POINTS: Final = ((110.96, 46.3), (89.6, 47.9), (37.06, 46.4), (58.4, 47.9), (74.0, 87.8))
@@ -26,7 +26,7 @@ LANDMARKS: Final = (27, 23, 18, 22, 55)
 """The same among the 189 landmarks."""
 SMILING: Final = "london_smiling"
 CACHE: Final = ROOT / "build" / "portraits" / "chips.npz"
-CACHE_VERSION: Final = 1
+CACHE_VERSION: Final = 2
 _LEAST_CORRELATION: Final = 0.5
 """Pictures of one person that are less alike than this around the eyes were not registered."""
 
@@ -41,10 +41,17 @@ class PortraitChips:
     ----------
     chips : (N, 3, 150, 150) uint8.
     people : (N,) str; the same person smiling has the same name.
+    held : (N,) bool, whether they are held back from training, as `Portraits.of_set` splits them.
     """
 
     chips: NDArray[np.uint8]
     people: NDArray[np.str_]
+    held: NDArray[np.bool_]
+
+    def of(self, *, held: bool) -> PortraitChips:
+        """Those of the people who are held back, or of the others."""
+        chosen = self.held == held
+        return PortraitChips(self.chips[chosen], self.people[chosen], self.held[chosen])
 
 
 def load_portrait_chips(folder: Path = PORTRAITS_PATH, *, smiling: bool = True) -> PortraitChips:
@@ -62,19 +69,22 @@ def load_portrait_chips(folder: Path = PORTRAITS_PATH, *, smiling: bool = True) 
     if CACHE.exists():
         with np.load(CACHE) as stored:
             if int(stored["version"]) == CACHE_VERSION:
-                return PortraitChips(stored["chip"], stored["person"])
+                return PortraitChips(stored["chip"], stored["person"], stored["held"])
     made = _cut_all(folder, smiling=True)
-    write_arrays(CACHE, {"version": np.array(CACHE_VERSION), "chip": made.chips, "person": made.people})
+    arrays = {"chip": made.chips, "person": made.people, "held": made.held}
+    write_arrays(CACHE, {"version": np.array(CACHE_VERSION), **arrays})
     return made
 
 
 def _cut_all(folder: Path, *, smiling: bool) -> PortraitChips:
-    chips, people = [], []
+    chips, people, held, number = [], [], [], 0
     for group in SETS:
         with np.load(folder / group / "landmarks189.npz") as marks:
             found = {str(name): points for name, points in zip(marks["names"], marks["points"], strict=True)}
         for name, points in found.items():
             picture = _read(folder / group / f"{name}.jpg")
+            is_held, number = number % HELD_EVERY < 2, number + 1
+            held.append(is_held)
             chips.append(cut_chip(picture, points[list(LANDMARKS)].astype(np.float64)))
             people.append(f"{group}/{name.split('_')[0]}")
             if group != SETS[0] or not smiling:
@@ -87,7 +97,8 @@ def _cut_all(folder: Path, *, smiling: bool) -> PortraitChips:
             if moved is not None:
                 chips.append(cut_chip(other, moved[list(LANDMARKS)]))
                 people.append(people[-1])
-    return PortraitChips(np.array(chips), np.array(people))
+                held.append(is_held)
+    return PortraitChips(np.array(chips), np.array(people), np.array(held))
 
 
 def similarity(points: Floats, places: Floats) -> Floats:

@@ -28,10 +28,8 @@ THRESHOLD_INVERSE_FMR = 10_000
 """One in so many pairs of strangers may match."""
 THRESHOLD_INVERSE_HARD_FMR = 100
 """One in so many pairs of look-alikes may match."""
-THRESHOLD_INVERSE_CAPTURED_FMR = 1000
-"""One in so many attempts of captured strangers may match."""
 THRESHOLD_CAP = 0.6
-"""No threshold is larger, unless strangers of captured people were measured too."""
+"""No threshold is larger: nothing else tells here how far apart real impostors lie."""
 UNMEASURED_CAP = 0.4
 """Nor larger than this where the pairs are too few: the threshold of 2018, and stricter than any since."""
 TAIL_INVERSE_FMRS = tuple(
@@ -119,13 +117,15 @@ def embed_joined(network: keras.Model, held: TensorSet, batch: int = 64) -> dict
     return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in network.output}
 
 
-def all_pairs(embeddings: Floats, held: TensorSet) -> Pairs:
+def all_pairs(embeddings: Floats, held: TensorSet, *, alike_are_strangers: bool = True) -> Pairs:
     """Distances of all pairs of embeddings of one modality, each pair once.
 
     Parameters
     ----------
     embeddings : (N, D) float32 unit rows.
     held : whose they are; infrared is never compared with colour.
+    alike_are_strangers : two identities of one cluster are impostors, and look-alikes; if not, pairs of them
+        are left out, because they share a picture.
     """
     kinds: tuple[list[Floats], list[Floats], list[Floats]] = ([], [], [])
     for rows in held.rows_of_modalities().values():
@@ -135,7 +135,8 @@ def all_pairs(embeddings: Floats, held: TensorSet) -> Pairs:
             same = who[mine, None] == who[None, block.start :]
             alike = cluster[mine, None] == cluster[None, block.start :]
             together = alike & (cluster[mine, None] >= 0)
-            for found, chosen in zip(kinds, (same, ~same, ~same & together), strict=True):
+            strangers = ~same if alike_are_strangers else ~same & ~together
+            for found, chosen in zip(kinds, (same, strangers, strangers & together), strict=True):
                 found.append(block.distances[chosen & block.once])
     return Pairs(*(np.concatenate([np.empty(0, np.float32), *found]) for found in kinds))
 
@@ -174,33 +175,24 @@ def measure_network(network: keras.Model, held: TensorSet) -> Figures:
     return measure(all_pairs(embed(network, held.tensors), held))
 
 
-def choose_threshold(pairs: Pairs, captured_strangers: NDArray[np.floating] | None = None) -> float:
-    """Choose the threshold of a model from pairs of rendered validation identities, and captured strangers.
+def choose_threshold(pairs: Pairs) -> float:
+    """Choose a threshold from pairs of held-out people alone: rendered ones, or captures of one's own.
 
     It is the largest distance at which at most 1 in 10,000 pairs of strangers and at most 1 in 100 pairs of
     look-alikes match, and never more than 0.6. Where the pairs are too few to tell, no pair that was seen
-    may match, and it is at most 0.4. With captured strangers at most 1 in 1,000 of their attempts may match,
-    instead of the cap.
-
-    Parameters
-    ----------
-    captured_strangers : distances of attempts to somebody else's references, by networks that had left
-        one of the two out.
+    may match, and it is at most 0.4. What ships has a threshold from photographed and captured strangers
+    instead (`training.fitted.attempts`).
 
     Look-alikes count because rendered strangers lie farther apart than real ones: a threshold set on
     strangers alone lets real strangers in. At 1 in 1,000 look-alikes, four of five rendered genuine pairs
-    would be refused. The cap stands where nothing else tells how far apart real impostors lie.
+    would be refused.
     """
     wanted = [(pairs.impostor, THRESHOLD_INVERSE_FMR)]
     if len(pairs.hard) >= MINIMUM_PAIRS:
         wanted.append((pairs.hard, THRESHOLD_INVERSE_HARD_FMR))
     limits = [threshold_at_far(impostor, inverse) for impostor, inverse in wanted]
     nearest = min(float(np.min(pairs.impostor)) - 1e-4, UNMEASURED_CAP)
-    of_captured = None
-    if captured_strangers is not None:
-        of_captured = threshold_at_far(captured_strangers, THRESHOLD_INVERSE_CAPTURED_FMR)
-    limits.append(THRESHOLD_CAP if of_captured is None else of_captured)
-    threshold = min(nearest if limit is None else limit for limit in limits)
+    threshold = min(THRESHOLD_CAP, *(nearest if limit is None else limit for limit in limits))
     return float(np.floor(max(threshold, 1e-3) * 1e4) / 1e4)
 
 
@@ -215,10 +207,12 @@ def tail_of(pairs: Pairs) -> Tail:
     return tuple((share, at) for share, at in found if 0.0 < at < MAX_DISTANCE)
 
 
-def pairs_by_modality(embeddings: Floats, held: TensorSet) -> dict[str, Pairs]:
+def pairs_by_modality(
+    embeddings: Floats, held: TensorSet, *, alike_are_strangers: bool = True
+) -> dict[str, Pairs]:
     """`all_pairs` of each modality that ``held`` shows, by its name."""
     return {
-        name: all_pairs(embeddings[rows], held.subset(rows))
+        name: all_pairs(embeddings[rows], held.subset(rows), alike_are_strangers=alike_are_strangers)
         for name, rows in held.rows_of_modalities().items()
     }
 

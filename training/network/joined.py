@@ -2,13 +2,17 @@
 
 Inputs are the aligned ``tensor`` and the ``chip``; three rows of unit vectors come out:
 
-- ``embedding`` (128): half of it says what the maps show (`training.network.model`, shape and picture on the
-  grid, trained with chimeras as impostors), half what the chip shows. Squared distances are the mean of both.
-- ``shape`` (64): the maps with the picture's channels emptied: what depth alone says.
-- ``picture`` (64): what the chip alone says.
+- ``shape`` (64): what the depth channel of the tensor says (`training.network.model`, trained on rendered
+  people with the picture's channels emptied);
+- ``picture`` (64): what the chip says (`training.teachers.dlib_resnet`);
+- ``embedding`` (128): both side by side. Squared distances are the mean of the keys', by `SHAPE_WEIGHT`.
 
-``python -m training.network.joined --maps RUN --depth RUN --captured FILE --data DIR --out DIR`` joins two
-runs of `training.network.train` and dlib's network (`training.teachers.dlib_resnet`).
+Neither tower has learned real people. Both keys are *whitened* by them (`training.network.whitening`): what
+varies within a person counts less, and angles are seen from the mean of real faces, which lies apart from
+that of rendered ones.
+
+``python -m training.network.joined --shape RUN --captured FILE --data DIR --out DIR`` joins a run of
+`training.network.train` and dlib's network.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -32,7 +36,7 @@ from numpy.typing import NDArray
 
 from faceid_fast.face.crop import CHIP_SHAPE, TENSOR_SHAPE
 from training.data.augment import InputChoice
-from training.data.batches import load_split
+from training.data.batches import TensorSet, load_split
 from training.data.captured import Captured, load_captured
 from training.data.morph_chips import DEFAULT_FOLDER as DEFAULT_MORPHS
 from training.data.morph_chips import MorphChips
@@ -44,14 +48,19 @@ from training.network.ensemble import principal_directions
 from training.network.model import UnitLength
 from training.network.run_folder import inputs_of, read_config
 from training.network.train import load_best, set_threads
-from training.network.whitening import whitening_of
+from training.network.whitening import Labelled, Whitening, whitening_of
 from training.teachers import dlib_resnet
 
-HALF = 64
-"""Numbers of each half of the joined vector, and of each key."""
-PROJECTED_IMAGES = 3_000
-CAPTURED_REPEATED = 5
-PROJECTION = "picture.npz"
+KEY_SIZE: Final = 64
+"""Numbers of each key."""
+SHAPE_WEIGHT: Final = 0.8
+"""Of the shape in the joined vector, the picture's being 1: it tells people apart less well."""
+PICTURE_SHARES: Final = {"captured": 0.4, "morphs": 0.4, "portraits": 0.2}
+"""Of the spread within a person: captured people are few, morphs are many, but of photographs."""
+PROJECTED_IMAGES: Final = 3_000
+CAPTURED_REPEATED: Final = 5
+"""What tells people apart is kept; the captured ones count more often there, being few."""
+PROJECTIONS: Final = {"shape": "shape.npz", "picture": "picture.npz"}
 TEACHERS_PATH = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "teachers"
 
 Floats = NDArray[np.float32]
@@ -68,12 +77,12 @@ class DepthOnly(layers.Layer):  # type: ignore[misc]
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """What the picture's tower does with dlib's unit vectors: ``(row - mean) @ matrix``, to unit length.
+    """What a tower's unit vectors become: ``(row - mean) @ matrix``, to unit length.
 
     Attributes
     ----------
     mean : (128,) float32.
-    matrix : (128, `HALF`) float32.
+    matrix : (128, `KEY_SIZE`) float32.
     """
 
     mean: Floats
@@ -89,14 +98,37 @@ class Projection:
         """Write the arrays."""
         write_arrays(path, {"mean": self.mean, "matrix": self.matrix})
 
+    @classmethod
+    def keeping(cls, whitening: Whitening, telling: dict[str, Labelled]) -> Projection:
+        """Keep the directions of whitened space in which people of several kinds differ most."""
+        means = []
+        for name, (rows, people) in telling.items():
+            whitened = whitening.apply(rows)
+            each = [whitened[people == person].mean(axis=0) for person in np.unique(people)]
+            means += each * (CAPTURED_REPEATED if name == "captured" else 1)
+        matrix = whitening.matrix @ principal_directions(np.array(means, np.float32), KEY_SIZE)
+        return cls(whitening.mean.astype(np.float32), matrix.astype(np.float32))
+
+
+def shape_tower(network: keras.Model, projection: Projection) -> keras.Model:
+    """Build the shape's tower: tensors (N, 4, 72, 64) float32 to (N, `KEY_SIZE`) unit rows.
+
+    Parameters
+    ----------
+    network : of the aligned tensor, trained with the pictures emptied.
+    """
+    inputs = keras.Input(TENSOR_SHAPE, name="tensor", dtype="float32")
+    trunk = keras.Model(network.input, network.output, name="shape_trunk")
+    rows = trunk(DepthOnly(name="depth_only")(inputs))
+    return keras.Model(inputs, _projected(rows, projection, "shape"), name="shape_tower")
+
 
 def picture_tower(weights: Path | None, projection: Projection) -> keras.Model:
-    """Build the picture's tower: (N, 150, 150, 3) float32, 0 to 255, to (N, `HALF`) unit rows.
+    """Build the picture's tower: (N, 150, 150, 3) float32, 0 to 255, to (N, `KEY_SIZE`) unit rows.
 
     Parameters
     ----------
     weights : dlib's file; None for random weights.
-    projection : learned from real people.
     """
     trunk = dlib_resnet.build(weights)
     last = trunk.get_layer("last")
@@ -105,64 +137,70 @@ def picture_tower(weights: Path | None, projection: Projection) -> keras.Model:
     unit = UnitLength(name="picture_unit")(
         layers.Dense(128, use_bias=False, name="picture_last")(features(inputs))
     )
-    project = layers.Dense(projection.matrix.shape[1], name="picture_project")
-    outputs = UnitLength(name="picture", dtype="float32")(project(unit))
-    tower = keras.Model(inputs, outputs, name="picture_tower")
+    tower = keras.Model(inputs, _projected(unit, projection, "picture"), name="picture_tower")
     tower.get_layer("picture_last").set_weights(last.get_weights())
-    project.set_weights([projection.matrix, -projection.mean @ projection.matrix])
     return tower
 
 
-def join(
-    maps: keras.Model, depth: keras.Model, picture: keras.Model, kept: tuple[Floats, Floats]
-) -> keras.Model:
-    """Join the towers to one network with two inputs and three outputs.
+def _projected(rows: keras.KerasTensor, projection: Projection, name: str) -> keras.KerasTensor:
+    """Whiten unit rows."""
+    project = layers.Dense(projection.matrix.shape[1], name=f"{name}_project")
+    outputs = UnitLength(name=name, dtype="float32")(project(rows))
+    project.set_weights([projection.matrix, -projection.mean @ projection.matrix])
+    return outputs
 
-    Parameters
-    ----------
-    maps, depth : networks of the aligned tensor; ``depth`` was trained with the pictures emptied.
-    picture : as `picture_tower` builds it.
-    kept : (D, `HALF`) orthonormal columns of each of the first two: what of their vectors is kept.
-    """
+
+def join(shape: keras.Model, picture: keras.Model) -> keras.Model:
+    """Join the towers, as `shape_tower` and `picture_tower` build them: two inputs, three outputs."""
     tensor = keras.Input(TENSOR_SHAPE, name="tensor", dtype="float32")
     chip = keras.Input(CHIP_SHAPE, name="chip", dtype="uint8")
     image = layers.Permute((2, 3, 1), name="chip_channels_last")(keras.ops.cast(chip, "float32"))
-    named = [keras.Model(m.input, m.output, name=n) for m, n in ((maps, "maps"), (depth, "depth"))]
-    seen = [named[0](tensor), named[1](DepthOnly(name="depth_only")(tensor))]
-    halves = []
-    for name, rows, columns in zip(("maps", "shape"), seen, kept, strict=True):
-        project = layers.Dense(columns.shape[1], use_bias=False, name=f"{name}_project")
-        halves.append(UnitLength(name=f"{name}_unit", dtype="float32")(project(rows)))
-        project.set_weights([columns])
-    of_maps, of_shape = halves
-    of_picture = picture(image)
-    both = layers.Concatenate(name="both")([of_maps, of_picture])
+    of_shape, of_picture = shape(tensor), picture(image)
+    both = layers.Concatenate(name="both")([SHAPE_WEIGHT * of_shape, of_picture])
     outputs = {
         "embedding": UnitLength(name="embedding", dtype="float32")(both),
-        "shape": layers.Identity(name="shape")(of_shape),
+        "shape": layers.Identity(name="shape_key")(of_shape),
         "picture": layers.Identity(name="picture_key")(of_picture),
     }
     return keras.Model({"tensor": tensor, "chip": chip}, outputs, name="faceid")
 
 
-def fit_projection(weights: Path, captured: Captured, morphs: MorphChips) -> Projection:
-    """Learn the projection of dlib's vectors from captured people, morphs and portraits."""
+def shape_projection(network: keras.Model, rendered: TensorSet, captured: Captured | None) -> Projection:
+    """Learn the shape's projection from captured people; without them, from whoever was trained on.
+
+    Parameters
+    ----------
+    rendered : what the network was trained on.
+    """
+    # Whole people: everybody's mean is to be that of all captures.
+    names = np.random.default_rng(0).permutation(np.unique(rendered.identities))
+    chosen = np.isin(rendered.identities, names[: max(PROJECTED_IMAGES * len(names) // len(rendered), 2)])
+    some = embed(network, _depth_only(rendered.tensors[chosen])), rendered.identities[chosen]
+    if captured is None:
+        return Projection.keeping(
+            whitening_of({"trained on": some}, {"trained on": 1.0}), {"trained on": some}
+        )
+    seen = embed(network, _depth_only(captured.tensors)), captured.people
+    whitening = whitening_of({"captured": seen}, {"captured": 1.0})
+    return Projection.keeping(whitening, {"rendered": some, "captured": seen})
+
+
+def picture_projection(weights: Path, captured: Captured, morphs: MorphChips) -> Projection:
+    """Learn the projection of dlib's vectors from captured people, morphs and portraits not held back."""
     trunk = dlib_resnet.build(weights)
-    portraits = load_portrait_chips()
+    portraits = load_portrait_chips().of(held=False)
     kinds = {
         "captured": (_unit_vectors(trunk, captured.chips), captured.people),
         "morphs": (_unit_vectors(trunk, morphs.chips), morphs.identities),
         "portraits": (_unit_vectors(trunk, portraits.chips), portraits.people),
     }
-    whitening = whitening_of(**kinds)
-    # What tells people apart is to be kept: one row a person, the captured ones more often, being few.
-    means = []
-    for name, (rows, people) in kinds.items():
-        whitened = whitening.apply(rows)
-        each = [whitened[people == person].mean(axis=0) for person in np.unique(people)]
-        means += each * (CAPTURED_REPEATED if name == "captured" else 1)
-    matrix = whitening.matrix @ principal_directions(np.array(means, np.float32), HALF)
-    return Projection(whitening.mean.astype(np.float32), matrix.astype(np.float32))
+    return Projection.keeping(whitening_of(kinds, PICTURE_SHARES), kinds)
+
+
+def _depth_only(tensors: NDArray[np.float16]) -> NDArray[np.float16]:
+    alone = tensors.copy()
+    alone[:, 1:] = 0
+    return alone
 
 
 def _unit_vectors(trunk: keras.Model, chips: NDArray[np.uint8], batch: int = 32) -> Floats:
@@ -174,25 +212,6 @@ def _unit_vectors(trunk: keras.Model, chips: NDArray[np.uint8], batch: int = 32)
     ]
     rows = np.concatenate(parts)
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
-
-
-def joined(
-    runs: tuple[Path, Path], data: Path, captured: Captured | None, picture: keras.Model
-) -> keras.Model:
-    """Join two runs, of the maps and of depth alone, with the picture's tower."""
-    train, _ = load_split(data)
-    chosen = np.sort(np.random.default_rng(0).permutation(len(train))[:PROJECTED_IMAGES])
-    rows = train.tensors[chosen]
-    if captured is not None:
-        rows = np.concatenate([rows, captured.tensors])
-    alone = rows.copy()
-    alone[:, 1:] = 0
-    maps, depth = (load_best(run) for run in runs)
-    kept = (
-        principal_directions(embed(maps, rows), HALF),
-        principal_directions(embed(depth, alone), HALF),
-    )
-    return join(maps, depth, picture, kept)
 
 
 def _digest(path: Path | None) -> str:
@@ -208,47 +227,45 @@ def main() -> None:
     """Command line; see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     add = parser.add_argument
-    add("--maps", type=Path, required=True, help="run that saw the whole tensor, with chimeras")
-    add("--depth", type=Path, required=True, help="run with --inputs depth")
+    add("--shape", type=Path, required=True, help="run with --inputs depth")
     add("--captured", type=Path, help="what training.data.captured wrote")
     add("--leave-out", nargs="*", default=(), metavar="PERSON", help="of them")
-    add("--data", type=Path, required=True, help="folder of rendered shards")
+    add("--data", type=Path, required=True, help="folder of the shards that the run was trained on")
     add("--morphs", type=Path, default=DEFAULT_MORPHS, help="what training.data.morph_chips made")
     add("--picture", type=Path, help="projection of the picture's tower, instead of learning one")
     add("--teacher", type=Path, default=TEACHERS_PATH / dlib_resnet.WEIGHTS, help="dlib's weights")
     add("--out", type=Path, required=True)
     given = parser.parse_args()
     set_threads(2)
-    configs = {name: read_config(run) for name, run in (("maps", given.maps), ("depth", given.depth))}
-    for name, wanted in (("maps", InputChoice()), ("depth", InputChoice("depth"))):
-        if (seen := inputs_of(configs[name])) != wanted:
-            parser.error(f"--{name}: expected a run that saw {wanted}, got one that saw {seen}")
+    config = read_config(given.shape)
+    if (seen := inputs_of(config)) != InputChoice("depth"):
+        parser.error(f"--shape: expected a run that saw {InputChoice('depth')}, got one that saw {seen}")
     left_out = sorted(given.leave_out)
-    for name, config in configs.items():
-        if config.get("captured") and sorted(config["left_out"]) != left_out:
-            parser.error(f"--leave-out: the {name} run left out {config.get('left_out')}, not {left_out}")
+    if config.get("captured") and sorted(config["left_out"]) != left_out:
+        parser.error(f"--leave-out: the run left out {config.get('left_out')}, not {left_out}")
     captured = None if given.captured is None else load_captured(given.captured, left_out)
-    given.out.mkdir(parents=True, exist_ok=True)
     if given.picture is not None:
-        projection = Projection.read(given.picture)
+        picture = Projection.read(given.picture)
     elif captured is not None:
-        projection = fit_projection(given.teacher, captured, MorphChips.read(given.morphs))
+        picture = picture_projection(given.teacher, captured, MorphChips.read(given.morphs))
     else:
         parser.error("--captured or --picture: the projection of pictures is learned from real people")
-    projection.write(given.out / PROJECTION)
-    picture = picture_tower(given.teacher, projection)
-    network = joined((given.maps, given.depth), given.data, captured, picture)
-    for name, run in (("maps", given.maps), ("depth", given.depth)):
-        shutil.copyfile(run / "best.keras", given.out / f"{name}.keras")
+    given.out.mkdir(parents=True, exist_ok=True)
+    network = load_best(given.shape)
+    shape = shape_projection(network, load_split(given.data)[0], captured)
+    for name, projection in (("shape", shape), ("picture", picture)):
+        projection.write(given.out / PROJECTIONS[name])
+    shutil.copyfile(given.shape / "best.keras", given.out / "shape.keras")
+    network = join(shape_tower(network, shape), picture_tower(given.teacher, picture))
     save_network(given.out / "best.keras", network)
-    config: dict[str, Any] = {
-        "towers": configs,
+    written: dict[str, Any] = {
+        "towers": {"shape": config},
         "left_out": left_out,
         "captured": _digest(given.captured),
         "teacher": _digest(given.teacher),
-        "training_commit": configs["maps"]["training_commit"],
+        "training_commit": config["training_commit"],
     }
-    (given.out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    (given.out / "config.json").write_text(json.dumps(written, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ from training.network.model import NETWORKS, NetworkConfig
 from training.provenance.revision import ROOT
 
 SHIPPED_WEIGHTS = ROOT / "training" / "weights"
-SHIPPED_FILES = ("maps.keras", "depth.keras", "picture.npz")
-"""The shipped network's towers as Keras has them, and the projection of its picture's tower."""
-SHIPPED_TOWERS: Final = {"both": SHIPPED_WEIGHTS / "maps.keras", "depth": SHIPPED_WEIGHTS / "depth.keras"}
-"""Its towers of the aligned tensor, by the ``--inputs`` that trained them: what a fine-tune begins with."""
+SHIPPED_FILES = ("shape.keras", "shape.npz", "picture.npz")
+"""The shipped network's tower of the shape as Keras has it, and what projects the vectors of both towers."""
+SHIPPED_TOWER: Final = SHIPPED_WEIGHTS / "shape.keras"
+"""What a fine-tune begins with."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,7 @@ def parse(description: str | None = None, arguments: Sequence[str] | None = None
     add("--leave-out", nargs="*", default=(), metavar="PERSON", help="of them, for figures on these people")
     add("--captures", type=int, default=Mixture.captures, help="of each real person in a batch")
     add("--chimeras", type=int, default=0, help=f"in a batch, for instance {Mixture.chimeras}")
+    add("--moved-share", type=float, default=Mixture.moved_share, help="of the batches")
     add("--difference-share", type=float, default=Mixture.difference_share, help="of the rendered images")
     add("--learning-rate", type=float)
     add("--threads", type=int, default=TrainConfig.threads)
@@ -153,4 +154,9 @@ def _mixture(given: argparse.Namespace) -> Mixture | None:
     if not given.captured and not given.chimeras:
         return None
     share = given.difference_share if given.captured else 0.0
-    return Mixture(captures=given.captures, chimeras=given.chimeras, difference_share=share)
+    return Mixture(
+        captures=given.captures,
+        chimeras=given.chimeras,
+        difference_share=share,
+        moved_share=given.moved_share,
+    )

@@ -5,8 +5,7 @@ on from the last checkpoint. ``--smoke`` runs the whole pipeline on a few identi
 render, train, export, check (minutes).
 
 ``python -m training.network.train --data DIR --layout vap --out DIR [--init RUN_OR_KERAS_FILE]``
-fine-tunes on a set of real captures (`training.data.layouts.reading`), aligned by the package's own aligner;
-with ``--inputs depth`` the tower of the shape, otherwise that of the maps.
+fine-tunes on a set of real captures (`training.data.layouts.reading`), aligned by the package's own aligner.
 
 Written to the output folder: ``checkpoint.npz`` (to resume), ``best.keras`` (the best by validation
 on unseen rendered identities), ``log.csv``, ``curves.png``, ``config.json``, ``figures.json``.
@@ -43,7 +42,7 @@ from training.network.checkpoint import restore_checkpoint, save_checkpoint, sav
 from training.network.curves import draw_curves
 from training.network.losses import Loss, fine_tune_loss, main_loss
 from training.network.model import build_network
-from training.network.options import SHIPPED_TOWERS, TrainConfig, configure, parse
+from training.network.options import SHIPPED_TOWER, TrainConfig, configure, parse
 from training.network.run_folder import Log, pin_config
 
 
@@ -255,11 +254,13 @@ def main() -> None:
 
 
 def _shipped_tower(inputs: str) -> Path | None:
-    """Find the shipped weights that a fine-tune begins with; says so where there are none."""
-    tower = SHIPPED_TOWERS.get(inputs)
-    if tower is not None and tower.exists():
-        return tower
-    print(f"no {tower or 'shipped weights'} and no --init: trained from random weights", file=sys.stderr)
+    """Find the shipped weights that a fine-tune begins with; says so where there are none for its inputs."""
+    if inputs == "depth" and SHIPPED_TOWER.exists():
+        return SHIPPED_TOWER
+    print(
+        f"no shipped weights for --inputs {inputs} and no --init: trained from random weights",
+        file=sys.stderr,
+    )
     return None
 
 

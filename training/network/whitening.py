@@ -7,6 +7,7 @@ photographs; portraits show one person twice.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,6 @@ from numpy.typing import NDArray
 
 RIDGE = 0.3
 """Share of the mean variance that is added in every direction: the people at hand do not know them all."""
-SHARES = {"captured": 0.4, "morphs": 0.4, "portraits": 0.2}
-"""Of the spread that comes from each kind of people."""
 
 Floats = NDArray[np.floating]
 Labelled = tuple[Floats, NDArray[np.generic]]
@@ -34,24 +33,29 @@ class Whitening:
         return np.asarray(moved / np.linalg.norm(moved, axis=1, keepdims=True))
 
 
-def whitening_of(**kinds: Labelled) -> Whitening:
-    """Learn the whitening from unit rows and whose they are, of each kind of people in `SHARES`.
+def whitening_of(kinds: Mapping[str, Labelled], shares: Mapping[str, float]) -> Whitening:
+    """Learn the whitening from unit rows and whose they are, of one or more kinds of people.
 
-    The mean is the captured people's, each as much as another: colour and infrared are never compared, so one
-    mean must serve, and infrared is where a wrong one costs most.
+    The mean is that of the first kind in ``shares``, everybody as much as another: colour and infrared are
+    never compared, so one mean must serve, and where real people are captured a wrong one costs most.
+
+    Parameters
+    ----------
+    kinds : rows (N, D) and people (N,) of each kind.
+    shares : of the spread that comes from each kind.
 
     Raises
     ------
     ValueError
         A kind is missing, or has nobody with several rows.
     """
-    if kinds.keys() != SHARES.keys():
-        message = f"expected {', '.join(SHARES)}, got {', '.join(kinds) or 'nothing'}"
+    if kinds.keys() != shares.keys():
+        message = f"expected {', '.join(shares)}, got {', '.join(kinds) or 'nothing'}"
         raise ValueError(message)
-    rows, people = kinds["captured"]
+    rows, people = kinds[next(iter(shares))]
     mean = np.mean([rows[people == name].mean(axis=0) for name in np.unique(people)], axis=0)
     spread = np.zeros((len(mean), len(mean)))
-    for name, share in SHARES.items():
+    for name, share in shares.items():
         within = _within(name, kinds[name])
         spread += share * within / np.trace(within)
     spread += RIDGE / len(spread) * np.eye(len(spread))

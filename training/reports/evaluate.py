@@ -25,7 +25,8 @@ from faceid_fast.evaluate.intervals import RESAMPLES, SEED
 from faceid_fast.face.embedder import Embedder
 from faceid_fast.face.model_contract import KEYS, OUTPUTS
 from training.data.batches import TensorSet, load_held, load_shards
-from training.fitted.key_limits import honest_distances, key_limits
+from training.fitted.attempts import honest_distances
+from training.fitted.key_limits import key_limits
 from training.metrics.verification import choose_thresholds, embed, embed_joined
 from training.reports.figures import describe
 

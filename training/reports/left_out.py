@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from faceid_fast.face.model_contract import KEYS, OUTPUTS
 from training.data.captured import Captured, load_captured
 from training.data.raw import write_arrays
+from training.fitted.attempts import nearest as nearest_of
 from training.network.joined import load_joined
 from training.network.run_folder import read_config
 
@@ -114,7 +115,7 @@ def measure_fold(rows: dict[str, Floats], captured: Captured, left_out: Collecti
     parts = []
     for owner in np.unique(captured.people):
         references = enrolled & (captured.people == owner)
-        nearest = {name: _nearest(each[references], each[~enrolled]) for name, each in rows.items()}
+        nearest = {name: nearest_of(each[references], each[~enrolled]) for name, each in rows.items()}
         own = (asking == owner) & (owner in left_out)
         apart = (asking != owner) & ~(seen & (owner not in left_out))
         parts.append(
@@ -127,10 +128,6 @@ def measure_fold(rows: dict[str, Floats], captured: Captured, left_out: Collecti
             )
         )
     return LeftOut.joined(parts)
-
-
-def _nearest(references: Floats, attempts: Floats) -> Floats:
-    return np.sqrt(np.maximum(2.0 - 2.0 * (attempts @ references.T).max(axis=1), 0.0))
 
 
 def measure(captured: Captured, folds: list[Path]) -> LeftOut:

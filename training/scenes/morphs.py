@@ -129,8 +129,22 @@ def draw_morph(rng: Rng, head: ParametricHead, people: Sequence[Sitter]) -> Morp
     return Morph((first, second), weight, vertices.astype(np.float32), tint.astype(np.float32))
 
 
-def take_photograph(rng: Rng, head: ParametricHead, morph: Morph, behind: Sequence[Sitter]) -> Photograph:
-    """Take a photograph: expression, pose, distance, light and what lies behind are drawn."""
+def draw_sitter(rng: Rng, sitter: Sitter) -> Morph:
+    """Take a sitter as they are, but for the tint of their skin."""
+    tint = np.exp(rng.normal(0.0, 0.12, 3) + rng.normal(0.0, 0.25)).astype(np.float32)
+    return Morph((sitter, sitter), np.zeros(len(sitter.vertices), np.float32), sitter.vertices, tint)
+
+
+def take_photograph(
+    rng: Rng, head: ParametricHead, morph: Morph, behind: Sequence[Sitter], *, infrared: bool | None = None
+) -> Photograph:
+    """Take a photograph: expression, pose, distance, light and what lies behind are drawn.
+
+    Parameters
+    ----------
+    behind : of whose portraits a piece may lie behind.
+    infrared : whether it is infrared; None draws that too.
+    """
     vertices = morph.vertices.copy()
     if rng.random() < 0.75:
         count = int(rng.integers(1, 6))
@@ -144,7 +158,8 @@ def take_photograph(rng: Rng, head: ParametricHead, morph: Morph, behind: Sequen
     camera = Camera(focal, focal, middle, middle, SIDE_PX, SIDE_PX)
     placed = (vertices @ rotation.T + [0.0, ORIGIN_Y_MM, distance]).astype(np.float32)
     linear, normals, there = _seen(head, morph, vertices, placed, rotation, camera)
-    infrared = bool(rng.random() < 0.6)
+    drawn = bool(rng.random() < 0.6)
+    infrared = drawn if infrared is None else infrared
     lit = _infrared(rng, linear, normals) if infrared else _colored(rng, linear, normals)
     backdrop = _backdrop(rng, behind)
     if infrared:

@@ -41,11 +41,13 @@ from faceid_fast.face.model_contract import (
     served_preprocessing,
 )
 from training.data.batches import MODALITIES, TensorSet, load_held
+from training.data.photographed import Photographs, photographed
 from training.data.portrait_chips import load_portrait_chips
-from training.fitted.key_limits import REFUSED_SHARE, honest_distances, key_limits
+from training.fitted.attempts import honest_distances, stranger_distances
+from training.fitted.key_limits import REFUSED_SHARES, key_limits
+from training.fitted.threshold import INVERSE_FMR, threshold_of
 from training.metrics.verification import (
     THRESHOLD_CAP,
-    THRESHOLD_INVERSE_CAPTURED_FMR,
     THRESHOLD_INVERSE_FMR,
     THRESHOLD_INVERSE_HARD_FMR,
     choose_threshold,
@@ -71,6 +73,20 @@ QUANTISED_TOWER = "dlib_resnet"
 """Part of the names of the nodes that become 8-bit numbers."""
 CAPTURED_MODALITY = MODALITIES[0]
 """Of the captured people: those who are at hand were all seen in infrared."""
+PHOTOGRAPHED_SOURCE = "rendered shapes under photographs of real people"
+ATTEMPTS_RULE = (
+    f"largest distance at which at most one in {INVERSE_FMR:,} attempts of strangers would be accepted, "
+    "of every group of people"
+)
+PAIRS_RULE = (
+    f"largest distance with FMR <= 1/{THRESHOLD_INVERSE_FMR} over pairs of strangers and "
+    f"<= 1/{THRESHOLD_INVERSE_HARD_FMR} over pairs of look-alikes, and at most {THRESHOLD_CAP}"
+)
+LIMITS_RULE = (
+    "A key's limit refuses at most "
+    + " and ".join(f"{share:.1%} ({key})" for key, share in REFUSED_SHARES.items())
+    + " of the honest attempts of any group of people"
+)
 TEACHERS = (
     {
         "name": "dlib_face_recognition_resnet_model_v1 (Davis King)",
@@ -106,6 +122,7 @@ def export(
     path: Path,
     training: dict[str, Any],
     *,
+    photographs: Photographs | None = None,
     left_out: LeftOut | None = None,
     same_tensors: bool = False,
 ) -> Exported:
@@ -118,6 +135,7 @@ def export(
     path : of the ONNX file.
     training : how the network was trained, as `training.network.run_folder.read_config` gives it; its
         ``training_commit`` becomes the contract's, all of it stands under ``calibration.training``.
+    photographs : what rendered people get for pictures, so that they are faces to the picture's tower.
     left_out : what networks that had left captured people out measured on them.
     same_tensors : the core was built anew since the tensors were made, and still makes the same.
 
@@ -137,25 +155,25 @@ def export(
     first = {"tensor": held.tensors[:PARITY_IMAGES].astype(np.float32), "chip": held.chips[:PARITY_IMAGES]}
     parity = check_parity(network, path, first)
     quantise_tower(path, QUANTISED_TOWER, _calibration_chips(held), TENSOR_SHAPE)
+    if photographs is not None:
+        held = photographed(held, photographs.of(held=False))
+    assert held.chips is not None
     rows = embed_all(path, held.tensors, held.chips)
-    pairs = pairs_by_modality(rows["embedding"], held)
-    strangers = {} if left_out is None else {CAPTURED_MODALITY: left_out.strangers}
-    thresholds = {name: choose_threshold(each, strangers.get(name)) for name, each in pairs.items()}
+    pairs = pairs_by_modality(rows["embedding"], held, alike_are_strangers=photographs is None)
+    if photographs is None:
+        thresholds = {name: choose_threshold(each) for name, each in pairs.items()}
+    else:
+        thresholds = _thresholds(rows["embedding"], held, left_out)
     honest = _honest(rows, held)
     if left_out is not None:
-        # Rendered people, seen by all kinds of cameras, would let half of all swaps in.
+        # Those of rendered people, seen by all kinds of cameras, would let more swaps in.
         honest[CAPTURED_MODALITY] = [{key: left_out.honest[key] for key in KEYS}]
     limits = key_limits(honest)
     calibration = {
-        "source": "rendered identities that the training has not seen"
+        "source": "held-out people: "
+        + ("as they were rendered or captured" if photographs is None else PHOTOGRAPHED_SOURCE)
         + ("" if left_out is None else ", and captured people by networks that had left them out"),
-        "rule": (
-            f"largest distance with FMR <= 1/{THRESHOLD_INVERSE_FMR} over pairs of rendered strangers, "
-            f"<= 1/{THRESHOLD_INVERSE_HARD_FMR} over pairs of look-alikes, and "
-            f"<= 1/{THRESHOLD_INVERSE_CAPTURED_FMR} over unlock attempts of captured strangers; where these "
-            f"were not measured, at most {THRESHOLD_CAP}. A key's limit refuses at most {REFUSED_SHARE:.1%} "
-            "of the honest unlock attempts of captured people, or of rendered ones where there are none"
-        ),
+        "rule": f"{PAIRS_RULE if photographs is None else ATTEMPTS_RULE}. {LIMITS_RULE}",
         "n_identities": len(np.unique(held.identities)),
         "modalities": {name: figures_at(each, thresholds[name]) for name, each in pairs.items()},
         "training": training,
@@ -183,12 +201,23 @@ def _calibration_chips(held: TensorSet) -> NDArray[np.uint8]:
     chosen = np.random.default_rng(0).permutation(len(held))[:CALIBRATION_CHIPS]
     if not PORTRAITS_PATH.is_dir():
         return held.chips[chosen]
-    portraits = load_portrait_chips(smiling=False).chips
+    portraits = load_portrait_chips(smiling=False).of(held=False).chips
     return np.concatenate([portraits[: CALIBRATION_CHIPS // 2], held.chips[chosen]])[:CALIBRATION_CHIPS]
 
 
+def _thresholds(embedding: Floats, held: TensorSet, left_out: LeftOut | None) -> dict[str, float]:
+    """Thresholds by modality, from strangers' attempts; ``clusters`` says whose photographs people have."""
+    strangers = {
+        name: [stranger_distances(embedding[chosen], held.identities[chosen], held.clusters[chosen])]
+        for name, chosen in held.rows_of_modalities().items()
+    }
+    if left_out is not None:
+        strangers[CAPTURED_MODALITY].append(left_out.strangers)
+    return {name: threshold_of(groups) for name, groups in strangers.items()}
+
+
 def _honest(rows: Mapping[str, Floats], held: TensorSet) -> dict[str, list[dict[str, Any]]]:
-    """Distances of rendered people's honest attempts, by modality and key."""
+    """Distances of held-out people's honest attempts, by modality and key."""
     return {
         name: [{key: honest_distances(rows[key][chosen], held.identities[chosen]) for key in KEYS}]
         for name, chosen in held.rows_of_modalities().items()
@@ -352,6 +381,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="folder that training.network.train wrote")
     parser.add_argument("--data", type=Path, required=True, help="folder of rendered shards")
+    parser.add_argument("--photographs", type=Path, help="what training.data.photographed took")
     parser.add_argument("--left-out", type=Path, help="what training.reports.left_out measured")
     parser.add_argument("--ship", action="store_true", help="copy the model into the package")
     parser.add_argument(
@@ -371,6 +401,7 @@ def main() -> None:
         held,
         arguments.run / BUNDLED_MODEL,
         training,
+        photographs=None if arguments.photographs is None else Photographs.read(arguments.photographs),
         left_out=left_out,
         same_tensors=arguments.same_tensors,
     )

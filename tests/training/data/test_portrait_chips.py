@@ -80,6 +80,8 @@ def test_the_portraits_at_hand() -> None:
     found = load_portrait_chips(smiling=False)
     assert found.chips.shape == (91, *CHIP_SHAPE)
     assert len(set(found.people.tolist())) == 91
+    assert found.held.sum() == len(found.of(held=True).chips) == 21
+    assert not set(found.of(held=True).people) & set(found.of(held=False).people)
     # Eyes are darker than cheeks where they should be.
     gray = found.chips.mean(axis=1)
     eyes = gray[:, 42:52, [45, 46, 47, 48, 99, 100, 101]].mean()

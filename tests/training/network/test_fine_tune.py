@@ -20,7 +20,7 @@ from training.data.augment import Augmentation
 from training.data.batches import BatchConfig, TensorSet
 from training.data.layouts.reading import LAYOUTS
 from training.network import train as module
-from training.network.options import FINE_TUNE, SHIPPED_TOWERS, TrainConfig, configure, parse
+from training.network.options import FINE_TUNE, SHIPPED_TOWER, TrainConfig, configure, parse
 from training.network.run_folder import inputs_of, read_config
 from training.network.train import load_best, main, train
 from training.ship.export import export
@@ -53,13 +53,9 @@ def test_fine_tune_begins_with_the_weights_given(
     assert json.loads((tmp_path / "a" / "config.json").read_text())["init"] != ""
 
 
-@pytest.mark.parametrize("inputs", ["both", "depth"])
-def test_the_shipped_weights_load_wherever_their_layers_are_defined_now(inputs: str) -> None:
+def test_the_shipped_weights_load_wherever_their_layers_are_defined_now() -> None:
     # The file names the module that its layers stood in when it was written, and their registered names.
-    path = SHIPPED_TOWERS[inputs]
-    if not path.exists():
-        pytest.skip(f"no {path}")
-    network, _ = module._load_init(path, TENSOR_SHAPE)
+    network, _ = module._load_init(SHIPPED_TOWER, TENSOR_SHAPE)
     rows = np.asarray(network(np.zeros((1, *TENSOR_SHAPE), np.float32)))
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1.0, rtol=1e-5)
 
@@ -94,17 +90,16 @@ def test_a_network_takes_the_shape_of_the_tensors(
     assert load_best(tmp_path).input_shape[1:] == two.tensors.shape[1:]
 
 
-def test_a_fine_tune_begins_with_the_tower_that_saw_the_same(
+def test_a_fine_tune_of_the_shape_begins_with_the_shipped_tower(
     tmp_path: Path, first_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    towers = {name: tmp_path / f"{name}.keras" for name in ("both", "depth")}
-    for path in towers.values():
-        shutil.copy(first_run / "best.keras", path)
-    monkeypatch.setattr(module, "SHIPPED_TOWERS", towers)
-    assert {name: module._shipped_tower(name) for name in towers} == towers
+    tower = tmp_path / "shape.keras"
+    shutil.copy(first_run / "best.keras", tower)
+    monkeypatch.setattr(module, "SHIPPED_TOWER", tower)
+    assert module._shipped_tower("depth") == tower
     assert capsys.readouterr().err == ""
-    assert module._shipped_tower("intensity") is None
-    towers["depth"].unlink()
+    assert module._shipped_tower("both") is None
+    tower.unlink()
     assert module._shipped_tower("depth") is None
     assert capsys.readouterr().err.count("trained from random weights") == 2
 

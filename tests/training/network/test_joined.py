@@ -16,12 +16,22 @@ pytest.importorskip("tensorflow", reason="needs the training environment (Tensor
 import keras
 
 from faceid_fast.face.crop import CHIP_SHAPE
-from joined_stand_ins import KEPT, faces, joined_stand_in, picture_stand_in, tower
+from joined_stand_ins import KEPT, MOVED, SIZE, faces, joined_stand_in, picture_stand_in, tower
 from training.data.batches import TensorSet
+from training.data.captured import Captured
 from training.metrics.verification import embed, embed_joined
 from training.network import joined as module
 from training.network.checkpoint import save_network
-from training.network.joined import HALF, DepthOnly, Projection, join, picture_tower
+from training.network.joined import (
+    KEY_SIZE,
+    SHAPE_WEIGHT,
+    DepthOnly,
+    Projection,
+    join,
+    picture_tower,
+    shape_projection,
+    shape_tower,
+)
 from training.network.train import load_best
 from training.teachers import dlib_resnet
 
@@ -66,7 +76,7 @@ def test_outputs_are_unit_rows_of_their_sizes(network: keras.Model, some: Tensor
 @pytest.mark.parametrize(
     ("changes", "same"),
     [
-        ({"picture": True}, {"shape", "picture"}),
+        ({"picture": True}, {"shape", "picture", "embedding"}),
         ({"chip": True}, {"shape"}),
         ({"picture": True, "chip": True}, {"shape"}),
         ({"depth": True}, {"picture"}),
@@ -84,24 +94,41 @@ def test_each_key_sees_its_own_half_only(
             assert np.abs(after[name] - before[name]).max() > 1e-3
 
 
-def test_the_joined_vector_is_half_maps_and_half_picture(some: TensorSet) -> None:
-    maps, picture = tower(1), picture_stand_in(3)
-    rows = embed_joined(join(maps, tower(2), picture, (KEPT, KEPT)), some)
-    of_maps = embed(maps, some.tensors) @ KEPT
-    of_maps /= np.linalg.norm(of_maps, axis=1, keepdims=True)
-    np.testing.assert_allclose(np.sqrt(2) * rows["embedding"][:, :HALF], of_maps, atol=1e-5)
-    np.testing.assert_allclose(np.sqrt(2) * rows["embedding"][:, HALF:], rows["picture"], atol=1e-5)
+def test_the_joined_vector_is_both_keys_by_their_weights(network: keras.Model, some: TensorSet) -> None:
+    rows = embed_joined(network, some)
+    length = np.hypot(SHAPE_WEIGHT, 1.0)
+    both = np.concatenate([SHAPE_WEIGHT / length * rows["shape"], rows["picture"] / length], axis=1)
+    np.testing.assert_allclose(rows["embedding"], both, atol=1e-5)
 
 
-def test_the_shape_is_what_the_depth_tower_says_of_emptied_pictures(some: TensorSet) -> None:
+def test_the_shape_is_what_the_tower_says_of_emptied_pictures_whitened(some: TensorSet) -> None:
     depth = tower(2)
-    rows = embed_joined(join(tower(1), depth, picture_stand_in(3), (KEPT, KEPT)), some)
+    rows = embed_joined(join(shape_tower(depth, MOVED), picture_stand_in(3)), some)
     alone = some.tensors.copy()
     alone[:, 1:] = 0
-    of_depth = embed(depth, alone) @ KEPT
+    of_depth = (embed(depth, alone) - MOVED.mean) @ MOVED.matrix
     of_depth /= np.linalg.norm(of_depth, axis=1, keepdims=True)
     np.testing.assert_allclose(rows["shape"], of_depth, atol=1e-5)
     np.testing.assert_array_equal(np.asarray(DepthOnly()(some.tensors.astype(np.float32))), alone)
+
+
+def test_the_shape_is_seen_from_the_mean_of_captured_people() -> None:
+    network, rendered, real = tower(2), faces(12, 4), faces(4, 12, seed=9)
+    assert real.chips is not None
+    moved = (real.tensors + np.float16(1.0)).clip(-2.5, 2.5).astype(np.float16)
+    names = np.array([f"p{number}" for number in real.identities])
+    captured = Captured(moved, real.chips, names, names, real.modalities, real.aligner)
+    found = shape_projection(network, rendered, captured)
+    alone = moved.copy()
+    alone[:, 1:] = 0
+    rows = embed(network, alone)
+    np.testing.assert_allclose(found.mean, rows.mean(axis=0), atol=1e-5)
+    assert found.matrix.shape == (SIZE, KEY_SIZE)
+    # Without them, from the mean of those it was trained on.
+    own = rendered.tensors.copy()
+    own[:, 1:] = 0
+    mean = shape_projection(network, rendered, None).mean
+    np.testing.assert_allclose(mean, embed(network, own).mean(axis=0), atol=1e-5)
 
 
 def test_it_is_kept_and_loaded(network: keras.Model, some: TensorSet, tmp_path: Path) -> None:
@@ -139,31 +166,27 @@ def test_the_picture_tower_whitens_dlibs_unit_vectors(some: TensorSet) -> None:
 
 
 @pytest.mark.parametrize(
-    ("maps", "depth", "words"),
+    ("config", "words"),
     [
-        ({"inputs": "depth"}, {"inputs": "depth"}, "--maps: expected a run that saw"),
-        ({}, {}, "--depth: expected a run that saw"),
-        ({}, {"inputs": "depth", "hair_band": False}, "--depth: expected a run that saw"),
+        ({}, "--shape: expected a run that saw"),
+        ({"inputs": "depth", "hair_band": False}, "--shape: expected a run that saw"),
         (
-            {},
             {"inputs": "depth", "captured": "of them", "left_out": ["p01"]},
-            r"--leave-out: the depth run left out \['p01'\]",
+            r"--leave-out: the run left out \['p01'\]",
         ),
     ],
 )
-def test_runs_that_do_not_belong_together_are_refused(
+def test_a_run_that_does_not_belong_there_is_refused(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    maps: dict[str, object],
-    depth: dict[str, object],
+    config: dict[str, object],
     words: str,
 ) -> None:
-    for name, config in (("maps", maps), ("depth", depth)):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "config.json").write_text(json.dumps({"training_commit": "abc"} | config))
+    (tmp_path / "shape").mkdir()
+    (tmp_path / "shape" / "config.json").write_text(json.dumps({"training_commit": "abc"} | config))
     monkeypatch.setattr(module, "set_threads", lambda _: None)  # only before TensorFlow's first operation
-    places = {name: str(tmp_path / name) for name in ("maps", "depth", "captured", "data", "out")}
+    places = {name: str(tmp_path / name) for name in ("shape", "captured", "data", "out")}
     words_given = [word for name, place in places.items() for word in (f"--{name}", place)]
     monkeypatch.setattr(sys, "argv", ["joined", *words_given])
     with pytest.raises(SystemExit):

@@ -10,6 +10,7 @@ from training.network import whitening as module
 from training.network.whitening import Labelled, Whitening, whitening_of
 
 SIZE = 12
+SHARES = {"captured": 0.4, "morphs": 0.4, "portraits": 0.2}
 
 
 def people_of(
@@ -33,16 +34,20 @@ def within(rows: NDArray[np.float64], people: NDArray[np.str_]) -> NDArray[np.fl
     return np.mean([np.cov(rows[people == name].T, bias=True) for name in np.unique(people)], axis=0)
 
 
-def learned(captured: Labelled, portraits: Labelled, morphs: Labelled | None = None) -> Whitening:
-    return whitening_of(captured=captured, portraits=portraits, morphs=morphs or portraits)
+def learned(
+    captured: Labelled,
+    portraits: Labelled,
+    morphs: Labelled | None = None,
+    shares: dict[str, float] = SHARES,
+) -> Whitening:
+    return whitening_of({"captured": captured, "morphs": morphs or portraits, "portraits": portraits}, shares)
 
 
 def test_the_spread_within_people_becomes_even(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RIDGE", 0.0)
-    monkeypatch.setattr(module, "SHARES", {"captured": 1.0, "morphs": 0.0, "portraits": 0.0})
     spread = uneven()
     captured = people_of(4, 300, spread, seed=2)
-    found = learned(captured, people_of(40, 2, spread, seed=3))
+    found = whitening_of({"captured": captured}, {"captured": 1.0})
     np.testing.assert_allclose(found.matrix, found.matrix.T, atol=1e-9)
     even = within((captured[0] - found.mean) @ found.matrix, captured[1])
     np.testing.assert_allclose(even, even[0, 0] * np.eye(SIZE), atol=1e-6 * even[0, 0])
@@ -51,21 +56,21 @@ def test_the_spread_within_people_becomes_even(monkeypatch: pytest.MonkeyPatch) 
 def test_every_kind_of_people_is_needed() -> None:
     some = people_of(4, 3, uneven(), seed=2)
     with pytest.raises(ValueError, match="expected captured, morphs, portraits, got captured"):
-        whitening_of(captured=some)
+        whitening_of({"captured": some}, SHARES)
     once = some[0][::3], some[1][::3]
     with pytest.raises(ValueError, match="morphs: expected somebody with several rows, got 4 people"):
-        whitening_of(captured=some, morphs=once, portraits=some)
+        learned(some, some, once)
 
 
-def test_each_kind_counts_by_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_kind_counts_by_its_share() -> None:
     captured, portraits = people_of(4, 50, uneven(), seed=2), people_of(40, 2, uneven(), seed=3)
     plain = learned(captured, portraits, portraits)
     other = learned(captured, portraits, people_of(40, 8, uneven(9), seed=4))
     assert not np.allclose(other.matrix, plain.matrix, rtol=1e-2)
-    monkeypatch.setattr(module, "SHARES", {"captured": 0.8, "morphs": 0.0, "portraits": 0.2})
+    without = {"captured": 0.8, "morphs": 0.0, "portraits": 0.2}
     np.testing.assert_allclose(
-        learned(captured, portraits, people_of(40, 8, uneven(9), seed=4)).matrix,
-        learned(captured, portraits, portraits).matrix,
+        learned(captured, portraits, people_of(40, 8, uneven(9), seed=4), without).matrix,
+        learned(captured, portraits, portraits, without).matrix,
     )
 
 
