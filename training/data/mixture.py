@@ -79,7 +79,7 @@ class Mixture:
     difference_share: float = 0.3
     difference_scale: tuple[float, float] = (0.3, 1.0)
     captured_share: float = 0.25
-    moved_share: float = 0.0
+    moved_share: float = 0.6
 
 
 class MixedSampler:

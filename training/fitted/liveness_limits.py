@@ -34,7 +34,7 @@ from training.provenance.models_manifest import record_model
 from training.provenance.revision import ROOT, training_commit
 
 MODELS: Final = ROOT / "python" / "faceid_fast" / "models"
-CALIBRATION_SETS: Final = ("val", "val_cameras", "val_wide", "val_blurred")
+CALIBRATION_SETS: Final = ("val", "val_cameras", "val_wide", "val_blurred", "val_populations")
 CUE_FALSE_REJECTION: Final = 0.0005
 """Share of well aligned live faces that one cue may refuse."""
 FALSE_REJECTION: Final = 0.0025

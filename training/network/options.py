@@ -117,7 +117,12 @@ def parse(description: str | None = None, arguments: Sequence[str] | None = None
     add("--leave-out", nargs="*", default=(), metavar="PERSON", help="of them, for figures on these people")
     add("--captures", type=int, default=Mixture.captures, help="of each real person in a batch")
     add("--chimeras", type=int, default=0, help=f"in a batch, for instance {Mixture.chimeras}")
-    add("--moved-share", type=float, default=Mixture.moved_share, help="of the batches")
+    add(
+        "--moved-share",
+        type=float,
+        default=Mixture.moved_share,
+        help="of the batches, in which all rendered people are moved",
+    )
     add("--difference-share", type=float, default=Mixture.difference_share, help="of the rendered images")
     add("--learning-rate", type=float)
     add("--threads", type=int, default=TrainConfig.threads)

@@ -1,8 +1,8 @@
 """Figures on portraits of people held back, over rendered shapes: real strangers in colour.
 
-``python -m training.reports.portraits --data DIR --photographs FILE --json FILE`` asks the package's model the
-three questions of a device. Nobody of these people has been seen: not by the projection of pictures, not by
-the threshold; and the rendered shapes are those of a test set. There are two kinds of attempts:
+``python -m training.reports.portraits --data DIR --photographs FILE --json FILE`` asks the package's model
+the three questions of a device. Nobody of these people has been seen: not by the projection of pictures, not
+by the threshold; and the rendered shapes are those of a test set. There are two kinds of attempts:
 
 - ``smiling``: the neutral portrait enrols, the smiling one asks;
 - ``turned``: photographs of the neutral portrait on its fitted head, turned, moved and lit

@@ -73,7 +73,7 @@ QUANTISED_TOWER = "dlib_resnet"
 """Part of the names of the nodes that become 8-bit numbers."""
 CAPTURED_MODALITY = MODALITIES[0]
 """Of the captured people: those who are at hand were all seen in infrared."""
-PHOTOGRAPHED_SOURCE = "rendered shapes under photographs of real people"
+PHOTOGRAPHED_SOURCE = "rendered people held out, under photographs of real people"
 ATTEMPTS_RULE = (
     f"largest distance at which at most one in {INVERSE_FMR:,} attempts of strangers would be accepted, "
     "of every group of people"
@@ -170,8 +170,11 @@ def export(
         honest[CAPTURED_MODALITY] = [{key: left_out.honest[key] for key in KEYS}]
     limits = key_limits(honest)
     calibration = {
-        "source": "held-out people: "
-        + ("as they were rendered or captured" if photographs is None else PHOTOGRAPHED_SOURCE)
+        "source": (
+            "people held out, as they were rendered or captured"
+            if photographs is None
+            else PHOTOGRAPHED_SOURCE
+        )
         + ("" if left_out is None else ", and captured people by networks that had left them out"),
         "rule": f"{PAIRS_RULE if photographs is None else ATTEMPTS_RULE}. {LIMITS_RULE}",
         "n_identities": len(np.unique(held.identities)),

@@ -96,6 +96,7 @@ def card(contract: ModelContract, figures: dict[str, Any]) -> str:
         "embedding_size": str(contract.embedding_size),
         "preprocessing": str(contract.preprocessing["id"]),
         "rule": str(calibration["rule"]),
+        "calibration_source": str(calibration["source"]),
         "calibration_identities": f"{calibration['n_identities']:,}",
         "calibration_rates": "; ".join(
             f"{name}: {_calibration_rates(rates)}" for name, rates in calibration["modalities"].items()

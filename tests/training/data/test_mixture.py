@@ -15,7 +15,7 @@ from training.data.captured import Captured
 from training.data.mixture import CAPTURED_FROM, CHIMERAS_FROM, MixedSampler, Mixture, _Kind
 
 BATCH = BatchConfig(identities=8, images=3)
-MIXTURE = Mixture(captures=4, chimeras=40, difference_share=0.5)
+MIXTURE = Mixture(captures=4, chimeras=40, difference_share=0.5, moved_share=0.0)
 MARK = np.float16(1.6875)
 """Of somebody whose tensors are this number everywhere."""
 
@@ -167,6 +167,35 @@ def test_differences_are_added_only_where_everything_is_known(people: TensorSet)
     assert not differs[:, 0, 60:].any()  # the render does not
     none = sampler(holed, captured, replace(MIXTURE, difference_share=0.0)).draw(0)[0][: len(rendered)]
     np.testing.assert_array_equal(none, rendered)
+
+
+def test_whole_batches_are_moved_towards_the_real_peoples_mean(people: TensorSet) -> None:
+    captured = real_people("ada", "ben")
+    moved_there = captured.tensors.copy()
+    moved_there[:, 0] = np.where(moved_there[:, 0] != 0, np.float16(2.0), 0)
+    captured = replace(captured, tensors=moved_there)
+    plain = replace(MIXTURE, difference_share=0.0, chimeras=0)
+    still, moved = (sampler(people, captured, replace(plain, moved_share=share)) for share in (0.0, 1.0))
+    rendered = BATCH.identities * BATCH.images
+    for number in range(5):
+        before, after = (each.draw(number)[0][:rendered] for each in (still, moved))
+        np.testing.assert_array_equal(after[:, 1:], before[:, 1:])
+        apart = after[:, 0] - before[:, 0]
+        assert not apart[before[:, 0] == 0].any()  # what is not known stays so
+        assert not apart[:, :10].any()  # nor does anybody move where real people are not known
+        inside = np.abs(after[:, 0]) < DEPTH_LIMIT
+        known = (before[:, 0] != 0) & inside
+        known[:, :10] = False
+        # Everybody by as much, towards a mean that is nearer than any of them.
+        for row, column in ((20, 30), (50, 40)):
+            np.testing.assert_allclose(np.ptp(apart[known[:, row, column], row, column]), 0.0, atol=1e-5)
+        assert apart[known].mean() > 0.3
+    some = sampler(people, captured, replace(plain, moved_share=0.5))
+    different = [
+        bool((some.draw(number)[0][:rendered] != still.draw(number)[0][:rendered]).any())
+        for number in range(20)
+    ]
+    assert 4 <= sum(different) <= 16
 
 
 def test_what_the_network_may_not_see_is_emptied_in_everybody(people: TensorSet) -> None:
