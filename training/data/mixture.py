@@ -209,7 +209,7 @@ class MixedSampler:
 
 
 def _mean_depth(depth: Floats) -> Floats:
-    """Mean of (n, H, W) where it is known; 0 where it is in less than half of them."""
+    """Mean of (n, H, W) where it is known; 0, as the mean head has it, where it is in less than half."""
     known = (depth != 0).sum(axis=0)
     return np.asarray(
         np.where(2 * known > len(depth), depth.sum(axis=0) / np.maximum(known, 1), 0), np.float32
