@@ -34,26 +34,6 @@ def honest_distances(
     return np.concatenate(found) if found else np.empty(0)
 
 
-def stranger_distances(rows: Floats, people: NDArray[np.generic], alike: NDArray[np.generic]) -> Floats:
-    """Distances of every attempt to the nearest of everybody else's references.
-
-    Parameters
-    ----------
-    rows : (N, D) unit rows of one modality.
-    people : (N,) who is on each.
-    alike : (N,) people of the same value are not compared: they share a picture, or a shape.
-    """
-    found = []
-    for name in np.unique(people):
-        own = np.flatnonzero(people == name)
-        asking = alike != alike[own[0]]
-        for other in np.unique(people[asking]):
-            asking[np.flatnonzero(people == other)[:REFERENCES]] = False
-        if asking.any():
-            found.append(nearest(rows[own[:REFERENCES]], rows[asking]))
-    return np.concatenate(found) if found else np.empty(0)
-
-
 def nearest(references: Floats, attempts: Floats) -> Floats:
     """Distances (N,) of unit rows (N, D) to the nearest of others (M, D)."""
     return np.asarray(np.sqrt(np.maximum(2.0 - 2.0 * (attempts @ references.T).max(axis=1), 0.0)))

@@ -124,9 +124,17 @@ def shape_tower(network: keras.Model, projection: Projection) -> keras.Model:
 
 def _of_one_channel(network: keras.Model) -> keras.Model:
     """Leave the emptied channels away: they added nothing, but took time."""
+
+    def clone(layer: keras.Layer) -> keras.Layer:
+        if isinstance(layer, keras.Model):  # of training.network.ensemble
+            return _of_one_channel(layer)
+        return layer.__class__.from_config(layer.get_config())
+
     depth = keras.Input((1, *TENSOR_SHAPE[1:]), name="depth", dtype="float32")
-    trunk = keras.models.clone_model(network, input_tensors=depth)
+    trunk = keras.models.clone_model(network, input_tensors=depth, clone_function=clone)
     for layer, full in zip(trunk.layers, network.layers, strict=True):
+        if isinstance(full, keras.Model):
+            continue
         weights = full.get_weights()
         if weights and weights[0].shape != layer.get_weights()[0].shape:  # the first convolution
             weights[0] = weights[0][:, :, :1]

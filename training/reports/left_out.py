@@ -2,8 +2,8 @@
 
 ``python -m training.reports.left_out --captured FILE --folds RUN RUN RUN --out FILE`` takes what
 `training.network.joined` wrote with ``--leave-out`` for every fold. Each network measures the people whom it
-has not seen: their honest attempts, and strangers' attempts of which at least one side was left out. The
-model that ships has seen all of them: its own distances on them would be too small.
+has not seen: their honest attempts, and pairs of strangers of whom at least one was left out. The model that
+ships has seen all of them: its own distances on them would be too small.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from faceid_fast.face.model_contract import KEYS, OUTPUTS
 from training.data.captured import Captured, load_captured
 from training.data.raw import write_arrays
-from training.fitted.attempts import nearest as nearest_of
+from training.fitted.attempts import nearest
 from training.network.joined import load_joined
 from training.network.run_folder import read_config
 
@@ -33,28 +33,29 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class LeftOut:
-    """Distances of the unlock protocol: attempts to the nearest of a person's references.
+    """Distances of people left out.
 
     Attributes
     ----------
-    honest : for every output of the network (n,): attempts of people left out, to their own references.
+    honest : for every output of the network (n,): attempts of people left out to the nearest of their own
+        references, as the unlock protocol has them.
     honest_people : (n,) str, whose.
-    strangers : (m,) joined distances of attempts to somebody else's references, one side left out or both.
-    asking, owners : (m,) str, who attempts, and whose references.
+    strangers : (m,) joined distances of single pairs of captures of two people, one left out or both.
+    first, second : (m,) str, whose captures.
     """
 
     honest: dict[str, Floats]
     honest_people: NDArray[np.str_]
     strangers: Floats
-    asking: NDArray[np.str_]
-    owners: NDArray[np.str_]
+    first: NDArray[np.str_]
+    second: NDArray[np.str_]
 
     @classmethod
     def read(cls, path: Path) -> LeftOut:
         """Read what `write` wrote."""
         with np.load(path) as file:
             honest = {name: file[f"honest_{name}"] for name in OUTPUTS}
-            return cls(honest, file["honest_people"], file["strangers"], file["asking"], file["owners"])
+            return cls(honest, file["honest_people"], file["strangers"], file["first"], file["second"])
 
     @classmethod
     def joined(cls, parts: Sequence[LeftOut]) -> LeftOut:
@@ -63,8 +64,8 @@ class LeftOut:
             {name: np.concatenate([part.honest[name] for part in parts]) for name in OUTPUTS},
             np.concatenate([part.honest_people for part in parts]),
             np.concatenate([part.strangers for part in parts]),
-            np.concatenate([part.asking for part in parts]),
-            np.concatenate([part.owners for part in parts]),
+            np.concatenate([part.first for part in parts]),
+            np.concatenate([part.second for part in parts]),
         )
 
     def write(self, path: Path) -> None:
@@ -73,8 +74,8 @@ class LeftOut:
         rest = {
             "honest_people": self.honest_people,
             "strangers": self.strangers,
-            "asking": self.asking,
-            "owners": self.owners,
+            "first": self.first,
+            "second": self.second,
         }
         write_arrays(path, named | rest)
 
@@ -82,13 +83,13 @@ class LeftOut:
         """Leave out everything that some people had a part in: thresholds for figures on them."""
         listed = sorted(people)
         honest = ~np.isin(self.honest_people, listed)
-        strangers = ~np.isin(self.asking, listed) & ~np.isin(self.owners, listed)
+        strangers = ~np.isin(self.first, listed) & ~np.isin(self.second, listed)
         return LeftOut(
             {name: values[honest] for name, values in self.honest.items()},
             self.honest_people[honest],
             self.strangers[strangers],
-            self.asking[strangers],
-            self.owners[strangers],
+            self.first[strangers],
+            self.second[strangers],
         )
 
 
@@ -108,26 +109,28 @@ def rows_of(network: keras.Model, captured: Captured, batch: int = 32) -> dict[s
 
 
 def measure_fold(rows: dict[str, Floats], captured: Captured, left_out: Collection[str]) -> LeftOut:
-    """Distances of the unlock protocol in one fold."""
+    """Measure the people left out of a fold: their honest attempts, and every pair with somebody else."""
     enrolled = captured.are_enrolled()
-    asking = captured.people[~enrolled]
-    seen = ~np.isin(asking, sorted(left_out))
-    parts = []
-    for owner in np.unique(captured.people):
-        references = enrolled & (captured.people == owner)
-        nearest = {name: nearest_of(each[references], each[~enrolled]) for name, each in rows.items()}
-        own = (asking == owner) & (owner in left_out)
-        apart = (asking != owner) & ~(seen & (owner not in left_out))
-        parts.append(
-            LeftOut(
-                {name: values[own] for name, values in nearest.items()},
-                asking[own],
-                nearest["embedding"][apart],
-                asking[apart],
-                np.full(int(apart.sum()), owner),
-            )
-        )
-    return LeftOut.joined(parts)
+    honest: dict[str, list[Floats]] = {name: [] for name in OUTPUTS}
+    whose = []
+    for person in sorted(left_out):
+        own = captured.people == person
+        for name, each in rows.items():
+            honest[name].append(nearest(each[own & enrolled], each[own & ~enrolled]))
+        whose.append(captured.people[own & ~enrolled])
+    joined = rows["embedding"]
+    distances = np.sqrt(np.maximum(2.0 - 2.0 * joined @ joined.T, 0.0))
+    first, second = np.triu_indices(len(joined), 1)
+    one, other = captured.people[first], captured.people[second]
+    listed = sorted(left_out)
+    apart = (one != other) & (np.isin(one, listed) | np.isin(other, listed))
+    return LeftOut(
+        {name: np.concatenate(parts) for name, parts in honest.items()},
+        np.concatenate(whose),
+        distances[first, second][apart],
+        one[apart],
+        other[apart],
+    )
 
 
 def measure(captured: Captured, folds: list[Path]) -> LeftOut:
@@ -164,7 +167,7 @@ def main() -> None:
     shares = [0.5, 0.9, 0.99, 0.995]
     for name in ("embedding", *KEYS):
         print(f"honest {name}, quantiles {shares}: {np.quantile(found.honest[name], shares).round(3)}")
-    lowest = [0.0, 0.001, 0.01]
+    lowest = [0.0, 0.0001, 0.001, 0.01]
     print(f"strangers, quantiles {lowest}: {np.quantile(found.strangers, lowest).round(3)}")
 
 

@@ -26,6 +26,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from faceid_fast.calibration.impostor_tail import tightened
 from faceid_fast.evaluate.acquisition import Acquired, acquire
 from faceid_fast.evaluate.claims import support
 from faceid_fast.evaluate.intervals import Comparisons, bootstrap, draw_people
@@ -159,7 +160,7 @@ def measure(
             for name, found in seen.protocols.items():
                 kept = _scaled(left_out_only(found, left_out, both=both), 1.0 / fold.threshold)
                 by_protocol[kind].setdefault(name, []).append(kept)
-        identified.append(_identified(compared, left_out, fold.threshold))
+        identified.append(_identified(compared, left_out, fold))
         victims = _Victims.of(captures, acquired, fold, aligner, liveness)
         swaps.append(_swaps(victims))
         reliefs.append(_reliefs(victims))
@@ -211,8 +212,12 @@ def _summed(counts: Sequence[dict[str, int]]) -> dict[str, int]:
     return {name: sum(each[name] for each in counts) for name in counts[0]}
 
 
-def _identified(compared: Compared, left_out: NDArray[np.bool_], threshold: float) -> dict[str, int]:
-    """Count who people left out are identified as, among everybody; and without being enrolled themselves."""
+def _identified(compared: Compared, left_out: NDArray[np.bool_], fold: Fold) -> dict[str, int]:
+    """Count who people left out are identified as, among everybody; and without being enrolled themselves.
+
+    The threshold is tightened by the number of people, as `Authenticator.identify` does it.
+    """
+    contract = fold.embedder.contract
     unlocking = compared.unlocking
     found = {"attempts": 0, "right": 0, "wrong": 0, "not_enrolled_attempts": 0, "not_enrolled_accepted": 0}
     for column, probe in enumerate(unlocking.probes):
@@ -222,6 +227,8 @@ def _identified(compared: Compared, left_out: NDArray[np.bool_], threshold: floa
         distances = unlocking.nearest[:, column]
         for enrolled, prefix in ((np.ones(len(distances), np.bool_), ""), (unlocking.owners != who, "not")):
             candidates = np.flatnonzero(enrolled)
+            people = len(np.unique(unlocking.owners[candidates]))
+            threshold = tightened(fold.threshold, contract.tails.get(INFRARED, ()), people)
             best = candidates[distances[candidates].argmin()]
             accepted = distances[best] <= threshold and unlocking.keys[best, column].all()
             if prefix:

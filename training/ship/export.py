@@ -16,7 +16,7 @@ import statistics
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +43,9 @@ from faceid_fast.face.model_contract import (
 from training.data.batches import MODALITIES, TensorSet, load_held
 from training.data.photographed import Photographs, photographed
 from training.data.portrait_chips import load_portrait_chips
-from training.fitted.attempts import honest_distances, stranger_distances
+from training.fitted.attempts import honest_distances
 from training.fitted.key_limits import REFUSED_SHARES, key_limits
-from training.fitted.threshold import INVERSE_FMR, threshold_of
+from training.fitted.threshold import CAPTURED_MARGIN, INVERSE_FMR, threshold_of
 from training.metrics.verification import (
     THRESHOLD_CAP,
     THRESHOLD_INVERSE_FMR,
@@ -74,9 +74,10 @@ QUANTISED_TOWER = "dlib_resnet"
 CAPTURED_MODALITY = MODALITIES[0]
 """Of the captured people: those who are at hand were all seen in infrared."""
 PHOTOGRAPHED_SOURCE = "rendered people held out, under photographs of real people"
-ATTEMPTS_RULE = (
-    f"largest distance at which at most one in {INVERSE_FMR:,} attempts of strangers would be accepted, "
-    "of every group of people"
+REAL_RULE = (
+    f"largest distance at which at most one in {INVERSE_FMR:,} pairs of strangers matches: in infrared, of "
+    f"captured strangers, whose distances count {CAPTURED_MARGIN} times, by networks that had left one of the "
+    "two out; in colour, of rendered shapes under photographs of real people"
 )
 PAIRS_RULE = (
     f"largest distance with FMR <= 1/{THRESHOLD_INVERSE_FMR} over pairs of strangers and "
@@ -160,10 +161,14 @@ def export(
     assert held.chips is not None
     rows = embed_all(path, held.tensors, held.chips)
     pairs = pairs_by_modality(rows["embedding"], held, alike_are_strangers=photographs is None)
+    deciding = dict(pairs)
+    if left_out is not None:
+        margin = (CAPTURED_MARGIN * left_out.strangers).astype(np.float32)
+        deciding[CAPTURED_MODALITY] = replace(pairs[CAPTURED_MODALITY], impostor=margin)
     if photographs is None:
-        thresholds = {name: choose_threshold(each) for name, each in pairs.items()}
+        thresholds = {name: choose_threshold(each) for name, each in deciding.items()}
     else:
-        thresholds = _thresholds(rows["embedding"], held, left_out)
+        thresholds = {name: threshold_of(each.impostor) for name, each in deciding.items()}
     honest = _honest(rows, held)
     if left_out is not None:
         # Those of rendered people, seen by all kinds of cameras, would let more swaps in.
@@ -176,14 +181,14 @@ def export(
             else PHOTOGRAPHED_SOURCE
         )
         + ("" if left_out is None else ", and captured people by networks that had left them out"),
-        "rule": f"{PAIRS_RULE if photographs is None else ATTEMPTS_RULE}. {LIMITS_RULE}",
+        "rule": f"{PAIRS_RULE if photographs is None else REAL_RULE}. {LIMITS_RULE}",
         "n_identities": len(np.unique(held.identities)),
         "modalities": {name: figures_at(each, thresholds[name]) for name, each in pairs.items()},
         "training": training,
         "aligner": held.aligner,
         "export_commit": training_commit(),
     }
-    tails = {name: tail_of(each) for name, each in pairs.items()}
+    tails = {name: tail_of(each) for name, each in deciding.items()}
     sizes = {name: rows[name].shape[1] for name in OUTPUTS}
     contract = _contract(network, sizes, thresholds, limits, tails, calibration)
     _write_contract(path, contract)
@@ -206,17 +211,6 @@ def _calibration_chips(held: TensorSet) -> NDArray[np.uint8]:
         return held.chips[chosen]
     portraits = load_portrait_chips(smiling=False).of(held=False).chips
     return np.concatenate([portraits[: CALIBRATION_CHIPS // 2], held.chips[chosen]])[:CALIBRATION_CHIPS]
-
-
-def _thresholds(embedding: Floats, held: TensorSet, left_out: LeftOut | None) -> dict[str, float]:
-    """Thresholds by modality, from strangers' attempts; ``clusters`` says whose photographs people have."""
-    strangers = {
-        name: [stranger_distances(embedding[chosen], held.identities[chosen], held.clusters[chosen])]
-        for name, chosen in held.rows_of_modalities().items()
-    }
-    if left_out is not None:
-        strangers[CAPTURED_MODALITY].append(left_out.strangers)
-    return {name: threshold_of(groups) for name, groups in strangers.items()}
 
 
 def _honest(rows: Mapping[str, Floats], held: TensorSet) -> dict[str, list[dict[str, Any]]]:

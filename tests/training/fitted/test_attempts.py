@@ -1,10 +1,10 @@
-"""Attempts of held-out people, their own and strangers'."""
+"""Attempts of held-out people against their own references."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from training.fitted.attempts import REFERENCES, honest_distances, nearest, stranger_distances
+from training.fitted.attempts import REFERENCES, honest_distances
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -37,25 +37,3 @@ def test_people_without_references_or_attempts_have_no_distance() -> None:
     assert len(honest_distances(rows, people)) == 1
     assert len(honest_distances(rows, people, np.zeros(9, bool))) == 0
     assert len(honest_distances(rows, people, np.ones(9, bool))) == 0
-
-
-def test_strangers_ask_against_everybodys_references_but_those_alike() -> None:
-    rng = np.random.default_rng(5)
-    rows, people = unit(rng.standard_normal((24, 8))), np.repeat(np.arange(4), 6)
-    alike = np.array([0, 1, 0, 2])[people]  # the first and the third share a picture
-    found = stranger_distances(rows, people, alike)
-    wanted = []
-    for owner in range(4):
-        references = rows[people == owner][:REFERENCES]
-        for other in range(4):
-            if other != owner and {other, owner} != {0, 2}:
-                attempts = rows[people == other][REFERENCES:]
-                wanted += [min(np.linalg.norm(each - row) for row in references) for each in attempts]
-    np.testing.assert_allclose(np.sort(found), np.sort(wanted), atol=1e-7)
-
-
-def test_nobody_to_be_compared_with_makes_no_distance() -> None:
-    rows = unit(np.random.default_rng(6).standard_normal((12, 8)))
-    people = np.repeat(np.arange(2), 6)
-    assert len(stranger_distances(rows, people, np.zeros(12))) == 0
-    assert nearest(rows[:3], rows[:3]).max() < 1e-6
