@@ -31,6 +31,7 @@ from faceid_fast.evaluate.acquisition import Acquired, acquire
 from faceid_fast.evaluate.claims import support
 from faceid_fast.evaluate.intervals import Comparisons, bootstrap, draw_people
 from faceid_fast.evaluate.protocols import Compared, compare
+from faceid_fast.evaluate.report.figures import histograms
 from faceid_fast.evaluate.scores import REPORTED_FARS, score
 from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.face.crop import FaceCrop, NoFace
@@ -139,8 +140,11 @@ def together(parts: Sequence[Comparisons]) -> Comparisons:
 
 def measure(
     captures: Sequence[kinect_v2.Capture], folds: Sequence[Fold], shipped: ModelContract
-) -> dict[str, Any]:
-    """Measure every figure, as JSON, of the folds that stand for the model that ships."""
+) -> tuple[dict[str, Any], dict[str, Comparisons]]:
+    """Measure every figure of the folds that stand for the model that ships.
+
+    Returns the figures, as JSON, and the comparisons of all folds by protocol, in units of their thresholds.
+    """
     aligner, liveness = FaceAligner.bundled(), LivenessCheck.bundled()
     by_protocol: dict[str, dict[str, list[Comparisons]]] = {kind: {} for kind in PROTOCOL_KINDS}
     identified: list[dict[str, int]] = []
@@ -166,7 +170,11 @@ def measure(
         reliefs.append(_reliefs(victims))
         failures = {str(who): _refused_live(acquired, str(who)) for who in compared.names}
     draws = draw_people(len(failures))
-    return {
+    compared_by_protocol = {
+        kind: {name: together(parts) for name, parts in protocols.items()}
+        for kind, protocols in by_protocol.items()
+    }
+    figures = {
         "model": {"id": shipped.model_id, "training_commit": shipped.training_commit},
         "people": len(failures),
         "captures": len(captures),
@@ -175,14 +183,15 @@ def measure(
         "key_limits": [dict(fold.embedder.contract.key_limits[INFRARED]) for fold in folds],
         "models": [fold.embedder.contract.model_id for fold in folds],
         **{
-            kind: {name: _protocol(together(parts), draws) for name, parts in protocols.items()}
-            for kind, protocols in by_protocol.items()
+            kind: {name: _protocol(found, draws) for name, found in protocols.items()}
+            for kind, protocols in compared_by_protocol.items()
         },
         "identified": _summed(identified),
         "swaps": _summed(swaps),
         "reliefs": {name: _summed([each[name] for each in reliefs]) for name in RELIEFS},
         "refused_as_not_live": failures,
     }
+    return figures, compared_by_protocol["protocols"]
 
 
 def _protocol(found: Comparisons, draws: NDArray[np.int64]) -> dict[str, Any]:
@@ -375,13 +384,19 @@ def main() -> None:
     parser.add_argument("--captures", type=Path, required=True, help="folder in the layout kinect_v2")
     parser.add_argument("--folds", type=Path, nargs="+", required=True, help="models that left people out")
     parser.add_argument("--json", type=Path, required=True)
+    parser.add_argument("--picture", type=Path, help="draw the distances, as docs/figures/distances.png")
     parser.add_argument("--shipped", type=Path, help="the model that the folds stand for; the package's own")
     given = parser.parse_args()
     shipped = Embedder.bundled() if given.shipped is None else Fold.read(given.shipped).embedder
     folds = [Fold.read(path) for path in given.folds]
-    found = measure(list(kinect_v2.captures(given.captures)), folds, shipped.contract)
+    found, protocols = measure(list(kinect_v2.captures(given.captures)), folds, shipped.contract)
     given.json.parent.mkdir(parents=True, exist_ok=True)
     given.json.write_text(json.dumps(found, indent=2) + "\n")
+    if given.picture is not None:
+        # As the distances of the model that ships would be, whose threshold is not quite the folds'.
+        threshold = shipped.contract.thresholds[INFRARED]
+        scaled = {name: _scaled(compared, threshold) for name, compared in protocols.items()}
+        given.picture.write_bytes(histograms(scaled, threshold))
     for kind in PROTOCOL_KINDS:
         for name, scores in found[kind].items():
             rates = {

@@ -76,8 +76,8 @@ CAPTURED_MODALITY = MODALITIES[0]
 PHOTOGRAPHED_SOURCE = "rendered people held out, under photographs of real people"
 REAL_RULE = (
     f"largest distance at which at most one in {INVERSE_FMR:,} pairs of strangers matches: in infrared, of "
-    f"captured strangers, whose distances count {CAPTURED_MARGIN} times, by networks that had left one of the "
-    "two out; in colour, of rendered shapes under photographs of real people"
+    f"captured ones by networks that had left one out, their distances {CAPTURED_MARGIN} times; in "
+    "colour, of rendered shapes under photographs of real people"
 )
 PAIRS_RULE = (
     f"largest distance with FMR <= 1/{THRESHOLD_INVERSE_FMR} over pairs of strangers and "
