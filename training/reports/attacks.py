@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -333,13 +334,30 @@ def page(text: str, record: dict[str, Any]) -> str:
     return before + MARKS[0] + "\n" + tables(record) + "\n" + MARKS[1] + after
 
 
+def _check_limits(record: dict[str, Any]) -> None:
+    """Refuse to keep figures of other limits beside new ones."""
+    served = LivenessCheck.bundled().limits.limits_id
+    if record["limits"]["id"] != served:
+        sys.exit(f"{FIGURES}: figures of {record['limits']['id']}, but {served} ships: measure everything")
+
+
 def main() -> None:
     """Measure and write the page, or write it from figures measured before."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=DEFAULT_FOLDER, help="folder of the rendered sets")
-    parser.add_argument("--page-only", action="store_true", help="from docs/figures/liveness.json")
+    less = parser.add_mutually_exclusive_group()
+    less.add_argument("--page-only", action="store_true", help="from docs/figures/liveness.json")
+    less.add_argument(
+        "--network-only", action="store_true", help="only how often attacks are accepted as their victims: "
+        "the network is another, the limits of liveness are not",
+    )  # fmt: skip
     arguments = parser.parse_args()
-    if not arguments.page_only:
+    if arguments.network_only:
+        record = json.loads(FIGURES.read_text(encoding="utf-8"))
+        _check_limits(record)
+        record["impersonations"] = impersonations(arguments.data)
+        FIGURES.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    elif not arguments.page_only:
         FIGURES.write_text(json.dumps(measure(arguments.data), indent=1) + "\n", encoding="utf-8")
     record = json.loads(FIGURES.read_text(encoding="utf-8"))
     PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), record), encoding="utf-8")
