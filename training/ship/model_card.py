@@ -52,6 +52,11 @@ REAL_ROWS = {
     "genuine_mean": "mean genuine distance",
     "impostor_mean": "mean impostor distance",
 }
+KEY_ROWS = {
+    "eer": "EER",
+    "far_at_threshold": "FMR at its limit",
+    "frr_at_threshold": "FNMR at its limit",
+}
 MARKS = {"full": "", "comparisons_only": " ~", "none": " ?"}
 """As in the table of ``faceid evaluate``."""
 
@@ -116,7 +121,7 @@ def _captured_use(contract: ModelContract) -> str:
     towers = contract.calibration["training"].get("towers", {})
     trained = [name for name, tower in towers.items() if tower.get("captured")]
     weights = f", weights ({' and '.join(trained)})" if trained else ""
-    return f"the projection of the picture's network, thresholds and limits{weights}"
+    return f"the projections of both networks, threshold and limits for infrared{weights}"
 
 
 def _calibration_rates(calibration: Any) -> str:
@@ -134,6 +139,13 @@ def _rendered(record: dict[str, Any]) -> Iterator[str]:
             (label, _rendered_cell(name, found[name], part))
             for name, label in RENDERED_ROWS.items()
             if found.get(name, {}).get("value") is not None
+        ]
+        rows += [
+            (f"{key} alone: {label}", _rendered_cell(name, of_key["figures"][name], of_key))
+            for key in record.get("keys", {})
+            for of_key in [record["keys"][key][modality]]
+            for name, label in KEY_ROWS.items()
+            if of_key["figures"].get(name, {}).get("value") is not None
         ]
         yield (
             f"Split `{record['split']}`, {modality}: {part['n_identities']:,} identities, "
@@ -199,9 +211,21 @@ def _decided(record: dict[str, Any]) -> str:
         f"{named['not_enrolled_attempts']} accepted as somebody else while not enrolled themselves. "
         f"With the victim's picture in the place of the face on a stranger's depth, both real, whole frames: "
         f"{swaps['accepted']} of {swaps['attempts']} accepted as the victim ({swaps['not_live']} refused as "
-        f"not live, {swaps['no_face']} without a face). Captures of {each} without a live face, by person: "
-        f"{refused}."
+        f"not live, {swaps['no_face']} without a face). With it on reliefs, {_reliefs(record['reliefs'])}. "
+        f"Captures of {each} without a live face, by person: {refused}.\n\n"
+        f"EER ({' / '.join(record['protocols'])}) with impostors of whom both were left out: "
+        f"{_eers(record['both_left_out'])}; with all but brows, cheeks and chin of the picture blurred: "
+        f"{_eers(record['without_hair'])}."
     )
+
+
+def _reliefs(counts: dict[str, dict[str, int]]) -> str:
+    accepted = [f"{name} {found['accepted']} of {found['attempts']}" for name, found in counts.items()]
+    return "accepted as the victim: " + ", ".join(accepted)
+
+
+def _eers(protocols: dict[str, Any]) -> str:
+    return " / ".join(_percent(scores["eer"]) for scores in protocols.values())
 
 
 def _ablation(record: dict[str, Any]) -> str:

@@ -105,19 +105,16 @@ def test_demo_tells_a_story(tmp_path: Path) -> None:
         ("ada probe 1", "ada", "locked_out"),
         ("ada probe 1", "ada", "accepted"),
         ("ben beard 0", "ben", "accepted"),
-        ("ben beard 1", "ben", "no_match"),
-        ("ben beard 2", "ben", "no_match"),
+        ("ben beard 1", "ben", "accepted"),
+        ("ben beard 2", "ben", "accepted"),
         ("ben beard 3", "ben", "accepted"),
-        ("ben beard 4", "ben", "no_match"),
+        ("ben beard 4", "ben", "accepted"),
         ("ada probe 0", "ben", "no_match"),
         ("cleo probe 0", "ben", "no_match"),
     ]
-    # The fourth was let in by what was kept, not by what was enrolled.
-    threshold = Embedder.bundled().contract.thresholds["infrared"]
-    assert story[6]["distance"] <= threshold < story[9]["distance"] < story[10]["distance"]
+    assert "the beard is never refused: there is nothing to keep" in shown
     assert "up (*) left (*) frontal (*) right (*) down (*)" in shown
     assert "13 of 13 in the story" in shown
-    assert shown.index("types the PIN, and looks again") < shown.index("is kept beside the enrolment")
 
 
 def test_the_poses_that_are_missing_are_drawn_open() -> None:

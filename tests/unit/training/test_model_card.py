@@ -65,7 +65,17 @@ def of_people(model_id: str = CONTRACT.model_id) -> dict[str, Any]:
         "people": 6,
         "captures": 324,
         "threshold": 0.5,
-        "protocols": {"frontal": frontal},
+        **{kind: {"frontal": frontal} for kind in ("protocols", "both_left_out", "without_hair")},
+        "identified": {
+            "attempts": 270,
+            "right": 262,
+            "wrong": 0,
+            "not_enrolled_attempts": 270,
+            "not_enrolled_accepted": 1,
+        },
+        "swaps": {"attempts": 200, "no_face": 2, "not_live": 3, "refused": 190, "accepted": 5},
+        "reliefs": {"mean head": {"attempts": 54, "no_face": 0, "not_live": 4, "refused": 49, "accepted": 1}},
+        "refused_as_not_live": {"p01": 0, "p02": 2},
     }
 
 
@@ -111,6 +121,11 @@ def test_figures_stand_with_their_intervals() -> None:
     assert "| TMR at FMR 1e-2 | 90.00 % (80.00 - 95.00) ~ |" in text
     assert "| TMR at FMR 1e-3 | - |" in text
     assert "| FMR at the model's threshold | 0 of 540 (< 20%) |" in text
+    assert "262 of 270 attempts right, 0 wrong; 1 of 270 accepted as somebody else" in text
+    assert "5 of 200 accepted as the victim (3 refused as not live, 2 without a face)" in text
+    assert "accepted as the victim: mean head 1 of 54." in text
+    assert "by person: p01 0, p02 2." in text
+    assert "both were left out: 5.00 %; with all but" in text
     assert "Measured on `test`, 1,800 steps each, network `small`" in text
     assert "| both | 3 | 2.00 +- 1.00 | 2.00 +- 1.00 | 2.00 +- 1.00 | - |" in text
     assert "| depth | 1 | 4.00 | 4.00 | 4.00 | 4.00 |" in text
@@ -121,9 +136,9 @@ def test_limits_and_teachers_stand_in_the_card() -> None:
     text = card(CONTRACT, {"rendered": {}, "real": None, "ablation": None})
     for limits in CONTRACT.key_limits.values():
         for key, at in limits.items():
-            assert f"{key} {at:.4f}" in text
+            assert f"{key} up to {at:.4f}" in text
     for teacher in CONTRACT.teachers:
-        assert f"| {teacher['name']} | {teacher['used_for']} | {teacher['licence']} |" in text
+        assert f"- **{teacher['name']}** ({teacher['licence']}): {teacher['used_for']}." in text
 
 
 def test_figures_of_another_model_are_not_shown() -> None:

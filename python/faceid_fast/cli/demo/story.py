@@ -126,7 +126,7 @@ class _Stage:
     def _a_beard(self, person: str) -> Iterator[Scene]:
         """A beard grows until it is refused; after a near miss and the credential a picture of it is kept."""
         self._enrol(person)
-        pin_shown = was_kept = False
+        pin_shown = was_kept = was_refused = False
         for number, look in enumerate(self._of("beard", person), start=1):
             decision = self._lock.verify(look.frame, person)
             kept, distance = bool(get(self._store, person).adapted), decision.distance
@@ -148,7 +148,9 @@ class _Stage:
                 self._say(f"a near miss: {person} types the PIN, and looks again")
                 self._lock.unlock(person, credential=self._pin)
                 pin_shown = True
-            was_kept = kept
+            was_kept, was_refused = kept, was_refused or not decision.accepted
+        if not was_refused:
+            self._say("the beard is never refused: there is nothing to keep")
         if not decision.accepted:
             self._say(f"{person} types the PIN instead")  # which clears the failures
             self._lock.unlock(person, credential=self._pin)
