@@ -2,7 +2,8 @@
 
 ``python -m training.reports.portraits --data DIR --photographs FILE --json FILE`` asks the package's model
 the three questions of a device. Nobody of these people has been seen: not by the projection of pictures, not
-by the threshold; and the rendered shapes are those of a test set. There are two kinds of attempts:
+by the threshold; and the rendered shapes are those of a test set, each with the kind of pictures that it is
+measured in (``--split test`` is infrared, ``test_color`` colour). There are two kinds of attempts:
 
 - ``smiling``: the neutral portrait enrols, the smiling one asks;
 - ``turned``: photographs of the neutral portrait on its fitted head, turned, moved and lit
@@ -32,7 +33,7 @@ from training.data.portrait_chips import load_portrait_chips
 from training.fitted.attempts import REFERENCES, nearest
 
 SHAPES_EACH: Final = 8
-"""Rendered shapes that every person is measured over, one after the other."""
+"""Rendered shapes that every person is measured over, one after the other; fewer in a small set."""
 COLOR: Final = "color"
 
 
@@ -66,7 +67,7 @@ def measure(people: Sequence[Person], shapes: TensorSet, modality: str, embedder
     asked = {"joined": contract.thresholds[modality], "shape": limits.shape, "picture": limits.picture}
     counts = {"honest": 0, "refused": 0, "strangers": 0, "accepted": 0}
     bodies = np.unique(shapes.identities)
-    for round_ in range(SHAPES_EACH):
+    for round_ in range(min(SHAPES_EACH, len(bodies) // len(people))):
         of_round = bodies[round_ * len(people) : (round_ + 1) * len(people)]
         enrolled, asking = [], []
         for body, person in zip(of_round, people, strict=True):
@@ -117,7 +118,8 @@ def main() -> None:
     of_modality = {name: shapes.subset(rows) for name, rows in shapes.rows_of_modalities().items()}
     photographs = Photographs.read(given.photographs)
     found: dict[str, Any] = {"model": embedder.contract.model_id, "split": given.split}
-    found["smiling, color"] = measure(smiling_people(), of_modality[COLOR], COLOR, embedder)
+    if COLOR in of_modality:
+        found["smiling, color"] = measure(smiling_people(), of_modality[COLOR], COLOR, embedder)
     for modality, bodies in of_modality.items():
         found[f"turned, {modality}"] = measure(
             turned_people(photographs, modality), bodies, modality, embedder
