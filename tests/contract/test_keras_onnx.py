@@ -24,13 +24,16 @@ from faceid_fast.face.model_contract import INPUTS, KEYS, OUTPUTS, ModelContract
 from faceid_fast.sources.renders import bundled_renders  # noqa: E402
 from joined_stand_ins import faces, joined_stand_in, tower  # noqa: E402
 from training.data.batches import TensorSet  # noqa: E402
-from training.data.captured import Captured  # noqa: E402
-from training.fitted.key_limits import honest_distances  # noqa: E402
+from training.data.photographed import Photographs  # noqa: E402
+from training.fitted.attempts import honest_distances  # noqa: E402
+from training.fitted.key_limits import key_limits  # noqa: E402
+from training.fitted.threshold import CAPTURED_MARGIN, threshold_of  # noqa: E402
 from training.metrics.verification import embed_joined  # noqa: E402
 from training.network.model import NetworkConfig  # noqa: E402
 from training.network.run_folder import read_config  # noqa: E402
 from training.people.portraits import PORTRAITS_PATH  # noqa: E402
 from training.provenance.revision import training_commit  # noqa: E402
+from training.reports.left_out import LeftOut  # noqa: E402
 from training.ship import export as exporter  # noqa: E402
 from training.ship.export import Exported  # noqa: E402
 from training.ship.model_card import read_contract  # noqa: E402
@@ -77,24 +80,32 @@ def test_the_keys_limits_let_honest_people_in(done: Exported, held: TensorSet) -
         assert limit <= honest.max() + 1e-4
 
 
-def test_captured_people_widen_the_limits(done: Exported, held: TensorSet) -> None:
+def test_captured_people_decide_about_infrared(network: keras.Model, held: TensorSet, tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
-    chips = rng.integers(0, 256, (12, *INPUTS["chip"]), np.uint8)
-    captured = Captured(
-        rng.uniform(-2, 2, (12, *INPUTS["tensor"])).astype(np.float16),
-        chips,
-        np.repeat(np.array(["ada", "ben"]), 6),
-        np.array([f"{number:02}" for number in range(6)] * 2),
-        np.zeros(12, np.int32),
-        held.aligner,
+    names = np.array(["ada", "ben"])
+    left_out = LeftOut(
+        {name: rng.uniform(0.1, 0.4, 200) for name in OUTPUTS},
+        np.repeat(names, 100),
+        0.5 + 0.9 * np.sqrt(rng.uniform(0.0, 1.0, 50_000)),
+        np.repeat(names[:1], 50_000),
+        np.repeat(names[1:], 50_000),
     )
-    assert held.chips is not None
-    groups = exporter._honest(
-        exporter.embed_all(done.path, held.tensors, held.chips), held, done.path, captured
+    photographs = Photographs(
+        rng.integers(0, 256, (24, *INPUTS["chip"]), np.uint8),
+        np.repeat(np.arange(6, dtype=np.int32), 4),
+        np.zeros(24, np.int32),
+        np.repeat(np.arange(6) == 5, 4),
     )
-    of_renders, of_people = groups["infrared"]
-    assert len(of_people["shape"]) == 2 * 5  # all but the enrolled one of each
-    assert of_people["shape"].max() > of_renders["shape"].max()
+    made = exporter.export(
+        network, held, tmp_path / "model.onnx", {}, photographs=photographs, left_out=left_out
+    ).contract
+    honest = {key: left_out.honest[key] for key in KEYS}
+    assert dict(made.key_limits["infrared"]) == key_limits({"infrared": [honest]})["infrared"]
+    assert made.thresholds["infrared"] == threshold_of(
+        (CAPTURED_MARGIN * left_out.strangers).astype(np.float32)
+    )
+    assert "photographs of real people" in made.calibration["source"]
+    assert made.tails["infrared"][-1][1] < 0.92 * 0.6
 
 
 def test_the_package_loads_what_training_exports(
@@ -200,8 +211,8 @@ def test_every_kind_of_tower_becomes_the_same_graph(
     given = {"tensor": few.tensors.astype(np.float32), "chip": few.chips}
     assert exporter.check_parity(network, path, given) <= 1e-5
     # Another network is told apart.
-    first = network.get_layer("maps").get_layer("dense")
-    first.kernel.assign(first.kernel * np.linspace(0.9, 1.1, 128, dtype=np.float32))
+    first = network.get_layer("shape_tower").get_layer("shape_project")
+    first.kernel.assign(first.kernel * np.linspace(0.9, 1.1, 64, dtype=np.float32))
     with pytest.raises(ValueError, match="differs from Keras"):
         exporter.check_parity(network, path, given)
 

@@ -7,7 +7,8 @@ to whoever lent the picture and to whoever lent the depth.
 
 Real people are few. Besides being identities of their own, they lend the rendered ones what renders lack:
 the *difference* of two captures of one real person, added to a render, is another capture of that rendered
-person as the camera, the muscles and the errors of the alignment would have made it.
+person as the camera, the muscles and the errors of the alignment would have made it. And whole batches of
+rendered people are *moved* towards the mean shape of the real ones: strangers of one population share it.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ BLUR_MM = (9.0, 14.0)
 NOISE = 0.05
 """Of the mean head's depth, in the tensor's units of 10 mm."""
 DEPTH_UNIT_MM = 10.0
+MOVED_BY = (0.3, 1.2)
+"""Range of how far a batch is moved, as a share of the way to the real people's mean."""
 _MEAN_BATCHES = 16
 
 
@@ -159,7 +162,7 @@ class MixedSampler:
     def _move(self, tensors: Floats, rng: np.random.Generator) -> None:
         """Move everybody in the batch alike: strangers of one population are alike in what their mean is."""
         if self._offset is not None and rng.random() < self._mixture.moved_share:
-            tensors[:, 0] += np.float32(rng.uniform(0.3, 1.2)) * self._offset * (tensors[:, 0] != 0)
+            tensors[:, 0] += np.float32(rng.uniform(*MOVED_BY)) * self._offset * (tensors[:, 0] != 0)
 
     def _with_captured(
         self, tensors: Floats, identities: Ints, rng: np.random.Generator

@@ -38,7 +38,7 @@ def limit_of(groups: Iterable[Floats], refused_share: float) -> float:
     if not quantiles:
         message = "expected honest distances, got none"
         raise ValueError(message)
-    return float(np.clip(np.ceil(max(quantiles) / STEP) * STEP, STEP, 2.0))
+    return round(float(np.clip(np.ceil(max(quantiles) / STEP) * STEP, STEP, 2.0)), 4)
 
 
 def key_limits(

@@ -9,6 +9,8 @@ Those who tell are
   about one more decade of their false match rate.
 - *photographed* strangers (`training.data.photographed`): rendered shapes under photographs of real people.
   They stand for kinds of pictures that nobody was captured in: for colour. As infrared they are imitations.
+  Portraits of the same people taught the projection of pictures what varies within a person; those held back
+  are measured by `training.reports.portraits`.
 
 The threshold of a kind of picture is the largest distance at which at most one in `INVERSE_FMR` single pairs
 of strangers matches.

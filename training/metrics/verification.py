@@ -181,7 +181,7 @@ def choose_threshold(pairs: Pairs) -> float:
     It is the largest distance at which at most 1 in 10,000 pairs of strangers and at most 1 in 100 pairs of
     look-alikes match, and never more than 0.6. Where the pairs are too few to tell, no pair that was seen
     may match, and it is at most 0.4. What ships has a threshold from photographed and captured strangers
-    instead (`training.fitted.attempts`).
+    instead (`training.fitted.threshold`).
 
     Look-alikes count because rendered strangers lie farther apart than real ones: a threshold set on
     strangers alone lets real strangers in. At 1 in 1,000 look-alikes, four of five rendered genuine pairs

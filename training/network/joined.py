@@ -2,14 +2,13 @@
 
 Inputs are the aligned ``tensor`` and the ``chip``; three rows of unit vectors come out:
 
-- ``shape`` (64): what the depth channel of the tensor says (`training.network.model`, trained on rendered
-  people with the picture's channels emptied);
+- ``shape`` (64): what the depth channel of the tensor says (`training.network.model`, trained with the
+  picture's channels emptied);
 - ``picture`` (64): what the chip says (`training.teachers.dlib_resnet`);
 - ``embedding`` (128): both side by side. Squared distances are the mean of the keys', by `SHAPE_WEIGHT`.
 
-Neither tower has learned real people. Both keys are *whitened* by them (`training.network.whitening`): what
-varies within a person counts less, and angles are seen from the mean of real faces, which lies apart from
-that of rendered ones.
+Both keys are *whitened* by real people (`training.network.whitening`): what varies within a person counts
+less, and angles are seen from the mean of real faces, which lies apart from that of rendered ones.
 
 ``python -m training.network.joined --shape RUN --captured FILE --data DIR --out DIR`` joins a run of
 `training.network.train` and dlib's network.
@@ -263,6 +262,8 @@ def main() -> None:
     if config.get("captured") and sorted(config["left_out"]) != left_out:
         parser.error(f"--leave-out: the run left out {config.get('left_out')}, not {left_out}")
     captured = None if given.captured is None else load_captured(given.captured, left_out)
+    if given.picture is not None and left_out:
+        parser.error("--leave-out: a --picture that was learned elsewhere may know them")
     if given.picture is not None:
         picture = Projection.read(given.picture)
     elif captured is not None:

@@ -35,7 +35,7 @@ class TrainConfig:
     threads : CPU threads of one operation; 0 leaves it to TensorFlow.
     identities : train on so many only, those with the smallest numbers; 0 for all.
     inputs, hair_band : what the network may see (`training.data.augment.InputChoice`), in training and in
-        validation; a network that does not see everything is for comparison, and is not exported.
+        validation; one that does not see everything is a tower, or for comparison.
     layout : of the real captures it is trained on; empty for renders.
     captured : SHA-256 of the aligned captures of real people among the rendered ones; empty for none.
     left_out : people of them who were left out, so that figures on them are figures.

@@ -308,7 +308,7 @@ class _Victims:
         return "accepted" if agreed else "refused"
 
     def attempts(self, victim: str) -> list[int]:
-        """Numbers of captures of every pose, in every expression in turn but the one that is enrolled."""
+        """Numbers of captures of seven poses, in all expressions but the one that is enrolled."""
         return [
             number
             for number in range(0, CAPTURES, 5)

@@ -84,7 +84,7 @@ def main() -> None:
     """Write the frames anew."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--head", type=Path, default=DEFAULT_PATH, help="the parametric head")
-    parser.add_argument("--out", type=Path, default=Path("python/faceid_fast/demo_frames"))
+    parser.add_argument("--out", type=Path, default=Path("python/faceid_fast/sources/demo_frames"))
     parser.add_argument(
         "--kinds", nargs="+", choices=KINDS, default=KINDS, help="leave the others as they are"
     )

@@ -1,7 +1,8 @@
 """Export a joined network to ONNX, with the contract that the package checks when it loads it.
 
 ``python -m training.ship.export --run DIR --data DIR`` takes what `training.network.joined` wrote, measures
-thresholds and the keys' limits on rendered validation identities, writes ``faceid.onnx`` into the run's
+threshold and the keys' limits on people held out (with ``--photographs`` and ``--left-out`` real ones: see
+`training.fitted.threshold` and `training.fitted.key_limits`), writes ``faceid.onnx`` into the run's
 folder, checks it against Keras, turns the picture's tower into 8-bit numbers (`training.ship.quantise`), and
 with ``--ship`` copies it into the package and enters its SHA-256 into ``models.json``.
 """
@@ -376,7 +377,7 @@ def main() -> None:
     from training.network.joined import load_joined  # noqa: PLC0415  TensorFlow: only when run
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="folder that training.network.train wrote")
+    parser.add_argument("--run", type=Path, required=True, help="folder that training.network.joined wrote")
     parser.add_argument("--data", type=Path, required=True, help="folder of rendered shards")
     parser.add_argument("--photographs", type=Path, help="what training.data.photographed took")
     parser.add_argument("--left-out", type=Path, help="what training.reports.left_out measured")

@@ -41,7 +41,7 @@ def test_a_changed_wide_camera_is_another_set(monkeypatch: pytest.MonkeyPatch) -
     changed = tuple(replace(model, focal_px=model.focal_px + 1) for model in config.WIDE_MODELS)
     monkeypatch.setattr(config, "WIDE_MODELS", changed)
     other = {name for name, split in SPLITS.items() if split.fingerprint() != before[name]}
-    assert other == {"train", "train_open", "train_alike", "val_wide", "test_wide"}
+    assert other == {"train", "train_open", "train_alike", "train_populations", "val_wide", "test_wide"}
 
 
 def test_nobody_is_in_two_sets() -> None:

@@ -173,15 +173,14 @@ def test_the_command_ends_where_there_are_no_captures(
         main()
 
 
-def test_the_example_trains_both_towers_and_joins_them(tmp_path: Path) -> None:
-    maps, depth, joined, exported = commands(Path("faces"), "pairs", tmp_path)
-    configs = [configure(parse(arguments=words[1:])) for words in (maps, depth)]
-    assert [config.inputs for config in configs] == ["both", "depth"]
-    assert all(config == replace(FINE_TUNE, layout="pairs", inputs=config.inputs) for config in configs)
-    runs = [parse(arguments=words[1:]).out for words in (maps, depth)]
+def test_the_example_trains_the_shapes_tower_and_joins_it(tmp_path: Path) -> None:
+    trained, joined, exported = commands(Path("faces"), "pairs", tmp_path)
+    config = configure(parse(arguments=trained[1:]))
+    assert config == replace(FINE_TUNE, layout="pairs", inputs="depth")
+    run = parse(arguments=trained[1:]).out
     given = dict(zip(joined[1::2], joined[2::2], strict=True))
-    assert (given["--maps"], given["--depth"]) == tuple(map(str, runs))
-    assert given["--data"] == str(runs[0] / "tensors") == exported[exported.index("--data") + 1]
+    assert given["--shape"] == str(run)
+    assert given["--data"] == str(run / "tensors") == exported[exported.index("--data") + 1]
     assert given["--out"] == exported[exported.index("--run") + 1] == str(tmp_path)
 
 
