@@ -18,7 +18,7 @@ from faceid_fast.face.crop import FaceCrop
 from faceid_fast.frame import Frame
 from training.camera.degraded import blurred, degraded
 from training.camera.raster import Camera, draw
-from training.heads.ict import DEFAULT_PATH, PART_EYES, ParametricHead
+from training.heads.ict import DEFAULT_PATH, ParametricHead
 
 REACH_MM: Final = 130.0
 """What is nearer than this to the face's origin is its relief."""
@@ -84,8 +84,7 @@ def _with_head(frame: Frame, crop: FaceCrop, weights: NDArray[np.float32]) -> Fr
     cx, cy = crop.principal_point_px
     height, width = frame.depth.shape
     camera = Camera(frame.intrinsics.fx, frame.intrinsics.fy, cx, cy, width, height)
-    shown = head.triangles[(head.part[head.triangles] <= PART_EYES).all(axis=1)]
-    drawn, _ = draw(placed, shown, (placed,), camera)
+    drawn, _ = draw(placed, head.seen_triangles, (placed,), camera)
     there = np.isfinite(drawn)
     depth = frame.depth.astype(np.float64) * frame.depth_unit_m * 1e3
     face = there & (depth > 0) & (np.abs(drawn - depth) < REACH_MM)

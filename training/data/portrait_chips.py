@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from faceid_fast.face.crop import CHIP_SHAPE
 from training.data.raw import write_arrays
-from training.people.portraits import HELD_EVERY, PORTRAITS_PATH, SETS
+from training.people.portraits import PORTRAITS_PATH, SETS, is_held
 from training.provenance.revision import ROOT
 
 CHIP_POINTS: Final = ((110.96, 46.3), (89.6, 47.9), (37.06, 46.4), (58.4, 47.9), (74.0, 87.8))
@@ -83,8 +83,8 @@ def _cut_all(folder: Path, *, smiling: bool) -> PortraitChips:
             found = {str(name): points for name, points in zip(marks["names"], marks["points"], strict=True)}
         for name, points in found.items():
             picture = _read(folder / group / f"{name}.jpg")
-            is_held, number = number % HELD_EVERY < 2, number + 1
-            held.append(is_held)
+            back, number = is_held(number), number + 1
+            held.append(back)
             chips.append(cut_chip(picture, points[list(LANDMARKS)].astype(np.float64)))
             people.append(f"{group}/{name.split('_')[0]}")
             if group != SETS[0] or not smiling:
@@ -97,7 +97,7 @@ def _cut_all(folder: Path, *, smiling: bool) -> PortraitChips:
             if moved is not None:
                 chips.append(cut_chip(other, moved[list(LANDMARKS)]))
                 people.append(people[-1])
-                held.append(is_held)
+                held.append(back)
     return PortraitChips(np.array(chips), np.array(people), np.array(held))
 
 

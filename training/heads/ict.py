@@ -86,6 +86,11 @@ class ParametricHead:
             )
 
     @property
+    def seen_triangles(self) -> NDArray[np.int32]:
+        """Triangles (T, 3) of skin and eyes, without what lies inside."""
+        return self.triangles[(self.part[self.triangles] <= PART_EYES).all(axis=1)]
+
+    @property
     def identity_count(self) -> int:
         """How many identity weights there are (100)."""
         return len(self.identity_modes)

@@ -25,7 +25,7 @@ PORTRAITS_PATH = DEFAULT_PATH.parent / "portraits"
 CACHE = ROOT / "build" / "portraits" / "detail.npz"
 CACHE_VERSION = 2
 SETS = ("london_neutral", "canada")
-HELD_EVERY = 9  # of every nine people two are held back from training
+_HELD_EVERY = 9  # of every nine people two are held back from training
 WINDOW = np.s_[0:300, 112:432]  # rows and columns of the atlas that a portrait can cover
 STEP = 1 / 48  # of log reflectance, one unit of the stored maps
 
@@ -84,10 +84,15 @@ class Portraits:
         return out
 
 
+def is_held(number: int) -> bool:
+    """Whether a person is held back from training, by their number over all of `SETS`."""
+    return number % _HELD_EVERY < 2
+
+
 @cache
 def _of_set(name: str) -> Portraits:
     names, detail = _load()
-    chosen = [k for k in range(len(names)) if (k % HELD_EVERY < 2) == (name == "held")]
+    chosen = [k for k in range(len(names)) if is_held(k) == (name == "held")]
     return Portraits(tuple(names[k] for k in chosen), detail[chosen])
 
 

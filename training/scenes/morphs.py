@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.camera.raster import Camera, draw, rotation_of
-from training.heads.ict import DEFAULT_PATH, PART_EYES, PART_SOCKETS, ParametricHead, normals_of
-from training.people.portraits import HELD_EVERY, PORTRAITS_PATH, SETS, fit_head
+from training.heads.ict import DEFAULT_PATH, PART_SOCKETS, ParametricHead, normals_of
+from training.people.portraits import PORTRAITS_PATH, SETS, fit_head, is_held
 
 SIDE_PX: Final = 224
 GAMMA: Final = 2.2
@@ -97,7 +97,7 @@ def sitters(folder: Path = PORTRAITS_PATH, set_name: str = "train") -> tuple[Sit
         with np.load(folder / group / "landmarks189.npz") as marks:
             people = list(zip(marks["names"], marks["points"], strict=True))
         for name, points in people:
-            held, number = number % HELD_EVERY < 2, number + 1
+            held, number = is_held(number), number + 1
             if held != (set_name == "held"):
                 continue
             path = folder / group / f"{name}.jpg"
@@ -189,8 +189,7 @@ def _seen(
         np.column_stack([second.pixels, inside]).astype(np.float32),
         turned,
     )
-    shown = head.triangles[(head.part[head.triangles] <= PART_EYES).all(axis=1)]
-    depth, (of_first, of_second, normals) = draw(placed, shown, attributes, camera)
+    depth, (of_first, of_second, normals) = draw(placed, head.seen_triangles, attributes, camera)
     weight = of_first[..., 2:]
     skin = (1 - weight) * _looked_up(first, of_first) + weight * _looked_up(second, of_second)
     skin = skin * (1.0 - (1.0 - MOUTH_SHADE) * of_second[..., 2:])
