@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from faceid_fast.face.crop import CHIP_SHAPE, TENSOR_SHAPE
 from training.data.batches import TensorSet
-from training.network.joined import KEY_SIZE, Projection, join, shape_tower
+from training.network.joined import join, shape_tower
 from training.network.model import NetworkConfig, UnitLength, build_network
+from training.network.projection import KEY_SIZE, Projection
 from training.provenance.aligner import aligner_digest
 
 SIZE = 128
@@ -23,6 +24,7 @@ KEPT: NDArray[np.float32] = np.linalg.qr(np.random.default_rng(0).standard_norma
     0
 ].astype(np.float32)
 MOVED = Projection(np.linspace(-0.05, 0.05, SIZE, dtype=np.float32), KEPT)
+PLAIN = Projection(np.zeros(SIZE, np.float32), KEPT)
 SMALL = NetworkConfig(stem_filters=8, fires=(((4, 8),), ((4, 8),)), reduce_filters=4)
 
 
@@ -55,7 +57,7 @@ def picture_stand_in(seed: int) -> keras.Model:
 
 def joined_stand_in(seed: int = 7, config: NetworkConfig = SMALL) -> keras.Model:
     """A joined network of small towers."""
-    return join(shape_tower(tower(seed, config), MOVED), picture_stand_in(seed))
+    return join(shape_tower(tower(seed, config), MOVED, PLAIN), picture_stand_in(seed))
 
 
 def faces(identities: int = 20, captures: int = 6, *, seed: int = 5) -> TensorSet:

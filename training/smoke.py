@@ -98,14 +98,8 @@ def run_smoke(out: Path, processes: int = 2) -> None:
 def _exported(shape: keras.Model, tensors: Path, run: Path) -> Exported:
     """Join, quantise and export a tower of the shape and the picture's, and embed with what came out."""
     from training.network.checkpoint import save_network  # noqa: PLC0415
-    from training.network.joined import (  # noqa: PLC0415
-        KEY_SIZE,
-        TEACHERS_PATH,
-        Projection,
-        join,
-        picture_tower,
-        shape_tower,
-    )
+    from training.network.joined import TEACHERS_PATH, join, picture_tower, shape_tower  # noqa: PLC0415
+    from training.network.projection import KEY_SIZE, Projection  # noqa: PLC0415
     from training.network.train import load_best  # noqa: PLC0415
     from training.provenance.revision import training_commit  # noqa: PLC0415
     from training.ship.export import export  # noqa: PLC0415
@@ -117,7 +111,7 @@ def _exported(shape: keras.Model, tensors: Path, run: Path) -> Exported:
     plain = Projection(np.zeros(EMBEDDING_SIZE, np.float32), kept)
     picture = picture_tower(weights if weights.exists() else None, plain)
     run.mkdir(parents=True, exist_ok=True)
-    save_network(run / "best.keras", join(shape_tower(shape, plain), picture))
+    save_network(run / "best.keras", join(shape_tower(shape, plain, plain), picture))
     held = load_held(tensors, with_chips=True)
     done = export(load_best(run), held, run / "faceid.onnx", {"training_commit": training_commit()})
     _embed(done.path, held)

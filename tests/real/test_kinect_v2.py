@@ -1,4 +1,4 @@
-"""Error rates on real people: the goals of the first release. Nothing is trained or tuned on them."""
+"""Error rates on real people: no figures, as they trained what ships, but what must not be lost."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def protocols(kinect_v2: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
     return figures
 
 
-@pytest.mark.parametrize(("protocol", "most"), [("frontal", 0.02), ("all", 0.05)])
+@pytest.mark.parametrize(("protocol", "most"), [("frontal", 0.0), ("all", 0.004)])
 def test_failure_to_acquire(protocols: dict[str, Any], protocol: str, most: float) -> None:
     assert protocols[protocol]["failure_to_acquire"] <= most
 
 
 @pytest.mark.parametrize(
-    ("protocol", "most"), [("frontal", 0.05), ("yaw0", 0.10), ("all", 0.15), ("unlock", 0.06)]
+    ("protocol", "most"), [("frontal", 0.01), ("yaw0", 0.01), ("all", 0.03), ("unlock", 0.01)]
 )
 def test_equal_error_rate(protocols: dict[str, Any], protocol: str, most: float) -> None:
     assert protocols[protocol]["eer"] <= most

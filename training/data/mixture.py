@@ -5,10 +5,11 @@ over a shape that is not its own (the mean head, a relief, a blurred face). It i
 holds a photograph of the victim over another shape, so every chimera is an identity of its own: an impostor
 to whoever lent the picture and to whoever lent the depth.
 
-Real people are few. Besides being identities of their own, they lend the rendered ones what renders lack:
-the *difference* of two captures of one real person, added to a render, is another capture of that rendered
-person as the camera, the muscles and the errors of the alignment would have made it. And whole batches of
-rendered people are *moved* towards the mean shape of the real ones: strangers of one population share it.
+Real people are few. They can be identities of their own; above all they lend the rendered ones what renders
+lack: the *difference* of two captures of one real person, added to a render, is another capture of that
+rendered person as the camera, the muscles and the errors of the alignment would have made it. And whole
+batches of rendered people are *moved* towards the mean shape of the real ones: strangers of one population
+share it.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ class Mixture:
 
     Attributes
     ----------
-    captures : of each real person in every batch.
+    captures : of each real person in every batch. 0 for a tower that is whitened by these people: of people
+        whom it has learned to tell apart it no longer shows what varies within a person.
     chimeras : in every batch.
     difference_share : of the rendered images that get a real difference.
     difference_scale : range of the factor that a difference is multiplied by.
@@ -77,7 +79,7 @@ class Mixture:
     moved_share : of the batches: all rendered people in them are moved towards the captured ones' mean.
     """
 
-    captures: int = 8
+    captures: int = 0
     chimeras: int = 96
     difference_share: float = 0.3
     difference_scale: tuple[float, float] = (0.3, 1.0)

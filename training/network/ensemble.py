@@ -28,6 +28,7 @@ from training.network.checkpoint import save_network
 from training.network.model import OUTPUT_NAME, Mirror, UnitLength
 from training.network.run_folder import inputs_of, read_config
 from training.network.train import load_best, set_threads
+from training.network.whitening import principal_directions
 from training.provenance.revision import training_commit
 
 PROJECTED_IMAGES = 12_000
@@ -58,16 +59,6 @@ def join(members: list[keras.Model], tensors: NDArray[np.float16], *, mirrored: 
     embeddings = embed(keras.Model(inputs, side_by_side), tensors)
     project.set_weights([principal_directions(embeddings, size)])
     return network
-
-
-def principal_directions(rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    """Principal directions of rows (N, D) about the origin: orthonormal columns (D, count).
-
-    About the origin, not the mean: unit vectors are compared by their angles there.
-    """
-    moments = rows.astype(np.float64).T @ rows
-    _, directions = np.linalg.eigh(moments)
-    return np.ascontiguousarray(directions[:, ::-1][:, :count], np.float32)
 
 
 def ensemble(

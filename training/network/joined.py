@@ -2,13 +2,14 @@
 
 Inputs are the aligned ``tensor`` and the ``chip``; three rows of unit vectors come out:
 
-- ``shape`` (64): what the depth channel of the tensor says (`training.network.model`, trained with the
-  picture's channels emptied);
+- ``shape`` (130): what the depth channel of the tensor says (`training.network.model`, trained with the
+  picture's channels emptied), whitened (64) and not (64), and how deep the finer relief is (2,
+  `training.network.relief`);
 - ``picture`` (64): what the chip says (`training.teachers.dlib_resnet`);
-- ``embedding`` (128): both side by side. Squared distances are the mean of the keys', by `SHAPE_WEIGHT`.
+- ``embedding`` (128): the whitened shape and the picture side by side, by `SHAPE_WEIGHT`.
 
-Both keys are *whitened* by real people (`training.network.whitening`): what varies within a person counts
-less, and angles are seen from the mean of real faces, which lies apart from that of rendered ones.
+Shape and picture are *whitened* by real people (`training.network.whitening`): what varies within a person
+counts less, and angles are seen from the mean of real faces, which lies apart from that of rendered ones.
 
 ``python -m training.network.joined --shape RUN --captured FILE --data DIR --out DIR`` joins a run of
 `training.network.train` and dlib's network.
@@ -21,7 +22,6 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,31 +35,30 @@ from numpy.typing import NDArray
 
 from faceid_fast.face.crop import CHIP_SHAPE, TENSOR_SHAPE
 from training.data.augment import InputChoice
-from training.data.batches import TensorSet, load_split
+from training.data.batches import load_split
 from training.data.captured import Captured, load_captured
 from training.data.morph_chips import DEFAULT_FOLDER as DEFAULT_MORPHS
 from training.data.morph_chips import MorphChips
 from training.data.portrait_chips import load_portrait_chips
-from training.data.raw import write_arrays
-from training.metrics.verification import embed
 from training.network.checkpoint import save_network
-from training.network.ensemble import principal_directions
 from training.network.model import UnitLength
+from training.network.projection import Projection, projected, shape_projections
+from training.network.relief import ReliefAngle
 from training.network.run_folder import inputs_of, read_config
 from training.network.train import load_best, set_threads
-from training.network.whitening import Labelled, Whitening, whitening_of
+from training.network.whitening import whitening_of
 from training.teachers import dlib_resnet
 
-KEY_SIZE: Final = 64
-"""Numbers of each key."""
 SHAPE_WEIGHT: Final = 0.8
 """Of the shape in the joined vector, the picture's being 1: it tells people apart less well."""
+PLAIN_WEIGHT: Final = 0.7
+"""Of what is not whitened in the shape's key, what is being 1. Seen from the mean of real people alone,
+rendered ones and whoever lies near them are told apart less well."""
+RELIEF_WEIGHT: Final = float(np.sqrt(1.0 + PLAIN_WEIGHT**2))
+"""Of the relief there: as much as of both together."""
 PICTURE_SHARES: Final = {"captured": 0.4, "morphs": 0.4, "portraits": 0.2}
 """Of the spread within a person: captured people are few, morphs are many, but of photographs."""
-PROJECTED_IMAGES: Final = 3_000
-CAPTURED_REPEATED: Final = 5
-"""What tells people apart is kept; the captured ones count more often there, being few."""
-PROJECTIONS: Final = {"shape": "shape.npz", "picture": "picture.npz"}
+PROJECTIONS: Final = {"shape": "shape.npz", "plain": "shape_plain.npz", "picture": "picture.npz"}
 TEACHERS_PATH = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "teachers"
 
 Floats = NDArray[np.float32]
@@ -74,51 +73,25 @@ class DepthOnly(layers.Layer):  # type: ignore[misc]
         return inputs[:, :1]
 
 
-@dataclass(frozen=True, eq=False)
-class Projection:
-    """What a tower's unit vectors become: ``(row - mean) @ matrix``, to unit length.
+def shape_tower(network: keras.Model, whitened: Projection, plain: Projection) -> keras.Model:
+    """Build the shape's tower, of tensors (N, 4, 72, 64) float32.
 
-    Attributes
-    ----------
-    mean : (128,) float32.
-    matrix : (128, `KEY_SIZE`) float32.
-    """
-
-    mean: Floats
-    matrix: Floats
-
-    @classmethod
-    def read(cls, path: Path) -> Projection:
-        """Read what `write` wrote."""
-        with np.load(path) as file:
-            return cls(file["mean"], file["matrix"])
-
-    def write(self, path: Path) -> None:
-        """Write the arrays."""
-        write_arrays(path, {"mean": self.mean, "matrix": self.matrix})
-
-    @classmethod
-    def keeping(cls, whitening: Whitening, telling: dict[str, Labelled]) -> Projection:
-        """Keep the directions of whitened space in which people of several kinds differ most."""
-        means = []
-        for name, (rows, people) in telling.items():
-            whitened = whitening.apply(rows)
-            each = [whitened[people == person].mean(axis=0) for person in np.unique(people)]
-            means += each * (CAPTURED_REPEATED if name == "captured" else 1)
-        matrix = whitening.matrix @ principal_directions(np.array(means, np.float32), KEY_SIZE)
-        return cls(whitening.mean.astype(np.float32), matrix.astype(np.float32))
-
-
-def shape_tower(network: keras.Model, projection: Projection) -> keras.Model:
-    """Build the shape's tower: tensors (N, 4, 72, 64) float32 to (N, `KEY_SIZE`) unit rows.
+    It has two outputs of unit rows: ``whitened`` (N, 64), what the joined vector takes, and ``key`` (N, 130),
+    what was whitened, what was not, and the relief.
 
     Parameters
     ----------
     network : of the aligned tensor, trained with the pictures emptied.
     """
     inputs = keras.Input(TENSOR_SHAPE, name="tensor", dtype="float32")
-    rows = _of_one_channel(network)(DepthOnly(name="depth_only")(inputs))
-    return keras.Model(inputs, _projected(rows, projection, "shape"), name="shape_tower")
+    depth = DepthOnly(name="depth_only")(inputs)
+    rows = _of_one_channel(network)(depth)
+    of_real = projected(rows, whitened, "whitened")
+    of_rendered = projected(rows, plain, "plain")
+    relief = ReliefAngle(name="relief")(depth)
+    parts = [of_real, PLAIN_WEIGHT * of_rendered, RELIEF_WEIGHT * relief]
+    key = UnitLength(name="key", dtype="float32")(layers.Concatenate(name="views")(parts))
+    return keras.Model(inputs, {"whitened": of_real, "key": key}, name="shape_tower")
 
 
 def _of_one_channel(network: keras.Model) -> keras.Model:
@@ -142,7 +115,7 @@ def _of_one_channel(network: keras.Model) -> keras.Model:
 
 
 def picture_tower(weights: Path | None, projection: Projection) -> keras.Model:
-    """Build the picture's tower: (N, 150, 150, 3) float32, 0 to 255, to (N, `KEY_SIZE`) unit rows.
+    """Build the picture's tower: (N, 150, 150, 3) float32, 0 to 255, to (N, 64) unit rows.
 
     Parameters
     ----------
@@ -155,17 +128,9 @@ def picture_tower(weights: Path | None, projection: Projection) -> keras.Model:
     unit = UnitLength(name="picture_unit")(
         layers.Dense(128, use_bias=False, name="picture_last")(features(inputs))
     )
-    tower = keras.Model(inputs, _projected(unit, projection, "picture"), name="picture_tower")
+    tower = keras.Model(inputs, projected(unit, projection, "picture"), name="picture_tower")
     tower.get_layer("picture_last").set_weights(last.get_weights())
     return tower
-
-
-def _projected(rows: keras.KerasTensor, projection: Projection, name: str) -> keras.KerasTensor:
-    """Whiten unit rows."""
-    project = layers.Dense(projection.matrix.shape[1], name=f"{name}_project")
-    outputs = UnitLength(name=name, dtype="float32")(project(rows))
-    project.set_weights([projection.matrix, -projection.mean @ projection.matrix])
-    return outputs
 
 
 def join(shape: keras.Model, picture: keras.Model) -> keras.Model:
@@ -174,33 +139,13 @@ def join(shape: keras.Model, picture: keras.Model) -> keras.Model:
     chip = keras.Input(CHIP_SHAPE, name="chip", dtype="uint8")
     image = layers.Permute((2, 3, 1), name="chip_channels_last")(keras.ops.cast(chip, "float32"))
     of_shape, of_picture = shape(tensor), picture(image)
-    both = layers.Concatenate(name="both")([SHAPE_WEIGHT * of_shape, of_picture])
+    both = layers.Concatenate(name="both")([SHAPE_WEIGHT * of_shape["whitened"], of_picture])
     outputs = {
         "embedding": UnitLength(name="embedding", dtype="float32")(both),
-        "shape": layers.Identity(name="shape_key")(of_shape),
+        "shape": layers.Identity(name="shape_key")(of_shape["key"]),
         "picture": layers.Identity(name="picture_key")(of_picture),
     }
     return keras.Model({"tensor": tensor, "chip": chip}, outputs, name="faceid")
-
-
-def shape_projection(network: keras.Model, rendered: TensorSet, captured: Captured | None) -> Projection:
-    """Learn the shape's projection from captured people; without them, from whoever was trained on.
-
-    Parameters
-    ----------
-    rendered : what the network was trained on.
-    """
-    # Whole people: everybody's mean is to be that of all captures.
-    names = np.random.default_rng(0).permutation(np.unique(rendered.identities))
-    chosen = np.isin(rendered.identities, names[: max(PROJECTED_IMAGES * len(names) // len(rendered), 2)])
-    some = embed(network, _depth_only(rendered.tensors[chosen])), rendered.identities[chosen]
-    if captured is None:
-        return Projection.keeping(
-            whitening_of({"trained on": some}, {"trained on": 1.0}), {"trained on": some}
-        )
-    seen = embed(network, _depth_only(captured.tensors)), captured.people
-    whitening = whitening_of({"captured": seen}, {"captured": 1.0})
-    return Projection.keeping(whitening, {"rendered": some, "captured": seen})
 
 
 def picture_projection(weights: Path, captured: Captured, morphs: MorphChips) -> Projection:
@@ -213,12 +158,6 @@ def picture_projection(weights: Path, captured: Captured, morphs: MorphChips) ->
         "portraits": (_unit_vectors(trunk, portraits.chips), portraits.people),
     }
     return Projection.keeping(whitening_of(kinds, PICTURE_SHARES), kinds)
-
-
-def _depth_only(tensors: NDArray[np.float16]) -> NDArray[np.float16]:
-    alone = tensors.copy()
-    alone[:, 1:] = 0
-    return alone
 
 
 def _unit_vectors(trunk: keras.Model, chips: NDArray[np.uint8], batch: int = 32) -> Floats:
@@ -272,11 +211,11 @@ def main() -> None:
         parser.error("--captured or --picture: the projection of pictures is learned from real people")
     given.out.mkdir(parents=True, exist_ok=True)
     network = load_best(given.shape)
-    shape = shape_projection(network, load_split(given.data)[0], captured)
-    for name, projection in (("shape", shape), ("picture", picture)):
+    shape, plain = shape_projections(network, load_split(given.data)[0], captured)
+    for name, projection in (("shape", shape), ("plain", plain), ("picture", picture)):
         projection.write(given.out / PROJECTIONS[name])
     shutil.copyfile(given.shape / "best.keras", given.out / "shape.keras")
-    network = join(shape_tower(network, shape), picture_tower(given.teacher, picture))
+    network = join(shape_tower(network, shape, plain), picture_tower(given.teacher, picture))
     save_network(given.out / "best.keras", network)
     written: dict[str, Any] = {
         "towers": {"shape": config},

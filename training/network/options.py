@@ -17,7 +17,7 @@ from training.network.model import NETWORKS, NetworkConfig
 from training.provenance.revision import ROOT
 
 SHIPPED_WEIGHTS = ROOT / "training" / "weights"
-SHIPPED_FILES = ("shape.keras", "shape.npz", "picture.npz")
+SHIPPED_FILES = ("shape.keras", "shape.npz", "shape_plain.npz", "picture.npz")
 """The shipped network's tower of the shape as Keras has it, and what projects the vectors of both towers."""
 SHIPPED_TOWER: Final = SHIPPED_WEIGHTS / "shape.keras"
 """What a fine-tune begins with."""
@@ -115,7 +115,12 @@ def parse(description: str | None = None, arguments: Sequence[str] | None = None
         "--captured", type=Path, help="real people among the rendered ones: what training.data.captured wrote"
     )
     add("--leave-out", nargs="*", default=(), metavar="PERSON", help="of them, for figures on these people")
-    add("--captures", type=int, default=Mixture.captures, help="of each real person in a batch")
+    add(
+        "--captures",
+        type=int,
+        default=Mixture.captures,
+        help="of each real person in a batch: none, if they whiten",
+    )
     add("--chimeras", type=int, default=0, help=f"in a batch, for instance {Mixture.chimeras}")
     add(
         "--moved-share",
@@ -150,7 +155,8 @@ def configure(given: argparse.Namespace) -> TrainConfig:
         base, steps=given.steps or base.steps, seed=given.seed, threads=given.threads,
         identities=given.identities, inputs=given.inputs, hair_band=not given.no_hair_band,
         layout=given.layout or "", left_out=tuple(sorted(given.leave_out)), mixture=_mixture(given),
-        learning_rate=given.learning_rate or base.learning_rate, network=NETWORKS[given.network], batch=batch,
+        network=NETWORKS[given.network], batch=batch,
+        learning_rate=given.learning_rate or base.learning_rate,
         loss=LossConfig(name=given.loss),
     )  # fmt: skip
 

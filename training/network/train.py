@@ -33,7 +33,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from training.data.batches import BatchSampler, TensorSet, load_split, prefetch
-from training.data.captured import load_captured
+from training.data.captured import Captured, load_captured
 from training.data.layouts.tensors import load_captures
 from training.data.mixture import MixedSampler
 from training.metrics.verification import Figures, measure_network
@@ -117,18 +117,18 @@ def train(
     """
     shape = data.tensors.shape[1:]
     config = replace(config, network=replace(config.network, input_shape=shape))
+    if config.identities:
+        data = data.first_identities(config.identities)
+    people, digest = _load_people(captured, config.left_out)
+    config = replace(config, captured=digest)
     network = None
     if init is not None:
         network, digest = _load_init(init, shape)
         config = replace(config, init=digest)
-    if captured is not None:
-        config = replace(config, captured=hashlib.sha256(captured.read_bytes()).hexdigest())
     out.mkdir(parents=True, exist_ok=True)
     pin_config(out / "config.json", config)
     trainer = Trainer(config, network)
-    if config.identities:
-        data = data.first_identities(config.identities)
-    sampler = _sampler(data, config, captured)
+    sampler = _sampler(data, config, people)
     held = _first_images(held, config.validation_images).seen_through(config.seen)
     checkpoint, log = out / "checkpoint.npz", Log(out / "log.csv")
     start, best = 0, -1.0
@@ -174,13 +174,19 @@ def train(
     return _finish(out, sampler, config, held)
 
 
-def _sampler(data: TensorSet, config: TrainConfig, captured: Path | None) -> BatchSampler | MixedSampler:
+def _sampler(data: TensorSet, config: TrainConfig, people: Captured | None) -> BatchSampler | MixedSampler:
     """Draw batches of rendered people; with real ones and chimeras if the configuration says so."""
     rendered = BatchSampler(data, config.batch, config.seed, config.seen)
     if config.mixture is None:
         return rendered
-    people = None if captured is None else load_captured(captured, config.left_out)
     return MixedSampler(rendered, people, config.mixture, config.seed, config.seen)
+
+
+def _load_people(source: Path | None, left_out: tuple[str, ...]) -> tuple[Captured | None, str]:
+    """Load real people, and the SHA-256 of their file; None and "" for none."""
+    if source is None:
+        return None, ""
+    return load_captured(source, left_out), hashlib.sha256(source.read_bytes()).hexdigest()
 
 
 def _load_init(source: Path, shape: tuple[int, ...]) -> tuple[keras.Model, str]:

@@ -77,3 +77,13 @@ def _within(kind: str, labelled: Labelled) -> Floats:
     weights = (counts > 1)[whose] / counts[whose]
     apart = rows - means[whose]
     return np.asarray((apart * weights[:, None]).T @ apart / (counts > 1).sum())
+
+
+def principal_directions(rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """Principal directions of rows (N, D) about the origin: orthonormal columns (D, count).
+
+    About the origin, not the mean: unit vectors are compared by their angles there.
+    """
+    moments = rows.astype(np.float64).T @ rows
+    _, directions = np.linalg.eigh(moments)
+    return np.ascontiguousarray(directions[:, ::-1][:, :count], np.float32)

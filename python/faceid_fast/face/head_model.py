@@ -12,7 +12,7 @@ from faceid_fast.errors import ModelError
 
 from .crop import TENSOR_SHAPE, Floats
 
-PREPROCESSING_ID: Final = "head-fit-4"
+PREPROCESSING_ID: Final = "head-fit-5"
 """The name of the preprocessing, recorded in a model's contract.
 
 It changes whenever the same frame would give another tensor or chip.

@@ -12,7 +12,7 @@ use std::{env, fs, hint};
 
 use faceid_core::align::chip::{Picture, chip};
 use faceid_core::align::cues::Cues;
-use faceid_core::align::fit::{Fit, Start, refit, search};
+use faceid_core::align::fit::{Start, find};
 use faceid_core::align::frontal_map::draw;
 use faceid_core::align::grid::{GRID_HEIGHT, GRID_WIDTH};
 use faceid_core::align::head_model::{HeadArrays, HeadModel};
@@ -266,7 +266,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ..face.pose
     };
     let starts = starts(&pose);
-    let fit: Fit = search(model, &skin, &starts).ok_or("the search found nothing")?;
+    let last = [(&skin, &FULL_MM[..]), (&with_brows, &LAST_MM[..])];
     let surface = Surface::of(&patch);
     let maps = draw(&surface, &pose);
     let template = &given.template[..];
@@ -279,11 +279,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ),
         ("cut", stage(cut)),
         ("quads", stage(|| Quads::of(&patch))),
-        ("search", stage(|| search(model, &skin, &starts))),
-        (
-            "refine",
-            stage(|| refit(model, &fit, &[(&skin, &FULL_MM), (&with_brows, &LAST_MM)])),
-        ),
+        ("fit", stage(|| find(model, &skin, &starts, &last))),
         ("surface", stage(|| Surface::of(&patch))),
         ("draw", stage(|| draw(&surface, &pose))),
         ("normalise", stage(|| maps.tensor(template))),

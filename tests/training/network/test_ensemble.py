@@ -18,7 +18,7 @@ from faceid_fast.face.crop import TENSOR_SHAPE
 from training.data.batches import TensorSet
 from training.metrics.verification import embed
 from training.network.batch_norm import TOLERATED_DRIFT, check_batch_norm
-from training.network.ensemble import ensemble, join, principal_directions
+from training.network.ensemble import ensemble, join
 from training.network.model import NetworkConfig, build_network
 from training.provenance.revision import ROOT
 
@@ -59,14 +59,6 @@ def test_a_face_and_its_mirror_image_are_one(tmp_path: Path) -> None:
     # What exports and measures runs does not import what joined them.
     import_only = "import sys, training.network.train, keras; keras.models.load_model(sys.argv[1])"
     subprocess.run([sys.executable, "-c", import_only, str(path)], check=True, cwd=ROOT, capture_output=True)
-
-
-def test_directions_keep_what_varies_most() -> None:
-    rng = np.random.default_rng(4)
-    rows = (rng.standard_normal((500, 6)) * [5, 4, 3, 0.1, 0.1, 0.1]).astype(np.float32)
-    kept = principal_directions(rows, 3)
-    np.testing.assert_allclose(kept.T @ kept, np.eye(3), atol=1e-5)
-    assert np.linalg.norm(rows @ kept) > 0.999 * np.linalg.norm(rows)
 
 
 def test_statistics_of_joined_networks_are_checked() -> None:

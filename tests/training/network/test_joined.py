@@ -16,22 +16,14 @@ pytest.importorskip("tensorflow", reason="needs the training environment (Tensor
 import keras
 
 from faceid_fast.face.crop import CHIP_SHAPE
-from joined_stand_ins import KEPT, MOVED, SIZE, faces, joined_stand_in, picture_stand_in, tower
+from joined_stand_ins import KEPT, MOVED, PLAIN, faces, joined_stand_in, picture_stand_in, tower
 from training.data.batches import TensorSet
-from training.data.captured import Captured
 from training.metrics.verification import embed, embed_joined
 from training.network import joined as module
 from training.network.checkpoint import save_network
-from training.network.joined import (
-    KEY_SIZE,
-    SHAPE_WEIGHT,
-    DepthOnly,
-    Projection,
-    join,
-    picture_tower,
-    shape_projection,
-    shape_tower,
-)
+from training.network.joined import PLAIN_WEIGHT, SHAPE_WEIGHT, DepthOnly, join, picture_tower, shape_tower
+from training.network.projection import KEY_SIZE, Projection
+from training.network.relief import ReliefAngle
 from training.network.train import load_best
 from training.teachers import dlib_resnet
 
@@ -65,8 +57,8 @@ def test_outputs_are_unit_rows_of_their_sizes(network: keras.Model, some: Tensor
     rows = embed_joined(network, some)
     assert {name: each.shape for name, each in rows.items()} == {
         "embedding": (8, 128),
-        "shape": (8, 64),
-        "picture": (8, 64),
+        "shape": (8, 2 * KEY_SIZE + 2),
+        "picture": (8, KEY_SIZE),
     }
     for each in rows.values():
         assert each.dtype == np.float32
@@ -94,41 +86,35 @@ def test_each_key_sees_its_own_half_only(
             assert np.abs(after[name] - before[name]).max() > 1e-3
 
 
-def test_the_joined_vector_is_both_keys_by_their_weights(network: keras.Model, some: TensorSet) -> None:
+def test_the_joined_vector_is_both_by_their_weights_without_the_relief(
+    network: keras.Model, some: TensorSet
+) -> None:
     rows = embed_joined(network, some)
     length = np.hypot(SHAPE_WEIGHT, 1.0)
-    both = np.concatenate([SHAPE_WEIGHT / length * rows["shape"], rows["picture"] / length], axis=1)
+    shape = rows["shape"][:, :KEY_SIZE]
+    shape = shape / np.linalg.norm(shape, axis=1, keepdims=True)
+    both = np.concatenate([SHAPE_WEIGHT / length * shape, rows["picture"] / length], axis=1)
     np.testing.assert_allclose(rows["embedding"], both, atol=1e-5)
 
 
-def test_the_shape_is_what_the_tower_says_of_emptied_pictures_whitened(some: TensorSet) -> None:
+def test_the_shape_is_what_the_tower_says_of_emptied_pictures_and_the_relief(some: TensorSet) -> None:
     depth = tower(2)
-    rows = embed_joined(join(shape_tower(depth, MOVED), picture_stand_in(3)), some)
+    rows = embed_joined(join(shape_tower(depth, MOVED, PLAIN), picture_stand_in(3)), some)
     alone = some.tensors.copy()
     alone[:, 1:] = 0
-    of_depth = (embed(depth, alone) - MOVED.mean) @ MOVED.matrix
-    of_depth /= np.linalg.norm(of_depth, axis=1, keepdims=True)
-    np.testing.assert_allclose(rows["shape"], of_depth, atol=1e-5)
+    said = embed(depth, alone)
+    relief = np.asarray(ReliefAngle()(some.tensors[:, :1].astype(np.float32)))
+    parts = [
+        _unit((said - MOVED.mean) @ MOVED.matrix),
+        PLAIN_WEIGHT * _unit(said @ PLAIN.matrix),
+        np.sqrt(1.0 + PLAIN_WEIGHT**2) * relief,
+    ]
+    np.testing.assert_allclose(rows["shape"], _unit(np.concatenate(parts, axis=1)), atol=1e-5)
     np.testing.assert_array_equal(np.asarray(DepthOnly()(some.tensors)), some.tensors[:, :1])
 
 
-def test_the_shape_is_seen_from_the_mean_of_captured_people() -> None:
-    network, rendered, real = tower(2), faces(12, 4), faces(4, 12, seed=9)
-    assert real.chips is not None
-    moved = (real.tensors + np.float16(1.0)).clip(-2.5, 2.5).astype(np.float16)
-    names = np.array([f"p{number}" for number in real.identities])
-    captured = Captured(moved, real.chips, names, names, real.modalities, real.aligner)
-    found = shape_projection(network, rendered, captured)
-    alone = moved.copy()
-    alone[:, 1:] = 0
-    rows = embed(network, alone)
-    np.testing.assert_allclose(found.mean, rows.mean(axis=0), atol=1e-5)
-    assert found.matrix.shape == (SIZE, KEY_SIZE)
-    # Without them, from the mean of those it was trained on.
-    own = rendered.tensors.copy()
-    own[:, 1:] = 0
-    mean = shape_projection(network, rendered, None).mean
-    np.testing.assert_allclose(mean, embed(network, own).mean(axis=0), atol=1e-5)
+def _unit(rows: np.ndarray) -> np.ndarray:
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
 def test_it_is_kept_and_loaded(network: keras.Model, some: TensorSet, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from training.network import whitening as module
-from training.network.whitening import Labelled, Whitening, whitening_of
+from training.network.whitening import Labelled, Whitening, principal_directions, whitening_of
 
 SIZE = 12
 SHARES = {"captured": 0.4, "morphs": 0.4, "portraits": 0.2}
@@ -105,3 +105,11 @@ def test_whitened_rows_have_length_one() -> None:
     captured = people_of(4, 50, uneven(), seed=2)
     rows = learned(captured, people_of(40, 2, uneven(), seed=3)).apply(captured[0])
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1.0, atol=1e-12)
+
+
+def test_directions_keep_what_varies_most() -> None:
+    rng = np.random.default_rng(4)
+    rows = (rng.standard_normal((500, 6)) * [5, 4, 3, 0.1, 0.1, 0.1]).astype(np.float32)
+    kept = principal_directions(rows, 3)
+    np.testing.assert_allclose(kept.T @ kept, np.eye(3), atol=1e-5)
+    assert np.linalg.norm(rows @ kept) > 0.999 * np.linalg.norm(rows)

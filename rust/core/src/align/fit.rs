@@ -17,26 +17,63 @@ pub use super::shape_fit::{Fit, Steps};
 
 /// Tukey cut-offs of the pose-only steps of a start, millimetres.
 const START_CUTOFF_MM: [f32; 5] = [40.0, 40.0, 30.0, 25.0, 20.0];
-/// Starts that go on after the first two steps.
-const KEPT_EARLY: usize = 10;
 /// If the best start scores less, there is no face (rendered faces score 0.6 and more).
 const HOPELESS_SCORE: f32 = 0.55;
 /// The same after the first steps over pose and shape: later steps add little.
 const POOR_SCORE: f32 = 0.35;
-/// Starts whose shape is fitted too, for a few steps, before the best is chosen.
-const KEPT: usize = 6;
-/// Starts that score this much less than the best are dropped before that.
-const KEPT_MARGIN: f32 = 0.12;
+/// A fit that scores this much is not doubted: so do nine of ten real faces.
+const SURE_SCORE: f32 = 0.75;
 /// Tukey cut-offs of the first steps over pose and shape, millimetres.
 const BEND_CUTOFF_MM: [f32; 2] = [20.0, 16.0];
 /// Starts closer to each other than this are the same, millimetres and radians.
 const SAME_MM: f32 = 8.0;
 const SAME_RAD: f32 = 0.14;
 
-/// Searches all starts and returns the best rough fit; `None` if no start leads to a face. Poses are fitted to the
-/// model's coarse points and shapes to the medium ones: they only have to find the basin.
+/// How many starts a search follows how far.
+struct Effort {
+    /// Starts that go on after the first two steps.
+    kept_early: usize,
+    /// Starts whose shape is fitted too, for a few steps.
+    kept: usize,
+    /// Starts that score this much less than the best are dropped before that.
+    margin: f32,
+}
+
+const QUICK: Effort = Effort {
+    kept_early: 10,
+    kept: 6,
+    margin: 0.12,
+};
+/// Wide faces, long hair and an unknown principal point make wrong poses look right after a few steps.
+const THOROUGH: Effort = Effort {
+    kept_early: usize::MAX,
+    kept: 16,
+    margin: 0.3,
+};
+
+/// Searches all starts, and fits all points from the best on, on the cells of each of the last steps in turn. Where
+/// that leaves doubt, all that was found is fitted so, after a more thorough search, and the best is returned.
+/// `None` if no start leads to a face.
 #[must_use]
-pub fn search(model: &HeadModel, usable: &Usable, starts: &[Start]) -> Option<Fit> {
+pub fn find(model: &HeadModel, usable: &Usable, starts: &[Start], last: &[Steps]) -> Option<Fit> {
+    let mut fitter = ShapeFitter::new(&model.fine);
+    let mut refine = |rough: &Fit| fitter.refine(&rough.pose, &rough.shape, last);
+    let quick = search(model, usable, starts, &QUICK);
+    let first = quick.first().and_then(&mut refine);
+    if quick.is_empty() || first.as_ref().is_some_and(|fit| fit.score >= SURE_SCORE) {
+        return first;
+    }
+    let thorough = search(model, usable, starts, &THOROUGH);
+    let others = quick[1..].iter().chain(&thorough).filter_map(refine);
+    first
+        .into_iter()
+        .chain(others)
+        .max_by(|a, b| a.score.total_cmp(&b.score))
+}
+
+/// Follows the starts and returns rough fits, the best first. Poses are fitted to the model's coarse points and
+/// shapes to the medium ones: they only have to find the basin.
+fn search(model: &HeadModel, usable: &Usable, starts: &[Start], effort: &Effort) -> Vec<Fit> {
     let mut fitter = PoseFitter::new(&model.coarse, usable);
     let mut states: Vec<State> = starts
         .iter()
@@ -45,29 +82,31 @@ pub fn search(model: &HeadModel, usable: &Usable, starts: &[Start]) -> Option<Fi
             fitter.walk(state, &START_CUTOFF_MM[..2])
         })
         .collect();
-    keep_distinct(&mut states, KEPT_EARLY);
+    keep_distinct(&mut states, effort.kept_early);
     let mut states: Vec<State> = states
         .into_iter()
         .filter_map(|state| fitter.walk(state, &START_CUTOFF_MM[2..]))
         .collect();
-    keep_distinct(&mut states, KEPT);
-    let best_start = states.first()?.score;
-    states.retain(|state| state.score > best_start - KEPT_MARGIN);
-    if states.first()?.score < HOPELESS_SCORE {
-        return None;
+    keep_distinct(&mut states, effort.kept);
+    let best_start = states.first().map_or(0.0, |state| state.score);
+    if best_start < HOPELESS_SCORE {
+        return Vec::new();
     }
+    states.retain(|state| state.score > best_start - effort.margin);
     let straight = DVector::zeros(model.shape_len());
     let mut fitter = ShapeFitter::new(&model.medium);
-    states
+    let mut fits: Vec<Fit> = states
         .into_iter()
         .filter_map(|state| fitter.refine(&state.pose, &straight, &[(usable, &BEND_CUTOFF_MM)]))
         .filter(|fit| fit.score >= POOR_SCORE)
-        .max_by(|a, b| a.score.total_cmp(&b.score))
+        .collect();
+    fits.sort_by(|a, b| b.score.total_cmp(&a.score));
+    fits
 }
 
 fn keep_distinct(states: &mut Vec<State>, count: usize) {
     states.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let mut kept: Vec<State> = Vec::with_capacity(count);
+    let mut kept: Vec<State> = Vec::new();
     for state in states.drain(..) {
         let same = kept.iter().any(|other| {
             let angle = Rotation3::from_matrix_unchecked(
@@ -84,12 +123,6 @@ fn keep_distinct(states: &mut Vec<State>, count: usize) {
         }
     }
     *states = kept;
-}
-
-/// Continues a fit with all points, on the cells of each step in turn. Those of the last step judge it.
-#[must_use]
-pub fn refit(model: &HeadModel, fit: &Fit, steps: &[Steps]) -> Option<Fit> {
-    ShapeFitter::new(&model.fine).refine(&fit.pose, &fit.shape, steps)
 }
 
 /// How well a head that is fitted from a given pose on explains the depth; the mean head, where that fit fails. The

@@ -31,7 +31,7 @@ use crate::{CoreError, Result};
 use chip::{Picture, chip};
 use cues::Cues;
 pub use face::{AlignedFace, Refusal};
-use fit::{Fit, at_pose, refit, search};
+use fit::{Fit, at_pose, find};
 use frontal_map::{Maps, draw};
 use head_model::HeadModel;
 use locate::{Candidate, candidates};
@@ -232,16 +232,20 @@ fn inspect(
         (&skin_only, &FULL_CUTOFF_MM[..]),
         (&with_brows, &FINAL_CUTOFF_MM[..]),
     ];
-    let mut fit = search(model, &skin_only, &starts(candidate, camera, &skin_only))
-        .and_then(|fit| refit(model, &fit, &last));
+    let mut fit = find(
+        model,
+        &skin_only,
+        &starts(candidate, camera, &skin_only),
+        &last,
+    );
     // Dark skin beside something bright may have been taken for hair.
     if fit.is_none() && skin_only.dark_share() > MIN_DARK_SHARE {
         let all = Usable {
             min_reflectance: 0.0,
             ..skin_only
         };
-        fit = search(model, &all, &starts(candidate, camera, &all))
-            .and_then(|fit| refit(model, &fit, &[(&all, &FULL_CUTOFF_MM)]));
+        let last = [(&all, &FULL_CUTOFF_MM[..])];
+        fit = find(model, &all, &starts(candidate, camera, &all), &last);
     }
     match fit {
         Some(fit) if fit.score >= MIN_SCORE => Ok((fit, patch)),
