@@ -16,7 +16,7 @@ from faceid_fast.face.crop import CHIP_SHAPE, TENSOR_SHAPE
 from training.data.batches import TensorSet
 from training.network.joined import join, shape_tower
 from training.network.model import NetworkConfig, UnitLength, build_network
-from training.network.projection import KEY_SIZE, Projection
+from training.network.projection import KEY_SIZE, PLAIN_SIZE, Projection
 from training.provenance.aligner import aligner_digest
 
 SIZE = 128
@@ -24,7 +24,7 @@ KEPT: NDArray[np.float32] = np.linalg.qr(np.random.default_rng(0).standard_norma
     0
 ].astype(np.float32)
 MOVED = Projection(np.linspace(-0.05, 0.05, SIZE, dtype=np.float32), KEPT)
-PLAIN = Projection(np.zeros(SIZE, np.float32), KEPT)
+PLAIN = Projection(np.zeros(SIZE, np.float32), KEPT[:, :PLAIN_SIZE])
 SMALL = NetworkConfig(stem_filters=8, fires=(((4, 8),), ((4, 8),)), reduce_filters=4)
 
 

@@ -99,7 +99,7 @@ def _exported(shape: keras.Model, tensors: Path, run: Path) -> Exported:
     """Join, quantise and export a tower of the shape and the picture's, and embed with what came out."""
     from training.network.checkpoint import save_network  # noqa: PLC0415
     from training.network.joined import TEACHERS_PATH, join, picture_tower, shape_tower  # noqa: PLC0415
-    from training.network.projection import KEY_SIZE, Projection  # noqa: PLC0415
+    from training.network.projection import KEY_SIZE, PLAIN_SIZE, Projection  # noqa: PLC0415
     from training.network.train import load_best  # noqa: PLC0415
     from training.provenance.revision import training_commit  # noqa: PLC0415
     from training.ship.export import export  # noqa: PLC0415
@@ -108,10 +108,11 @@ def _exported(shape: keras.Model, tensors: Path, run: Path) -> Exported:
     weights = TEACHERS_PATH / WEIGHTS
     # What of the vectors is kept needs real people to be chosen: here it is the first half of the numbers.
     kept = np.eye(EMBEDDING_SIZE, KEY_SIZE, dtype=np.float32)
-    plain = Projection(np.zeros(EMBEDDING_SIZE, np.float32), kept)
-    picture = picture_tower(weights if weights.exists() else None, plain)
+    first = Projection(np.zeros(EMBEDDING_SIZE, np.float32), kept)
+    plain = Projection(first.mean, kept[:, :PLAIN_SIZE])
+    picture = picture_tower(weights if weights.exists() else None, first)
     run.mkdir(parents=True, exist_ok=True)
-    save_network(run / "best.keras", join(shape_tower(shape, plain, plain), picture))
+    save_network(run / "best.keras", join(shape_tower(shape, first, plain), picture))
     held = load_held(tensors, with_chips=True)
     done = export(load_best(run), held, run / "faceid.onnx", {"training_commit": training_commit()})
     _embed(done.path, held)

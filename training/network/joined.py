@@ -2,8 +2,8 @@
 
 Inputs are the aligned ``tensor`` and the ``chip``; three rows of unit vectors come out:
 
-- ``shape`` (130): what the depth channel of the tensor says (`training.network.model`, trained with the
-  picture's channels emptied), whitened (64) and not (64), and how deep the finer relief is (2,
+- ``shape`` (128): what the depth channel of the tensor says (`training.network.model`, trained with the
+  picture's channels emptied), whitened (64) and not (62), and how deep the finer relief is (2,
   `training.network.relief`);
 - ``picture`` (64): what the chip says (`training.teachers.dlib_resnet`);
 - ``embedding`` (128): the whitened shape and the picture side by side, by `SHAPE_WEIGHT`.
@@ -76,7 +76,7 @@ class DepthOnly(layers.Layer):  # type: ignore[misc]
 def shape_tower(network: keras.Model, whitened: Projection, plain: Projection) -> keras.Model:
     """Build the shape's tower, of tensors (N, 4, 72, 64) float32.
 
-    It has two outputs of unit rows: ``whitened`` (N, 64), what the joined vector takes, and ``key`` (N, 130),
+    It has two outputs of unit rows: ``whitened`` (N, 64), what the joined vector takes, and ``key`` (N, 128),
     what was whitened, what was not, and the relief.
 
     Parameters

@@ -24,7 +24,9 @@ from training.network.model import UnitLength
 from training.network.whitening import Labelled, Whitening, principal_directions, whitening_of
 
 KEY_SIZE: Final = 64
-"""Numbers of each key."""
+"""Numbers that are kept of each tower, whitened."""
+PLAIN_SIZE: Final = 62
+"""The same of the shape's, not whitened: with the relief's two, its key has 128."""
 PROJECTED_IMAGES: Final = 3_000
 CAPTURED_REPEATED: Final = 5
 """What tells people apart is kept; the captured ones count more often there, being few."""
@@ -39,7 +41,7 @@ class Projection:
     Attributes
     ----------
     mean : (128,) float32.
-    matrix : (128, `KEY_SIZE`) float32.
+    matrix : (128, numbers that are kept) float32.
     """
 
     mean: Floats
@@ -56,14 +58,14 @@ class Projection:
         write_arrays(path, {"mean": self.mean, "matrix": self.matrix})
 
     @classmethod
-    def keeping(cls, whitening: Whitening, telling: dict[str, Labelled]) -> Projection:
-        """Keep the directions of whitened space in which people of several kinds differ most."""
+    def keeping(cls, whitening: Whitening, telling: dict[str, Labelled], size: int = KEY_SIZE) -> Projection:
+        """Keep ``size`` directions of whitened space: those in which people of several kinds differ most."""
         means = []
         for name, (rows, people) in telling.items():
             whitened = whitening.apply(rows)
             each = [whitened[people == person].mean(axis=0) for person in np.unique(people)]
             means += each * (CAPTURED_REPEATED if name == "captured" else 1)
-        matrix = whitening.matrix @ principal_directions(np.array(means, np.float32), KEY_SIZE)
+        matrix = whitening.matrix @ principal_directions(np.array(means, np.float32), size)
         return cls(whitening.mean.astype(np.float32), matrix.astype(np.float32))
 
 
@@ -99,7 +101,7 @@ def shape_projections(
     whitening = whitening_of({by: telling[by]}, {by: 1.0})
     size = whitening.matrix.shape[0]
     nothing = Whitening(np.zeros(size, np.float32), np.eye(size, dtype=np.float32))
-    return Projection.keeping(whitening, telling), Projection.keeping(nothing, telling)
+    return Projection.keeping(whitening, telling), Projection.keeping(nothing, telling, PLAIN_SIZE)
 
 
 def _depth_only(tensors: NDArray[np.float16]) -> NDArray[np.float16]:

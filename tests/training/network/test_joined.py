@@ -22,7 +22,7 @@ from training.metrics.verification import embed, embed_joined
 from training.network import joined as module
 from training.network.checkpoint import save_network
 from training.network.joined import PLAIN_WEIGHT, SHAPE_WEIGHT, DepthOnly, join, picture_tower, shape_tower
-from training.network.projection import KEY_SIZE, Projection
+from training.network.projection import KEY_SIZE, PLAIN_SIZE, Projection
 from training.network.relief import ReliefAngle
 from training.network.train import load_best
 from training.teachers import dlib_resnet
@@ -57,7 +57,7 @@ def test_outputs_are_unit_rows_of_their_sizes(network: keras.Model, some: Tensor
     rows = embed_joined(network, some)
     assert {name: each.shape for name, each in rows.items()} == {
         "embedding": (8, 128),
-        "shape": (8, 2 * KEY_SIZE + 2),
+        "shape": (8, KEY_SIZE + PLAIN_SIZE + 2),
         "picture": (8, KEY_SIZE),
     }
     for each in rows.values():

@@ -10,7 +10,7 @@ pytest.importorskip("tensorflow", reason="needs the training environment (Tensor
 from joined_stand_ins import SIZE, faces, tower
 from training.data.captured import Captured
 from training.metrics.verification import embed
-from training.network.projection import KEY_SIZE, shape_projections
+from training.network.projection import KEY_SIZE, PLAIN_SIZE, shape_projections
 
 # Keras hands numpy its variables in a way that numpy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras")
@@ -27,10 +27,11 @@ def test_the_shape_is_seen_from_the_mean_of_captured_people() -> None:
     alone[:, 1:] = 0
     rows = embed(network, alone)
     np.testing.assert_allclose(found.mean, rows.mean(axis=0), atol=1e-5)
-    assert found.matrix.shape == plain.matrix.shape == (SIZE, KEY_SIZE)
+    assert found.matrix.shape == (SIZE, KEY_SIZE)
+    assert plain.matrix.shape == (SIZE, PLAIN_SIZE)
     # Plain, nothing is moved, and no direction counts more.
     np.testing.assert_array_equal(plain.mean, 0.0)
-    np.testing.assert_allclose(plain.matrix.T @ plain.matrix, np.eye(KEY_SIZE), atol=1e-5)
+    np.testing.assert_allclose(plain.matrix.T @ plain.matrix, np.eye(PLAIN_SIZE), atol=1e-5)
     # Without them, from the mean of those it was trained on.
     own = rendered.tensors.copy()
     own[:, 1:] = 0
