@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from faceid_fast.face.model_contract import KEYS
 
-REFUSED_SHARES: Final = {"shape": 0.015, "picture": 0.005}
+REFUSED_SHARES: Final = {"shape": 0.02, "picture": 0.005}
 """Of the honest attempts of any group that a key may refuse."""
 STEP: Final = 1e-4
 
