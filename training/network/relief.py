@@ -62,8 +62,10 @@ class ReliefAngle(layers.Layer):  # type: ignore[misc]
         """Measure the relief and turn it to a point."""
         known = ops.cast(ops.not_equal(depth, 0.0), "float32")
         surface = known * (DEPTH_UNIT_MM * depth + self.mean_face)
-        fine, _ = _blurred(surface, known, FINE_MM)
-        coarse, share = _blurred(surface, known, COARSE_MM)
+        blurred = _spread(ops.concatenate([surface, known], axis=1))
+        fine = blurred[:, 0:1] / ops.maximum(blurred[:, 2:3], 1e-3)
+        share = blurred[:, 3:4]
+        coarse = blurred[:, 1:2] / ops.maximum(share, 1e-3)
         counted = known * ops.cast(share > KNOWN_SHARE, "float32") * _disc()
         apart = ops.clip(fine - coarse, -STEP_MM, STEP_MM) * counted
         squares = ops.sum(ops.square(apart), axis=(1, 2, 3)) / ops.maximum(
@@ -74,25 +76,21 @@ class ReliefAngle(layers.Layer):  # type: ignore[misc]
         return ops.stack([ops.cos(angle), ops.sin(angle)], axis=1)
 
 
-def _blurred(
-    surface: keras.KerasTensor, known: keras.KerasTensor, deviation_mm: float
-) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Blur (N, 1, H, W) where it is known, and say which share of what was seen is known."""
-    height, width = TENSOR_SHAPE[1:]
-    down, across = _gaussian(height, deviation_mm), _gaussian(width, deviation_mm)
-    share = ops.matmul(ops.matmul(down, known), across)
-    return ops.matmul(ops.matmul(down, surface), across) / ops.maximum(share, 1e-3), share
+def _spread(maps: keras.KerasTensor) -> keras.KerasTensor:
+    """Convolve (N, 2, H, W) with both Gaussians, zero outside: (N, 4, H, W), each map fine, then coarse.
 
-
-def _gaussian(cells: int, deviation_mm: float) -> Floats:
-    """Build the matrix (cells, cells) that blurs a line of cells, zero outside.
-
-    Two products with such matrices take a quarter of the time of convolutions of one channel.
+    All at once: two convolutions take a quarter of the time of eight.
     """
-    apart = (np.arange(cells)[:, None] - np.arange(cells)) * GRID_STEP_MM / deviation_mm
-    reach = np.arange(-4 * cells, 4 * cells + 1) * GRID_STEP_MM / deviation_mm
-    whole = np.exp(-0.5 * reach**2).sum()
-    return np.asarray(np.exp(-0.5 * apart**2) / whole, np.float32)
+    reach = int(np.ceil(4.0 * COARSE_MM / GRID_STEP_MM))
+    millimetres = np.arange(-reach, reach + 1) * GRID_STEP_MM
+    lines = np.exp(-0.5 * (millimetres[:, None] / [FINE_MM, COARSE_MM]) ** 2)
+    lines = (lines / lines.sum(axis=0)).astype(np.float32)  # (cells, 2)
+    down = np.stack([lines, lines], axis=1)[:, None]  # (cells, 1, 2 maps, 2 Gaussians)
+    across = np.concatenate([lines, lines], axis=1)[None, :, :, None]  # (1, cells, 4 maps, 1)
+    last = ops.transpose(maps, (0, 2, 3, 1))  # convolutions on CPUs want channels last
+    for kernel in (down, across):
+        last = ops.depthwise_conv(last, kernel, padding="same", data_format="channels_last")
+    return ops.transpose(last, (0, 3, 1, 2))
 
 
 def _mean_face() -> Floats:
