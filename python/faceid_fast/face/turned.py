@@ -6,8 +6,9 @@ live upright face are never turned, nor those of something flat, of a head that 
 too far away, or of several faces.
 
 Measured on 324 captures of real people: turned by 90 or 270 degrees none of them gives an upright face, by
-180 degrees nearly all give one that is not live. Of 54 of them cut off at the side by half, none gives a face
-in another turn. Of 600 rendered pictures and screens, and 84 real sheets, none is live in another turn.
+180 degrees nearly all give one that is not live; one in ten gives one that is, and is not turned. Of 54 of
+them cut off at the side by half, none gives a face in another turn. Of 600 rendered pictures and screens, and
+84 real sheets, none is live in another turn.
 """
 
 from __future__ import annotations

@@ -131,10 +131,9 @@ def test_demo_on_captures(data: Path, tmp_path: Path) -> None:
     # said must fit the distances that are shown, and the exit code must fit what is said.
     for attempt in record["attempts"]:
         near = {name for name, far in attempt["distances"].items() if far <= record["threshold"]}
-        assert attempt["as_expected"] == (
-            near == {attempt["person"]} and attempt["identity"] == attempt["person"]
-        )
-        assert (attempt["outcome"] == "accepted") == bool(near)
+        assert attempt["as_expected"] <= (attempt["identity"] == attempt["person"])
+        assert (attempt["outcome"] == "accepted") == (attempt["identity"] is not None)
+        assert {attempt["identity"]} - {None} <= near  # the keys may refuse who is near
     everybody = all(attempt["as_expected"] for attempt in record["attempts"])
     assert record["all_as_expected"] == everybody
     assert result.exit_code == 0, result.output
