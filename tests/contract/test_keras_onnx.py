@@ -62,7 +62,7 @@ def test_parity_and_contract(done: Exported) -> None:
     contract = read_contract(done.path)
     assert contract == done.contract
     assert {name: tuple(shape) for name, shape in contract.inputs.items()} == INPUTS
-    assert contract.outputs == {"embedding": 128, "shape": 64, "picture": 64}
+    assert contract.outputs == {"embedding": 128, "shape": 128, "picture": 64}
     assert set(contract.thresholds) == set(contract.calibration["modalities"])
     assert all(0.0 < at <= 0.6 for at in contract.thresholds.values())
     assert set(contract.tails) == set(contract.thresholds) == set(contract.key_limits) == {"infrared"}
@@ -211,7 +211,7 @@ def test_every_kind_of_tower_becomes_the_same_graph(
     given = {"tensor": few.tensors.astype(np.float32), "chip": few.chips}
     assert exporter.check_parity(network, path, given) <= 1e-5
     # Another network is told apart.
-    first = network.get_layer("shape_tower").get_layer("shape_project")
+    first = network.get_layer("shape_tower").get_layer("whitened_project")
     first.kernel.assign(first.kernel * np.linspace(0.9, 1.1, 64, dtype=np.float32))
     with pytest.raises(ValueError, match="differs from Keras"):
         exporter.check_parity(network, path, given)

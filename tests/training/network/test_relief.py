@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 pytest.importorskip("tensorflow", reason="needs the training environment (TensorFlow)")
 
 from faceid_fast.face.crop import GRID_STEP_MM
-from training.network.relief import MOST_MM, TURN, ReliefAngle, _disc, _mean_face
+from training.network.relief import LEAST_MM, MOST_MM, TURN, ReliefAngle, _disc, _mean_face
 
 Floats = NDArray[np.float32]
 
@@ -25,34 +25,46 @@ def _tensor(surface_mm: Floats) -> Floats:
     return ((surface_mm - _mean_face()[0, 0]) / 10.0)[None, None]
 
 
-def _relief_mm(depth: Floats) -> float:
-    cosine, sine = np.asarray(ReliefAngle()(depth))[0]
-    return float(np.exp(np.arctan2(sine, cosine) / TURN))
+def _points(depth: Floats) -> Floats:
+    return np.asarray(ReliefAngle()(depth))
+
+
+def _point_of(relief_mm: float) -> Floats:
+    angle = TURN * np.log(min(relief_mm, MOST_MM))
+    return np.array([[np.cos(angle), np.sin(angle)]], np.float32)
 
 
 def _by_hand(surface_mm: Floats) -> float:
     fine, coarse = (cv2.GaussianBlur(surface_mm, (0, 0), mm / GRID_STEP_MM) for mm in (3.0, 6.0))
     apart = (fine - coarse)[_disc()[0, 0] > 0]
-    return float(np.sqrt(np.mean(apart**2) + 0.01))
+    return float(np.sqrt(np.mean(apart**2) + LEAST_MM**2))
 
 
 @pytest.mark.parametrize("height_mm", [0.5, 1.0, 2.0, 4.0])
 def test_it_is_what_lies_between_two_gaussians(height_mm: float) -> None:
     surface = _surface(height_mm)
-    assert _relief_mm(_tensor(surface)) == pytest.approx(_by_hand(surface), rel=0.02)
+    np.testing.assert_allclose(_points(_tensor(surface)), _point_of(_by_hand(surface)), atol=0.03)
 
 
-def test_a_blurred_surface_has_less_and_a_deeper_one_no_more_than_counts() -> None:
-    surface = _surface(2.0)
-    whole, blurred = _relief_mm(_tensor(surface)), _relief_mm(_tensor(cv2.GaussianBlur(surface, (0, 0), 3.0)))
-    assert blurred < 0.5 * whole
-    assert _relief_mm(_tensor(_surface(50.0))) == pytest.approx(MOST_MM, rel=1e-3)
+def test_a_blurred_surface_is_far_and_a_deeper_one_is_not() -> None:
+    surface = _surface(20.0)
+    assert _by_hand(surface) > MOST_MM
+    whole, deeper = _points(_tensor(surface)), _points(_tensor(1.2 * surface))
+    np.testing.assert_allclose(deeper, whole, atol=1e-6)
+    blurred = cv2.GaussianBlur(surface, (0, 0), 3.0)
+    assert np.linalg.norm(_points(_tensor(blurred)) - whole) > 0.5
+
+
+def test_no_relief_is_near_another() -> None:
+    points = np.concatenate([_point_of(mm) for mm in np.geomspace(LEAST_MM, MOST_MM, 200)])
+    apart = np.linalg.norm(points[:, None] - points[None], axis=2)
+    far = np.abs(np.subtract.outer(np.arange(200), np.arange(200))) > 20
+    assert apart[far].min() > 0.4
 
 
 def test_what_is_not_known_does_not_count() -> None:
-    surface = _surface(2.0)
-    tensor = _tensor(surface)
+    tensor = _tensor(_surface(6.0))
+    whole = _points(tensor)
     tensor[:, :, :, :30] = 0.0
-    assert _relief_mm(tensor) == pytest.approx(_relief_mm(_tensor(surface)), rel=0.1)
-    assert np.isfinite(np.asarray(ReliefAngle()(np.zeros_like(tensor)))).all()
-    assert _relief_mm(np.zeros_like(tensor)) < 0.2
+    np.testing.assert_allclose(_points(tensor), whole, atol=0.25)
+    np.testing.assert_allclose(_points(np.zeros_like(tensor)), _point_of(LEAST_MM), atol=1e-5)
