@@ -38,8 +38,8 @@ LEAST_MM: Final = 0.1
 MOST_MM: Final = 1.1
 """Deeper than sharp cameras show it is all the same: noise adds to it."""
 TURN: Final = 2.0
-"""Radians for each factor of e: 4.8 from the least to the most, three quarters of a turn, so that nothing comes
-near what it is far from."""
+"""Radians for each factor of e: 4.8 from the least to the most, three quarters of a turn, so that nothing
+comes near what it is far from."""
 
 Floats = NDArray[np.float32]
 
