@@ -20,11 +20,14 @@ LEAST = {
     "round holes over 10 %": 0.85,
     "noise of 3 mm": 0.95,
     "half of the edge pixels fly": 0.97,
-    "blurred by 3 mm": 0.95,
+    "blurred by 3 mm": 0.92,
     "blurred by 6 mm": 0.75,
-    "blurred by 3 mm, 5 % single holes": 0.95,
+    "blurred by 3 mm, 5 % single holes": 0.92,
 }
-"""Share of the attempts that are accepted with good depth; chance moves it by a hundredth either way."""
+"""Share of the attempts that are accepted with good depth; chance moves it by a hundredth either way.
+
+What ships sees these six from a mean that is their own, too, and is stricter with them than with others:
+models that had left them out accept 0.96 of the clean ones through 3 mm, and more of the clean ones."""
 
 
 @pytest.fixture(scope="module")
