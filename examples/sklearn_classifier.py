@@ -5,8 +5,8 @@
 A classifier names one of the people it was trained on, whoever stands there: **it does not refuse
 strangers**, and its probabilities do not either, since they are shares among the people it knows. What
 refuses a stranger are the distances to what was enrolled, which the last column looks at: the joined one, and
-those of both keys. Lost besides: the
-count of failures, the encrypted vault, thresholds that tighten with the number of people, and the credential.
+those of both keys. Lost besides: the count of failures, the encrypted vault, thresholds that tighten with the
+number of people, and the credential.
 Liveness is kept only because `embedded` asks for it. Use this to sort pictures of known people, and
 `Authenticator` to open anything.
 """

@@ -31,8 +31,10 @@ def test_faces_of_a_turned_camera_are_found(frames: list[Frame], quarters: int) 
     assert sum(isinstance(look, FaceCrop) for look in upright) == 54
     assert all(look.turned_deg == 0 for look in upright)
     found = [look.turned_deg for look in seen if isinstance(look, FaceCrop) and look.turned_deg]
-    # Head down, some look like a live face as they are: the aligner looks thoroughly where it doubts.
-    assert len(found) >= (46 if quarters == 2 else 48)
     assert set(found) == {90 * quarters}
     spoofs = sum(isinstance(look, NoFace) and look.outcome is Outcome.SPOOF for look in seen)
     assert spoofs <= (4 if quarters == 2 else 0)  # head down, some look a little like a face as they are
+    if quarters == 2 and 46 <= len(found) < 48:
+        # Head down, some look like a live face as they are: the aligner looks thoroughly where it doubts.
+        pytest.xfail("a miss: 46 of 54 are turned and found")
+    assert len(found) >= 48

@@ -20,14 +20,14 @@ LEAST = {
     "round holes over 10 %": 0.85,
     "noise of 3 mm": 0.95,
     "half of the edge pixels fly": 0.97,
-    "blurred by 3 mm": 0.92,
+    "blurred by 3 mm": 0.95,
     "blurred by 6 mm": 0.75,
-    "blurred by 3 mm, 5 % single holes": 0.92,
+    "blurred by 3 mm, 5 % single holes": 0.95,
 }
-"""Share of the attempts that are accepted with good depth; chance moves it by a hundredth either way.
-
-What ships sees these six from a mean that is their own, too, and is stricter with them than with others:
-models that had left them out accept 0.96 of the clean ones through 3 mm, and more of the clean ones."""
+"""Share of the attempts that are accepted with good depth; chance moves it by a hundredth either way."""
+MISSED = {"blurred by 3 mm", "blurred by 3 mm, 5 % single holes"}
+"""What ships has 0.94 and 0.93. It sees these six from a mean that is their own, too, and is stricter with
+them than with others: models that had left them out accept 0.96."""
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,13 @@ def clean(frames: list[Frame]) -> list[Looked]:
     return look(frames)
 
 
-@pytest.mark.parametrize("name", LEAST)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.xfail(reason="a miss: see MISSED")) if name in MISSED else name
+        for name in LEAST
+    ],
+)
 def test_most_are_still_accepted(
     name: str, shots: list[Capture], frames: list[Frame], clean: list[Looked]
 ) -> None:
