@@ -15,13 +15,13 @@ from types import ModuleType
 from typing import Any, Final
 
 MOVED: Final[Mapping[str, tuple[str, ...]]] = {
-    "adapt": ("adaptation.rules", "storage.references"),
+    "adapt": ("adaptation.rules", "storage.policy", "storage.references"),
     "audit": ("storage.audit",),
     "calibration": ("calibration.impostor_tail", "calibration.binomial"),
     "contract": ("face.model_contract",),
     "credential": ("access.credential",),
     "default": ("api",),
-    "door": ("access.credential_policy",),
+    "door": ("access.credential_policy", "storage.policy"),
     "embed": ("face.embedder",),
     "enrollment": ("enrollment.result", "enrollment.poses", "enrollment.strangers"),
     "evaluate.projection": ("evaluate.report.projection",),

@@ -1,4 +1,4 @@
-"""One attempt, in order: admit, look, charge, embed, match, settle."""
+"""One attempt, in order: admit, prove, look, charge, embed, match, settle."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from .access.lockout import DEVICE, SPOOF_WEIGHT
-from .adaptation.rules import Mode
-from .calibration.impostor_tail import tightened
-from .errors import CredentialError, InvalidInputError
+from .access.attempt_limiter import OvertakenError, Refusal
+from .access.evidence import Evidence, examine
+from .access.lockout import DEVICE, SPOOF_WEIGHT, search_key
+from .errors import CredentialError, InvalidInputError, VaultBusyError
 from .face.crop import NoFace
 from .face.stopwatch import Stopwatch
 from .face.turned import hint_of
@@ -18,12 +18,14 @@ from .frame import as_frames
 from .matching.decision import Decision
 from .matching.keys import NOTHING_NEAR, Distances, distances_to
 from .outcome import Outcome
+from .storage.policy import Mode
 from .storage.references import unknown_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .access.attempt_limiter import AttemptLimiter
+    from .access.gate import Wishes
     from .adaptation.updater import AdaptationUpdater
     from .face.crop import FaceCrop
     from .face.embedding import Embedding, Embeddings
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 AskCredential = Callable[[str], str | None]
 """Gets the reason why the credential is needed; returns the credential that was typed, or None."""
+_MAX_STARTS: Final = 100
+"""Most starts of one attempt; each but the last was overtaken by a change of the store's rules."""
 _TOO_FAR: Final = "the face is not near enough to any reference"
 
 
@@ -47,7 +51,7 @@ class Stages:
     limiter: AttemptLimiter
     updater: AdaptationUpdater
     ask_credential: AskCredential | None
-    diagnostics: bool
+    wishes: Wishes
 
 
 class _Refusal(NamedTuple):
@@ -74,6 +78,27 @@ class _Match(NamedTuple):
     refused: Counter[str]
 
 
+def decide(stages: Stages, frames: Frame | Iterable[Frame], claimed: str | None) -> Decision:
+    """Make one attempt, anew if the rules of the store change meanwhile; see `Attempt`.
+
+    Raises
+    ------
+    PolicyError
+        If the program wants something milder than the policy of the store.
+    VaultBusyError
+        If the rules were changed again and again.
+    """
+    given = as_frames(frames)
+    spent: set[str] = set()
+    for _ in range(_MAX_STARTS):
+        try:
+            return Attempt(stages, given, claimed, spent).decide()
+        except OvertakenError:
+            continue
+    message = f"store: expected rules that hold for an attempt, but others changed them {_MAX_STARTS} times"
+    raise VaultBusyError(message)
+
+
 class Attempt:
     """One attempt, from its frames to the decision: a verification (1:1) or an identification (1:N).
 
@@ -83,6 +108,8 @@ class Attempt:
     frames : 1 to `MAX_FRAMES`, of one modality that has a threshold. Several frames are one attempt, charged
         once: more than half of the frames that show a face, live or not, must match the same person.
     claimed : the claimed identity (1:1); None: search everybody (1:N).
+    spent : digests of live frames that this attempt has used already, before it was overtaken; it adds to
+        them.
 
     Raises
     ------
@@ -90,10 +117,14 @@ class Attempt:
         If `frames` are not such frames.
     ModelError
         If the store has adopted a threshold that was measured with another model.
+    PolicyError
+        If the program wants something milder than the policy of the store.
     """
 
-    def __init__(self, stages: Stages, frames: Frame | Iterable[Frame], claimed: str | None) -> None:
-        self._frames = as_frames(frames)
+    def __init__(
+        self, stages: Stages, frames: tuple[Frame, ...], claimed: str | None, spent: set[str]
+    ) -> None:
+        self._frames = frames
         modalities = {frame.modality for frame in self._frames}
         if len(modalities) > 1:
             message = (
@@ -104,9 +135,13 @@ class Attempt:
         self._stages = stages
         self._claimed = claimed
         self._modality = self._frames[0].modality
-        self._threshold = stages.thresholds.of_frame(self._frames[0])
+        self._rules = stages.thresholds.refresh()
+        stages.wishes.check(self._rules.policy)
+        self._threshold = stages.thresholds.of_frame(self._frames[0], self._rules)
         self._key_limits = stages.thresholds.key_limits[self._modality]
-        self._charged_to = (DEVICE,) if claimed is None else (claimed, DEVICE)
+        self._evidence = Evidence(None, ())
+        self._charged_to = (claimed, DEVICE) if claimed is not None else (search_key(None),)
+        self._spent = spent
         self._people = 0
         self._crops: list[FaceCrop] = []
         self._spoofs: list[NoFace] = []
@@ -124,12 +159,24 @@ class Attempt:
             If nobody is enrolled under the claimed name.
         ModelError
             If their references were made with another model, or the model fails.
+        OvertakenError
+            If the rules of the store have changed since the attempt was begun.
         """
-        for step in (self._admit, self._look, self._charge):
+        for step in (self._prove, self._admit, self._look, self._charge):
             if (refused := step()) is not None:
                 return self._decision(refused.outcome, reasons=refused.reasons)
         probes = self._embed()
         return self._settle(self._match(probes))
+
+    def _prove(self) -> _Refusal | None:
+        """Refuse frames that are no evidence that somebody stands before a camera now."""
+        found = examine(self._frames, self._rules.policy, self._stages.limiter.clock().seconds)
+        if isinstance(found, Refusal):
+            return _Refusal(found.outcome, (found.reason,))
+        self._evidence = found
+        if self._claimed is None:
+            self._charged_to = (search_key(found.source),)
+        return None
 
     def _admit(self) -> _Refusal | None:
         """Refuse if there is no reference to compare with, or attempts are locked or need the credential."""
@@ -183,13 +230,16 @@ class Attempt:
     def _charge(self) -> _Refusal | None:
         """Count a failure before the match; refuse if the limiter does, or if no frame shows a live face."""
         limiter = self._stages.limiter
-        charged = limiter.charge(self._charged_to, SPOOF_WEIGHT if self._spoofs else 1)
+        fresh = tuple(each for each in self._evidence.frames if each.digest not in self._spent)
+        charged = limiter.charge(
+            self._charged_to, SPOOF_WEIGHT if self._spoofs else 1, frames=fresh, rules=self._rules
+        )
         if charged is not None:
             return _Refusal(charged.outcome, (charged.reason,))
+        self._spent |= {each.digest for each in fresh}
         if not self._crops:
             return _Refusal(self._spoofs[0].outcome, self._spoofs[0].reasons)
-        if not limiter.keeps_still:
-            self._stopwatch.lap("charge")
+        self._stopwatch.lap("charge")
         return None
 
     def _embed(self) -> Embeddings:
@@ -222,10 +272,8 @@ class Attempt:
 
     def _search(self, probes: Embeddings) -> _Match:
         """Search 1:N, with a threshold that gets smaller the more people there are."""
-        tails = self._stages.thresholds.tails
-        if self._modality in tails:
-            people = max(self._people, self._stages.index.count(self._modality))
-            self._threshold = tightened(self._threshold, tails[self._modality], people)
+        people = max(self._people, self._stages.index.count(self._modality))
+        self._threshold = self._stages.thresholds.of_search(self._modality, self._rules, people)
         found = [self._nearest(probe) for probe in probes]
         voted = [distances.accepted(self._threshold, self._key_limits) for _, distances in found]
         votes = Counter(name for (name, _), vote in zip(found, voted, strict=True) if vote)
@@ -262,12 +310,11 @@ class Attempt:
         """Take back the charge if the attempt is accepted, and make the decision."""
         index, limiter = self._stages.index, self._stages.limiter
         if found.accepted is not None:
-            if not limiter.keeps_still:
-                refused = limiter.accepted(self._charged_to, found.accepted)
-                self._stopwatch.lap("refund")
-                if refused is not None:
-                    return self._decision(refused.outcome, found, reasons=(refused.reason,))
-                index.refresh()  # nor must a person removed while that was written
+            refused = limiter.accepted(self._charged_to, found.accepted, rules=self._rules)
+            self._stopwatch.lap("refund")
+            if refused is not None:
+                return self._decision(refused.outcome, found, reasons=(refused.reason,))
+            index.refresh()  # nor must a person removed while that was written
             if index.knows(found.accepted):
                 return self._decision(Outcome.ACCEPTED, found, identity=found.accepted, reasons=self._hints())
         reasons = (_TOO_FAR, *self._refused_by(found), *self._hints())
@@ -275,7 +322,7 @@ class Attempt:
 
     def _refused_by(self, found: _Match) -> tuple[str, ...]:
         """Say which questions refused how many probes, with diagnostics only: it would help an attacker."""
-        if not self._stages.diagnostics or not found.refused:
+        if not self._stages.wishes.diagnostics or not found.refused:
             return ()
         counts = ", ".join(f"{question} {count}" for question, count in sorted(found.refused.items()))
         return (f"of {len(self._crops)} live frames refused by: {counts}",)
@@ -296,12 +343,14 @@ class Attempt:
         identity: str | None = None,
         reasons: tuple[str, ...] = (),
     ) -> Decision:
-        shown = found if self._stages.diagnostics else None
+        diagnostics = self._stages.wishes.diagnostics
+        shown = found if diagnostics else None
         keys, limits = (None, None) if shown is None else (shown.distances.keys, self._key_limits)
         return Decision(
             outcome=outcome,
             identity=identity,
-            threshold=self._threshold,
+            # That of a search would tell how many people are enrolled.
+            threshold=self._threshold if diagnostics or self._claimed is not None else None,
             distance=None if shown is None else shown.distances.joined,
             reasons=reasons,
             # Each frame with a live face has the outcome of the attempt: separate results would be as many

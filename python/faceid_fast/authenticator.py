@@ -8,16 +8,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from .access.attempt_limiter import AttemptLimiter
-from .access.credential_policy import Policy
+from .access.gate import Gate, Wishes
 from .access.lockout import DEVICE
-from .adaptation.rules import Mode
 from .adaptation.updater import AdaptationUpdater
-from .attempt import AskCredential, Attempt, Stages
+from .attempt import AskCredential, Stages, decide
 from .checks import checked_choice, checked_flag
 from .enrollment.enroller import Enroller
 from .enrollment.result import Enrollment
 from .enrollment.strangers import Strangers
 from .errors import InvalidInputError
+from .face.own_parts import own_parts
 from .face.pipeline import Pipeline
 from .frame import Frame, as_frames
 from .matching.decision import Decision
@@ -26,6 +26,7 @@ from .matching.thresholds import Thresholds
 from .storage.audit import Event, EventKind
 from .storage.memory import InMemoryStore
 from .storage.plan import Plan
+from .storage.policy import Enrolling, Mode, Policy, VaultPolicy
 from .storage.references import References, check_identity, unknown_identity
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class _Options(TypedDict, total=False):
     embedder: Embedder | None
     liveness: LivenessCheck | None
     threshold: float | None
-    policy: Policy | str
+    policy: Policy | str | None
     ask_credential: AskCredential | None
     adaptation: Mode | str
     lockout: bool
@@ -54,6 +55,9 @@ class _Options(TypedDict, total=False):
 
 class Authenticator:
     """Enrols people, and decides whether frames show one of them. Threads may share one.
+
+    What a program may choose, the policy of the store says (`VaultPolicy`): the arguments below may be
+    stricter, never milder. It is compared at every attempt.
 
     A face is accepted if its joined vector is near enough to a reference and both of its keys agree, its
     shape and its picture (:mod:`faceid_fast.matching.keys`).
@@ -72,17 +76,20 @@ class Authenticator:
     embedder : Embedder, optional
         By default the bundled one.
     liveness : LivenessCheck, optional
-        By default the bundled one. The check cannot be left out.
+        By default the bundled one. The check cannot be left out. The policy of a vault refuses other parts than
+        the bundled ones, unless they are stricter; see `VaultPolicy.parts`.
     threshold : float, optional
         Largest joined distance to accept, Euclidean between unit vectors, in [0, 2), for frames of every
         modality that the model has one for, however many people are enrolled. The limits of the two keys stay
         the model's (:mod:`faceid_fast.matching.keys`). By default there is one threshold for each modality:
         that which the store has adopted (`adopt`), else that of the model's contract. For `identify` the
         default gets smaller the more people are enrolled
-        (`faceid_fast.calibration.impostor_tail.tightened`).
-    policy : "default" or "door"
+        (`faceid_fast.calibration.impostor_tail.tightened`). In a vault it may only be smaller than the
+        default, unless the policy says otherwise (`VaultPolicy.parts`).
+    policy : "default" or "door", optional
         Whether the credential is asked for after a restart, after idle days, and after a change of anybody's
-        references: see :mod:`faceid_fast.access.credential_policy`.
+        references: see :mod:`faceid_fast.access.credential_policy`. By default as the policy of the store
+        says.
     ask_credential : callable, optional
         Called by `verify` and `identify`, with the reason (str), if attempts are locked or the policy asks
         for the credential; returns the credential that was typed, or None. Without this function such
@@ -93,9 +100,11 @@ class Authenticator:
     lockout : bool
         Whether failures are counted, and too many of them lock: see :mod:`faceid_fast.access.lockout`. Every
         call of `verify` or `identify` is an attempt: call once for each time that somebody shows their face.
+        A vault counts them, unless its policy lets programs leave it out (`VaultPolicy.lockout`).
     diagnostics : bool
         Whether decisions carry distances, and say which question refused. Leave it off wherever a caller
-        could be an attacker: a few hundred distances reveal a template.
+        could be an attacker: a few hundred distances reveal a template. A vault's policy has to permit it
+        (`VaultPolicy.diagnostics`).
     try_turns : bool
         Whether frames without an upright face are tried turned by 90, 180 and 270 degrees, as a camera on its
         side or head down gives them: see :mod:`faceid_fast.face.turned`. It takes up to four times as long to
@@ -109,6 +118,8 @@ class Authenticator:
         If the embedder's model was trained for another head model than the aligner's.
     InvalidInputError
         If the threshold, the policy or the adaptation is not usable, or an argument has the wrong type.
+    PolicyError
+        If an argument is milder than the policy of the store.
 
     Warns
     -----
@@ -125,7 +136,7 @@ class Authenticator:
         embedder: Embedder | None = None,
         liveness: LivenessCheck | None = None,
         threshold: float | None = None,
-        policy: Policy | str = Policy.DEFAULT,
+        policy: Policy | str | None = None,
         ask_credential: AskCredential | None = None,
         adaptation: Mode | str = Mode.NEVER,
         lockout: bool = True,
@@ -144,6 +155,14 @@ class Authenticator:
             raise InvalidInputError(message)
         self._store = InMemoryStore() if store is None else store
         self._opened: Vault | None = None  # the vault that `open` has opened and `close` closes
+        self._wishes = Wishes(
+            policy=None if policy is None else checked_choice("policy", policy, Policy),
+            adaptation=checked_choice("adaptation", adaptation, Mode),
+            lockout=lockout,
+            diagnostics=diagnostics,
+            try_turns=try_turns,
+            parts=own_parts(aligner, embedder, liveness),
+        )
         pipeline = Pipeline(aligner, embedder, liveness, diagnostics=diagnostics, try_turns=try_turns)
         contract, model_sha256 = pipeline.contract, pipeline.model_sha256
         self._thresholds = Thresholds(self._store, contract, model_sha256, threshold)
@@ -154,11 +173,15 @@ class Authenticator:
             model_sha256,
         )
         self._limiter = AttemptLimiter(
-            self._store, policy=checked_choice("policy", policy, Policy), lockout=lockout
+            self._store, policy=self._wishes.policy or Policy.DEFAULT, lockout=lockout
         )
+        self._gate = Gate(self._store, self._limiter)
+        rules = self._thresholds.refresh()
+        self._wishes.check(rules.policy)
+        self._thresholds.check(rules)
         self._updater = AdaptationUpdater(
             self._store,
-            checked_choice("adaptation", adaptation, Mode),
+            self._wishes.adaptation,
             self._thresholds,
             pipeline,
             lambda: self._limiter.clock().seconds,
@@ -170,9 +193,9 @@ class Authenticator:
             self._limiter,
             self._updater,
             ask_credential,
-            diagnostics,
+            self._wishes,
         )
-        self._enroller = Enroller(self._store, pipeline, self._index, self._thresholds)
+        self._enroller = Enroller(self._store, pipeline, self._index, self._thresholds, self._limiter)
         self._index.refresh()
 
     @classmethod
@@ -237,10 +260,10 @@ class Authenticator:
 
     def __repr__(self) -> str:
         """The store and the settings; never who is enrolled."""
-        limiter, mode = self._limiter, self._updater.mode
+        wishes = self._wishes
         return (
-            f"<Authenticator on {self._store!r}: policy {limiter.policy}, adaptation {mode}, "
-            f"lockout {'on' if limiter.counts else 'off'}>"
+            f"<Authenticator on {self._store!r}: policy {wishes.policy or 'of the store'}, "
+            f"adaptation {wishes.adaptation}, lockout {'on' if wishes.lockout else 'off'}>"
         )
 
     @property
@@ -258,6 +281,31 @@ class Authenticator:
         return MappingProxyType(dict(self._thresholds))
 
     @property
+    def policy(self) -> VaultPolicy:
+        """The policy of the store: the least that every program must ask."""
+        return self._gate.policy()
+
+    def set_policy(self, policy: VaultPolicy, *, credential: str | None = None) -> None:
+        """Change the policy of the store, for every program that uses it; the log notes it.
+
+        It holds from the next attempt on, everywhere; attempts in progress start again. References whose time
+        is over by a new `VaultPolicy.retention_days` expire.
+
+        Parameters
+        ----------
+        policy : the new policy, for instance ``auth.policy.changed({"diagnostics": True})``.
+        credential : the credential, if one is set. If none is, whoever has the key of the vault decides.
+
+        Raises
+        ------
+        CredentialError
+            If a credential is set and this is another, too many were wrong, or none is set and one is given.
+        InvalidInputError
+            If `policy` is not a `VaultPolicy`.
+        """
+        self._gate.set_policy(policy, credential)
+
+    @property
     def identities(self) -> tuple[str, ...]:
         """Names of all enrolled people, sorted."""
         return tuple(sorted(self._store.snapshot()))
@@ -271,6 +319,7 @@ class Authenticator:
         replace: bool = False,
         strangers: Strangers | str = Strangers.LEAVE_OUT,
         consent: str | None = None,
+        credential: str | None = None,
     ) -> Enrollment:
         """Add references of a person, who is enrolled by the first call.
 
@@ -286,6 +335,11 @@ class Authenticator:
         frame must agree with another one that is taken, or with a reference.
 
         A picture that was enrolled before is not added again.
+
+        To compare frames with other people, or with references of the person that are there already, is an
+        attempt: it is charged, and refused while a lock holds. Enrolments of somebody new go on without that
+        comparison then, with a note. Who the other people are, only an administrator is told: whoever shows
+        the credential, or a program that the policy lets see distances (`VaultPolicy.diagnostics`).
 
         Parameters
         ----------
@@ -304,6 +358,9 @@ class Authenticator:
             note: for a caller who knows that they show the person, whose look has changed, for example.
         consent : str, optional
             How the person consented to the storage of their face: 1 to 1000 characters, kept with the time.
+        credential : str, optional
+            The credential, of whoever enrols: where it is right no lock holds, and names are told. The policy
+            may ask for it (`VaultPolicy.enrolling`).
 
         Returns
         -------
@@ -315,6 +372,13 @@ class Authenticator:
         ------
         IdentityTakenError
             If `new` is True, and somebody is enrolled under the name.
+        PolicyError
+            If the policy of the store asks for the credential and none is given, or this program wants
+            something milder than it.
+        CredentialError
+            If a credential is given and another is set, or none; or too many were wrong.
+        LockedOutError
+            If the frames would have to be compared with references that the person has, and a lock holds.
         InvalidInputError
             If the name or a frame is not usable, there is no frame or more than `MAX_FRAMES`, the person
             would have more than `MAX_REFERENCES` references, or both `new` and `replace` are True.
@@ -330,10 +394,21 @@ class Authenticator:
         chosen = checked_choice("strangers", strangers, Strangers)
         check_identity(identity)
         given = as_frames(frames)
+        rules = self._thresholds.refresh()
+        self._wishes.check(rules.policy)
         for frame in given:
-            self._thresholds.of_frame(frame)
+            self._thresholds.of_frame(frame, rules)
+        authority = None
+        if credential is not None or rules.policy.enrolling is Enrolling.CREDENTIAL:
+            authority = self._limiter.authorized(credential)
         return self._enroller.enroll(
-            identity, given, new=new, replace=replace, strangers=chosen, consent=consent
+            identity,
+            given,
+            new=new,
+            replace=replace,
+            strangers=chosen,
+            consent=consent,
+            authority=authority,
         )
 
     def verify(self, frames: Frame | Iterable[Frame], identity: str) -> Decision:
@@ -360,7 +435,7 @@ class Authenticator:
         InvalidInputError
             If `frames` are not such frames, or the name is not usable.
         """
-        return Attempt(self._stages, frames, check_identity(identity)).decide()
+        return decide(self._stages, frames, check_identity(identity))
 
     def identify(self, frames: Frame | Iterable[Frame]) -> Decision:
         """Decide whether frames show an enrolled person, and which one (1:N).
@@ -380,7 +455,7 @@ class Authenticator:
         InvalidInputError
             If `frames` are not such frames.
         """
-        return Attempt(self._stages, frames, None).decide()
+        return decide(self._stages, frames, None)
 
     def remove(self, identity: str) -> None:
         """Remove a person. Once this returns, no process that shares the store accepts them.
@@ -456,46 +531,60 @@ class Authenticator:
         if identity is not None:
             self._updater.credential_shown(identity)
 
-    def adopt(self, measured: MeasuredThreshold) -> None:
+    def adopt(self, measured: MeasuredThreshold, *, credential: str | None = None) -> None:
         """Replace the model's threshold by one that was measured on your own people.
 
-        It holds for every authenticator on this store, from its next attempt on, except those made with
-        ``Authenticator(threshold=...)``. `forget_adopted` removes it. It may always be smaller than the
-        model's own, but larger only with evidence for the false match rate that the model's own is set at.
+        It holds for every authenticator on this store, from its next attempt on. `forget_adopted` removes it.
+        It may always be smaller than the model's own, but larger only with evidence for the false match rate
+        that the model's own is set at. One that was not measured for this store (``faceid calibrate
+        --vault``) needs the credential, and may not be larger than the model's own tail of strangers allows.
 
         Parameters
         ----------
         measured : as ``faceid calibrate`` writes it; see `faceid_fast.calibration.evidence`.
+        credential : the credential, if one is set.
 
         Raises
         ------
         ModelError
             If it was measured with another model or preprocessing.
+        CredentialError
+            If a credential is set and this is another, too many were wrong, or none is set and one is given.
+        PolicyError
+            If it was not measured for this store, or was changed since, and no credential is set.
         CalibrationError
-            If it is larger than the model's own without that evidence, or the model has no threshold of its
-            modality.
+            If it is larger than the model's own without that evidence, or than the model's tail allows; or
+            the model has no threshold of its modality.
         """
-        self._thresholds.adopt(measured)
+        self._thresholds.adopt(measured, self._limiter.authorized(credential))
 
-    def forget_adopted(self, modality: str) -> bool:
+    def forget_adopted(self, modality: str, *, credential: str | None = None) -> bool:
         """Remove the adopted threshold, so that the model's own holds; return whether there was one.
 
         Parameters
         ----------
         modality : "infrared" or "color".
+        credential : the credential, if one is set.
 
         Raises
         ------
+        CredentialError
+            If a credential is set and this is another, too many were wrong, or none is set and one is given.
         InvalidInputError
             If there is no such modality.
         """
-        return self._thresholds.forget(modality)
+        return self._thresholds.forget(modality, self._limiter.authorized(credential))
 
 
 def _check_parts(store: object, aligner: object, embedder: object, liveness: object) -> None:
     """Refuse a part that lacks the methods it needs; its class does not matter, so stand-ins will do."""
     for name, part, wanted, methods in (
-        ("store", store, "a ReferenceStore", ("revision", "snapshot", "alter", "amend", "events")),
+        (
+            "store",
+            store,
+            "a ReferenceStore",
+            ("revision", "snapshot", "alter", "amend", "evidence_mac", "events"),
+        ),
         ("aligner", aligner, "a FaceAligner", ("align", "head_model_sha256")),
         ("embedder", embedder, "an Embedder", ("embed", "contract", "sha256")),
         ("liveness", liveness, "a LivenessCheck", ("check", "limits")),

@@ -48,6 +48,14 @@ class CredentialError(FaceIDError, PermissionError):
     """A credential is missing or wrong, or was not checked because too many were wrong."""
 
 
+class PolicyError(FaceIDError, PermissionError):
+    """The policy of the store forbids what a program wants, or was to be changed without the credential."""
+
+
+class LockedOutError(FaceIDError, PermissionError):
+    """Faces are not compared now, because of too many attempts in a row."""
+
+
 class VaultError(FaceIDError, RuntimeError):
     """A vault cannot be used, because of its state or its place."""
 
@@ -90,6 +98,10 @@ class VaultKeyBesideDataWarning(FaceIDWarning):
 
 class SourceWarning(FaceIDWarning):
     """Files of frames were left out, or one of two pictures was taken: the message says which."""
+
+
+class RemovedDataLingersWarning(FaceIDWarning):
+    """What was removed is still in the write-ahead log, encrypted, until others have finished reading."""
 
 
 class OtherModelWarning(FaceIDWarning):

@@ -1,32 +1,22 @@
 """When the credential is asked for before a face is compared. Pure: the time is given.
 
-`Policy.DOOR` follows the rules of phones. The credential is asked for after a start of the computer, after a
+`faceid_fast.storage.policy.Policy.DOOR` follows the rules of phones. The credential is asked for after a start of the computer, after a
 change of anybody's references, after two days without an accepted face and, if the credential has not been
 shown for six and a half days, after four hours without an accepted face.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from faceid_fast.storage.security_state import Presence
+if TYPE_CHECKING:
+    from faceid_fast.storage.security_state import Presence
 
-from .boot_clock import Clock
+    from .boot_clock import Clock
 
 IDLE_S: Final = 48 * 3600.0
 CREDENTIAL_AGE_S: Final = 156 * 3600.0
 IDLE_WITH_OLD_CREDENTIAL_S: Final = 4 * 3600.0
-
-
-class Policy(StrEnum):
-    """When the credential is asked for.
-
-    ``DEFAULT``: only after too many failures. ``DOOR``: also when `why_credential` gives a reason.
-    """
-
-    DEFAULT = "default"
-    DOOR = "door"
 
 
 def why_credential(presence: Presence | None, now: Clock) -> str | None:

@@ -1,8 +1,12 @@
 """The rules of lockout. Pure: the time is given, and nothing is written here.
 
-Failures are counted for each claimed identity and for the device. The fifth failure locks for 30 s, every
-further one for twice as long, up to an hour. From the twentieth failure on the lock holds until somebody
-unlocks by another credential. A success clears the counts that the attempt was charged to.
+Failures of claims (1:1) are counted for each claimed identity and for the device. The fifth failure locks for
+30 s, every further one for twice as long, up to an hour. From the twentieth failure on the lock holds until
+somebody unlocks by another credential. A success clears the counts that the attempt was charged to.
+
+Searches (1:N) and enrolments are counted too, searches for each camera. Their fifth failure and every further
+one lock for 30 s, never longer: a search names nobody, so that a lock for ever would let anybody who holds up
+pictures shut everybody out. The twentieth failure in a row raises an alarm instead.
 
 Time counts from the start of the computer, sleep included; setting the computer's clock does not change it.
 After a restart, or if time went back, a lock starts again: it is never shortened.
@@ -25,19 +29,36 @@ FIRST_LOCK_S: Final = 30.0
 LONGEST_LOCK_S: Final = 3600.0
 CREDENTIAL_FAILURES: Final = 20
 """Number of failures from which only a credential unlocks."""
+ALARM_FAILURES: Final = 20
+"""Number of failed searches in a row that raises an alarm."""
 SPOOF_WEIGHT: Final = 2
 """Number of failures that an attempt with a spoof counts as."""
 DEVICE: Final = ""
-"""Key of the device's count; no person has an empty name."""
+"""Key of the device's count of failed claims; no person has an empty name."""
 CREDENTIAL: Final = " "
 """Key of the count of wrong credentials; no person's name begins with a blank."""
+SEARCH: Final = " search"
+"""Key of the count of failed searches by frames that no camera vouches for; see `search_key`."""
+ENROLLING: Final = " enrolling"
+"""Key of the count of enrolments, each of which compares faces with those of other people."""
+
+
+def search_key(source: str | None) -> str:
+    """Return the key of the failed searches by the frames of a camera; None: of no camera.
+
+    Each camera has a count of its own, so that pictures before one do not slow the others down.
+    """
+    return SEARCH if source is None else f"{SEARCH} {source}"
+
+
+def is_slowed(key: str) -> bool:
+    """Whether failures of a key only slow it down, and never lock it for longer than 30 s."""
+    return key.startswith((SEARCH, ENROLLING))
 
 
 def wait_s(tallies: Tallies, keys: tuple[str, ...], now: Clock) -> float:
     """Return the seconds until an attempt charged to these keys is no longer locked; infinity is possible."""
-    # A lock of the credential always ends: nothing could unlock it.
-    waits = (_wait_s(tallies[key], now, for_ever=key != CREDENTIAL) for key in keys if key in tallies)
-    return max(waits, default=0.0)
+    return max((_wait_s(key, tallies[key], now) for key in keys if key in tallies), default=0.0)
 
 
 def charged(tallies: Tallies, keys: tuple[str, ...], now: Clock, failures: int = 1) -> Tallies:
@@ -50,9 +71,12 @@ def charged(tallies: Tallies, keys: tuple[str, ...], now: Clock, failures: int =
 
 
 def told(tallies: Tallies, keys: tuple[str, ...], now: Clock) -> tuple[Tallies, tuple[str, ...]]:
-    """Note that the locks of these keys refuse an attempt; return also the keys locked for the first time."""
+    """Note that the locks of these keys refuse an attempt; return also the keys to tell of, each only once.
+
+    Locks that only slow down are told of when they become an alarm.
+    """
     locked = (key for key in keys if key in tallies and wait_s(tallies, (key,), now))
-    fresh = tuple(key for key in locked if not tallies[key].told)
+    fresh = tuple(key for key in locked if not tallies[key].told and _is_worth_telling(key, tallies[key]))
     changed = {key: replace(tallies[key], told=True) for key in fresh}
     return MappingProxyType({**tallies, **changed}) if fresh else tallies, fresh
 
@@ -69,13 +93,18 @@ def seen(tallies: Tallies, now: Clock) -> Tallies:
     )
 
 
-def _wait_s(tally: Tally, now: Clock, *, for_ever: bool) -> float:
-    """Return the seconds until a lock ends; infinity where only a credential unlocks, if `for_ever`."""
+def _is_worth_telling(key: str, tally: Tally) -> bool:
+    return not is_slowed(key) or tally.failures >= ALARM_FAILURES
+
+
+def _wait_s(key: str, tally: Tally, now: Clock) -> float:
+    """Return the seconds until a lock ends; infinity where only a credential unlocks."""
     if tally.failures < FREE_FAILURES:
         return 0.0
-    if for_ever and tally.failures >= CREDENTIAL_FAILURES:
+    # A lock of the credential always ends: nothing could unlock it.
+    if tally.failures >= CREDENTIAL_FAILURES and key != CREDENTIAL and not is_slowed(key):
         return math.inf
-    doublings = min(tally.failures - FREE_FAILURES, 64)
+    doublings = 0 if is_slowed(key) else min(tally.failures - FREE_FAILURES, 64)
     lock = min(LONGEST_LOCK_S, FIRST_LOCK_S * 2.0**doublings)
     return lock if _is_strange(tally, now) else max(0.0, tally.since_s + lock - now.seconds)
 

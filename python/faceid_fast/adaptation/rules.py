@@ -26,7 +26,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -35,6 +34,7 @@ from numpy.typing import NDArray
 from faceid_fast.matching.gallery import nearest_distance
 from faceid_fast.matching.keys import Distances, KeyLimits, key_distances
 from faceid_fast.storage.keys import Keys
+from faceid_fast.storage.policy import Mode
 from faceid_fast.storage.references import Adapted, Origin
 
 if TYPE_CHECKING:
@@ -47,14 +47,6 @@ MAX_MISSES: Final = 10
 """An adapted reference ends after so many accepted probes in a row that it does not match."""
 STRONG_SHARE: Final = 0.8
 """`Mode.ANCHORED` admits a probe that is at most this share of the threshold from an enrolled reference."""
-
-
-class Mode(StrEnum):
-    """When adapted references are admitted."""
-
-    NEVER = "never"
-    CONFIRMED = "confirmed"
-    ANCHORED = "anchored"
 
 
 class _Terms(NamedTuple):

@@ -11,6 +11,7 @@ from faceid_fast.calibration import impostor_tail
 from faceid_fast.matching.keys import NOTHING_NEAR, distances_to
 from faceid_fast.storage.audit import Event, EventKind
 from faceid_fast.storage.plan import Plan, carry_out
+from faceid_fast.storage.policy import Mode
 from faceid_fast.storage.references import check_model, unknown_identity
 
 from . import rules
@@ -46,7 +47,7 @@ class AdaptationUpdater:
     def __init__(
         self,
         store: ReferenceStore,
-        mode: rules.Mode,
+        mode: Mode,
         thresholds: Thresholds,
         pipeline: Pipeline,
         clock: Callable[[], float],
@@ -57,7 +58,7 @@ class AdaptationUpdater:
         self._clock = clock
         self._tails = pipeline.contract.tails
         self._key_limits = thresholds.key_limits
-        if mode is not rules.Mode.NEVER:
+        if mode is not Mode.NEVER:
             for name, at in thresholds.items():
                 impostor_tail.floor(at, self._tails.get(name, ()))
         self._near_misses: dict[str, float] = {}
@@ -135,7 +136,7 @@ class _Probes(NamedTuple):
     queries: tuple[Embedding, ...]
     modality: str
     limits: rules.Limits
-    mode: rules.Mode
+    mode: Mode
     now: float
 
     def plan(self, seen: References, is_majority: Callable[[int], bool], *, confirmed: bool) -> Plan[_Judged]:

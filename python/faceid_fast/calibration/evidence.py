@@ -2,8 +2,9 @@
 
 ``faceid calibrate`` writes it, and a store keeps it once it is adopted. The record makes a claim: *so many
 pairs of people show that the false match rate at this distance is at most so much*. Whenever a record is read
-or made, its numbers are checked to support the claim. Whether they were counted honestly cannot be checked:
-for that, whoever wrote the file is responsible.
+or made, its numbers are checked to support the claim. Whether they were counted honestly cannot be seen from
+them. So a record that was measured for a vault carries a MAC of that vault; any other one is a request, which
+somebody with the credential has to confirm.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ class MeasuredThreshold:
     made_at : time of the measurement, ISO 8601 with a time zone.
     command : the command that wrote the record.
     schema_version : version of the record's fields.
+    vault_mac : 64 hexadecimal digits, the MAC of the rest by the vault that it was measured for; None: it was
+        measured for none.
 
     Raises
     ------
@@ -94,6 +97,7 @@ class MeasuredThreshold:
     made_at: str
     command: str
     schema_version: int = SCHEMA_VERSION
+    vault_mac: str | None = None
 
     def __post_init__(self) -> None:
         """Check every value: who is let in depends on it."""
@@ -106,6 +110,12 @@ class MeasuredThreshold:
             _expect(name, f"1 to {MAX_CHARS} printable characters", getattr(self, name), _is_text)
         for name in ("data_sha256", "model_sha256"):
             _expect(name, "64 hexadecimal digits", getattr(self, name), _is_sha256)
+        _expect(
+            "vault_mac",
+            "64 hexadecimal digits or nothing",
+            self.vault_mac,
+            lambda it: it is None or _is_sha256(it),
+        )
         for name in _COUNTS:
             _expect(name, f"a whole number below {_MOST}", getattr(self, name), _is_count)
         for name, most in (("threshold", 2.0), ("target_far", 1.0)):
@@ -175,11 +185,24 @@ class MeasuredThreshold:
     def from_record(cls, record: object) -> MeasuredThreshold:
         """Make a threshold from the fields of its JSON object; CalibrationError if they are others."""
         wanted = {entry.name for entry in fields(cls)}
-        if not isinstance(record, dict) or set(record) != wanted:
+        if not isinstance(record, dict) or set(record) | {"vault_mac"} != wanted:
             message = "calibration: expected the fields of a measured threshold, got others"
             raise CalibrationError(message)
         interval = record["fnmr_interval"]
         return cls(**{**record, "fnmr_interval": tuple(interval) if isinstance(interval, list) else interval})
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the fields as a JSON object; without a MAC, if there is none, as before there were any."""
+        record = asdict(self)
+        if self.vault_mac is None:
+            del record["vault_mac"]
+        return record
+
+    def to_bytes(self) -> bytes:
+        """Return everything but the MAC as bytes, which the MAC is of."""
+        record = asdict(self)
+        del record["vault_mac"]
+        return json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
     def summary(self) -> str:
         """Return the threshold and its evidence in one line."""
@@ -191,7 +214,7 @@ class MeasuredThreshold:
 
 def described(measured: MeasuredThreshold) -> dict[str, Any]:
     """Return the fields of a threshold as a JSON object, with a digest that reveals accidental changes."""
-    record = asdict(measured)
+    record = measured.to_record()
     return {**record, "sha256": _digest(record)}
 
 

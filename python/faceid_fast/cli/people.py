@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.table import Table
 
-from faceid_fast.access.credential_policy import Policy
-from faceid_fast.adaptation.rules import Mode
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.cli.output import (
     SHARED,
@@ -29,6 +27,7 @@ from faceid_fast.enrollment.result import NoteKind
 from faceid_fast.enrollment.strangers import Strangers
 from faceid_fast.errors import IdentityTakenError, InvalidInputError
 from faceid_fast.storage.audit import Event, EventKind
+from faceid_fast.storage.policy import Mode, Policy
 from faceid_fast.storage.store import get
 from faceid_fast.storage.store import remove as remove_from
 from faceid_fast.vault import Vault, default_directory

@@ -12,7 +12,7 @@ from faceid_fast.storage.plan import Plan
 from faceid_fast.storage.references import check_model, is_of_model
 
 from .result import Enrollment, Note, NoteKind, RejectedFrame, summarise
-from .strangers import Strangers, find_copies, find_strangers, matches
+from .strangers import UNCONFIRMED, Strangers, find_copies, find_strangers, matches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from faceid_fast.face.crop import HeadPose
     from faceid_fast.storage.references import Consent, References
 
-    from .strangers import FindOthers, Questions
+    from .strangers import FindOthers, Other, Questions
 
 MAX_REFERENCES: Final = 64
 """Most references of a person; every reference is one more chance of a false match."""
@@ -36,6 +36,25 @@ class Wishes:
     replace: bool
     strangers: Strangers
     consent: Consent | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What of the references that are there already an enrolment may compare its frames with, and tell.
+
+    Attributes
+    ----------
+    others : whether it compares them with other people's.
+    names : whether it tells who these are, and which frames match the person's own references. Without, the
+        frames of somebody who has references are one attempt: most of them must match, or none is taken, and
+        no more is told.
+    """
+
+    others: bool = False
+    names: bool = False
+
+
+EVERYTHING: Final = Compared(others=True, names=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +103,7 @@ def plan_enrollment(
     seen: References | None,
     candidates: Candidates,
     wishes: Wishes,
+    compared: Compared,
     asked: Mapping[str, Questions],
     find_others: FindOthers,
 ) -> Plan[Enrollment]:
@@ -94,6 +114,7 @@ def plan_enrollment(
     seen : the person's references; None: the person is new.
     candidates : the frames.
     wishes : what the caller asked for.
+    compared : what the frames may be compared with.
     asked : what two frames of one face must meet, by modality.
     find_others : as for `faceid_fast.enrollment.strangers.find_strangers`.
 
@@ -110,19 +131,22 @@ def plan_enrollment(
         raise identity_taken(candidates.identity)
     kept = None if wishes.replace else seen
     fresh = candidates.references
+    find = find_others if compared.others else _nobody
     if kept is not None:
         check_model(kept, candidates.model_sha256)
     if fresh is None:
         found = _Sorted((), (), {}, are_kept=False)
-        return Plan(
-            seen, seen, (), _result(candidates, seen, found, (), _alike(candidates, seen, find_others))
-        )
-    found = _sort(fresh, kept, wishes.strangers, asked, find_others)
-    after = _after(seen, kept, fresh, found)
-    alike = _alike(candidates, after, find_others)
-    if after is None or after is seen:
+        alike = _alike(candidates, seen, find) if compared.names else ()
         return Plan(seen, seen, (), _result(candidates, seen, found, (), alike))
+    found = _sort(fresh, kept, wishes.strangers, asked, find, compared)
+    after = _after(seen, kept, fresh, found)
+    alike = _alike(candidates, after, find)
+    told = _comparison_notes(compared, alike)
+    alike = alike if compared.names else ()
+    if after is None or after is seen:
+        return Plan(seen, seen, (), _result(candidates, seen, found, told, alike))
     notes = [
+        *told,
         *_replaced_notes(fresh, seen, found, asked, wishes),
         *_modality_notes(fresh, kept, after, found),
     ]
@@ -145,11 +169,19 @@ def _sort(
     strangers: Strangers,
     asked: Mapping[str, Questions],
     find_others: FindOthers,
+    compared: Compared,
 ) -> _Sorted:
     """Sort the candidates' rows. A copy of a picture is no second witness: it goes where the first goes."""
     copies = find_copies(fresh, kept)
     single = [row for row in range(len(fresh.vectors)) if row not in copies]
-    strange = find_strangers(fresh, single, kept, asked, find_others)
+    if compared.names:
+        strange = find_strangers(fresh, single, kept, asked, find_others)
+    elif strangers is Strangers.KEEP:
+        strange = {}  # they are taken in any case: what they match is not told
+    else:
+        strange = find_strangers(fresh, single, kept, asked, _nobody)
+        if kept is not None and 2 * len(strange) >= len(single):
+            strange = dict.fromkeys(single, UNCONFIRMED)
     again = {row: first for row, first in copies.items() if first is not None}
     strange |= {row: strange[first] for row, first in again.items() if first in strange}
     left_out = strange if strangers is Strangers.LEAVE_OUT else {}
@@ -259,6 +291,28 @@ def _modality_notes(
             )
             notes.append(Note(NoteKind.MANY_REFERENCES, words))
     return notes
+
+
+def _nobody(_modality: str, references: References) -> Sequence[Sequence[Other]]:
+    """Compare with nobody."""
+    return [[] for _ in references.vectors]
+
+
+def _comparison_notes(compared: Compared, alike: Sequence[str]) -> list[Note]:
+    """Return a note that the frames were not compared with other people, or that there is somebody alike."""
+    if not compared.others:
+        words = (
+            "not compared with other people, because of too many enrolments in a row: wait 30 s, or show the "
+            "credential (--credential)"
+        )
+        return [Note(NoteKind.NOT_COMPARED, words)]
+    if alike and not compared.names:
+        words = (
+            "somebody else who is enrolled is as near as frames of one person are: enrolled twice, or two "
+            "people alike? The credential shows who (--credential)"
+        )
+        return [Note(NoteKind.ALIKE, words)]
+    return []
 
 
 def _alike(candidates: Candidates, references: References | None, find_others: FindOthers) -> tuple[str, ...]:

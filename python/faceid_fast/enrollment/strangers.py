@@ -38,6 +38,7 @@ SAME_PICTURE: Final = 1e-3
 _UNLIKE: Final = "matches none of the references that this person has"
 _NEARER: Final = "nearer to somebody else than to this person"
 _MINORITY: Final = "unlike most of these frames"
+UNCONFIRMED: Final = "no more than half of these frames match the references that this person has"
 _DIVIDED: Final = "no more than half of these frames agree on one person"
 
 

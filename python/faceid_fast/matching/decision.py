@@ -24,15 +24,16 @@ class Decision:
     ----------
     outcome : how the attempt ended.
     identity : the person who was verified or identified; None unless accepted.
-    threshold : the largest distance that would have been accepted, Euclidean between unit vectors.
+    threshold : the largest distance that would have been accepted, Euclidean between unit vectors; of a search
+        None without diagnostics: it would tell how many people are enrolled.
     distance : distance to the nearest reference, 0 to 2; None without diagnostics
         (an attacker who sees distances can climb towards a template).
     reasons : why the attempt was refused, in words; empty if it was accepted, unless the frames were turned.
         Which of the three questions refused it stands there with diagnostics only: it would help an attacker.
     frames : the outcome of each frame, empty if no frame was looked at. A frame with a live face has the
         outcome of the attempt.
-    timings_ms : milliseconds of the stages that the attempt reached: "align", "liveness", "embed", "match",
-        where failures are counted also "charge" and "refund", and "total".
+    timings_ms : milliseconds of the stages that the attempt reached: "align", "liveness", "charge", "embed",
+        "match", "refund", and "total".
     claimed : the identity that was claimed (`verify`); None if none was (`identify`).
     nearest : the identity of the nearest reference, accepted or not; None without diagnostics.
     turned_deg : degrees clockwise by which frames were turned to find the face in them: 0, 90, 180 or 270.
@@ -49,7 +50,7 @@ class Decision:
 
     outcome: Outcome
     identity: str | None
-    threshold: float
+    threshold: float | None
     distance: float | None = None
     reasons: tuple[str, ...] = ()
     frames: tuple[Outcome, ...] = ()

@@ -64,6 +64,10 @@ class GalleryIndex:
         """Return the number of people with references of a modality."""
         return len(self._people[modality])
 
+    def others_than(self, identity: str) -> bool:
+        """Whether anybody else than this person was in the store at the last `refresh`."""
+        return bool(self._shown.keys() - {identity})
+
     def knows(self, identity: str) -> bool:
         """Whether a person was in the store at the last `refresh`.
 

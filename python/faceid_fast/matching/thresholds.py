@@ -5,36 +5,41 @@ The limits of the two keys are always the model's: `Thresholds.key_limits`.
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from faceid_fast.calibration.evidence import MeasuredThreshold
-from faceid_fast.calibration.impostor_tail import FALSE_ACCEPT_TARGET, Tail
+from faceid_fast.calibration.impostor_tail import FALSE_ACCEPT_TARGET, distance_at, tightened
 from faceid_fast.checks import checked_instance
-from faceid_fast.errors import CalibrationError, InvalidInputError, ModelError
+from faceid_fast.errors import CalibrationError, InvalidInputError, ModelError, PolicyError
 from faceid_fast.face.model_contract import ModelContract
 from faceid_fast.frame import MODALITIES, Frame
 from faceid_fast.storage.audit import Event, EventKind
-from faceid_fast.storage.security_state import SecurityState
-from faceid_fast.storage.store import ReferenceStore
+from faceid_fast.storage.security_state import Rules, SecurityState
 
 from .decision import check_threshold
 from .keys import KeyLimits
+
+if TYPE_CHECKING:
+    from faceid_fast.storage.store import Authority, ReferenceStore
 
 
 class Thresholds(Mapping[str, float]):
     """The largest joined distance to accept, by modality.
 
     An adopted threshold takes the place of the model's for comparisons with one person (1:1). The threshold
-    of a search (`calibration.impostor_tail.tightened`) and the floor of adapted references
-    (`calibration.impostor_tail.floor`) are derived from it.
+    of a search (`of_search`) and the floor of adapted references (`calibration.impostor_tail.floor`) are
+    derived from it.
 
     Parameters
     ----------
     store : the store that may have adopted thresholds; `refresh` takes over what other processes adopt.
     contract, model_sha256 : of the model that makes the vectors.
-    chosen : the caller's threshold for every modality of the model's, whatever was adopted; None: not chosen.
+    chosen : the caller's threshold for every modality of the model's; None: not chosen. Unless the policy of
+        the store lets programs choose (`VaultPolicy.parts`), it may not be larger than the store's.
 
     Raises
     ------
@@ -45,23 +50,19 @@ class Thresholds(Mapping[str, float]):
     def __init__(
         self, store: ReferenceStore, contract: ModelContract, model_sha256: str, chosen: float | None
     ) -> None:
-        # The model's modalities only: of another one nobody knows when the keys agree.
-        limits = contract.thresholds if chosen is None else dict.fromkeys(contract.thresholds, chosen)
-        self._own = {name: check_threshold(at) for name, at in limits.items()}
-        self._is_chosen = chosen is not None
+        self._model = dict(contract.thresholds)
+        self._chosen = None if chosen is None else check_threshold(chosen)
         self._store = store
         self._contract = contract
         self._model_sha256 = model_sha256
-        self._adopted: Mapping[str, MeasuredThreshold] = {}
         self._seen: object = None
-        self.tails: Mapping[str, Tail] = {} if self._is_chosen else contract.tails
-        """The model's impostor tails by modality; empty where the caller chose the threshold."""
+        self._rules = Rules()
         self.key_limits: Mapping[str, KeyLimits] = KeyLimits.by_modality(contract.key_limits)
         """The largest distance of each key at which it agrees, by modality."""
         self.refresh()
 
     def __getitem__(self, modality: str) -> float:
-        """Return the largest distance to accept.
+        """Return the largest distance to accept, by the rules of the last `refresh`.
 
         Raises
         ------
@@ -69,15 +70,15 @@ class Thresholds(Mapping[str, float]):
             If the store has adopted a threshold that was measured with another model: the model's own would
             not be the one that was asked for.
         """
-        own = self._own[modality]
-        adopted = self._adopted.get(modality)
-        if adopted is None:
-            return own
-        self._check_model(adopted)
-        return adopted.threshold
+        return self._at(self._rules, modality)
 
-    def of_frame(self, frame: Frame) -> float:
-        """Return the current threshold for a frame; raise if there is none, or an adopted one is unusable.
+    def of_frame(self, frame: Frame, rules: Rules | None = None) -> float:
+        """Return the threshold for a frame; raise if there is none, or an adopted one is unusable.
+
+        Parameters
+        ----------
+        frame : of any modality.
+        rules : of the store, from `refresh`; None: the current ones.
 
         Raises
         ------
@@ -85,55 +86,87 @@ class Thresholds(Mapping[str, float]):
             If there is no threshold for the frame's modality.
         ModelError
             If the store has adopted a threshold, of any modality, that was measured with another model.
+        PolicyError
+            If the caller's threshold is larger than the store's, and its policy does not let programs choose.
         """
-        self.refresh()
-        self.check()
+        given = self.refresh() if rules is None else rules
+        self.check(given)
         if frame.modality not in self:
             message = (
                 f"frame: expected {' or '.join(self)}, which the model has a threshold for, "
                 f"got {frame.modality}"
             )
             raise InvalidInputError(message)
-        return self[frame.modality]
+        return self._at(given, frame.modality)
+
+    def of_search(self, modality: str, rules: Rules, identities: int) -> float:
+        """Return the threshold of a search (1:N), which gets smaller the more people there are.
+
+        A caller whose own threshold the policy lets stand has chosen it for any number of people.
+        """
+        at = self._at(rules, modality)
+        if self._chosen is not None and rules.policy.parts:
+            return at
+        store = self._of_store(rules, modality)
+        return min(at, tightened(store, self._contract.tails.get(modality, ()), identities))
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the modalities that have a threshold."""
-        return iter(self._own)
+        return iter(self._model)
 
     def __len__(self) -> int:
         """Return the number of modalities that have a threshold."""
-        return len(self._own)
+        return len(self._model)
 
-    def refresh(self) -> None:
-        """Take over the thresholds that the store has adopted since the last call."""
-        if self._is_chosen or (revision := self._store.revision()) == self._seen:
-            return
-        kept = self._store.amend(lambda state: (state, ()))
-        self._adopted = MappingProxyType({each.modality: each for each in kept.adopted})
-        self._seen = revision
+    def refresh(self) -> Rules:
+        """Take over what the store has adopted since the last call, and return its rules."""
+        if (revision := self._store.revision()) != self._seen:
+            self._rules = self._store.amend(lambda state: (state, ())).rules
+            self._seen = revision
+        return self._rules
 
-    def check(self) -> None:
-        """Refuse adopted thresholds that were measured with another model, before any is used.
+    def check(self, rules: Rules) -> None:
+        """Refuse adopted thresholds of another model, and a caller's that the policy does not let stand.
 
         Raises
         ------
         ModelError
-            If the store has adopted such a threshold, of any modality.
+            If the store has adopted a threshold, of any modality, that was measured with another model.
+        PolicyError
+            If the caller's threshold is larger than the store's, and its policy does not let programs choose.
         """
-        for measured in self._adopted.values():
+        if self._chosen is not None and rules.policy.parts:
+            return
+        for measured in rules.adopted:
             self._check_model(measured)
+        for modality in self:
+            if self._chosen is not None and self._chosen > (most := self._of_store(rules, modality)):
+                message = (
+                    f"threshold: expected at most {most:g}, that of the store for {modality} frames, since its "
+                    f"policy says parts=false; got {self._chosen:g}: adopt one that was measured (faceid "
+                    "calibrate), or change the policy (faceid vault policy)"
+                )
+                raise PolicyError(message)
 
-    def adopt(self, measured: MeasuredThreshold) -> None:
+    def adopt(self, measured: MeasuredThreshold, authority: Authority) -> None:
         """Write a threshold and its evidence to the store, for everybody who uses it; durable on return.
+
+        Parameters
+        ----------
+        measured : the threshold; one that was measured for this store has its MAC (`vouched`).
+        authority : who permits it.
 
         Raises
         ------
         ModelError
             If it was measured with another model or preprocessing.
+        PolicyError
+            If it was not measured for this store, or was changed since, and no credential permits it.
         CalibrationError
-            If it is larger than the model's own, and its evidence is for a higher false match rate than the
-            model's own (`calibration.impostor_tail.FALSE_ACCEPT_TARGET`); or the model has no threshold of
-            that modality.
+            If it was measured elsewhere and is larger than the model's own tail of strangers allows; if it is
+            larger than the model's own, and its evidence is for a higher false match rate than the model's
+            own (`calibration.impostor_tail.FALSE_ACCEPT_TARGET`); or the model has no threshold of that
+            modality.
         InvalidInputError
             If `measured` is not a `MeasuredThreshold`.
         """
@@ -143,6 +176,8 @@ class Thresholds(Mapping[str, float]):
         if own is None:
             message = f"calibration.modality: expected one of the model's, got {measured.modality}"
             raise CalibrationError(message)
+        if not is_vouched(self._store, measured):
+            self._check_foreign(measured, authority)
         if measured.threshold > own and measured.target_far > FALSE_ACCEPT_TARGET:
             message = (
                 f"calibration.threshold: expected at most the model's own, {own:g}, unless the evidence is "
@@ -154,9 +189,38 @@ class Thresholds(Mapping[str, float]):
             measured.modality,
             (measured,),
             Event.now(EventKind.ADOPTED, None, f"{measured.modality}, {measured.target_far:g}"),
+            authority,
         )
 
-    def forget(self, modality: str) -> bool:
+    def _check_foreign(self, measured: MeasuredThreshold, authority: Authority) -> None:
+        """Refuse a threshold from elsewhere without the credential, or beyond the model's own tail.
+
+        Nobody can tell whether its numbers were counted or written by hand.
+        """
+        if authority.credential is None:
+            message = (
+                "calibration: expected a threshold that was measured for this vault (faceid calibrate --vault), "
+                "got one from elsewhere, or one that was changed since: only the credential can confirm it, "
+                "and none is set (faceid credential set)"
+            )
+            raise PolicyError(message)
+        tail = self._contract.tails.get(measured.modality, ())
+        if not tail:
+            message = (
+                "calibration: expected a threshold that was measured for this vault (faceid calibrate --vault), "
+                "since the model has no measured tail of strangers to compare it with; got one from elsewhere"
+            )
+            raise CalibrationError(message)
+        most = distance_at(tail, FALSE_ACCEPT_TARGET)
+        if measured.threshold > most:
+            message = (
+                f"calibration.threshold: expected at most {most:g} of one that was measured elsewhere: beyond it "
+                f"the model's own tail has more than {FALSE_ACCEPT_TARGET:g} of strangers; got "
+                f"{measured.threshold:g}: calibrate for this vault (faceid calibrate --vault)"
+            )
+            raise CalibrationError(message)
+
+    def forget(self, modality: str, authority: Authority) -> bool:
         """Remove the adopted threshold of a modality from the store; return whether there was one.
 
         The model's own threshold holds again.
@@ -166,24 +230,33 @@ class Thresholds(Mapping[str, float]):
         InvalidInputError
             If there is no such modality.
         """
-        if not isinstance(modality, str) or modality not in MODALITIES:
-            shown = f"{modality!a:.80}" if isinstance(modality, str) else type(modality).__name__
-            message = f"modality: expected {' or '.join(MODALITIES)}, got {shown}"
-            raise InvalidInputError(message)
-        self.refresh()
-        had = modality in self._adopted
+        check_modality(modality)
+        had = any(each.modality == modality for each in self.refresh().adopted)
         if had:
-            self._change(modality, (), Event.now(EventKind.FORGOTTEN, None, modality))
+            self._change(modality, (), Event.now(EventKind.FORGOTTEN, None, modality), authority)
         return had
 
-    def _change(self, modality: str, put: tuple[MeasuredThreshold, ...], event: Event) -> None:
+    def _change(
+        self, modality: str, put: tuple[MeasuredThreshold, ...], event: Event, authority: Authority
+    ) -> None:
         def amend(state: SecurityState) -> tuple[SecurityState, tuple[Event, ...]]:
             others = tuple(each for each in state.adopted if each.modality != modality)
             # Who is let in changes, as with new references: policy "door" asks for the credential again.
             return replace(state, adopted=(*others, *put), presence=None), (event,)
 
-        kept = self._store.amend(amend)
-        self._adopted = MappingProxyType({each.modality: each for each in kept.adopted})
+        self._rules = self._store.amend(amend, authority=authority).rules
+
+    def _at(self, rules: Rules, modality: str) -> float:
+        return self._of_store(rules, modality) if self._chosen is None else self._chosen
+
+    def _of_store(self, rules: Rules, modality: str) -> float:
+        """Return the adopted threshold of a modality, else the model's."""
+        own = self._model[modality]
+        for measured in rules.adopted:
+            if measured.modality == modality:
+                self._check_model(measured)
+                return measured.threshold
+        return own
 
     def _check_model(self, measured: MeasuredThreshold) -> None:
         wanted = self._model_sha256, self._contract.preprocessing["id"]
@@ -195,3 +268,22 @@ class Thresholds(Mapping[str, float]):
                 f"--forget {measured.modality})"
             )
             raise ModelError(message)
+
+
+def check_modality(modality: object) -> None:
+    """Refuse what is not a modality."""
+    if not isinstance(modality, str) or modality not in MODALITIES:
+        shown = f"{modality!a:.80}" if isinstance(modality, str) else type(modality).__name__
+        message = f"modality: expected {' or '.join(MODALITIES)}, got {shown}"
+        raise InvalidInputError(message)
+
+
+def vouched(store: ReferenceStore, measured: MeasuredThreshold) -> MeasuredThreshold:
+    """Return a threshold with the MAC of the store that it was measured for."""
+    return replace(measured, vault_mac=store.evidence_mac(measured.to_bytes()).hex())
+
+
+def is_vouched(store: ReferenceStore, measured: MeasuredThreshold) -> bool:
+    """Whether a threshold was measured for a store, and is as it was then."""
+    made = store.evidence_mac(measured.to_bytes()).hex()
+    return measured.vault_mac is not None and hmac.compare_digest(measured.vault_mac, made)

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import hmac
+import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from faceid_fast.checks import checked_instance
+
 from .audit import Event
+from .policy import VaultPolicy
 from .references import References, check_identity
 from .security_state import Amend, SecurityState
-from .store import MAX_EVENTS, Change, altered_by, amended, amended_by
+from .store import MAX_EVENTS, Authority, Change, altered_by, amended, amended_by
 
 
 class InMemoryStore:
-    """A store in the memory of this process; nothing is written anywhere. Threads may share it."""
+    """A store in the memory of this process; nothing is written anywhere. Threads may share it.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    policy : the least that programs must ask; by default whatever the program chooses, since the store ends
+        with it (`VaultPolicy.permissive`).
+    """
+
+    def __init__(self, *, policy: VaultPolicy | None = None) -> None:
         self._lock = threading.Lock()
         self._people: dict[str, References] = {}
-        self._state = SecurityState()
+        given = (
+            VaultPolicy.permissive() if policy is None else checked_instance("policy", policy, VaultPolicy)
+        )
+        self._state = SecurityState(policy=given)
+        self._evidence_key = secrets.token_bytes(32)
         self._events: deque[Event] = deque(maxlen=MAX_EVENTS)
         self._revision = 0
 
@@ -36,14 +51,20 @@ class InMemoryStore:
         with self._lock:
             return dict(self._people)
 
-    def alter(self, identity: str, alter: Callable[[References | None], Change]) -> References | None:
+    def alter(
+        self,
+        identity: str,
+        alter: Callable[[References | None], Change],
+        *,
+        authority: Authority | None = None,
+    ) -> References | None:
         """Change a person's references; see `ReferenceStore.alter`."""
         check_identity(identity)
         with self._lock:
             before = self._people.get(identity)
             after, events = altered_by(alter, before, identity)
             if after is not before:
-                self._state = amended(self._state, before, after, identity)
+                self._state = amended(self._state, before, after, identity, authority)
                 if after is None:
                     del self._people[identity]
                     kept = (event for event in self._events if event.identity != identity)
@@ -55,15 +76,19 @@ class InMemoryStore:
             self._events.extend(replace(event, identity=None) if after is None else event for event in events)
             return after
 
-    def amend(self, amend: Amend) -> SecurityState:
+    def amend(self, amend: Amend, *, authority: Authority | None = None) -> SecurityState:
         """Change the security state; see `ReferenceStore.amend`."""
         with self._lock:
             before = self._state
-            self._state, events = amended_by(amend, before)
+            self._state, events = amended_by(amend, before, authority)
             self._events.extend(events)
-            if self._state.adopted != before.adopted:
+            if self._state.rules != before.rules:
                 self._revision += 1
             return self._state
+
+    def evidence_mac(self, content: bytes) -> bytes:
+        """Return the MAC of evidence that was measured for this store; see `ReferenceStore.evidence_mac`."""
+        return hmac.digest(self._evidence_key, content, "sha256")
 
     def events(self) -> tuple[Event, ...]:
         """Return the events of the log, oldest first."""

@@ -11,7 +11,7 @@ from faceid_fast.errors import VaultBusyError
 if TYPE_CHECKING:
     from .audit import Event
     from .references import References
-    from .store import Change, ReferenceStore
+    from .store import Authority, Change, ReferenceStore
 
 MAX_PLANS: Final = 100
 """Most plans for one change. Each one but the last was overtaken by a change of somebody else."""
@@ -43,7 +43,10 @@ class Plan(Generic[Result]):
 
 
 def carry_out(
-    store: ReferenceStore, identity: str, make: Callable[[References | None], Plan[Result]]
+    store: ReferenceStore,
+    identity: str,
+    make: Callable[[References | None], Plan[Result]],
+    authority: Authority | None = None,
 ) -> Plan[Result]:
     """Make a plan and apply it in the store's transaction; make another one if it was overtaken.
 
@@ -55,6 +58,7 @@ def carry_out(
     identity : the person.
     make : gets the person's references and returns a plan of them; it changes nothing itself, since it may be
         called again.
+    authority : as for `ReferenceStore.alter`.
 
     Returns
     -------
@@ -68,7 +72,7 @@ def carry_out(
     """
     for _ in range(MAX_PLANS):
         plan = make(store.snapshot().get(identity))
-        if plan.after is plan.seen or store.alter(identity, plan.applied) is plan.after:
+        if plan.after is plan.seen or store.alter(identity, plan.applied, authority=authority) is plan.after:
             return plan
     message = f"store: expected to change {identity!a:.240}, whom others changed meanwhile {MAX_PLANS} times"
     raise VaultBusyError(message)

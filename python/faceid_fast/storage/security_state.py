@@ -1,21 +1,23 @@
-"""The security state of a store: counts of failures, the credential, adopted thresholds. Pure."""
+"""The security state of a store: its policy, counts of failures, the credential, adopted thresholds. Pure."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from faceid_fast.calibration.evidence import MeasuredThreshold
 
 from .audit import Event
+from .policy import VaultPolicy
 
 _FIELDS: Final = {"tallies", "presence", "credential"}
-_ADOPTED: Final = "adopted"
-"""Written only if a threshold is adopted: otherwise the bytes are those of the format without this field."""
+_OPTIONAL: Final = {"adopted", "policy", "used"}
+"""Written only if there is something in them: otherwise the bytes are those of formats without these fields.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,26 @@ class Presence:
     accepted_s: float
 
 
+class UsedFrame(NamedTuple):
+    """A live frame that an attempt has used, and that no other one may use.
+
+    Attributes
+    ----------
+    digest : of its content and its capture, hexadecimal.
+    at_s : when it was captured, seconds since the start of the computer.
+    """
+
+    digest: str
+    at_s: float
+
+
+class Rules(NamedTuple):
+    """What decides who is let in, besides references: it changes only with an `Authority`."""
+
+    policy: VaultPolicy = VaultPolicy()  # noqa: RUF009  # it cannot be changed
+    adopted: tuple[MeasuredThreshold, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class SecurityState:
     """Everything that a store keeps besides references and the log; every charged attempt writes it.
@@ -66,12 +88,21 @@ class SecurityState:
     presence : None if the credential has not been shown since anybody's references changed.
     credential : hash of the credential, see :mod:`faceid_fast.access.credential`; None if none is set.
     adopted : thresholds that replace the model's, with their evidence; at most one for each modality.
+    policy : the least that every program must ask.
+    used : the live frames of the last seconds that were used.
     """
 
     tallies: Tallies = field(default_factory=lambda: MappingProxyType({}))
     presence: Presence | None = None
     credential: str | None = None
     adopted: tuple[MeasuredThreshold, ...] = ()
+    policy: VaultPolicy = field(default_factory=VaultPolicy)
+    used: tuple[UsedFrame, ...] = ()
+
+    @property
+    def rules(self) -> Rules:
+        """What decides who is let in, besides references."""
+        return Rules(self.policy, self.adopted)
 
     def __repr__(self) -> str:
         """The number of counts; no names and no hash."""
@@ -94,14 +125,18 @@ class SecurityState:
             "credential": self.credential,
         }
         if self.adopted:
-            content[_ADOPTED] = [asdict(each) for each in self.adopted]
+            content["adopted"] = [each.to_record() for each in self.adopted]
+        if record := self.policy.to_record():
+            content["policy"] = record
+        if self.used:
+            content["used"] = self.used
         return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
     @classmethod
     def decode(cls, content: bytes) -> SecurityState:
         """Read a state from the bytes of `encode`; ValueError, TypeError or AttributeError for any others."""
         record = json.loads(content.decode())
-        _demand(isinstance(record, dict) and set(record) - {_ADOPTED} == _FIELDS)
+        _demand(isinstance(record, dict) and set(record) - _OPTIONAL == _FIELDS)
         tallies = {}
         for key, (failures, boot_id, since_s, told) in record["tallies"].items():
             _demand(isinstance(failures, int) and failures >= 0 and isinstance(boot_id, str))
@@ -113,9 +148,12 @@ class SecurityState:
             _demand(isinstance(boot_id, str))
             presence = Presence(boot_id, _finite(credential_s), _finite(accepted_s))
         _demand(record["credential"] is None or isinstance(record["credential"], str))
-        adopted = tuple(MeasuredThreshold.from_record(each) for each in record.get(_ADOPTED, ()))
+        adopted = tuple(MeasuredThreshold.from_record(each) for each in record.get("adopted", ()))
         _demand(len({each.modality for each in adopted}) == len(adopted))
-        return cls(MappingProxyType(tallies), presence, record["credential"], adopted)
+        policy = VaultPolicy.from_record(record.get("policy", {}))
+        used = tuple(UsedFrame(digest, _finite(at_s)) for digest, at_s in record.get("used", ()))
+        _demand(all(isinstance(each.digest, str) for each in used))
+        return cls(MappingProxyType(tallies), presence, record["credential"], adopted, policy, used)
 
 
 Amend = Callable[[SecurityState], tuple[SecurityState, tuple[Event, ...]]]

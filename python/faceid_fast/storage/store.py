@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from faceid_fast.checks import kinds_of
-from faceid_fast.errors import InvalidInputError
+from faceid_fast.errors import InvalidInputError, PolicyError
 
 from .audit import Event, EventKind
+from .policy import Enrolling
 from .references import (
     References,
     check_identity,
@@ -24,11 +25,34 @@ Change = tuple[References | None, tuple[Event, ...]]
 """A person's new references (None: the person is removed), and the events of the change for the log."""
 
 
+class Authority(NamedTuple):
+    """The right to change who is let in; `faceid_fast.access.gate.Gate.authorize` makes it.
+
+    It keeps programs from changing a policy unasked. It is no secret: who has the key of a vault can write
+    whatever they like.
+
+    Attributes
+    ----------
+    credential : the hash of the credential that was shown; None: none is set, and the holder of the key
+        decides.
+    """
+
+    credential: str | None
+
+    def fits(self, state: SecurityState) -> bool:
+        """Whether the credential is still the one that was shown."""
+        return self.credential == state.credential
+
+    def __repr__(self) -> str:
+        """No hash."""
+        return f"<Authority {'without a' if self.credential is None else 'by the'} credential>"
+
+
 class ReferenceStore(Protocol):
     """The methods that an authenticator needs of a store. Every call is atomic."""
 
     def revision(self) -> object:
-        """Return a value that changes whenever references or adopted thresholds change.
+        """Return a value that changes whenever references, adopted thresholds or the policy change.
 
         It is read at every attempt, so it must be cheap.
         """
@@ -39,22 +63,33 @@ class ReferenceStore(Protocol):
         For a person whose references have not changed since the last call, the object is the same.
         """
 
-    def alter(self, identity: str, alter: Callable[[References | None], Change]) -> References | None:
+    def alter(
+        self,
+        identity: str,
+        alter: Callable[[References | None], Change],
+        *,
+        authority: Authority | None = None,
+    ) -> References | None:
         """Change a person's references, durably, and return the new ones.
 
         `alter` gets the present references, None if there is no such person: the object that `snapshot`
         shows, too. If it returns the same object, the references do not change. The object that it returns is
         the one that this returns. Nothing is kept of a person who is removed, nor their count of failures.
         If enrolled references change, policy "door" asks for the credential again
-        (`faceid_fast.access.credential_policy`).
+        (`faceid_fast.access.credential_policy`). Where the policy says that only the credential enrols,
+        enrolled references change with an `authority` alone, else a PolicyError is raised.
         """
 
-    def amend(self, amend: Amend) -> SecurityState:
+    def amend(self, amend: Amend, *, authority: Authority | None = None) -> SecurityState:
         """Change the security state, durably, and return the new one.
 
         `amend` gets the present state and may be called more than once; if it returns the same object,
-        the state does not change.
+        the state does not change. The policy, the credential and adopted thresholds change with an
+        `authority` alone, else a PolicyError is raised.
         """
+
+    def evidence_mac(self, content: bytes) -> bytes:
+        """Return the MAC of evidence that was measured for this store: 32 bytes that no other store makes."""
 
     def events(self) -> tuple[Event, ...]:
         """Return the last events of the log, at most `MAX_EVENTS`, oldest first."""
@@ -90,13 +125,29 @@ def remove(store: ReferenceStore, identity: str) -> None:
 
 
 def amended(
-    state: SecurityState, before: References | None, after: References | None, identity: str
+    state: SecurityState,
+    before: References | None,
+    after: References | None,
+    identity: str,
+    authority: Authority | None = None,
 ) -> SecurityState:
-    """Return the security state after a change of a person; the same object if it stays. For stores."""
+    """Return the security state after a change of a person; the same object if it stays. For stores.
+
+    Raises
+    ------
+    PolicyError
+        If enrolled references change without the credential, which the policy asks for.
+    """
     if after is None:
         return state.without(identity)
     if before is not None and before.vectors is after.vectors and before.keys is after.keys:
         return state
+    if state.policy.enrolling is Enrolling.CREDENTIAL and (authority is None or not authority.fits(state)):
+        message = (
+            "enroll: expected the credential, since the policy of this store has enrolling=credential; got "
+            "none: Authenticator.enroll(credential=...), faceid enroll --credential"
+        )
+        raise PolicyError(message)
     return replace(state, presence=None)
 
 
@@ -115,13 +166,17 @@ def altered_by(alter: object, before: References | None, identity: str) -> Chang
     return after, _checked_events("alter", events)
 
 
-def amended_by(amend: object, state: SecurityState) -> tuple[SecurityState, tuple[Event, ...]]:
+def amended_by(
+    amend: object, state: SecurityState, authority: Authority | None = None
+) -> tuple[SecurityState, tuple[Event, ...]]:
     """Call the `amend` of a caller with a security state, and check its result. For stores.
 
     Raises
     ------
     InvalidInputError
         If `amend` is no function, or its result is not a state that can be stored, with events.
+    PolicyError
+        If it changes what needs an authority, without one or with that of another credential.
     """
     after, events = _answer("amend", amend, state)
     if not isinstance(after, SecurityState):
@@ -137,6 +192,13 @@ def amended_by(amend: object, state: SecurityState) -> tuple[SecurityState, tupl
                 "amend: expected it to return a SecurityState that can be kept, got one with other content"
             )
             raise InvalidInputError(message)
+        governed = (after.rules, after.credential) != (state.rules, state.credential)
+        if governed and (authority is None or not authority.fits(state)):
+            message = (
+                "amend: expected the credential for a change of the policy, the thresholds or the credential "
+                "itself, got none, or one that somebody has changed since"
+            )
+            raise PolicyError(message)
     return after, _checked_events("amend", events)
 
 

@@ -22,7 +22,7 @@ from faceid_fast.private_files import why
 from faceid_fast.storage.audit import Event
 from faceid_fast.storage.references import References
 from faceid_fast.storage.security_state import SecurityState
-from faceid_fast.storage.store import amended
+from faceid_fast.storage.store import Authority, amended
 
 from . import audit_log, record_codec
 from .audit_log import LogState
@@ -145,8 +145,14 @@ class Contents:
         """Return the row of a name, as of the last `read`; None if there is none."""
         return self._rows.get(name)
 
-    def replaced(
-        self, state: State, row_id: int, before: References | None, after: References | None, name: str
+    def replaced(  # noqa: PLR0917  # a change of one person
+        self,
+        state: State,
+        row_id: int,
+        before: References | None,
+        after: References | None,
+        name: str,
+        authority: Authority | None = None,
     ) -> State:
         """Write or delete a person's row, after `read`; return the new state, without the MAC of `listed`."""
         if after is None:
@@ -156,7 +162,7 @@ class Contents:
             version = self.people[row_id][0] if before is not None else 0
             self._put(self.sealer.seal(row_id, version + 1, record_codec.encode(after)))
         ledger = self.ledger(state)
-        if (changed := amended(ledger, before, after, name)) is not ledger:
+        if (changed := amended(ledger, before, after, name, authority)) is not ledger:
             state = state._replace(ledger=self.sealer.seal_ledger(changed.encode()))
         return state
 

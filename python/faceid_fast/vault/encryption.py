@@ -8,6 +8,7 @@ store key --HKDF(store id)--> wrapping key   AES-256-GCM: the key of each record
                           --> manifest key   HMAC-SHA-256: the state, the list of records, the log, the epoch
                           --> ledger key     AES-256-GCM: the security state
                           --> log key        AES-256-GCM: the events of the log
+                          --> evidence key   HMAC-SHA-256: thresholds that were measured for this vault
         record key (random, one per version) ------> AES-256-GCM: the record
 ```
 
@@ -85,6 +86,7 @@ class Sealer:
         self._manifest_key = derived(b"manifest")
         self._ledger = AESGCM(derived(b"ledger"))
         self._log = AESGCM(derived(b"log"))
+        self._evidence_key = derived(b"evidence")
         self.key_check = hmac.digest(derived(b"check"), b"", "sha256")
         """Tells a wrong key from damaged data; it reveals nothing about the right key."""
 
@@ -189,6 +191,10 @@ class Sealer:
         """Return the MAC of a state of the store (epoch, records, log, security state): 32 bytes."""
         content = struct.pack(">QI", epoch, len(log)) + records_mac + log + ledger
         return hmac.digest(self._manifest_key, b"state" + self._bound_to + content, "sha256")
+
+    def evidence_mac(self, content: bytes) -> bytes:
+        """Return the MAC of a threshold that was measured for this store, as bytes: 32 bytes."""
+        return hmac.digest(self._evidence_key, b"evidence" + self._bound_to + content, "sha256")
 
     def epoch_mac(self, epoch: int) -> bytes:
         """Return the MAC of an epoch in the places that record it: 32 bytes."""

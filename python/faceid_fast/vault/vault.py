@@ -15,9 +15,10 @@ from faceid_fast.checks import checked_flag, checked_path
 from faceid_fast.errors import InvalidInputError, VaultError, VaultKeyError, VaultMissingError
 from faceid_fast.private_files import why, write_whole
 from faceid_fast.storage.audit import Event, EventKind
+from faceid_fast.storage.policy import VaultPolicy
 from faceid_fast.storage.references import References, check_identity, check_references
 from faceid_fast.storage.security_state import Amend, SecurityState
-from faceid_fast.storage.store import MAX_EVENTS, Change, altered_by, amended_by
+from faceid_fast.storage.store import MAX_EVENTS, Authority, Change, altered_by, amended_by
 
 from .bootstrap import DATABASE, Places, begin, check_files, is_there, make
 from .contents import Contents
@@ -53,6 +54,7 @@ class VaultInfo(NamedTuple):
     models : SHA-256 of the models that made the references, sorted.
     credential : whether a credential is set.
     adopted : thresholds that replace the model's, with their evidence.
+    policy : the least that every program must ask.
     key : where the key comes from.
     state_file : path of the state file; empty if there is none.
     bytes : size of the database.
@@ -67,6 +69,7 @@ class VaultInfo(NamedTuple):
     models: tuple[str, ...]
     credential: bool
     adopted: tuple[MeasuredThreshold, ...]
+    policy: VaultPolicy
     key: str
     state_file: str
     bytes: int
@@ -244,7 +247,13 @@ class Vault:
                 self._seen = revision
             return self._contents.snapshot
 
-    def alter(self, identity: str, alter: Callable[[References | None], Change]) -> References | None:
+    def alter(
+        self,
+        identity: str,
+        alter: Callable[[References | None], Change],
+        *,
+        authority: Authority | None = None,
+    ) -> References | None:
         """Change a person's references; see `ReferenceStore.alter`.
 
         Raises
@@ -264,7 +273,7 @@ class Vault:
                 row_id = contents.row_of(name) or contents.sealer.new_row_id()
                 state = found
                 if after is not before:
-                    state = contents.listed(contents.replaced(state, row_id, before, after, name))
+                    state = contents.listed(contents.replaced(state, row_id, before, after, name, authority))
                 state = contents.write(contents.logged(state, events, {name: row_id}.get))
             self._written += 1
             contents.remember(state.epoch)
@@ -272,7 +281,7 @@ class Vault:
                 self._database.forget_deleted()
             return after
 
-    def put_all(self, people: Iterable[References]) -> None:
+    def put_all(self, people: Iterable[References], *, authority: Authority | None = None) -> None:
         """Replace many people's references, or add these people, in one change: all of them, or none.
 
         Raises
@@ -301,14 +310,14 @@ class Vault:
                         raise InvalidInputError(message)
                     before = contents.snapshot.get(name)
                     rows[name] = contents.row_of(name) or contents.sealer.new_row_id()
-                    state = contents.replaced(state, rows[name], before, references, name)
+                    state = contents.replaced(state, rows[name], before, references, name, authority)
                     events.append(Event.now(EventKind.REPLACED if before else EventKind.ENROLLED, name))
                 state = contents.logged(contents.listed(state), tuple(events[-MAX_EVENTS:]), rows.get)
                 state = contents.write(state)
             self._written += 1
             contents.remember(state.epoch)
 
-    def amend(self, amend: Amend) -> SecurityState:
+    def amend(self, amend: Amend, *, authority: Authority | None = None) -> SecurityState:
         """Change the security state; see `ReferenceStore.amend`.
 
         Raises
@@ -320,7 +329,7 @@ class Vault:
             contents = self._contents
             with contents.writing() as found:
                 before = contents.ledger(found)
-                after, events = amended_by(amend, before)
+                after, events = amended_by(amend, before, authority)
                 if after is before and not events:
                     return before
                 state = found
@@ -328,10 +337,16 @@ class Vault:
                     contents.read(state)
                     state = contents.logged(state, events, contents.row_of)
                 state = contents.write(state._replace(ledger=contents.sealer.seal_ledger(after.encode())))
-            if after.adopted != before.adopted:
+            if after.rules != before.rules:
                 self._written += 1
             contents.remember(state.epoch)
             return after
+
+    def evidence_mac(self, content: bytes) -> bytes:
+        """Return the MAC of evidence that was measured for this vault; see `ReferenceStore.evidence_mac`."""
+        with self._lock:
+            self._database.check_usable()
+            return self._contents.sealer.evidence_mac(content)
 
     def events(self) -> tuple[Event, ...]:
         """Return the events of the log, oldest first; people who were removed since are not named.
@@ -361,6 +376,7 @@ class Vault:
                 models=tuple(sorted({kept.model_sha256 for kept in everybody})),
                 credential=ledger.credential is not None,
                 adopted=ledger.adopted,
+                policy=ledger.policy,
                 key=self._key_place.origin,
                 state_file="; ".join(
                     str(place.directory.path / place.name) for place in self._contents.epochs.places[1:]

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.text import Text
 
 from faceid_fast.access.lockout import FREE_FAILURES
-from faceid_fast.adaptation.rules import Mode
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.calibration import impostor_tail
 from faceid_fast.cli.output import plain
@@ -25,6 +24,7 @@ from faceid_fast.matching.decision import accepts
 from faceid_fast.matching.keys import KeyDistances, KeyLimits
 from faceid_fast.outcome import Outcome
 from faceid_fast.storage.memory import InMemoryStore
+from faceid_fast.storage.policy import Mode
 from faceid_fast.storage.store import get
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 import typer
 from rich.live import Live
 
-from faceid_fast.access.credential_policy import Policy
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.cli.output import JsonOption, check_heard, console, json_lines, plain
 from faceid_fast.cli.people import REJECTED, PolicyOption, VaultOption, opened
@@ -20,6 +19,7 @@ from faceid_fast.face.crop import NoFace
 from faceid_fast.frame import MAX_FRAMES
 from faceid_fast.sources.cameras.newest import Newest
 from faceid_fast.sources.cameras.reopening import Reopening
+from faceid_fast.storage.policy import Policy
 from faceid_fast.storage.references import check_identity
 from faceid_fast.storage.store import get
 from faceid_fast.stream import Rules, watch
