@@ -52,7 +52,7 @@ _HOMES = {
     "face.liveness": ("Liveness", "LivenessCheck"),
     "face.liveness_limits": ("Limits",),
     "face.model_contract": ("ModelContract",),
-    "frame": ("Frame", "Intrinsics"),
+    "frame": ("Capture", "Frame", "Intrinsics"),
     "matching.decision": ("Decision",),
     "matching.gallery": ("Gallery",),
     "outcome": ("Outcome",),

@@ -45,6 +45,7 @@ from .face.liveness import Liveness as Liveness
 from .face.liveness import LivenessCheck as LivenessCheck
 from .face.liveness_limits import Limits as Limits
 from .face.model_contract import ModelContract as ModelContract
+from .frame import Capture as Capture
 from .frame import Frame as Frame
 from .frame import Intrinsics as Intrinsics
 from .matching.decision import Decision as Decision

@@ -6,13 +6,13 @@ import math
 import os
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .checks import checked_instance, checked_number, checked_three
+from .checks import checked_instance, checked_number, checked_three, shown
 from .errors import GuessedIntrinsicsWarning, InvalidInputError
 
 MIN_SIDE_PX: Final = 48
@@ -31,11 +31,17 @@ FOCAL_RANGE_PX: Final = (1.0, 1e5)
 MAX_PRINCIPAL_POINT_PX: Final = 1e5
 MAX_PRINCIPAL_DEVIATION_PX: Final = 10_000.0
 """Beyond these limits of intrinsics the core's values would leave float32; no camera comes near them."""
+MAX_AGE_S: Final = 2.0
+"""Longest time from capture to attempt, in seconds: gathering the frames of one takes less, and whoever stood
+before the camera earlier may have gone."""
+MAX_SOURCE_CHARS: Final = 200
 MODALITIES: Final = ("infrared", "color")
 """The kinds of picture that a frame may hold, each by the name of its argument."""
 GUESSED_HORIZONTAL_FOV_DEG: Final = 60.0
 """A value among those of a Kinect v1 (57), a TrueDepth camera (about 60) and a RealSense D435 (69)."""
 
+_LATEST_S: Final = 1e12
+"""Later than any computer runs."""
 _MATRIX: Final = "matrix: expected [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]"
 _MATRIX_RANGE: Final = (-MAX_PRINCIPAL_POINT_PX, MAX_PRINCIPAL_POINT_PX)
 _DEPTH_DTYPES: Final = ("uint16", "float32", "float64")
@@ -110,6 +116,38 @@ class Intrinsics:
         return cls(fx, fy, cx, cy)
 
 
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """Which camera captured a frame, and when: what makes it evidence of who is there now.
+
+    Parameters
+    ----------
+    source : kind and serial number of the camera, for instance ``"realsense:0123456789"``; 1 to 200 printable
+        characters.
+    at_s : when the frame was captured, in seconds by `faceid_fast.timing.since_boot_s`, 0 or more.
+
+    Raises
+    ------
+    InvalidInputError
+        If the source is no such text, or the time not a number in its range.
+    """
+
+    source: str
+    at_s: float
+
+    def __post_init__(self) -> None:
+        """Check both, and convert the time to float."""
+        named = isinstance(self.source, str) and 1 <= len(self.source) <= MAX_SOURCE_CHARS
+        if not named or not self.source.isprintable():
+            message = (
+                f"capture.source: expected 1 to {MAX_SOURCE_CHARS} printable characters, "
+                f"got {shown(self.source)}"
+            )
+            raise InvalidInputError(message)
+        at_s = checked_number("capture.at_s", self.at_s, 0.0, _LATEST_S, "seconds since the start")
+        object.__setattr__(self, "at_s", at_s)
+
+
 @dataclass(frozen=True, init=False, eq=False, repr=False, slots=True)
 class Frame:
     """A colour *or* infrared picture, with depth registered to it pixel by pixel.
@@ -131,6 +169,13 @@ class Frame:
         If left out, they are guessed from a horizontal field of view of 60 degrees, with a
         `GuessedIntrinsicsWarning`.
 
+    Attributes
+    ----------
+    capture : Capture or None
+        Which camera captured the frame, and when; set by cameras of `faceid_fast.sources` alone. None means
+        *unproven*: a frame of a file, or one that a caller made. Pickling and copying drop it, because a
+        frame that was stored proves nothing about now.
+
     Raises
     ------
     InvalidInputError
@@ -142,6 +187,7 @@ class Frame:
     color: NDArray[np.uint8] | None
     infrared: NDArray[Any] | None
     intrinsics: Intrinsics
+    capture: Capture | None
 
     def __init__(
         self,
@@ -192,6 +238,7 @@ class Frame:
         set_field(self, "color", image if color is not None else None)
         set_field(self, "infrared", image if infrared is not None else None)
         set_field(self, "intrinsics", intrinsics)
+        set_field(self, "capture", None)
 
     @classmethod
     def from_bgr(cls, bgr: NDArray[np.uint8], **others: Any) -> Self:  # noqa: ANN401  # as the constructor has them
@@ -204,7 +251,10 @@ class Frame:
         return cls(color=bgr[..., ::-1] if is_color else bgr, **others)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the constructor's arguments: arrays that are unpickled on their own would be writable."""
+        """Pickle and copy by the constructor's arguments.
+
+        Arrays that are unpickled on their own would be writable, and a capture would outlive its moment.
+        """
         return _frame_of, (self.depth, self.depth_unit_m, self.color, self.infrared, self.intrinsics)
 
     @property
@@ -241,6 +291,26 @@ def _frame_of(
     return Frame(
         depth=depth, depth_unit_m=depth_unit_m, color=color, infrared=infrared, intrinsics=intrinsics
     )
+
+
+def captured(frame: Frame, capture: Capture) -> Frame:
+    """Return a frame that shares the arrays of another one, and carries a capture.
+
+    For `faceid_fast.sources` only: a source says by it that its camera gave the frame at that time. Whoever
+    calls it for a frame of another origin vouches for what nothing proves.
+
+    Raises
+    ------
+    InvalidInputError
+        If `frame` is not a Frame, or `capture` not a Capture.
+    """
+    checked_instance("frame", frame, Frame)
+    checked_instance("capture", capture, Capture)
+    made = object.__new__(Frame)
+    for each in fields(Frame):
+        object.__setattr__(made, each.name, getattr(frame, each.name))
+    object.__setattr__(made, "capture", capture)
+    return made
 
 
 def checked_depth(depth: object, depth_unit_m: object) -> tuple[NDArray[Any], float]:

@@ -200,6 +200,7 @@ def _records(world: World) -> list[Call]:
         Call("Frame", lambda: faceid.Frame, {**whole, "infrared": frame.infrared}, 12),
         Call("Frame", lambda: faceid.Frame, {**whole, "color": color}, 12),
         Call("Frame.from_bgr", lambda: faceid.Frame.from_bgr, {**whole, "bgr": color}, 8),
+        Call("Capture", lambda: faceid.Capture, {"source": "realsense:0123456789", "at_s": 12.5}),
         Call("Intrinsics.from_matrix", lambda: faceid.Intrinsics.from_matrix, {"matrix": np.eye(3)}, 4),
         Call("Intrinsics", lambda: faceid.Intrinsics, {"fx": 365.0, "fy": 365.0, "cx": 64.5, "cy": 69.5}),
         Call("Decision", lambda: Decision, {"outcome": Outcome.SPOOF, "identity": "ada", "threshold": 0.5}),

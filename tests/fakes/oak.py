@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+NOW = timedelta(seconds=5000)
+"""By the library's clock."""
 INTRINSICS = [[520.0, 0.0, 33.0], [0.0, 521.0, 22.0], [0.0, 0.0, 1.0]]
 
 
@@ -20,12 +22,16 @@ class Image:
 
     pixels: NDArray[Any]
     intrinsics: list[list[float]] = field(default_factory=lambda: INTRINSICS)
+    taken: timedelta = NOW
 
     def getCvFrame(self) -> NDArray[Any]:  # noqa: N802  # the library's names, here and below
         return self.pixels
 
     def getFrame(self) -> NDArray[Any]:  # noqa: N802
         return self.pixels
+
+    def getTimestamp(self) -> timedelta:  # noqa: N802
+        return self.taken
 
     def getTransformation(self) -> Image:  # noqa: N802
         return self
@@ -52,6 +58,7 @@ class Device:
     at_open: Exception | None = None
     at_start: Exception | None = None
     runs: bool = True
+    serial: str = "14442C10D13EABCE00"
     links: list[tuple[str, str]] = field(default_factory=list)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     stopped: int = 0
@@ -59,6 +66,9 @@ class Device:
 
     def getPlatform(self) -> str:  # noqa: N802
         return self.platform
+
+    def getDeviceId(self) -> str:  # noqa: N802
+        return self.serial
 
     def close(self) -> None:
         self.closed += 1
@@ -68,6 +78,7 @@ class Device:
         dai = ModuleType("depthai")
         parts = {
             "__version__": self.version,
+            "Clock": SimpleNamespace(now=lambda: NOW),
             "Device": self._open,
             "DeviceInfo": lambda name: ("info", name),
             "Pipeline": _Pipeline,

@@ -22,6 +22,8 @@ class Image:
     pixels: NDArray[Any]
     number: int
     lit: bool | None = None
+    arrived_s: float | None = None
+    """By the time of day; None: the frame does not tell."""
 
     def get_data(self) -> NDArray[Any]:
         return self.pixels
@@ -29,11 +31,12 @@ class Image:
     def get_frame_number(self) -> int:
         return self.number
 
-    def supports_frame_metadata(self, _: str) -> bool:
-        return self.lit is not None
+    def supports_frame_metadata(self, name: str) -> bool:
+        return {"laser": self.lit, "arrival": self.arrived_s}[name] is not None
 
-    def get_frame_metadata(self, _: str) -> int:
-        return int(bool(self.lit))
+    def get_frame_metadata(self, name: str) -> int:
+        assert self.supports_frame_metadata(name)
+        return {"laser": int(bool(self.lit)), "arrival": int(1e3 * (self.arrived_s or 0.0))}[name]
 
 
 @dataclass
@@ -82,6 +85,7 @@ class Camera:
     ends: bool = False
     """Whether the script is a recording, which has stopped at its end."""
     can_alternate: bool = True
+    serial: str | None = "0123456789"
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     """Calls that configure, in order."""
     stopped: int = 0
@@ -92,7 +96,10 @@ class Camera:
         rs.stream = SimpleNamespace(depth="depth", color="color", infrared="infrared")  # type: ignore[attr-defined]
         rs.format = SimpleNamespace(z16="z16", rgb8="rgb8", bgr8="bgr8", y8="y8", yuyv="yuyv")  # type: ignore[attr-defined]
         rs.option = SimpleNamespace(emitter_enabled="emitter_enabled", emitter_on_off="emitter_on_off")  # type: ignore[attr-defined]
-        rs.frame_metadata_value = SimpleNamespace(frame_laser_power_mode="laser")  # type: ignore[attr-defined]
+        rs.frame_metadata_value = SimpleNamespace(  # type: ignore[attr-defined]
+            frame_laser_power_mode="laser", time_of_arrival="arrival"
+        )
+        rs.camera_info = SimpleNamespace(serial_number="serial_number")  # type: ignore[attr-defined]
         rs.playback_status = SimpleNamespace(stopped="stopped", playing="playing")  # type: ignore[attr-defined]
         rs.pipeline = lambda: _Pipeline(self)  # type: ignore[attr-defined]
         rs.pipeline_wrapper = lambda pipeline: pipeline  # type: ignore[attr-defined]
@@ -168,7 +175,14 @@ class _Pipeline:
     def get_depth_scale(self) -> float:
         return DEPTH_SCALE
 
+    def get_info(self, info: str) -> str:
+        assert info == "serial_number"
+        assert self._camera.serial is not None
+        return self._camera.serial
+
     def supports(self, option: str) -> bool:
+        if option == "serial_number":
+            return self._camera.serial is not None
         return option != "emitter_on_off" or self._camera.can_alternate
 
     def set_option(self, option: str, value: float) -> None:

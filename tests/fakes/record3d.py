@@ -43,13 +43,13 @@ class Phone:
             on_stream_stopped: Callable[[], None]
 
             @staticmethod
-            def get_connected_devices() -> list[str]:
-                return [f"device {n}" for n in range(devices)]
+            def get_connected_devices() -> list[SimpleNamespace]:
+                return [SimpleNamespace(product_id=4776, udid=f"00008101-{n}") for n in range(devices)]
 
             def __init__(self) -> None:
                 phone.stream = self
 
-            def connect(self, _: str) -> bool:
+            def connect(self, _: SimpleNamespace) -> bool:
                 return phone.connects
 
             def disconnect(self) -> None:

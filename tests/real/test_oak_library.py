@@ -26,17 +26,23 @@ def test_every_name_is_there() -> None:
         *((getattr(dai.node, node), names) for node, names in NODES.items()),
         (dai.CameraBoardSocket, "CAM_A CAM_B CAM_C"),
         (dai.Platform, "RVC4"),
-        (dai.ImgFrame, "getTransformation getCvFrame getFrame"),
+        (dai.ImgFrame, "getTransformation getCvFrame getFrame getTimestamp"),
         (dai.ImgFrame.Type, "BGR888i"),
         (dai.ImgTransformation, "getIntrinsicMatrix"),
         (dai.MessageGroup, "__getitem__"),
         (dai.MessageQueue, "tryGet"),
         (dai.Node.Output, "link createOutputQueue"),
         (dai.Pipeline, "create start stop isRunning"),
-        (dai.Device, "getPlatform close"),
+        (dai.Device, "getPlatform getDeviceId close"),
+        (dai.Clock, "now"),
     ):
         for name in names.split():
             assert hasattr(kind, name), (kind, name)
+
+
+def test_its_clock_goes_on_in_seconds() -> None:
+    first = dai.Clock.now()
+    assert 0.0 <= (dai.Clock.now() - first).total_seconds() < 60.0
 
 
 def test_intrinsics_are_three_rows_at_the_size_of_the_picture() -> None:

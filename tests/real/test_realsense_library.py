@@ -85,6 +85,7 @@ def test_color_with_depth_aligned_to_it(recorded: Path) -> None:
         frames = list(source)
     assert [int(frame.depth[240, 320]) for frame in frames] == [2400 + n for n in range(FRAMES)]
     assert [frame.picture[240, 320].tolist() for frame in frames] == [[200, n, 0] for n in range(FRAMES)]
+    assert {frame.capture for frame in frames} == {None}
     assert frames[0].depth_unit_m == pytest.approx(DEPTH_UNIT_M)
     assert frames[0].intrinsics == Intrinsics(610.0, 610.0, 322.0, 238.0)
 
@@ -95,3 +96,13 @@ def test_infrared_has_the_viewpoint_of_depth(recorded: Path) -> None:
     assert [int(frame.picture[0, 0]) for frame in frames] == list(range(FRAMES))
     assert [int(frame.depth[0, 0]) for frame in frames] == [2400 + n for n in range(FRAMES)]
     assert frames[0].intrinsics == Intrinsics(580.0, 580.0, 320.0, 240.0)
+
+
+def test_every_name_of_a_capture_is_there() -> None:
+    """A camera of software has neither a number, unless it is given one, nor times of arrival."""
+    assert rs.frame_metadata_value.time_of_arrival is not None
+    device = rs.software_device()
+    assert not device.supports(rs.camera_info.serial_number)
+    device.register_info(rs.camera_info.serial_number, "0123456789")
+    assert device.supports(rs.camera_info.serial_number)
+    assert device.get_info(rs.camera_info.serial_number) == "0123456789"

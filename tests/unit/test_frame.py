@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import dataclasses
 import itertools
 import math
 import pickle
@@ -11,7 +13,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from faceid_fast import FaceAligner, Frame, GuessedIntrinsicsWarning, Intrinsics, InvalidInputError, NoFace
+from faceid_fast import (
+    Capture,
+    FaceAligner,
+    Frame,
+    GuessedIntrinsicsWarning,
+    Intrinsics,
+    InvalidInputError,
+    NoFace,
+)
 from faceid_fast.errors import FaceIDError
 from faceid_fast.frame import (
     DEPTH_UNIT_RANGE_M,
@@ -21,7 +31,9 @@ from faceid_fast.frame import (
     MAX_SIDE_PX,
     MIN_SIDE_PX,
     as_frames,
+    captured,
 )
+from faceid_fast.sources.orientation import mirrored, rotated
 
 K = Intrinsics(100.0, 100.0, 40.0, 30.0)
 DEPTH = np.full((60, 80), 700, np.uint16)
@@ -271,3 +283,68 @@ def test_an_array_is_told_how_frames_are_made() -> None:
 def test_a_matrix_that_claims_much_is_refused_at_once(matrix: Any) -> None:
     with pytest.raises(InvalidInputError, match="matrix: expected"):
         Intrinsics.from_matrix(matrix)
+
+
+CAPTURE = Capture("realsense:0123456789", 12.5)
+
+
+def test_a_frame_that_a_caller_makes_is_unproven() -> None:
+    frame = make()
+    assert frame.capture is None
+    with pytest.raises(TypeError, match="capture"):
+        make(capture=CAPTURE)
+    with pytest.raises(TypeError, match="capture"):
+        dataclasses.replace(frame, capture=CAPTURE)
+    with pytest.raises(AttributeError):
+        frame.capture = CAPTURE  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("others", [{}, {"infrared": None, "color": COLOR}])
+def test_a_captured_frame_shares_its_arrays(others: dict[str, Any]) -> None:
+    frame = make(**others)
+    given = captured(frame, CAPTURE)
+    assert given.capture is CAPTURE
+    assert frame.capture is None
+    assert given.depth is frame.depth
+    assert given.picture is frame.picture
+    assert (given.intrinsics, given.depth_unit_m) == (frame.intrinsics, frame.depth_unit_m)
+    assert repr(given) == repr(frame)
+    for wrong in ({"frame": DEPTH}, {"capture": ("realsense", 12.5)}, {"capture": None}):
+        with pytest.raises(InvalidInputError, match=f"{next(iter(wrong))}: expected a "):
+            captured(**{"frame": frame, "capture": CAPTURE, **wrong})
+
+
+@pytest.mark.parametrize("again", [lambda f: pickle.loads(pickle.dumps(f)), copy.copy, copy.deepcopy])  # noqa: S301
+def test_a_frame_that_was_stored_proves_nothing_about_now(again: Any) -> None:
+    stored = again(captured(make(), CAPTURE))
+    assert stored.capture is None
+    np.testing.assert_array_equal(stored.depth, DEPTH)
+
+
+def test_a_turned_frame_is_of_the_same_capture() -> None:
+    """A camera on its side has to be turned by its user, and is as good a witness as another one."""
+    frame = captured(make(), CAPTURE)
+    assert [rotated(frame, turns).capture for turns in range(4)] == [CAPTURE] * 4
+    assert mirrored(frame).capture is CAPTURE
+    assert (rotated(make(), 1).capture, mirrored(make()).capture) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"source": ""}, "capture.source: expected 1 to 200 printable characters, got ''"),
+        ({"source": "x" * 201}, "capture.source: expected 1 to 200"),
+        ({"source": "a\nb"}, "capture.source: expected 1 to 200"),
+        ({"source": b"oak"}, "capture.source: expected 1 to 200 .* got bytes"),
+        ({"source": None}, "capture.source: .* got NoneType"),
+        ({"at_s": -0.001}, "capture.at_s: expected 0 to 1e"),
+        ({"at_s": math.nan}, "capture.at_s: .* got nan"),
+        ({"at_s": math.inf}, "capture.at_s: .* got inf"),
+        ({"at_s": "1"}, "capture.at_s: .* got '1'"),
+        ({"at_s": True}, "capture.at_s: .* got bool"),
+    ],
+)
+def test_captures_that_are_none(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        Capture(**{"source": "oak", "at_s": 1.0, **changes})
+    assert isinstance(Capture("oak", np.int64(3)).at_s, float)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from faceid_fast.timing import since_boot_s
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _THIS_PROCESS: Final = secrets.token_hex(8)
@@ -28,6 +29,4 @@ def now() -> Clock:
         boot_id = _BOOT_ID.read_text("ascii").strip()
     except OSError:
         boot_id = _THIS_PROCESS
-    if hasattr(time, "CLOCK_BOOTTIME"):
-        return Clock(boot_id, time.clock_gettime(time.CLOCK_BOOTTIME))
-    return Clock(boot_id, time.monotonic())
+    return Clock(boot_id, since_boot_s())

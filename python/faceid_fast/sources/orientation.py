@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid_fast.checks import checked_instance, checked_integer
-from faceid_fast.frame import Frame, Intrinsics
+from faceid_fast.frame import Frame, Intrinsics, captured
 
 _MAX_TURNS: Final = 1 << 30
 
@@ -55,9 +55,11 @@ def mirrored(frame: Frame) -> Frame:
 
 
 def _like(frame: Frame, depth: NDArray[Any], picture: NDArray[Any], intrinsics: Intrinsics) -> Frame:
-    return Frame(
+    made = Frame(
         depth=depth,
         depth_unit_m=frame.depth_unit_m,
         intrinsics=intrinsics,
         **{frame.modality: picture},
     )
+    # Cameras on their side need this: it is the same capture, however it is held.
+    return made if frame.capture is None else captured(made, frame.capture)

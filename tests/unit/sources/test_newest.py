@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import pytest
 
 from faceid_fast.errors import SourceError
-from faceid_fast.frame import Frame
+from faceid_fast.frame import Capture, Frame
+from faceid_fast.sources.cameras import base
 from faceid_fast.sources.cameras.base import Source
 from faceid_fast.sources.cameras.newest import Newest
 from stand_ins import frame_of
@@ -18,6 +19,7 @@ class Hand(Source):
     """Gives frames when a test says so, or what to raise."""
 
     name = "hand"
+    origin: str | None = "hand:7"
 
     def __init__(self, frames: Iterable[Frame | BaseException], *, live: bool = True) -> None:
         self.live = live
@@ -63,6 +65,32 @@ def test_stale_frames_are_dropped_and_counted() -> None:
         hand.go.release()  # the end
         assert [code(frame) for frame in newest] == [5]
     assert (hand.released, newest.dropped, newest.name) == (1, 2, "hand")
+
+
+def test_a_frame_that_waited_says_when_it_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [10.0]
+    monkeypatch.setattr(base, "since_boot_s", lambda: now[0])
+    hand = Hand(map(frame_of, range(1, 4)))
+    with Newest(hand) as newest:
+        assert newest.origin == "hand:7"
+        hand.read.acquire()
+        hand.give(1)
+        now[0] = 3610.0
+        assert next(newest).capture == Capture("hand:7", 10.0)
+        hand.give(1)
+        hand.origin = "hand:8"  # another one was plugged in, and has given nothing yet
+        assert next(newest).capture == Capture("hand:7", 3610.0)
+        assert newest.origin == "hand:7"
+        hand.go.release(2)
+
+
+@pytest.mark.parametrize(("live", "origin"), [(False, "hand:7"), (True, None)])
+def test_what_is_no_camera_or_does_not_say_which_proves_nothing(live: bool, origin: str | None) -> None:
+    hand = Hand([frame_of(1)], live=live)
+    hand.origin = origin
+    hand.go.release(2)
+    with Newest(hand) as newest:
+        assert [frame.capture for frame in newest] == [None]
 
 
 def test_what_the_camera_raises_comes_after_what_it_gave() -> None:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from faceid_fast.errors import SourceError
-from faceid_fast.frame import Intrinsics
+from faceid_fast.frame import Capture, Intrinsics
+from faceid_fast.sources.cameras import base
 from faceid_fast.sources.cameras.base import Source
 from faceid_fast.sources.source import open_source
-from fakes.oak import Device, Image, group_of
+from fakes.oak import NOW, Device, Image, group_of
 
 
 @pytest.fixture
@@ -113,3 +114,17 @@ def test_a_group_without_depth(plug: Any) -> None:
     plug(Device([{"color": group_of(0)["color"]}]))
     with opened() as source, pytest.raises(SourceError, match="OAK: 'depth'"):
         next(source)
+
+
+def test_frames_say_which_camera_gave_them_and_when(plug: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The older of depth and picture counts; no time of the camera makes a frame younger than it is."""
+    monkeypatch.setattr(base, "since_boot_s", lambda: 500.0)
+    groups = [group_of(n) for n in range(3)]
+    groups[1]["depth"].taken = NOW - timedelta(seconds=3)
+    for image in groups[2].values():
+        image.taken = NOW + timedelta(seconds=3)
+    plug(Device(groups))
+    with opened() as source:
+        captures = [next(source).capture for _ in range(3)]
+    assert source.origin == "oak:14442C10D13EABCE00"
+    assert captures == [Capture(source.origin, at_s) for at_s in (500.0, 497.0, 500.0)]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import cv2
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 
 from faceid_fast.errors import SourceError
-from faceid_fast.frame import Intrinsics
+from faceid_fast.frame import Capture, Intrinsics
+from faceid_fast.sources.cameras import opencv
 from faceid_fast.sources.cameras.base import Source
 from faceid_fast.sources.source import open_source
 from fakes.capture import COLOR, DEPTH, INFRARED, Camera, maps_of
@@ -137,3 +139,16 @@ def test_what_is_no_frame(plug: Any, part: dict[int, Any]) -> None:
     with opened("openni2") as source, pytest.raises(SourceError, match="OpenNI2: gave no usable frame"):
         next(source)
     assert INFRARED not in part
+
+
+@pytest.mark.parametrize("name", ["openni2", "obsensor"])
+def test_a_frame_is_as_old_as_its_older_part(plug: Any, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    ticks = itertools.count(100)
+    monkeypatch.setattr(opencv, "since_boot_s", lambda: float(next(ticks)))
+    depth, color = [maps_of(0), orbbec(0)][name == "obsensor"], [maps_of(1), orbbec(1)][name == "obsensor"]
+    parts = [dict([each]) for maps in (depth, color) for each in list(maps.items())[:2]]
+    plug(Camera(parts, properties={**OPENNI_LENS, **ORBBEC_LENS}))
+    with opened(name) as source:
+        captures = [next(source).capture for _ in range(2)]
+    assert source.origin == name
+    assert captures == [Capture(name, 100.0), Capture(name, 102.0)]

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from faceid_fast.errors import InvalidInputError, SourceError
-from faceid_fast.frame import Intrinsics
+from faceid_fast.frame import Capture, Intrinsics
+from faceid_fast.sources.cameras import base, realsense
 from faceid_fast.sources.cameras.base import Source
 from faceid_fast.sources.source import open_source
 from fakes.realsense import Camera, Image, Set, sets_of
@@ -114,8 +115,8 @@ def test_a_recording_is_played_to_its_end(plug: Any, tmp_path: Path) -> None:
     file.write_bytes(b"")
     camera = plug(Camera([*sets_of(2), None, *sets_of(1)], ends=True))
     with open_source(file) as source:
-        assert len(list(source)) == 2
-    assert not source.live
+        assert [frame.capture for frame in source] == [None, None]
+    assert (source.live, source.origin) == (False, None)
     assert camera.asked == [
         ("enable_device_from_file", str(file), False),
         ("enable_stream", "depth"),
@@ -161,3 +162,46 @@ def test_what_is_no_frame(plug: Any, part: dict[str, Image]) -> None:
     plug(Camera(sets_of(1, **part)))
     with opened() as source, pytest.raises(SourceError, match="RealSense: gave no usable frame: "):
         next(source)
+
+
+def test_frames_say_which_camera_gave_them_and_when(plug: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if they waited in the library; and no clock that was set makes them younger than they are."""
+    monkeypatch.setattr(base, "since_boot_s", lambda: 500.0)
+    monkeypatch.setattr(realsense.time, "time", lambda: 1_700_000_000.0)
+    sets = sets_of(5)
+    for each, arrived_s in zip(sets, (None, -0.25, -3600.0, 10.0, -1e9), strict=True):
+        assert each.color is not None
+        each.color.arrived_s = None if arrived_s is None else 1_700_000_000.0 + arrived_s
+    plug(Camera(sets))
+    with opened() as source:
+        captures = [next(source).capture for _ in range(5)]
+    assert source.origin == "realsense:0123456789"
+    assert captures == [Capture(source.origin, at_s) for at_s in (500.0, 499.75, 0.0, 500.0, 0.0)]
+
+
+@pytest.mark.parametrize("serial", [None, "", "a\nb", "7" * 200])
+def test_a_camera_without_a_number_is_named_by_its_kind(plug: Any, serial: str | None) -> None:
+    plug(Camera(sets_of(1), serial=serial))
+    with opened() as source:
+        capture = next(source).capture
+    assert source.origin == "realsense"
+    assert capture is not None
+    assert capture.source == "realsense"
+
+
+def test_depth_that_waits_for_its_picture_is_as_old_as_it_is(
+    plug: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(base, "since_boot_s", lambda: now[0])
+    lit, dark = sets_of(2)
+    assert lit.depth is not None
+    assert dark.depth is not None
+    lit.depth.lit, dark.depth.lit = True, False
+    plug(Camera([lit]))
+    with opened(infrared=True, emitter="alternate", timeout_s=0.001) as source:
+        with pytest.raises(SourceError, match="no frame"):
+            next(source)
+        now[0] = 3700.0
+        source._pipeline._script = iter([dark])  # type: ignore[attr-defined]
+        assert next(source).capture == Capture("realsense:0123456789", 100.0)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from faceid_fast.errors import InvalidInputError, SourceError
-from faceid_fast.frame import Intrinsics
+from faceid_fast.frame import Capture, Intrinsics
+from faceid_fast.sources.cameras import record3d
 from faceid_fast.sources.cameras.base import Source
 from faceid_fast.sources.source import open_source
 from fakes.record3d import LIDAR, Phone, Shot
@@ -137,3 +138,13 @@ def test_what_is_no_frame(phone: Phone, changes: dict[str, Any], message: str) -
         phone.send(shot_of(**changes))
         with pytest.raises(SourceError, match=f"Record3D: {message}"):
             next(source)
+
+
+def test_a_frame_is_as_old_as_when_the_phone_sent_it(phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A phone that fell asleep has left its last frame, which must not look new."""
+    monkeypatch.setattr(record3d, "since_boot_s", lambda: 40.0)
+    with opened(turn_deg=90) as source:
+        phone.send(shot_of())
+        monkeypatch.setattr(record3d, "since_boot_s", lambda: 3640.0)
+        assert next(source).capture == Capture("record3d:00008101-0", 40.0)
+    assert source.origin == "record3d:00008101-0"

@@ -27,8 +27,10 @@ GONE = SourceError("camera: unplugged")
 class Camera(Source):
     """Follows a script: frames, and what to raise; at its end it has dropped out."""
 
-    def __init__(self, script: Iterable[Frame | Exception], *, live: bool = True) -> None:
-        self.name, self.live = "camera", live
+    def __init__(
+        self, script: Iterable[Frame | Exception], *, live: bool = True, origin: str | None = None
+    ) -> None:
+        self.name, self.live, self.origin = "camera", live, origin
         self._script = iter(script)
         self.released = 0
 
@@ -84,6 +86,20 @@ def test_a_camera_that_drops_out_is_opened_again_and_said_once() -> None:
         next(camera)
     assert (before.released, silent.released, after.released) == (1, 1, 1)
     camera.close()
+
+
+def test_another_camera_that_is_plugged_in_gives_its_own_name() -> None:
+    first, second = Camera([frame_of(1)], origin="camera:1"), Camera([frame_of(2)], origin="camera:2")
+    camera = reopened(Plug(first, second), [])
+    seen = [(camera.origin, next(camera).capture) for _ in range(2)]
+    assert camera.origin == "camera:2"
+    assert [each and each.source for _, each in seen] == ["camera:1", "camera:2"]
+    with Newest(
+        reopened(Plug(Camera([frame_of(1)], origin="camera:1")), [], goes_on=lambda: False)
+    ) as newest:
+        capture = next(newest).capture
+    assert capture is not None
+    assert (newest.origin, capture.source) == ("camera:1", "camera:1")
 
 
 def test_pauses_grow_until_the_camera_is_steady(monkeypatch: pytest.MonkeyPatch) -> None:

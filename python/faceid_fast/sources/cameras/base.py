@@ -16,7 +16,8 @@ from typing import Any, Final, Self, TypeVar
 
 from faceid_fast.checks import checked_number
 from faceid_fast.errors import FaceIDError, InvalidInputError, SourceError
-from faceid_fast.frame import Frame, Intrinsics
+from faceid_fast.frame import MAX_SOURCE_CHARS, Capture, Frame, Intrinsics, captured
+from faceid_fast.timing import since_boot_s
 
 LIVE_TIMEOUT_S: Final = 5.0
 """Longest time to wait for a frame, by default; the first one takes longest."""
@@ -34,15 +35,20 @@ class Source(ABC, Iterator[Frame]):
     A subclass implements reading the next frame and releasing the device. Exceptions of a camera's library
     become a `SourceError` with advice.
 
+    Frames of a camera say which one captured them, and when (`Frame.capture`). Those of files never do.
+
     Attributes
     ----------
     name : name for messages.
     live : True for a camera, whose frames are lost if they are not read in time; False for files.
+    origin : kind and serial number of a camera, for instance ``"realsense:0123456789"``, its kind alone if
+        there is no number; None for files, and for a camera that does not say.
     interruptions : number of times that the camera was away, after which others may stand before it.
     """
 
     name: str
     live: bool = True
+    origin: str | None = None
     interruptions: int = 0
     _closed: bool = False
 
@@ -68,7 +74,17 @@ class Source(ABC, Iterator[Frame]):
         frame = self._read()
         if frame is None:
             raise StopIteration
-        return frame
+        # What passes a frame on must not make it younger than it was when its camera gave it.
+        return frame if frame.capture is not None else self._stamped(frame, since_boot_s())
+
+    def _stamped(self, frame: Frame, at_s: float) -> Frame:
+        """Return a frame of a camera with its capture; a frame of files as it is.
+
+        A subclass calls it if it knows better than `__next__` when the frame came.
+        """
+        if not self.live or self.origin is None:
+            return frame
+        return captured(frame, Capture(self.origin, at_s))
 
     def close(self) -> None:
         """Close the source; closing again does nothing."""
@@ -125,6 +141,24 @@ def library(module: str, extra: str) -> ModuleType:
             "and see what else it needs on this system"
         )
         raise SourceError(message) from error
+
+
+def origin_of(kind: str, serial: object) -> str:
+    """Name a camera by its kind and serial number; by its kind alone if there is none that can be shown."""
+    origin = f"{kind}:{serial}"
+    shows = isinstance(serial, str) and serial.isprintable() and len(origin) <= MAX_SOURCE_CHARS
+    return origin if serial and shows else kind
+
+
+def came_s(waited_s: float) -> float:
+    """Return when a frame came that waited in a camera's library, by `since_boot_s`.
+
+    Parameters
+    ----------
+    waited_s : seconds until now, by a clock of the library; if that clock was set back, they may be negative,
+        and count as none: no frame is younger than the moment at which it is read.
+    """
+    return max(since_boot_s() - max(waited_s, 0.0), 0.0)
 
 
 @contextmanager

@@ -15,7 +15,8 @@ _JOIN_S: Final = 10.0
 class Newest(Source):
     """A source that gives the newest frame of a camera.
 
-    A thread reads the camera and keeps only the newest frame. Sources that are not live are read one by one.
+    A thread reads the camera and keeps only the newest frame, which says when it was captured, however long
+    it is kept. Sources that are not live are read one by one.
 
     Parameters
     ----------
@@ -29,12 +30,13 @@ class Newest(Source):
     def __init__(self, source: Source) -> None:
         self.name = source.name
         self.live = source.live
+        self.origin = source.origin
         self.dropped = 0
         self.interruptions = 0
         self._source = source
         self._changed = threading.Condition()
         self._frame: Frame | None = None
-        self._interruptions = 0
+        self._given_by = (source.interruptions, source.origin)
         """Of the source, when it gave the frame that is kept."""
         self._error: BaseException | None = None
         self._over = False
@@ -52,7 +54,7 @@ class Newest(Source):
                 with self._changed:
                     self.dropped += self._frame is not None and frame is not None
                     self._frame = frame or self._frame
-                    self._interruptions = self._source.interruptions
+                    self._given_by = (self._source.interruptions, self._source.origin)
                     self._over |= frame is None
                     self._changed.notify()
         except BaseException as error:  # noqa: BLE001  # raised again in the reader's thread
@@ -63,12 +65,12 @@ class Newest(Source):
     def _read(self) -> Frame | None:
         if self._thread is None:
             frame = next(self._source, None)
-            self.interruptions = self._source.interruptions
+            self.interruptions, self.origin = self._source.interruptions, self._source.origin
             return frame
         with self._changed:
             self._changed.wait_for(lambda: self._frame is not None or self._over)
             frame, self._frame = self._frame, None
-            self.interruptions = self._interruptions
+            self.interruptions, self.origin = self._given_by
             if frame is None and self._error is not None:
                 raise self._error
         return frame

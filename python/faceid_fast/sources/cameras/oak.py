@@ -15,10 +15,12 @@ from .base import (
     MAX_FPS,
     Source,
     blaming,
+    came_s,
     checked_timeout,
     frame_of,
     lens_of,
     library,
+    origin_of,
     polled,
     silent,
 )
@@ -79,6 +81,7 @@ class Oak(Source):
                 f"depthai: expected version {_MAJOR}, got {dai.__version__}: pip install 'faceid-fast[oak]'"
             )
             raise SourceError(message)
+        self._clock = dai.Clock
         with blaming(self.name, _OPENING):
             self._device = dai.Device() if device is None else dai.Device(dai.DeviceInfo(device))
         try:
@@ -86,6 +89,7 @@ class Oak(Source):
                 self._pipeline = dai.Pipeline(self._device)
                 self._queue = _wired(dai, self._pipeline, self._device, (width, height), fps)
                 self._pipeline.start()
+                self.origin = origin_of("oak", self._device.getDeviceId())
         except BaseException:
             self._device.close()
             raise
@@ -96,14 +100,18 @@ class Oak(Source):
             if group is None:
                 raise silent(self.name, self._timeout_s, _READING)
             color, depth = group["color"], group["depth"]
+            # By the library's clock, as the device's times are brought to it.
+            taken = min(color.getTimestamp(), depth.getTimestamp())
+            at_s = came_s((self._clock.now() - taken).total_seconds())
             (fx, _, cx), (_, fy, cy), _ = color.getTransformation().getIntrinsicMatrix()
-            return frame_of(
+            frame = frame_of(
                 self.name,
                 color=color.getCvFrame()[..., ::-1],  # from OpenCV's BGR
                 depth=depth.getFrame(),
                 depth_unit_m=_MILLIMETRE_M,
                 intrinsics=lens_of(self.name, fx, fy, cx, cy),
             )
+            return self._stamped(frame, at_s)
 
     def _next_group(self) -> Any:
         group = self._queue.tryGet()

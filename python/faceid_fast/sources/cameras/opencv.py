@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from faceid_fast.checks import checked_flag, checked_integer, checked_number
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import FOCAL_RANGE_PX, Frame, Intrinsics
+from faceid_fast.timing import since_boot_s
 
 from .base import (
     LIVE_TIMEOUT_S,
@@ -43,6 +44,7 @@ class _Captured(Source):
     infrared : whether the picture is infrared; else it is colour, which OpenCV gives as BGR.
     focal_px : focal length in pixels, in place of the camera's own; None: the camera's own.
     timeout_s : longest time to wait for a frame.
+    origin : kind of the camera; OpenCV tells no serial number.
     """
 
     def __init__(
@@ -54,8 +56,9 @@ class _Captured(Source):
         infrared: bool,
         focal_px: float | None,
         timeout_s: float,
+        origin: str,
     ) -> None:
-        self.name = name
+        self.name, self.origin = name, origin
         self._timeout_s = checked_timeout(timeout_s)
         picture = "infrared" if checked_flag("infrared", infrared) else "color"
         self._maps = dict(zip(("depth", picture), maps, strict=True))
@@ -63,6 +66,8 @@ class _Captured(Source):
             None if focal_px is None else checked_number("focal_px", focal_px, *FOCAL_RANGE_PX, "pixels")
         )
         self._held: Parts = {}
+        self._came_s: dict[str, float] = {}
+        """When each part that is held came: one may wait long for the other."""
         backend, index = opening
         checked_integer("index", index, 0, MAX_INDEX)
         with blaming(name, _READING):
@@ -83,9 +88,10 @@ class _Captured(Source):
 
     def _read(self) -> Frame:
         with blaming(self.name, _READING):
-            parts = polled(self._pair, self._timeout_s)
-        if parts is None:
+            pair = polled(self._pair, self._timeout_s)
+        if pair is None:
             raise silent(self.name, self._timeout_s, _READING)
+        parts, at_s = pair
         if "color" in parts:
             parts["color"] = parts["color"][..., ::-1]
         height, width = parts["depth"].shape[:2]
@@ -97,20 +103,21 @@ class _Captured(Source):
         except InvalidInputError as error:
             message = f"{self.name}: does not say what its lens is like ({error}): give focal_px"
             raise SourceError(message) from error
-        return frame_of(self.name, depth_unit_m=MILLIMETRE_M, intrinsics=camera, **parts)
+        frame = frame_of(self.name, depth_unit_m=MILLIMETRE_M, intrinsics=camera, **parts)
+        return self._stamped(frame, at_s)
 
-    def _pair(self) -> Parts | None:
-        """Return depth and a picture, both new; None while one of them is missing."""
+    def _pair(self) -> tuple[Parts, float] | None:
+        """Return depth and a picture, both new, and when the older came; None while one is missing."""
         if not self._capture.grab():
             return None
         for part, flag in self._maps.items():
             came, samples = self._capture.retrieve(flag=flag)
             if came:
-                self._held[part] = samples
+                self._held[part], self._came_s[part] = samples, since_boot_s()
         if len(self._held) < len(self._maps):
             return None
         pair, self._held = self._held, {}
-        return pair
+        return pair, min(self._came_s.values())
 
     def _release(self) -> None:
         self._capture.release()
@@ -158,6 +165,7 @@ class OpenNI2(_Captured):
             infrared=infrared,
             focal_px=focal_px,
             timeout_s=timeout_s,
+            origin="openni2",
         )
         wanted = 0.0 if infrared else 1.0
         if not self._capture.set(cv2.CAP_OPENNI_DEPTH_GENERATOR_REGISTRATION, wanted) and not infrared:
@@ -204,17 +212,19 @@ class Obsensor(_Captured):
             infrared=False,
             focal_px=focal_px,
             timeout_s=timeout_s,
+            origin="obsensor",
         )
 
-    def _pair(self) -> Parts | None:
+    def _pair(self) -> tuple[Parts, float] | None:
         """Drop pairs that the back end returns again while it waits for new ones."""
         pair = super()._pair()
-        if pair is None or (
-            self._last and all(np.array_equal(pair[part], self._last[part]) for part in pair)
-        ):
+        if pair is None:
             return None
-        self._last = dict(pair)
-        return pair
+        parts, at_s = pair
+        if self._last and all(np.array_equal(parts[part], self._last[part]) for part in parts):
+            return None
+        self._last = dict(parts)
+        return parts, at_s
 
     def _intrinsics(self, height: int, width: int) -> Intrinsics:  # noqa: ARG002  # the camera's values are for its own size
         names = ("FX", "FY", "CX", "CY")

@@ -19,10 +19,12 @@ from .base import (
     MAX_FPS,
     Source,
     blaming,
+    came_s,
     checked_timeout,
     frame_of,
     lens_of,
     library,
+    origin_of,
     silent,
 )
 
@@ -98,7 +100,7 @@ class RealSense(Source):
         self.live = place is None
         self._alternates = emitter == "alternate"
         self._playback: Any = None
-        self._lit_depth: NDArray[Any] | None = None
+        self._lit_depth: tuple[NDArray[Any], float] | None = None
         self._numbers = (-1, -1)
         self._rs = library("pyrealsense2", "realsense")
         with blaming(self.name, _OPENING):
@@ -147,7 +149,11 @@ class RealSense(Source):
     def _prepare(self, profile: Any, emitter: str | None) -> None:
         """Read the depth unit and the intrinsics, which hold for every frame, and set the emitter."""
         rs = self._rs
-        sensor = profile.get_device().first_depth_sensor()
+        device = profile.get_device()
+        if self.live:
+            number = rs.camera_info.serial_number
+            self.origin = origin_of("realsense", device.get_info(number) if device.supports(number) else None)
+        sensor = device.first_depth_sensor()
         self._depth_unit_m = float(sensor.get_depth_scale())
         if self._infrared:
             stream = profile.get_stream(rs.stream.infrared, _LEFT)
@@ -171,17 +177,19 @@ class RealSense(Source):
             with blaming(self.name, _READING):
                 came, frames = self._pipeline.try_wait_for_frames(int(1e3 * min(left_s, _SLICE_S)) + 1)
                 if came:
-                    parts = self._parts(frames)
-                    if parts is not None:
-                        return frame_of(
+                    read = self._parts(frames)
+                    if read is not None:
+                        parts, at_s = read
+                        frame = frame_of(
                             self.name, depth_unit_m=self._depth_unit_m, intrinsics=self._intrinsics, **parts
                         )
+                        return self._stamped(frame, at_s)
                 elif self._playback and self._playback.current_status() == self._rs.playback_status.stopped:
                     return None
         raise silent(self.name, self._timeout_s, _READING)
 
-    def _parts(self, frames: Any) -> dict[str, NDArray[Any]] | None:
-        """Return the depth and picture of a set; None unless both are new."""
+    def _parts(self, frames: Any) -> tuple[dict[str, NDArray[Any]], float] | None:
+        """Return depth and picture of a set, and when the older of them came; None unless both are new."""
         if self._align is not None:
             frames = self._align.process(frames)
         depth = frames.get_depth_frame()
@@ -192,18 +200,26 @@ class RealSense(Source):
         if numbers[0] == self._numbers[0] or numbers[1] == self._numbers[1]:
             return None
         self._numbers = numbers
-        samples = np.asanyarray(depth.get_data())
+        given = np.asanyarray(depth.get_data()), came_s(self._waited_s(picture))
         if self._alternates:
             if self._is_lit(depth):
-                self._lit_depth = samples.copy()
+                self._lit_depth = given[0].copy(), given[1]
                 return None
-            samples, self._lit_depth = self._lit_depth, None
-        if samples is None:
-            return None
+            if self._lit_depth is None:
+                return None
+            given, self._lit_depth = self._lit_depth, None
+        samples, at_s = given
         pixels = np.asanyarray(picture.get_data())
         if self._infrared:
-            return {"depth": samples, "infrared": pixels}
-        return {"depth": samples, "color": self._rgb(pixels)}
+            return {"depth": samples, "infrared": pixels}, at_s
+        return {"depth": samples, "color": self._rgb(pixels)}, at_s
+
+    def _waited_s(self, picture: Any) -> float:
+        """Return for how many seconds a picture has waited in the library, which notes the time of day."""
+        arrival = self._rs.frame_metadata_value.time_of_arrival
+        if not picture.supports_frame_metadata(arrival):
+            return 0.0
+        return time.time() - float(picture.get_frame_metadata(arrival)) / 1e3
 
     def _rgb(self, pixels: NDArray[Any]) -> NDArray[Any]:
         if self._format == self._rs.format.rgb8:

@@ -14,6 +14,7 @@ from faceid_fast.checks import checked_integer
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.sources.orientation import mirrored, rotated
+from faceid_fast.timing import since_boot_s
 
 from .base import (
     LIVE_TIMEOUT_S,
@@ -24,6 +25,7 @@ from .base import (
     frame_of,
     lens_of,
     library,
+    origin_of,
     silent,
 )
 
@@ -46,6 +48,8 @@ class _Given:
     confidence: NDArray[np.uint8]
     intrinsics: Intrinsics
     mirrored: bool
+    at_s: float
+    """When it came; it waits until it is read, and the phone may fall asleep meanwhile."""
 
 
 class Record3D(Source):
@@ -105,6 +109,7 @@ class Record3D(Source):
             message = f"{self.name}: no device {index} of {len(devices)}: {_OPENING}"
             raise SourceError(message)
         with blaming(self.name, _OPENING):
+            self.origin = origin_of("record3d", devices[index].udid)
             self._session = stream()
             self._session.on_new_frame = self._take
             self._session.on_stream_stopped = self._stop
@@ -115,6 +120,7 @@ class Record3D(Source):
 
     def _take(self) -> None:
         """Copy a frame; called by the library's own thread, which reuses its memory after this returns."""
+        at_s = since_boot_s()
         session = self._session
         given, failed = None, None
         try:
@@ -125,6 +131,7 @@ class Record3D(Source):
                 confidence=np.array(session.get_confidence_frame()),
                 intrinsics=lens_of(self.name, lens.fx, lens.fy, lens.tx, lens.ty),
                 mirrored=session.get_device_type() == _TRUE_DEPTH,
+                at_s=at_s,
             )
         except Exception as error:  # noqa: BLE001  # in that thread it would end the program
             failed = error
@@ -163,7 +170,8 @@ class Record3D(Source):
         if given.confidence.shape == depth.shape:
             depth = np.where(given.confidence < self._least_confidence, np.float32(np.nan), depth)
         frame = frame_of(self.name, depth=depth, depth_unit_m=_METRE_M, color=color, intrinsics=camera)
-        return rotated(mirrored(frame) if given.mirrored else frame, -self._turns)
+        upright = rotated(mirrored(frame) if given.mirrored else frame, -self._turns)
+        return self._stamped(upright, given.at_s)
 
     def _release(self) -> None:
         if not self._stopped:

@@ -48,6 +48,7 @@ class Reopening(Source):
     Attributes
     ----------
     interruptions : number of times that the camera was away and is back.
+    origin : of the camera that was opened last.
 
     Raises
     ------
@@ -79,7 +80,7 @@ class Reopening(Source):
         self._steady_at = 0.0
         self._gave_frames = False
         self._source: Source | None = _checked(opening())
-        self.name, self.live = self._source.name, self._source.live
+        self.name, self.live, self.origin = self._source.name, self._source.live, self._source.origin
         self.interruptions = 0
 
     def _read(self) -> Frame | None:
@@ -133,6 +134,7 @@ class Reopening(Source):
             kept = not self._ended.is_set()
             if kept:
                 self._source = opened
+                self.origin = opened.origin  # it may be another camera
         if not kept:  # closed while the camera was being opened, which takes seconds
             opened.close()
             return None
