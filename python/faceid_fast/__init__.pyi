@@ -19,9 +19,12 @@ from .errors import GuessedIntrinsicsWarning as GuessedIntrinsicsWarning
 from .errors import IdentityTakenError as IdentityTakenError
 from .errors import InternalError as InternalError
 from .errors import InvalidInputError as InvalidInputError
+from .errors import LockedOutError as LockedOutError
 from .errors import ModelContractError as ModelContractError
 from .errors import ModelError as ModelError
 from .errors import OtherModelWarning as OtherModelWarning
+from .errors import PolicyError as PolicyError
+from .errors import RemovedDataLingersWarning as RemovedDataLingersWarning
 from .errors import SourceError as SourceError
 from .errors import SourceWarning as SourceWarning
 from .errors import UnknownIdentityError as UnknownIdentityError
@@ -56,6 +59,7 @@ from .storage.audit import Event as Event
 from .storage.audit import EventKind as EventKind
 from .storage.keys import Keys as Keys
 from .storage.memory import InMemoryStore as InMemoryStore
+from .storage.policy import VaultPolicy as VaultPolicy
 from .storage.references import Consent as Consent
 from .storage.references import References as References
 from .storage.store import ReferenceStore as ReferenceStore

@@ -76,8 +76,8 @@ class Authenticator:
     embedder : Embedder, optional
         By default the bundled one.
     liveness : LivenessCheck, optional
-        By default the bundled one. The check cannot be left out. The policy of a vault refuses other parts than
-        the bundled ones, unless they are stricter; see `VaultPolicy.parts`.
+        By default the bundled one. The check cannot be left out. The policy of a vault refuses other parts
+        than the bundled ones, unless they are stricter; see `VaultPolicy.parts`.
     threshold : float, optional
         Largest joined distance to accept, Euclidean between unit vectors, in [0, 2), for frames of every
         modality that the model has one for, however many people are enrolled. The limits of the two keys stay
@@ -178,7 +178,7 @@ class Authenticator:
         self._gate = Gate(self._store, self._limiter)
         rules = self._thresholds.refresh()
         self._wishes.check(rules.policy)
-        self._thresholds.check(rules)
+        self._thresholds.check_chosen(rules)
         self._updater = AdaptationUpdater(
             self._store,
             self._wishes.adaptation,

@@ -6,7 +6,7 @@ import math
 import os
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, Self
 
 import numpy as np
@@ -23,8 +23,6 @@ MAX_FRAMES: Final = 256
 MAX_CALL_BYTES: Final = 640 * 2**20
 """Most bytes of picture and depth in one call: `MAX_FRAMES` of 640 x 480 in colour with depth of four bytes.
 A file of some kilobytes can hold a frame of a hundred MiB."""
-MAX_AGE_S: Final = 2.0
-"""Longest time from the capture of a frame to the attempt that it is evidence for."""
 DEPTH_UNIT_RANGE_M: Final = (1e-7, 10.0)
 """From a tenth of a micrometre, finer than any sensor resolves, to far coarser than a face."""
 FOCAL_RANGE_PX: Final = (1.0, 1e5)
@@ -187,7 +185,7 @@ class Frame:
     color: NDArray[np.uint8] | None
     infrared: NDArray[Any] | None
     intrinsics: Intrinsics
-    capture: Capture | None
+    capture: Capture | None = field(init=False)  # not by the constructor, nor by dataclasses.replace
 
     def __init__(
         self,

@@ -40,8 +40,10 @@ from stand_ins import (
     at_distance,
     contract,
     crop_of,
+    for_stand_ins,
     frame_of,
     no_face,
+    permit,
     references,
     unit,
 )
@@ -111,7 +113,7 @@ def test_timings_name_the_stages() -> None:
     for decision in (auth.verify(frame_of(ADA), "ada"), auth.identify(frame_of(ADA))):
         stages = dict(decision.timings_ms)
         total = stages.pop("total")
-        assert list(stages) == ["align", "liveness", "embed", "match"]
+        assert list(stages) == ["align", "liveness", "charge", "embed", "match", "refund"]
         assert all(value >= 0 for value in stages.values())
         assert sum(stages.values()) <= total
     assert list(auth.verify(frame_of(NOBODY), "ada").timings_ms) == ["align", "total"]
@@ -621,6 +623,7 @@ def test_what_others_change_is_seen_with_the_next_frame(tmp_path: Path, kind: st
     key = bytes(32)
     ours = InMemoryStore() if kind == "memory" else Vault.open(tmp_path / "vault", key=key, create=True)
     theirs = ours if kind == "memory" else Vault.open(tmp_path / "vault", key=key)
+    for_stand_ins(ours)
     door, office = make(store=ours), make(store=theirs)
     office.enroll("ada", frame_of(ADA))
     assert door.verify(frame_of(ADA), "ada").accepted
@@ -638,7 +641,9 @@ def test_opening_a_vault_and_a_closed_one_refuses(tmp_path: Path) -> None:
         "embedder": StandInEmbedder().as_embedder(),
         "liveness": LivenessCheck(LIVE_LIMITS),
     }
-    auth = Authenticator.open(tmp_path / "vault", key=bytes(32), **stages, create=True)  # type: ignore[arg-type]
+    with Vault.open(tmp_path / "vault", key=bytes(32), create=True) as vault:
+        for_stand_ins(vault)
+    auth = Authenticator.open(tmp_path / "vault", key=bytes(32), **stages)  # type: ignore[arg-type]
     auth.enroll("ada", frame_of(ADA))
     again = Authenticator.open(tmp_path / "vault", key=bytes(32), **stages)  # type: ignore[arg-type]
     assert again.verify(frame_of(ADA), "ada").accepted
@@ -671,9 +676,11 @@ def test_reprs_say_something_and_nobody_s_name(tmp_path: Path) -> None:
     auth = make(lockout=True)
     auth.enroll("ada", frame_of(ADA))
     assert repr(auth) == (
-        "<Authenticator on <InMemoryStore of 1 people>: policy default, adaptation never, lockout on>"
+        "<Authenticator on <InMemoryStore of 1 people>: policy of the store, adaptation never, lockout on>"
     )
-    with Authenticator.open(tmp_path / "vault", key=bytes(32), create=True, lockout=False) as kept:
+    with Vault.open(tmp_path / "vault", key=bytes(32), create=True) as vault:
+        permit(vault, lockout=False)
+    with Authenticator.open(tmp_path / "vault", key=bytes(32), lockout=False) as kept:
         assert f"<Vault '{tmp_path.resolve() / 'vault'}' of 0 people>" in repr(kept)
         assert repr(kept).endswith("lockout off>")
     assert "closed" in repr(kept)

@@ -303,7 +303,7 @@ def _digests(state: SecurityState) -> set[str]:
 
 
 def _with_used(state: SecurityState, frames: Sequence[UsedFrame], now: Clock) -> SecurityState:
-    """Return the state with the live frames of an attempt, and without those that are too old to come again."""
+    """Return the state with the live frames of an attempt, without those that are too old to come again."""
     if not frames:
         return state
     kept = [each for each in state.used if 0.0 <= now.seconds - each.at_s <= MAX_AGE_S]
@@ -312,8 +312,8 @@ def _with_used(state: SecurityState, frames: Sequence[UsedFrame], now: Clock) ->
 
 def _locked(key: str) -> Event:
     if is_slowed(key):
-        what = "enrolments" if key == ENROLLING else "searches"
-        return Event.now(EventKind.ALARM, None, f"{ALARM_FAILURES} {what} in a row failed")
+        what = "enrolments without the credential" if key == ENROLLING else "failed searches"
+        return Event.now(EventKind.ALARM, None, f"{ALARM_FAILURES} or more {what} in a row")
     if key in {DEVICE, CREDENTIAL}:
         return Event.now(EventKind.LOCKED, None, "the credential" if key == CREDENTIAL else "the device")
     return Event.now(EventKind.LOCKED, key)

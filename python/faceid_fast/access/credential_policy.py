@@ -1,8 +1,8 @@
 """When the credential is asked for before a face is compared. Pure: the time is given.
 
-`faceid_fast.storage.policy.Policy.DOOR` follows the rules of phones. The credential is asked for after a start of the computer, after a
-change of anybody's references, after two days without an accepted face and, if the credential has not been
-shown for six and a half days, after four hours without an accepted face.
+`storage.policy.Policy.DOOR` follows the rules of phones. The credential is asked for after a start
+of the computer, after a change of anybody's references, after two days without an accepted face and, if the
+credential has not been shown for six and a half days, after four hours without an accepted face.
 """
 
 from __future__ import annotations

@@ -53,28 +53,38 @@ def examine(frames: Sequence[Frame], policy: VaultPolicy, now_s: float) -> Evide
     now_s : seconds since the start of the computer, as captures have them.
     """
     captures = [frame.capture for frame in frames if frame.capture is not None]
-    if len(captures) < len(frames):
-        if not policy.unproven:
-            return _unproven("no camera vouches for the frames: they are files, or a program made them")
+    if len(captures) < len(frames) and policy.unproven:
         # Some of them may be a camera's: mixed with others they prove nothing.
         return Evidence(None, ())
-    sources = {each.source for each in captures}
-    if len(sources) > 1:
-        return Refusal(Outcome.STALE, "the frames are of several cameras: an attempt needs those of one")
-    source = sources.pop()
-    if policy.cameras and source not in policy.cameras:
-        return _unproven("the frames are of a camera that is not pinned")
+    if (why := _not_of_the_store(frames, captures, policy)) is not None:
+        return Refusal(Outcome.UNPROVEN, f"{why}; the policy of the store asks for a live camera's")
+    if (why := _no_sequence(captures, now_s)) is not None:
+        return Refusal(Outcome.STALE, why)
+    used = (UsedFrame(_digest(*each), each[1].at_s) for each in zip(frames, captures, strict=True))
+    return Evidence(captures[0].source, tuple(used))
+
+
+def _not_of_the_store(
+    frames: Sequence[Frame], captures: Sequence[Capture], policy: VaultPolicy
+) -> str | None:
+    """Say why the cameras of frames do not count for a store; None if they do."""
+    if len(captures) < len(frames):
+        return "no camera vouches for the frames: they are files, or a program made them"
+    if policy.cameras and any(each.source not in policy.cameras for each in captures):
+        return "the frames are of a camera that is not pinned"
+    return None
+
+
+def _no_sequence(captures: Sequence[Capture], now_s: float) -> str | None:
+    """Say why captures are not those of one camera a moment ago; None if they are."""
+    if any(each.source != captures[0].source for each in captures):
+        return "the frames are of several cameras: an attempt needs those of one"
     if any(later.at_s <= earlier.at_s for earlier, later in pairwise(captures)):
-        return Refusal(Outcome.STALE, "the frames are not in the order of their capture, or come twice")
+        return "the frames are not in the order of their capture, or come twice"
     # Written so that NaN is too old, and so is a time to come.
     if not all(0.0 <= now_s - each.at_s <= MAX_AGE_S for each in captures):
-        return Refusal(Outcome.STALE, f"a frame is older than {MAX_AGE_S:g} s: show a new one")
-    used = (UsedFrame(_digest(*each), each[1].at_s) for each in zip(frames, captures, strict=True))
-    return Evidence(source, tuple(used))
-
-
-def _unproven(why: str) -> Refusal:
-    return Refusal(Outcome.UNPROVEN, f"{why}; the policy of the store asks for a live camera's")
+        return f"a frame is older than {MAX_AGE_S:g} s: show a new one"
+    return None
 
 
 def _digest(frame: Frame, capture: Capture) -> str:

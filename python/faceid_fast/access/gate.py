@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from faceid_fast.checks import checked_instance
 from faceid_fast.errors import PolicyError
 from faceid_fast.storage.audit import Event, EventKind
-from faceid_fast.storage.policy import Mode, VaultPolicy
+from faceid_fast.storage.policy import Mode, Policy, VaultPolicy
 
 if TYPE_CHECKING:
-    from faceid_fast.storage.policy import Policy
     from faceid_fast.storage.security_state import SecurityState
     from faceid_fast.storage.store import ReferenceStore
 
     from .attempt_limiter import AttemptLimiter
 
-_MODES = tuple(Mode)
+_MODES: Final = tuple(Mode)
+_OWN: Final = "the program's own, or limits that are lower"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +47,23 @@ class Wishes:
             If one is; the message names the argument and the store's policy.
         """
         # A program that asks for nothing gets what the store asks for.
-        if self.policy is not None and self.policy is not policy.credential and policy.credential == "door":
-            raise _milder("policy", self.policy, "credential=door")
-        if not self.lockout and policy.lockout:
-            raise _milder("lockout", "False", "lockout=true")
-        if self.diagnostics and not policy.diagnostics:
-            raise _milder("diagnostics", "True", "diagnostics=false")
-        if _MODES.index(self.adaptation) > _MODES.index(policy.adaptation):
-            raise _milder("adaptation", self.adaptation, f"adaptation={policy.adaptation}")
-        if self.try_turns and not policy.turns:
-            raise _milder("try_turns", "True", "turns=false")
-        if self.parts and not policy.parts:
-            raise _milder(self.parts[0], "one that is milder or the program's own", "parts=false")
+        laxer_policy = self.policy is Policy.DEFAULT and policy.credential is Policy.DOOR
+        laxer_mode = _MODES.index(self.adaptation) > _MODES.index(policy.adaptation)
+        for is_milder, name, given, asked in (
+            (laxer_policy, "policy", self.policy, f"credential={policy.credential}"),
+            (not self.lockout and policy.lockout, "lockout", False, "lockout=true"),
+            (self.diagnostics and not policy.diagnostics, "diagnostics", True, "diagnostics=false"),
+            (laxer_mode, "adaptation", self.adaptation, f"adaptation={policy.adaptation}"),
+            (self.try_turns and not policy.turns, "try_turns", True, "turns=false"),
+            (bool(self.parts) and not policy.parts, "".join(self.parts[:1]), _OWN, "parts=false"),
+        ):
+            if is_milder:
+                message = (
+                    f"{name}: expected nothing milder than the policy of the store, which says {asked}; got "
+                    f"{given}: be as strict, or change the policy (Authenticator.set_policy, faceid vault "
+                    "policy)"
+                )
+                raise PolicyError(message)
 
 
 class Gate:
@@ -99,10 +104,3 @@ class Gate:
             return replace(state, policy=policy, presence=None), (event,)
 
         self._store.amend(amend, authority=authority)
-
-
-def _milder(name: str, given: object, asked: str) -> PolicyError:
-    return PolicyError(
-        f"{name}: expected nothing milder than the policy of the store, which says {asked}; got {given}: be as "
-        "strict, or change the policy (Authenticator.set_policy, faceid vault policy)"
-    )

@@ -6,7 +6,7 @@ somebody unlocks by another credential. A success clears the counts that the att
 
 Searches (1:N) and enrolments are counted too, searches for each camera. Their fifth failure and every further
 one lock for 30 s, never longer: a search names nobody, so that a lock for ever would let anybody who holds up
-pictures shut everybody out. The twentieth failure in a row raises an alarm instead.
+pictures shut everybody out. Instead the twentieth failure in a row raises an alarm, as does each doubling.
 
 Time counts from the start of the computer, sleep included; setting the computer's clock does not change it.
 After a restart, or if time went back, a lock starts again: it is never shortened.
@@ -30,7 +30,7 @@ LONGEST_LOCK_S: Final = 3600.0
 CREDENTIAL_FAILURES: Final = 20
 """Number of failures from which only a credential unlocks."""
 ALARM_FAILURES: Final = 20
-"""Number of failed searches in a row that raises an alarm."""
+"""Number of failed searches in a row that raises the first alarm."""
 SPOOF_WEIGHT: Final = 2
 """Number of failures that an attempt with a spoof counts as."""
 DEVICE: Final = ""
@@ -65,8 +65,11 @@ def charged(tallies: Tallies, keys: tuple[str, ...], now: Clock, failures: int =
     """Add failures to the counts of these keys."""
     changed = dict(tallies)
     for key in keys:
-        before = tallies[key].failures if key in tallies else 0
-        changed[key] = Tally(before + failures, now.boot_id, now.seconds)
+        before = tallies.get(key, Tally(0, now.boot_id, now.seconds))
+        count = before.failures + failures
+        # Every lock is told of anew; an alarm only when the number of failures has doubled.
+        told = before.told and is_slowed(key) and _alarms(count) == _alarms(before.failures)
+        changed[key] = Tally(count, now.boot_id, now.seconds, told)
     return MappingProxyType(changed)
 
 
@@ -94,7 +97,12 @@ def seen(tallies: Tallies, now: Clock) -> Tallies:
 
 
 def _is_worth_telling(key: str, tally: Tally) -> bool:
-    return not is_slowed(key) or tally.failures >= ALARM_FAILURES
+    return not is_slowed(key) or _alarms(tally.failures) > 0
+
+
+def _alarms(failures: int) -> int:
+    """Return how many alarms so many failures in a row raise: at `ALARM_FAILURES`, and when they double."""
+    return (failures // ALARM_FAILURES).bit_length()
 
 
 def _wait_s(key: str, tally: Tally, now: Clock) -> float:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.table import Table
 
+from faceid_fast.access.attempt_limiter import AttemptLimiter
+from faceid_fast.access.gate import Gate
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.cli.output import (
     SHARED,
@@ -27,7 +29,7 @@ from faceid_fast.enrollment.result import NoteKind
 from faceid_fast.enrollment.strangers import Strangers
 from faceid_fast.errors import IdentityTakenError, InvalidInputError
 from faceid_fast.storage.audit import Event, EventKind
-from faceid_fast.storage.policy import Mode, Policy
+from faceid_fast.storage.policy import Enrolling, Mode, Policy
 from faceid_fast.storage.store import get
 from faceid_fast.storage.store import remove as remove_from
 from faceid_fast.vault import Vault, default_directory
@@ -61,10 +63,14 @@ VaultOption = Annotated[
     ),
 ]
 PolicyOption = Annotated[
-    Policy,
+    Policy | None,
     typer.Option(
-        help="When to ask for the credential, too; door: after a restart, idle days, a new enrolment."
+        help="When to ask for the credential, too; door: after a restart, idle days, a new enrolment.",
+        show_default="as the vault's policy says",
     ),
+]
+CredentialOption = Annotated[
+    bool, typer.Option("--credential", help="Ask for the credential, which an administrator has.")
 ]
 AdaptationOption = Annotated[
     Mode, typer.Option(help="Whether references may follow a look that changes; see the guide on enrolment.")
@@ -88,6 +94,7 @@ def enroll(
     consent: Annotated[
         str | None, typer.Option(metavar="TEXT", help="How the person agreed; kept with the time.")
     ] = None,
+    credential: CredentialOption = False,
     picture: PictureOption = Picture.AUTO,
     turn: TurnOption = Turn.NONE,
     skip_unreadable: SkipOption = False,
@@ -98,6 +105,7 @@ def enroll(
 
     Five poses are best: straight ahead, left, right, up and down.
     Frames that seem to show somebody else are left out, and named; so are those enrolled before.
+    Each enrolment compares faces, so that without the credential too many in a row slow down.
     Exit 1 if no frame could be used.
     """
     if add and replace:
@@ -109,7 +117,8 @@ def enroll(
     labels = [label for label, _ in frames]
     with opened(vault, create=True) as people, busy(screen, "looking for the face in every frame"):
         try:
-            auth = Authenticator(store=people, try_turns=turn is Turn.NONE)
+            auth = authenticator(people, turn)
+            needed = credential or auth.policy.enrolling is Enrolling.CREDENTIAL
             enrollment = auth.enroll(
                 name,
                 [frame for _, frame in frames],
@@ -117,6 +126,7 @@ def enroll(
                 replace=replace,
                 strangers=strangers,
                 consent=consent,
+                credential=shown_credential(people, asked=credential) if needed else None,
             )
         except IdentityTakenError:
             message = f"expected a new name, got {name!a}, who is enrolled: --add an appearance, or --replace"
@@ -171,7 +181,7 @@ def verify(
     name: NameArgument,
     source: SourceArgument,
     *,
-    policy: PolicyOption = Policy.DEFAULT,
+    policy: PolicyOption = None,
     adaptation: AdaptationOption = Mode.NEVER,
     picture: PictureOption = Picture.AUTO,
     turn: TurnOption = Turn.NONE,
@@ -197,7 +207,7 @@ def verify(
 def identify(
     source: SourceArgument,
     *,
-    policy: PolicyOption = Policy.DEFAULT,
+    policy: PolicyOption = None,
     picture: PictureOption = Picture.AUTO,
     turn: TurnOption = Turn.NONE,
     skip_unreadable: SkipOption = False,
@@ -238,13 +248,18 @@ def list_people(vault: VaultOption = None, json_to: JsonOption = None) -> None:
 def export(
     name: NameArgument,
     *,
-    templates: Annotated[bool, typer.Option("--templates", help="Include the vectors of the face.")] = False,
+    templates: Annotated[
+        bool, typer.Option("--templates", help="Include the vectors of the face; needs the credential.")
+    ] = False,
     vault: VaultOption = None,
     json_to: JsonOption = "-",
 ) -> None:
     """Write everything that is kept about a person as JSON, for the person, who may ask for it."""
     with opened(vault) as people:
         kept = get(people, name)
+        if templates:
+            # Whoever has them can compare faces with them as often as they like.
+            demand_credential(people)
         history = [event for event in people.events() if event.identity == name]
         people.alter(name, lambda before: (before, (Event.now(EventKind.EXPORTED, name),)))
     record = _described(kept)
@@ -283,9 +298,8 @@ def unlock(
         message = "--undo-adaptation: expected a NAME, got none"
         raise InvalidInputError(message)
     with opened(vault) as people:
-        auth = Authenticator(store=people)
-        needed = credential or people.info().credential
-        auth.unlock(name, credential=read_credential("credential") if needed else None)
+        auth = authenticator(people)
+        auth.unlock(name, credential=shown_credential(people, asked=credential))
         undone = auth.undo_adaptation(name) if undo_adaptation and name is not None else 0
     console(json_to).print(plain(f"{'everybody' if name is None else name}: unlocked"))
     write_json({"unlocked": name, "adapted_undone": undone}, json_to)
@@ -303,6 +317,29 @@ def opened(directory: Path | None, *, create: bool = False) -> Iterator[Vault]:
         typer.echo(printable(f"a new vault was made in {vault.directory}"), err=True)
     with vault:
         yield vault
+
+
+def authenticator(people: Vault, turn: Turn = Turn.NONE, **options: Any) -> Authenticator:  # noqa: ANN401  # as its own
+    """Make an authenticator on a vault, as strict as its policy.
+
+    Parameters
+    ----------
+    people : the vault.
+    turn : how frames are turned when they are read; else than by 0 somebody has said how they lie.
+    **options : of the authenticator.
+    """
+    turns = Gate(people, AttemptLimiter(people)).policy().turns and turn is Turn.NONE
+    return Authenticator(store=people, try_turns=turns, **options)
+
+
+def shown_credential(people: Vault, *, asked: bool = False) -> str | None:
+    """Ask for the credential, if one is set, or if that was asked for; else None."""
+    return read_credential("credential") if asked or people.info().credential else None
+
+
+def demand_credential(people: Vault) -> None:
+    """Ask for the credential, if one is set, and check it; CredentialError if it is wrong."""
+    AttemptLimiter(people).authorized(shown_credential(people))
 
 
 def when(seconds: float) -> str:
@@ -338,19 +375,19 @@ def _decide(
     ask: Callable[[Authenticator, list[Frame]], Decision],
     reading: Reading,
     *,
-    policy: Policy,
+    policy: Policy | None,
     adaptation: Mode = Mode.NEVER,
 ) -> None:
     """Decide on frames and print the decision; exit 1 if nobody is accepted."""
     screen = console(json_to)
     frames = reading.frames_at(source, screen)
     with opened(vault) as people:
-        auth = Authenticator(
-            store=people,
+        auth = authenticator(
+            people,
+            reading.turn,
             policy=policy,
             adaptation=adaptation,
             ask_credential=ask_credential(),
-            try_turns=reading.turn is Turn.NONE,  # else somebody has said how the frames lie
         )
         decision = ask(auth, [frame for _, frame in frames])
     if decision.accepted:

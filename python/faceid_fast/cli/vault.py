@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 from rich.table import Table
 
-from faceid_fast.authenticator import Authenticator
 from faceid_fast.calibration.evidence import described, read
 from faceid_fast.checks import open_file, text_of
 from faceid_fast.cli.help import Verb, VerbGroup
 from faceid_fast.cli.output import JsonOption, busy, console, examples, plain, write_json
-from faceid_fast.cli.people import VaultOption, opened, when
+from faceid_fast.cli.people import (
+    CredentialOption,
+    VaultOption,
+    authenticator,
+    opened,
+    shown_credential,
+    when,
+)
 from faceid_fast.errors import InvalidInputError
+from faceid_fast.storage.policy import VaultPolicy, read_setting, written
 from faceid_fast.vault import default_directory
 from faceid_fast.vault import erase as erase_vault
 from faceid_fast.vault import restore as restore_vault
@@ -39,13 +47,23 @@ def info(vault: VaultOption = None, json_to: JsonOption = None) -> None:
     with opened(vault) as people:
         found = people.info()._asdict()
     table = Table(show_header=False)
-    adopted = found.pop("adopted")
-    rows = {**found, "thresholds adopted": tuple(each.summary() for each in adopted)}
+    adopted, policy = found.pop("adopted"), found.pop("policy")
+    rows = {
+        **found,
+        "thresholds adopted": tuple(each.summary() for each in adopted),
+        "policy": tuple(str(policy).split(", ")),
+    }
     for name, value in rows.items():
         table.add_row(name, plain("\n".join(value) or "none" if isinstance(value, tuple) else value))
     console(json_to).print(table)
     write_json(
-        {**found, "models": list(found["models"]), "adopted": [described(each) for each in adopted]}, json_to
+        {
+            **found,
+            "models": list(found["models"]),
+            "adopted": [described(each) for each in adopted],
+            "policy": asdict(policy),
+        },
+        json_to,
     )
 
 
@@ -75,21 +93,77 @@ def adopt(
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
-    """Use a threshold measured on your own people in this vault, or stop using it."""
+    """Use a threshold measured on your own people in this vault, or stop using it.
+
+    Asks for the credential, if one is set. A threshold that was not measured for this vault
+    (`faceid calibrate --vault`) cannot be used without one.
+    """
     if (file is None) == (forget is None):
         message = "expected a FILE or --forget MODALITY, got both or neither"
         raise InvalidInputError(message)
     measured = None if file is None else read(file)
     with opened(vault, create=measured is not None) as people:
-        auth = Authenticator(store=people)
+        auth = authenticator(people)
+        credential = shown_credential(people)
         if measured is not None:
-            auth.adopt(measured)
+            auth.adopt(measured, credential=credential)
             said = f"adopted: {measured.summary()}"
         else:
-            had = auth.forget_adopted(str(forget))
+            had = auth.forget_adopted(str(forget), credential=credential)
             said = f"{forget}: " + ("the model's own threshold again" if had else "none was adopted")
     console(json_to).print(plain(said))
     write_json({"adopted": None if measured is None else described(measured), "forgotten": forget}, json_to)
+
+
+@vault_app.command(
+    cls=Verb,
+    epilog=examples(
+        "faceid vault policy",
+        "faceid vault policy --door",
+        "faceid vault policy diagnostics=true lockout=false",
+    ),
+)
+def policy(
+    changes: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="What to change; by default nothing.")
+    ] = None,
+    *,
+    door: Annotated[bool, typer.Option("--door", help="Begin with the policy for a lock.")] = False,
+    credential: CredentialOption = False,
+    vault: VaultOption = None,
+    json_to: JsonOption = None,
+) -> None:
+    """Show the policy of the vault, or change it.
+
+    It is the least that every program must ask which opens the vault.
+    A change asks for the credential, if one is set, and the log notes it.
+    """
+    with opened(vault, create=bool(changes or door)) as people:
+        auth = authenticator(people)
+        wanted = VaultPolicy.for_doors() if door else auth.policy
+        wanted = wanted.changed(dict(map(_setting, changes or ())))
+        if changes or door:
+            auth.set_policy(wanted, credential=shown_credential(people, asked=credential))
+    table = Table("key", "value")
+    for key, value in asdict(wanted).items():
+        table.add_row(key, plain(written(value)))
+    console(json_to).print(table)
+    write_json({"policy": asdict(wanted), "changed": bool(changes or door)}, json_to)
+
+
+def _setting(text: str) -> tuple[str, object]:
+    """Read a setting of the policy, such as ``lockout=false``.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is not written so.
+    """
+    key, equals, value = text.partition("=")
+    if not equals:
+        message = f"expected KEY=VALUE, got {text!a:.80}"
+        raise InvalidInputError(message)
+    return key, read_setting(key, value)
 
 
 @vault_app.command("rotate-key", cls=Verb, epilog=examples("faceid vault rotate-key"))
@@ -166,7 +240,7 @@ def set_credential(vault: VaultOption = None, json_to: JsonOption = None) -> Non
     It is typed without an echo, twice, or read as lines of standard input.
     """
     with opened(vault, create=True) as people:
-        auth = Authenticator(store=people)
+        auth = authenticator(people)
         current = read_credential("current credential") if people.info().credential else None
         new = read_credential("new credential")
         if new != read_credential("once more"):

@@ -14,7 +14,7 @@ from faceid_fast.face.crop import NoFace
 from faceid_fast.face.stopwatch import Stopwatch
 from faceid_fast.matching.keys import as_probes, distances_to
 from faceid_fast.storage.keys import Keys
-from faceid_fast.storage.plan import Plan, carry_out
+from faceid_fast.storage.plan import Plan, alterer, carry_out
 from faceid_fast.storage.references import Consent, References
 from faceid_fast.storage.store import remove as remove_from
 
@@ -94,7 +94,7 @@ class Enroller:
         return made
 
     def _is_administrator(self, authority: Authority | None) -> bool:
-        """Whether whoever enrols has shown the credential, or the policy lets programs see distances anyway."""
+        """Whether whoever enrols has shown the credential, or the policy lets programs see distances."""
         shown = authority is not None and authority.credential is not None
         return shown or self._thresholds.refresh().policy.diagnostics
 
@@ -131,9 +131,8 @@ class Enroller:
                 self._index.refresh()
             except BaseException:
                 # Undo the change, unless another process has changed the person since.
-                self._store.alter(
-                    identity, lambda now: (plan.seen if now is plan.after else now, ()), authority=authority
-                )
+                alter = alterer(self._store, authority)
+                alter(identity, lambda now: (plan.seen if now is plan.after else now, ()))
                 self._index.refresh()
                 raise
         return plan.result

@@ -99,7 +99,7 @@ class _Sorted:
     are_kept: bool
 
 
-def plan_enrollment(
+def plan_enrollment(  # noqa: PLR0917  # what it compares, and how
     seen: References | None,
     candidates: Candidates,
     wishes: Wishes,
@@ -163,7 +163,7 @@ def identity_taken(identity: str) -> IdentityTakenError:
     )
 
 
-def _sort(
+def _sort(  # noqa: PLR0917  # what it compares, and how
     fresh: References,
     kept: References | None,
     strangers: Strangers,

@@ -24,8 +24,8 @@ class Decision:
     ----------
     outcome : how the attempt ended.
     identity : the person who was verified or identified; None unless accepted.
-    threshold : the largest distance that would have been accepted, Euclidean between unit vectors; of a search
-        None without diagnostics: it would tell how many people are enrolled.
+    threshold : the largest distance that would have been accepted, Euclidean between unit vectors; of a
+        search None without diagnostics: it would tell how many people are enrolled.
     distance : distance to the nearest reference, 0 to 2; None without diagnostics
         (an attacker who sees distances can climb towards a template).
     reasons : why the attempt was refused, in words; empty if it was accepted, unless the frames were turned.

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from faceid_fast.calibration.evidence import MeasuredThreshold
@@ -139,11 +138,17 @@ class Thresholds(Mapping[str, float]):
             return
         for measured in rules.adopted:
             self._check_model(measured)
+        self.check_chosen(rules)
+
+    def check_chosen(self, rules: Rules) -> None:
+        """Refuse a caller's threshold that is larger than the store's, unless the policy lets it stand."""
+        if self._chosen is None or rules.policy.parts:
+            return
         for modality in self:
-            if self._chosen is not None and self._chosen > (most := self._of_store(rules, modality)):
+            if self._chosen > (most := self._of_store(rules, modality)):
                 message = (
-                    f"threshold: expected at most {most:g}, that of the store for {modality} frames, since its "
-                    f"policy says parts=false; got {self._chosen:g}: adopt one that was measured (faceid "
+                    f"threshold: expected at most {most:g}, that of the store for {modality} frames, since "
+                    f"its policy says parts=false; got {self._chosen:g}: adopt one that was measured (faceid "
                     "calibrate), or change the policy (faceid vault policy)"
                 )
                 raise PolicyError(message)
@@ -176,7 +181,8 @@ class Thresholds(Mapping[str, float]):
         if own is None:
             message = f"calibration.modality: expected one of the model's, got {measured.modality}"
             raise CalibrationError(message)
-        if not is_vouched(self._store, measured):
+        # A policy that lets programs choose any threshold has nothing to confirm.
+        if not self.refresh().policy.parts and not is_vouched(self._store, measured):
             self._check_foreign(measured, authority)
         if measured.threshold > own and measured.target_far > FALSE_ACCEPT_TARGET:
             message = (
@@ -199,24 +205,25 @@ class Thresholds(Mapping[str, float]):
         """
         if authority.credential is None:
             message = (
-                "calibration: expected a threshold that was measured for this vault (faceid calibrate --vault), "
-                "got one from elsewhere, or one that was changed since: only the credential can confirm it, "
-                "and none is set (faceid credential set)"
+                "calibration: expected a threshold that was measured for this vault (faceid calibrate "
+                "--vault), got one from elsewhere, or one that was changed since: only the credential can "
+                "confirm it, and none is set (faceid credential set)"
             )
             raise PolicyError(message)
         tail = self._contract.tails.get(measured.modality, ())
         if not tail:
             message = (
-                "calibration: expected a threshold that was measured for this vault (faceid calibrate --vault), "
-                "since the model has no measured tail of strangers to compare it with; got one from elsewhere"
+                "calibration: expected a threshold that was measured for this vault (faceid calibrate "
+                "--vault), since the model has no measured tail of strangers to compare it with; got one "
+                "from elsewhere"
             )
             raise CalibrationError(message)
         most = distance_at(tail, FALSE_ACCEPT_TARGET)
         if measured.threshold > most:
             message = (
-                f"calibration.threshold: expected at most {most:g} of one that was measured elsewhere: beyond it "
-                f"the model's own tail has more than {FALSE_ACCEPT_TARGET:g} of strangers; got "
-                f"{measured.threshold:g}: calibrate for this vault (faceid calibrate --vault)"
+                f"calibration.threshold: expected at most {most:g} of one that was measured elsewhere: "
+                f"beyond it the model's own tail has more than {FALSE_ACCEPT_TARGET:g} of strangers; got "
+                f"{measured.threshold:g}: calibrate for this vault"
             )
             raise CalibrationError(message)
 
@@ -247,7 +254,8 @@ class Thresholds(Mapping[str, float]):
         self._rules = self._store.amend(amend, authority=authority).rules
 
     def _at(self, rules: Rules, modality: str) -> float:
-        return self._of_store(rules, modality) if self._chosen is None else self._chosen
+        own = self._of_store(rules, modality)  # also where it does not count: there may be none
+        return own if self._chosen is None else self._chosen
 
     def _of_store(self, rules: Rules, modality: str) -> float:
         """Return the adopted threshold of a modality, else the model's."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from faceid_fast.errors import VaultBusyError
@@ -42,6 +43,11 @@ class Plan(Generic[Result]):
         return (self.after, self.events) if now is self.seen else (now, ())
 
 
+def alterer(store: ReferenceStore, authority: Authority | None) -> Callable[..., References | None]:
+    """Return `store.alter` with an authority: stores that never ask for one need not know of it."""
+    return store.alter if authority is None else partial(store.alter, authority=authority)
+
+
 def carry_out(
     store: ReferenceStore,
     identity: str,
@@ -72,7 +78,7 @@ def carry_out(
     """
     for _ in range(MAX_PLANS):
         plan = make(store.snapshot().get(identity))
-        if plan.after is plan.seen or store.alter(identity, plan.applied, authority=authority) is plan.after:
+        if plan.after is plan.seen or alterer(store, authority)(identity, plan.applied) is plan.after:
             return plan
     message = f"store: expected to change {identity!a:.240}, whom others changed meanwhile {MAX_PLANS} times"
     raise VaultBusyError(message)

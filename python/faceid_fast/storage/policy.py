@@ -162,16 +162,16 @@ class VaultPolicy:
         return replace(self, **changes)
 
     def difference(self, other: VaultPolicy) -> str:
-        """Say what changes from this policy to another one, for the log: "lockout=False, turns=False"."""
+        """Say what changes from this policy to another one, for the log: "lockout=false, turns=false"."""
         return ", ".join(
-            f"{entry.name}={_told(getattr(other, entry.name))}"
+            f"{entry.name}={written(getattr(other, entry.name))}"
             for entry in fields(self)
             if getattr(self, entry.name) != getattr(other, entry.name)
         )
 
     def __str__(self) -> str:
         """All fields, as they are written on the command line."""
-        return ", ".join(f"{entry.name}={_told(getattr(self, entry.name))}" for entry in fields(self))
+        return ", ".join(f"{entry.name}={written(getattr(self, entry.name))}" for entry in fields(self))
 
 
 _CHOICES: Final[Mapping[str, type[StrEnum]]] = {
@@ -198,8 +198,23 @@ def _checked_cameras(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _told(value: object) -> str:
-    """Write a value as the command line takes it."""
+def written(value: object) -> str:
+    """Write the value of a field as `read_setting` reads it."""
     if isinstance(value, tuple):
         return "|".join(value) or "any"
     return "never" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def read_setting(name: str, text: str) -> object:
+    """Read the value of a field from text; of a kind that the field does not take, if it is none of its.
+
+    Parameters
+    ----------
+    name : of the field.
+    text : "true" or "false"; names of cameras, joined by ``|``, or "any"; a number of days, or "never".
+    """
+    if name == "cameras":
+        return () if text == "any" else tuple(text.split("|"))
+    if name == "retention_days":
+        return None if text == "never" else int(text) if text.isascii() and text.isdigit() else text
+    return {"true": True, "false": False}.get(text, text)

@@ -74,7 +74,7 @@ class UsedFrame(NamedTuple):
 class Rules(NamedTuple):
     """What decides who is let in, besides references: it changes only with an `Authority`."""
 
-    policy: VaultPolicy = VaultPolicy()  # noqa: RUF009  # it cannot be changed
+    policy: VaultPolicy = VaultPolicy()  # it cannot be changed
     adopted: tuple[MeasuredThreshold, ...] = ()
 
 

@@ -20,7 +20,7 @@ from faceid_fast.storage.memory import InMemoryStore
 from faceid_fast.storage.security_state import Presence
 from faceid_fast.storage.store import ReferenceStore
 from faceid_fast.vault import Vault
-from stand_ins import LIVE_LIMITS, StandInAligner, StandInEmbedder, Time, frame_of
+from stand_ins import LIVE_LIMITS, StandInAligner, StandInEmbedder, Time, for_stand_ins, frame_of
 
 ADA, BEN = 1, 2
 PIN = "1234"
@@ -42,7 +42,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     if request.param == "memory":
         yield InMemoryStore()
         return
-    with Vault.open(tmp_path / "vault", key=bytes(32), create=True) as vault:
+    with for_stand_ins(Vault.open(tmp_path / "vault", key=bytes(32), create=True)) as vault:
         yield vault
 
 

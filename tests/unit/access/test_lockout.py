@@ -14,17 +14,27 @@ from hypothesis import strategies as st
 from faceid_fast.access import boot_clock, lockout
 from faceid_fast.access.attempt_limiter import AttemptLimiter
 from faceid_fast.access.boot_clock import Clock
-from faceid_fast.access.lockout import DEVICE, charged, wait_s
+from faceid_fast.access.lockout import DEVICE, SEARCH, charged, wait_s
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.errors import InvalidInputError, UnknownIdentityError, VaultDamagedError
 from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.outcome import Outcome
 from faceid_fast.storage import security_state
+from faceid_fast.storage.audit import EventKind
 from faceid_fast.storage.memory import InMemoryStore
 from faceid_fast.storage.security_state import Presence, SecurityState, Tally
 from faceid_fast.storage.store import ReferenceStore
 from faceid_fast.vault import Vault
-from stand_ins import LIVE_LIMITS, StandInAligner, StandInEmbedder, Time, crop_of, frame_of, no_face
+from stand_ins import (
+    LIVE_LIMITS,
+    StandInAligner,
+    StandInEmbedder,
+    Time,
+    crop_of,
+    for_stand_ins,
+    frame_of,
+    no_face,
+)
 
 ADA, BEN, NOBODY, FLAT = 1, 2, 90, 91
 KEY = bytes(32)
@@ -47,7 +57,7 @@ def door(store: ReferenceStore, now: Time) -> Authenticator:
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     if request.param == "memory":
         return InMemoryStore()
-    return Vault.open(tmp_path / "vault", key=KEY, create=True)
+    return for_stand_ins(Vault.open(tmp_path / "vault", key=KEY, create=True))
 
 
 @pytest.fixture
@@ -122,12 +132,23 @@ def test_what_counts(store: ReferenceStore, now: Time) -> None:
     assert outcomes == [Outcome.SPOOF] * 3 + [Outcome.LOCKED_OUT]
 
 
-def test_identifying_is_charged_to_the_device(store: ReferenceStore, now: Time) -> None:
+def test_failed_searches_slow_searches_and_lock_nobody(store: ReferenceStore, now: Time) -> None:
+    """Ten prints before `identify` once locked everybody out until somebody typed the credential."""
     auth = door(store, now)
     auth.enroll("ada", frame_of(ADA))
     outcomes = [auth.identify(frame_of(BEN)).outcome for _ in range(6)]
     assert outcomes == [Outcome.NO_MATCH] * 5 + [Outcome.LOCKED_OUT]
-    assert list(store.amend(lambda ledger: (ledger, ())).tallies) == [DEVICE]
+    assert list(store.amend(lambda ledger: (ledger, ())).tallies) == [SEARCH]
+    assert auth.verify(frame_of(ADA), "ada").accepted  # a claim is counted apart
+    for _ in range(200):
+        now.seconds += 30.0
+        assert auth.identify(frame_of(BEN)).outcome is Outcome.NO_MATCH
+        assert auth.identify(frame_of(BEN)).reasons == ("too many failures: wait 30 s",)
+    assert [event.kind for event in store.events()].count(EventKind.ALARM) == 1
+    assert EventKind.LOCKED not in {event.kind for event in store.events()}
+    now.seconds += 30.0
+    assert auth.identify(frame_of(ADA)).identity == "ada"
+    assert auth.identify(frame_of(BEN)).outcome is Outcome.NO_MATCH  # and a success clears
 
 
 def test_guesses_at_several_people_lock_the_device(store: ReferenceStore, now: Time) -> None:
@@ -139,7 +160,7 @@ def test_guesses_at_several_people_lock_the_device(store: ReferenceStore, now: T
 
 
 def test_a_restart_begins_the_lock_anew_and_no_more(tmp_path: Path, now: Time) -> None:
-    with Vault.open(tmp_path / "vault", key=KEY, create=True) as vault:
+    with for_stand_ins(Vault.open(tmp_path / "vault", key=KEY, create=True)) as vault:
         auth = door(vault, now)
         auth.enroll("ada", frame_of(ADA))
         fail(auth, 5)
@@ -170,7 +191,7 @@ def test_counts_that_cannot_be_read_lock(tmp_path: Path, now: Time) -> None:
     import apsw
 
     place = tmp_path / "vault"
-    with Vault.open(place, key=KEY, create=True) as vault:
+    with for_stand_ins(Vault.open(place, key=KEY, create=True)) as vault:
         auth = door(vault, now)
         auth.enroll("ada", frame_of(ADA))
         connection = apsw.Connection(str(place / "vault.db"))

@@ -332,8 +332,8 @@ def test_what_is_no_mode_and_a_model_without_a_tail() -> None:
     }
     with pytest.raises(InvalidInputError, match="adaptation: expected never or confirmed or"):
         Authenticator(adaptation="x", **stages)  # type: ignore[arg-type]
-    with pytest.raises(InvalidInputError, match="policy: expected default or door, got None"):
-        Authenticator(policy=None, **stages)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match="policy: expected default or door, got int"):
+        Authenticator(policy=7, **stages)  # type: ignore[arg-type]
     bare = contract(tails={"infrared": (), "color": ()})
     stages["embedder"] = StandInEmbedder(contract=bare).as_embedder()
     with pytest.raises(InvalidInputError, match="adaptation: expected a model whose contract says"):
@@ -349,7 +349,7 @@ def test_searching_among_many_tightens_the_threshold() -> None:
         "embedder": embedder.as_embedder(),
         "liveness": LivenessCheck(LIVE_LIMITS),
     }
-    auth = Authenticator(lockout=False, **stages)  # type: ignore[arg-type]
+    auth = Authenticator(lockout=False, diagnostics=True, **stages)  # type: ignore[arg-type]
     auth.enroll("ada", frame_of(ADA))
     assert auth.identify(frame_of(NEAR)).accepted
     auth.enroll("ben", frame_of(1))

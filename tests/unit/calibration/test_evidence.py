@@ -26,7 +26,7 @@ from faceid_fast.face.liveness import LivenessCheck
 from faceid_fast.matching.thresholds import Thresholds
 from faceid_fast.storage.audit import EventKind
 from faceid_fast.storage.security_state import Presence, SecurityState
-from faceid_fast.storage.store import put
+from faceid_fast.storage.store import Authority, put
 from faceid_fast.vault import Vault
 from stand_ins import (
     LIVE_LIMITS,
@@ -36,6 +36,7 @@ from stand_ins import (
     StandInEmbedder,
     at_distance,
     contract,
+    for_stand_ins,
     frame_of,
     references,
     unit,
@@ -228,7 +229,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     if request.param == "memory":
         yield InMemoryStore()
         return
-    with Vault.open(tmp_path / "vault", key=bytes(32), create=True) as vault:
+    with for_stand_ins(Vault.open(tmp_path / "vault", key=bytes(32), create=True)) as vault:
         yield vault
 
 
@@ -252,7 +253,7 @@ def test_what_is_adopted_holds_from_the_next_frame_on(store: Any) -> None:
     door(store).adopt(measured(threshold=0.5))  # by somebody else
     assert not auth.verify(frame_of(2), "ada").accepted
     assert auth.verify(frame_of(1), "ada").accepted
-    assert auth.identify(frame_of(1)).threshold == auth.thresholds["infrared"] == 0.5
+    assert auth.verify(frame_of(1), "ada").threshold == auth.thresholds["infrared"] == 0.5
     assert auth.thresholds["color"] == THRESHOLD
     assert chosen.verify(frame_of(2), "ada").accepted  # who says so himself
     assert store.events()[-1].kind is EventKind.ADOPTED
@@ -291,7 +292,7 @@ def test_one_of_another_model_is_refused(store: Any, changes: dict[str, str]) ->
     with pytest.raises(ModelError, match="expected a threshold measured with the model"):
         auth.adopt(foreign)
     # Adopted once, and the model was exchanged since: nobody is let in by a threshold that means nothing.
-    store.amend(lambda ledger: (replace(ledger, adopted=(foreign,)), ()))
+    store.amend(lambda ledger: (replace(ledger, adopted=(foreign,)), ()), authority=Authority(None))
     with pytest.raises(ModelError, match="--forget infrared"):
         auth.verify(frame_of(1), "ada")
     with pytest.raises(ModelError):
@@ -312,7 +313,7 @@ def test_what_cannot_be_adopted() -> None:
     only_color = contract(thresholds={"color": 0.5}, tails={"color": ()})
     limits = Thresholds(InMemoryStore(), only_color, MODEL_SHA256, None)
     with pytest.raises(CalibrationError, match="expected one of the model's, got infrared"):
-        limits.adopt(measured())
+        limits.adopt(measured(), Authority(None))
     assert list(limits) == ["color"]
     assert len(limits) == 1
 
@@ -325,7 +326,7 @@ def test_the_door_asks_for_the_credential_afterwards(store: Any) -> None:
 
 def test_a_vault_keeps_it_and_shows_it(tmp_path: Path) -> None:
     key = bytes(32)
-    with Vault.open(tmp_path / "vault", key=key, create=True) as vault:
+    with for_stand_ins(Vault.open(tmp_path / "vault", key=key, create=True)) as vault:
         revision = vault.revision()
         door(vault).adopt(measured())
         assert vault.revision() != revision

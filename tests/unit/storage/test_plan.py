@@ -18,7 +18,7 @@ from faceid_fast.storage.plan import MAX_PLANS, Plan, carry_out
 from faceid_fast.storage.references import References
 from faceid_fast.storage.store import Change, ReferenceStore, get, put, remove
 from faceid_fast.vault import Vault
-from stand_ins import LIVE_LIMITS, StandInAligner, StandInEmbedder, frame_of, references, unit
+from stand_ins import LIVE_LIMITS, StandInAligner, StandInEmbedder, for_stand_ins, frame_of, references, unit
 
 KEY = bytes(32)
 
@@ -30,7 +30,7 @@ def stores(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[ReferenceSto
         store = InMemoryStore()
         return store, store
     place = tmp_path / "vault"
-    return Vault.open(place, key=KEY, create=True), Vault.open(place, key=KEY)
+    return for_stand_ins(Vault.open(place, key=KEY, create=True)), Vault.open(place, key=KEY)
 
 
 def adding(row: int) -> Callable[[References | None], Plan[int]]:
@@ -156,7 +156,7 @@ for name in range(20):
 
 
 def test_of_two_processes_that_enrol_new_names_each_name_is_one_s(tmp_path: Path) -> None:
-    store = Vault.open(tmp_path / "vault", key=KEY, create=True)
+    store = for_stand_ins(Vault.open(tmp_path / "vault", key=KEY, create=True))
     here, shared = Path(__file__).parent, Path(__file__).parents[2]
     program = f"import sys; sys.path[:0] = [{str(here)!r}, {str(shared)!r}]\n{RACE}"
     racers = [

@@ -97,6 +97,7 @@ def demo(
         raise SourceError(message)
     # All are of one camera, among as many people.
     threshold, claimed = attempts[0].identified.threshold, attempts[0].claims[known[0]].threshold
+    assert threshold is not None and claimed is not None  # noqa: PT018, S101  # diagnostics are on
     limits = dict(Embedder.bundled().contract.key_limits[looks[0].frame.modality])
     if not story:
         show_table(screen, _enrollment_table(enrollments), "enrolled")

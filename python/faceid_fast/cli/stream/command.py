@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 import typer
 from rich.live import Live
 
-from faceid_fast.authenticator import Authenticator
 from faceid_fast.cli.output import JsonOption, check_heard, console, json_lines, plain
-from faceid_fast.cli.people import REJECTED, PolicyOption, VaultOption, opened
+from faceid_fast.cli.people import REJECTED, PolicyOption, VaultOption, authenticator, opened
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.face.crop import NoFace
 from faceid_fast.frame import MAX_FRAMES
 from faceid_fast.sources.cameras.newest import Newest
 from faceid_fast.sources.cameras.reopening import Reopening
-from faceid_fast.storage.policy import Policy
 from faceid_fast.storage.references import check_identity
 from faceid_fast.storage.store import get
 from faceid_fast.stream import Rules, watch
@@ -58,7 +56,7 @@ def stream(
     ] = None,
     window: Annotated[bool, typer.Option("--window", help="Show the picture in a window.")] = False,
     option: SettingsOption = None,
-    policy: PolicyOption = Policy.DEFAULT,
+    policy: PolicyOption = None,
     vault: VaultOption = None,
     json_to: JsonOption = None,
 ) -> None:
@@ -73,7 +71,7 @@ def stream(
     accepted = False
     with ExitStack() as stack:
         people = stack.enter_context(opened(vault))
-        auth = Authenticator(store=people, policy=policy)
+        auth = authenticator(people, policy=policy)
         if name is not None:
             get(people, check_identity(name))
         screen = console(json_to)
