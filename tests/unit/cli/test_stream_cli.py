@@ -6,6 +6,7 @@ import itertools
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -309,6 +310,8 @@ def test_the_verdict_in_words() -> None:
     assert verdict_of(moment(crop_of(1), decision(Outcome.ACCEPTED))) == "accepted: ada"
     refused = "rejected: no_match: because; step away to try again"
     assert verdict_of(moment(no_face(), decision(Outcome.NO_MATCH))) == refused
+    for look in (no_face(), crop_of(1)):  # whose verdict has ended, but who has not gone
+        assert verdict_of(replace(moment(look), attempted=True)) == "step away to try again"
 
 
 def test_the_picture_shows_the_verdict_and_where_the_nose_points() -> None:

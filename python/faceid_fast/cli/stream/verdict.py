@@ -14,6 +14,8 @@ def verdict_of(moment: Moment) -> str:
     """Say the decision on whoever is there; before there is one, what they should do."""
     decision = moment.standing
     if decision is None:
+        if moment.attempted:
+            return "step away to try again"
         if isinstance(moment.look, NoFace):
             return moment.look.reasons[0]
         return f"hold still ({moment.gathered})"
