@@ -24,7 +24,7 @@ from faceid_fast.storage.memory import InMemoryStore
 from faceid_fast.storage.security_state import Presence, SecurityState, Tally
 from faceid_fast.storage.store import ReferenceStore
 from faceid_fast.vault import Vault
-from stand_ins import LIVE_LIMITS, StandInAligner, StandInEmbedder, Time, crop_of, frame_of, no_face
+from stand_ins import LIVE_LIMITS, StandInAligner, StandInEmbedder, Time, crop_of, frame_of, no_face, takes_of
 
 ADA, BEN, NOBODY, FLAT = 1, 2, 90, 91
 KEY = bytes(32)
@@ -282,14 +282,14 @@ def test_charging_one_does_not_touch_others() -> None:
 def test_several_frames_are_one_attempt(store: ReferenceStore, now: Time) -> None:
     auth = door(store, now)
     auth.enroll("ada", frame_of(ADA))
-    refused = auth.verify([frame_of(BEN)] * 9, "ada")
+    refused = auth.verify(takes_of(BEN, 9), "ada")
     assert refused.frames == (Outcome.NO_MATCH,) * 9
     # Which of them would have matched is not told: that would be many guesses for the price of one.
-    assert set(auth.verify([frame_of(ADA), *[frame_of(BEN)] * 8], "ada").frames) == {Outcome.NO_MATCH}
+    assert set(auth.verify([frame_of(ADA), *takes_of(BEN, 8)], "ada").frames) == {Outcome.NO_MATCH}
     auth.unlock("ada")
     auth.verify(frame_of(BEN), "ada")
     assert store.amend(lambda ledger: (ledger, ())).tallies["ada"].failures == 1
-    mixed = auth.verify([frame_of(ADA), frame_of(BEN), frame_of(ADA), frame_of(NOBODY)], "ada")
+    mixed = auth.verify([*takes_of(ADA, 2), frame_of(BEN), frame_of(NOBODY)], "ada")
     assert mixed.accepted  # two of the three with a face
     assert mixed.frames == (*[Outcome.ACCEPTED] * 3, Outcome.NO_FACE)
     half = [frame_of(ADA), frame_of(BEN)]
