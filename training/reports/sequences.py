@@ -41,7 +41,9 @@ from training.reports.rooms import frame_of
 from training.scenes.capture import Capture
 from training.scenes.sequences import Sway, render_sequence
 
-CHOOSING_SEED, REPORT_SEED = 991, 992
+CHOOSING_SEED, REPORT_SEED = 991, 993
+"""Of people. On those of 992 an earlier rule was measured, the larger change of both squares' sides and not
+their mean; so they are not reported on again."""
 FRAMES = 5
 LEFT_OUT = (
     CameraModel(

@@ -95,7 +95,10 @@ class Pipeline:
         copied = repeated(frames)
         looks = self._look(frames, copied, stopwatch)
         faces = {at: look for at, look in enumerate(looks) if isinstance(look, FaceCrop)}
-        if not copied and not not_independent(frames, faces):
+        made_of_another = not_independent(frames, faces)
+        if len(faces) > 1:
+            stopwatch.lap("liveness")
+        if not copied and not made_of_another:
             return looks
         spoofs = {
             at: self._explained(NoFace(Outcome.SPOOF, _NOT_A_SEQUENCE, turned_deg=face.turned_deg))

@@ -266,7 +266,7 @@ def _smooth_change(change: Floats, known: Mask) -> float:
     between = (change[:, 1:] - change[:, :-1]) * both
     pairs = int(np.count_nonzero(both))
     variance = float(np.vdot(between, between)) / (2 * max(pairs, 1))
-    most = -math.inf
+    changes = []
     for side in BLOCKS_PX:
         sums, counts = _squares(change, side), _squares(known.astype(np.float32), side)
         full = counts >= side * side // 2
@@ -275,8 +275,9 @@ def _smooth_change(change: Floats, known: Mask) -> float:
             continue
         power = float(np.mean(sums[full] ** 2 / counts[full]))
         ratio = power / variance if variance > 0.0 else (math.inf if power > 0.0 else 0.0)
-        most = max(most, (ratio - 1.0) * math.sqrt(squares / 2))
-    return most if most > -math.inf else math.inf
+        changes.append((ratio - 1.0) * math.sqrt(squares / 2))
+    # A head that moves changes the means over small and large squares; chance seldom does both.
+    return sum(changes) / len(changes) if changes else math.inf
 
 
 def _squares(values: Floats, side: int) -> Floats:
