@@ -45,7 +45,7 @@ LEAST_CHANGE: Final = 5.0
 Chosen, as the limit below, on the rendered sequences of ``training.reports.sequences --choosing``."""
 MOST_ALIKE: Final = 0.95
 """Correlation of the fine relief of two frames of which one is the other's, whatever else has changed.
-Live ones had 0.78 at most, and 0.90 behind a filter that mixes each frame with the last ones."""
+Live ones had 0.83 at most, and 0.90 behind a filter that mixes each frame with the last ones."""
 STEPS: Final = tuple(range(2, 17))
 """Multiples of a depth's unit that its steps may be."""
 ON_STEPS: Final = 0.95
