@@ -64,16 +64,26 @@ def for_stand_ins(store: Any) -> Any:
     return permit(store, parts=True, diagnostics=True, lockout=False)
 
 
-def frame_of(code: int, modality: str = "infrared") -> Frame:
-    """Make a frame whose picture says `code` everywhere; the stand-ins below read it."""
+def frame_of(code: int, modality: str = "infrared", take: int = 0) -> Frame:
+    """Make a frame whose picture says `code` everywhere; the stand-ins below read it.
+
+    Frames of other takes, 0 to 9, have other depth: no camera measures the same twice.
+    """
     color = modality == "color"
+    picture = np.full((SIZE, SIZE), code, np.uint16)
+    picture[-1, -1] += take
     return Frame(
-        depth=np.full((SIZE, SIZE), 600 + code, np.uint16),  # no camera measures the same twice
-        depth_unit_m=0.001,
-        infrared=None if color else np.full((SIZE, SIZE), code, np.uint16),
-        color=np.full((SIZE, SIZE, 3), code, np.uint8) if color else None,
+        depth=np.full((SIZE, SIZE), 6000 + 10 * code + take, np.uint16),
+        depth_unit_m=0.0001,
+        infrared=None if color else picture,
+        color=np.dstack([picture] * 3).astype(np.uint8) if color else None,
         intrinsics=Intrinsics(60.0, 60.0, 31.5, 31.5),
     )
+
+
+def takes_of(code: int, count: int) -> list[Frame]:
+    """Make so many live frames of one face."""
+    return [frame_of(code, take=take) for take in range(count)]
 
 
 LIVE_LIMITS = Limits(

@@ -28,7 +28,7 @@ MOVED: Final[Mapping[str, tuple[str, ...]]] = {
     "face": ("face.aligner", "face.crop", "face.head_model", "face.bundled"),
     "gallery": ("matching.gallery",),
     "live": ("stream",),
-    "liveness": ("face.liveness", "face.liveness_limits", "face.replay"),
+    "liveness": ("face.liveness", "face.liveness_limits", "face.sequence"),
     "lockout": ("access.lockout", "access.boot_clock", "storage.security_state"),
     "ledger": ("storage.security_state",),
     "measured": ("calibration.evidence",),

@@ -215,7 +215,7 @@ class Attempt:
 
         A spoof goes on to be charged.
         """
-        looks = self._stages.pipeline.look(self._frames, self._stopwatch)
+        looks = self._stages.pipeline.look_at_sequence(self._frames, self._stopwatch)
         refusals = [look for look in looks if isinstance(look, NoFace)]
         self._crops = [look for look in looks if not isinstance(look, NoFace)]
         self._spoofs = [refusal for refusal in refusals if refusal.outcome is Outcome.SPOOF]

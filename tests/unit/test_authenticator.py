@@ -150,8 +150,21 @@ def test_a_moving_picture_before_a_depth_that_stays_is_a_spoof() -> None:
     for decision in (auth.verify(film, "ada"), auth.identify(film)):
         assert decision.outcome is Outcome.SPOOF
         assert "a recording" in decision.reasons[0]
-    assert auth.verify([first, first], "ada").accepted  # one frame, given twice
     assert auth.enroll("eve", film).accepted == 0
+
+
+def test_one_frame_given_twice_is_no_sequence() -> None:
+    """Nor are those beside it believed. Enrolment knows it, and says no more than that."""
+    auth = make()
+    twice = auth.enroll("ada", [frame_of(ADA), frame_of(ADA)])
+    assert (twice.accepted, twice.known, twice.rejected) == (1, (1,), ())
+    for frames in ([frame_of(ADA)] * 2, [frame_of(ADA, take=1), frame_of(ADA), frame_of(ADA)]):
+        for decision in (auth.verify(frames, "ada"), auth.identify(frames)):
+            assert decision.outcome is Outcome.SPOOF
+            assert set(decision.frames) == {Outcome.SPOOF}
+            assert "made of one" in decision.reasons[0]
+    assert auth.verify([frame_of(ADA), frame_of(ADA, take=1)], "ada").accepted
+    assert auth.verify(frame_of(ADA), "ada").accepted  # one frame is no sequence, and asks for none
 
 
 @pytest.mark.parametrize(

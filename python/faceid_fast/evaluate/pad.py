@@ -7,8 +7,8 @@
   people, the share that is taken for an attack.
 
 One presentation is one frame. A presentation that is not acquired (no face found, too far, turned away)
-is a non-response and counts in neither rate. What takes several frames to see, `liveness.repeated`, is
-not measured.
+is a non-response and counts in neither rate. What takes several frames to see, `face.sequence`, is not
+measured.
 """
 
 from __future__ import annotations

@@ -16,11 +16,14 @@ from .crop import FaceCrop, NoFace
 from .embedder import Embedder
 from .embedding import Embeddings
 from .liveness import LivenessCheck
-from .replay import repeated
+from .sequence import not_independent, repeated
 from .stopwatch import Stopwatch
 from .turned import hint_of, in_best_turn, may_be_turned
 
 _COPIED: Final = ("two frames show the same depth or the same picture: a recording, not a face",)
+_NOT_A_SEQUENCE: Final = (
+    "the frames are not several measurements, but made of one: a recording, not a face",
+)
 
 if TYPE_CHECKING:
     from faceid_fast.frame import Frame
@@ -81,7 +84,32 @@ class Pipeline:
 
         The frames are those of one camera: they are turned alike, if at all.
         """
+        return self._look(frames, repeated(frames), stopwatch)
+
+    def look_at_sequence(self, frames: Sequence[Frame], stopwatch: Stopwatch) -> list[FaceCrop | NoFace]:
+        """Find the live face of each frame, as `look` does, where several frames are to be one moment.
+
+        If one frame was made of another, no face of the sequence counts as live: who plays one frame again
+        may play them all. Enrolment does not ask for that: of a frame given twice one reference is kept.
+        """
         copied = repeated(frames)
+        looks = self._look(frames, copied, stopwatch)
+        faces = {at: look for at, look in enumerate(looks) if isinstance(look, FaceCrop)}
+        made_of_another = not_independent(frames, faces)
+        if len(faces) > 1:
+            stopwatch.lap("liveness")
+        if not copied and not made_of_another:
+            return looks
+        spoofs = {
+            at: self._explained(NoFace(Outcome.SPOOF, _NOT_A_SEQUENCE, turned_deg=face.turned_deg))
+            for at, face in faces.items()
+        }
+        return [spoofs.get(at, look) for at, look in enumerate(looks)]
+
+    def _look(
+        self, frames: Sequence[Frame], copied: set[int], stopwatch: Stopwatch
+    ) -> list[FaceCrop | NoFace]:
+        """Find the live face of each frame but the `copied` ones."""
         found: dict[int, FaceCrop | NoFace] = {}
         looks: dict[int, FaceCrop | NoFace] = {}
         for at, frame in enumerate(frames):

@@ -34,6 +34,7 @@ from stand_ins import (
     for_stand_ins,
     frame_of,
     no_face,
+    takes_of,
 )
 
 ADA, BEN, NOBODY, FLAT = 1, 2, 90, 91
@@ -303,14 +304,14 @@ def test_charging_one_does_not_touch_others() -> None:
 def test_several_frames_are_one_attempt(store: ReferenceStore, now: Time) -> None:
     auth = door(store, now)
     auth.enroll("ada", frame_of(ADA))
-    refused = auth.verify([frame_of(BEN)] * 9, "ada")
+    refused = auth.verify(takes_of(BEN, 9), "ada")
     assert refused.frames == (Outcome.NO_MATCH,) * 9
     # Which of them would have matched is not told: that would be many guesses for the price of one.
-    assert set(auth.verify([frame_of(ADA), *[frame_of(BEN)] * 8], "ada").frames) == {Outcome.NO_MATCH}
+    assert set(auth.verify([frame_of(ADA), *takes_of(BEN, 8)], "ada").frames) == {Outcome.NO_MATCH}
     auth.unlock("ada")
     auth.verify(frame_of(BEN), "ada")
     assert store.amend(lambda ledger: (ledger, ())).tallies["ada"].failures == 1
-    mixed = auth.verify([frame_of(ADA), frame_of(BEN), frame_of(ADA), frame_of(NOBODY)], "ada")
+    mixed = auth.verify([*takes_of(ADA, 2), frame_of(BEN), frame_of(NOBODY)], "ada")
     assert mixed.accepted  # two of the three with a face
     assert mixed.frames == (*[Outcome.ACCEPTED] * 3, Outcome.NO_FACE)
     half = [frame_of(ADA), frame_of(BEN)]

@@ -36,6 +36,7 @@ from stand_ins import (
     frame_of,
     keys,
     probe,
+    takes_of,
     unit,
 )
 
@@ -369,7 +370,7 @@ def test_a_sequence_uses_up_what_it_is_accepted_by(now: Time) -> None:
     outcome(auth, NEAR)
     other = 50  # of nobody
     for left in (49, 48):
-        assert auth.verify([frame_of(other), frame_of(NEAR), frame_of(NEAR)], "ada").accepted
+        assert auth.verify([frame_of(other), *takes_of(NEAR, 2)], "ada").accepted
         assert get(store, "ada").adapted[0].uses_left == left
 
 

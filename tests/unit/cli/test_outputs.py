@@ -407,7 +407,8 @@ def test_a_stream_ends_when_nobody_reads(world: Path) -> None:
 
 
 NOBODY_ELSE_COMES = """
-import sys, time
+import dataclasses, sys, time
+import numpy as np
 from faceid_fast.cli.stream import command
 from faceid_fast.sources.cameras.base import Source
 from faceid_fast.sources.renders import bundled_renders
@@ -415,9 +416,14 @@ from faceid_fast.sources.renders import bundled_renders
 class Camera(Source):
     name = "camera"
     frame = next(render for render in bundled_renders() if render.kind == "probe").read()
+    taken, noise = 0, np.random.default_rng(0)
     def _read(self):
         time.sleep(0.02)
-        return self.frame
+        self.taken += 1
+        depth, picture = self.frame.depth, self.frame.infrared
+        away = self.noise.integers(0, 4, depth.shape).astype(np.uint16) + np.uint16(self.taken % 50)
+        seen = {"depth": np.where(depth > 0, depth + away, 0), "infrared": picture + away}
+        return dataclasses.replace(self.frame, **seen)
     def _release(self):
         print("released", file=sys.stderr)
 

@@ -64,7 +64,7 @@ def folder(root: Path, person: str, kind: str) -> Path:
 
 
 class Endless(Source):
-    """A camera before which somebody stands: the same render over and over, with noise of its own.
+    """A camera before which somebody moves away: one render, with more noise and 1 mm farther each time.
 
     It is interrupted 40 frames after something was written to a file, however busy the host is: frames that
     nobody has time for are dropped.
@@ -74,7 +74,7 @@ class Endless(Source):
 
     def __init__(self, frame: Frame, interrupted_by: Path | None) -> None:
         self._frame, self._interrupted_by, self._left = frame, interrupted_by, 40
-        self._rng = np.random.default_rng(0)
+        self._rng, self._taken = np.random.default_rng(0), itertools.count()
         self.released = 0
 
     def _read(self) -> Frame:
@@ -83,9 +83,10 @@ class Endless(Source):
         if (file := self._interrupted_by) is not None and file.exists() and file.stat().st_size:
             self._left -= 1
         seen = self._frame
-        noise = self._rng.integers(0, 2, seen.depth.shape).astype(np.uint16)
+        noise = self._rng.integers(0, 3, seen.depth.shape).astype(np.uint16)
+        away = noise + next(self._taken) % 50
         return Frame(
-            depth=np.where(seen.depth > 0, seen.depth + noise, 0).astype(np.uint16),
+            depth=np.where(seen.depth > 0, seen.depth + away, 0).astype(np.uint16),
             depth_unit_m=seen.depth_unit_m,
             infrared=seen.picture + noise.astype(seen.picture.dtype),
             intrinsics=seen.intrinsics,

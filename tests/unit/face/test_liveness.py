@@ -18,7 +18,7 @@ from faceid_fast.face.bundled import read_bundled_model
 from faceid_fast.face.crop import FaceCrop, HeadPose, NoFace
 from faceid_fast.face.liveness import Liveness, LivenessCheck
 from faceid_fast.face.liveness_limits import CUES, FIGURES, SCORE, Limits, likeness_of
-from faceid_fast.face.replay import repeated
+from faceid_fast.face.sequence import repeated
 from faceid_fast.frame import Frame, Intrinsics
 from faceid_fast.outcome import Outcome
 from faceid_fast.sources.renders import KINDS, bundled_renders
