@@ -1,4 +1,4 @@
-"""Manifest of the shipped model files: their SHA-256, which the package checks before it loads them."""
+"""Manifest of the shipped model files: their SHA-256, which the core is built with and checks them against."""
 
 from __future__ import annotations
 
