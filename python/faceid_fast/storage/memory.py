@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from .audit import Event
+from .names import Looks
 from .references import References, check_identity
 from .security_state import Amend, SecurityState
 from .store import MAX_EVENTS, Change, altered_by, amended, amended_by
@@ -19,6 +20,7 @@ class InMemoryStore:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._people: dict[str, References] = {}
+        self._looks = Looks()
         self._state = SecurityState()
         self._events: deque[Event] = deque(maxlen=MAX_EVENTS)
         self._revision = 0
@@ -42,6 +44,8 @@ class InMemoryStore:
         with self._lock:
             before = self._people.get(identity)
             after, events = altered_by(alter, before, identity)
+            if before is None and after is not None:
+                self._looks.of(self._people).add(identity)
             if after is not before:
                 self._state = amended(self._state, before, after, identity)
                 if after is None:

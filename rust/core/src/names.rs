@@ -8,16 +8,21 @@ use unicode_security::{GeneralSecurityProfile, skeleton as uts39_skeleton};
 
 /// Stand in names, numbered ones and addresses, though in no identifier of a program.
 const PUNCTUATION: &str = " ’,()/&#@+";
+/// The standard leaves them out since two characters could stand for each; Thai, Lao and Armenian are written with
+/// them all the same. Both spellings have one skeleton.
+const LETTERS: &str = "\u{e33}\u{eb3}\u{edc}\u{edd}\u{587}";
 const DOT_ABOVE: char = '\u{307}';
 
 /// The first character that no name has: one that cannot be seen, that stands for another, or that nobody writes in a
 /// language of today.
+#[must_use]
 pub fn stray(name: &str) -> Option<char> {
     name.chars().find(|&each| !stands_in_names(each))
 }
 
 /// Whether a name mixes scripts beyond the "Highly Restrictive" level: one script, or Latin with those of Chinese, of
 /// Japanese, or of Korean. Characters that belong to no script go with all.
+#[must_use]
 pub fn mixes_scripts(name: &str) -> bool {
     let latin = AugmentedScriptSet::for_char('a');
     let mut all = AugmentedScriptSet::default();
@@ -37,6 +42,7 @@ pub fn mixes_scripts(name: &str) -> bool {
 /// What a name looks like: names of one skeleton are taken for each other. Not meant to be shown.
 ///
 /// That of the standard, without the dots above i and j, which have one already.
+#[must_use]
 pub fn skeleton(name: &str) -> String {
     let mut dotted = false;
     let sees = |each: &char| {
@@ -55,6 +61,7 @@ fn stands_in_names(character: char) -> bool {
     // communities, and with rare letters.
     let kind = character.identifier_type();
     PUNCTUATION.contains(character)
+        || LETTERS.contains(character)
         || matches!(
             kind,
             Some(Recommended | Inclusion | Limited_Use | Uncommon_Use)
@@ -77,7 +84,9 @@ mod tests {
             "Łukasz Żółć",
             "محمد علي",
             "संजय",
-            "สมชาย",
+            "สมชาย น้ำ",
+            "ໜູ ຄຳ",
+            "Սևակ",
             "李小龍",
             "김민준",
             "さくら サクラ",
@@ -148,6 +157,8 @@ mod tests {
     fn names_that_look_the_same_have_one_skeleton() {
         for (one, other) in [
             ("ada", "\u{430}\u{501}\u{430}"),
+            ("ace", "\u{430}\u{441}\u{435}"),
+            ("น้ำ", "น\u{e4d}\u{e49}\u{e32}"),
             ("paypal1", "paypall"),
             ("O'Neill", "O’Neill"),
             ("inci", "i\u{307}nci"),

@@ -3,16 +3,13 @@ from __future__ import annotations
 import io
 import pickle
 import zipfile
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from faceid_fast.authenticator import Authenticator
-from faceid_fast.errors import FaceIDError, InvalidInputError, ModelContractError, ModelError
-from faceid_fast.face import bundled
+from faceid_fast.errors import InvalidInputError, ModelContractError, ModelError
 from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.face.bundled import bundled_model_sha256, read_bundled_model
 from faceid_fast.face.crop import FaceCrop
