@@ -15,7 +15,8 @@ ENDS := tests/unit tests/contract --ignore tests/contract/test_align_oracle.py -
 # A process a core, a file of tests to one of them: what a file prepares is prepared once.
 SIDE_BY_SIDE := -n auto --dist loadfile
 PACKAGE := $(shell find python -type f -not -name '*.so' -not -name '*.pyc')
-RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
+# The record of the model files is built into the core.
+RUST := Cargo.toml Cargo.lock python/faceid_fast/models/models.json $(shell find rust -name '*.rs' -o -name Cargo.toml)
 PIP := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help

@@ -19,9 +19,15 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 FILE: Final = ROOT / "THIRD_PARTY"
 LINKED_INTO: Final = "faceid-py"
-TAKEN: Final = ("MIT", "Zlib", "BSD-2-Clause", "Apache-2.0")
+TAKEN: Final = ("MIT", "Zlib", "BSD-2-Clause", "Apache-2.0", "Unicode-3.0")
 """Where a crate offers several licences: the first of these that it brings the text of."""
-_FILE_WORDS: Final = {"MIT": "MIT", "Zlib": "ZLIB", "BSD-2-Clause": "BSD", "Apache-2.0": "APACHE"}
+_FILE_WORDS: Final = {
+    "MIT": "MIT",
+    "Zlib": "ZLIB",
+    "BSD-2-Clause": "BSD",
+    "Apache-2.0": "APACHE",
+    "Unicode-3.0": "UNICODE",
+}
 _HEAD: Final = """\
 The compiled part of faceid_fast, faceid_fast/_core, contains the works below, unchanged.
 Written by `python -m release.third_party`; faceid_fast's own licence stands in LICENSE.
@@ -32,7 +38,10 @@ _STANDARD_LIBRARY: Final = "The Rust standard library, (c) The Rust Project cont
 
 @dataclass(frozen=True, slots=True)
 class Crate:
-    """A crate that is linked in, the licence it is used under, and that licence's text."""
+    """A crate that is linked in, the licence it is used under, and that licence's text.
+
+    A crate with data of somebody else's is under two licences.
+    """
 
     name: str
     version: str
@@ -66,13 +75,19 @@ def _cargo(*arguments: str) -> str:
 
 
 def _crate(package: dict[str, Any]) -> Crate:
-    offered = re.split(r" OR |/", package["license"])
+    found = [_licence(package, offered.strip("()")) for offered in package["license"].split(" AND ")]
+    names, texts = zip(*found, strict=True)
+    return Crate(package["name"], package["version"], " and ".join(names), "\n\n".join(texts))
+
+
+def _licence(package: dict[str, Any], choice: str) -> tuple[str, str]:
+    """Name and text of one of the licences that a crate leaves the choice of."""
+    offered = re.split(r" OR |/", choice)
     files = sorted(Path(package["manifest_path"]).parent.glob("LICENSE*"))
     for licence in TAKEN:
         for file in files if licence in offered else ():
             if _FILE_WORDS[licence] in file.name or (len(offered) == 1 and file.name == "LICENSE"):
-                text = file.read_text("utf-8").replace("\r\n", "\n").strip("\n")
-                return Crate(package["name"], package["version"], licence, text)
+                return licence, file.read_text("utf-8").replace("\r\n", "\n").strip("\n")
     message = f"{package['name']}: expected a licence of {', '.join(TAKEN)} and its text, got {offered}"
     raise ValueError(message)
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from typing_extensions import disjoint_base
 
 __all__ = [
+    "MODEL_FILES",
     "AlignedFace",
     "Aligner",
     "Gallery",
@@ -17,9 +18,14 @@ __all__ = [
     "__version__",
     "backends",
     "depth_text",
+    "name_mixes_scripts",
+    "name_skeleton",
     "register_depth",
+    "stray_in_name",
 ]
 
+MODEL_FILES: str
+"""The text of `models/models.json` at the time of the build."""
 __version__: str
 
 @final
@@ -160,6 +166,9 @@ class Gallery:
 
 def backends() -> list[str]: ...
 def depth_text(text: bytes, height: int, width: int, *, missing: int, cap_mm: int) -> NDArray[np.uint16]: ...
+def name_mixes_scripts(name: str) -> bool: ...
+def name_skeleton(name: str) -> str: ...
+def stray_in_name(name: str) -> str | None: ...
 def register_depth(
     depth: NDArray[np.uint16] | NDArray[np.float32],
     depth_unit_m: float,

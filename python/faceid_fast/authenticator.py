@@ -344,7 +344,8 @@ class Authenticator:
         Parameters
         ----------
         identity : str
-            1 to 200 printable characters, in Unicode's composed form (NFC).
+            1 to 200 characters; somebody new's as `faceid_fast.storage.names` has it, and no look-alike of
+            another's.
         frames : Frame or iterable of Frame
             A few, best looking straight, left, right, up and down; at most `MAX_FRAMES`.
         new : bool

@@ -42,6 +42,7 @@ from faceid_fast.sources.layouts import camera_file, kinect_v2, npz, open3d, pai
 from faceid_fast.sources.layouts.shot import Frames
 from faceid_fast.sources.renders import Render
 from faceid_fast.storage import store
+from faceid_fast.storage.names import Looks, check_new_identity
 from faceid_fast.storage.references import check_identity
 from faceid_fast.vault import Vault, default_directory, erase, restore
 from people import World
@@ -208,6 +209,8 @@ def _records(world: World) -> list[Call]:
         Call("accepts", lambda: deciding.accepts, {"distance": 0.9, "threshold": 0.5}, 16, _lets_in_far),
         Call("check_threshold", lambda: deciding.check_threshold, {"value": 0.5}, 8, _is_no_threshold),
         Call("check_identity", lambda: check_identity, {"identity": NOBODY}, 8),
+        Call("check_new_identity", lambda: check_new_identity, {"identity": NOBODY}, 8),
+        Call("Looks.add", lambda: Looks().add, {"identity": NOBODY}, 8),
         Call("References", lambda: faceid.References, references, 12),
         Call("Consent", lambda: faceid.Consent, {"note": "form 7", "at": 1e9}),
         Call("References.of", lambda: kept.of, {"modality": "infrared"}),

@@ -1,4 +1,4 @@
-"""Manifest of the shipped model files: their SHA-256, which the package checks before it loads them."""
+"""Manifest of the shipped model files: the SHA-256 that the core is built with, and checks them by."""
 
 from __future__ import annotations
 

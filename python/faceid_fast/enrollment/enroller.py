@@ -14,6 +14,7 @@ from faceid_fast.face.crop import NoFace
 from faceid_fast.face.stopwatch import Stopwatch
 from faceid_fast.matching.keys import as_probes, distances_to
 from faceid_fast.storage.keys import Keys
+from faceid_fast.storage.names import Looks
 from faceid_fast.storage.plan import Plan, alterer, carry_out
 from faceid_fast.storage.references import Consent, References
 from faceid_fast.storage.store import remove as remove_from
@@ -77,8 +78,11 @@ class Enroller:
         """Add references of a person; see `faceid_fast.authenticator.Authenticator.enroll`."""
         agreed = None if consent is None else Consent(consent, time.time())
         wishes = Wishes(new, replace, strangers, agreed)
-        if new and identity in self._store.snapshot():  # before the work, and again in the plan
+        enrolled = self._store.snapshot()
+        if new and identity in enrolled:  # before the work, and again in the plan
             raise identity_taken(identity)
+        if identity not in enrolled:  # before the work, and again in the store
+            Looks().of(enrolled).add(identity)
         candidates = self._look(identity, frames, agreed)
         charges = _Charges(self._limiter, identity, is_free=self._is_administrator(authority))
 

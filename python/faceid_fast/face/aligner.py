@@ -64,7 +64,7 @@ class FaceAligner:
         Raises
         ------
         ModelError
-            If the file is missing or its SHA-256 is not the one recorded in `models.json`.
+            If the file is missing or its SHA-256 is not the one that the core was built with.
         """
         return FaceAligner(read_bundled_model(HEAD_MODEL))
 

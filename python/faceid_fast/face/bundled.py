@@ -1,4 +1,8 @@
-"""The model files of this package, checked against the SHA-256 that `models/models.json` records."""
+"""The model files of this package, checked against the SHA-256 that the core was built with.
+
+They stand in `models/models.json` when the core is built, and in the core from then on: somebody who changes
+a model file and that record together changes nothing here.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,14 @@ import hashlib
 import json
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import Any
 
+from faceid_fast import _core
 from faceid_fast.errors import ModelError
-
-if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
 
 
 def read_bundled_model(name: str) -> bytes:
-    """Read a model file of this package and check it against `models.json`.
+    """Read a model file of this package and check it against the core's record.
 
     Parameters
     ----------
@@ -29,7 +31,7 @@ def read_bundled_model(name: str) -> bytes:
     """
     expected = bundled_model_sha256(name)
     try:
-        content = _bundled(name).read_bytes()
+        content = (resources.files("faceid_fast") / "models" / name).read_bytes()
     except OSError as error:
         message = f"models/{name}: not readable ({error.strerror}); reinstall faceid-fast"
         raise ModelError(message) from error
@@ -40,31 +42,22 @@ def read_bundled_model(name: str) -> bytes:
     return content
 
 
-@cache
 def bundled_model_sha256(name: str) -> str:
-    """Return the SHA-256 (hex) that `models.json` records for a model file of this package.
+    """Return the SHA-256 (hex) that the core records for a model file of this package.
 
     Raises
     ------
     ModelError
-        If `models.json` cannot be read, or does not record the file.
+        If it records none.
     """
     try:
-        manifest = json.loads(_bundled("models.json").read_text("utf-8"))
-        digest = manifest[name]["sha256"]
-    except OSError as error:
-        message = f"models/models.json: not readable ({error.strerror}); reinstall faceid-fast"
-        raise ModelError(message) from error
-    except (ValueError, RecursionError) as error:
-        message = f"models/models.json: expected JSON, got: {error}; reinstall faceid-fast"
+        return str(_recorded()[name]["sha256"])
+    except KeyError:
+        message = f"models/{name}: not recorded in the core; reinstall faceid-fast"
         raise ModelError(message) from None
-    except (KeyError, TypeError, IndexError):
-        digest = None
-    if not isinstance(digest, str):
-        message = f"models/{name}: not recorded in models.json; reinstall faceid-fast"
-        raise ModelError(message)
-    return digest
 
 
-def _bundled(name: str) -> Traversable:
-    return resources.files("faceid_fast") / "models" / name
+@cache
+def _recorded() -> dict[str, dict[str, Any]]:
+    files: dict[str, dict[str, Any]] = json.loads(_core.MODEL_FILES)
+    return files

@@ -82,7 +82,7 @@ class Embedder:
     @staticmethod
     @cache
     def bundled() -> Embedder:
-        """Return the embedder with this package's model, pinned in `models/models.json`.
+        """Return the embedder with this package's model, whose SHA-256 the core holds.
 
         Raises
         ------

@@ -86,7 +86,7 @@ class LivenessCheck:
     @staticmethod
     @cache
     def bundled() -> LivenessCheck:
-        """Return the check with this package's limits, pinned in `models/models.json`.
+        """Return the check with this package's limits, whose SHA-256 the core holds.
 
         Raises
         ------

@@ -12,6 +12,7 @@ from dataclasses import replace
 from faceid_fast.checks import checked_instance
 
 from .audit import Event
+from .names import Looks
 from .policy import VaultPolicy
 from .references import References, check_identity
 from .security_state import Amend, SecurityState
@@ -30,6 +31,7 @@ class InMemoryStore:
     def __init__(self, *, policy: VaultPolicy | None = None) -> None:
         self._lock = threading.Lock()
         self._people: dict[str, References] = {}
+        self._looks = Looks()
         given = (
             VaultPolicy.permissive() if policy is None else checked_instance("policy", policy, VaultPolicy)
         )
@@ -63,6 +65,8 @@ class InMemoryStore:
         with self._lock:
             before = self._people.get(identity)
             after, events = altered_by(alter, before, identity)
+            if before is None and after is not None:
+                self._looks.of(self._people).add(identity)
             if after is not before:
                 self._state = amended(self._state, before, after, identity, authority)
                 if after is None:

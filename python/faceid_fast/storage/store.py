@@ -75,6 +75,7 @@ class ReferenceStore(Protocol):
         `alter` gets the present references, None if there is no such person: the object that `snapshot`
         shows, too. If it returns the same object, the references do not change. The object that it returns is
         the one that this returns. Nothing is kept of a person who is removed, nor their count of failures.
+        The name of somebody new is checked with `faceid_fast.storage.names.Looks`.
         If enrolled references change, policy "door" asks for the credential again
         (`faceid_fast.access.credential_policy`). Where the policy says that only the credential enrols,
         enrolled references change with an `authority` alone, else a PolicyError is raised.

@@ -15,6 +15,7 @@ from faceid_fast.checks import checked_flag, checked_path
 from faceid_fast.errors import InvalidInputError, VaultError, VaultKeyError, VaultMissingError
 from faceid_fast.private_files import why, write_whole
 from faceid_fast.storage.audit import Event, EventKind
+from faceid_fast.storage.names import Looks
 from faceid_fast.storage.policy import VaultPolicy
 from faceid_fast.storage.references import References, check_identity, check_references
 from faceid_fast.storage.security_state import Amend, SecurityState
@@ -95,6 +96,7 @@ class Vault:
         self._lock = threading.RLock()
         self._seen: object = None  # the last revision that was read
         self._written = 0
+        self._looks = Looks()
         self.is_new = False
         """Whether `open` has made the vault."""
 
@@ -268,6 +270,8 @@ class Vault:
                 contents.read(found)
                 before = contents.snapshot.get(name)
                 after, events = altered_by(alter, before, name)
+                if before is None and after is not None:
+                    self._looks.of(contents.snapshot).add(name)
                 if after is before and not events:
                     return before
                 row_id = contents.row_of(name) or contents.sealer.new_row_id()
@@ -287,7 +291,8 @@ class Vault:
         Raises
         ------
         InvalidInputError
-            If `people` are not References, or hold a person twice.
+            If `people` are not References, hold a person twice, or somebody new whose name is not usable or
+            looks like another's.
         VaultDamagedError, VaultRolledBackError
             If the vault was damaged, or replaced by an older state.
         """
@@ -303,12 +308,15 @@ class Vault:
                 state = found
                 rows: dict[str, int] = {}
                 events: list[Event] = []
+                looks = self._looks.of(contents.snapshot)
                 for references in everybody:
                     name = check_references(references, "people").identity
                     if name in rows:
                         message = f"people: expected each person once, got {name!a} again"
                         raise InvalidInputError(message)
                     before = contents.snapshot.get(name)
+                    if before is None:
+                        looks.add(name)
                     rows[name] = contents.row_of(name) or contents.sealer.new_row_id()
                     state = contents.replaced(state, rows[name], before, references, name, authority)
                     events.append(Event.now(EventKind.REPLACED if before else EventKind.ENROLLED, name))

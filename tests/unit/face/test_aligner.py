@@ -3,16 +3,13 @@ from __future__ import annotations
 import io
 import pickle
 import zipfile
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from faceid_fast.authenticator import Authenticator
-from faceid_fast.errors import FaceIDError, InvalidInputError, ModelContractError, ModelError
-from faceid_fast.face import bundled
+from faceid_fast.errors import InvalidInputError, ModelContractError, ModelError
 from faceid_fast.face.aligner import FaceAligner
 from faceid_fast.face.bundled import bundled_model_sha256, read_bundled_model
 from faceid_fast.face.crop import FaceCrop
@@ -122,50 +119,6 @@ def test_an_aligner_with_another_head_model_than_the_network_s() -> None:
     Authenticator(aligner=FaceAligner(BUNDLED), embedder=embedder, liveness=LivenessCheck(LIVE_LIMITS))
     with pytest.raises(ModelContractError, match=r"aligner: expected the head model [0-9a-f]{64}, .*, got"):
         Authenticator(aligner=FaceAligner(packed()), embedder=embedder, liveness=LivenessCheck(LIVE_LIMITS))
-
-
-@pytest.fixture
-def installation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """Give the folder of an installation in place of the package's."""
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / HEAD_MODEL).write_bytes(BUNDLED)
-    monkeypatch.setattr(bundled.resources, "files", lambda _: tmp_path)
-    bundled_model_sha256.cache_clear()
-    yield tmp_path / "models"
-    bundled_model_sha256.cache_clear()
-
-
-@pytest.mark.parametrize(
-    "manifest",
-    [
-        None,
-        b"",
-        b"{",
-        b"\xff",
-        b"[" * 100_000,
-        b"[]",
-        b"7",
-        b"null",
-        b"{}",
-        b'{"head.npz": "00"}',
-        b'{"head.npz": []}',
-        b'{"head.npz": {}}',
-        b'{"head.npz": {"sha256": null}}',
-        b'{"head.npz": {"sha256": "00"}}',
-    ],
-)
-def test_damaged_manifests(installation: Path, manifest: bytes | None) -> None:
-    if manifest is not None:
-        (installation / "models.json").write_bytes(manifest)
-    with pytest.raises(ModelError, match=r"models/.*: .*; reinstall faceid-fast"):
-        read_bundled_model(HEAD_MODEL)
-
-
-def test_a_missing_model(installation: Path) -> None:
-    (installation / "models.json").write_text(f'{{"head.npz": {{"sha256": "{"00" * 32}"}}}}')
-    (installation / HEAD_MODEL).unlink()
-    with pytest.raises(FaceIDError, match=r"models/head\.npz: not readable"):
-        read_bundled_model(HEAD_MODEL)
 
 
 def test_other_arrays_than_a_frames_give_the_same() -> None:
