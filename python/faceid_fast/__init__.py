@@ -32,7 +32,6 @@ _HOMES = {
         "ModelError",
         "OtherModelWarning",
         "PolicyError",
-        "RemovedDataLingersWarning",
         "SourceError",
         "SourceWarning",
         "UnknownIdentityError",

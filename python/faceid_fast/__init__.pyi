@@ -24,7 +24,6 @@ from .errors import ModelContractError as ModelContractError
 from .errors import ModelError as ModelError
 from .errors import OtherModelWarning as OtherModelWarning
 from .errors import PolicyError as PolicyError
-from .errors import RemovedDataLingersWarning as RemovedDataLingersWarning
 from .errors import SourceError as SourceError
 from .errors import SourceWarning as SourceWarning
 from .errors import UnknownIdentityError as UnknownIdentityError

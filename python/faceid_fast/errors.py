@@ -100,10 +100,6 @@ class SourceWarning(FaceIDWarning):
     """Files of frames were left out, or one of two pictures was taken: the message says which."""
 
 
-class RemovedDataLingersWarning(FaceIDWarning):
-    """What was removed is still in the write-ahead log, encrypted, until others have finished reading."""
-
-
 class OtherModelWarning(FaceIDWarning):
     """References were made with another model: their owners have to be enrolled again."""
 

@@ -293,7 +293,7 @@ def test_a_frame_that_a_caller_makes_is_unproven() -> None:
     assert frame.capture is None
     with pytest.raises(TypeError, match="capture"):
         make(capture=CAPTURE)
-    with pytest.raises(TypeError, match="capture"):
+    with pytest.raises(ValueError, match="capture"):
         dataclasses.replace(frame, capture=CAPTURE)
     with pytest.raises(AttributeError):
         frame.capture = CAPTURE  # type: ignore[misc]

@@ -95,15 +95,18 @@ class AttemptLimiter:
         """
         return self._charged(keys, failures, asks=True, frames=frames, rules=rules)
 
-    def charge_enrolling(self, keys: Keys, held: Keys = ()) -> Refusal | None:
-        """Count a comparison that an enrolment makes, as a failure; or return why it is refused now.
+    def charge_comparison(self, keys: Keys, held: Keys = (), *, failures: int = 1) -> Refusal | None:
+        """Count a comparison that is no attempt, as a failure; or return why it is refused now.
+
+        Enrolments and maps compare faces, too. The policy of doors does not concern them.
 
         Parameters
         ----------
         keys : what to charge.
+        failures : how many failures it counts as.
         held : other keys; the comparison is refused while a lock of theirs holds, too.
         """
-        return self._charged(keys, 1, asks=False, held=held)
+        return self._charged(keys, failures, asks=False, held=held)
 
     def take_back(self, keys: Keys) -> None:
         """Take back one failure of each of these keys."""

@@ -23,11 +23,13 @@ from faceid_fast.cli.output import (
     write_file,
     write_json,
 )
+from faceid_fast.cli.people import opened
 from faceid_fast.cli.reading import Picture, PictureOption, Reading, SkipOption, Turn, TurnOption
 from faceid_fast.evaluate.calibrate import check_enough, check_target, data_sha256, measure
 from faceid_fast.evaluate.protocols import compare
 from faceid_fast.evaluate.rates import of_how_many
 from faceid_fast.face.embedder import Embedder
+from faceid_fast.matching.thresholds import vouched
 
 DEFAULT_FILE: Final = Path("calibration.json")
 
@@ -55,6 +57,13 @@ def calibrate(
         ),
     ] = DEFAULT_FILE,
     *,
+    vault: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Vault that it is measured for, which can adopt it without a credential.",
+        ),
+    ] = None,
     picture: PictureOption = Picture.AUTO,
     turn: TurnOption = Turn.NONE,
     skip_unreadable: SkipOption = False,
@@ -65,6 +74,7 @@ def calibrate(
     It is chosen as if the two keys of a face refused nobody; the counts say what the product decides.
     Refuses a rate that too few people can show.
     `faceid vault adopt` makes a vault use the threshold.
+    One that was not measured for that vault (--vault) needs its credential.
     """
     reading = Reading(picture, turn, skip_unreadable)
     shots = captures(directory, layout, reading)
@@ -84,6 +94,9 @@ def calibrate(
             data_sha256=digest,
             command=_command(directory, target_far, layout, reading),
         )
+    if vault is not None:
+        with opened(vault) as store:
+            measured = vouched(store, measured)
     write_file("--out", out, measured.to_json().encode())
     show_table(screen, _table(measured), f"threshold {measured.threshold:.4f} for {measured.modality} frames")
     screen.print(plain(f"{out}: written; faceid vault adopt {out} has a vault use it"))

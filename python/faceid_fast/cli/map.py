@@ -10,6 +10,8 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from faceid_fast.access.attempt_limiter import AttemptLimiter
+from faceid_fast.access.lockout import SEARCH
 from faceid_fast.cli.output import (
     JsonOption,
     busy,
@@ -20,9 +22,9 @@ from faceid_fast.cli.output import (
     write_file,
     write_json,
 )
-from faceid_fast.cli.people import VaultOption, opened
+from faceid_fast.cli.people import VaultOption, demand_leave, opened
 from faceid_fast.cli.reading import Picture, PictureOption, Reading, SkipOption, Turn, TurnOption
-from faceid_fast.errors import InvalidInputError
+from faceid_fast.errors import InvalidInputError, LockedOutError
 from faceid_fast.evaluate.report.drawing import check_installed
 from faceid_fast.evaluate.report.maps import draw_maps
 from faceid_fast.evaluate.report.projection import FEWEST, MOST, project
@@ -99,6 +101,13 @@ def map_people(
     pipeline = Pipeline(None, None, None, diagnostics=False)
     seen = [each for source in sources or () for each in _seen(pipeline, reading, source, screen)]
     with opened(vault) as people:
+        demand_leave(people)
+        if placed := sum(not isinstance(look, NoFace) for _, _, look in seen):
+            # Each is compared with everybody, and the map tells how near it is.
+            refused = AttemptLimiter(people).charge_comparison((SEARCH,), failures=placed)
+            if refused is not None:
+                message = f"map: expected to compare {placed} frames with everybody, but {refused.reason}"
+                raise LockedOutError(message)
         kept = people.snapshot().values()
         ours = [each for each in kept if each.model_sha256 == pipeline.model_sha256]
         chosen = _modality(ours, modality)

@@ -27,7 +27,7 @@ from faceid_fast.cli.output import (
 from faceid_fast.cli.reading import Picture, PictureOption, Reading, SkipOption, Turn, TurnOption, modality_of
 from faceid_fast.enrollment.result import NoteKind
 from faceid_fast.enrollment.strangers import Strangers
-from faceid_fast.errors import IdentityTakenError, InvalidInputError
+from faceid_fast.errors import IdentityTakenError, InvalidInputError, PolicyError
 from faceid_fast.storage.audit import Event, EventKind
 from faceid_fast.storage.policy import Enrolling, Mode, Policy
 from faceid_fast.storage.store import get
@@ -65,6 +65,7 @@ VaultOption = Annotated[
 PolicyOption = Annotated[
     Policy | None,
     typer.Option(
+        metavar="default|door",
         help="When to ask for the credential, too; door: after a restart, idle days, a new enrolment.",
         show_default="as the vault's policy says",
     ),
@@ -340,6 +341,28 @@ def shown_credential(people: Vault, *, asked: bool = False) -> str | None:
 def demand_credential(people: Vault) -> None:
     """Ask for the credential, if one is set, and check it; CredentialError if it is wrong."""
     AttemptLimiter(people).authorized(shown_credential(people))
+
+
+def demand_leave(people: Vault) -> None:
+    """Check that distances may be shown: the policy lets programs see them, or the credential is shown.
+
+    Raises
+    ------
+    PolicyError
+        If the policy does not, and no credential is set.
+    CredentialError
+        If one is set, and another is shown.
+    """
+    found = people.info()
+    if found.policy.diagnostics:
+        return
+    if not found.credential:
+        message = (
+            "--diagnostics: expected the leave of the vault, whose policy says diagnostics=false; got none: "
+            "faceid vault policy diagnostics=true, or set a credential and show it"
+        )
+        raise PolicyError(message)
+    demand_credential(people)
 
 
 def when(seconds: float) -> str:

@@ -95,8 +95,8 @@ def adopt(
 ) -> None:
     """Use a threshold measured on your own people in this vault, or stop using it.
 
-    Asks for the credential, if one is set. A threshold that was not measured for this vault
-    (`faceid calibrate --vault`) cannot be used without one.
+    Asks for the credential, if one is set.
+    A threshold that was not measured for this vault (`faceid calibrate --vault`) needs one.
     """
     if (file is None) == (forget is None):
         message = "expected a FILE or --forget MODALITY, got both or neither"
@@ -125,7 +125,7 @@ def adopt(
 )
 def policy(
     changes: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="What to change; by default nothing.")
+        list[str] | None, typer.Argument(help="What to change, as KEY=VALUE; by default nothing.")
     ] = None,
     *,
     door: Annotated[bool, typer.Option("--door", help="Begin with the policy for a lock.")] = False,

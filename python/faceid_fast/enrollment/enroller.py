@@ -232,7 +232,7 @@ class _Charges:
         if self._is_free:
             return EVERYTHING
         if seen is not None and not self._own:
-            refused = self._limiter.charge_enrolling((self._identity, DEVICE))
+            refused = self._limiter.charge_comparison((self._identity, DEVICE))
             if refused is not None:
                 message = (
                     f"enroll: expected to compare the frames with the references of {self._identity!a:.240}, "
@@ -242,7 +242,7 @@ class _Charges:
             self._own = True
         if self._others is None:
             refused = (
-                self._limiter.charge_enrolling((ENROLLING,), (DEVICE, SEARCH))
+                self._limiter.charge_comparison((ENROLLING,), (DEVICE, SEARCH))
                 if index.others_than(self._identity)
                 else None
             )

@@ -94,9 +94,9 @@ def test_without_a_list_of_processes_locks_are_those_of_a_process(proc: Path, mi
 
 
 def test_a_lock_is_not_shortened_by_a_shifted_clock(proc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(boot_clock.time, "clock_gettime", lambda _: 1000.0)
+    monkeypatch.setattr(boot_clock, "since_boot_s", lambda: 1000.0)
     tallies = locked(boot_clock.now())
-    monkeypatch.setattr(boot_clock.time, "clock_gettime", lambda _: 101_000.0)
+    monkeypatch.setattr(boot_clock, "since_boot_s", lambda: 101_000.0)
     (proc / "self/timens_offsets").write_text(OFFSETS)
     ahead = boot_clock.now()
     assert wait_s(tallies, (DEVICE,), ahead) == 3600.0

@@ -333,7 +333,7 @@ def test_what_is_no_mode_and_a_model_without_a_tail() -> None:
     }
     with pytest.raises(InvalidInputError, match="adaptation: expected never or confirmed or"):
         Authenticator(adaptation="x", **stages)  # type: ignore[arg-type]
-    with pytest.raises(InvalidInputError, match="policy: expected default or door, got int"):
+    with pytest.raises(InvalidInputError, match="policy: expected default or door, got 7"):
         Authenticator(policy=7, **stages)  # type: ignore[arg-type]
     bare = contract(tails={"infrared": (), "color": ()})
     stages["embedder"] = StandInEmbedder(contract=bare).as_embedder()

@@ -21,8 +21,8 @@ from faceid_fast.vault import Vault
 KEY = bytes.fromhex("5e" * 32)
 
 
-def faceid(*arguments: object) -> Any:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+def faceid(*arguments: object, input: str | None = None) -> Any:  # noqa: A002  # as the runner calls it
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=input)
 
 
 def frames_of(person: str, kind: str, folder: Path) -> Path:
@@ -45,6 +45,7 @@ def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for person in ("ada", "ben"):
         folder = frames_of(person, "enroll", tmp_path / person)
         assert faceid("enroll", person, folder, "--vault", place).exit_code == 0
+    assert faceid("vault", "policy", "diagnostics=true", "--vault", place).exit_code == 0
     return place
 
 
@@ -84,6 +85,26 @@ def test_it_has_to_be_asked_for(vault: Path, tmp_path: Path) -> None:
     assert "mapped" not in logged(vault)
 
 
+def test_the_vault_has_to_permit_it_or_the_credential(vault: Path, tmp_path: Path) -> None:
+    at = ("--vault", vault)
+    assert faceid("vault", "policy", "diagnostics=false", *at).exit_code == 0
+    drawing = ("map", "--out", tmp_path / "map.png", "--diagnostics", *at)
+    refused = faceid(*drawing)
+    assert refused.exit_code == 2
+    assert "expected the leave of the vault, whose policy says diagnostics=false" in refused.stderr
+    assert faceid("credential", "set", *at, input="2468\n2468\n").exit_code == 0
+    assert "expected the one that is set" in faceid(*drawing, input="1357\n").stderr
+    assert "mapped" not in logged(vault)
+    assert faceid(*drawing, input="2468\n").exit_code == 0
+    assert logged(vault)[-1] == "mapped"
+
+
+def test_the_frames_of_a_map_are_charged(vault: Path, tmp_path: Path) -> None:
+    drawing = ("map", tmp_path / "ada", "--out", tmp_path / "map.png", "--diagnostics", "--vault", vault)
+    assert faceid(*drawing).exit_code == 0  # five frames of ada's
+    assert "too many failures: wait" in faceid(*drawing).stderr
+
+
 def test_what_no_map_is_made_of(vault: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out, asked = tmp_path / "map.png", ("--diagnostics", "--vault", vault)
     for arguments, said in (
@@ -96,7 +117,7 @@ def test_what_no_map_is_made_of(vault: Path, tmp_path: Path, monkeypatch: pytest
     ):
         result = faceid("map", *arguments, *asked)
         assert (result.exit_code, said in result.stderr) == (2, True), result.output
-    Vault.open(tmp_path / "empty", key=KEY, create=True).close()
+    faceid("vault", "policy", "diagnostics=true", "--vault", tmp_path / "empty")
     empty = faceid("map", "--out", out, "--diagnostics", "--vault", tmp_path / "empty")
     assert "expected references of this model to make a map of, got none" in empty.stderr
     faceid("remove", "ben", "--vault", vault)

@@ -162,6 +162,15 @@ def test_frames_of_somebody_else_are_named(vault: Path, people: Path) -> None:
     other = ("enroll", "Ada", people / "ben-enroll", *at, "--add")
     refused = faceid(*other)
     assert refused.exit_code == 1
+    assert refused.stdout.count("no more than half of these frames match the references") == 5
+    twice = faceid("enroll", "Eve", people / "ada-enroll", *at, "--json", "-")
+    assert json.loads(twice.stdout)["alike"] == []  # a name would tell whoever tries whom they look like
+    assert "somebody else who is enrolled is as near as frames of one person are" in twice.stdout
+    assert faceid("remove", "Eve", *at).exit_code == 0
+
+    assert faceid("vault", "policy", "diagnostics=true", *at).exit_code == 0
+    refused = faceid(*other)
+    assert refused.exit_code == 1
     assert "left out: enroll_0 (matches none of the references that this person has)\n" in refused.stdout
     assert json.loads(faceid("list", *at, "--json", "-").stdout)["people"][0]["references"] == 3
     assert faceid("verify", "Ada", people / "ben-probe", *at).exit_code == 1
@@ -179,6 +188,7 @@ def test_two_of_five_frames_are_somebody_else_s(vault: Path) -> None:
     if not CASES.is_dir():
         pytest.skip(f"no small inputs that go wrong: {CASES} is not there")
     at = ("--vault", vault)
+    assert faceid("vault", "policy", "diagnostics=true", *at).exit_code == 0
     assert faceid("enroll", "ada", CASES / "right", *at).exit_code == 0
     assert faceid("verify", "ada", CASES / "right_probe", *at).exit_code == 0
     mixed = ("enroll", "else", CASES / "another_person_among_five", *at, "--json", "-")

@@ -171,6 +171,7 @@ def test_the_map_reads_frames_one_by_one(
 ) -> None:
     pytest.importorskip("sklearn")
     assert faceid("enroll", "ada", people / "ada-enroll", "--vault", vault).exit_code == 0
+    assert faceid("vault", "policy", "diagnostics=true", "--vault", vault).exit_code == 0
     most = 0
     read = pairs.read_frame
     gc.collect()

@@ -22,7 +22,9 @@ from faceid_fast.errors import CalibrationError, SourceError
 from faceid_fast.evaluate.acquisition import Acquired, AcquiredKeys
 from faceid_fast.evaluate.calibrate import check_enough, check_target, data_sha256, measure
 from faceid_fast.evaluate.protocols import Compared, compare
+from faceid_fast.face.embedder import Embedder
 from faceid_fast.frame import Frame
+from faceid_fast.matching.thresholds import vouched
 from faceid_fast.outcome import Outcome
 from faceid_fast.sources.renders import bundled_renders
 from faceid_fast.vault import Vault
@@ -221,13 +223,23 @@ def test_what_calibrate_writes_a_vault_adopts_and_forgets(data: Path, vault: Pat
     assert record["command"].endswith("--target-far 0.7 --layout auto")
 
     at = ("--vault", vault)
+    foreign = faceid("vault", "adopt", out, *at)
+    assert foreign.exit_code == 2
+    assert "only the credential can confirm it, and none is set" in foreign.stderr
+    sealed = faceid("calibrate", data, "--target-far", "0.7", "--out", out, *at)
+    assert sealed.exit_code == 0, sealed.output
+    own = Embedder.bundled().contract.thresholds["infrared"]
     looser = faceid("vault", "adopt", out, *at)
-    if record["threshold"] > 0.4737:
+    assert (looser.exit_code == 0) == (record["threshold"] <= own)
+    if record["threshold"] > own:
         assert looser.exit_code == 2
         assert "unless the evidence is for a share of strangers of 0.0001" in looser.stderr
     record.pop("sha256")
     stricter = MeasuredThreshold.from_record({**record, "threshold": 0.3})
     out.write_text(stricter.to_json())
+    assert faceid("vault", "adopt", out, *at).exit_code == 2  # written by hand
+    with Vault.open(vault) as store:
+        out.write_text(vouched(store, stricter).to_json())
     assert faceid("vault", "adopt", out, *at).exit_code == 0
     shown = json.loads(faceid("vault", "info", *at, "--json", "-").stdout)["adopted"]
     assert [(each["modality"], each["threshold"]) for each in shown] == [("infrared", 0.3)]

@@ -14,7 +14,7 @@ from faceid_fast.storage.names import Looks, check_new_identity
 from faceid_fast.storage.references import check_identity
 from faceid_fast.storage.store import ReferenceStore, get, put, remove
 from faceid_fast.vault import Vault
-from stand_ins import LIVE_LIMITS, StandInAligner, StandInEmbedder, frame_of, references, unit
+from stand_ins import LIVE_LIMITS, StandInAligner, StandInEmbedder, for_stand_ins, frame_of, references, unit
 
 KEY = bytes(32)
 CYRILLIC_ACE = "\u0430\u0441\u0435"
@@ -145,7 +145,7 @@ def test_looks_follow_who_is_there() -> None:
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ReferenceStore:
     if request.param == "memory":
         return InMemoryStore()
-    return Vault.open(tmp_path / "vault", key=KEY, create=True)
+    return for_stand_ins(Vault.open(tmp_path / "vault", key=KEY, create=True))
 
 
 def without_the_rule(monkeypatch: pytest.MonkeyPatch, store: ReferenceStore, *names: str) -> None:
@@ -223,7 +223,7 @@ def test_whoever_has_such_a_name_keeps_it(store: ReferenceStore, monkeypatch: py
 
 def test_an_old_vault_is_opened_and_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = tmp_path / "vault"
-    with Vault.open(place, key=KEY, create=True) as vault:
+    with for_stand_ins(Vault.open(place, key=KEY, create=True)) as vault:
         without_the_rule(monkeypatch, vault, "ace", CYRILLIC_ACE, OLD)
     with Vault.open(place, key=KEY) as vault:
         assert sorted(vault.snapshot()) == sorted(["ace", CYRILLIC_ACE, OLD])
