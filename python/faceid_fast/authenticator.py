@@ -22,6 +22,7 @@ from .face.pipeline import Pipeline
 from .frame import Frame, as_frames
 from .matching.decision import Decision
 from .matching.index import GalleryIndex
+from .matching.pinned import embedder_of
 from .matching.thresholds import Thresholds
 from .storage.audit import Event, EventKind
 from .storage.memory import InMemoryStore
@@ -70,7 +71,7 @@ class Authenticator:
     aligner : FaceAligner, optional
         By default the bundled one.
     embedder : Embedder, optional
-        By default the bundled one.
+        By default the one that the store pins (``faceid model adopt``), else the bundled one.
     liveness : LivenessCheck, optional
         By default the bundled one. The check cannot be left out.
     threshold : float, optional
@@ -104,7 +105,8 @@ class Authenticator:
     Raises
     ------
     ModelError
-        If a bundled model is missing or damaged.
+        If a bundled model is missing or damaged; or the store pins a model, and its file is missing or was
+        changed, or `embedder` is another one.
     ModelContractError
         If the embedder's model was trained for another head model than the aligner's.
     InvalidInputError
@@ -144,6 +146,7 @@ class Authenticator:
             raise InvalidInputError(message)
         self._store = InMemoryStore() if store is None else store
         self._opened: Vault | None = None  # the vault that `open` has opened and `close` closes
+        embedder = embedder_of(self._store, embedder)
         pipeline = Pipeline(aligner, embedder, liveness, diagnostics=diagnostics, try_turns=try_turns)
         contract, model_sha256 = pipeline.contract, pipeline.model_sha256
         self._thresholds = Thresholds(self._store, contract, model_sha256, threshold)

@@ -16,11 +16,13 @@ from faceid_fast.errors import CalibrationError, InvalidInputError, ModelError
 from faceid_fast.face.model_contract import ModelContract
 from faceid_fast.frame import MODALITIES, Frame
 from faceid_fast.storage.audit import Event, EventKind
+from faceid_fast.storage.pinned_model import PinnedModel
 from faceid_fast.storage.security_state import SecurityState
 from faceid_fast.storage.store import ReferenceStore
 
 from .decision import check_threshold
 from .keys import KeyLimits
+from .pinned import check_pinned
 
 
 class Thresholds(Mapping[str, float]):
@@ -46,7 +48,8 @@ class Thresholds(Mapping[str, float]):
         self, store: ReferenceStore, contract: ModelContract, model_sha256: str, chosen: float | None
     ) -> None:
         # The model's modalities only: of another one nobody knows when the keys agree.
-        limits = contract.thresholds if chosen is None else dict.fromkeys(contract.thresholds, chosen)
+        self._served = tuple(contract.thresholds or contract.key_limits)
+        limits = contract.thresholds if chosen is None else dict.fromkeys(self._served, chosen)
         self._own = {name: check_threshold(at) for name, at in limits.items()}
         self._is_chosen = chosen is not None
         self._store = store
@@ -54,6 +57,7 @@ class Thresholds(Mapping[str, float]):
         self._model_sha256 = model_sha256
         self._adopted: Mapping[str, MeasuredThreshold] = {}
         self._seen: object = None
+        self._pinned: PinnedModel | None = None
         self.tails: Mapping[str, Tail] = {} if self._is_chosen else contract.tails
         """The model's impostor tails by modality; empty where the caller chose the threshold."""
         self.key_limits: Mapping[str, KeyLimits] = KeyLimits.by_modality(contract.key_limits)
@@ -69,10 +73,9 @@ class Thresholds(Mapping[str, float]):
             If the store has adopted a threshold that was measured with another model: the model's own would
             not be the one that was asked for.
         """
-        own = self._own[modality]
         adopted = self._adopted.get(modality)
-        if adopted is None:
-            return own
+        if adopted is None or modality not in self._served:
+            return self._own[modality]
         self._check_model(adopted)
         return adopted.threshold
 
@@ -82,34 +85,57 @@ class Thresholds(Mapping[str, float]):
         Raises
         ------
         InvalidInputError
-            If there is no threshold for the frame's modality.
+            If the model does not serve the frame's modality.
+        CalibrationError
+            If it does, but has no threshold of its own, and the store has adopted none.
         ModelError
-            If the store has adopted a threshold, of any modality, that was measured with another model.
+            If the store has adopted a threshold, of any modality, that was measured with another model; or
+            pins another model.
         """
         self.refresh()
         self.check()
-        if frame.modality not in self:
+        modality = frame.modality
+        if modality not in self._served:
             message = (
-                f"frame: expected {' or '.join(self)}, which the model has a threshold for, "
-                f"got {frame.modality}"
+                f"frame: expected {' or '.join(self._served)}, which the model has a threshold for, "
+                f"got {modality}"
             )
             raise InvalidInputError(message)
-        return self[frame.modality]
+        if modality not in self:
+            message = (
+                f"threshold: expected one for {modality} frames, got none: the model "
+                f"{self._contract.model_id!a:.200} has none of its own, so calibrate it in this vault first "
+                "(faceid calibrate --vault, then faceid vault adopt)"
+            )
+            raise CalibrationError(message)
+        return self[modality]
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the modalities that have a threshold."""
-        return iter(self._own)
+        return (name for name in self._served if name in self._own or name in self._adopted)
 
     def __len__(self) -> int:
         """Return the number of modalities that have a threshold."""
-        return len(self._own)
+        return sum(1 for _ in self)
 
     def refresh(self) -> None:
-        """Take over the thresholds that the store has adopted since the last call."""
-        if self._is_chosen or (revision := self._store.revision()) == self._seen:
+        """Take over the thresholds that the store has adopted since the last call.
+
+        Raises
+        ------
+        ModelError
+            If the store pins another model, or has forgotten the one that it pinned.
+        """
+        if (revision := self._store.revision()) == self._seen:
             return
         kept = self._store.amend(lambda state: (state, ()))
-        self._adopted = MappingProxyType({each.modality: each for each in kept.adopted})
+        check_pinned(kept.model, self._model_sha256)
+        if kept.model is None and self._pinned is not None:
+            message = "embedder: expected the store to pin the model that it did, got none: open it anew"
+            raise ModelError(message)
+        self._pinned = kept.model
+        if not self._is_chosen:
+            self._adopted = MappingProxyType({each.modality: each for each in kept.adopted})
         self._seen = revision
 
     def check(self) -> None:
@@ -132,18 +158,18 @@ class Thresholds(Mapping[str, float]):
             If it was measured with another model or preprocessing.
         CalibrationError
             If it is larger than the model's own, and its evidence is for a higher false match rate than the
-            model's own (`calibration.impostor_tail.FALSE_ACCEPT_TARGET`); or the model has no threshold of
-            that modality.
+            model's own (`calibration.impostor_tail.FALSE_ACCEPT_TARGET`); or the model does not serve that
+            modality. Where the model has no threshold of its own, the evidence decides alone.
         InvalidInputError
             If `measured` is not a `MeasuredThreshold`.
         """
         checked_instance("measured", measured, MeasuredThreshold)
         self._check_model(measured)
-        own = self._contract.thresholds.get(measured.modality)
-        if own is None:
+        if measured.modality not in self._served:
             message = f"calibration.modality: expected one of the model's, got {measured.modality}"
             raise CalibrationError(message)
-        if measured.threshold > own and measured.target_far > FALSE_ACCEPT_TARGET:
+        own = self._contract.thresholds.get(measured.modality)
+        if own is not None and measured.threshold > own and measured.target_far > FALSE_ACCEPT_TARGET:
             message = (
                 f"calibration.threshold: expected at most the model's own, {own:g}, unless the evidence is "
                 f"for a share of strangers of {FALSE_ACCEPT_TARGET:g} or less; got {measured.threshold:g} "
@@ -159,7 +185,7 @@ class Thresholds(Mapping[str, float]):
     def forget(self, modality: str) -> bool:
         """Remove the adopted threshold of a modality from the store; return whether there was one.
 
-        The model's own threshold holds again.
+        The model's own threshold holds again; a model without one accepts nobody.
 
         Raises
         ------

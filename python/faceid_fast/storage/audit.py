@@ -30,6 +30,8 @@ class EventKind(StrEnum):
     CREDENTIAL_SET = "credential_set"
     ADOPTED = "threshold_adopted"
     FORGOTTEN = "threshold_forgotten"
+    MODEL_ADOPTED = "model_adopted"
+    MODEL_FORGOTTEN = "model_forgotten"
     MAPPED = "mapped"
     KEY_ROTATED = "key_rotated"
     BACKED_UP = "backed_up"

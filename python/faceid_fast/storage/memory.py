@@ -61,7 +61,7 @@ class InMemoryStore:
             before = self._state
             self._state, events = amended_by(amend, before)
             self._events.extend(events)
-            if self._state.adopted != before.adopted:
+            if (self._state.adopted, self._state.model) != (before.adopted, before.model):
                 self._revision += 1
             return self._state
 

@@ -12,10 +12,13 @@ from typing import Any, Final
 from faceid_fast.calibration.evidence import MeasuredThreshold
 
 from .audit import Event
+from .pinned_model import PinnedModel
 
 _FIELDS: Final = {"tallies", "presence", "credential"}
 _ADOPTED: Final = "adopted"
-"""Written only if a threshold is adopted: otherwise the bytes are those of the format without this field."""
+_MODEL: Final = "model"
+_OPTIONAL: Final = frozenset((_ADOPTED, _MODEL))
+"""Written only if there is one: otherwise the bytes are those of the format without these fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +69,14 @@ class SecurityState:
     presence : None if the credential has not been shown since anybody's references changed.
     credential : hash of the credential, see :mod:`faceid_fast.access.credential`; None if none is set.
     adopted : thresholds that replace the model's, with their evidence; at most one for each modality.
+    model : the network in the picture's place, which nobody is compared without; None: the bundled one.
     """
 
     tallies: Tallies = field(default_factory=lambda: MappingProxyType({}))
     presence: Presence | None = None
     credential: str | None = None
     adopted: tuple[MeasuredThreshold, ...] = ()
+    model: PinnedModel | None = None
 
     def __repr__(self) -> str:
         """The number of counts; no names and no hash."""
@@ -95,13 +100,15 @@ class SecurityState:
         }
         if self.adopted:
             content[_ADOPTED] = [asdict(each) for each in self.adopted]
+        if self.model is not None:
+            content[_MODEL] = self.model.to_record()
         return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
     @classmethod
     def decode(cls, content: bytes) -> SecurityState:
         """Read a state from the bytes of `encode`; ValueError, TypeError or AttributeError for any others."""
         record = json.loads(content.decode())
-        _demand(isinstance(record, dict) and set(record) - {_ADOPTED} == _FIELDS)
+        _demand(isinstance(record, dict) and set(record) - _OPTIONAL == _FIELDS)
         tallies = {}
         for key, (failures, boot_id, since_s, told) in record["tallies"].items():
             _demand(isinstance(failures, int) and failures >= 0 and isinstance(boot_id, str))
@@ -115,7 +122,8 @@ class SecurityState:
         _demand(record["credential"] is None or isinstance(record["credential"], str))
         adopted = tuple(MeasuredThreshold.from_record(each) for each in record.get(_ADOPTED, ()))
         _demand(len({each.modality for each in adopted}) == len(adopted))
-        return cls(MappingProxyType(tallies), presence, record["credential"], adopted)
+        model = PinnedModel.from_record(record[_MODEL]) if _MODEL in record else None
+        return cls(MappingProxyType(tallies), presence, record["credential"], adopted, model)
 
 
 Amend = Callable[[SecurityState], tuple[SecurityState, tuple[Event, ...]]]

@@ -28,7 +28,7 @@ class ReferenceStore(Protocol):
     """The methods that an authenticator needs of a store. Every call is atomic."""
 
     def revision(self) -> object:
-        """Return a value that changes whenever references or adopted thresholds change.
+        """Return a value that changes whenever references, adopted thresholds or the pinned model change.
 
         It is read at every attempt, so it must be cheap.
         """

@@ -19,6 +19,7 @@ from faceid_fast.storage.references import References, check_identity, check_ref
 from faceid_fast.storage.security_state import Amend, SecurityState
 from faceid_fast.storage.store import MAX_EVENTS, Change, altered_by, amended_by
 
+from . import model_files
 from .bootstrap import DATABASE, Places, begin, check_files, is_there, make
 from .contents import Contents
 from .database import Database
@@ -328,10 +329,34 @@ class Vault:
                     contents.read(state)
                     state = contents.logged(state, events, contents.row_of)
                 state = contents.write(state._replace(ledger=contents.sealer.seal_ledger(after.encode())))
-            if after.adopted != before.adopted:
+            if (after.adopted, after.model) != (before.adopted, before.model):
                 self._written += 1
             contents.remember(state.epoch)
             return after
+
+    def read_model(self, sha256: str) -> bytes:
+        """Read the model file with this SHA-256 (hex), which is kept beside the database.
+
+        Raises
+        ------
+        ModelError
+            If it is missing, or was changed.
+        """
+        return model_files.read(self._directory, sha256)
+
+    def keep_model(self, content: bytes) -> None:
+        """Keep a model's file beside the database. Nothing uses it unless the security state pins it."""
+        try:
+            model_files.write(self._directory, content)
+        except OSError as error:
+            raise unusable(self._directory.path, error) from error
+
+    def delete_models(self, *, keep: str | None) -> None:
+        """Delete the model files that are kept, except the one with this SHA-256 (hex)."""
+        try:
+            model_files.delete_others(self._directory, keep)
+        except OSError as error:
+            raise unusable(self._directory.path, error) from error
 
     def events(self) -> tuple[Event, ...]:
         """Return the events of the log, oldest first; people who were removed since are not named.
