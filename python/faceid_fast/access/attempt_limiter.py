@@ -140,6 +140,17 @@ class AttemptLimiter:
 
         self._store.amend(amend)
 
+    def confirm(self, given: str | None) -> None:
+        """Check the credential before something is changed that decides who is let in; without one, pass.
+
+        Raises
+        ------
+        CredentialError
+            If a credential is set and `given` is another, or too many were wrong.
+        """
+        if self._kept_credential() is not None:
+            self._check_credential(given)
+
     def set_credential(self, new: str, current: str | None) -> None:
         """Store the hash of a new credential.
 

@@ -23,11 +23,13 @@ from faceid_fast.cli.output import (
     write_file,
     write_json,
 )
+from faceid_fast.cli.people import opened
 from faceid_fast.cli.reading import Picture, PictureOption, Reading, SkipOption, Turn, TurnOption
 from faceid_fast.evaluate.calibrate import check_enough, check_target, data_sha256, measure
 from faceid_fast.evaluate.protocols import compare
 from faceid_fast.evaluate.rates import of_how_many
 from faceid_fast.face.embedder import Embedder
+from faceid_fast.matching.pinned import embedder_of
 
 DEFAULT_FILE: Final = Path("calibration.json")
 
@@ -58,6 +60,10 @@ def calibrate(
     picture: PictureOption = Picture.AUTO,
     turn: TurnOption = Turn.NONE,
     skip_unreadable: SkipOption = False,
+    vault: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Measure with the model of this vault; by default the bundled one."),
+    ] = None,
     json_to: JsonOption = None,
 ) -> None:
     """Choose a threshold from captures of your own people.
@@ -71,7 +77,7 @@ def calibrate(
     people = len({shot.person for shot in shots})
     check_enough(target_far, people, people * (people - 1) // 2)  # before minutes of work
     screen = console(json_to)
-    embedder = Embedder.bundled()
+    embedder = embedder_for(vault)
     read = acquired(shots, embedder, screen, reading)
     files = sum(path.is_file() for path in directory.rglob("*"))
     with stepped(screen, "reading every file", files) as step:
@@ -82,7 +88,7 @@ def calibrate(
             embedder,
             target_far,
             data_sha256=digest,
-            command=_command(directory, target_far, layout, reading),
+            command=_command(directory, target_far, layout, reading, vault),
         )
     write_file("--out", out, measured.to_json().encode())
     show_table(screen, _table(measured), f"threshold {measured.threshold:.4f} for {measured.modality} frames")
@@ -90,9 +96,19 @@ def calibrate(
     write_json(described(measured), json_to)
 
 
-def _command(directory: Path, target_far: float, layout: Layout, reading: Reading) -> str:
+def embedder_for(vault: Path | None) -> Embedder:
+    """Return the embedder of a vault; None: the bundled one."""
+    if vault is None:
+        return Embedder.bundled()
+    with opened(vault) as people:
+        return embedder_of(people) or Embedder.bundled()
+
+
+def _command(directory: Path, target_far: float, layout: Layout, reading: Reading, vault: Path | None) -> str:
     parts = ["faceid", "calibrate", str(directory), "--target-far", repr(target_far), "--layout", layout]
     parts += reading.words
+    if vault is not None:
+        parts += ["--vault", str(vault)]
     return printable(shlex.join(parts))[:MAX_CHARS]
 
 
