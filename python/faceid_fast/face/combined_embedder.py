@@ -22,8 +22,7 @@ from .picture_contract import Layout, Order, PictureContract
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import onnxruntime
-
+    from .embedder import Session
     from .model_contract import ModelContract
 
 _BATCH: Final = 16  # bounds the memory of a call: such networks are larger than ours
@@ -169,9 +168,10 @@ class PictureNetwork:
 class CombinedEmbedder(Embedder):
     """The bundled model's shape, and a network that others made for the picture: one thread.
 
-    The joined vector is the picture's: it is what the network's makers measured, and the only one that a
-    calibration has to find a threshold for. Depth is asked in addition, always: the shape's key and its limit
-    are the bundled model's. There is no threshold until one is measured (``faceid calibrate``).
+    The joined vector is the picture's. Ours joins a part of the shape's to it, at a weight that was chosen
+    for our picture's distances; those of another network may be a third of these, and the same weight would
+    drown them. Depth is asked in addition, always: the shape's key and its limit are the bundled model's.
+    There is no threshold until one is measured (``faceid calibrate``).
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ class _Graph:
         self.layout = Layout.NCHW if shape[1] == CHIP_SHAPE[0] else Layout.NHWC
 
     @classmethod
-    def of(cls, session: onnxruntime.InferenceSession, name: str, size_px: int) -> _Graph:
+    def of(cls, session: Session, name: str, size_px: int) -> _Graph:
         """Read a session; ModelContractError if it takes no picture of this size."""
         inputs = session.get_inputs()
         if len(inputs) != 1:

@@ -25,7 +25,11 @@ from .model_contract import CONTRACT_KEY, INPUTS, OUTPUTS, ModelContract
 from .onnx_file import check_whole
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     import onnxruntime
+
+    Session: TypeAlias = onnxruntime.InferenceSession
 
 # From 1.29 on, onnxruntime keeps a device id below ~/.cache and reports its use to its maker, unless this
 # variable is set before the import; its functions come too late. A value that the user has set is kept.
@@ -177,7 +181,7 @@ def read_model(path: Path) -> bytes:
     return content
 
 
-def open_session(content: bytes, name: str) -> onnxruntime.InferenceSession:
+def open_session(content: bytes, name: str) -> Session:
     """Make a session of one thread from the bytes of a model, and of these alone.
 
     Operators are those that onnxruntime brings; libraries of others are never loaded.
@@ -211,9 +215,7 @@ def open_session(content: bytes, name: str) -> onnxruntime.InferenceSession:
         raise ModelError(message) from error
 
 
-def run(
-    session: onnxruntime.InferenceSession, name: str, outputs: Sequence[str], inputs: Mapping[str, object]
-) -> list[object]:
+def run(session: Session, name: str, outputs: Sequence[str], inputs: Mapping[str, object]) -> list[object]:
     """Run a session, and return the outputs of these names; ModelError if it fails."""
     try:
         found: list[object] = session.run(list(outputs), dict(inputs))
@@ -261,7 +263,7 @@ def check_faces(name: str, value: object, dtype: np.dtype[Any], shape: tuple[int
         raise InvalidInputError(message)
 
 
-def _check_graph(session: onnxruntime.InferenceSession, contract: ModelContract) -> None:
+def _check_graph(session: Session, contract: ModelContract) -> None:
     """Check the graph against the contract: names, types and sizes."""
     sizes = {name: (contract.outputs[name],) for name in OUTPUTS}
     floats = dict.fromkeys(OUTPUTS, "tensor(float)")
