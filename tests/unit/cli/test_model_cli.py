@@ -252,8 +252,9 @@ def test_a_program_s_own_threshold_is_taken(adopted: World) -> None:
 
 def test_another_bundled_model_is_refused(opened: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Embedder.bundled(), "_sha256", "ab" * 32)
-    with pytest.raises(ModelError, match="expected the model that the store pins"):
-        Authenticator(store=opened)
+    for use in (embedder_of, lambda store: Authenticator(store=store)):
+        with pytest.raises(ModelError, match="expected the model that the store pins"):
+            use(opened)
 
 
 def test_a_store_without_files_needs_the_embedder() -> None:
