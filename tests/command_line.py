@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from faceid_fast.cli import app
 from faceid_fast.sources.renders import bundled_renders
+from foreign_networks import tiny_network
 
 KEY = "5e" * 32
 
@@ -53,6 +54,12 @@ def arguments_of(verb: str, world: Path, vault: Path, out: Path) -> tuple[list[o
         "vault restore": ([world / "backup", "--vault", out / "restored"], ""),
         "vault erase": (["--yes", *at], ""),
         "audit": (at, ""),
+        "model adopt": (
+            [world / "network.onnx", "--size", "112", "--order", "rgb", "--template", "arcface", *at],
+            "",
+        ),
+        "model show": (at, ""),
+        "model forget": (at, ""),
         "evaluate": ([world / "captures"], ""),
         "calibrate": ([world / "captures", "--target-far", "0.7", "--out", out / "calibration.json"], ""),
         "pad-report": ([world / "captures"], ""),
@@ -63,7 +70,7 @@ def arguments_of(verb: str, world: Path, vault: Path, out: Path) -> tuple[list[o
 
 
 def lay_out(place: Path) -> None:
-    """What verbs are asked about: folders of frames, captures of five people (two are twins), and a key."""
+    """What verbs are asked about: frames and captures of five people (two are twins), a network, a key."""
     for render in bundled_renders():
         folders = [place / f"{render.person}-{render.kind}"]
         if render.kind != "print":
@@ -74,5 +81,6 @@ def lay_out(place: Path) -> None:
                 shutil.copy(file, folder)
     for person in ("ada", "ben"):
         shutil.copytree(place / "captures" / person, place / "captures" / f"the twin of {person}")
+    (place / "network.onnx").write_bytes(tiny_network())
     (place / "key").write_text(KEY)
     (place / "key").chmod(0o600)

@@ -22,6 +22,7 @@ from .face.pipeline import Pipeline
 from .frame import Frame, as_frames
 from .matching.decision import Decision
 from .matching.index import GalleryIndex
+from .matching.pinned import embedder_of, pinned_in
 from .matching.thresholds import Thresholds
 from .storage.audit import Event, EventKind
 from .storage.memory import InMemoryStore
@@ -74,7 +75,7 @@ class Authenticator:
     aligner : FaceAligner, optional
         By default the bundled one.
     embedder : Embedder, optional
-        By default the bundled one.
+        By default the one that the store pins (``faceid model adopt``), else the bundled one.
     liveness : LivenessCheck, optional
         By default the bundled one. The check cannot be left out. The policy of a vault refuses other parts
         than the bundled ones, unless they are stricter; see `VaultPolicy.parts`.
@@ -113,7 +114,8 @@ class Authenticator:
     Raises
     ------
     ModelError
-        If a bundled model is missing or damaged.
+        If a bundled model is missing or damaged; or the store pins a model, and its file is missing or was
+        changed, or `embedder` is another one.
     ModelContractError
         If the embedder's model was trained for another head model than the aligner's.
     InvalidInputError
@@ -161,8 +163,9 @@ class Authenticator:
             lockout=lockout,
             diagnostics=diagnostics,
             try_turns=try_turns,
-            parts=own_parts(aligner, embedder, liveness),
+            parts=own_parts(aligner, embedder, liveness, pins_another=pinned_in(self._store) is not None),
         )
+        embedder = embedder_of(self._store, embedder)
         pipeline = Pipeline(aligner, embedder, liveness, diagnostics=diagnostics, try_turns=try_turns)
         contract, model_sha256 = pipeline.contract, pipeline.model_sha256
         self._thresholds = Thresholds(self._store, contract, model_sha256, threshold)

@@ -29,6 +29,7 @@ from faceid_fast.evaluate.calibrate import check_enough, check_target, data_sha2
 from faceid_fast.evaluate.protocols import compare
 from faceid_fast.evaluate.rates import of_how_many
 from faceid_fast.face.embedder import Embedder
+from faceid_fast.matching.pinned import embedder_of
 from faceid_fast.matching.thresholds import vouched
 
 DEFAULT_FILE: Final = Path("calibration.json")
@@ -61,7 +62,7 @@ def calibrate(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Vault that it is measured for, which can adopt it without a credential.",
+            help="Vault that it is measured for, with its model; it adopts it without a credential.",
         ),
     ] = None,
     picture: PictureOption = Picture.AUTO,
@@ -81,7 +82,7 @@ def calibrate(
     people = len({shot.person for shot in shots})
     check_enough(target_far, people, people * (people - 1) // 2)  # before minutes of work
     screen = console(json_to)
-    embedder = Embedder.bundled()
+    embedder = embedder_for(vault)
     read = acquired(shots, embedder, screen, reading)
     files = sum(path.is_file() for path in directory.rglob("*"))
     with stepped(screen, "reading every file", files) as step:
@@ -92,7 +93,7 @@ def calibrate(
             embedder,
             target_far,
             data_sha256=digest,
-            command=_command(directory, target_far, layout, reading),
+            command=_command(directory, target_far, layout, reading, vault),
         )
     if vault is not None:
         with opened(vault) as store:
@@ -103,9 +104,19 @@ def calibrate(
     write_json(described(measured), json_to)
 
 
-def _command(directory: Path, target_far: float, layout: Layout, reading: Reading) -> str:
+def embedder_for(vault: Path | None) -> Embedder:
+    """Return the embedder of a vault; None: the bundled one."""
+    if vault is None:
+        return Embedder.bundled()
+    with opened(vault) as people:
+        return embedder_of(people) or Embedder.bundled()
+
+
+def _command(directory: Path, target_far: float, layout: Layout, reading: Reading, vault: Path | None) -> str:
     parts = ["faceid", "calibrate", str(directory), "--target-far", repr(target_far), "--layout", layout]
     parts += reading.words
+    if vault is not None:
+        parts += ["--vault", str(vault)]
     return printable(shlex.join(parts))[:MAX_CHARS]
 
 

@@ -19,6 +19,7 @@ from faceid_fast.cli.doctor import doctor
 from faceid_fast.cli.evaluate import evaluate
 from faceid_fast.cli.help import Verb, VerbGroup, usage
 from faceid_fast.cli.map import map_people
+from faceid_fast.cli.model import model_app
 from faceid_fast.cli.output import Answer, examples, one_line, printable
 from faceid_fast.cli.pad import pad_report
 from faceid_fast.cli.people import (
@@ -205,6 +206,7 @@ _verb(
 )(unlock)
 app.add_typer(credential_app, name="credential", rich_help_panel=_DOOR)
 app.add_typer(vault_app, name="vault", rich_help_panel=_DOOR)
+app.add_typer(model_app, name="model", rich_help_panel=_DOOR)
 _verb(rich_help_panel=_DOOR)(audit)
 
 _verb(rich_help_panel=_MEASURING, epilog=examples("faceid evaluate captures/ --html report.html"))(evaluate)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,9 +22,14 @@ from faceid_fast.errors import InvalidInputError, ModelContractError, ModelError
 from .bundled import read_bundled_model
 from .embedding import Embeddings
 from .model_contract import CONTRACT_KEY, INPUTS, OUTPUTS, ModelContract
+from .onnx_file import check_whole
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     import onnxruntime
+
+    Session: TypeAlias = onnxruntime.InferenceSession
 
 # From 1.29 on, onnxruntime keeps a device id below ~/.cache and reports its use to its maker, unless this
 # variable is set before the import; its functions come too late. A value that the user has set is kept.
@@ -64,15 +70,7 @@ class Embedder:
             given = "other text" if isinstance(sha256, str) else type(sha256).__name__
             message = f"sha256: expected 64 hexadecimal digits, got {given}"
             raise InvalidInputError(message)
-        try:
-            with open_file(path) as file:
-                content = file.read(MAX_MODEL_BYTES + 1)
-        except OSError as error:
-            message = f"{path}: not readable ({error.strerror})"
-            raise ModelError(message) from error
-        if len(content) > MAX_MODEL_BYTES:
-            message = f"{path}: expected a model of at most {MAX_MODEL_BYTES} bytes, got a larger file"
-            raise ModelError(message)
+        content = read_model(path)
         found = hashlib.sha256(content).hexdigest()
         if found != sha256.lower():
             message = f"{path}: expected SHA-256 {sha256.lower()}, got {found}"
@@ -94,22 +92,7 @@ class Embedder:
         return embedder
 
     def _load(self, content: bytes, name: str) -> None:
-        import onnxruntime  # noqa: PLC0415  # heavy: only once a model is used
-
-        if _SILENT:
-            onnxruntime.disable_telemetry_events()  # the telemetry of Windows heeds no variable
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-        # Spinning thread pools of several sessions starve each other; one frame does not occupy two threads.
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        try:
-            session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises classes of its own, directly below Exception
-            message = f"{name}: not a model that onnxruntime can load: {_first_line(error)}"
-            raise ModelError(message) from error
+        session = open_session(content, name)
         text = session.get_modelmeta().custom_metadata_map.get(CONTRACT_KEY)
         if text is None:
             message = f"{name}: contract: expected metadata {CONTRACT_KEY!r}, got none"
@@ -157,8 +140,8 @@ class Embedder:
         ModelError
             If the model fails, or gives a vector that is not finite, or too short to have a direction.
         """
-        _check_faces("tensors", tensors, np.dtype(np.float32), INPUTS["tensor"])
-        _check_faces("chips", chips, np.dtype(np.uint8), INPUTS["chip"])
+        check_faces("tensors", tensors, np.dtype(np.float32), INPUTS["tensor"])
+        check_faces("chips", chips, np.dtype(np.uint8), INPUTS["chip"])
         if len(chips) != len(tensors):
             message = f"chips: expected one for each of {len(tensors)} tensors, got {len(chips)}"
             raise InvalidInputError(message)
@@ -177,28 +160,98 @@ class Embedder:
 
     def _run(self, tensors: NDArray[np.float32], chips: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Return the unit vectors of each output, by its name."""
-        try:
-            outputs = self._session.run(OUTPUTS, {"tensor": tensors, "chip": chips})
-        except Exception as error:  # see _load
-            message = f"{self._name}: the model failed: {_first_line(error)}"
-            raise ModelError(message) from error
-        return {name: self._unit(name, raw, len(tensors)) for name, raw in zip(OUTPUTS, outputs, strict=True)}
-
-    def _unit(self, name: str, raw: object, count: int) -> NDArray[np.float32]:
-        """Check what the model gave at an output, and bring it to length 1."""
-        vectors = np.asarray(raw)
-        wanted = (count, self._contract.outputs[name])
-        if vectors.shape != wanted or vectors.dtype != np.float32:
-            message = f"{self._name}: expected {name} float32 {wanted}, got {vectors.dtype} {vectors.shape}"
-            raise ModelError(message)
-        norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
-        if not (np.isfinite(norms).all() and (norms >= _MIN_NORM).all()):
-            message = f"{self._name}: the model gave an {name} vector that is not finite or has no direction"
-            raise ModelError(message)
-        return np.asarray(vectors / norms[:, None], dtype=np.float32)
+        outputs = run(self._session, self._name, OUTPUTS, {"tensor": tensors, "chip": chips})
+        return {
+            name: unit_rows(self._name, name, raw, (len(tensors), self._contract.outputs[name]))
+            for name, raw in zip(OUTPUTS, outputs, strict=True)
+        }
 
 
-def _check_faces(name: str, value: object, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+def read_model(path: Path) -> bytes:
+    """Read a model's file; ModelError if it cannot be read, or is larger than `MAX_MODEL_BYTES`."""
+    try:
+        with open_file(path) as file:
+            content = file.read(MAX_MODEL_BYTES + 1)
+    except OSError as error:
+        message = f"{path}: not readable ({error.strerror})"
+        raise ModelError(message) from error
+    if len(content) > MAX_MODEL_BYTES:
+        message = f"{path}: expected a model of at most {MAX_MODEL_BYTES} bytes, got a larger file"
+        raise ModelError(message)
+    return content
+
+
+def open_session(content: bytes, name: str) -> Session:
+    """Make a session of one thread from the bytes of a model, and of these alone.
+
+    Operators are those that onnxruntime brings; libraries of others are never loaded.
+
+    Parameters
+    ----------
+    content : of the model's file.
+    name : of the file, for messages.
+
+    Raises
+    ------
+    ModelError
+        If it is no model that onnxruntime can load, or its weights lie in another file.
+    """
+    import onnxruntime  # noqa: PLC0415  # heavy: only once a model is used
+
+    check_whole(content, name)
+    if _SILENT:
+        onnxruntime.disable_telemetry_events()  # the telemetry of Windows heeds no variable
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    # Spinning thread pools of several sessions starve each other; one frame does not occupy two threads.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises classes of its own, directly below Exception
+        message = f"{name}: not a model that onnxruntime can load: {_first_line(error)}"
+        raise ModelError(message) from error
+
+
+def run(session: Session, name: str, outputs: Sequence[str], inputs: Mapping[str, object]) -> list[object]:
+    """Run a session, and return the outputs of these names; ModelError if it fails."""
+    try:
+        found: list[object] = session.run(list(outputs), dict(inputs))
+    except Exception as error:  # see open_session
+        message = f"{name}: the model failed: {_first_line(error)}"
+        raise ModelError(message) from error
+    return found
+
+
+def unit_rows(name: str, output: str, raw: object, wanted: tuple[int, int]) -> NDArray[np.float32]:
+    """Check what a model gave at an output, and bring its rows to length 1.
+
+    Parameters
+    ----------
+    name : of the model, for messages.
+    output : its name.
+    raw : what the session returned.
+    wanted : (faces, values).
+
+    Raises
+    ------
+    ModelError
+        If it is of another type or shape, not finite, or too short to have a direction.
+    """
+    vectors = np.asarray(raw)
+    if vectors.shape != wanted or vectors.dtype != np.float32:
+        message = f"{name}: expected {output} float32 {wanted}, got {vectors.dtype} {vectors.shape}"
+        raise ModelError(message)
+    norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
+    if not (np.isfinite(norms).all() and (norms >= _MIN_NORM).all()):
+        message = f"{name}: the model gave an {output} vector that is not finite or has no direction"
+        raise ModelError(message)
+    return np.asarray(vectors / norms[:, None], dtype=np.float32)
+
+
+def check_faces(name: str, value: object, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
     """Refuse what is not a stack of the inputs of some faces."""
     plain = isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
     fits = plain and value.dtype == dtype and value.shape[1:] == shape  # type: ignore[attr-defined]  # an array
@@ -210,7 +263,7 @@ def _check_faces(name: str, value: object, dtype: np.dtype[Any], shape: tuple[in
         raise InvalidInputError(message)
 
 
-def _check_graph(session: onnxruntime.InferenceSession, contract: ModelContract) -> None:
+def _check_graph(session: Session, contract: ModelContract) -> None:
     """Check the graph against the contract: names, types and sizes."""
     sizes = {name: (contract.outputs[name],) for name in OUTPUTS}
     floats = dict.fromkeys(OUTPUTS, "tensor(float)")

@@ -42,9 +42,11 @@ class ModelContract:
     outputs : values per vector of each output of the ONNX graph, by name (`OUTPUTS`): the joined vector that
         galleries hold ("embedding"), and the vectors of the two keys ("shape", "picture").
     thresholds : suggested largest distance to accept, Euclidean between joined unit vectors, in (0, 2), for
-        each modality of `frame.MODALITIES` that it was measured for.
-    key_limits : for each of these modalities the largest distance of each key (`KEYS`) at which it agrees,
-        Euclidean between unit vectors, in (0, 2]: looser than the threshold, and asked in addition.
+        each modality of `frame.MODALITIES` that it was measured for. Empty: the model has none of its own,
+        and accepts nobody before one is measured (``faceid calibrate``).
+    key_limits : for each of these modalities (without thresholds: for each that the model serves) the largest
+        distance of each key (`KEYS`) at which it agrees, Euclidean between unit vectors, in (0, 2]: looser
+        than the threshold, and asked in addition.
     tails : for each of these modalities pairs (share, distance), ascending: the largest distance at which at
         most this share of impostor comparisons, one frame against one, was accepted. May be empty.
     training_commit : the source revision that trained the model.
@@ -201,24 +203,25 @@ def _check_graph_of(contract: ModelContract) -> None:
 
 def _check_thresholds_of(contract: ModelContract) -> None:
     """Refuse distances that would accept nobody or everybody, and a modality that lacks some of them."""
-    if not contract.thresholds or not set(contract.thresholds) <= set(MODALITIES):
+    served = contract.thresholds or contract.key_limits
+    if not served or not set(served) <= set(MODALITIES):
         message = (
             f"contract.thresholds: expected one for some of {', '.join(MODALITIES)}, "
-            f"got {', '.join(contract.thresholds) or 'none':.80}"
+            f"got {', '.join(served) or 'none':.80}"
         )
         raise ModelContractError(message)
     for name, threshold in contract.thresholds.items():
         if not (math.isfinite(threshold) and 0.0 < threshold < 2.0):
             message = f"contract.thresholds.{name}: expected a finite number in (0, 2), got {threshold}"
             raise ModelContractError(message)
-    _expect("key_limits", sorted(contract.thresholds), sorted(contract.key_limits))
+    _expect("key_limits", sorted(served), sorted(contract.key_limits))
     for name, limits in contract.key_limits.items():
         _expect(f"key_limits.{name}", sorted(KEYS), sorted(limits))
         for key, limit in limits.items():
             if not (math.isfinite(limit) and 0.0 < limit <= 2.0):
                 message = f"contract.key_limits.{name}.{key}: expected a finite number in (0, 2], got {limit}"
                 raise ModelContractError(message)
-    _expect("tails", sorted(contract.thresholds), sorted(contract.tails))
+    _expect("tails", sorted(served), sorted(contract.tails))
     for name, tail in contract.tails.items():
         if not is_tail(tail):
             message = (

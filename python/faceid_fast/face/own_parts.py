@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from .aligner import FaceAligner
 from .bundled import bundled_model_sha256
+from .combined_embedder import CombinedEmbedder
 from .embedder import BUNDLED_MODEL, Embedder
 from .liveness import LivenessCheck
 
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def own_parts(aligner: object, embedder: object, liveness: object) -> tuple[str, ...]:
+def own_parts(
+    aligner: object, embedder: object, liveness: object, *, pins_another: bool = False
+) -> tuple[str, ...]:
     """Return the names of those parts that are neither this package's own nor stricter.
 
     An aligner's head model is not compared here: `faceid_fast.face.pipeline.Pipeline` refuses any but the one
@@ -22,10 +25,12 @@ def own_parts(aligner: object, embedder: object, liveness: object) -> tuple[str,
     Parameters
     ----------
     aligner, embedder, liveness : as the arguments of `faceid_fast.Authenticator`; None: the bundled one.
+    pins_another : whether the store pins another model than the bundled one; that an embedder has this one is
+        compared elsewhere (`faceid_fast.matching.pinned`).
     """
     own = {
         "aligner": aligner is None or type(aligner) is FaceAligner,
-        "embedder": embedder is None or _is_bundled(embedder),
+        "embedder": embedder is None or (_is_ours(embedder) if pins_another else _is_bundled(embedder)),
         "liveness": liveness is None
         or (type(liveness) is LivenessCheck and _is_strict(liveness.limits.least)),
     }
@@ -34,6 +39,10 @@ def own_parts(aligner: object, embedder: object, liveness: object) -> tuple[str,
 
 def _is_bundled(embedder: object) -> bool:
     return type(embedder) is Embedder and embedder.sha256 == bundled_model_sha256(BUNDLED_MODEL)
+
+
+def _is_ours(embedder: object) -> bool:
+    return type(embedder) is CombinedEmbedder
 
 
 def _is_strict(least: Mapping[str, float]) -> bool:

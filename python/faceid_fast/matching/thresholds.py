@@ -21,6 +21,7 @@ from faceid_fast.storage.security_state import Rules, SecurityState
 
 from .decision import check_threshold
 from .keys import KeyLimits
+from .pinned import check_pinned
 
 if TYPE_CHECKING:
     from faceid_fast.storage.store import Authority, ReferenceStore
@@ -49,6 +50,8 @@ class Thresholds(Mapping[str, float]):
     def __init__(
         self, store: ReferenceStore, contract: ModelContract, model_sha256: str, chosen: float | None
     ) -> None:
+        # Of another modality nobody knows when the keys agree.
+        self._served = tuple(contract.thresholds or contract.key_limits)
         self._model = dict(contract.thresholds)
         self._chosen = None if chosen is None else check_threshold(chosen)
         self._store = store
@@ -56,6 +59,7 @@ class Thresholds(Mapping[str, float]):
         self._model_sha256 = model_sha256
         self._seen: object = None
         self._rules = Rules()
+        self._pins = False
         self.key_limits: Mapping[str, KeyLimits] = KeyLimits.by_modality(contract.key_limits)
         """The largest distance of each key at which it agrees, by modality."""
         self.refresh()
@@ -82,20 +86,30 @@ class Thresholds(Mapping[str, float]):
         Raises
         ------
         InvalidInputError
-            If there is no threshold for the frame's modality.
+            If the model does not serve the frame's modality.
+        CalibrationError
+            If it does, but has no threshold of its own, and the store has adopted none.
         ModelError
-            If the store has adopted a threshold, of any modality, that was measured with another model.
+            If the store has adopted a threshold, of any modality, that was measured with another model; or
+            pins another model.
         PolicyError
             If the caller's threshold is larger than the store's, and its policy does not let programs choose.
         """
         given = self.refresh() if rules is None else rules
         self.check(given)
-        if frame.modality not in self:
+        if frame.modality not in self._served:
             message = (
-                f"frame: expected {' or '.join(self)}, which the model has a threshold for, "
+                f"frame: expected {' or '.join(self._served)}, which the model has a threshold for, "
                 f"got {frame.modality}"
             )
             raise InvalidInputError(message)
+        if frame.modality not in self._having(given):
+            message = (
+                f"threshold: expected one for {frame.modality} frames, got none: the model "
+                f"{self._contract.model_id!a:.200} has none of its own, so calibrate it in this vault first "
+                "(faceid calibrate --vault, then faceid vault adopt)"
+            )
+            raise CalibrationError(message)
         return self._at(given, frame.modality)
 
     def of_search(self, modality: str, rules: Rules, identities: int) -> float:
@@ -111,18 +125,35 @@ class Thresholds(Mapping[str, float]):
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the modalities that have a threshold."""
-        return iter(self._model)
+        return iter(self._having(self._rules))
 
     def __len__(self) -> int:
         """Return the number of modalities that have a threshold."""
-        return len(self._model)
+        return len(self._having(self._rules))
 
     def refresh(self) -> Rules:
-        """Take over what the store has adopted since the last call, and return its rules."""
+        """Take over what the store has adopted since the last call, and return its rules.
+
+        Raises
+        ------
+        ModelError
+            If the store pins another model, or has forgotten the one that it pinned.
+        """
         if (revision := self._store.revision()) != self._seen:
-            self._rules = self._store.amend(lambda state: (state, ())).rules
+            rules = self._store.amend(lambda state: (state, ())).rules
+            check_pinned(rules.model, self._model_sha256)
+            if rules.model is None and self._pins:
+                message = "embedder: expected the store to pin the model that it did, got none: open it anew"
+                raise ModelError(message)
+            self._rules, self._pins = rules, rules.model is not None
             self._seen = revision
         return self._rules
+
+    def _having(self, rules: Rules) -> list[str]:
+        """Return the modalities that have a threshold: the caller's, an adopted one or the model's."""
+        adopted = {each.modality for each in rules.adopted}
+        known = self._chosen is not None
+        return [name for name in self._served if known or name in adopted or name in self._model]
 
     def check(self, rules: Rules) -> None:
         """Refuse adopted thresholds of another model, and a caller's that the policy does not let stand.
@@ -144,7 +175,13 @@ class Thresholds(Mapping[str, float]):
         """Refuse a caller's threshold that is larger than the store's, unless the policy lets it stand."""
         if self._chosen is None or rules.policy.parts:
             return
-        for modality in self:
+        for modality in self._served:
+            if modality not in self._model and all(each.modality != modality for each in rules.adopted):
+                message = (
+                    f"threshold: expected one that the store has adopted for {modality} frames, since the "
+                    "model has none of its own and the policy says parts=false; got one of the program's"
+                )
+                raise PolicyError(message)
             if self._chosen > (most := self._of_store(rules, modality)):
                 message = (
                     f"threshold: expected at most {most:g}, that of the store for {modality} frames, since "
@@ -170,21 +207,21 @@ class Thresholds(Mapping[str, float]):
         CalibrationError
             If it was measured elsewhere and is larger than the model's own tail of strangers allows; if it is
             larger than the model's own, and its evidence is for a higher false match rate than the model's
-            own (`calibration.impostor_tail.FALSE_ACCEPT_TARGET`); or the model has no threshold of that
-            modality.
+            own (`calibration.impostor_tail.FALSE_ACCEPT_TARGET`); or the model does not serve that
+            modality. Where the model has no threshold of its own, the evidence decides alone.
         InvalidInputError
             If `measured` is not a `MeasuredThreshold`.
         """
         checked_instance("measured", measured, MeasuredThreshold)
         self._check_model(measured)
-        own = self._contract.thresholds.get(measured.modality)
-        if own is None:
+        if measured.modality not in self._served:
             message = f"calibration.modality: expected one of the model's, got {measured.modality}"
             raise CalibrationError(message)
         # A policy that lets programs choose any threshold has nothing to confirm.
         if not self.refresh().policy.parts and not is_vouched(self._store, measured):
             self._check_foreign(measured, authority)
-        if measured.threshold > own and measured.target_far > FALSE_ACCEPT_TARGET:
+        own = self._contract.thresholds.get(measured.modality)
+        if own is not None and measured.threshold > own and measured.target_far > FALSE_ACCEPT_TARGET:
             message = (
                 f"calibration.threshold: expected at most the model's own, {own:g}, unless the evidence is "
                 f"for a share of strangers of {FALSE_ACCEPT_TARGET:g} or less; got {measured.threshold:g} "
@@ -230,7 +267,7 @@ class Thresholds(Mapping[str, float]):
     def forget(self, modality: str, authority: Authority) -> bool:
         """Remove the adopted threshold of a modality from the store; return whether there was one.
 
-        The model's own threshold holds again.
+        The model's own threshold holds again; a model without one accepts nobody.
 
         Raises
         ------
@@ -254,17 +291,19 @@ class Thresholds(Mapping[str, float]):
         self._rules = self._store.amend(amend, authority=authority).rules
 
     def _at(self, rules: Rules, modality: str) -> float:
-        own = self._of_store(rules, modality)  # also where it does not count: there may be none
-        return own if self._chosen is None else self._chosen
+        if self._chosen is None:
+            return self._of_store(rules, modality)
+        if modality not in self._served:
+            raise KeyError(modality)
+        return self._chosen
 
     def _of_store(self, rules: Rules, modality: str) -> float:
         """Return the adopted threshold of a modality, else the model's."""
-        own = self._model[modality]
         for measured in rules.adopted:
-            if measured.modality == modality:
+            if measured.modality == modality and modality in self._served:
                 self._check_model(measured)
                 return measured.threshold
-        return own
+        return self._model[modality]
 
     def _check_model(self, measured: MeasuredThreshold) -> None:
         wanted = self._model_sha256, self._contract.preprocessing["id"]

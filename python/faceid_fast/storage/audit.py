@@ -33,6 +33,8 @@ class EventKind(StrEnum):
     EXPIRED = "expired"
     ADOPTED = "threshold_adopted"
     FORGOTTEN = "threshold_forgotten"
+    MODEL_ADOPTED = "model_adopted"
+    MODEL_FORGOTTEN = "model_forgotten"
     MAPPED = "mapped"
     KEY_ROTATED = "key_rotated"
     BACKED_UP = "backed_up"

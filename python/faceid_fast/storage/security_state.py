@@ -12,10 +12,11 @@ from typing import Any, Final, NamedTuple
 from faceid_fast.calibration.evidence import MeasuredThreshold
 
 from .audit import Event
+from .pinned_model import PinnedModel
 from .policy import VaultPolicy
 
 _FIELDS: Final = {"tallies", "presence", "credential"}
-_OPTIONAL: Final = {"adopted", "policy", "used"}
+_OPTIONAL: Final = {"adopted", "model", "policy", "used"}
 """Written only if there is something in them: otherwise the bytes are those of formats without these fields.
 """
 
@@ -76,6 +77,7 @@ class Rules(NamedTuple):
 
     policy: VaultPolicy = VaultPolicy()  # it cannot be changed
     adopted: tuple[MeasuredThreshold, ...] = ()
+    model: PinnedModel | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -90,6 +92,7 @@ class SecurityState:
     adopted : thresholds that replace the model's, with their evidence; at most one for each modality.
     policy : the least that every program must ask.
     used : the live frames of the last seconds that were used.
+    model : the network in the picture's place, which nobody is compared without; None: the bundled one.
     """
 
     tallies: Tallies = field(default_factory=lambda: MappingProxyType({}))
@@ -99,10 +102,12 @@ class SecurityState:
     policy: VaultPolicy = field(default_factory=VaultPolicy)
     used: tuple[UsedFrame, ...] = ()
 
+    model: PinnedModel | None = None
+
     @property
     def rules(self) -> Rules:
         """What decides who is let in, besides references."""
-        return Rules(self.policy, self.adopted)
+        return Rules(self.policy, self.adopted, self.model)
 
     def __repr__(self) -> str:
         """The number of counts; no names and no hash."""
@@ -130,6 +135,8 @@ class SecurityState:
             content["policy"] = record
         if self.used:
             content["used"] = self.used
+        if self.model is not None:
+            content["model"] = self.model.to_record()
         return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
     @classmethod
@@ -153,7 +160,8 @@ class SecurityState:
         policy = VaultPolicy.from_record(record.get("policy", {}))
         used = tuple(UsedFrame(digest, _finite(at_s)) for digest, at_s in record.get("used", ()))
         _demand(all(isinstance(each.digest, str) for each in used))
-        return cls(MappingProxyType(tallies), presence, record["credential"], adopted, policy, used)
+        model = PinnedModel.from_record(record["model"]) if "model" in record else None
+        return cls(MappingProxyType(tallies), presence, record["credential"], adopted, policy, used, model)
 
 
 Amend = Callable[[SecurityState], tuple[SecurityState, tuple[Event, ...]]]

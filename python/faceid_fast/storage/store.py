@@ -52,7 +52,7 @@ class ReferenceStore(Protocol):
     """The methods that an authenticator needs of a store. Every call is atomic."""
 
     def revision(self) -> object:
-        """Return a value that changes whenever references, adopted thresholds or the policy change.
+        """Return a value that changes whenever references or the rules of the store change.
 
         It is read at every attempt, so it must be cheap.
         """

@@ -13,6 +13,7 @@ from faceid_fast.checks import checked_path
 from faceid_fast.errors import VaultDamagedError, VaultError, VaultKeyError
 from faceid_fast.storage.audit import Event, EventKind
 
+from . import model_files
 from .bootstrap import DATABASE, DRAFTS, JOURNAL, LOGS, head_of, install, sealer_of
 from .contents import Contents
 from .database import Database
@@ -25,8 +26,8 @@ from .vault import default_directory, missing, places_of, unusable
 
 _FILES: Final = (DATABASE, *LOGS, JOURNAL, "epoch", "epoch.lock", KEY_LOCK)
 _COPY: Final = ".restored"
-_LEFT: Final = (".key*", ".epoch.*", f"{DRAFTS}*", f"{_COPY}*")
-"""Patterns of files and directories that a killed process may have left."""
+_LEFT: Final = (".key*", ".epoch.*", f"{DRAFTS}*", f"{_COPY}*", model_files.PATTERN, ".model-*")
+"""Patterns of model files, and of what a killed process may have left."""
 
 
 def restore(

@@ -139,13 +139,14 @@ class PrivateDirectory:
         _check_file(self.path, name, status)
         return True
 
-    def read(self, name: str, *, follow: bool = False) -> bytes:
-        """Read a file that nobody else may read: its first 64 KiB at most.
+    def read(self, name: str, *, follow: bool = False, most: int = _MAX_BYTES) -> bytes:
+        """Read a file that nobody else may read: its first `most` bytes, by default 64 KiB.
 
         Parameters
         ----------
         name : of the file.
         follow : whether it may be a symbolic link.
+        most : bytes to read, at most.
 
         Raises
         ------
@@ -163,7 +164,10 @@ class PrivateDirectory:
             _check_file(self.path, name, status)
             if os.name == "posix":
                 check_private(self.path, status, PRIVATE_MODE, name)
-            return os.read(handle, _MAX_BYTES)
+            content = os.read(handle, most)
+            while len(content) < min(most, status.st_size) and (more := os.read(handle, most - len(content))):
+                content += more  # the system may return less than a large file holds
+            return content
         finally:
             os.close(handle)
 

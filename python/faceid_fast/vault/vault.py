@@ -21,6 +21,7 @@ from faceid_fast.storage.references import References, check_identity, check_ref
 from faceid_fast.storage.security_state import Amend, SecurityState
 from faceid_fast.storage.store import MAX_EVENTS, Authority, Change, altered_by, amended_by
 
+from . import model_files
 from .bootstrap import DATABASE, Places, begin, check_files, is_there, make
 from .contents import Contents
 from .database import Database
@@ -355,6 +356,30 @@ class Vault:
         with self._lock:
             self._database.check_usable()
             return self._contents.sealer.evidence_mac(content)
+
+    def read_model(self, sha256: str) -> bytes:
+        """Read the model file with this SHA-256 (hex), which is kept beside the database.
+
+        Raises
+        ------
+        ModelError
+            If it is missing, or was changed.
+        """
+        return model_files.read(self._directory, sha256)
+
+    def keep_model(self, content: bytes) -> None:
+        """Keep a model's file beside the database. Nothing uses it unless the security state pins it."""
+        try:
+            model_files.write(self._directory, content)
+        except OSError as error:
+            raise unusable(self._directory.path, error) from error
+
+    def delete_models(self, *, keep: str | None) -> None:
+        """Delete the model files that are kept, except the one with this SHA-256 (hex)."""
+        try:
+            model_files.delete_others(self._directory, keep)
+        except OSError as error:
+            raise unusable(self._directory.path, error) from error
 
     def events(self) -> tuple[Event, ...]:
         """Return the events of the log, oldest first; people who were removed since are not named.

@@ -295,6 +295,12 @@ def test_a_contract_s_refusal_shows_no_list_of_numbers() -> None:
         assert str(face[0]) not in str(caught.value)
 
 
+def test_a_model_may_have_no_threshold_of_its_own() -> None:
+    made = contract(thresholds={}, tails={"infrared": (), "color": ()})
+    made.check()
+    assert ModelContract.from_json(made.to_json()).thresholds == {}
+
+
 def test_what_is_not_a_model(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not a model that onnxruntime can load"):
         load(tmp_path, b"not a model")
@@ -378,7 +384,15 @@ FOREIGN = {**served_preprocessing(), "head_model_sha256": "ab" * 32}
             "contract.thresholds.infrared: expected a finite number in (0, 2), got 2.5",
         ),
         ({"thresholds": {"infrared": 0.5, "color": 0.0}}, "contract.thresholds.color"),
-        ({"thresholds": {}}, "contract.thresholds: expected one for some of infrared, color, got none"),
+        (
+            {"thresholds": {}, "key_limits": {}, "tails": {}},
+            "contract.thresholds: expected one for some of infrared, color, got none",
+        ),
+        ({"thresholds": {}, "key_limits": {"infrared": GOOD}}, "contract.tails: expected ['infrared'], got"),
+        (
+            {"thresholds": {}, "key_limits": {"thermal": GOOD}, "tails": {"thermal": ()}},
+            "contract.thresholds: expected one for some of infrared, color, got thermal",
+        ),
         ({"tails": {"infrared": ()}}, "contract.tails: expected ['color', 'infrared'], got ['infrared']"),
         ({"tails": {"infrared": (), "color": ((0.1, 0.5), (0.01, 0.6))}}, "contract.tails.color: expected"),
         ({"thresholds": {"thermal": 0.5}}, "contract.thresholds: expected one for some of"),
