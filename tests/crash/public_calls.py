@@ -137,6 +137,7 @@ def _doors(world: World) -> list[Call]:
                 "Authenticator.undo_adaptation", lambda o=made: o.undo_adaptation, {"identity": "ada"}, weight
             ),
             Call("Authenticator.adopt", lambda o=made: o.adopt, {"measured": None}, 1),
+            Call("Authenticator.set_policy", lambda o=made: o.set_policy, {"policy": None}, 1),
             Call("Authenticator.forget_adopted", lambda o=made: o.forget_adopted, {"modality": "color"}, 1),
         ]
     locked = faceid.Authenticator(policy="door", adaptation="confirmed")
@@ -296,7 +297,13 @@ def _galleries(world: World) -> list[Call]:
 
 
 def _stores(world: World) -> list[Call]:
-    calls = [Call("InMemoryStore", lambda: faceid.InMemoryStore, {}, 1)]
+    policy = faceid.VaultPolicy()
+    calls = [
+        Call("InMemoryStore", lambda: faceid.InMemoryStore, {}, 1),
+        Call("VaultPolicy", lambda: faceid.VaultPolicy, dataclasses.asdict(policy), 8),
+        Call("VaultPolicy.changed", lambda: policy.changed, {"changes": {"turns": False}}, 4),
+        Call("VaultPolicy.from_record", lambda: policy.from_record, {"record": {"turns": False}}, 4),
+    ]
     called = ("__call__",)
     for made, weight in ((world.memory, 4), (world.vault, 1)):
         kind = type(made).__name__
@@ -320,6 +327,7 @@ def _stores(world: World) -> list[Call]:
                 runs=called,
             ),
             Call(f"{kind}.amend", lambda m=made: m.amend, {"amend": _kept}, weight, runs=called),
+            Call(f"{kind}.evidence_mac", lambda m=made: m.evidence_mac, {"content": b"17"}, weight),
             Call(f"{kind}.events", lambda m=made: m.events, {}, 1),
             Call(f"{kind}.revision", lambda m=made: m.revision, {}, 1),
             Call(f"{kind}.snapshot", lambda m=made: m.snapshot, {}, 1),

@@ -239,6 +239,9 @@ CALLED_BY_OTHERS = {
     *("References.checked_before", "References.with_adapted", "References.with_consent", "Event.now"),
     "Keys.checked_before",
     *("MeasuredThreshold.summary", "MeasuredThreshold.to_json"),
+    *("MeasuredThreshold.to_bytes", "MeasuredThreshold.to_record"),
+    *("VaultPolicy.difference", "VaultPolicy.for_doors", "VaultPolicy.permissive", "VaultPolicy.to_record"),
+    *("Vault.delete_models", "Vault.keep_model", "Vault.read_model"),
     *("ModelContract.check", "ModelContract.to_json", "Authenticator.close", "Vault", "Vault.close"),
     *("Liveness.figures", "read_bounded", "read_json", "read_array", "read_arrays", "frame_of", "associated"),
     *("camera_file_of", "without_camera", "depth_of", "image_of", "label_of", "kind_of"),
@@ -302,7 +305,7 @@ def test_an_acceptance_that_is_written_the_other_way_round_is_noticed(
 
 def test_a_threshold_that_lets_strangers_in_is_noticed(world: World) -> None:
     thresholds = world.doors["memory"]._thresholds
-    thresholds._own = {"infrared": 1.9}
+    thresholds._model = {"infrared": 1.9}
     thresholds.key_limits = {"infrared": KeyLimits(2.0, 2.0)}
     report = campaign(world, named(world, "Authenticator.identify", "Authenticator.verify"), 200, 2)
     assert report.let_in

@@ -92,7 +92,7 @@ class InMemoryStore:
 
     def evidence_mac(self, content: bytes) -> bytes:
         """Return the MAC of evidence that was measured for this store; see `ReferenceStore.evidence_mac`."""
-        return hmac.digest(self._evidence_key, content, "sha256")
+        return hmac.digest(self._evidence_key, checked_instance("content", content, bytes), "sha256")
 
     def events(self) -> tuple[Event, ...]:
         """Return the events of the log, oldest first."""

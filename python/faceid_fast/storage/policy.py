@@ -139,7 +139,7 @@ class VaultPolicy:
             If they are others.
         """
         known = {entry.name for entry in fields(cls)}
-        if not isinstance(record, Mapping) or not set(record) <= known:
+        if not isinstance(record, dict) or not set(record) <= known:
             message = "policy: expected the fields of a policy, got others"
             raise InvalidInputError(message)
         given: dict[str, Any] = {
@@ -156,6 +156,9 @@ class VaultPolicy:
             If there is no such field, or a value is not one of its.
         """
         known = [entry.name for entry in fields(self)]
+        if not isinstance(changes, Mapping):
+            message = f"changes: expected a mapping of fields to values, got {type(changes).__name__}"
+            raise InvalidInputError(message)
         if unknown := [name for name in changes if name not in known]:
             message = f"policy: expected {', '.join(known)}, got {unknown[0]!a:.80}"
             raise InvalidInputError(message)

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Final, NamedTuple, NoReturn, Self
 
 from faceid_fast.calibration.evidence import MeasuredThreshold
-from faceid_fast.checks import checked_flag, checked_path
+from faceid_fast.checks import checked_flag, checked_instance, checked_path
 from faceid_fast.errors import InvalidInputError, VaultError, VaultKeyError, VaultMissingError
 from faceid_fast.private_files import why, write_whole
 from faceid_fast.storage.audit import Event, EventKind
@@ -355,7 +355,7 @@ class Vault:
         """Return the MAC of evidence that was measured for this vault; see `ReferenceStore.evidence_mac`."""
         with self._lock:
             self._database.check_usable()
-            return self._contents.sealer.evidence_mac(content)
+            return self._contents.sealer.evidence_mac(checked_instance("content", content, bytes))
 
     def read_model(self, sha256: str) -> bytes:
         """Read the model file with this SHA-256 (hex), which is kept beside the database.
