@@ -49,6 +49,7 @@ def arguments_of(verb: str, world: Path, vault: Path, out: Path) -> tuple[list[o
         "vault info": (at, ""),
         "vault verify": (at, ""),
         "vault adopt": (["--forget", "infrared", *at], ""),
+        "vault policy": (["turns=false", *at], ""),
         "vault rotate-key": (at, ""),
         "vault backup": ([out / "another backup", *at], ""),
         "vault restore": ([world / "backup", "--vault", out / "restored"], ""),

@@ -47,6 +47,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lay_out(place)
     for arguments in (
         *(["enroll", name, place / f"{name}-enroll", "--vault", place / "vault"] for name in ("ada", "ben")),
+        ["vault", "policy", "diagnostics=true", "--vault", place / "vault"],
         ["vault", "backup", place / "backup", "--vault", place / "vault"],
     ):
         code = VERB.format(arguments=[*map(str, arguments)], stay=0)

@@ -50,6 +50,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for name in ("ada", "ben"):
         enrolled = faceid("enroll", name, place / f"{name}-enroll", "--vault", place / "vault")
         assert enrolled.exit_code == 0, enrolled.output
+    assert faceid("vault", "policy", "diagnostics=true", "--vault", place / "vault").exit_code == 0
     assert faceid("vault", "backup", place / "backup", "--vault", place / "vault").exit_code == 0
     yield place
     if before is None:
