@@ -17,7 +17,6 @@ from faceid_fast.cli.output import (
     check_writable,
     console,
     plain,
-    printable,
     show_table,
     stepped,
     write_file,
@@ -27,6 +26,7 @@ from faceid_fast.cli.reading import Picture, PictureOption, Reading, SkipOption,
 from faceid_fast.evaluate.calibrate import check_enough, check_target, data_sha256, measure
 from faceid_fast.evaluate.protocols import compare
 from faceid_fast.evaluate.rates import of_how_many
+from faceid_fast.printable import printable
 from faceid_fast.face.embedder import Embedder
 
 DEFAULT_FILE: Final = Path("calibration.json")

@@ -21,7 +21,6 @@ from faceid_fast.cli.output import (
     console,
     counted,
     plain,
-    printable,
     show_table,
     stepped,
     write_file,
@@ -187,7 +186,7 @@ def evaluate(
 def _heading(directory: Path, report: Report, read: Acquired, embedder: Embedder) -> Heading:
     model = embedder.contract
     return Heading(
-        f"Error rates: {printable(directory.resolve().name)}",
+        f"Error rates: {directory.resolve().name}",
         (
             f"{report.people} people, {report.captures} {read.modality} captures.",
             f"Threshold: {report.threshold:.3f}. Both keys must agree, too: {_limits(report)}.",
@@ -202,7 +201,7 @@ def _write_page(
 ) -> None:
     with stepped(out, "writing the page", STEPS) as step:
         text = write_page(heading, compared, report, FaceAligner.bundled() if crops else None, step=step)
-    write_file("--html", html, text.encode(errors="replace"))
+    write_file("--html", html, text.encode())
 
 
 def _how_sure(report: Report, protocol: str) -> dict[str, object]:

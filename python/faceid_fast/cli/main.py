@@ -19,7 +19,7 @@ from faceid_fast.cli.doctor import doctor
 from faceid_fast.cli.evaluate import evaluate
 from faceid_fast.cli.help import Verb, VerbGroup, usage
 from faceid_fast.cli.map import map_people
-from faceid_fast.cli.output import Answer, examples, one_line, printable
+from faceid_fast.cli.output import Answer, examples, one_line
 from faceid_fast.cli.pad import pad_report
 from faceid_fast.cli.people import (
     REJECTED,
@@ -35,6 +35,7 @@ from faceid_fast.cli.stream.command import stream
 from faceid_fast.cli.stream.record import record
 from faceid_fast.cli.vault import audit, credential_app, vault_app
 from faceid_fast.errors import FaceIDError
+from faceid_fast.printable import printable
 from faceid_fast.private_files import why
 
 ERROR: Final = 2

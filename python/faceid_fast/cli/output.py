@@ -23,6 +23,7 @@ from rich.text import Text
 
 from faceid_fast import private_files
 from faceid_fast.errors import FaceIDWarning, InvalidInputError
+from faceid_fast.printable import printable
 
 SHARED: Final = "Vault and output"
 """Heading of the options that verbs share."""
@@ -228,11 +229,6 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def printable(text: str) -> str:
-    """Replace control characters, and what could not be encoded."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
-
-
 @contextmanager
 def json_lines(json_to: str | None) -> Iterator[Callable[[dict[str, Any]], None]]:
     """Open what `JsonOption` asked for, if anything; yields a callable that writes a record as a line.
@@ -268,13 +264,16 @@ def json_lines(json_to: str | None) -> Iterator[Callable[[dict[str, Any]], None]
 
 
 def _json_of(record: dict[str, Any], indent: int | None = None) -> str:
-    """Write a record as JSON that any program reads: bytes of names that are not UTF-8 are replaced."""
+    """Write a record as JSON that any program reads.
+
+    Bytes of names that are not UTF-8 become escapes in the text: names that differ stay different.
+    """
     return json.dumps(_encodable(record), indent=indent, allow_nan=False) + "\n"
 
 
 def _encodable(value: Any) -> Any:  # noqa: ANN401  # whatever JSON may hold
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode() if not value.isascii() else value
+        return value.encode("utf-8", "backslashreplace").decode() if not value.isascii() else value
     if isinstance(value, dict):
         return {_encodable(key): _encodable(each) for key, each in value.items()}
     return [_encodable(each) for each in value] if isinstance(value, (list, tuple)) else value

@@ -20,7 +20,6 @@ from faceid_fast.cli.output import (
     busy,
     console,
     plain,
-    printable,
     warnings_said,
     write_json,
 )
@@ -28,6 +27,7 @@ from faceid_fast.cli.reading import Picture, PictureOption, Reading, SkipOption,
 from faceid_fast.enrollment.result import NoteKind
 from faceid_fast.enrollment.strangers import Strangers
 from faceid_fast.errors import IdentityTakenError, InvalidInputError
+from faceid_fast.printable import printable
 from faceid_fast.storage.audit import Event, EventKind
 from faceid_fast.storage.store import get
 from faceid_fast.storage.store import remove as remove_from

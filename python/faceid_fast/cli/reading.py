@@ -12,10 +12,11 @@ import typer
 
 from faceid_fast.errors import InvalidInputError, SourceError
 from faceid_fast.frame import MAX_FRAMES, Frame, within_budget
+from faceid_fast.printable import printable
 from faceid_fast.sources.layouts.shot import MOST_NAMED, Frames, Listing, Shot
 from faceid_fast.sources.recognized import listing_at
 
-from .output import printable, stepped
+from .output import stepped
 
 if TYPE_CHECKING:
     from rich.console import Console

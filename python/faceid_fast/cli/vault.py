@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.calibration.evidence import described, read
@@ -42,7 +43,8 @@ def info(vault: VaultOption = None, json_to: JsonOption = None) -> None:
     adopted = found.pop("adopted")
     rows = {**found, "thresholds adopted": tuple(each.summary() for each in adopted)}
     for name, value in rows.items():
-        table.add_row(name, plain("\n".join(value) or "none" if isinstance(value, tuple) else value))
+        lines = value or ("none",) if isinstance(value, tuple) else (value,)
+        table.add_row(name, Text("\n").join(map(plain, lines)))
     console(json_to).print(table)
     write_json(
         {**found, "models": list(found["models"]), "adopted": [described(each) for each in adopted]}, json_to
@@ -183,7 +185,7 @@ def audit(vault: VaultOption = None, json_to: JsonOption = None) -> None:
         found = people.events()
     table = Table("when (UTC)", "what", "whom", "detail")
     for event in found:
-        table.add_row(when(event.at), event.kind, plain(event.identity or "-"), event.detail)
+        table.add_row(when(event.at), event.kind, plain(event.identity or "-"), plain(event.detail))
     console(json_to).print(table)
     rows = [
         {"at": when(event.at), "what": event.kind, "identity": event.identity, "detail": event.detail}

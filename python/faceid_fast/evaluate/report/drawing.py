@@ -122,5 +122,5 @@ def png(figure: Figure, *, dpi: int = 100) -> bytes:
 
 def short(name: str) -> str:
     """Shorten a name, and replace the characters of it that cannot be drawn."""
-    shown = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in name)
+    shown = printable(name)
     return shown if len(shown) <= LONGEST_NAME else f"{shown[: LONGEST_NAME - 1]}\N{HORIZONTAL ELLIPSIS}"

@@ -1,6 +1,7 @@
 """A page of HTML that loads nothing and runs nothing: its parts, and the templates that put them together.
 
-Every text in a part is plain: the templates escape it, so no name of a person or a file is ever HTML.
+Every text in a part is plain: the templates escape it, so no name of a person or a file is ever HTML, and
+show only what is printable of it, so that none turns the text round it or ends its line.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, ClassVar, Final
+
+from faceid_fast.printable import printable
 
 from .drawing import check_installed
 
@@ -121,7 +124,13 @@ def _environment() -> Environment:
     return Environment(
         loader=DictLoader({name: folder.joinpath(name).read_text("utf-8") for name in _TEMPLATES}),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _shown(value: object) -> object:
+    """Show only what is printable of a text; what a template has made of one was shown before."""
+    return printable(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
