@@ -291,8 +291,7 @@ class Authenticator:
     def set_policy(self, policy: VaultPolicy, *, credential: str | None = None) -> None:
         """Change the policy of the store, for every program that uses it; the log notes it.
 
-        It holds from the next attempt on, everywhere; attempts in progress start again. References whose time
-        is over by a new `VaultPolicy.retention_days` expire.
+        It holds from the next attempt on, everywhere; attempts in progress start again.
 
         Parameters
         ----------

@@ -30,7 +30,6 @@ class EventKind(StrEnum):
     UNLOCKED = "unlocked"
     CREDENTIAL_SET = "credential_set"
     POLICY_SET = "policy_set"
-    EXPIRED = "expired"
     ADOPTED = "threshold_adopted"
     FORGOTTEN = "threshold_forgotten"
     MODEL_ADOPTED = "model_adopted"

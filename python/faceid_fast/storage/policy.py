@@ -11,12 +11,11 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Final, Self
 
-from faceid_fast.checks import checked_choice, checked_flag, checked_integer
+from faceid_fast.checks import checked_choice, checked_flag
 from faceid_fast.errors import InvalidInputError
 
 MAX_CAMERAS: Final = 64
 MAX_ORIGIN_CHARS: Final = 200
-MAX_RETENTION_DAYS: Final = 36_500
 
 
 class Policy(StrEnum):
@@ -71,8 +70,6 @@ class VaultPolicy:
         Needs ``unproven=False``.
     enrolling : "anybody" or "credential"
         Who may add references.
-    retention_days : int or None
-        How many days after the last enrolment a person's references expire, 1 to 36,500; None: never.
 
     Raises
     ------
@@ -89,7 +86,6 @@ class VaultPolicy:
     unproven: bool = True
     cameras: tuple[str, ...] = ()
     enrolling: Enrolling = Enrolling.ANYBODY
-    retention_days: int | None = None
 
     def __post_init__(self) -> None:
         """Check every value, and make texts the members of their enums."""
@@ -101,8 +97,6 @@ class VaultPolicy:
         if self.cameras and self.unproven:
             message = "policy.cameras: expected unproven=False with pinned cameras, got unproven=True"
             raise InvalidInputError(message)
-        if self.retention_days is not None:
-            checked_integer("policy.retention_days", self.retention_days, 1, MAX_RETENTION_DAYS)
 
     @classmethod
     def for_doors(cls) -> Self:
@@ -205,7 +199,7 @@ def written(value: object) -> str:
     """Write the value of a field as `read_setting` reads it."""
     if isinstance(value, tuple):
         return "|".join(value) or "any"
-    return "never" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def read_setting(name: str, text: str) -> object:
@@ -214,10 +208,8 @@ def read_setting(name: str, text: str) -> object:
     Parameters
     ----------
     name : of the field.
-    text : "true" or "false"; names of cameras, joined by ``|``, or "any"; a number of days, or "never".
+    text : "true" or "false"; names of cameras, joined by ``|``, or "any".
     """
     if name == "cameras":
         return () if text == "any" else tuple(text.split("|"))
-    if name == "retention_days":
-        return None if text == "never" else int(text) if text.isascii() and text.isdigit() else text
     return {"true": True, "false": False}.get(text, text)
