@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from .access.attempt_limiter import AttemptLimiter
-from .access.gate import Gate, Wishes
+from .access.gate import Wishes, set_policy
 from .access.lockout import DEVICE
 from .adaptation.updater import AdaptationUpdater
 from .attempt import AskCredential, Stages, decide
@@ -29,6 +29,7 @@ from .storage.memory import InMemoryStore
 from .storage.plan import Plan
 from .storage.policy import Enrolling, Mode, Policy, VaultPolicy
 from .storage.references import References, check_identity, unknown_identity
+from .storage.store import state_of
 
 if TYPE_CHECKING:
     from .calibration.evidence import MeasuredThreshold
@@ -178,7 +179,6 @@ class Authenticator:
         self._limiter = AttemptLimiter(
             self._store, policy=self._wishes.policy or Policy.DEFAULT, lockout=lockout
         )
-        self._gate = Gate(self._store, self._limiter)
         rules = self._thresholds.refresh()
         self._wishes.check(rules.policy)
         self._thresholds.check_chosen(rules)
@@ -286,7 +286,7 @@ class Authenticator:
     @property
     def policy(self) -> VaultPolicy:
         """The policy of the store: the least that every program must ask."""
-        return self._gate.policy()
+        return state_of(self._store).policy
 
     def set_policy(self, policy: VaultPolicy, *, credential: str | None = None) -> None:
         """Change the policy of the store, for every program that uses it; the log notes it.
@@ -305,7 +305,7 @@ class Authenticator:
         InvalidInputError
             If `policy` is not a `VaultPolicy`.
         """
-        self._gate.set_policy(policy, credential)
+        set_policy(self._store, self._limiter, policy, credential)
 
     @property
     def identities(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from faceid_fast.storage import security_state
 from faceid_fast.storage.audit import Event, EventKind
 from faceid_fast.storage.policy import Policy
 from faceid_fast.storage.security_state import Presence, SecurityState, UsedFrame, tallies_with
-from faceid_fast.storage.store import Authority
+from faceid_fast.storage.store import Authority, state_of
 
 from . import lockout
 from .boot_clock import now as system_clock
@@ -241,7 +241,7 @@ class AttemptLimiter:
         self._store.amend(amend, authority=Authority(checked))
 
     def _kept_credential(self) -> str | None:
-        return self._store.amend(lambda state: (state, ())).credential
+        return state_of(self._store).credential
 
     def _check_credential(self, given: str | None) -> None:
         """Check a credential; a failure is charged first, and cleared if the credential is right."""

@@ -66,41 +66,18 @@ class Wishes:
                 raise PolicyError(message)
 
 
-class Gate:
-    """Reads and changes the policy of a store.
+def set_policy(
+    store: ReferenceStore, limiter: AttemptLimiter, policy: VaultPolicy, credential: str | None
+) -> None:
+    """Change the policy of a store; see `faceid_fast.authenticator.Authenticator.set_policy`."""
+    checked_instance("policy", policy, VaultPolicy)
+    authority = limiter.authorized(credential)
 
-    Parameters
-    ----------
-    store : keeps the policy.
-    limiter : checks the credential.
-    """
+    def amend(state: SecurityState) -> tuple[SecurityState, tuple[Event, ...]]:
+        if state.policy == policy:
+            return state, ()
+        event = Event.now(EventKind.POLICY_SET, None, state.policy.difference(policy))
+        # Who is let in changes, as with new references: policy "door" asks for the credential again.
+        return replace(state, policy=policy, presence=None), (event,)
 
-    def __init__(self, store: ReferenceStore, limiter: AttemptLimiter) -> None:
-        self._store = store
-        self._limiter = limiter
-
-    def policy(self) -> VaultPolicy:
-        """Return the policy of the store."""
-        return self._store.amend(lambda state: (state, ())).policy
-
-    def set_policy(self, policy: VaultPolicy, credential: str | None) -> None:
-        """Change the policy of the store, for every program that uses it; durable on return, and logged.
-
-        Raises
-        ------
-        CredentialError
-            If a credential is set and this is another, too many were wrong, or none is set and one is given.
-        InvalidInputError
-            If `policy` is not a `VaultPolicy`.
-        """
-        checked_instance("policy", policy, VaultPolicy)
-        authority = self._limiter.authorized(credential)
-
-        def amend(state: SecurityState) -> tuple[SecurityState, tuple[Event, ...]]:
-            if state.policy == policy:
-                return state, ()
-            event = Event.now(EventKind.POLICY_SET, None, state.policy.difference(policy))
-            # Who is let in changes, as with new references: policy "door" asks for the credential again.
-            return replace(state, policy=policy, presence=None), (event,)
-
-        self._store.amend(amend, authority=authority)
+    store.amend(amend, authority=authority)

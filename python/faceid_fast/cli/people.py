@@ -12,7 +12,6 @@ import typer
 from rich.table import Table
 
 from faceid_fast.access.attempt_limiter import AttemptLimiter
-from faceid_fast.access.gate import Gate
 from faceid_fast.authenticator import Authenticator
 from faceid_fast.cli.output import (
     SHARED,
@@ -30,7 +29,7 @@ from faceid_fast.enrollment.strangers import Strangers
 from faceid_fast.errors import IdentityTakenError, InvalidInputError, PolicyError
 from faceid_fast.storage.audit import Event, EventKind
 from faceid_fast.storage.policy import Enrolling, Mode, Policy
-from faceid_fast.storage.store import get
+from faceid_fast.storage.store import get, state_of
 from faceid_fast.storage.store import remove as remove_from
 from faceid_fast.vault import Vault, default_directory
 
@@ -329,13 +328,13 @@ def authenticator(people: Vault, turn: Turn = Turn.NONE, **options: Any) -> Auth
     turn : how frames are turned when they are read; else than by 0 somebody has said how they lie.
     **options : of the authenticator.
     """
-    turns = Gate(people, AttemptLimiter(people)).policy().turns and turn is Turn.NONE
+    turns = state_of(people).policy.turns and turn is Turn.NONE
     return Authenticator(store=people, try_turns=turns, **options)
 
 
 def shown_credential(people: Vault, *, asked: bool = False) -> str | None:
     """Ask for the credential, if one is set, or if that was asked for; else None."""
-    return read_credential("credential") if asked or people.info().credential else None
+    return read_credential("credential") if asked or state_of(people).credential else None
 
 
 def demand_credential(people: Vault) -> None:
@@ -353,10 +352,10 @@ def demand_leave(people: Vault) -> None:
     CredentialError
         If one is set, and another is shown.
     """
-    found = people.info()
+    found = state_of(people)
     if found.policy.diagnostics:
         return
-    if not found.credential:
+    if found.credential is None:
         message = (
             "--diagnostics: expected the leave of the vault, whose policy says diagnostics=false; got none: "
             "faceid vault policy diagnostics=true, or set a credential and show it"

@@ -23,6 +23,7 @@ from faceid_fast.cli.people import (
 )
 from faceid_fast.errors import InvalidInputError
 from faceid_fast.storage.policy import VaultPolicy, read_setting, written
+from faceid_fast.storage.store import state_of
 from faceid_fast.vault import default_directory
 from faceid_fast.vault import erase as erase_vault
 from faceid_fast.vault import restore as restore_vault
@@ -241,7 +242,7 @@ def set_credential(vault: VaultOption = None, json_to: JsonOption = None) -> Non
     """
     with opened(vault, create=True) as people:
         auth = authenticator(people)
-        current = read_credential("current credential") if people.info().credential else None
+        current = read_credential("current credential") if state_of(people).credential else None
         new = read_credential("new credential")
         if new != read_credential("once more"):
             message = "credential: expected the same twice, got two"

@@ -10,6 +10,7 @@ from faceid_fast.face.combined_embedder import CombinedEmbedder, PictureNetwork
 from faceid_fast.face.picture_contract import PictureContract
 from faceid_fast.storage.audit import Event, EventKind
 from faceid_fast.storage.pinned_model import PinnedModel
+from faceid_fast.storage.store import state_of
 
 if TYPE_CHECKING:
     from faceid_fast.face.embedder import Embedder
@@ -27,7 +28,7 @@ class KeepsModels(Protocol):
 
 def pinned_in(store: ReferenceStore) -> PinnedModel | None:
     """Return the model that a store pins; None: none, and the bundled one serves."""
-    return store.amend(lambda state: (state, ())).model
+    return state_of(store).model
 
 
 def embedder_of(store: ReferenceStore, given: Embedder | None = None) -> Embedder | None:

@@ -18,6 +18,7 @@ from faceid_fast.face.model_contract import ModelContract
 from faceid_fast.frame import MODALITIES, Frame
 from faceid_fast.storage.audit import Event, EventKind
 from faceid_fast.storage.security_state import Rules, SecurityState
+from faceid_fast.storage.store import state_of
 
 from .decision import check_threshold
 from .keys import KeyLimits
@@ -140,7 +141,7 @@ class Thresholds(Mapping[str, float]):
             If the store pins another model, or has forgotten the one that it pinned.
         """
         if (revision := self._store.revision()) != self._seen:
-            rules = self._store.amend(lambda state: (state, ())).rules
+            rules = state_of(self._store).rules
             check_pinned(rules.model, self._model_sha256)
             if rules.model is None and self._pins:
                 message = "embedder: expected the store to pin the model that it did, got none: open it anew"

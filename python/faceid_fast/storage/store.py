@@ -26,9 +26,9 @@ Change = tuple[References | None, tuple[Event, ...]]
 
 
 class Authority(NamedTuple):
-    """The right to change who is let in; `faceid_fast.access.gate.Gate.authorize` makes it.
+    """The right to change who is let in.
 
-    It keeps programs from changing a policy unasked. It is no secret: who has the key of a vault can write
+    `faceid_fast.access.attempt_limiter.AttemptLimiter.authorized` makes it. It keeps programs from changing a policy unasked. It is no secret: who has the key of a vault can write
     whatever they like.
 
     Attributes
@@ -94,6 +94,11 @@ class ReferenceStore(Protocol):
 
     def events(self) -> tuple[Event, ...]:
         """Return the last events of the log, at most `MAX_EVENTS`, oldest first."""
+
+
+def state_of(store: ReferenceStore) -> SecurityState:
+    """Return the security state of a store as it is now."""
+    return store.amend(lambda state: (state, ()))
 
 
 def put(store: ReferenceStore, references: References) -> None:
