@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from .boot_clock import Clock
 
 Keys = tuple[str, ...]
+_KEPT_S: Final = MAX_AGE_S + 30.0
+"""How long a used frame is remembered after its capture: its age is looked at when an attempt begins, and the
+attempt is charged once its frames were looked at, which may take seconds."""
 _USED: Final = "a frame was used by an earlier attempt: every attempt needs new ones"
 
 
@@ -309,7 +312,7 @@ def _with_used(state: SecurityState, frames: Sequence[UsedFrame], now: Clock) ->
     """Return the state with the live frames of an attempt, without those that are too old to come again."""
     if not frames:
         return state
-    kept = [each for each in state.used if 0.0 <= now.seconds - each.at_s <= MAX_AGE_S]
+    kept = [each for each in state.used if 0.0 <= now.seconds - each.at_s <= _KEPT_S]
     return replace(state, used=(*kept, *frames))
 
 

@@ -28,8 +28,8 @@ Change = tuple[References | None, tuple[Event, ...]]
 class Authority(NamedTuple):
     """The right to change who is let in.
 
-    `faceid_fast.access.attempt_limiter.AttemptLimiter.authorized` makes it. It keeps programs from changing a policy unasked. It is no secret: who has the key of a vault can write
-    whatever they like.
+    `faceid_fast.access.attempt_limiter.AttemptLimiter.authorized` makes it. It keeps programs from changing a
+    policy unasked. It is no secret: who has the key of a vault can write whatever they like.
 
     Attributes
     ----------

@@ -48,6 +48,25 @@ def test_young_frames_of_one_camera_unlock_once() -> None:
         assert again.identify(frames[:1]).outcome is Outcome.STALE
 
 
+def test_a_frame_that_was_used_is_known_however_long_the_next_attempt_looks_at_it() -> None:
+    now, store = Time(), InMemoryStore()
+    auth, slow = door(store, now), door(store, now)
+    auth.enroll("ada", frame_of(ADA))
+    frame, other = takes_of(ADA, 2)
+    used = shown([frame], [0.0], now)
+    assert auth.verify(used, "ada").accepted
+    now.seconds += 1.9  # still young when the slow attempt begins
+
+    def look(*given: Any) -> Any:
+        now.seconds += 1.0
+        assert auth.verify(shown([other], [0.1], now), "ada").accepted  # which forgets what is old
+        return looked(*given)
+
+    looked = slow._stages.pipeline.look_at_sequence
+    slow._stages.pipeline.look_at_sequence = look  # type: ignore[method-assign]
+    assert slow.verify(used, "ada").outcome is Outcome.STALE
+
+
 @pytest.mark.parametrize("ages_s", [(2.1, 0.2, 0.1), (0.1, 0.2, 0.3), (0.2, 0.2, 0.1), (0.2, 0.1, -0.1)])
 def test_old_or_disordered_frames_are_stale(ages_s: tuple[float, ...]) -> None:
     now, store = Time(), InMemoryStore()
