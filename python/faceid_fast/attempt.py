@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .access.attempt_limiter import OvertakenError, Refusal
-from .access.evidence import Evidence, examine
+from .access.frame_evidence import Evidence, examine
 from .access.lockout import DEVICE, SPOOF_WEIGHT, search_key
 from .errors import CredentialError, InvalidInputError, VaultBusyError
 from .face.crop import NoFace

@@ -6,6 +6,7 @@ import codecs
 import errno
 import math
 import os
+import re
 import stat
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +18,8 @@ from .errors import InvalidInputError
 
 MAX_CHARS: Final = 4096
 """Longest path: no system opens a longer one, and a message that names it would be as long."""
+
+_SHA256: Final = re.compile("[0-9a-f]{64}")
 
 Kind = TypeVar("Kind")
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -134,6 +137,14 @@ def checked_choice(name: str, value: object, kind: type[Choice]) -> Choice:
     if isinstance(value, str) and value in set(kind):
         return kind(value)
     message = f"{name}: expected {' or '.join(kind)}, got {shown(value)}"
+    raise InvalidInputError(message)
+
+
+def checked_sha256(name: str, value: object) -> str:
+    """Return a SHA-256 of 64 lowercase hexadecimal digits; InvalidInputError for any other value."""
+    if isinstance(value, str) and _SHA256.fullmatch(value):
+        return value
+    message = f"{name}: expected 64 hexadecimal digits, got {shown(value)}"
     raise InvalidInputError(message)
 
 

@@ -241,7 +241,6 @@ CALLED_BY_OTHERS = {
     *("MeasuredThreshold.summary", "MeasuredThreshold.to_json"),
     *("MeasuredThreshold.to_bytes", "MeasuredThreshold.to_record"),
     *("VaultPolicy.difference", "VaultPolicy.for_doors", "VaultPolicy.permissive", "VaultPolicy.to_record"),
-    *("Vault.delete_models", "Vault.keep_model", "Vault.read_model"),
     *("ModelContract.check", "ModelContract.to_json", "Authenticator.close", "Vault", "Vault.close"),
     *("Liveness.figures", "read_bounded", "read_json", "read_array", "read_arrays", "frame_of", "associated"),
     *("camera_file_of", "without_camera", "depth_of", "image_of", "label_of", "kind_of"),

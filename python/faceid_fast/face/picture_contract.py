@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any, Final
@@ -12,6 +11,7 @@ from faceid_fast.checks import (
     checked_choice,
     checked_integer,
     checked_number,
+    checked_sha256,
     checked_three,
     shown,
 )
@@ -28,7 +28,6 @@ MAX_CHARS: Final = 200
 _MAX_MEAN: Final = 255.0
 _SCALES: Final = (1e-6, 1e3)
 _MAX_JSON: Final = 4096
-_SHA256: Final = re.compile("[0-9a-f]{64}")
 
 
 class Order(StrEnum):
@@ -86,9 +85,7 @@ class PictureContract:
         """Check every value, and make texts the members of their enums."""
         for name in ("model_id", "input_name", "output_name"):
             _check_name(name, getattr(self, name))
-        if not isinstance(self.sha256, str) or not _SHA256.fullmatch(self.sha256):
-            message = f"sha256: expected 64 hexadecimal digits, got {shown(self.sha256)}"
-            raise InvalidInputError(message)
+        checked_sha256("sha256", self.sha256)
         if type(self.size_px) is not int or self.size_px not in PICTURE_SIZES:
             sizes = " or ".join(map(str, PICTURE_SIZES))
             message = f"size_px: expected {sizes}, got {shown(self.size_px)}"

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Self
 
-from faceid_fast.checks import shown
+from faceid_fast.checks import checked_sha256, shown
 from faceid_fast.errors import InvalidInputError
 
 MAX_CONTRACT_CHARS: Final = 4096
 _MAX_CHARS: Final = 200
-_SHA256: Final = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +44,7 @@ class PinnedModel:
                 message = f"model.{name}: expected 1 to {most} printable characters, got {shown(value)}"
                 raise InvalidInputError(message)
         for name in ("picture_sha256", "sha256"):
-            value = getattr(self, name)
-            if not isinstance(value, str) or not _SHA256.fullmatch(value):
-                message = f"model.{name}: expected 64 hexadecimal digits, got {shown(value)}"
-                raise InvalidInputError(message)
+            checked_sha256(f"model.{name}", getattr(self, name))
 
     def to_record(self) -> dict[str, Any]:
         """Return the fields, as JSON has them."""

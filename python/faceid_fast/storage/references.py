@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid_fast.checks import checked_instance, kinds_of
+from faceid_fast.checks import checked_instance, checked_sha256, kinds_of
 from faceid_fast.errors import InvalidInputError, ModelError, UnknownIdentityError
 from faceid_fast.frame import MODALITIES
 
@@ -24,7 +23,6 @@ MAX_CONSENT_CHARS: Final = 1000
 UNIT_TOLERANCE: Final = 1e-3
 """Largest difference from 1 of the length of a stored vector."""
 _MAX_TIME_S: Final = 1e12
-_SHA256: Final = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +166,7 @@ class References:
         if unknown := [modality for modality in self.modalities if modality not in MODALITIES]:
             message = f"modalities: expected {' or '.join(MODALITIES)}, got {unknown[0]!a:.80}"
             raise InvalidInputError(message)
-        if not isinstance(self.model_sha256, str) or not _SHA256.fullmatch(self.model_sha256):
-            given = self.model_sha256
-            shown = f"{given!a:.80}" if isinstance(given, str) else type(given).__name__
-            message = f"model_sha256: expected 64 hexadecimal digits, got {shown}"
-            raise InvalidInputError(message)
+        checked_sha256("model_sha256", self.model_sha256)
         if self.consent is not None:
             checked_instance("consent", self.consent, Consent)
         _check_keys(self.keys, len(vectors))

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Final, NamedTuple, NoReturn, Self
 
 from faceid_fast.calibration.evidence import MeasuredThreshold
-from faceid_fast.checks import checked_flag, checked_instance, checked_path
+from faceid_fast.checks import checked_flag, checked_instance, checked_path, checked_sha256
 from faceid_fast.errors import InvalidInputError, VaultError, VaultKeyError, VaultMissingError
 from faceid_fast.private_files import why, write_whole
 from faceid_fast.storage.audit import Event, EventKind
@@ -364,20 +364,22 @@ class Vault:
         ------
         ModelError
             If it is missing, or was changed.
+        InvalidInputError
+            If `sha256` is no SHA-256.
         """
-        return model_files.read(self._directory, sha256)
+        return model_files.read(self._directory, checked_sha256("sha256", sha256))
 
     def keep_model(self, content: bytes) -> None:
         """Keep a model's file beside the database. Nothing uses it unless the security state pins it."""
         try:
-            model_files.write(self._directory, content)
+            model_files.write(self._directory, checked_instance("content", content, bytes))
         except OSError as error:
             raise unusable(self._directory.path, error) from error
 
     def delete_models(self, *, keep: str | None) -> None:
         """Delete the model files that are kept, except the one with this SHA-256 (hex)."""
         try:
-            model_files.delete_others(self._directory, keep)
+            model_files.delete_others(self._directory, None if keep is None else checked_sha256("keep", keep))
         except OSError as error:
             raise unusable(self._directory.path, error) from error
 
